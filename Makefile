@@ -1,0 +1,46 @@
+# Targets that work; `make help` lists them. Everything needs Python 3.11+, make and the package registries only.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := build/uv/bin/uv
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help env run plane test lint unit integration generate clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1); set PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv build/uv
+	@build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.synced: pyproject.toml uv.lock | $(UV)
+	@$(UV) sync --locked --quiet --python $(PYTHON)
+	@touch $@
+
+env: .venv/.synced ## .venv with everything locked
+
+run: env ## the whole thing on a local control plane with simulated GPUs; ONCE=1 ends when settled
+	@$(BIN)/python -m e2e.run $(if $(ONCE),--once)
+
+plane: env ## a control plane left running for a person; writes build/plane/kubeconfig
+	@$(BIN)/python -m e2e.plane
+
+lint: env ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+generate: env ## write generated files: the CRDs
+	$(BIN)/python -m api.openapi.crd --out charts/aim-gpu-sharing/files/crds
+
+test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane
+	$(BIN)/python -m e2e.plane build
+	$(BIN)/pytest
+
+clean: ## remove .venv and build (the cache of built binaries stays)
+	rm -rf .venv build

@@ -1,0 +1,92 @@
+"""Names that every part of the product agrees on: the API group, label and annotation keys, the gate.
+
+Users write the keys of :data:`REQUEST_KEYS`; the operator alone writes those of :data:`ASSIGNMENT_KEYS`.
+"""
+
+from typing import Final, Literal
+
+GROUP: Final = "aim.amd.com"
+"""API group of all kinds."""
+
+V1BETA1: Final = "v1beta1"
+"""The hub and storage version."""
+
+API_VERSION: Final[Literal["aim.amd.com/v1beta1"]] = "aim.amd.com/v1beta1"
+"""``apiVersion`` of every object of the hub version."""
+
+GPU_SHARING: Final = f"{GROUP}/gpu-sharing"
+"""Opts a pod template or a KServe InferenceService in ("true") or out ("false"); anything else is refused."""
+
+MODEL_ID: Final = f"{GROUP}/model-id"
+"""The model to size, e.g. ``Qwen/Qwen3-8B``."""
+
+PRECISION: Final = f"{GROUP}/precision"
+"""The precision of the weights; ``auto`` when absent."""
+
+MAX_MODEL_LEN: Final = f"{GROUP}/max-model-len"
+"""Longest sequence in tokens, prompt and output together."""
+
+MAX_CONCURRENCY: Final = f"{GROUP}/max-concurrency"
+"""Sequences served at once, for which KV cache is reserved."""
+
+PARTITION_MODE: Final = f"{GROUP}/partition-mode"
+"""The only partition mode to accept, e.g. ``CPX/NPS4``; any allowed one when absent."""
+
+ISOLATION: Final = f"{GROUP}/isolation"
+"""``hardware`` (the default) or ``cooperative``."""
+
+SHARE_GROUP: Final = f"{GROUP}/share-group"
+"""The group of pods, in one namespace, that share one partition."""
+
+QOS_CLASS: Final = f"{GROUP}/qos-class"
+"""The class of the policy under which requests are served."""
+
+POLICY: Final = f"{GROUP}/policy"
+"""The GPUSharingPolicy to use, by name."""
+
+REQUEST_KEYS: Final = (
+    GPU_SHARING,
+    MODEL_ID,
+    PRECISION,
+    MAX_MODEL_LEN,
+    MAX_CONCURRENCY,
+    PARTITION_MODE,
+    ISOLATION,
+    SHARE_GROUP,
+    QOS_CLASS,
+    POLICY,
+)
+"""Annotations a user may write."""
+
+ASSIGNED_NODE: Final = f"{GROUP}/assigned-node"
+"""The node a pod was bound to."""
+
+ASSIGNED_PARTITION: Final = f"{GROUP}/assigned-partition"
+"""The partition a pod was bound to, ``<bdf>/<partition id>``."""
+
+ENGINE_ARGS: Final = f"{GROUP}/engine-args"
+"""Engine arguments that keep the model within its partition; read through the downward API."""
+
+PROFILE_ID: Final = f"{GROUP}/profile-id"
+"""The AIM profile chosen for the pod."""
+
+ASSIGNMENT_KEYS: Final = (ASSIGNED_NODE, ASSIGNED_PARTITION, ENGINE_ARGS, PROFILE_ID)
+"""Annotations that the operator alone writes, on UPDATE; nobody may carry them at CREATE."""
+
+GATE: Final = f"{GROUP}/partition"
+"""The scheduling gate that holds a pod until a partition is bound to it."""
+
+MANAGED_LABEL: Final = f"{GROUP}/managed"
+"""On a Node: ``"true"`` asks the operator to manage its GPUs."""
+
+SERVICE_LABEL: Final = f"{GROUP}/inference-service"
+"""On objects made for an InferenceService: its name."""
+
+CLAIM_LABEL: Final = f"{GROUP}/claim"
+"""On a ResourceClaim made by the operator: the name of its GPUPartitionClaim."""
+
+CLAIM_PREFIX: Final = "aim-"
+"""Names of our claims start so; only the operator creates ResourceClaims with such a name."""
+
+FINALIZER: Final = f"{GROUP}/release"
+"""On our own objects: released before they go. Never put on objects of others."""

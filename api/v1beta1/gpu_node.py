@@ -1,0 +1,162 @@
+"""GPUNode: the GPUs of one node, how they are partitioned, and the operation under way there.
+
+The agent writes the status, the operator the spec's operation, an administrator ``managed`` and ``paused``.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from api.formats import BdfText, ByteCount, DeviceName, LongText, ModeText, ShortText, Timestamp, UidText
+from api.group import API_VERSION
+from api.markers import SET, keyed_by
+from api.object import ApiModel, Condition, KubernetesObject
+from api.v1beta1.gpu_layout import ONE_MEMORY_MODE, Layout, summarise_modes
+
+
+class NodeOperation(ApiModel):
+    """A change of modes that the agent is to carry out."""
+
+    id: UidText = Field(description="Identity of the operation; the agent does each once.")
+    from_: Layout = Field(description="The layout before, to which a failure returns.")
+    to: Layout = Field(description="The layout to reach.", json_schema_extra=ONE_MEMORY_MODE)
+
+
+class GPUNodeSpec(ApiModel):
+    """What is to be done with the node."""
+
+    managed: bool = Field(default=True, description="Whether partitions of this node are given to claims.")
+    paused: bool = Field(default=False, description="Whether binding, eviction and repartitioning stop here.")
+    operation: NodeOperation | None = Field(
+        default=None, description="The change of modes to carry out; the operator alone writes it."
+    )
+
+
+class Driver(ApiModel):
+    """The GPU driver of the node."""
+
+    version: ShortText = Field(default="", description="Version of the amdgpu driver.")
+
+
+class PartitionHealth(StrEnum):
+    """Whether a partition can be used."""
+
+    HEALTHY = "Healthy"
+    UNHEALTHY = "Unhealthy"
+
+
+class PartitionHolder(StrEnum):
+    """Who holds a partition: nobody, a claim of ours, or somebody else."""
+
+    FREE = "free"
+    OURS = "ours"
+    FOREIGN = "foreign"
+
+
+class Partition(ApiModel):
+    """One partition of a GPU."""
+
+    id: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
+    render_index: int = Field(ge=0, le=4095, description="Minor number of the render node, e.g. 128 for renderD128.")
+    device: DeviceName | None = Field(default=None, description="Name of the device in its ResourceSlice.")
+    bytes: ByteCount = Field(description="Memory in bytes; 0 when not known, and then nothing is placed here.")
+    compute_units: int = Field(default=0, ge=0, description="Compute units; 0 when not known.")
+    health: PartitionHealth = Field(default=PartitionHealth.HEALTHY, description="Healthy or Unhealthy.")
+    holder: PartitionHolder = Field(default=PartitionHolder.FREE, description="free, ours or foreign.")
+
+
+class GPU(ApiModel):
+    """One GPU of the node."""
+
+    bdf: BdfText = Field(description="PCI address, dddd:bb:dd.0.")
+    product: ShortText = Field(default="", description="Product, e.g. MI300X.")
+    vram_bytes: ByteCount | None = Field(default=None, description="Memory of the whole GPU in bytes.")
+    modes_allowed: list[ModeText] = Field(
+        default_factory=list, max_length=15, description="Modes the GPU can be put into.", json_schema_extra=SET
+    )
+    modes_validated: list[ModeText] = Field(
+        default_factory=list,
+        max_length=15,
+        description="Those of them that AMD has validated for the product.",
+        json_schema_extra=SET,
+    )
+    mode: ModeText | None = Field(default=None, description="The current mode; absent when it cannot be read.")
+    partitions: list[Partition] = Field(
+        default_factory=list,
+        max_length=8,
+        description="The partitions in the current mode.",
+        json_schema_extra=keyed_by("id"),
+    )
+
+
+class OperationPhase(StrEnum):
+    """Where an operation stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class OperationProgress(ApiModel):
+    """What the agent reports of an operation."""
+
+    id: UidText = Field(description="Identity of the operation.")
+    phase: OperationPhase = Field(default=OperationPhase.PENDING, description="Pending, Running, Succeeded or Failed.")
+    step: ShortText = Field(default="", description="The step under way, e.g. SetMemoryMode.")
+    progress_percent: int = Field(default=0, ge=0, le=100, description="How much is done, in percent.")
+    message: LongText = Field(default="", description="What happens, or why it failed, for people.")
+    start_time: Timestamp | None = Field(default=None, description="When the agent began.")
+    end_time: Timestamp | None = Field(default=None, description="When it ended.")
+
+
+class NodeSummary(ApiModel):
+    """The node in one line, for tables."""
+
+    gpus: int = Field(default=0, ge=0, description="GPUs.")
+    partitions: int = Field(default=0, ge=0, description="Partitions.")
+    free: int = Field(default=0, ge=0, description="Healthy partitions that nobody holds.")
+    modes: ShortText = Field(default="", description="Modes with the number of GPUs in each, e.g. 8xCPX/NPS4.")
+
+    @classmethod
+    def of(cls, gpus: Iterable[GPU]) -> "NodeSummary":
+        """The summary of these GPUs."""
+        listed = list(gpus)
+        partitions = [partition for gpu in listed for partition in gpu.partitions]
+        return cls(
+            gpus=len(listed),
+            partitions=len(partitions),
+            free=sum(p.holder is PartitionHolder.FREE and p.health is PartitionHealth.HEALTHY for p in partitions),
+            modes=summarise_modes(gpu.mode for gpu in listed if gpu.mode is not None),
+        )
+
+
+class GPUNodeStatus(ApiModel):
+    """What the agent found and did; written by the agent alone."""
+
+    observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
+    driver: Driver = Field(default_factory=Driver, description="The GPU driver.")
+    simulated: bool = Field(default=False, description="Whether the GPUs are simulated.")
+    product: ShortText | None = Field(default=None, description="Product of the GPUs, when all are the same.")
+    gpus: list[GPU] = Field(
+        default_factory=list, max_length=16, description="The GPUs.", json_schema_extra=keyed_by("bdf")
+    )
+    operation: OperationProgress | None = Field(default=None, description="The operation under way, or the last one.")
+    fingerprint: ShortText | None = Field(
+        default=None, description="Changes whenever GPUs, modes or partitions do: a decision names what it saw."
+    )
+    summary: NodeSummary = Field(default_factory=NodeSummary, description="The node in one line.")
+    conditions: list[Condition] = Field(
+        default_factory=list, max_length=16, description="Ready and others.", json_schema_extra=keyed_by("type")
+    )
+
+
+class GPUNode(KubernetesObject):
+    """The GPUs of the node of the same name, their partitions and the operation under way."""
+
+    api_version: Literal["aim.amd.com/v1beta1"] = API_VERSION
+    kind: Literal["GPUNode"] = "GPUNode"
+    spec: GPUNodeSpec = Field(default_factory=GPUNodeSpec, description="What is to be done with the node.")
+    status: GPUNodeStatus = Field(default_factory=GPUNodeStatus, description="What the agent found and did.")

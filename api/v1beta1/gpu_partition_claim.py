@@ -1,0 +1,154 @@
+"""GPUPartitionClaim: what one pod, or one share group, needs of a GPU, and what it got.
+
+The operator makes claims; users read them to see why a pod waits. The spec never changes: another need is
+another claim.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from api.formats import LabelName, LongText, ModelId, ModeText, ObjectName, ShortText, Timestamp
+from api.group import API_VERSION
+from api.markers import ATOMIC, SET, Rule, keyed_by, rules
+from api.object import ApiModel, Condition, KubernetesObject
+from api.quantity import PositiveQuantityText
+from api.v1beta1.device import Device
+from api.v1beta1.references import PodReference
+
+
+class Isolation(StrEnum):
+    """What separates a model from its neighbours: a partition of its own, or agreement within a share group."""
+
+    HARDWARE = "hardware"
+    COOPERATIVE = "cooperative"
+
+
+class Binding(StrEnum):
+    """How a pod gets its device: by a ResourceClaim, or by an extended resource of the device plugin."""
+
+    DRA = "DRA"
+    DEVICE_PLUGIN = "DevicePlugin"
+
+
+class ClaimPhase(StrEnum):
+    """Where a claim stands: waiting, chosen by us, confirmed by the scheduler, over."""
+
+    PENDING = "Pending"
+    BOUND = "Bound"
+    ALLOCATED = "Allocated"
+    RELEASED = "Released"
+
+
+class Requirement(ApiModel):
+    """What is needed of the hardware."""
+
+    memory: PositiveQuantityText | None = Field(
+        default=None,
+        description="Memory that each partition must have at least, e.g. 24Gi; absent: the model could not be sized, "
+        "the condition Bound says why.",
+    )
+    count: int = Field(default=1, ge=1, le=64, description="Partitions needed, all on one node.")
+    modes: list[ModeText] = Field(
+        default_factory=list,
+        max_length=15,
+        description="Modes to accept, e.g. CPX/NPS4; empty accepts any mode the policy allows.",
+        json_schema_extra=SET,
+    )
+    isolation: Isolation = Field(
+        default=Isolation.HARDWARE, description="hardware: a partition of its own; cooperative: a shared one."
+    )
+
+
+class ClaimModel(ApiModel):
+    """The model behind the requirement. Informational: placement reads the requirement alone."""
+
+    id: ModelId = Field(description="Identity of the model, e.g. Qwen/Qwen3-8B.")
+    precision: ShortText | None = Field(default=None, description="Precision of the weights, e.g. fp8.")
+    max_model_len: int | None = Field(default=None, ge=1, description="Longest sequence in tokens.")
+    max_concurrency: int | None = Field(default=None, ge=1, description="Sequences served at once.")
+
+
+_ONE_HOLDER = Rule(
+    "has(self.podRef) != has(self.shareGroup)",
+    "set exactly one of podRef and shareGroup: a claim belongs to one pod or to one share group",
+)
+_IMMUTABLE = Rule("self == oldSelf", "the spec of a claim never changes: delete the claim and create another")
+
+
+class GPUPartitionClaimSpec(ApiModel):
+    """Who needs what."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_ONE_HOLDER, _IMMUTABLE))
+
+    pod_ref: PodReference | None = Field(default=None, description="The pod that holds the claim.")
+    share_group: LabelName | None = Field(
+        default=None, description="The share group of this namespace that holds the claim."
+    )
+    requirement: Requirement = Field(description="What is needed of the hardware.")
+    model: ClaimModel | None = Field(default=None, description="The model behind the requirement, for people.")
+    policy_ref: ObjectName | None = Field(
+        default=None, description="Name of the GPUSharingPolicy to use; absent: the one that selects the namespace."
+    )
+
+
+class Allocation(ApiModel):
+    """Where the claim was placed."""
+
+    node: ObjectName = Field(description="Name of the node.")
+    devices: list[Device] = Field(
+        min_length=1, max_length=64, description="The partitions, in order.", json_schema_extra=ATOMIC
+    )
+    binding: Binding = Field(default=Binding.DRA, description="How the pod gets its devices: DRA or DevicePlugin.")
+    resource_claim: ObjectName | None = Field(
+        default=None, description="Name of the ResourceClaim that carries the allocation, with DRA."
+    )
+
+
+class ObservedDevices(ApiModel):
+    """What the pod really holds."""
+
+    devices: list[Device] = Field(
+        default_factory=list, max_length=64, description="Partitions in use.", json_schema_extra=ATOMIC
+    )
+
+
+class GPUPartitionClaimStatus(ApiModel):
+    """What became of the claim; written by the operator alone."""
+
+    observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
+    phase: ClaimPhase = Field(
+        default=ClaimPhase.PENDING,
+        description="Pending, Bound (chosen), Allocated (confirmed by the scheduler) or Released.",
+    )
+    allocation: Allocation | None = Field(default=None, description="Where the claim was placed.")
+    observed: ObservedDevices | None = Field(default=None, description="What the pod really holds.")
+    explanation: LongText | None = Field(
+        default=None, description="Why the claim waits, and the nearest change that would place it."
+    )
+    excluded_nodes: list[ObjectName] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Nodes passed over, because the scheduler refused them for this pod's predecessor.",
+        json_schema_extra=SET,
+    )
+    rebinds: int = Field(default=0, ge=0, description="How often a lost race for a device forced another choice.")
+    bound_time: Timestamp | None = Field(default=None, description="When the claim was bound first.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Bound, Allocated and others.",
+        json_schema_extra=keyed_by("type"),
+    )
+
+
+class GPUPartitionClaim(KubernetesObject):
+    """A claim of one pod, or one share group, on GPU partitions, and what it got."""
+
+    api_version: Literal["aim.amd.com/v1beta1"] = API_VERSION
+    kind: Literal["GPUPartitionClaim"] = "GPUPartitionClaim"
+    spec: GPUPartitionClaimSpec = Field(description="Who needs what.")
+    status: GPUPartitionClaimStatus = Field(
+        default_factory=GPUPartitionClaimStatus, description="What became of the claim."
+    )

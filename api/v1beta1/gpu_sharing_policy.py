@@ -1,0 +1,211 @@
+"""GPUSharingPolicy: what is allowed on which nodes, for which namespaces.
+
+Without a policy, models are placed into partitions that exist and nothing is repartitioned.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from api.duration import DurationText
+from api.formats import ByteCount, ClockTime, LabelName, ModeText
+from api.group import API_VERSION
+from api.label_selector import LabelSelector
+from api.markers import ATOMIC, SET, Rule, keyed_by, rules
+from api.object import ApiModel, Condition, KubernetesObject
+from api.quantity import QuantityText
+from api.v1beta1.gpu_partition_claim import Binding
+from api.v1beta1.repartition_plan import Approval
+
+
+class Scorer(StrEnum):
+    """How a place is chosen among several: the product's choice, the tightest fit, or least fragmentation."""
+
+    DEFAULT = "default"
+    BEST_FIT = "bestfit"
+    FGD = "fgd"
+
+
+class Rollout(StrEnum):
+    """How a new revision gets partitions when none is free."""
+
+    ROLLING_UPDATE = "RollingUpdate"
+    HANDOVER = "Handover"
+
+
+class WhenFull(StrEnum):
+    """What becomes of a pod that fits nowhere."""
+
+    WAIT = "Wait"
+    RELEASE_FOR_AUTOSCALER = "ReleaseForAutoscaler"
+
+
+class OnUnhealthy(StrEnum):
+    """What becomes of a pod whose partition turns unhealthy."""
+
+    REPORT = "Report"
+    REPLACE = "Replace"
+
+
+class Weekday(StrEnum):
+    """Day of the week."""
+
+    MONDAY = "Mon"
+    TUESDAY = "Tue"
+    WEDNESDAY = "Wed"
+    THURSDAY = "Thu"
+    FRIDAY = "Fri"
+    SATURDAY = "Sat"
+    SUNDAY = "Sun"
+
+
+class Window(ApiModel):
+    """A time of the week in which repartitioning may begin."""
+
+    days: list[Weekday] = Field(
+        default_factory=list, max_length=7, description="Days on which it opens; empty: all.", json_schema_extra=SET
+    )
+    start: ClockTime = Field(description="When it opens, HH:MM.")
+    end: ClockTime = Field(description="When it closes, HH:MM; before start: on the next day.")
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", max_length=64)] = Field(
+        default="UTC", description="Time zone of start and end, e.g. Europe/Helsinki."
+    )
+
+
+class RepartitionRules(ApiModel):
+    """Whether and how GPU modes are changed to make room."""
+
+    enabled: bool = Field(default=False, description="Whether modes are changed at all.")
+    approval: Approval = Field(
+        default=Approval.MANUAL, description="Auto changes idle GPUs by itself; Manual waits for a person."
+    )
+    max_parallel_nodes: int = Field(default=1, ge=1, le=1000, description="Nodes changed at once.")
+    max_unavailable_pods: int = Field(default=1, ge=0, le=10_000, description="Pods that may be down for it at once.")
+    cooldown: DurationText = Field(default="10m", description="Rest of a node between two changes.")
+    windows: list[Window] = Field(
+        default_factory=list,
+        max_length=32,
+        description="When changes may begin; empty: at any time.",
+        json_schema_extra=ATOMIC,
+    )
+
+
+class QoSClass(ApiModel):
+    """A class of requests."""
+
+    name: LabelName = Field(description="Name that services refer to.")
+    rank: int = Field(ge=0, le=100, description="Order of service; 0 comes first.")
+    weight: int = Field(default=1, ge=1, le=1000, description="Share among classes of the same rank.")
+    starvation_after: DurationText = Field(
+        default="60s", description="How long a request may wait before it is served out of order."
+    )
+
+
+def default_qos_classes() -> list[QoSClass]:
+    """The classes of a policy that names none; ``standard`` is what services get by default."""
+    return [
+        QoSClass(name="realtime", rank=0, weight=8, starvation_after="1s"),
+        QoSClass(name="standard", rank=1, weight=4, starvation_after="10s"),
+        QoSClass(name="batch", rank=2, weight=1, starvation_after="60s"),
+    ]
+
+
+class Quota(ApiModel):
+    """The GPU memory of one namespace."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.min) || !has(self.max) || !isQuantity(self.min) || !isQuantity(self.max)"
+                " || quantity(self.min).compareTo(quantity(self.max)) <= 0",
+                "min is larger than max: lower min or raise max",
+                message_expression="'min ' + self.min + ' is larger than max ' + self.max + ': lower min or raise max'",
+                field_path=".min",
+            )
+        )
+    )
+
+    namespace: LabelName = Field(description="The namespace.")
+    min: QuantityText | None = Field(default=None, description="Memory it can always have, e.g. 192Gi.")
+    max: QuantityText | None = Field(default=None, description="Memory it never exceeds; absent: no limit.")
+
+
+class GPUSharingPolicySpec(ApiModel):
+    """What is allowed where."""
+
+    node_selector: LabelSelector = Field(
+        default_factory=LabelSelector, description="Nodes the policy governs, by label; empty: all."
+    )
+    namespace_selector: LabelSelector = Field(
+        default_factory=LabelSelector, description="Namespaces that may use it, by label; empty: all."
+    )
+    scorer: Scorer = Field(
+        default=Scorer.DEFAULT, description="How a place is chosen: default, bestfit (tightest) or fgd (fragmentation)."
+    )
+    allowed_modes: list[ModeText] = Field(
+        default_factory=list,
+        max_length=15,
+        description="Modes that GPUs may be put into, e.g. CPX/NPS4; empty: all the product has.",
+        json_schema_extra=SET,
+    )
+    validated_only: bool = Field(
+        default=True, description="Whether GPUs are only put into modes AMD has validated for the product."
+    )
+    binding: Binding | None = Field(
+        default=None, description="DRA or DevicePlugin; absent: DRA where the API server serves it."
+    )
+    repartition: RepartitionRules = Field(
+        default_factory=RepartitionRules, description="Whether and how GPU modes are changed to make room."
+    )
+    rollout: Rollout | None = Field(
+        default=None,
+        description="RollingUpdate, or Handover: an old pod gives its partition to the new revision; absent: "
+        "RollingUpdate.",
+    )
+    when_full: WhenFull = Field(
+        default=WhenFull.WAIT,
+        description="What becomes of a pod that fits nowhere: Wait, or ReleaseForAutoscaler to make it visible.",
+    )
+    on_unhealthy: OnUnhealthy = Field(
+        default=OnUnhealthy.REPORT, description="What becomes of a pod on an unhealthy partition: Report or Replace."
+    )
+    qos_classes: list[QoSClass] = Field(
+        default_factory=default_qos_classes,
+        max_length=16,
+        description="Classes of requests that services can name.",
+        json_schema_extra=keyed_by("name"),
+    )
+    quotas: list[Quota] = Field(
+        default_factory=list,
+        max_length=256,
+        description="GPU memory of namespaces.",
+        json_schema_extra=keyed_by("namespace"),
+    )
+    paused: bool = Field(default=False, description="Whether binding, eviction and repartitioning stop at once.")
+
+
+class GPUSharingPolicyStatus(ApiModel):
+    """What the policy governs; written by the operator alone."""
+
+    observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
+    nodes: int = Field(default=0, ge=0, description="Nodes governed.")
+    claims: int = Field(default=0, ge=0, description="Claims placed under the policy.")
+    used_bytes: ByteCount = Field(default=0, description="Memory of their partitions in bytes.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Ready, Conflict and others.",
+        json_schema_extra=keyed_by("type"),
+    )
+
+
+class GPUSharingPolicy(KubernetesObject):
+    """What is allowed on which nodes, for which namespaces."""
+
+    api_version: Literal["aim.amd.com/v1beta1"] = API_VERSION
+    kind: Literal["GPUSharingPolicy"] = "GPUSharingPolicy"
+    spec: GPUSharingPolicySpec = Field(default_factory=GPUSharingPolicySpec, description="What is allowed where.")
+    status: GPUSharingPolicyStatus = Field(
+        default_factory=GPUSharingPolicyStatus, description="What the policy governs."
+    )

@@ -1,0 +1,130 @@
+"""RepartitionPlan: one change of a node's GPU modes, from the reason to the verified result.
+
+Each step stands in the status before it acts, so that a plan resumes or rolls back after any crash.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from api.formats import LongText, ObjectName, ShortText, Timestamp, UidText
+from api.group import API_VERSION
+from api.markers import ATOMIC, Rule, keyed_by, rules
+from api.object import ApiModel, Condition, KubernetesObject
+from api.v1beta1.gpu_layout import ONE_MEMORY_MODE, Layout
+from api.v1beta1.references import ClaimReference, NamespacedName
+
+
+class Approval(StrEnum):
+    """Who says go: the operator, where nobody is disturbed, or a person."""
+
+    AUTO = "Auto"
+    MANUAL = "Manual"
+
+
+class PlanPhase(StrEnum):
+    """Where a plan stands."""
+
+    PENDING = "Pending"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    DRAINING = "Draining"
+    QUIESCING = "Quiescing"
+    APPLYING = "Applying"
+    RELOADING = "Reloading"
+    VERIFYING = "Verifying"
+    SUCCEEDED = "Succeeded"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    FAILED = "Failed"
+
+
+_REQUIRED_FIELDS = ("node", "from", "to")
+_DEFAULTED_FIELDS = ("approval", "dryRun")
+_OPTIONAL_FIELDS = ("reason", "claimRef", "policyRef")
+_UNCHANGED = " && ".join(
+    [f"self.{name} == oldSelf.{name}" for name in _REQUIRED_FIELDS + _DEFAULTED_FIELDS]
+    + [
+        f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})"
+        for name in _OPTIONAL_FIELDS
+    ]
+)
+
+
+class RepartitionPlanSpec(ApiModel):
+    """The change and who wants it; only ``approved`` may change later."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(_UNCHANGED, "only approved may change: delete the plan and create another"),
+            Rule(
+                "self.to.gpus.exists(t, !self.from.gpus.exists(f, f.bdf == t.bdf && f.mode == t.mode))",
+                "every GPU in to has the mode it has in from: nothing would change, give another mode",
+                field_path=".to",
+            ),
+        )
+    )
+
+    node: ObjectName = Field(description="Name of the node.")
+    from_: Layout = Field(description="The layout the plan starts from, to which a failure returns.")
+    to: Layout = Field(description="The layout to reach.", json_schema_extra=ONE_MEMORY_MODE)
+    reason: LongText | None = Field(default=None, description="Why, for people.")
+    claim_ref: ClaimReference | None = Field(default=None, description="The claim the change is made for.")
+    policy_ref: ObjectName | None = Field(default=None, description="Name of the policy that allows the change.")
+    approval: Approval = Field(default=Approval.MANUAL, description="Auto or Manual.")
+    approved: bool = Field(default=False, description="Set to true to let a Manual plan run.")
+    dry_run: bool = Field(default=False, description="Report what would happen; change nothing.")
+
+
+class PlanStep(ApiModel):
+    """One step, recorded before it acts."""
+
+    name: ShortText = Field(description="What the step does, in CamelCase.")
+    start_time: Timestamp | None = Field(default=None, description="When it began.")
+    end_time: Timestamp | None = Field(default=None, description="When it ended; absent while it runs.")
+    result: ShortText | None = Field(default=None, description="How it ended, in CamelCase, e.g. Succeeded.")
+    message: LongText | None = Field(default=None, description="What happened, for people.")
+
+
+class PlanSummary(ApiModel):
+    """The plan in one line, for tables."""
+
+    from_: ShortText = Field(default="", description="Modes before, e.g. 8xSPX/NPS1.")
+    to: ShortText = Field(default="", description="Modes after.")
+
+
+class RepartitionPlanStatus(ApiModel):
+    """How the plan went; written by the operator alone."""
+
+    observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
+    phase: PlanPhase = Field(default=PlanPhase.PENDING, description="Where the plan stands.")
+    steps: list[PlanStep] = Field(
+        default_factory=list, max_length=64, description="The steps so far, in order.", json_schema_extra=ATOMIC
+    )
+    operation_id: UidText | None = Field(default=None, description="Identity of the agent's operation.")
+    affected_pods: list[NamespacedName] = Field(
+        default_factory=list, max_length=512, description="Pods that have to move.", json_schema_extra=ATOMIC
+    )
+    before: list[ShortText] = Field(
+        default_factory=list, max_length=512, description="Placement before, a line a pod.", json_schema_extra=ATOMIC
+    )
+    after: list[ShortText] = Field(
+        default_factory=list, max_length=512, description="Placement after, a line a pod.", json_schema_extra=ATOMIC
+    )
+    message: LongText = Field(default="", description="Where the plan stands and why, for people.")
+    summary: PlanSummary = Field(default_factory=PlanSummary, description="The plan in one line.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Succeeded and others.",
+        json_schema_extra=keyed_by("type"),
+    )
+
+
+class RepartitionPlan(KubernetesObject):
+    """A change of a node's GPU modes: planned, approved, done, verified or rolled back."""
+
+    api_version: Literal["aim.amd.com/v1beta1"] = API_VERSION
+    kind: Literal["RepartitionPlan"] = "RepartitionPlan"
+    spec: RepartitionPlanSpec = Field(description="The change and who wants it.")
+    status: RepartitionPlanStatus = Field(default_factory=RepartitionPlanStatus, description="How the plan went.")

@@ -1,0 +1,138 @@
+"""The one seam to the hardware: what an agent reads of a node's GPUs and the three changes it can make.
+
+    BackendError                      status (AMD SMI's number)
+    ├── Busy                30       somebody holds a device that must be idle; nothing was changed
+    ├── NotPermitted        10       root is needed, or the device is a guest's: it can be read and not set
+    ├── RestartFailed       54       the driver did not come back from a reload, mostly because of open handles
+    ├── SettingUnavailable  55       the device has not got that mode, or not together with the other one
+    └── DriverGone          34       no driver answers, e.g. while it reloads
+
+Implementations number GPUs by PCI address, never by handle: handles die with every change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from controller.gpu.identity import PartitionId
+from controller.gpu.mode import ComputeMode, MemoryMode, Mode
+
+
+class BackendError(Exception):
+    """The root: the hardware refused or failed. The text names the device and the remedy."""
+
+    status: ClassVar[int] = 0
+
+
+class Busy(BackendError):
+    """A device is in use; `gpus` are the addresses that must become idle first."""
+
+    status: ClassVar[int] = 30
+
+    def __init__(self, message: str, gpus: frozenset[str]) -> None:
+        super().__init__(message)
+        self.gpus = gpus
+
+
+class NotPermitted(BackendError):
+    """The process may not change this device."""
+
+    status: ClassVar[int] = 10
+
+
+class RestartFailed(BackendError):
+    """The driver reload failed."""
+
+    status: ClassVar[int] = 54
+
+
+class SettingUnavailable(BackendError):
+    """The device has not got the mode that was asked for."""
+
+    status: ClassVar[int] = 55
+
+
+class DriverGone(BackendError):
+    """There is no driver to talk to."""
+
+    status: ClassVar[int] = 34
+
+
+@dataclass(frozen=True, slots=True)
+class HardwarePartition:
+    """One partition as the hardware tells it. Minor numbers are those of `renderD<n>` and `card<n>`."""
+
+    id: int
+    render_index: int
+    card_index: int
+    bytes: int
+    compute_units: int
+    simd_units: int
+    healthy: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareGpu:
+    """One GPU. `unique_id` is the chip's own number as text, `market_name` what the device calls itself."""
+
+    bdf: str
+    unique_id: str
+    product: str
+    market_name: str
+    family: str
+    vram_bytes: int
+    mode: Mode
+    modes_allowed: tuple[Mode, ...]
+    modes_validated: frozenset[Mode]
+    partitions: tuple[HardwarePartition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHardware:
+    """All GPUs of a node, by address, and the driver that runs them."""
+
+    driver_version: str
+    driver_source_version: str
+    gpus: tuple[HardwareGpu, ...]
+
+    @property
+    def modes(self) -> dict[str, Mode]:
+        """The current mode of each GPU by address."""
+        return {gpu.bdf: gpu.mode for gpu in self.gpus}
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionUse:
+    """What a partition does now: bytes in use, busy share of its compute units from 0 to 1."""
+
+    used_bytes: int
+    busy: float
+
+
+class PartitionBackend(Protocol):
+    """A node's GPUs. `simulated`: whether nothing of it is real. All calls raise BackendError's tree."""
+
+    simulated: bool
+
+    async def read(self) -> NodeHardware:
+        """Everything anew from the hardware; what was read before a change is never valid after it."""
+        ...
+
+    async def set_memory_mode(self, mode: MemoryMode) -> None:
+        """Ask for a memory mode on every GPU of the node; it takes effect with the next driver reload."""
+        ...
+
+    async def reload_driver(self) -> None:
+        """Reload the driver. Compute modes are at the driver's default afterwards.
+
+        Cancelling it leaves open whether the reload happens: read again.
+        """
+        ...
+
+    async def set_compute_mode(self, bdf: str, mode: ComputeMode) -> None:
+        """Change one GPU's compute mode, at once and without a reload."""
+        ...
+
+    async def usage(self) -> Mapping[PartitionId, PartitionUse]:
+        """Use of every partition at this moment."""
+        ...

@@ -1,0 +1,182 @@
+"""The KFD topology as data: from nodes' properties to GPUs and their partitions.
+
+The kernel's compute driver shows each CPU socket and each GPU partition as one numbered node with a ``properties``
+file of ``key value`` lines. This module reads such text and groups the GPU nodes; ``sysfs`` finds the files.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controller.gpu.identity import bdf_of, partition_index_of
+from controller.gpu.mode import ComputeMode, MemoryMode
+from controller.gpu.product import Product, product_of_device
+
+AMD_VENDOR_ID = 0x1002
+
+_REQUIRED = ("simd_per_cu", "device_id", "location_id", "drm_render_minor")
+
+
+class TopologyError(Exception):
+    """A topology that cannot be read or believed. The text names the path or node and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class KfdNode:
+    """One GPU node of the topology: one partition. ``num_xcc`` and ``vram_bytes`` are None where it tells none."""
+
+    number: int
+    device_id: int
+    domain: int
+    location_id: int
+    render_minor: int
+    simd_count: int
+    simd_per_cu: int
+    num_xcc: int | None
+    vram_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPartition:
+    """One partition as read: its index, its DRM render minor, bytes of memory (None: not told), compute units."""
+
+    id: int
+    render_minor: int
+    vram_bytes: int | None
+    compute_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedGpu:
+    """One GPU as read, its partitions by id.
+
+    ``vram_bytes`` is the sum over its partitions, None when any is untold or missing. ``compute_mode`` is None when
+    the partitions match no mode; ``memory_mode`` is None unless the PCI device's own files told it.
+    ``missing_partitions`` counts those the mode has and the topology does not show.
+    """
+
+    bdf: str
+    product_name: str
+    vram_bytes: int | None
+    compute_mode: ComputeMode | None
+    memory_mode: MemoryMode | None
+    partitions: tuple[ObservedPartition, ...]
+    missing_partitions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """All GPUs of one node, by PCI address."""
+
+    gpus: tuple[ObservedGpu, ...]
+
+
+def parse_properties(text: str, origin: str) -> dict[str, int]:
+    """Read ``key value`` lines of whole numbers. ``origin`` names the file in errors.
+
+    Raises TopologyError when there is none, or when a line is no such pair: a file cut off in mid-line reads so.
+    """
+    properties: dict[str, int] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(" ")
+        if not key.isidentifier() or not value.strip().isascii() or not value.strip().isdigit():
+            raise TopologyError(f"{origin}: line {line!r} is not 'name number': {_REMEDY}")
+        properties[key] = int(value)
+    if not properties:
+        raise TopologyError(f"{origin}: is empty: {_REMEDY}")
+    return properties
+
+
+_REMEDY = "read /sys of a host with the amdgpu driver loaded, or record the tree again"
+
+
+def gpu_node(number: int, properties: dict[str, int], vram_bytes: int | None, origin: str) -> KfdNode | None:
+    """The GPU behind a node's properties; None for a CPU node. Raises TopologyError for what is neither."""
+    if "simd_count" not in properties:
+        raise TopologyError(f"{origin}: has no simd_count, so it is cut off or no KFD node: {_REMEDY}")
+    if properties["simd_count"] == 0:
+        return None
+    absent = [key for key in _REQUIRED if key not in properties]
+    if absent:
+        raise TopologyError(f"{origin}: has no {', '.join(absent)}, so it is cut off: {_REMEDY}")
+    vendor = properties.get("vendor_id", AMD_VENDOR_ID)
+    if vendor != AMD_VENDOR_ID or properties["simd_per_cu"] == 0:
+        raise TopologyError(
+            f"{origin}: vendor_id {vendor:#06x} with simd_per_cu {properties['simd_per_cu']} is no AMD GPU: {_REMEDY}"
+        )
+    return KfdNode(
+        number=number,
+        device_id=properties["device_id"],
+        domain=properties.get("domain", 0),  # old kernels print no such line
+        location_id=properties["location_id"],
+        render_minor=properties["drm_render_minor"],
+        simd_count=properties["simd_count"],
+        simd_per_cu=properties["simd_per_cu"],
+        num_xcc=properties.get("num_xcc"),
+        vram_bytes=vram_bytes,
+    )
+
+
+def assemble(nodes: Iterable[KfdNode]) -> Topology:
+    """Group GPU nodes into GPUs. Raises TopologyError when two nodes claim one partition."""
+    by_gpu: dict[str, dict[int, KfdNode]] = defaultdict(dict)
+    for node in nodes:
+        bdf = bdf_of(node.domain, node.location_id)
+        index = partition_index_of(node.location_id)
+        other = by_gpu[bdf].setdefault(index, node)
+        if other is not node:
+            raise TopologyError(
+                f"nodes {other.number} and {node.number} both are partition {index} of GPU {bdf}: {_REMEDY}"
+            )
+    return Topology(tuple(_gpu(bdf, by_gpu[bdf]) for bdf in sorted(by_gpu)))
+
+
+def _gpu(bdf: str, nodes: dict[int, KfdNode]) -> ObservedGpu:
+    partitions = tuple(
+        ObservedPartition(index, node.render_minor, node.vram_bytes, node.simd_count // node.simd_per_cu)
+        for index, node in sorted(nodes.items())
+    )
+    first = nodes[min(nodes)]
+    product = product_of_device(first.device_id)
+    mode, expected = compute_mode_of(product, len(nodes), first.num_xcc)
+    sizes = [partition.vram_bytes for partition in partitions]
+    known = [size for size in sizes if size is not None]
+    complete = len(known) == len(sizes) == expected
+    return ObservedGpu(
+        bdf=bdf,
+        product_name=product.name if product else f"unknown ({first.device_id:#06x})",
+        vram_bytes=sum(known) if complete else None,
+        compute_mode=mode,
+        memory_mode=None,
+        partitions=partitions,
+        missing_partitions=expected - len(nodes),
+    )
+
+
+def compute_mode_of(product: Product | None, count: int, num_xcc: int | None) -> tuple[ComputeMode | None, int]:
+    """The compute mode of ``count`` partitions, and how many partitions that mode has.
+
+    Where nodes tell their compute dies (``num_xcc``) a product's dies divided by it is the number of partitions,
+    even when one is missing: at most 64 partition devices exist on a host, and another driver can hold one of
+    them, so the last GPU of eight in CPX may show seven. Otherwise the count alone decides. (None, count) when it
+    fits no mode of the product.
+    """
+    if product is None:
+        return _mode_of_unknown(count, num_xcc), count
+    expected = count
+    if product.partitionable and num_xcc:
+        expected, left_over = divmod(product.xcds, num_xcc)
+        if left_over:
+            return None, count
+    for compute in product.compute_modes:
+        if product.partition_count(compute) == expected and count <= expected:
+            return compute, expected
+    return None, count
+
+
+def _mode_of_unknown(count: int, num_xcc: int | None) -> ComputeMode | None:
+    if count == 1:
+        return ComputeMode.SPX  # nothing divides it, whatever it is
+    if num_xcc == 1:
+        return ComputeMode.CPX
+    return {2: ComputeMode.DPX, 3: ComputeMode.TPX}.get(count)

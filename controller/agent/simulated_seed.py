@@ -1,0 +1,63 @@
+"""What a simulated node is made of: an eight-GPU MI300X server as its KFD topology was recorded.
+
+Addresses, render minors and unique ids are those of the recording `topo-mi300-cpx` published with AMD's Kubernetes
+device plugin (ROCm/k8s-device-plugin, `testdata`); names and driver version those of a published ResourceSlice
+(ROCm/k8s-gpu-dra-driver, `docs/demo.md`). Memory, compute units and modes come from `controller.gpu.product`.
+"""
+
+from dataclasses import dataclass
+
+from controller.gpu.identity import bdf_of
+
+PRODUCT = "MI300X"
+MARKET_NAME = "AMD_Instinct_MI300X_OAM"
+FAMILY = "AI"
+DRIVER_VERSION = "6.12.12"
+DRIVER_SOURCE_VERSION = "7AA72EC2C8F513519BE86FD"
+SIMD_PER_COMPUTE_UNIT = 4
+
+# The driver reserves one render minor per possible partition, so a GPU's first minor does not depend on any mode. Card
+# numbers run beside them from 0 (card 40 is renderD168 in the published slice); a board whose BMC has a graphics
+# driver of its own starts at 1.
+_FIRST_RENDER_MINOR = 128
+_FIRST_CARD = 0
+_MINORS_PER_GPU = 8
+
+_RECORDED = (
+    (1280, 16404946649897475633),
+    (9984, 2472748907779728154),
+    (18176, 15565237874008425757),
+    (25856, 12035684874187068538),
+    (34048, 15304831566906821053),
+    (42752, 13644590235195043050),
+    (50944, 13326531576914550249),
+    (58624, 15931900197903628278),
+)
+"""(location id, unique id) of each GPU; all are in PCI domain 0."""
+
+MAX_GPUS = len(_RECORDED)
+
+
+@dataclass(frozen=True, slots=True)
+class SeededGpu:
+    """One GPU of the server: what no mode changes."""
+
+    bdf: str
+    unique_id: str
+    first_render_index: int
+    first_card_index: int
+
+
+def seeded_gpus(count: int = MAX_GPUS) -> tuple[SeededGpu, ...]:
+    """The first `count` GPUs of the recorded server. Raises ValueError for a count that it has not got."""
+    if not 1 <= count <= MAX_GPUS:
+        raise ValueError(f"gpus {count}: a simulated node has 1 to {MAX_GPUS}")
+    return tuple(
+        SeededGpu(
+            bdf=bdf_of(0, location),
+            unique_id=str(unique_id),
+            first_render_index=_FIRST_RENDER_MINOR + _MINORS_PER_GPU * number,
+            first_card_index=_FIRST_CARD + _MINORS_PER_GPU * number,
+        )
+        for number, (location, unique_id) in enumerate(_RECORDED[:count])
+    )

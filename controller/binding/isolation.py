@@ -1,0 +1,62 @@
+"""ResourceIsolator: what keeps a model inside its partition, and an honest name for how strong that is.
+
+AMD has no memory cap per process: the partition is the border, and inside it the engine's own settings are. Facts:
+amdgpu's partition modes; vLLM's `gpu-memory-utilization`, `max-model-len` and `max-num-seqs`.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from controller.gpu.mode import ComputeMode, MemoryMode, Mode
+
+
+class Isolation(StrEnum):
+    """How a partition is separated from its neighbours on the same GPU."""
+
+    WHOLE_GPU = "whole-gpu"
+    COMPUTE_AND_BANDWIDTH = "compute+bandwidth"
+    COMPUTE = "compute"
+
+
+#: Memory that vLLM uses outside its own budget on ROCm: captured graphs, 0.7 to 1.6 GiB in published starts of eight
+#: to thirty billion parameters, and the driver's context.
+OUTSIDE_BUDGET_BYTES = 3 << 29
+#: vLLM refuses to start when free memory is below its budget, so a little is always left.
+HIGHEST_UTILIZATION = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceIsolator:
+    """Derives engine settings and the isolation label from the partition a model got."""
+
+    outside_budget_bytes: int = OUTSIDE_BUDGET_BYTES
+    highest_utilization: float = HIGHEST_UTILIZATION
+
+    def isolation(self, mode: Mode) -> Isolation:
+        """The label: an own NPS domain separates bandwidth too, compute partitions alone do not.
+
+        CPX/NPS4 on a product of eight XCDs puts two partitions into each memory domain, so only DPX/NPS2 and
+        QPX/NPS4 give each partition a domain of its own.
+        """
+        if mode.compute is ComputeMode.SPX:
+            return Isolation.WHOLE_GPU
+        own_domain = {(ComputeMode.DPX, MemoryMode.NPS2), (ComputeMode.QPX, MemoryMode.NPS4)}
+        return Isolation.COMPUTE_AND_BANDWIDTH if (mode.compute, mode.memory) in own_domain else Isolation.COMPUTE
+
+    def memory_utilization(self, partition_bytes: int) -> float:
+        """Share of the partition that the engine may plan with, two decimals, rounded down."""
+        share = (partition_bytes - self.outside_budget_bytes) / partition_bytes
+        return max(0.0, min(self.highest_utilization, int(share * 100) / 100))
+
+    def engine_arguments(self, partition_bytes: int, max_model_len: int, max_concurrency: int) -> str:
+        """Engine settings as the JSON object that AIM containers take in AIM_ENGINE_ARGS."""
+        return json.dumps(
+            {
+                "gpu-memory-utilization": self.memory_utilization(partition_bytes),
+                "max-model-len": max_model_len,
+                "max-num-seqs": max_concurrency,
+            },
+            separators=(",", ":"),
+            sort_keys=True,
+        )

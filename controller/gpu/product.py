@@ -1,0 +1,216 @@
+"""The Instinct products: what each one is, the modes its driver allows and the ones AMD validates.
+
+Sources, by the short names the table uses:
+
+- *driver*: Linux ``drivers/gpu/drm/amd/amdgpu/aqua_vanjaram.c``, the compute x memory pairs of a compute mode. The
+  driver intersects them with what the card reports, so a mode listed here may still be refused by one card.
+- *specifications*: AMD's "GPU hardware specifications" (rocm.docs.amd.com): VRAM, compute units, dies.
+- *ids*: the PCI id database (pciutils/pciids) and libdrm's ``data/amdgpu.ids``; virtual functions also in
+  ROCm/gpu-operator ``internal/utils.go`` and vLLM ``platforms/rocm.py``.
+- *sizes*: MiB as devices report them, which is the nominal size less 16 MiB. MI300X is 196592; MI308X is the sum of a
+  recorded KFD topology (ROCm/k8s-device-plugin ``testdata/topology-parsing-mi308``); MI325X and MI355X follow from
+  the 255.98 and 287.98 GiB vLLM prints on them; MI100 and MI2x0 from rocm-smi output (34342961152 and
+  68702699520 bytes). MI350X is taken to be as MI355X; MI300A is the nominal size, its memory being the host's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from controller.gpu.mode import ComputeMode, Mode, ModeError, mode
+
+_MIB = 2**20
+
+_FIXED_COUNTS = {ComputeMode.SPX: 1, ComputeMode.DPX: 2, ComputeMode.TPX: 3, ComputeMode.QPX: 4}
+
+
+class UnknownProduct(ValueError):
+    """A product name that is in no table. The text names the known ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One Instinct product, as one PCI device shows it (an MI250X shows two devices, one per die).
+
+    ``vram_mib`` is the whole device in MiB (None: not established), ``xcds`` its compute dies, ``allowed`` the modes
+    its driver knows, in the order SPX to CPX, ``validated`` those AMD has tested. Sizes serve planning only: what a
+    node's hardware reports replaces them.
+    """
+
+    name: str
+    device_ids: frozenset[int]
+    vram_mib: int | None
+    xcds: int
+    compute_units: int
+    allowed: tuple[Mode, ...]
+    validated: frozenset[Mode]
+    source: str
+
+    @property
+    def partitionable(self) -> bool:
+        """Whether it can be divided at all."""
+        return any(allowed.compute is not ComputeMode.SPX for allowed in self.allowed)
+
+    @property
+    def compute_modes(self) -> tuple[ComputeMode, ...]:
+        """The compute modes among the allowed ones, each once, in their order."""
+        return tuple(dict.fromkeys(allowed.compute for allowed in self.allowed))
+
+    def partition_count(self, compute: ComputeMode) -> int:
+        """How many partitions a compute mode makes. Raises ModeError when the product has not got it."""
+        if compute not in self.compute_modes:
+            raise ModeError(
+                f"compute mode {compute} does not exist on {self.name}: use one of {', '.join(self.compute_modes)}"
+            )
+        return self.xcds if compute is ComputeMode.CPX else _FIXED_COUNTS[compute]
+
+    def partition_bytes(self, mode: Mode) -> int:
+        """Bytes of one partition: whole MiB, the even share.
+
+        The share is the same under every memory mode: the driver divides a memory range by the partitions in it.
+        (Cards show the last range 16 MiB smaller, which moves a share by at most that.)
+        Raises ModeError when the product has not got the mode, or when its memory size is not established.
+        """
+        self._require(mode)
+        if self.vram_mib is None:
+            raise ModeError(f"the memory of {self.name} is not established: read it from the device")
+        return self.vram_mib // self.partition_count(mode.compute) * _MIB
+
+    def partition_compute_units(self, mode: Mode) -> int:
+        """Compute units of one partition. Raises ModeError when the product has not got the mode."""
+        self._require(mode)
+        return self.compute_units // self.partition_count(mode.compute)
+
+    def _require(self, mode: Mode) -> None:
+        if mode not in self.allowed:
+            raise ModeError(
+                f"mode {mode} does not exist on {self.name}: use one of {', '.join(str(m) for m in self.allowed)}"
+            )
+
+
+def _modes(*texts: str) -> tuple[Mode, ...]:
+    return tuple(mode(text) for text in texts)
+
+
+_MI300_MODES = _modes("SPX/NPS1", "DPX/NPS1", "DPX/NPS2", "QPX/NPS1", "QPX/NPS4", "CPX/NPS1", "CPX/NPS4")
+_MI300A_MODES = _modes("SPX/NPS1", "TPX/NPS1", "CPX/NPS1")
+_MI308_MODES = _modes("SPX/NPS1", "DPX/NPS1", "DPX/NPS2", "CPX/NPS1", "CPX/NPS4")
+_MI350_MODES = _modes(
+    "SPX/NPS1", "DPX/NPS1", "DPX/NPS2", "QPX/NPS1", "QPX/NPS2", "QPX/NPS4", "CPX/NPS1", "CPX/NPS2", "CPX/NPS4"
+)
+_WHOLE = _modes("SPX/NPS1")
+
+
+_TABLE = (
+    Product(
+        name="MI300X",
+        device_ids=frozenset({0x74A1, 0x74B5}),
+        vram_mib=196592,
+        xcds=8,
+        compute_units=304,
+        allowed=_MI300_MODES,
+        validated=frozenset(_modes("SPX/NPS1", "DPX/NPS2", "CPX/NPS4")),
+        source="driver, specifications, ids (0x74b5 is the virtual function, which also allows CPX/NPS2); validated: "
+        "AMD's GPU partitioning guide",
+    ),
+    Product(
+        name="MI325X",
+        device_ids=frozenset({0x74A5, 0x74B9}),
+        vram_mib=262128,
+        xcds=8,
+        compute_units=304,
+        allowed=_MI300_MODES,
+        validated=frozenset(_WHOLE),
+        source="driver, specifications, ids (0x74b9 is the virtual function); users run CPX, AMD validates SPX only",
+    ),
+    Product(
+        name="MI350X",
+        device_ids=frozenset({0x75A0}),
+        vram_mib=294896,
+        xcds=8,
+        compute_units=256,
+        allowed=_MI350_MODES,
+        validated=frozenset(_modes("SPX/NPS1", "DPX/NPS2")),
+        source="driver (its MI350 pairs), specifications, ids; validated: AMD driver release notes 30.10",
+    ),
+    Product(
+        name="MI355X",
+        device_ids=frozenset({0x75A3}),
+        vram_mib=294896,
+        xcds=8,
+        compute_units=256,
+        allowed=_MI350_MODES,
+        validated=frozenset(_modes("SPX/NPS1", "DPX/NPS2")),
+        source="driver (its MI350 pairs), specifications, ids; validated: AMD driver release notes 30.10",
+    ),
+    Product(
+        name="MI300A",
+        device_ids=frozenset({0x74A0}),
+        vram_mib=131072,
+        xcds=6,
+        compute_units=228,
+        allowed=_MI300A_MODES,
+        validated=frozenset(_WHOLE),
+        source="driver (no DPX: six dies in pairs or threes; amdsmi's page claims it), specifications, ids; NPS1 only: "
+        "AMD's GPU partitioning guide",
+    ),
+    Product(
+        name="MI308X",
+        device_ids=frozenset({0x74A2, 0x74B6}),
+        vram_mib=196592,
+        xcds=4,
+        compute_units=80,
+        allowed=_MI308_MODES,
+        validated=frozenset(_WHOLE),
+        source="driver, ids; dies, compute units and memory from the recorded topology (4 partitions of 20 units); AMD "
+        "publishes no validated list: only the mode it ships in is taken as such",
+    ),
+    Product(
+        name="MI250X",
+        device_ids=frozenset({0x7408, 0x740C}),
+        vram_mib=65520,
+        xcds=1,
+        compute_units=110,
+        allowed=_WHOLE,
+        validated=frozenset(_WHOLE),
+        source="specifications (per die), ids; 0x740c is shared with the MI250, whose dies have 104 units",
+    ),
+    Product(
+        name="MI210",
+        device_ids=frozenset({0x740F, 0x7410}),
+        vram_mib=65520,
+        xcds=1,
+        compute_units=104,
+        allowed=_WHOLE,
+        validated=frozenset(_WHOLE),
+        source="specifications, ids (0x7410 is the virtual function)",
+    ),
+    Product(
+        name="MI100",
+        device_ids=frozenset({0x738C, 0x738E}),
+        vram_mib=32752,
+        xcds=1,
+        compute_units=120,
+        allowed=_WHOLE,
+        validated=frozenset(_WHOLE),
+        source="specifications, ids",
+    ),
+)
+
+PRODUCTS: Mapping[str, Product] = MappingProxyType({product.name: product for product in _TABLE})
+"""Every known product by name, the partitionable ones first."""
+
+_BY_DEVICE = {device_id: product for product in _TABLE for device_id in product.device_ids}
+
+
+def product_named(name: str) -> Product:
+    """The product of that exact name. Raises UnknownProduct naming the known ones."""
+    try:
+        return PRODUCTS[name]
+    except KeyError:
+        raise UnknownProduct(f"GPU {name!r} is not a known product: use one of {', '.join(PRODUCTS)}") from None
+
+
+def product_of_device(device_id: int) -> Product | None:
+    """The product with that PCI device id; None when no table has it."""
+    return _BY_DEVICE.get(device_id)

@@ -1,0 +1,241 @@
+"""The ordered checks a candidate must pass. Each gives a CamelCase reason and a sentence, or nothing.
+
+Node checks repeat what the real scheduler will check for the one node that we pin, because a pod cannot be pinned
+elsewhere afterwards; partition checks are about the GPU. Order matters only for which reason is named first.
+"""
+
+from collections.abc import Callable
+
+from controller.placement.decision import gib
+from controller.placement.demand import Demand, Expression, Toleration
+from controller.placement.snapshot import Gpu, Node, Partition, Snapshot, Taint
+
+NodeFilter = Callable[[Snapshot, Demand, Node], str | None]
+PartitionFilter = Callable[[Snapshot, Demand, Node, Gpu, Partition], str | None]
+
+HOSTNAME_LABEL = "kubernetes.io/hostname"
+
+
+def inventory_fresh(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """A node whose agent was not heard of lately binds nothing."""
+    return None if node.fresh else f"node {node.name}: its agent's heartbeat is older than 40 s; start the agent"
+
+
+def not_paused(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """A paused node or policy binds nothing."""
+    if node.paused:
+        return f"node {node.name} is paused; set GPUNode {node.name} spec.paused to false"
+    if node.policy is not None and node.policy.paused:
+        return f"policy {node.policy.name} is paused; set its spec.paused to false"
+    return None
+
+
+def policy_admits(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """The node's policy must select the claim's namespace, and be the one the claim asked for."""
+    policy = node.policy
+    if demand.policy is not None and (policy is None or policy.name != demand.policy):
+        return f"node {node.name} is not selected by policy {demand.policy}; name a policy that selects nodes"
+    if policy is not None and not policy.admits(demand.namespace):
+        return f"policy {policy.name} does not select namespace {demand.namespace}; ask for its namespaceSelector"
+    return None
+
+
+def no_plugin_pods(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """Pods served by the device plugin hold devices that cannot be told apart here, so nothing is bound beside them."""
+    if node.plugin_pods:
+        return f"node {node.name} runs {node.plugin_pods} pods that took GPUs past ResourceClaims; move them away"
+    return None
+
+
+def ready(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """The node must be Ready."""
+    return None if node.ready else f"node {node.name} is not Ready"
+
+
+def schedulable(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """The node must not be cordoned."""
+    return f"node {node.name} is cordoned; kubectl uncordon {node.name}" if node.unschedulable else None
+
+
+def addressable(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """The pin is the node's own hostname label, so it must have one."""
+    if node.hostname is None:
+        return f"node {node.name} has no label {HOSTNAME_LABEL}; add it"
+    return None
+
+
+def not_excluded(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """A node that lost a race for this claim is left out until something changes there."""
+    if node.name in demand.excluded_nodes:
+        return f"node {node.name} is excluded: its device was taken by somebody else"
+    return None
+
+
+def tolerates(toleration: Toleration, taint: Taint) -> bool:
+    """Kubernetes' rule for one toleration against one taint."""
+    if toleration.effect and toleration.effect != taint.effect:
+        return False
+    if toleration.key and toleration.key != taint.key:
+        return False
+    if toleration.operator == "Exists":
+        return True
+    return bool(toleration.key) and toleration.value == taint.value
+
+
+def taints_tolerated(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """Every NoSchedule and NoExecute taint must be tolerated."""
+    for taint in node.taints:
+        if taint.effect not in ("NoSchedule", "NoExecute"):
+            continue
+        if not any(tolerates(toleration, taint) for toleration in demand.pod.tolerations):
+            return f"node {node.name} has taint {taint.key}={taint.value}:{taint.effect}; add a toleration"
+    return None
+
+
+def selector_matches(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """The pod's nodeSelector must match the node's labels."""
+    for key, value in demand.pod.node_selector:
+        if node.labels.get(key) != value:
+            return f"node {node.name} has not the pod's nodeSelector {key}={value}"
+    return None
+
+
+def _integer(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return None
+
+
+def expression_matches(expression: Expression, node: Node) -> bool:
+    """Kubernetes' rule for one node selector requirement."""
+    actual = node.name if expression.on_field else node.labels.get(expression.key)
+    match expression.operator:
+        case "In":
+            return actual in expression.values
+        case "NotIn":
+            return actual not in expression.values
+        case "Exists":
+            return actual is not None
+        case "DoesNotExist":
+            return actual is None
+        case "Gt" | "Lt":
+            left, right = _integer(actual), _integer(expression.values[0] if expression.values else None)
+            if left is None or right is None:
+                return False
+            return left > right if expression.operator == "Gt" else left < right
+        case _:
+            raise ValueError(f"node affinity operator {expression.operator!r} is none of Kubernetes' six")
+
+
+def affinity_matches(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """One term of the required node affinity must match whole."""
+    terms = demand.pod.affinity
+    if not terms:
+        return None
+    for term in terms:
+        if term and all(expression_matches(expression, node) for expression in term):
+            return None
+    return f"node {node.name} matches no term of the pod's required node affinity"
+
+
+def resources_fit(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
+    """CPU, memory and pod count must be left on the node."""
+    left = node.allocatable.minus(snapshot.used(node))
+    want = demand.pod.resources
+    if want.pods > left.pods:
+        return f"node {node.name} has no pod slot left of {node.allocatable.pods}"
+    if want.cpu_milli > left.cpu_milli:
+        return f"node {node.name} has {left.cpu_milli}m CPU left, the pod requests {want.cpu_milli}m"
+    if want.memory_bytes > left.memory_bytes:
+        return f"node {node.name} has {gib(left.memory_bytes)} memory left, the pod requests {gib(want.memory_bytes)}"
+    return None
+
+
+def mode_asked(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """The GPU must be in one of the modes asked for."""
+    modes = demand.requirement.modes
+    if modes and gpu.mode not in modes:
+        wanted = " or ".join(sorted(map(str, modes)))
+        return f"{node.name} {gpu.bdf} is in mode {gpu.mode}, asked for {wanted}"
+    return None
+
+
+def mode_allowed(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """The node's policy must allow the mode the GPU is in."""
+    policy = node.policy
+    if policy is not None and policy.modes and gpu.mode not in policy.modes:
+        return f"{node.name} {gpu.bdf} is in mode {gpu.mode}, which policy {policy.name} does not allow"
+    return None
+
+
+def large_enough(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """The partition must hold the whole requirement."""
+    need = demand.requirement.bytes
+    if partition.bytes < need:
+        return f"{node.name} {gpu.bdf}/{partition.id.index} has {gib(partition.bytes)}, needed {gib(need)}"
+    return None
+
+
+def healthy(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """An unhealthy partition gets nobody."""
+    return None if partition.healthy else f"{node.name} {gpu.bdf}/{partition.id.index} is unhealthy"
+
+
+def not_changing(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """A GPU whose mode is being changed gets nobody."""
+    return f"{node.name} {gpu.bdf} is being changed by plan {gpu.plan}" if gpu.plan else None
+
+
+def free(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """Nobody may hold the partition. Names of holders are not told: they may be another tenant's."""
+    holder = snapshot.holder(node, partition)
+    if holder is None:
+        return None
+    who = "another model" if holder.kind == "ours" else "a workload that is not managed here"
+    return f"{node.name} {gpu.bdf}/{partition.id.index} is held by {who}"
+
+
+NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
+    ("StaleInventory", inventory_fresh),
+    ("Paused", not_paused),
+    ("PolicyMismatch", policy_admits),
+    ("ForeignDevicePluginPods", no_plugin_pods),
+    ("NodeNotReady", ready),
+    ("NodeCordoned", schedulable),
+    ("NodeWithoutHostname", addressable),
+    ("NodeExcluded", not_excluded),
+    ("TaintNotTolerated", taints_tolerated),
+    ("NodeSelectorMismatch", selector_matches),
+    ("NodeAffinityMismatch", affinity_matches),
+    ("NodeResourcesShort", resources_fit),
+)
+
+PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
+    ("ModeMismatch", mode_asked),
+    ("ModeNotAllowed", mode_allowed),
+    ("PartitionTooSmall", large_enough),
+    ("PartitionUnhealthy", healthy),
+    ("Repartitioning", not_changing),
+    ("PartitionHeld", free),
+)
+
+
+def refuse_node(snapshot: Snapshot, demand: Demand, node: Node) -> tuple[str, str] | None:
+    """The first node check that refuses, as (reason, sentence)."""
+    for reason, check in NODE_FILTERS:
+        sentence = check(snapshot, demand, node)
+        if sentence is not None:
+            return reason, sentence
+    return None
+
+
+def refuse_partition(
+    snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition
+) -> tuple[str, str] | None:
+    """The first partition check that refuses, as (reason, sentence)."""
+    for reason, check in PARTITION_FILTERS:
+        sentence = check(snapshot, demand, node, gpu, partition)
+        if sentence is not None:
+            return reason, sentence
+    return None

@@ -1,0 +1,78 @@
+"""A gated pod gets its GPUPartitionClaim: what it needs, worked out once from its annotations."""
+
+from dataclasses import dataclass
+
+from api.object import ObjectMeta, OwnerReference
+from api.quantity import format_bytes, parse_quantity
+from api.v1beta1 import GPUPartitionClaim, InferenceService
+from api.v1beta1.gpu_partition_claim import ClaimModel, GPUPartitionClaimSpec, Requirement
+from api.v1beta1.references import PodReference
+from controller.sizing.errors import SizingError, UnknownModel
+from controller.sizing.requirement import ModelSizingConfig, Sizing
+from controller.translate.pod import PodView
+from controller.translate.request import PodRequest, Problem, parse_request
+
+
+@dataclass(frozen=True, slots=True)
+class Unsized:
+    """Why a pod's need is not known: a CamelCase reason, and a sentence with field, value and remedy."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A pod's request with its sizing."""
+
+    request: PodRequest
+    sizing: Sizing
+
+
+def need_of(pod: PodView, sizing: ModelSizingConfig) -> Need | Unsized:
+    """What the pod needs, or why that cannot be said."""
+    request = parse_request(pod.annotations)
+    if isinstance(request, tuple):
+        return Unsized("InvalidRequest", "; ".join(map(str, request)))
+    try:
+        return Need(request, sizing.size(request.sizing))
+    except SizingError as error:
+        reason = "UnknownModel" if isinstance(error, UnknownModel) else type(error).__name__
+        return Unsized(reason, str(Problem(error.field, str(error.value), f"{error.problem}: {error.remedy}")))
+
+
+def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceService | None) -> GPUPartitionClaim:
+    """The claim of a pod, owned by it. Without a sizing it carries no memory, and nothing is placed for it."""
+    memory: str | None = None
+    model: ClaimModel | None = None
+    modes: list[str] = []
+    policy = None
+    count = 1
+    if isinstance(need, Need):
+        wanted = service.spec.gpu_sharing.partition if service is not None else None
+        least = parse_quantity(wanted.min_memory) if wanted is not None and wanted.min_memory else 0
+        count = wanted.count if wanted is not None else 1
+        memory = format_bytes(max(need.sizing.total_bytes, least))
+        modes = sorted(map(str, need.request.modes))
+        policy = need.request.policy
+        model = ClaimModel(
+            id=need.sizing.model_id,
+            precision=need.sizing.precision.value,
+            max_model_len=need.sizing.max_model_len,
+            max_concurrency=need.sizing.max_concurrency,
+        )
+    return GPUPartitionClaim(
+        metadata=ObjectMeta(
+            name=name,
+            namespace=pod.namespace,
+            owner_references=[
+                OwnerReference(api_version="v1", kind="Pod", name=pod.name, uid=pod.uid, controller=True)
+            ],
+        ),
+        spec=GPUPartitionClaimSpec(
+            pod_ref=PodReference(name=pod.name, uid=pod.uid),
+            requirement=Requirement(memory=memory, count=count, modes=modes),
+            model=model,
+            policy_ref=policy,
+        ),
+    )

@@ -1,0 +1,154 @@
+"""Binding what was decided: the pinned ResourceClaim, then one patch that opens the gate.
+
+Runs again safely after a crash between any two writes: the claim's status holds the decision, the rest follows.
+"""
+
+from enum import StrEnum
+
+from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE
+from api.v1beta1 import GPUPartitionClaim
+from api.v1beta1.device import Device
+from controller.binding.dra import GatedPod, Pin, bind_patch, claim_spec, resource_claim, same_claim_spec
+from controller.gpu.mode import Mode
+from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
+from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
+from controller.translate.pod import PodView, pod_view
+from controller.translate.resource_claim import ResourceClaimView, resource_claim_view
+
+#: How often a pod that moved on under the patch is read and decided anew in one reconcile.
+ATTEMPTS = 3
+
+
+class Ensured(StrEnum):
+    """What became of the ResourceClaim."""
+
+    PRESENT = "present"
+    CREATED = "created"
+    TAKEN = "taken"
+    REPLACING = "replacing"
+
+
+class Opened(StrEnum):
+    """What became of the gate."""
+
+    OPEN = "open"
+    WAITING_FOR_GATE = "waiting for another gate"
+    POD_GONE = "pod gone"
+    MOVED_ON = "pod keeps changing"
+    REFUSED = "refused"
+
+
+def pin_of(claim: GPUPartitionClaim) -> Pin:
+    """The device that the claim's allocation names. Raises ValueError without an allocation."""
+    allocation = claim.status.allocation
+    if allocation is None:
+        raise ValueError(f"claim {claim.metadata.namespace}/{claim.metadata.name} has no allocation to pin")
+    device = allocation.devices[0]
+    return Pin(
+        node=allocation.node,
+        pool=device.pool or allocation.node,
+        device=device.device or "",
+        render_index=device.render_index or 0,
+        profile=Mode.parse(device.mode).profile,
+    )
+
+
+async def ensure_resource_claim(
+    context: ClaimContext, claim: GPUPartitionClaim, pod: PodView, present: ResourceClaimView | None
+) -> Ensured:
+    """Make the pod's ResourceClaim unless it is there; one that is not as we write it is told apart.
+
+    An unallocated claim of this pod with another pin is an older decision of ours: it is removed, by uid and version,
+    and made anew by the reconcile that sees it gone.
+    """
+    name, namespace = claim.metadata.name, claim.metadata.namespace or ""
+    pin = pin_of(claim)
+    if present is None:
+        wanted = resource_claim(name, namespace, pod.name, pod.uid, pin, {CLAIM_LABEL: name})
+        try:
+            await context.client.create(RESOURCE_CLAIMS, wanted)
+        except AlreadyExists:
+            present = resource_claim_view(await context.client.get(RESOURCE_CLAIMS, name, namespace))
+        else:
+            return Ensured.CREATED
+    if present.owner_uid != pod.uid:
+        return Ensured.TAKEN
+    if same_claim_spec(present.spec, claim_spec(pin)):
+        return Ensured.REPLACING if present.deleting else Ensured.PRESENT
+    if present.allocated:
+        return Ensured.TAKEN
+    await remove_resource_claim(context, present)
+    return Ensured.REPLACING
+
+
+async def remove_resource_claim(context: ClaimContext, present: ResourceClaimView) -> None:
+    """Delete a ResourceClaim only as it was seen: another one of that name, or a newer state, stays."""
+    try:
+        await context.client.delete(
+            RESOURCE_CLAIMS,
+            present.name,
+            present.namespace,
+            uid=present.uid,
+            resource_version=present.resource_version,
+        )
+    except NotFound:
+        return
+
+
+async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView, hostname: str) -> Opened:
+    """Patch the pod: pin, annotations, our gate off. A pod that moved on is read and tried again, three times."""
+    allocation = claim.status.allocation
+    if allocation is None:
+        raise ValueError(f"claim {claim.metadata.namespace}/{claim.metadata.name} has no allocation to bind")
+    annotations = assignment(context, claim, allocation.node, allocation.devices[0])
+    for _ in range(ATTEMPTS):
+        if not pod.gated:
+            return Opened.OPEN
+        if pod.foreign_gates:
+            return Opened.WAITING_FOR_GATE
+        outcome = await _patch(context, pod, hostname, annotations)
+        if outcome is not Opened.MOVED_ON:
+            return outcome
+        fresh = await _read_again(context, pod)
+        if fresh is None:
+            return Opened.POD_GONE
+        pod = fresh
+    return Opened.MOVED_ON
+
+
+async def _patch(context: ClaimContext, pod: PodView, hostname: str, annotations: dict[str, str]) -> Opened:
+    gated = GatedPod(pod.resource_version, GATE, pod.gates.index(GATE), pod.annotations, pod.node_selector)
+    try:
+        await context.client.json_patch(PODS, pod.name, bind_patch(gated, hostname, annotations), pod.namespace)
+    except NotFound:
+        return Opened.POD_GONE
+    except Conflict:
+        return Opened.MOVED_ON
+    except Invalid as error:
+        # A failed `test` is a 422 without causes: the pod moved on. With causes the API server has spoken.
+        return Opened.REFUSED if error.causes else Opened.MOVED_ON
+    return Opened.OPEN
+
+
+async def _read_again(context: ClaimContext, pod: PodView) -> PodView | None:
+    try:
+        fresh = pod_view(await context.client.get(PODS, pod.name, pod.namespace))
+    except NotFound:
+        return None
+    return None if fresh.uid != pod.uid or fresh.deleting else fresh
+
+
+def assignment(context: ClaimContext, claim: GPUPartitionClaim, node: str, device: Device) -> dict[str, str]:
+    """The annotations that only the operator writes."""
+    model = claim.spec.model
+    arguments = context.isolator.engine_arguments(
+        device.bytes,
+        (model.max_model_len if model else None) or 1,
+        (model.max_concurrency if model else None) or 1,
+    )
+    return {
+        ASSIGNED_NODE: node,
+        ASSIGNED_PARTITION: f"{device.bdf}/{device.partition} {device.mode}",
+        ENGINE_ARGS: arguments,
+    }

@@ -1,0 +1,50 @@
+"""The Events of the claim flow, a constructor each, told to the pod and to whatever made it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from controller.runtime.event_recorder import EventRecorder
+
+Reference = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One Event: `type` is Normal or Warning."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+    action: str
+
+
+def waiting(reason: str, message: str) -> Note:
+    """The pod has no partition, and why."""
+    return Note("Warning", reason, message, "Place")
+
+
+def bound(where: str) -> Note:
+    """A partition was chosen and the gate opened."""
+    return Note("Normal", "PartitionBound", f"bound to {where}", "Bind")
+
+
+def rebound(where: str) -> Note:
+    """Somebody else took the device; another one was pinned."""
+    return Note("Warning", "PartitionRebound", f"the device was taken by somebody else; now bound to {where}", "Rebind")
+
+
+def replaced(node: str) -> Note:
+    """The pod was deleted because its node has no partition left for it."""
+    return Note("Warning", "PodReplaced", f"node {node} has no partition left for this pod; it is made anew", "Replace")
+
+
+def plan_made(plan: str, node: str) -> Note:
+    """A mode change was planned to make room."""
+    return Note("Normal", "RepartitionPlanned", f"plan {plan} changes modes on node {node} to make room", "Repartition")
+
+
+def tell(recorder: EventRecorder, regarding: Iterable[Reference], note: Note) -> None:
+    """Record the Event on each object."""
+    for reference in regarding:
+        recorder.record(reference, note.type, note.reason, note.note, note.action)

@@ -1,0 +1,66 @@
+"""Who made a pod: the object whose user should hear why it waits."""
+
+from typing import Any
+
+from api.group import SERVICE_LABEL
+from api.object import KubernetesObject
+from controller.runtime.client.client import Client
+from controller.runtime.client.core import REPLICA_SETS
+from controller.runtime.client.errors import ApiError
+from controller.state.cluster import Cluster
+from controller.translate.pod import PodView
+
+#: Owners remembered; a ReplicaSet's owner never changes.
+REMEMBERED = 4096
+
+
+class Owners:
+    """Finds the top owner of a pod: our InferenceService, the Deployment, or the controller itself."""
+
+    def __init__(self, client: Client, cluster: Cluster) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._of_replica_set: dict[str, dict[str, Any] | None] = {}
+
+    async def of(self, pod: PodView) -> dict[str, Any] | None:
+        """A reference to the owner, None for a pod that nobody made."""
+        service = pod.labels.get(SERVICE_LABEL)
+        if service is not None:
+            found = self._cluster.service_table.get(f"{pod.namespace}/{service}")
+            if found is not None:
+                return reference(found)
+        if pod.owner is None:
+            return None
+        kind, name, uid = pod.owner
+        if kind != "ReplicaSet":
+            return {"apiVersion": "v1", "kind": kind, "namespace": pod.namespace, "name": name, "uid": uid}
+        return await self._above(pod.namespace, name, uid)
+
+    async def _above(self, namespace: str, name: str, uid: str) -> dict[str, Any] | None:
+        if uid not in self._of_replica_set:
+            if len(self._of_replica_set) >= REMEMBERED:
+                self._of_replica_set.clear()
+            try:
+                replica_set = await self._client.get(REPLICA_SETS, name, namespace)
+            except ApiError:
+                return None  # an Event on the pod alone is better than none
+            owners = [ref for ref in replica_set["metadata"].get("ownerReferences", ()) if ref.get("controller")]
+            self._of_replica_set[uid] = {
+                "apiVersion": owners[0]["apiVersion"] if owners else "apps/v1",
+                "kind": owners[0]["kind"] if owners else "ReplicaSet",
+                "namespace": namespace,
+                "name": owners[0]["name"] if owners else name,
+                "uid": owners[0]["uid"] if owners else uid,
+            }
+        return self._of_replica_set[uid]
+
+
+def reference(obj: KubernetesObject) -> dict[str, Any]:
+    """An object reference to one of our own objects."""
+    return {
+        "apiVersion": obj.api_version,
+        "kind": obj.kind,
+        "namespace": obj.metadata.namespace,
+        "name": obj.metadata.name,
+        "uid": obj.metadata.uid,
+    }

@@ -1,0 +1,14 @@
+"""Local copies of collections, kept current by list and watch.
+
+An Informer owns four parts: `Reflection` (pure: which list or watch comes next, what an answer means), `Reflector`
+(its I/O shell), `Store` (objects by key, with indexes) and its handlers. In: the API server's pages and events.
+Out: reads from `informer.store`, and a StoreEvent to each handler for every change, in order.
+
+    >>> from controller.runtime.cache.store import Store
+    >>> store = Store({"node": lambda pod: [pod["spec"]["nodeName"]]})
+    >>> pod = {"metadata": {"namespace": "default", "name": "web-0"}, "spec": {"nodeName": "a"}}
+    >>> [event.type.value for event in store.apply(pod)]
+    ['ADDED']
+    >>> [found["metadata"]["name"] for found in store.by_index("node", "a")]
+    ['web-0']
+"""

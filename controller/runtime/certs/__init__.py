@@ -1,0 +1,12 @@
+"""Certificates of our own making: an authority and the serving certificates it signs.
+
+In: names, a point in time, a lifetime. Out: PEM. Nothing here reads a clock or a disk, except that a TLS context
+needs its chain in a file for a moment (`serving.py`).
+
+    >>> from datetime import UTC, datetime, timedelta
+    >>> from controller.runtime.certs.authority import issue_leaf, make_authority
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> authority = make_authority("webhooks", now, timedelta(days=365))
+    >>> issue_leaf(authority, ["aim.svc", "127.0.0.1"], now, timedelta(days=30)).not_after.isoformat()
+    '2026-01-31T00:00:00+00:00'
+"""

@@ -1,0 +1,85 @@
+"""Where the API server is and who we are: given directly, from a kubeconfig, or from a pod's service account."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class ConfigurationError(ValueError):
+    """No usable connection settings; the text names the file or field, its value and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginCredentials:
+    """Credentials that a kubeconfig leaves to an exec plugin or auth provider."""
+
+    kubeconfig: Path
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfiguration:
+    """Everything a Client needs to connect.
+
+    `server`: base URL, https or (a proxy on loopback) http. Certificates and keys are a path (str) or PEM (bytes);
+    `ca` None: the system's authorities. `token_file` is read again every minute and wins over `token`.
+    `tls_server_name` None: the URL's host. `namespace`: what "the current namespace" means, "default" if unknown.
+    """
+
+    server: str
+    ca: str | bytes | None = None
+    token: str | None = field(default=None, repr=False)
+    token_file: Path | None = None
+    client_certificate: str | bytes | None = field(default=None, repr=False)
+    client_key: str | bytes | None = field(default=None, repr=False)
+    insecure_skip_tls_verify: bool = False
+    tls_server_name: str | None = None
+    plugin: PluginCredentials | None = None
+    namespace: str = "default"
+
+    def __post_init__(self) -> None:
+        if not self.server.startswith(("https://", "http://")):
+            raise ConfigurationError(f"server {self.server!r}: give a URL that begins with https:// or http://")
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ConfigurationError("client certificate and key: give both or none")
+
+    @staticmethod
+    def from_kubeconfig(path: str | Path, context: str | None = None) -> "ClientConfiguration":
+        """The settings of `context` (None: the file's current one). Raises ConfigurationError."""
+        from controller.runtime.client.kubeconfig import read_kubeconfig
+
+        return read_kubeconfig(Path(path), context)
+
+    @staticmethod
+    def in_cluster(directory: Path = SERVICE_ACCOUNT) -> "ClientConfiguration":
+        """The settings of the pod this process runs in. Raises ConfigurationError outside a cluster."""
+        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
+        token = directory / "token"
+        if not host or not port or not token.exists():
+            raise ConfigurationError(
+                "no KUBERNETES_SERVICE_HOST or no service account token: not in a pod? Give a kubeconfig"
+            )
+        namespace = directory / "namespace"
+        return ClientConfiguration(
+            server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
+            ca=str(directory / "ca.crt"),
+            token_file=token,
+            namespace=namespace.read_text().strip() if namespace.exists() else "default",
+        )
+
+    @staticmethod
+    def load(kubeconfig: Path | None = None) -> "ClientConfiguration":
+        """What a command line should use: `kubeconfig`, else $KUBECONFIG, else the pod's, else ~/.kube/config.
+
+        Raises ConfigurationError when none of them is there.
+        """
+        if kubeconfig is not None:
+            return ClientConfiguration.from_kubeconfig(kubeconfig)
+        if listed := [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]:
+            return ClientConfiguration.from_kubeconfig(listed[0])
+        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+            return ClientConfiguration.in_cluster()
+        return ClientConfiguration.from_kubeconfig(Path("~/.kube/config").expanduser())

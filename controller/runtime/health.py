@@ -1,0 +1,93 @@
+"""/healthz, /readyz and /metrics over plain HTTP: what the kubelet and Prometheus ask.
+
+/healthz says that the process and its event loop are alive; /readyz that it can do its work; each lists its checks, so
+that an answer explains itself. A check that raises counts as failed, with the exception as its reason.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+from aiohttp import web
+
+Check = Callable[[], bool | str]
+"""True: fine. False, or a sentence that says why: not fine. Must be quick; called in the event loop."""
+
+_METRICS_TYPE = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+
+
+class HealthServer:
+    """Serves `checks` as /readyz (and /readyz/NAME), `live_checks` as /healthz, `metrics()` as /metrics.
+
+    `port` 0: a free one, to be read from `.port` once started. `metrics` None: /metrics is 404.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        checks: Mapping[str, Check],
+        *,
+        live_checks: Mapping[str, Check] | None = None,
+        metrics: Callable[[], bytes] | None = None,
+    ) -> None:
+        self.host, self.port = host, port
+        self._ready, self._live = dict(checks), dict(live_checks or {})
+        self._metrics = metrics
+        self._started = asyncio.Event()
+        self._log = structlog.get_logger(__name__)
+
+    def __str__(self) -> str:
+        return f"health server on {self.host}:{self.port}"
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises OSError when the address is taken."""
+        app = web.Application()
+        app.router.add_get("/healthz", lambda _: self._answer(self._live))
+        app.router.add_get("/readyz", lambda _: self._answer(self._ready))
+        app.router.add_get("/readyz/{name}", self._one)
+        app.router.add_get("/metrics", self._scrape)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, self.host, self.port)
+            await site.start()
+            self.port = runner.addresses[0][1]
+            self._started.set()
+            await asyncio.Event().wait()
+        finally:
+            self._started.clear()
+            await runner.cleanup()
+
+    async def wait_started(self, timeout: float) -> None:
+        """Wait until it listens, at most `timeout` seconds; raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            await self._started.wait()
+
+    async def _answer(self, checks: Mapping[str, Check]) -> web.Response:
+        problems = {name: self._problem(check) for name, check in checks.items()}
+        lines = [f"[-]{name} {problem}" if problem else f"[+]{name} ok" for name, problem in problems.items()]
+        failed = any(problems.values())
+        lines.append("not ok" if failed else "ok")
+        return web.Response(text="\n".join(lines) + "\n", status=503 if failed else 200)
+
+    async def _one(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in self._ready:
+            raise web.HTTPNotFound(text=f"no check {name!r}; there are {sorted(self._ready)}\n")
+        return await self._answer({name: self._ready[name]})
+
+    async def _scrape(self, _request: web.Request) -> web.Response:
+        if self._metrics is None:
+            raise web.HTTPNotFound(text="this process has no metrics\n")
+        return web.Response(body=self._metrics(), headers=_METRICS_TYPE)
+
+    def _problem(self, check: Check) -> str | None:
+        try:
+            verdict = check()
+        except Exception as error:  # noqa: BLE001 - a broken check must not hide the others
+            self._log.exception("health check raised")
+            return f"raised {type(error).__name__}: {error}"
+        if verdict is True:
+            return None
+        return verdict or "failed"

@@ -1,0 +1,55 @@
+"""What can be wrong with a sizing request.
+
+::
+
+    SizingError                 .field .value .remedy
+    ├── UnknownModel            no facts under that exact id; .nearest
+    ├── UnsupportedPrecision    the model has not got it; .available
+    ├── LengthTooLong           longer than the model's positions; .limit
+    └── OutOfRange              a number that cannot be meant
+"""
+
+
+class SizingError(ValueError):
+    """A request that cannot be sized. ``field`` is the request's field, ``remedy`` what to write instead."""
+
+    def __init__(self, field: str, value: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{field} {value!r} {problem}: {remedy}")
+        self.field = field
+        self.value = value
+        self.problem = problem
+        self.remedy = remedy
+
+
+class UnknownModel(SizingError):
+    """No facts are known under that exact id. ``nearest`` holds similar ids, the most similar first."""
+
+    def __init__(self, model_id: str, nearest: tuple[str, ...]) -> None:
+        hint = f"did you mean {' or '.join(nearest)}?" if nearest else "use an id of the catalogue, as owner/name"
+        super().__init__("model_id", model_id, "is not in the catalogue", hint)
+        self.nearest = nearest
+
+
+class UnsupportedPrecision(SizingError):
+    """The model has not got that precision. ``available`` holds those it has, its native one first."""
+
+    def __init__(self, model_id: str, precision: str, available: tuple[str, ...]) -> None:
+        super().__init__(
+            "precision", precision, f"is not available for {model_id}", f"use auto or one of {', '.join(available)}"
+        )
+        self.available = available
+
+
+class LengthTooLong(SizingError):
+    """More tokens than the model has positions for. ``limit`` is that number."""
+
+    def __init__(self, model_id: str, length: int, limit: int) -> None:
+        super().__init__("max_model_len", length, f"exceeds what {model_id} was built for", f"use at most {limit}")
+        self.limit = limit
+
+
+class OutOfRange(SizingError):
+    """A number below or above anything sensible."""
+
+    def __init__(self, field: str, value: int, least: int, most: int) -> None:
+        super().__init__(field, value, "is out of range", f"use {least} to {most}")

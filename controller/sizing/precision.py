@@ -1,0 +1,54 @@
+"""The precisions weights come in, and which of them a model has."""
+
+from enum import StrEnum
+
+from controller.sizing.catalog import ModelFacts
+from controller.sizing.errors import UnsupportedPrecision
+
+
+class Precision(StrEnum):
+    """The precision of a model's linear layers; ``auto`` is the one its checkpoint was published in."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    FP8 = "fp8"
+    INT8 = "int8"
+    INT4 = "int4"
+    MXFP4 = "mxfp4"
+
+
+SIXTEEN_BIT = frozenset({Precision.BF16, Precision.FP16})
+
+_CONVERTIBLE = (Precision.BF16, Precision.FP16, Precision.FP8, Precision.INT8, Precision.INT4)
+
+
+def native_precision(facts: ModelFacts) -> Precision:
+    """The precision of the published checkpoint: its quantization where it has one, else its 16-bit type."""
+    if facts.native_quantization.startswith("mxfp4"):
+        return Precision.MXFP4
+    if facts.native_quantization.startswith("fp8"):
+        return Precision.FP8
+    return Precision.FP16 if facts.native_dtype == "float16" else Precision.BF16
+
+
+def available_precisions(facts: ModelFacts) -> tuple[Precision, ...]:
+    """The precisions a model can be served in, the native one first.
+
+    A checkpoint in 16 bit or fp8 is cast or quantized, by the engine or in a published copy. One trained in mxfp4
+    exists in mxfp4 only: its experts have no 16-bit original, and unpacking them would be another model in memory.
+    """
+    native = native_precision(facts)
+    if native is Precision.MXFP4:
+        return (native,)
+    return (native, *(precision for precision in _CONVERTIBLE if precision is not native))
+
+
+def resolve_precision(facts: ModelFacts, asked: Precision) -> Precision:
+    """What ``asked`` means for this model: never ``auto``. Raises UnsupportedPrecision naming the available ones."""
+    available = available_precisions(facts)
+    if asked is Precision.AUTO:
+        return available[0]
+    if asked not in available:
+        raise UnsupportedPrecision(facts.model_id, asked.value, tuple(p.value for p in available))
+    return asked

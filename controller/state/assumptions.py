@@ -1,0 +1,50 @@
+"""What was decided and is not yet seen: it counts as taken until the informers show it, or the write failed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from controller.gpu.identity import PartitionId
+from controller.placement.demand import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """One claim on one partition. `resources` are the pod's, counted on the node."""
+
+    claim: str
+    claim_uid: str
+    node: str
+    partition: PartitionId
+    resources: Resources
+
+
+class Assumptions:
+    """Assumptions by claim. Mutable, private to the operator's one loop."""
+
+    def __init__(self) -> None:
+        self._by_claim: dict[str, Assumption] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_claim)
+
+    def __iter__(self) -> Iterator[Assumption]:
+        return iter(tuple(self._by_claim.values()))
+
+    def get(self, claim: str) -> Assumption | None:
+        """The assumption for a claim, None when there is none."""
+        return self._by_claim.get(claim)
+
+    def add(self, assumption: Assumption) -> None:
+        """Remember a decision. Raises RuntimeError when the partition is assumed for another claim."""
+        for other in self._by_claim.values():
+            same = other.node == assumption.node and other.partition == assumption.partition
+            if same and other.claim != assumption.claim:
+                raise RuntimeError(
+                    f"partition {assumption.partition} of node {assumption.node} is assumed for {other.claim}; "
+                    f"cannot assume it for {assumption.claim}"
+                )
+        self._by_claim[assumption.claim] = assumption
+
+    def forget(self, claim: str) -> None:
+        """Drop the assumption for a claim, if there is one."""
+        self._by_claim.pop(claim, None)

@@ -1,0 +1,163 @@
+"""The cluster as informers show it, joined into the snapshot that decisions are made on."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api.group import SERVICE_LABEL
+from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
+from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.runtime.cache.informer import Informer
+from controller.runtime.cache.store import StoreEvent
+from controller.runtime.client.client import Client
+from controller.runtime.client.core import (
+    DEPLOYMENTS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
+)
+from controller.runtime.clock import Clock
+from controller.state.assumptions import Assumptions
+from controller.state.heartbeats import Heartbeats
+from controller.state.kinds import (
+    GPU_NODES,
+    GPU_PARTITION_CLAIMS,
+    GPU_SHARING_POLICIES,
+    INFERENCE_SERVICES,
+    REPARTITION_PLANS,
+)
+from controller.state.occupancy import Occupancy, occupancy
+from controller.state.plans import Plans
+from controller.state.pods import PodTable, claim_index, project_pod
+from controller.state.table import Table
+from controller.translate.node import HostView, gpus, host_view
+from controller.translate.policy import policy_for, policy_view
+from controller.translate.resource_claim import resource_claim_view
+
+#: Label on the agents' Leases.
+AGENT_LABEL = "aim.amd.com/agent"
+
+
+class Cluster:
+    """Owns the informers. `snapshot` is synchronous: between two awaits nothing moves."""
+
+    def __init__(self, client: Client, clock: Clock, *, system_namespace: str) -> None:
+        self.clock = clock
+        self.pods = Informer(client, PODS, project=project_pod, indexes={"claim": claim_index}, clock=clock)
+        self.nodes = Informer(client, NODES, clock=clock)
+        self.gpu_nodes = Informer(client, GPU_NODES, clock=clock)
+        self.claims = Informer(client, GPU_PARTITION_CLAIMS, clock=clock)
+        self.resource_claims = Informer(client, RESOURCE_CLAIMS, clock=clock)
+        self.resource_slices = Informer(client, RESOURCE_SLICES, clock=clock)
+        self.policies = Informer(client, GPU_SHARING_POLICIES, clock=clock)
+        self.plans = Informer(client, REPARTITION_PLANS, clock=clock)
+        self.services = Informer(client, INFERENCE_SERVICES, clock=clock)
+        self.deployments = Informer(client, DEPLOYMENTS, label_selector=SERVICE_LABEL, clock=clock)
+        self.namespaces = Informer(client, NAMESPACES, clock=clock)
+        self.leases = Informer(
+            client, LEASES, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock
+        )
+        self.assumptions = Assumptions()
+        self.heartbeats = Heartbeats(clock)
+        self.pod_table = PodTable()
+        self.host_table = Table(host_view)
+        self.gpu_node_table = Table(GPUNode.model_validate)
+        self.claim_table = Table(GPUPartitionClaim.model_validate)
+        self.resource_claim_table = Table(resource_claim_view)
+        self.policy_table = Table(GPUSharingPolicy.model_validate)
+        self.service_table = Table(InferenceService.model_validate)
+        self.namespace_labels = Table(_labels)
+        self.plan_table = Plans(RepartitionPlan.model_validate)
+        self._gpus: dict[str, tuple[str, tuple[Gpu, ...]]] = {}
+        self._follow()
+
+    def _follow(self) -> None:
+        takers: tuple[tuple[Informer, Callable[[StoreEvent], None]], ...] = (
+            (self.pods, self.pod_table.take),
+            (self.nodes, self.host_table.take),
+            (self.gpu_nodes, self.gpu_node_table.take),
+            (self.claims, self.claim_table.take),
+            (self.claims, self._confirm_assumption),
+            (self.resource_claims, self.resource_claim_table.take),
+            (self.policies, self.policy_table.take),
+            (self.services, self.service_table.take),
+            (self.namespaces, self.namespace_labels.take),
+            (self.plans, self.plan_table.take),
+            (self.leases, self.heartbeats.take),
+        )
+        for informer, take in takers:
+            informer.add_handler(take)
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        """All informers, for the manager to run."""
+        return (
+            self.namespaces,
+            self.nodes,
+            self.leases,
+            self.gpu_nodes,
+            self.policies,
+            self.plans,
+            self.claims,
+            self.resource_claims,
+            self.resource_slices,
+            self.services,
+            self.deployments,
+            self.pods,
+        )
+
+    def _confirm_assumption(self, event: StoreEvent) -> None:
+        """An assumption ends when its claim shows an allocation, or is gone, or is another claim of that name."""
+        assumed = self.assumptions.get(event.key)
+        if assumed is None:
+            return
+        claim = self.claim_table.get(event.key)
+        if claim is None or claim.metadata.uid != assumed.claim_uid or claim.status.allocation is not None:
+            self.assumptions.forget(event.key)
+
+    def snapshot(self) -> Snapshot:
+        """One consistent view of nodes, partitions and holders, fresh for this decision."""
+        taken = occupancy(self)
+        return Snapshot(
+            self._node(host, gpu_node, taken)
+            for name, gpu_node in self.gpu_node_table.items()
+            if gpu_node.spec.managed and (host := self.host_table.get(name)) is not None
+        )
+
+    def _node(self, host: HostView, gpu_node: GPUNode, taken: Occupancy) -> Node:
+        policy = policy_for(host.labels, self.policy_table.values())
+        view = None
+        if policy is not None:
+            labels = dict(self.namespace_labels.items())
+            view = policy_view(policy, labels, self.plan_table.last_change(host.name), self.clock.now())
+        return Node(
+            name=host.name,
+            hostname=host.hostname,
+            gpus=taken.held(host.name, self._reported_gpus(gpu_node)),
+            allocatable=host.allocatable,
+            used=taken.used(host.name),
+            labels=host.labels,
+            taints=host.taints,
+            ready=host.ready,
+            unschedulable=host.unschedulable,
+            fresh=self.heartbeats.fresh(host.name),
+            paused=gpu_node.spec.paused,
+            policy=view,
+            pool=host.name,
+            plugin_pods=self.pod_table.plugin_pods(host.name),
+        )
+
+    def _reported_gpus(self, gpu_node: GPUNode) -> tuple[Gpu, ...]:
+        version = gpu_node.metadata.resource_version or ""
+        known = self._gpus.get(gpu_node.metadata.name)
+        if known is None or known[0] != version:
+            known = version, gpus(gpu_node)
+            self._gpus[gpu_node.metadata.name] = known
+        return known[1]
+
+
+def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    labels: Mapping[str, str] = obj["metadata"].get("labels") or {}
+    return labels

@@ -1,0 +1,93 @@
+"""Who holds which partition and how much of each node: allocations of every namespace, our claims, our assumptions."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from api.v1beta1.gpu_partition_claim import ClaimPhase
+from controller.gpu.identity import PartitionId
+from controller.placement.demand import Resources
+from controller.placement.snapshot import Gpu, Holder, Partition
+
+if TYPE_CHECKING:
+    from controller.state.cluster import Cluster
+
+HOLDING = (ClaimPhase.BOUND, ClaimPhase.ALLOCATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """Holders by device and by partition, resources by node, plans by GPU; see the fields' names."""
+
+    by_device: dict[tuple[str, str], Holder]
+    by_partition: dict[tuple[str, PartitionId], Holder]
+    used_by_node: dict[str, Resources]
+    plan_by_gpu: dict[tuple[str, str], str]
+
+    def used(self, node: str) -> Resources:
+        """What is taken of the node."""
+        return self.used_by_node.get(node, Resources())
+
+    def held(self, node: str, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+        """The GPUs with holders and plans filled in."""
+        return tuple(
+            replace(
+                gpu,
+                plan=self.plan_by_gpu.get((node, gpu.bdf)),
+                partitions=tuple(self._held(node, partition) for partition in gpu.partitions),
+            )
+            for gpu in gpus
+        )
+
+    def _held(self, node: str, partition: Partition) -> Partition:
+        holder = self.by_partition.get((node, partition.id)) or self.by_device.get((node, partition.device))
+        return partition if holder is None else replace(partition, holder=holder)
+
+
+def occupancy(cluster: "Cluster") -> Occupancy:
+    """Everything that counts as taken now."""
+    used: dict[str, Resources] = defaultdict(Resources)
+    for name in cluster.gpu_node_table.keys():  # noqa: SIM118 - a table, no dict
+        used[name] = cluster.pod_table.used(name)
+    by_partition: dict[tuple[str, PartitionId], Holder] = {}
+    for key, claim in cluster.claim_table.items():
+        allocation = claim.status.allocation
+        if allocation is None or claim.status.phase not in HOLDING:
+            continue
+        for device in allocation.devices:
+            by_partition[allocation.node, PartitionId(device.bdf, device.partition)] = Holder("ours", key)
+        _count_unscheduled(cluster, key, allocation.node, used)
+    for assumed in cluster.assumptions:
+        by_partition[assumed.node, assumed.partition] = Holder("ours", assumed.claim)
+        used[assumed.node] = used[assumed.node].plus(assumed.resources)
+    return Occupancy(_by_device(cluster), by_partition, used, cluster.plan_table.gpus_in_hand())
+
+
+def _count_unscheduled(cluster: "Cluster", claim: str, node: str, used: dict[str, Resources]) -> None:
+    """A bound pod that the scheduler has not placed yet counts on the node that we pinned it to."""
+    for pod in cluster.pods.store.by_index("claim", claim):
+        key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        view, resources = cluster.pod_table.view(key), cluster.pod_table.resources(key)
+        if view is not None and resources is not None and view.node is None and not view.terminal:
+            used[node] = used[node].plus(resources)
+
+
+def _by_device(cluster: "Cluster") -> dict[tuple[str, str], Holder]:
+    taken: dict[tuple[str, str], Holder] = {}
+    for key, claim in cluster.resource_claim_table.items():
+        for device in claim.devices:
+            if device.admin:
+                continue
+            ours = cluster.claim_table.get(key) is not None
+            taken[device.pool, device.device] = Holder("ours" if ours else "foreign", key)
+    return taken
+
+
+def admin_held(cluster: "Cluster") -> frozenset[tuple[str, str]]:
+    """Devices, as (pool, device), that somebody holds with adminAccess: they block mode changes only."""
+    return frozenset(
+        (device.pool, device.device)
+        for claim in cluster.resource_claim_table.values()
+        for device in claim.devices
+        if device.admin
+    )

@@ -1,0 +1,56 @@
+"""RepartitionPlans: which are under way, which GPUs they have in hand, when a node changed last."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from api.v1beta1.repartition_plan import RepartitionPlan
+from controller.repartition.phases import TERMINAL, Phase
+from controller.state.table import Table
+
+#: Phases in which a plan waits and binding goes on as usual.
+WAITING = frozenset({Phase.AWAITING_APPROVAL})
+
+
+class Plans(Table[RepartitionPlan]):
+    """Plans by name, with those just created and not yet seen."""
+
+    def assume(self, plan: RepartitionPlan) -> None:
+        """Count a plan that is being created; the informer's event replaces it."""
+        self._rows.setdefault(plan.metadata.name, plan)
+
+    def forget(self, name: str) -> None:
+        """Drop a plan whose creation failed."""
+        self._rows.pop(name, None)
+
+    def _running(self) -> Iterator[RepartitionPlan]:
+        for plan in self.values():
+            phase = Phase(plan.status.phase)
+            if phase not in TERMINAL and phase not in WAITING and not plan.spec.dry_run:
+                yield plan
+
+    def active_nodes(self) -> tuple[str, ...]:
+        """Nodes with a plan under way, sorted."""
+        return tuple(sorted({plan.spec.node for plan in self._running()}))
+
+    def gpus_in_hand(self) -> dict[tuple[str, str], str]:
+        """The plan of each (node, bdf) that one is changing."""
+        return {(plan.spec.node, gpu.bdf): plan.metadata.name for plan in self._running() for gpu in plan.spec.to.gpus}
+
+    def for_claim(self, uid: str) -> RepartitionPlan | None:
+        """The unfinished plan made for a claim, None when there is none."""
+        for plan in self.values():
+            wanted = plan.spec.claim_ref is not None and plan.spec.claim_ref.uid == uid
+            if wanted and Phase(plan.status.phase) not in TERMINAL:
+                return plan
+        return None
+
+    def last_change(self, node: str) -> datetime | None:
+        """When a plan on the node last ended after it had touched the hardware, None when none did."""
+        ends = [
+            step.end_time
+            for plan in self.values()
+            if plan.spec.node == node and Phase(plan.status.phase) in TERMINAL
+            for step in plan.status.steps
+            if step.end_time is not None and step.name == Phase.APPLYING
+        ]
+        return max(ends, default=None)

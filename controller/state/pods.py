@@ -1,0 +1,102 @@
+"""Pods as a table: views by key, who uses how much of a node, and which pods take devices past us."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from controller.placement.demand import PodConstraints, Resources
+from controller.runtime.cache.store import StoreEvent
+from controller.translate.pod import PodView, claim_name, constraints, pod_view, requests
+
+Json = Mapping[str, Any]
+RESOURCE_PREFIX = "amd.com/"
+
+
+def project_pod(pod: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a pod: no managed fields, no volumes, no container detail beyond names, requests and claims."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    metadata.pop("managedFields", None)
+    spec.pop("volumes", None)
+    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+        for unused in ("env", "volumeMounts", "command", "args", "livenessProbe", "readinessProbe", "startupProbe"):
+            container.pop(unused, None)
+    pod.get("status", {}).pop("containerStatuses", None)
+    return pod
+
+
+def claim_index(pod: Json) -> Iterable[str]:
+    """Index of pods by `namespace/claim`."""
+    name = claim_name(pod)
+    return (f"{pod['metadata']['namespace']}/{name}",) if name else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    view: PodView
+    resources: Resources
+    plugin_node: str | None
+
+
+class PodTable:
+    """Follows the pod informer and keeps sums that a snapshot needs, so that a snapshot need not visit every pod."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._used: dict[str, Resources] = defaultdict(Resources)
+        self._plugin_pods: dict[str, int] = defaultdict(int)
+
+    def take(self, event: StoreEvent) -> None:
+        """Apply one informer event."""
+        old = self._rows.pop(event.key, None)
+        if old is not None:
+            self._count(old, -1)
+        if event.new is not None:
+            row = _row(event.new)
+            self._rows[event.key] = row
+            self._count(row, 1)
+
+    def _count(self, row: _Row, sign: int) -> None:
+        view = row.view
+        if view.node is None or view.terminal:
+            return
+        used = self._used[view.node]
+        self._used[view.node] = used.plus(row.resources) if sign > 0 else used.minus(row.resources)
+        if row.plugin_node is not None:
+            self._plugin_pods[row.plugin_node] += sign
+
+    def view(self, key: str) -> PodView | None:
+        """The pod of `namespace/name`, None when it is not there."""
+        row = self._rows.get(key)
+        return row.view if row else None
+
+    def resources(self, key: str) -> Resources | None:
+        """What the pod requests, None when it is not there."""
+        row = self._rows.get(key)
+        return row.resources if row else None
+
+    def used(self, node: str) -> Resources:
+        """What live pods on a node request."""
+        return self._used.get(node, Resources())
+
+    def plugin_pods(self, node: str) -> int:
+        """How many live pods on a node hold devices through AMD's device plugin, past any ResourceClaim."""
+        return self._plugin_pods.get(node, 0)
+
+
+def _row(pod: Json) -> _Row:
+    view = pod_view(pod)
+    node = view.node if _asks_device_plugin(pod["spec"]) else None
+    return _Row(view, requests(pod["spec"]), node)
+
+
+def _asks_device_plugin(spec: Json) -> bool:
+    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+        if any(name.startswith(RESOURCE_PREFIX) for name in (container.get("resources") or {}).get("limits") or {}):
+            return True
+    return False
+
+
+def pod_constraints(pod: Json) -> PodConstraints:
+    """What the real scheduler will check for the pod's node."""
+    return constraints(pod)

@@ -1,0 +1,82 @@
+"""A Node joined with its GPUNode: the node that placement sees, before anybody holds anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.v1beta1.gpu_node import GPUNode
+from controller.gpu.identity import PartitionId
+from controller.gpu.mode import Mode
+from controller.placement.demand import Resources
+from controller.placement.snapshot import Gpu, Partition, Taint
+from controller.translate.quantity import cpu_milli, memory_bytes
+
+Json = Mapping[str, Any]
+
+HOSTNAME = "kubernetes.io/hostname"
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """What a Node object says."""
+
+    name: str
+    uid: str
+    hostname: str | None
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    ready: bool
+    unschedulable: bool
+    allocatable: Resources
+
+
+def host_view(node: Json) -> HostView:
+    """The view of a Node object."""
+    metadata, spec, status = node["metadata"], node.get("spec", {}), node.get("status", {})
+    labels = metadata.get("labels") or {}
+    allocatable = status.get("allocatable") or {}
+    return HostView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        hostname=labels.get(HOSTNAME),
+        labels=labels,
+        taints=tuple(Taint(taint["key"], taint.get("value", ""), taint["effect"]) for taint in spec.get("taints", ())),
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())),
+        unschedulable=bool(spec.get("unschedulable")),
+        allocatable=Resources(
+            cpu_milli(allocatable.get("cpu", "0")),
+            memory_bytes(allocatable.get("memory", "0")),
+            int(allocatable.get("pods", "0")),
+        ),
+    )
+
+
+def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
+    """The GPUs that the agent reported, with nobody holding them."""
+    return tuple(
+        Gpu(
+            bdf=gpu.bdf,
+            product=gpu.product,
+            mode=Mode.parse(gpu.mode),
+            allowed=tuple(Mode.parse(mode) for mode in gpu.modes_allowed),
+            validated=frozenset(Mode.parse(mode) for mode in gpu.modes_validated),
+            partitions=tuple(
+                Partition(
+                    id=PartitionId(gpu.bdf, partition.id),
+                    device=partition.device or "",
+                    render_index=partition.render_index,
+                    bytes=partition.bytes,
+                    compute_units=partition.compute_units,
+                    healthy=partition.health == "Healthy",
+                )
+                for partition in gpu.partitions
+            ),
+        )
+        for gpu in gpu_node.status.gpus
+        if gpu.mode is not None
+    )
+
+
+def modes(gpu_node: GPUNode) -> dict[str, Mode]:
+    """Current mode of each GPU by bdf."""
+    return {gpu.bdf: gpu.mode for gpu in gpus(gpu_node)}

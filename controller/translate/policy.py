@@ -1,0 +1,52 @@
+"""GPUSharingPolicies as placement sees them: one view a node."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from api.duration import parse_duration
+from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy
+from controller.gpu.mode import Mode
+from controller.placement.snapshot import PolicyView
+
+Labels = Mapping[str, str]
+
+
+def policy_for(node_labels: Labels, policies: Iterable[GPUSharingPolicy]) -> GPUSharingPolicy | None:
+    """The policy that rules a node: of several, the older one; of one age, the first by name."""
+    matching = [policy for policy in policies if _selects(policy, node_labels)]
+    return min(matching, key=_age, default=None)
+
+
+def _selects(policy: GPUSharingPolicy, node_labels: Labels) -> bool:
+    selector = policy.spec.node_selector
+    return selector.matches(node_labels)
+
+
+def _age(policy: GPUSharingPolicy) -> tuple[str, str]:
+    created = policy.metadata.creation_timestamp
+    return (created.isoformat() if created else "", policy.metadata.name or "")
+
+
+def policy_view(
+    policy: GPUSharingPolicy, namespaces: Mapping[str, Labels], last_change: datetime | None, now: datetime
+) -> PolicyView:
+    """What the policy says for one node, given the namespaces' labels and the node's last mode change."""
+    spec = policy.spec
+    selector = spec.namespace_selector
+    everyone = not selector.match_labels and not selector.match_expressions
+    admitted = None if everyone else frozenset(name for name, labels in namespaces.items() if selector.matches(labels))
+    left = 0.0
+    if last_change is not None:
+        until = last_change + timedelta(seconds=parse_duration(spec.repartition.cooldown))
+        left = max(0.0, (until - now).total_seconds())
+    return PolicyView(
+        name=policy.metadata.name or "",
+        modes=frozenset(Mode.parse(mode) for mode in spec.allowed_modes),
+        validated_only=spec.validated_only,
+        namespaces=admitted,
+        repartition=spec.repartition.enabled,
+        approval="Auto" if spec.repartition.approval == "Auto" else "Manual",
+        max_parallel_nodes=spec.repartition.max_parallel_nodes,
+        cooldown_left=left,
+        paused=spec.paused,
+    )

@@ -1,0 +1,100 @@
+"""What annotations say a pod needs: the sizing request and the placement wishes. Malformed values are named."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.group import (
+    GPU_SHARING,
+    ISOLATION,
+    MAX_CONCURRENCY,
+    MAX_MODEL_LEN,
+    MODEL_ID,
+    PARTITION_MODE,
+    POLICY,
+    PRECISION,
+    SHARE_GROUP,
+)
+from controller.gpu.mode import Mode, ModeError
+from controller.sizing.precision import Precision
+from controller.sizing.requirement import SizingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A value that cannot be used: the field (an annotation key), the value, and what to write instead."""
+
+    field: str
+    value: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value!r} {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class PodRequest:
+    """What a pod asks for, parsed."""
+
+    sizing: SizingRequest
+    modes: frozenset[Mode]
+    policy: str | None
+
+
+def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem, ...]:
+    """The request in a pod's annotations, or every problem found. Unknown models are not this function's matter."""
+    problems: list[Problem] = []
+    model_id = annotations.get(MODEL_ID, "")
+    if annotations.get(GPU_SHARING) not in ("true", "false"):
+        problems.append(Problem(GPU_SHARING, annotations.get(GPU_SHARING, ""), 'is no choice; write "true" or "false"'))
+    if not model_id:
+        problems.append(Problem(MODEL_ID, model_id, "is empty; name a model, e.g. meta-llama/Llama-3.1-8B-Instruct"))
+    precision = _precision(annotations, problems)
+    max_model_len = _positive(annotations, MAX_MODEL_LEN, problems)
+    max_concurrency = _positive(annotations, MAX_CONCURRENCY, problems)
+    modes = _modes(annotations, problems)
+    _unsupported(annotations, problems)
+    if problems:
+        return tuple(problems)
+    request = SizingRequest(model_id, precision, max_model_len, max_concurrency)
+    return PodRequest(request, modes, annotations.get(POLICY) or None)
+
+
+def _precision(annotations: Mapping[str, str], problems: list[Problem]) -> Precision:
+    text = annotations.get(PRECISION, "auto")
+    try:
+        return Precision(text)
+    except ValueError:
+        choices = ", ".join(precision.value for precision in Precision)
+        problems.append(Problem(PRECISION, text, f"is unknown; choose one of {choices}"))
+        return Precision.AUTO
+
+
+def _positive(annotations: Mapping[str, str], key: str, problems: list[Problem]) -> int | None:
+    text = annotations.get(key)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and 0 < int(text) <= 2**31 - 1:
+        return int(text)
+    problems.append(Problem(key, text, "is no positive whole number; write e.g. 8192"))
+    return None
+
+
+def _modes(annotations: Mapping[str, str], problems: list[Problem]) -> frozenset[Mode]:
+    text = annotations.get(PARTITION_MODE)
+    if text is None:
+        return frozenset()
+    try:
+        return frozenset({Mode.parse(text)})
+    except ModeError as error:
+        problems.append(Problem(PARTITION_MODE, text, f"is no mode: {error}"))
+        return frozenset()
+
+
+def _unsupported(annotations: Mapping[str, str], problems: list[Problem]) -> None:
+    isolation = annotations.get(ISOLATION, "hardware")
+    if isolation == "cooperative" or SHARE_GROUP in annotations:
+        key = SHARE_GROUP if SHARE_GROUP in annotations else ISOLATION
+        value = annotations[key]
+        problems.append(Problem(key, value, "asks for cooperative sharing, which is not offered yet; use hardware"))
+    elif isolation != "hardware":
+        problems.append(Problem(ISOLATION, isolation, "is unknown; write hardware"))

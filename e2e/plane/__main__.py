@@ -1,0 +1,102 @@
+"""`python -m e2e.plane`: a plane left running for a person, until Ctrl-C; `... build`: only build the programs."""
+
+import argparse
+import http.client
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from e2e.plane import Plane, PlaneError, Progress, add_nodes, ensure_binaries
+
+KUBECONFIG = Path("build/plane/kubeconfig")
+_LOOK_SECONDS = 1.0
+_CONNECT_SECONDS = 2.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0 after Ctrl-C or a build, 1 when the plane failed."""
+    options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if options.command == "build":
+            for path in ensure_binaries(Progress()).values():
+                sys.stdout.write(f"{path}\n")
+        else:
+            run(options.kubeconfig, options.nodes)
+    except PlaneError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped\n")
+    return 0
+
+
+def run(kubeconfig: Path, nodes: int) -> None:
+    """Keep a plane, its admin kubeconfig at the given path, until interrupted. Raises PlaneError."""
+    kubeconfig = kubeconfig.resolve()
+    if in_use(kubeconfig):
+        raise PlaneError(f"{kubeconfig} belongs to a plane that is running: use that, stop it, or pass --kubeconfig")
+    binaries = ensure_binaries(Progress())
+    with Plane(binaries=binaries) as plane:
+        kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+        kubeconfig.unlink(missing_ok=True)
+        kubeconfig.touch(mode=0o600)
+        shutil.copyfile(plane.kubeconfig, kubeconfig)
+        try:
+            add_nodes(plane, [f"node-{index}" for index in range(nodes)])
+            sys.stdout.write(welcome(plane, kubeconfig, nodes))
+            sys.stdout.flush()
+            while True:
+                time.sleep(_LOOK_SECONDS)
+                plane.check()
+        finally:
+            kubeconfig.unlink(missing_ok=True)
+
+
+def welcome(plane: Plane, kubeconfig: Path, nodes: int) -> str:
+    """What a person is told once the plane is up."""
+    memory = sum(plane.statistics.resident_bytes.values()) / (1 << 20)
+    return (
+        f"The control plane is ready after {plane.statistics.ready_seconds:.1f} s ({memory:.0f} MiB).\n"
+        f"Its {nodes} nodes are simulated by KWOK: pods are scheduled for real, but no container runs.\n"
+        f"Logs and audit log: {plane.folder}\n\n"
+        f"  export KUBECONFIG={kubeconfig}\n\n"
+        "Ctrl-C stops it and removes it.\n"
+    )
+
+
+def in_use(kubeconfig: Path) -> bool:
+    """Whether a plane answers at the address that the file names."""
+    if not kubeconfig.exists():
+        return False
+    server: str = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]["server"]
+    connection = http.client.HTTPConnection(server.removeprefix("https://"), timeout=_CONNECT_SECONDS)
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m e2e.plane", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=("run", "build"), default="run")
+    parser.add_argument("--nodes", type=int, default=3, help="simulated nodes to begin with (default: 3)")
+    parser.add_argument(
+        "--kubeconfig",
+        type=Path,
+        default=KUBECONFIG,
+        help=f"where the admin kubeconfig goes (default: {KUBECONFIG})",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""A plane's secrets: its certificate authority, the serving certificate, the key that signs ServiceAccount tokens,
+and one token for each user that is no ServiceAccount.
+
+The controllers are users of their own, with the rights a real cluster gives them: only the harness is
+`system:masters`, so that the audit log tells who did what and RBAC is never bypassed by accident.
+"""
+
+import csv
+import datetime
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from e2e.plane.ports import LOOPBACK
+
+ADMIN = "admin"
+USERS: Mapping[str, tuple[str, ...]] = {
+    ADMIN: ("system:masters",),
+    "system:kube-controller-manager": (),
+    "system:kube-scheduler": (),
+    "kwok-controller": (),
+}
+"""User name -> groups. `manifests/kwok.yaml` and Kubernetes' own bootstrap roles give them their rights."""
+
+_LIFETIME = datetime.timedelta(days=30)
+_SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Files as kube-apiserver and kube-controller-manager read them, and the tokens by user."""
+
+    authority: Path
+    serving_certificate: Path
+    serving_key: Path
+    account_key: Path
+    account_public_key: Path
+    token_file: Path
+    tokens: Mapping[str, str]
+
+
+def write_credentials(folder: Path) -> Credentials:
+    """Make new ones in an existing folder; every file is readable by its owner alone."""
+    paths = {name: folder / name for name in ("ca.crt", "apiserver.crt", "apiserver.key", "sa.key", "sa.pub")}
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    serving_key = ec.generate_private_key(ec.SECP256R1())
+    authority = _certificate("aim-plane-ca", authority_key.public_key(), authority_key, None)
+    serving = _certificate("kube-apiserver", serving_key.public_key(), authority_key, authority)
+    # RS256 is what every verifier of ServiceAccount tokens knows
+    account_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    _write(paths["ca.crt"], authority.public_bytes(serialization.Encoding.PEM))
+    _write(paths["apiserver.crt"], serving.public_bytes(serialization.Encoding.PEM))
+    _write(paths["apiserver.key"], _private_pem(serving_key))
+    _write(paths["sa.key"], _private_pem(account_key))
+    _write(
+        paths["sa.pub"],
+        account_key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        ),
+    )
+    tokens = {user: secrets.token_urlsafe(32) for user in USERS}
+    token_file = folder / "tokens.csv"
+    _write(token_file, b"")
+    with token_file.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([tokens[user], user, user, ",".join(USERS[user])] for user in USERS)
+    return Credentials(
+        authority=paths["ca.crt"],
+        serving_certificate=paths["apiserver.crt"],
+        serving_key=paths["apiserver.key"],
+        account_key=paths["sa.key"],
+        account_public_key=paths["sa.pub"],
+        token_file=token_file,
+        tokens=tokens,
+    )
+
+
+def _certificate(
+    name: str,
+    public_key: ec.EllipticCurvePublicKey,
+    signer: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate | None,
+) -> x509.Certificate:
+    """A leaf for the API server's addresses, or, without an issuer, a self-signed authority."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer.subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + _LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(_key_usage(authority=issuer is None), critical=True)
+    )
+    if issuer is not None:
+        names: list[x509.GeneralName] = [x509.DNSName(text) for text in _SERVER_NAMES]
+        names.append(x509.IPAddress(ipaddress.ip_address(LOOPBACK)))
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        builder = builder.add_extension(usage, critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(mode=_OWNER_ONLY)
+    path.write_bytes(content)

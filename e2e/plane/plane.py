@@ -1,0 +1,265 @@
+"""One local control plane: start, look after, stop.
+
+The order is etcd, kube-apiserver, the manifests, then kube-controller-manager, kube-scheduler and KWOK together.
+The manifests come before the controllers because the garbage collector learns kinds when it starts, and later only
+every 30 seconds.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from e2e.plane import components
+from e2e.plane.admin import Admin
+from e2e.plane.build import Binaries, ensure_binaries
+from e2e.plane.components import APISERVER, ETCD, KWOK, Site
+from e2e.plane.credentials import ADMIN, USERS, write_credentials
+from e2e.plane.errors import ComponentDied, NotReady, PlaneError
+from e2e.plane.kubeconfig import write_kubeconfig
+from e2e.plane.ports import LOOPBACK, Reservation
+from e2e.plane.processes import Child, Processes
+
+READY_LIMIT_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+_STOP_SECONDS = 3.0  # kube-apiserver would wait much longer for its watches to end
+_TAIL_LINES = 20
+_KWOK_MANIFEST = Path(__file__).parent / "manifests" / "kwok.yaml"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneStatistics:
+    """`ready_seconds`: from the first process's start until controllers work. `resident_bytes` by component."""
+
+    ready_seconds: float
+    resident_bytes: Mapping[str, int]
+
+
+class Plane:
+    """A control plane of its own, in a folder of its own; a context manager, blocking or async.
+
+    Binaries are built first unless given. `manifests` are YAML files applied before the controllers start (CRDs, so
+    that garbage collection knows them at once). Without `folder` the plane lives in a new temporary folder, removed at
+    the end; a given one must be empty and is kept. `arguments` adds flags by component.
+
+    However the caller ends, no process of the plane outlives it.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        binaries: Binaries | None = None,
+        manifests: Sequence[Path] = (),
+        arguments: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._binaries = binaries
+        self._manifests = (_KWOK_MANIFEST, *manifests)
+        self._extra = dict(arguments or {})
+        self._given_folder = folder
+        self._abandoned = threading.Event()
+        self._ended_by_us: set[str] = set()
+        self._processes: Processes | None = None
+        self._ports: Reservation | None = None
+        self._ready_seconds = 0.0
+
+    # Life -----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start all and return when the plane works. Raises PlaneError, with a log's tail if a process died."""
+        binaries = self._binaries or ensure_binaries()
+        try:
+            self._prepare(binaries)
+            self._bring_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every process and remove the folder if it is the plane's own. Does nothing the second time."""
+        self._abandoned.set()
+        if self._processes is not None:
+            self._processes.stop()
+        if self._ports is not None:
+            self._ports.close()
+        if self._given_folder is None and hasattr(self, "folder"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.to_thread(self.start)
+        except BaseException:
+            self._abandoned.set()  # the thread cannot be cancelled: it notices, and cleans up
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
+    # What a caller needs --------------------------------------------------------------------------------------------
+
+    @property
+    def statistics(self) -> PlaneStatistics:
+        """How long the start took and the memory of each running process now."""
+        running = {name: child for name, child in self.children().items() if child.code is None}
+        return PlaneStatistics(
+            self._ready_seconds, {name: resident_bytes(child.pid) for name, child in running.items()}
+        )
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The process that is parent of all others of this plane."""
+        return self._running().supervisor_pid
+
+    def log(self, component: str) -> Path:
+        """What a component wrote on stdout and stderr, over all its restarts."""
+        return self.folder / "logs" / f"{component}.log"
+
+    def kubeconfig_for(self, token: str, name: str) -> Path:
+        """A kubeconfig file, in the plane's folder, for whoever the token stands for."""
+        path = self.folder / "kubeconfigs" / f"{name.replace(':', '-')}.yaml"
+        return write_kubeconfig(path, server=self.server, authority=self.ca, token=token, user=name)
+
+    def children(self) -> dict[str, Child]:
+        """Process id and exit code of every component that was started."""
+        return self._running().children()
+
+    def check(self) -> None:
+        """Raise ComponentDied, with the last lines of its log, if a process ended that nobody ended on purpose."""
+        for name, child in self.children().items():
+            if child.code is not None and name not in self._ended_by_us:
+                raise ComponentDied(
+                    f"{name} ended with {child.code}; the last lines of its log:\n{tail(self.log(name))}"
+                )
+
+    def wait_until(self, condition: Callable[[], bool], what: str, limit_seconds: float = READY_LIMIT_SECONDS) -> None:
+        """Block until the condition holds. Raises NotReady at the limit, ComponentDied as soon as a process dies."""
+        deadline = time.monotonic() + limit_seconds
+        while not condition():
+            self.check()
+            if self._abandoned.is_set():
+                raise PlaneError(f"stopped while waiting for: {what}")
+            if time.monotonic() > deadline:
+                raise NotReady(f"{what}: not within {limit_seconds:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
+    # Faults ---------------------------------------------------------------------------------------------------------
+
+    def kill(self, component: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """End a component and give its exit code (negative: the signal). It stays away until `start_component`."""
+        self._ended_by_us.add(component)
+        return self._running().end(component, number, _STOP_SECONDS)
+
+    def start_component(self, component: str) -> None:
+        """Start a component that was killed, with the arguments it had, and wait until it answers if it can."""
+        if component == KWOK:
+            self._release_nodes()
+        self._launch(component)
+        if component in {ETCD, APISERVER}:
+            self.wait_until(self.admin.ready, f"{component} is ready again")
+
+    def restart(self, component: str) -> None:
+        """Ask a component to end (SIGTERM), and start it again on the same address with the same data."""
+        self.kill(component, signal.SIGTERM)
+        self.start_component(component)
+
+    # Inside ---------------------------------------------------------------------------------------------------------
+
+    def _prepare(self, binaries: Binaries) -> None:
+        self.folder = own_folder(self._given_folder)
+        for name in ("logs", "kubeconfigs", "certificates"):
+            (self.folder / name).mkdir(mode=0o700)
+        credentials = write_credentials(self.folder / "certificates")
+        self._ports = Reservation(3)
+        apiserver_port, etcd_port, etcd_peer_port = self._ports.ports
+        self.server = f"https://{LOOPBACK}:{apiserver_port}"
+        self.ca = credentials.authority
+        self.ca_pem = credentials.authority.read_text(encoding="ascii")
+        kubeconfigs = {user: self.kubeconfig_for(credentials.tokens[user], user) for user in USERS}
+        self.kubeconfig = kubeconfigs[ADMIN]
+        site = Site(self.folder, credentials, kubeconfigs, apiserver_port, etcd_port, etcd_peer_port)
+        self.audit_log = site.audit_log
+        self._commands = {
+            name: [str(binaries[name]), *arguments, *self._extra.get(name, ())]
+            for name, arguments in components.arguments(site).items()
+        }
+        self.admin = Admin(self.server, self.ca, credentials.tokens[ADMIN])
+        removed = None if self._given_folder else self.folder
+        self._processes = Processes(self.log("supervisor"), remove=removed)
+
+    def _bring_up(self) -> None:
+        started = time.monotonic()
+        self._launch(ETCD)
+        self._launch(APISERVER)
+        self.wait_until(self.admin.ready, "kube-apiserver is ready")
+        self.admin.apply_files(self._manifests)
+        for component in (components.CONTROLLER_MANAGER, components.SCHEDULER, KWOK):
+            self._launch(component)
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self.wait_until(lambda: self.admin.find(account) is not None, "kube-controller-manager works")
+        self._ready_seconds = time.monotonic() - started
+
+    def _launch(self, component: str) -> None:
+        # No proxy, no kubeconfig and no home of the caller may leak in.
+        environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)}
+        self._running().start(component, self._commands[component], environ, self.log(component))
+        self._ended_by_us.discard(component)
+
+    def _release_nodes(self) -> None:
+        """KWOK leaves nodes alone whose lease another process holds, so a new one would idle until they run out."""
+        for lease in self.admin.get(_LEASES)["items"]:
+            self.admin.delete(f"{_LEASES}/{lease['metadata']['name']}")
+
+    def _running(self) -> Processes:
+        if self._processes is None:
+            raise PlaneError("the plane was not started")
+        return self._processes
+
+
+def own_folder(given: Path | None) -> Path:
+    """A new temporary folder, or the given one, which must be empty or absent: it may be another plane's."""
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix="aim-plane-"))
+    given.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if any(given.iterdir()):
+        raise PlaneError(f"folder {given} is not empty: name another, or empty it yourself")
+    return given.resolve()
+
+
+def tail(log: Path, lines: int = _TAIL_LINES) -> str:
+    """The last lines of a log file; says so when there are none."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        text = ""
+    return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing)"
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 when it is gone, or where /proc does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    kibibytes = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), "0")
+    return int(kibibytes) * 1024

@@ -1,0 +1,109 @@
+import pytest
+
+from controller.gpu.layout import slices
+from controller.gpu.mode import ComputeMode, Mode, ModeError
+from controller.gpu.product import PRODUCTS, UnknownProduct, product_named, product_of_device
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("mode", "want_count", "want_mib", "want_units"),
+    [
+        ("SPX/NPS1", 1, 196592, 304),
+        ("DPX/NPS1", 2, 98296, 152),
+        ("DPX/NPS2", 2, 98296, 152),
+        ("QPX/NPS1", 4, 49148, 76),
+        ("QPX/NPS4", 4, 49148, 76),
+        ("CPX/NPS1", 8, 24574, 38),
+        ("CPX/NPS4", 8, 24574, 38),
+    ],
+)
+def test_an_mi300x_divides_as_amd_says(mode: str, want_count: int, want_mib: int, want_units: int) -> None:
+    pieces = slices(product_named("MI300X"), Mode.parse(mode))
+    assert [piece.index for piece in pieces] == list(range(want_count))
+    assert {(piece.bytes, piece.compute_units) for piece in pieces} == {(want_mib * MIB, want_units)}
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("MI325X", "SPX DPX QPX CPX"),
+        ("MI350X", "SPX DPX QPX CPX"),
+        ("MI355X", "SPX DPX QPX CPX"),
+        ("MI300A", "SPX TPX CPX"),
+        ("MI308X", "SPX DPX CPX"),
+        ("MI250X", "SPX"),
+        ("MI210", "SPX"),
+        ("MI100", "SPX"),
+    ],
+)
+def test_compute_modes_are_those_the_driver_allows(name: str, want: str) -> None:
+    assert product_named(name).compute_modes == tuple(ComputeMode(mode) for mode in want.split())
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_every_mode_of_every_product_stays_within_the_whole(name: str) -> None:
+    product = product_named(name)
+    assert product.source
+    assert product.validated <= frozenset(product.allowed)
+    for mode in product.allowed:
+        pieces = slices(product, mode)
+        assert sum(piece.bytes for piece in pieces) <= (product.vram_mib or 0) * MIB
+        assert sum(piece.compute_units for piece in pieces) == product.compute_units
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("MI300X", "SPX/NPS4"),
+        ("MI300X", "TPX/NPS1"),
+        ("MI300A", "DPX/NPS1"),
+        ("MI300A", "CPX/NPS4"),
+        ("MI210", "CPX/NPS1"),
+    ],
+)
+def test_a_mode_the_product_has_not_got_is_refused(name: str, mode: str) -> None:
+    with pytest.raises(ModeError, match=f"{mode} does not exist on {name}: use one of SPX/NPS1"):
+        product_named(name).partition_bytes(Mode.parse(mode))
+
+
+def test_a_compute_mode_the_product_has_not_got_has_no_count() -> None:
+    with pytest.raises(ModeError, match="TPX does not exist on MI300X"):
+        product_named("MI300X").partition_count(ComputeMode.TPX)
+
+
+@pytest.mark.parametrize(
+    ("device_id", "want"),
+    [
+        (0x74A0, "MI300A"),
+        (29857, "MI300X"),
+        (0x74B5, "MI300X"),
+        (0x74A2, "MI308X"),
+        (0x74A5, "MI325X"),
+        (0x75A0, "MI350X"),
+        (0x75A3, "MI355X"),
+        (0x7408, "MI250X"),
+        (0x740C, "MI250X"),
+        (0x740F, "MI210"),
+        (0x738C, "MI100"),
+    ],
+)
+def test_device_ids_name_their_product(device_id: int, want: str) -> None:
+    product = product_of_device(device_id)
+    assert product is not None
+    assert product.name == want
+
+
+def test_no_device_id_belongs_to_two_products() -> None:
+    ids = [device_id for product in PRODUCTS.values() for device_id in product.device_ids]
+    assert len(ids) == len(set(ids))
+
+
+def test_an_unknown_device_has_no_product() -> None:
+    assert product_of_device(0x1234) is None
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownProduct, match="'H100' is not a known product: use one of MI300X"):
+        product_named("H100")

@@ -1,0 +1,29 @@
+"""Looks for rights that a plane's controllers lack."""
+
+import json
+
+from e2e.plane import Plane
+
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
+
+
+def refusals(plane: Plane) -> list[str]:
+    """Lines in which a controller complains of missing rights, and the writes that were refused for that reason.
+
+    Other refusals are everyday life: nothing can be created in a namespace that is being deleted.
+    """
+    complaints = [
+        line
+        for component in CONTROLLERS
+        for line in plane.log(component).read_text().splitlines()
+        if "forbidden: User" in line or "nauthorized" in line
+    ]
+    audited = [json.loads(line) for line in plane.audit_log.read_text().splitlines()]
+    users = ("system:kube-", "system:serviceaccount:kube-system:", "kwok-controller")
+    refused = [
+        f"{entry['user']['username']} {entry['verb']} {entry['requestURI']}"
+        for entry in audited
+        if entry["annotations"].get("authorization.k8s.io/decision") != "allow"
+        and entry["user"]["username"].startswith(users)
+    ]
+    return complaints + refused

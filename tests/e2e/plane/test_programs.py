@@ -1,0 +1,32 @@
+"""The versions in code are those of the locked modules."""
+
+import re
+
+import pytest
+
+from e2e.plane.programs import FAMILIES, Family
+
+MODULES = {"etcd": "go.etcd.io/etcd/server/v3", "kwok": "sigs.k8s.io/kwok", "kubernetes": "k8s.io/kubernetes"}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_family_has_the_version_that_its_go_mod_requires(family: Family) -> None:
+    required = re.search(rf"{MODULES[family.name]} v(\S+)", (family.module / "go.mod").read_text())
+
+    assert required is not None
+    assert required[1] == family.version
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_every_program_is_a_tool_of_its_go_mod(family: Family) -> None:
+    go_mod = (family.module / "go.mod").read_text()
+
+    assert [program.name for program in family.programs if program.package not in go_mod] == []
+
+
+def test_kubernetes_is_told_its_version() -> None:
+    kubernetes = next(family for family in FAMILIES if family.name == "kubernetes")
+
+    assert "version.gitVersion=v1.35.4" in kubernetes.ldflags
+    assert "version.gitMinor=35" in kubernetes.ldflags
+    assert kubernetes.minor == "1.35"
