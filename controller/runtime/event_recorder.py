@@ -139,7 +139,7 @@ class EventRecorder:
             "resourceVersion": metadata.get("resourceVersion"),
         }
         return {
-            "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": namespace},
+            "metadata": {"generateName": f"{metadata['name'][:200]}-", "namespace": namespace},
             "eventTime": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": self._component,
             "reportingInstance": self._instance[:128],

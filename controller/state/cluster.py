@@ -19,6 +19,7 @@ from controller.runtime.client.core import (
     RESOURCE_SLICES,
 )
 from controller.runtime.clock import Clock
+from controller.runtime.manifest import key_of
 from controller.state.assumptions import Assumptions
 from controller.state.heartbeats import Heartbeats
 from controller.state.kinds import (
@@ -48,7 +49,7 @@ class Cluster:
         self.pods = Informer(client, PODS, project=project_pod, indexes={"claim": claim_index}, clock=clock)
         self.nodes = Informer(client, NODES, clock=clock)
         self.gpu_nodes = Informer(client, GPU_NODES, clock=clock)
-        self.claims = Informer(client, GPU_PARTITION_CLAIMS, clock=clock)
+        self.claims = Informer(client, GPU_PARTITION_CLAIMS, indexes={"namespace": _namespace}, clock=clock)
         self.resource_claims = Informer(client, RESOURCE_CLAIMS, clock=clock)
         self.resource_slices = Informer(client, RESOURCE_SLICES, clock=clock)
         self.policies = Informer(client, GPU_SHARING_POLICIES, clock=clock)
@@ -117,6 +118,11 @@ class Cluster:
         if claim is None or claim.metadata.uid != assumed.claim_uid or claim.status.allocation is not None:
             self.assumptions.forget(event.key)
 
+    def claims_in(self, namespace: str) -> list[GPUPartitionClaim]:
+        """The claims of one namespace."""
+        found = (self.claim_table.get(key_of(raw)) for raw in self.claims.store.by_index("namespace", namespace))
+        return [claim for claim in found if claim is not None]
+
     def snapshot(self) -> Snapshot:
         """One consistent view of nodes, partitions and holders, fresh for this decision."""
         taken = occupancy(self)
@@ -156,6 +162,10 @@ class Cluster:
             known = version, gpus(gpu_node)
             self._gpus[gpu_node.metadata.name] = known
         return known[1]
+
+
+def _namespace(obj: Mapping[str, Any]) -> tuple[str]:
+    return (obj["metadata"]["namespace"],)
 
 
 def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Which agents are alive: judged by changes seen with our own monotonic clock, never by the Lease's timestamps."""
 
+from collections.abc import Callable
 from typing import Any
 
 from controller.runtime.cache.store import StoreEvent
@@ -16,6 +17,7 @@ class Heartbeats:
         self._clock = clock
         self._renewed: dict[str, Any] = {}
         self._changed_at: dict[str, float] = {}
+        self._revived: list[Callable[[], None]] = []
 
     def take(self, event: StoreEvent) -> None:
         """Apply one informer event of a Lease, named for its node."""
@@ -26,8 +28,18 @@ class Heartbeats:
             return
         renewed = event.new.get("spec", {}).get("renewTime")
         if (name in self._renewed and renewed != self._renewed[name]) or (not event.initial and event.old is None):
-            self._changed_at[name] = self._clock.monotonic()
+            self._seen(name)
         self._renewed[name] = renewed
+
+    def on_revival(self, call: Callable[[], None]) -> None:
+        """Call `call` whenever a node that was not fresh becomes so."""
+        self._revived.append(call)
+
+    def _seen(self, name: str) -> None:
+        revived = not self.fresh(name)
+        self._changed_at[name] = self._clock.monotonic()
+        for call in self._revived if revived else ():
+            call()
 
     def fresh(self, node: str) -> bool:
         """Whether the node's agent was seen to renew its Lease within the last 40 s."""

@@ -51,15 +51,10 @@ class PodView:
         return tuple(gate for gate in self.gates if gate != GATE)
 
     @property
-    def reference(self) -> dict[str, str]:
-        """An object reference to the pod, for Events."""
-        return {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "namespace": self.namespace,
-            "name": self.name,
-            "uid": self.uid,
-        }
+    def reference(self) -> dict[str, Any]:
+        """The pod as Events name it."""
+        metadata = {"namespace": self.namespace, "name": self.name, "uid": self.uid}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
 
 
 def pod_view(pod: Json) -> PodView:

@@ -16,10 +16,11 @@ from e2e.plane import Plane, PlaneError, Progress, add_nodes, ensure_binaries
 KUBECONFIG = Path("build/plane/kubeconfig")
 _LOOK_SECONDS = 1.0
 _CONNECT_SECONDS = 2.0
+_INTERRUPTED = 130  # as a shell reports SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0 after Ctrl-C or a build, 1 when the plane failed."""
+    """Exit code 0 after a build or when a working plane is stopped, 1 when it failed, 130 for Ctrl-C before it worked."""
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -32,12 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped\n")
+        sys.stderr.write("\ninterrupted\n")
+        return _INTERRUPTED
     return 0
 
 
 def run(kubeconfig: Path, nodes: int) -> None:
-    """Keep a plane, its admin kubeconfig at the given path, until interrupted. Raises PlaneError."""
+    """Keep a plane, its admin kubeconfig at the given path, until Ctrl-C. Raises PlaneError."""
     kubeconfig = kubeconfig.resolve()
     if in_use(kubeconfig):
         raise PlaneError(f"{kubeconfig} belongs to a plane that is running: use that, stop it, or pass --kubeconfig")
@@ -54,6 +56,8 @@ def run(kubeconfig: Path, nodes: int) -> None:
             while True:
                 time.sleep(_LOOK_SECONDS)
                 plane.check()
+        except KeyboardInterrupt:
+            sys.stderr.write("\nstopping\n")
         finally:
             kubeconfig.unlink(missing_ok=True)
 

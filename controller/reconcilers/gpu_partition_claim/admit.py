@@ -2,15 +2,24 @@
 
 from dataclasses import dataclass
 
+from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, PRECISION
 from api.object import ObjectMeta, OwnerReference
 from api.quantity import format_bytes, parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.gpu_partition_claim import ClaimModel, GPUPartitionClaimSpec, Requirement
 from api.v1beta1.references import PodReference
-from controller.sizing.errors import SizingError, UnknownModel
+from controller.sizing.errors import SizingError
 from controller.sizing.requirement import ModelSizingConfig, Sizing
 from controller.translate.pod import PodView
 from controller.translate.request import PodRequest, Problem, parse_request
+
+#: Where a pod says what sizing calls so.
+ANNOTATION_OF = {
+    "model_id": MODEL_ID,
+    "precision": PRECISION,
+    "max_model_len": MAX_MODEL_LEN,
+    "max_concurrency": MAX_CONCURRENCY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +46,8 @@ def need_of(pod: PodView, sizing: ModelSizingConfig) -> Need | Unsized:
     try:
         return Need(request, sizing.size(request.sizing))
     except SizingError as error:
-        reason = "UnknownModel" if isinstance(error, UnknownModel) else type(error).__name__
-        return Unsized(reason, str(Problem(error.field, str(error.value), f"{error.problem}: {error.remedy}")))
+        problem = Problem(ANNOTATION_OF[error.field], str(error.value), f"{error.problem}: {error.remedy}")
+        return Unsized(type(error).__name__, str(problem))
 
 
 def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceService | None) -> GPUPartitionClaim:

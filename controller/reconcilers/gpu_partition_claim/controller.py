@@ -56,6 +56,8 @@ log = structlog.get_logger(__name__)
 
 #: A pod that keeps changing under the patch, or an old ResourceClaim on its way out, is looked at again after this.
 SOON_SECONDS = 0.2
+#: Reasons for which another mode could be the answer.
+HELPED_BY_A_CHANGE = frozenset({"NoFreePartition", "NoPartitionFits"})
 #: How long a pin that the API server refused is not tried again.
 REFUSED_PAUSE_SECONDS = 60.0
 
@@ -68,12 +70,16 @@ class ClaimReconciler:
         self._cluster = context.cluster
         self._owners = Owners(context.client, context.cluster)
         self._exclusions = Exclusions()
+        self._superseded: dict[str, str | None] = {}
 
     async def reconcile(self, request: Request) -> Result:
         """One step. Conflicts are retried by the queue with backoff."""
         claim = self._cluster.claim_table.get(request.key)
         if claim is None:
+            self._superseded.pop(request.key, None)
             return await self._admit(request)
+        if self._superseded.get(request.key) == claim.metadata.resource_version:
+            return Result()  # we wrote a newer version; its event is on the way
         pod = self._pod_of(claim)
         if pod is None:
             return await self._end(request.key, claim)
@@ -264,7 +270,7 @@ class ClaimReconciler:
             self._context.count("repartition", "planned")
             note = events.plan_made(outcome.plan.metadata.name, outcome.plan.spec.node)
             events.tell(self._context.recorder, [pod.reference, reference(outcome.plan)], note)
-        elif outcome.no_plan is not None:
+        elif outcome.no_plan is not None and decision.reason in HELPED_BY_A_CHANGE:
             message += f". No mode change: {outcome.no_plan.message}"
         plan = self._cluster.plan_table.for_claim(claim.metadata.uid)
         if plan is not None:
@@ -446,7 +452,10 @@ class ClaimReconciler:
 
     async def _write(self, claim: GPUPartitionClaim) -> GPUPartitionClaim:
         written = await self._context.client.replace(GPU_PARTITION_CLAIMS, dump(claim), subresource="status")
-        return GPUPartitionClaim.model_validate(written)
+        fresh = GPUPartitionClaim.model_validate(written)
+        if fresh.metadata.resource_version != claim.metadata.resource_version:
+            self._superseded[f"{claim.metadata.namespace}/{claim.metadata.name}"] = claim.metadata.resource_version
+        return fresh
 
 
 def _requirement(claim: GPUPartitionClaim) -> Requirement:

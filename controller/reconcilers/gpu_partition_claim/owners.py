@@ -33,7 +33,7 @@ class Owners:
             return None
         kind, name, uid = pod.owner
         if kind != "ReplicaSet":
-            return {"apiVersion": "v1", "kind": kind, "namespace": pod.namespace, "name": name, "uid": uid}
+            return _reference("v1", kind, pod.namespace, name, uid)
         return await self._above(pod.namespace, name, uid)
 
     async def _above(self, namespace: str, name: str, uid: str) -> dict[str, Any] | None:
@@ -44,23 +44,20 @@ class Owners:
                 replica_set = await self._client.get(REPLICA_SETS, name, namespace)
             except ApiError:
                 return None  # an Event on the pod alone is better than none
-            owners = [ref for ref in replica_set["metadata"].get("ownerReferences", ()) if ref.get("controller")]
-            self._of_replica_set[uid] = {
-                "apiVersion": owners[0]["apiVersion"] if owners else "apps/v1",
-                "kind": owners[0]["kind"] if owners else "ReplicaSet",
-                "namespace": namespace,
-                "name": owners[0]["name"] if owners else name,
-                "uid": owners[0]["uid"] if owners else uid,
-            }
+            above = [ref for ref in replica_set["metadata"].get("ownerReferences", ()) if ref.get("controller")]
+            owner = above[0] if above else {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": uid}
+            self._of_replica_set[uid] = _reference(
+                owner["apiVersion"], owner["kind"], namespace, owner["name"], owner["uid"]
+            )
         return self._of_replica_set[uid]
 
 
 def reference(obj: KubernetesObject) -> dict[str, Any]:
-    """An object reference to one of our own objects."""
-    return {
-        "apiVersion": obj.api_version,
-        "kind": obj.kind,
-        "namespace": obj.metadata.namespace,
-        "name": obj.metadata.name,
-        "uid": obj.metadata.uid,
-    }
+    """One of our own objects as Events name it."""
+    metadata = obj.metadata
+    return _reference(obj.api_version, obj.kind, metadata.namespace, metadata.name, metadata.uid)
+
+
+def _reference(api_version: str, kind: str, namespace: str | None, name: str, uid: str) -> dict[str, Any]:
+    metadata = {"name": name, "uid": uid} | ({"namespace": namespace} if namespace else {})
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

@@ -1,0 +1,94 @@
+"""The informers behind `usage`: claims of all namespaces, cut down to what tells who holds this node's devices."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from controller.agent.usage import Holders, allocated_devices, holders
+from controller.runtime.cache.informer import Informer
+from controller.runtime.cache.store import StoreEvent
+from controller.runtime.client.client import Client
+from controller.runtime.client.core import RESOURCE_CLAIMS
+from controller.runtime.clock import Clock
+from controller.runtime.manifest import Manifest
+from controller.state.kinds import GPU_PARTITION_CLAIMS
+
+_POOL = "pool"
+_NODE = "node"
+_METADATA = ("name", "namespace", "uid", "resourceVersion")
+
+
+class Occupancy:
+    """Who holds what on one node, as far as the informers know."""
+
+    def __init__(self, client: Client, node: str, clock: Clock, rng: Random) -> None:
+        self._node = node
+        self._resource_claims = Informer(
+            client,
+            RESOURCE_CLAIMS,
+            project=_slim_resource_claim,
+            indexes={_POOL: _pools},
+            clock=clock,
+            rng=rng,
+        )
+        self._partition_claims = Informer(
+            client,
+            GPU_PARTITION_CLAIMS,
+            project=_slim_partition_claim,
+            indexes={_NODE: _nodes},
+            clock=clock,
+            rng=rng,
+        )
+
+    @property
+    def informers(self) -> tuple[Informer, Informer]:
+        """What must run, and be synced, before the answers mean anything."""
+        return self._resource_claims, self._partition_claims
+
+    def holders(self) -> Holders:
+        """The holders of this node's devices now."""
+        return holders(
+            self._node,
+            self._resource_claims.store.by_index(_POOL, self._node),
+            self._partition_claims.store.by_index(_NODE, self._node),
+        )
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Call `changed` whenever a claim on this node appears, changes or goes."""
+
+        def watch(informer: Informer, places: Callable[[Manifest], Iterator[str]]) -> None:
+            def handle(event: StoreEvent) -> None:
+                if any(obj is not None and self._node in places(obj) for obj in (event.old, event.new)):
+                    changed()
+
+            informer.add_handler(handle)
+
+        watch(self._resource_claims, _pools)
+        watch(self._partition_claims, _nodes)
+
+
+def _slim_resource_claim(claim: Manifest) -> Manifest:
+    allocation = (claim.get("status") or {}).get("allocation")
+    return {"metadata": _metadata(claim), "status": {"allocation": allocation} if allocation else {}}
+
+
+def _slim_partition_claim(claim: Manifest) -> Manifest:
+    spec, status = claim["spec"], claim.get("status") or {}
+    kept = {key: status[key] for key in ("phase", "allocation") if key in status}
+    return {
+        "metadata": _metadata(claim),
+        "spec": {"requirement": spec["requirement"], "model": spec.get("model")},
+        "status": kept,
+    }
+
+
+def _metadata(obj: Manifest) -> Manifest:
+    return {key: obj["metadata"][key] for key in _METADATA if key in obj["metadata"]}
+
+
+def _pools(claim: Manifest) -> Iterator[str]:
+    return (result["pool"] for result in allocated_devices(claim))
+
+
+def _nodes(claim: Manifest) -> Iterator[str]:
+    node = ((claim.get("status") or {}).get("allocation") or {}).get("node")
+    return iter([node] if node else [])

@@ -1,0 +1,137 @@
+"""What runs an InferenceService without KServe: a Deployment that never surges, and a Service. Pure."""
+
+import re
+from typing import Any
+
+from api.group import (
+    GPU_SHARING,
+    ISOLATION,
+    MAX_CONCURRENCY,
+    MAX_MODEL_LEN,
+    MODEL_ID,
+    PARTITION_MODE,
+    POLICY,
+    PRECISION,
+    QOS_CLASS,
+    SERVICE_LABEL,
+    SHARE_GROUP,
+)
+from api.v1beta1 import InferenceService
+
+#: AIM containers listen here (AIM_PORT's default).
+PORT = 8000
+CONTAINER = "kserve-container"
+#: Images of AMD's catalogue, by model id in lower case with dashes.
+DEFAULT_IMAGE = "docker.io/amdenterpriseai/aim-{model}:0.13.0"
+
+Json = dict[str, Any]
+
+
+def image_for(model_id: str, template: str = DEFAULT_IMAGE) -> str:
+    """The catalogue's image of a model: `Qwen/Qwen3-32B` -> `.../aim-qwen-qwen3-32b:...`."""
+    return template.format(model=re.sub(r"[^a-z0-9]+", "-", model_id.lower()).strip("-"))
+
+
+def annotations_for(service: InferenceService) -> dict[str, str]:
+    """The opt-in that the pod webhook and the claim flow read."""
+    spec, sharing = service.spec, service.spec.gpu_sharing
+    optional = {
+        MAX_MODEL_LEN: spec.model.max_model_len,
+        MAX_CONCURRENCY: spec.model.max_concurrency,
+        PARTITION_MODE: sharing.partition.mode,
+        SHARE_GROUP: sharing.share_group,
+        POLICY: sharing.policy_ref,
+        QOS_CLASS: spec.qos.class_,
+    }
+    return {
+        GPU_SHARING: "true",
+        MODEL_ID: spec.model.id,
+        PRECISION: spec.model.precision.value,
+        ISOLATION: sharing.isolation.value,
+        **{key: str(value) for key, value in optional.items() if value is not None},
+    }
+
+
+def pod_spec(service: InferenceService, image_template: str) -> Json:
+    """The pod spec: the predictor's own containers, else one container with the catalogue's image."""
+    predictor = service.spec.predictor or {}
+    if predictor.get("containers"):
+        # What KServe adds to a pod spec is its own; a Deployment would refuse it.
+        extensions = {"minReplicas", "maxReplicas", "model", "workerSpec", "deploymentStrategy", "scaleTarget"}
+        return {key: value for key, value in predictor.items() if key not in extensions}
+    return {
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": image_for(service.spec.model.id, image_template),
+                "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+                "resources": {"requests": {"cpu": "1", "memory": "2Gi"}},
+            }
+        ]
+    }
+
+
+def _owner(service: InferenceService) -> Json:
+    return {
+        "apiVersion": service.api_version,
+        "kind": service.kind,
+        "name": service.metadata.name,
+        "uid": service.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _metadata(service: InferenceService) -> Json:
+    return {
+        "name": service.metadata.name,
+        "namespace": service.metadata.namespace,
+        "labels": {SERVICE_LABEL: service.metadata.name},
+        "ownerReferences": [_owner(service)],
+    }
+
+
+def deployment_for(service: InferenceService, image_template: str = DEFAULT_IMAGE) -> Json:
+    """The Deployment. maxSurge 0: a surge pod would wait for a partition that its predecessor holds."""
+    labels = {SERVICE_LABEL: service.metadata.name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(service),
+        "spec": {
+            "replicas": service.spec.replicas,
+            "selector": {"matchLabels": labels},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            "template": {
+                "metadata": {"labels": labels, "annotations": annotations_for(service)},
+                "spec": pod_spec(service, image_template),
+            },
+        },
+    }
+
+
+def service_for(service: InferenceService) -> Json:
+    """The Service before the pods: port 80 to the container's."""
+    target = next(
+        (
+            port["containerPort"]
+            for container in (service.spec.predictor or {}).get("containers", ())
+            for port in container.get("ports", ())
+            if "containerPort" in port
+        ),
+        PORT,
+    )
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(service),
+        "spec": {
+            "selector": {SERVICE_LABEL: service.metadata.name},
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": target}],
+        },
+    }
+
+
+def url_for(service: InferenceService) -> str:
+    """Where requests go inside the cluster."""
+    return f"http://{service.metadata.name}.{service.metadata.namespace}.svc"

@@ -1,0 +1,143 @@
+"""The status of an InferenceService, worked out from its Deployment, claims and pods. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.condition import find_condition, set_condition
+from api.group import SERVICE_LABEL
+from api.object import Condition
+from api.v1beta1 import GPUPartitionClaim, InferenceService
+from api.v1beta1.gpu_partition_claim import ClaimPhase
+from api.v1beta1.inference_service import Backend, InferenceServiceStatus, Placement, SizingResult
+from api.v1beta1.precision import ResolvedPrecision
+from controller.reconcilers.inference_service.backend import url_for
+from controller.sizing.requirement import Sizing
+
+MESSAGE_LIMIT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the service cannot run: a CamelCase reason and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that is known of one service. `sizing` is a refusal when the model cannot be sized."""
+
+    service: InferenceService
+    sizing: Sizing | Refusal
+    deployment: dict[str, Any] | None
+    claims: Sequence[GPUPartitionClaim]
+    backend_error: Refusal | None = None
+
+
+def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
+    """The whole status. Conditions move their time only when they flip."""
+    service = gathered.service
+    observed = (gathered.deployment or {}).get("status") or {}
+    sizing = gathered.sizing
+    conditions = list(service.status.conditions)
+    for type_, verdict in (
+        ("Allocated", _allocated(gathered)),
+        ("PredictorReady", _predictor_ready(gathered, observed)),
+        ("Ready", _ready(gathered, observed)),
+    ):
+        conditions = _set(conditions, service, type_, verdict, now)
+    return service.status.model_copy(
+        update={
+            "observed_generation": service.metadata.generation,
+            "replicas": observed.get("replicas", 0),
+            "ready_replicas": observed.get("readyReplicas", 0),
+            "selector": f"{SERVICE_LABEL}={service.metadata.name}",
+            "sizing": None if isinstance(sizing, Refusal) else sizing_result(sizing),
+            "placements": placements(gathered.claims),
+            "backend": service.status.backend or Backend.DEPLOYMENT,
+            "url": url_for(service),
+            "conditions": conditions,
+        }
+    )
+
+
+Verdict = tuple[str, str, str]
+
+
+def _set(
+    conditions: list[Condition], service: InferenceService, type_: str, verdict: Verdict, now: datetime
+) -> list[Condition]:
+    status, reason, message = verdict
+    return set_condition(conditions, type_, status, reason, message[:MESSAGE_LIMIT], service.metadata.generation, now)
+
+
+def sizing_result(sizing: Sizing) -> SizingResult:
+    """The sizing as the API shows it."""
+    return SizingResult(
+        weights_bytes=sizing.weights_bytes,
+        kv_cache_bytes=sizing.kv_cache_bytes,
+        overhead_bytes=sizing.overhead_bytes,
+        total_bytes=sizing.total_bytes,
+        kv_bytes_per_token=sizing.kv_bytes_per_token,
+        precision=ResolvedPrecision(sizing.precision.value),
+        max_model_len=sizing.max_model_len,
+        max_concurrency=sizing.max_concurrency,
+    )
+
+
+def placements(claims: Sequence[GPUPartitionClaim]) -> list[Placement]:
+    """Where the pods are, an entry a partition, by pod."""
+    rows = [
+        Placement(
+            pod=claim.spec.pod_ref.name,
+            claim=claim.metadata.name,
+            node=claim.status.allocation.node,
+            bdf=device.bdf,
+            partition=device.partition,
+            mode=device.mode,
+            bytes=device.bytes,
+        )
+        for claim in claims
+        if claim.spec.pod_ref is not None
+        and claim.status.allocation is not None
+        and claim.status.phase in (ClaimPhase.BOUND, ClaimPhase.ALLOCATED)
+        for device in claim.status.allocation.devices
+    ]
+    return sorted(rows, key=lambda row: (row.pod, row.bdf, row.partition))
+
+
+def _allocated(gathered: Gathered) -> Verdict:
+    wanted = gathered.service.spec.replicas
+    if gathered.backend_error is not None:
+        return "False", gathered.backend_error.reason, gathered.backend_error.message
+    for claim in sorted(gathered.claims, key=lambda claim: claim.metadata.name):
+        if claim.status.phase is ClaimPhase.PENDING:
+            bound = find_condition(claim.status.conditions, "Bound")
+            if bound is not None:
+                return "False", bound.reason, bound.message
+    if isinstance(gathered.sizing, Refusal):
+        return "False", gathered.sizing.reason, gathered.sizing.message
+    held = sum(claim.status.phase is ClaimPhase.ALLOCATED for claim in gathered.claims)
+    if held >= wanted:
+        return "True", "PartitionsAllocated", f"{held} of {wanted} pods hold a partition"
+    return "False", "Pending", f"{held} of {wanted} pods hold a partition"
+
+
+def _predictor_ready(gathered: Gathered, observed: dict[str, Any]) -> Verdict:
+    wanted = gathered.service.spec.replicas
+    ready = observed.get("readyReplicas", 0)
+    if gathered.deployment is None:
+        return "False", "NoDeployment", "the Deployment is not there yet"
+    if ready >= wanted:
+        return "True", "PodsReady", f"{ready} of {wanted} pods are ready"
+    return "False", "PodsNotReady", f"{ready} of {wanted} pods are ready"
+
+
+def _ready(gathered: Gathered, observed: dict[str, Any]) -> Verdict:
+    for verdict in (_allocated(gathered), _predictor_ready(gathered, observed)):
+        if verdict[0] != "True":
+            return verdict
+    return "True", "Serving", f"{observed.get('readyReplicas', 0)} pods serve"

@@ -1,0 +1,32 @@
+"""Which events reconcile which InferenceService."""
+
+from collections.abc import Callable, Iterable
+
+from api.group import SERVICE_LABEL
+from controller.runtime.cache.store import StoreEvent
+from controller.runtime.reconcile import Request
+from controller.state.cluster import Cluster
+
+
+def service_of_owned(event: StoreEvent) -> Iterable[Request]:
+    """The service that a labelled object was made for."""
+    metadata = event.object["metadata"]
+    name = (metadata.get("labels") or {}).get(SERVICE_LABEL)
+    return (Request(metadata["namespace"], name),) if name else ()
+
+
+#: Pods carry the same label as the Deployment.
+service_of_pod = service_of_owned
+
+
+def service_of_claim(cluster: Cluster) -> Callable[[StoreEvent], Iterable[Request]]:
+    """The service of the pod that a claim belongs to."""
+
+    def mapping(event: StoreEvent) -> Iterable[Request]:
+        claim = event.object
+        pod = (claim.get("spec", {}).get("podRef") or {}).get("name")
+        view = cluster.pod_table.view(f"{claim['metadata']['namespace']}/{pod}") if pod else None
+        name = view.labels.get(SERVICE_LABEL) if view else None
+        return (Request(claim["metadata"]["namespace"], name),) if name else ()
+
+    return mapping

@@ -1,0 +1,149 @@
+"""What a plan's phase asks of the world: are the GPUs idle, what did the agent report, is everything as asked?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.v1beta1 import GPUNode, RepartitionPlan
+from api.v1beta1.gpu_node import OperationPhase
+from api.v1beta1.repartition_plan import Approval
+from controller.binding.dra import DRIVER
+from controller.gpu.mode import Mode
+from controller.repartition.phases import Event, Phase
+from controller.state.cluster import Cluster
+from controller.state.occupancy import admin_held
+from controller.translate.node import gpus, modes
+
+#: Start of the agent's message when it refused because somebody holds a GPU: nothing has changed then.
+BUSY = "Busy:"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was observed: the event, None while there is nothing to do but wait, and a sentence."""
+
+    event: Event | None
+    message: str
+
+
+def operation_id(plan: RepartitionPlan, *, rollback: bool) -> str:
+    """The operation's identity: the plan's own, and another for the way back."""
+    return f"{plan.metadata.uid}-rollback" if rollback else plan.metadata.uid
+
+
+def observe(cluster: Cluster, plan: RepartitionPlan) -> Seen:
+    """What has happened to the plan in its present phase."""
+    phase = Phase(plan.status.phase)
+    match phase:
+        case Phase.PENDING | Phase.AWAITING_APPROVAL:
+            return _approval(plan, phase)
+        case Phase.DRAINING:
+            return _draining(cluster, plan)
+        case Phase.APPLYING | Phase.ROLLING_BACK:
+            return _operation(cluster, plan, rollback=phase is Phase.ROLLING_BACK)
+        case Phase.VERIFYING:
+            return _verifying(cluster, plan)
+        case _:
+            return Seen(None, plan.status.message)
+
+
+def _approval(plan: RepartitionPlan, phase: Phase) -> Seen:
+    if plan.spec.approved or plan.spec.approval is Approval.AUTO:
+        return Seen(Event.APPROVED, "approved")
+    patch = '{"spec":{"approved":true}}'
+    message = f"waits for approval: kubectl patch rpp {plan.metadata.name} --type merge -p '{patch}'"
+    return Seen(Event.APPROVAL_NEEDED if phase is Phase.PENDING else None, message)
+
+
+def _draining(cluster: Cluster, plan: RepartitionPlan) -> Seen:
+    holders = holders_of(cluster, plan)
+    if holders is None:
+        return Seen(None, f"node {plan.spec.node} has no inventory yet")
+    if holders:
+        return Seen(None, f"waits until {', '.join(holders)} are idle")
+    return Seen(Event.IDLE, "nobody holds the GPUs")
+
+
+def holders_of(cluster: Cluster, plan: RepartitionPlan) -> list[str] | None:
+    """GPUs of the plan that somebody holds, adminAccess included; None when the node is not known.
+
+    A memory-mode change names every GPU of the node, so a plan that misses one is never idle.
+    """
+    node = cluster.snapshot().node(plan.spec.node)
+    if node is None:
+        return None
+    touched = {gpu.bdf for gpu in plan.spec.to.gpus}
+    if _reloads(plan):
+        touched |= {gpu.bdf for gpu in node.gpus}
+    admin = admin_held(cluster)
+    return [
+        f"{gpu.bdf}/{partition.id.index}"
+        for gpu in node.gpus
+        if gpu.bdf in touched
+        for partition in gpu.partitions
+        if partition.holder is not None or (node.pool, partition.device) in admin
+    ]
+
+
+def _reloads(plan: RepartitionPlan) -> bool:
+    before = {Mode.parse(gpu.mode).memory for gpu in plan.spec.from_.gpus}
+    return before != {Mode.parse(gpu.mode).memory for gpu in plan.spec.to.gpus}
+
+
+def _operation(cluster: Cluster, plan: RepartitionPlan, *, rollback: bool) -> Seen:
+    node = cluster.gpu_node_table.get(plan.spec.node)
+    if node is None:
+        return Seen(Event.REFUSED, f"GPUNode {plan.spec.node} is gone")
+    progress = node.status.operation
+    if progress is None or progress.id != operation_id(plan, rollback=rollback):
+        return Seen(None, "waits for the agent")
+    match progress.phase:
+        case OperationPhase.SUCCEEDED:
+            done = progress.message or "the agent has changed the modes"
+            return Seen(Event.RESTORED if rollback else Event.APPLIED, done)
+        case OperationPhase.FAILED:
+            refused = progress.message.startswith(BUSY)
+            return Seen(Event.REFUSED if refused else Event.APPLY_FAILED, progress.message)
+        case _:
+            return Seen(None, f"the agent is at {progress.step or 'the start'}, {progress.progress_percent} %")
+
+
+def _verifying(cluster: Cluster, plan: RepartitionPlan) -> Seen:
+    node = cluster.gpu_node_table.get(plan.spec.node)
+    if node is None:
+        return Seen(None, f"GPUNode {plan.spec.node} is gone")
+    present = modes(node)
+    for wanted in plan.spec.to.gpus:
+        if str(present.get(wanted.bdf)) != wanted.mode:
+            return Seen(Event.MISMATCHED, f"{wanted.bdf} reads {present.get(wanted.bdf)}, asked was {wanted.mode}")
+    missing = reported(node) ^ advertised(cluster, plan.spec.node)
+    if missing:
+        examples = ", ".join(sorted(missing)[:3])
+        return Seen(None, f"inventory and advertised devices differ in {len(missing)}: {examples}")
+    return Seen(Event.VERIFIED, f"{len(reported(node))} partitions reported and advertised")
+
+
+def reported(node: GPUNode) -> set[str]:
+    """Devices that the agent reports, as `name profile`."""
+    return {f"{partition.device} {gpu.mode.profile}" for gpu in gpus(node) for partition in gpu.partitions}
+
+
+def advertised(cluster: Cluster, node: str) -> set[str]:
+    """Devices that the driver advertises for the node, as `name profile`; only its newest pool generation counts."""
+    slices = [
+        obj["spec"]
+        for obj in cluster.resource_slices.store.values()
+        if obj["spec"].get("driver") == DRIVER and obj["spec"].get("nodeName") == node
+    ]
+    newest = max((spec["pool"]["generation"] for spec in slices), default=0)
+    return {
+        f"{device['name']} {_profile(device)}"
+        for spec in slices
+        if spec["pool"]["generation"] == newest
+        for device in spec.get("devices", ())
+    }
+
+
+def _profile(device: Mapping[str, Any]) -> str:
+    attribute = (device.get("attributes") or {}).get("partitionProfile") or {}
+    return str(attribute.get("string", ""))
