@@ -99,9 +99,7 @@ def _holder(holder: Holder | None) -> PartitionHolder:
     return PartitionHolder.OURS if holder.ours else PartitionHolder.FOREIGN
 
 
-def _conditions(
-    facts: NodeFacts, present: Mapping[str, Any], generation: int | None, now: datetime
-) -> list[Condition]:
+def _conditions(facts: NodeFacts, present: Mapping[str, Any], generation: int | None, now: datetime) -> list[Condition]:
     conditions = [Condition.model_validate(entry) for entry in (present.get("status") or {}).get("conditions") or ()]
     if facts.problem is not None:
         reason, message = type(facts.problem).__name__, str(facts.problem)

@@ -20,7 +20,7 @@ _INTERRUPTED = 130  # as a shell reports SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0 after a build or when a working plane is stopped, 1 when it failed, 130 for Ctrl-C before it worked."""
+    """Exit code 0 after a build or when a working plane is stopped, 1 for a failure, 130 for Ctrl-C before that."""
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -171,7 +171,7 @@ class FakeApiServer:
             if parts[0] == "namespaces" and len(parts) > 2:
                 namespace, parts = parts[1], parts[2:]
             if parts[0] == plural:
-                name, subresource = (parts[1:] + [None, None])[:2]  # type: ignore[list-item]
+                name, subresource = [*parts[1:], None, None][:2]
                 return collection, namespace, name, subresource
         return None, None, None, None
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Hashable
 
+from controller.placement.snapshot import Node, Snapshot
+
 
 class Exclusions:
     """Per owner: nodes left out, each with what was seen there. Kept in memory only: losing it costs one more try."""
@@ -9,17 +11,27 @@ class Exclusions:
     def __init__(self) -> None:
         self._by_owner: dict[str, dict[str, Hashable]] = {}
 
-    def exclude(self, owner: str, node: str, seen: Hashable) -> None:
-        """Leave `node` out for pods of `owner` while what is seen there stays `seen`."""
-        self._by_owner.setdefault(owner, {})[node] = seen
+    def exclude(self, owner: str, node: str, snapshot: Snapshot) -> None:
+        """Leave `node` out for pods of `owner` while modes and free partitions there stay as they are."""
+        present = snapshot.node(node)
+        if present is not None:
+            self._by_owner.setdefault(owner, {})[node] = _seen(present)
 
-    def excluded(self, owner: str, seen_now: dict[str, Hashable]) -> frozenset[str]:
-        """The nodes still left out, given what is seen now; those that changed are forgotten."""
+    def excluded(self, owner: str, snapshot: Snapshot) -> frozenset[str]:
+        """The nodes still left out; those that changed are forgotten."""
         nodes = self._by_owner.get(owner)
         if nodes is None:
             return frozenset()
-        for node in [node for node, seen in nodes.items() if seen_now.get(node) != seen]:
-            del nodes[node]
+        for name, seen in list(nodes.items()):
+            present = snapshot.node(name)
+            if present is None or _seen(present) != seen:
+                del nodes[name]
         if not nodes:
             del self._by_owner[owner]
         return frozenset(nodes)
+
+
+def _seen(node: Node) -> Hashable:
+    return tuple(
+        (gpu.bdf, gpu.mode, tuple(partition.holder is None for partition in gpu.partitions)) for gpu in node.gpus
+    )

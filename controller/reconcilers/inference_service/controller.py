@@ -9,7 +9,7 @@ from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, depl
 from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import DEPLOYMENTS, SERVICES
-from controller.runtime.client.errors import Forbidden, Invalid, NotFound
+from controller.runtime.client.errors import Conflict, Forbidden, Invalid, NotFound
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock
 from controller.runtime.reconcile import Request, Result
@@ -20,6 +20,10 @@ from controller.state.cluster import Cluster
 from controller.state.kinds import INFERENCE_SERVICES
 
 MANAGER = "aim-gpu-operator"
+#: A service that moved on under us is looked at again after this many seconds.
+SOON_SECONDS = 0.2
+#: A backend that was refused is applied again after this many seconds: names and quotas free up without an event.
+TRY_AGAIN_SECONDS = 15.0
 #: Where an InferenceService says what sizing calls so.
 FIELD_OF = {
     "model_id": "spec.model.id",
@@ -59,8 +63,11 @@ class InferenceServiceReconciler:
         gathered = Gathered(service, self._size(service), self._deployment(request.key), self._claims(service), error)
         status = status_of(gathered, self._context.clock.now())
         if status != service.status:
-            await self._write(service.model_copy(update={"status": status}))
-        return Result()
+            try:
+                await self._write(service.model_copy(update={"status": status}))
+            except Conflict:
+                return Result(requeue_after=SOON_SECONDS)
+        return Result(requeue_after=TRY_AGAIN_SECONDS if error is not None else None)
 
     async def _apply(self, key: str, service: InferenceService) -> Refusal | None:
         """Deployment and Service, once a generation and again when the Deployment went missing."""

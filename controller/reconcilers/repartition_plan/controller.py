@@ -14,7 +14,7 @@ from api.v1beta1.repartition_plan import PlanPhase, PlanStep, PlanSummary, Repar
 from controller.reconcilers.repartition_plan.observe import Seen, holders_of, observe, operation_id
 from controller.repartition.phases import DEADLINE_SECONDS, TERMINAL, Event, Phase, step
 from controller.runtime.client.client import Client
-from controller.runtime.client.errors import NotFound
+from controller.runtime.client.errors import Conflict, NotFound
 from controller.runtime.clock import Clock
 from controller.runtime.event_recorder import EventKind, EventRecorder
 from controller.runtime.reconcile import Request, Result
@@ -23,6 +23,7 @@ from controller.state.kinds import GPU_NODES, REPARTITION_PLANS
 
 #: A plan that waits is looked at again after this many seconds, besides every event.
 LOOK_AGAIN_SECONDS = 2.0
+SOON_SECONDS = 0.2
 MESSAGE_LIMIT = 1024
 
 
@@ -39,7 +40,13 @@ class RepartitionPlanReconciler:
         self._operations = operations
 
     async def reconcile(self, request: Request) -> Result:
-        """Act on the recorded phase, observe, record the next."""
+        """Act on the recorded phase, observe, record the next. A plan that moved on under us is looked at again."""
+        try:
+            return await self._step(request)
+        except Conflict:
+            return Result(requeue_after=SOON_SECONDS)
+
+    async def _step(self, request: Request) -> Result:
         plan = self._cluster.plan_table.get(request.name)
         if plan is None or not plan.metadata.uid or plan.metadata.deletion_timestamp is not None:
             return Result()

@@ -1,0 +1,290 @@
+"""The agent of one node: reports its GPUs, keeps its Lease alive, and executes the operation written for it.
+
+    hardware + claims -> ResourceSlices (simulated nodes) -> GPUNode.status -> Lease, while those writes succeed
+
+One TaskGroup holds its loops. What the API refuses or misses is tried again with growing delays; anything else ends
+the agent, and whoever runs it starts a new one, which finds everything in the API and the hardware.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from api.v1beta1.gpu_node import GPUNode, GPUNodeStatus, OperationPhase, OperationProgress
+from controller.agent.backend import BackendError, NodeHardware, PartitionBackend, PartitionUse
+from controller.agent.heartbeat import Heartbeat
+from controller.agent.inventory import NodeFacts, node_status
+from controller.agent.occupancy import Occupancy
+from controller.agent.operation import OperationExecutor, failed
+from controller.agent.resource_slices import SlicePublisher, devices
+from controller.agent.status_reporter import GPUNodeAbsent, StatusReporter
+from controller.agent.usage import PartitionFigures, figures, held_gpus, used_bytes
+from controller.gpu.identity import PartitionId
+from controller.runtime.cache.backoff import Backoff
+from controller.runtime.cache.informer import Informer
+from controller.runtime.client.client import Client
+from controller.runtime.client.errors import ApiError
+from controller.runtime.clock import Clock
+from controller.runtime.manifest import Manifest, uid_of
+from controller.state.kinds import GPU_NODES
+
+REFRESH_SECONDS = 30.0
+"""Between two readings of the hardware without a reason, and between two checks of what was published."""
+
+# Changes that come together become one write.
+_PAUSE_SECONDS = 0.2
+_SYNC_SECONDS = 120.0
+
+
+class BackendFactory(Protocol):
+    """Makes the node's backend. Real hardware knows its users; the simulated one asks the two callables."""
+
+    def __call__(
+        self, *, held: Callable[[], frozenset[str]], used: Callable[[], Mapping[PartitionId, int]]
+    ) -> PartitionBackend:
+        """The backend; raises BackendError or ValueError when there can be none."""
+        ...
+
+
+class NodeAgent:
+    """The agent of `node`; `client` carries that node's own token. `run` it once."""
+
+    def __init__(self, node: str, client: Client, make_backend: BackendFactory, *, clock: Clock, rng: Random) -> None:
+        self.node = node
+        self._clock = clock
+        self._rng = rng
+        self._log = structlog.get_logger(__name__).bind(node=node)
+        self._gpu_node = Informer(client, GPU_NODES, field_selector=f"metadata.name={node}", clock=clock, rng=rng)
+        self._occupancy = Occupancy(client, node, clock, rng)
+        self._reporter = StatusReporter(client, self._gpu_node.store, node, self._make_status)
+        self._backend = make_backend(held=self.held, used=self._used)
+        self._publisher = SlicePublisher(client, node) if self._backend.simulated else None
+        self._publishing = asyncio.Lock()
+        self._executor = OperationExecutor(self._backend, self, clock, node)
+        self._heartbeat = Heartbeat(client, node, clock, rng, lambda: self.problem() is None)
+        self._hardware: NodeHardware | None = None
+        self._hardware_problem: BackendError | None = None
+        self._use: Mapping[PartitionId, PartitionUse] = {}
+        self._withdrawn: frozenset[str] = frozenset()
+        self._published: list[Manifest] | None = None
+        self._operation: OperationProgress | None = None
+        self._operating = False
+        self._known_uid = ""
+        self._report_problem: str | None = "nothing was reported yet"
+        self._due = asyncio.Event()
+        self._spec_seen = asyncio.Event()
+
+    # What others ask ------------------------------------------------------------------------------------------------
+
+    def problem(self) -> str | None:
+        """Why the API's record of this node is not to be trusted now; None when it is."""
+        if self._hardware_problem is not None:
+            return str(self._hardware_problem)
+        return self._report_problem
+
+    def held(self) -> frozenset[str]:
+        """The GPUs that some claim holds."""
+        return held_gpus(self._hardware, self._occupancy.holders()) if self._hardware else frozenset()
+
+    def figures(self) -> tuple[PartitionFigures, ...]:
+        """The use of each partition as last sampled; empty before the first reading."""
+        if self._hardware is None:
+            return ()
+        return figures(self.node, self._hardware, self._occupancy.holders(), self._use)
+
+    # Life -----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises an ExceptionGroup when something fails that trying again here cannot help."""
+        async with asyncio.TaskGroup() as tasks:
+            informers = (self._gpu_node, *self._occupancy.informers)
+            for informer in informers:
+                tasks.create_task(informer.run(), name=f"{self.node}: {informer}")
+            for informer in informers:
+                await informer.wait_synced(_SYNC_SECONDS)
+            await self._read()
+            self._resume()
+            self._occupancy.on_change(self._due.set)
+            self._gpu_node.add_handler(lambda _: self._wake())
+            self._wake()
+            tasks.create_task(self._report_forever(), name=f"{self.node}: report")
+            tasks.create_task(self._refresh_forever(), name=f"{self.node}: refresh")
+            tasks.create_task(self._operate_forever(), name=f"{self.node}: operate")
+            tasks.create_task(self._heartbeat.run(), name=f"{self.node}: heartbeat")
+
+    def _resume(self) -> None:
+        """Offer nothing yet when the last agent died during an operation: its devices may be about to go."""
+        present = self._gpu_node.store.get(self.node)
+        if present is None:
+            return
+        self._adopt(present)
+        interrupted = self._operation is not None and self._operation.phase is OperationPhase.RUNNING
+        if interrupted and self._hardware is not None:
+            self._withdrawn = frozenset(gpu.bdf for gpu in self._hardware.gpus)
+
+    def _wake(self) -> None:
+        self._due.set()
+        self._spec_seen.set()
+
+    async def _report_forever(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self._until_stored(self._report)
+            await self._clock.sleep(_PAUSE_SECONDS)
+
+    async def _report(self) -> None:
+        try:
+            self._use = await self._backend.usage()
+        except BackendError as error:
+            self._log.debug("no usage", error=str(error))  # a reload; the next sample tells
+        try:
+            await self._publish_slices()
+            await self._reporter.publish()
+        except GPUNodeAbsent as absent:
+            self._report_problem = str(absent)
+            return
+        self._report_problem = None
+
+    async def _refresh_forever(self) -> None:
+        while True:
+            await self._clock.sleep(REFRESH_SECONDS)
+            if not self._operating:
+                await self._read()
+            self._published = None  # so that slices somebody else changed or deleted are made good
+            self._due.set()
+
+    async def _operate_forever(self) -> None:
+        while True:
+            await self._spec_seen.wait()
+            self._spec_seen.clear()
+            try:
+                await self._operate()
+            except GPUNodeAbsent:
+                self._log.warning("GPUNode went away during an operation")
+            finally:
+                self._operating = False
+                self._withdrawn = frozenset()
+            self._due.set()
+
+    async def _operate(self) -> None:
+        present = self._reporter.latest()
+        if present is None or not present.get("spec", {}).get("operation"):
+            return
+        self._adopt(present)
+        try:
+            node = GPUNode.model_validate({"metadata": present["metadata"], "spec": present["spec"]})
+        except ValidationError as error:
+            await self._refuse(present["spec"]["operation"], error)
+            return
+        operation = node.spec.operation
+        if operation is None:
+            return
+        running = self._operation is not None and self._operation.phase is OperationPhase.RUNNING
+        if node.spec.paused and not running:
+            return  # unpausing is another event
+        self._operating = True
+        await self._executor.execute(operation, self._operation)
+
+    async def _refuse(self, raw: Manifest, error: ValidationError) -> None:
+        operation_id = raw.get("id")
+        if not isinstance(operation_id, str) or not operation_id:
+            self._log.error("operation without an id ignored")
+            return
+        if self._operation is not None and self._operation.id == operation_id:
+            return
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"LayoutError: {where}: {first['msg']}, got {first['input']!r}; write the operation again"
+        await self.record(failed(operation_id, message, self._clock.now()))
+
+    # The operation's view of the node (OperationHost) ---------------------------------------------------------------
+
+    async def record(self, progress: OperationProgress) -> None:
+        """Store the operation's progress. Raises GPUNodeAbsent."""
+        self._operation = progress
+        await self._until_stored(self._reporter.publish)
+        self._report_problem = None
+
+    async def withdraw(self, gpus: frozenset[str]) -> None:
+        """Take the devices of `gpus` off the slices."""
+        self._withdrawn = gpus
+        await self._until_stored(self._publish_slices)
+
+    async def restore(self, hardware: NodeHardware | None) -> None:
+        """Offer everything again, as `hardware` is or as it is read now."""
+        if hardware is not None:
+            self._hardware, self._hardware_problem = hardware, None
+        else:
+            await self._read()
+        self._withdrawn = frozenset()
+        await self._until_stored(self._publish_slices)
+
+    # Inside ---------------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            self._hardware = await self._backend.read()
+        except BackendError as error:
+            self._log.error("hardware cannot be read", error=str(error))
+            self._hardware_problem = error
+        else:
+            self._hardware_problem = None
+
+    def _used(self) -> Mapping[PartitionId, int]:
+        return used_bytes(self._hardware, self._occupancy.holders()) if self._hardware else {}
+
+    def _adopt(self, present: Manifest) -> None:
+        """Take over the record of the last operation when the object is new to us."""
+        if uid_of(present) == self._known_uid:
+            return
+        self._known_uid = uid_of(present)
+        recorded = (present.get("status") or {}).get("operation")
+        self._operation = OperationProgress.model_validate(recorded) if recorded else None
+
+    def _make_status(self, present: Manifest) -> GPUNodeStatus:
+        self._adopt(present)
+        facts = NodeFacts(
+            hardware=self._hardware,
+            problem=self._hardware_problem,
+            simulated=self._backend.simulated,
+            holders=self._occupancy.holders(),
+            operation=self._operation,
+        )
+        return node_status(facts, present, self._clock.now())
+
+    async def _publish_slices(self) -> None:
+        async with self._publishing:
+            present = self._reporter.latest()
+            if self._publisher is None or self._hardware is None or present is None:
+                return
+            wanted = [] if self._hardware_problem else devices(self._hardware, self._withdrawn)
+            if wanted == self._published:
+                return
+            self._published = None
+            await self._publisher.publish(wanted, _node_reference(present))
+            self._published = wanted
+
+    async def _until_stored(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Try `write` until the API server took it. Raises what is no ApiError."""
+        backoff = Backoff(self._rng)
+        while True:
+            try:
+                await write()
+            except ApiError as error:
+                self._report_problem = str(error)
+                delay = backoff.failed(self._clock.monotonic())
+                self._log.warning("write failed", error=str(error), retry_seconds=round(delay, 1))
+                await self._clock.sleep(delay)
+            else:
+                return
+
+
+def _node_reference(gpu_node: Manifest) -> Manifest | None:
+    """The owner reference to the Node, as the operator wrote it on the GPUNode: agents need no access to Nodes."""
+    owners = gpu_node["metadata"].get("ownerReferences") or ()
+    return next(({**owner} for owner in owners if owner.get("kind") == "Node"), None)

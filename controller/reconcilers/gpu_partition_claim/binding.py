@@ -1,0 +1,67 @@
+"""Bound: the pinned ResourceClaim is there, the gate opens. Safe to repeat after a crash between any two writes."""
+
+from api.v1beta1 import GPUPartitionClaim
+from controller.reconcilers.gpu_partition_claim import events, status
+from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.pinning import (
+    Ensured,
+    Opened,
+    ensure_resource_claim,
+    open_gate,
+    pin_of,
+)
+from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
+from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS
+from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
+from controller.runtime.reconcile import Result
+from controller.translate.pod import PodView
+
+#: A pod that keeps changing under the patch, or an old ResourceClaim on its way out, is looked at again after this.
+SOON_SECONDS = 0.2
+
+
+class Binding:
+    """The step of a bound claim. `bind` answers None once nothing is left but the scheduler's word."""
+
+    def __init__(self, context: ClaimContext, writer: ClaimWriter) -> None:
+        self._context = context
+        self._cluster = context.cluster
+        self._writer = writer
+
+    async def bind(self, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
+        """Make the ResourceClaim and open the gate, whichever is still to do."""
+        key = f"{claim.metadata.namespace}/{claim.metadata.name}"
+        present = self._cluster.resource_claim_table.get(key)
+        match await ensure_resource_claim(self._context, claim, pod, present):
+            case Ensured.TAKEN:
+                await self._writer.name_taken(claim, pod)
+                return Result()
+            case Ensured.REPLACING:
+                return Result(requeue_after=SOON_SECONDS)
+        return await self._open(claim, pod) if pod.gated else None
+
+    async def _open(self, claim: GPUPartitionClaim, pod: PodView) -> Result:
+        pin = pin_of(claim)
+        host = self._cluster.host_table.get(pin.node)
+        if host is None or host.hostname is None:
+            return await self._give_up(claim, pod, "NodeGone", f"node {pin.node} is gone or has no hostname label")
+        match await open_gate(self._context, claim, pod, host.hostname):
+            case Opened.OPEN:
+                self._context.count("bind", "success")
+                events.tell(self._context.recorder, [pod.reference], events.bound(status.device_text(claim)))
+                return Result(requeue_after=PATIENCE_SECONDS)
+            case Opened.REFUSED:
+                self._context.count("bind", "refused")
+                message = f"the API server refuses to pin pod {pod.name} to node {pin.node}; see the operator's log"
+                return await self._give_up(claim, pod, "PinRefused", message)
+            case Opened.MOVED_ON:
+                return Result(requeue_after=SOON_SECONDS)
+            case Opened.WAITING_FOR_GATE:
+                return await self._give_up(claim, pod, "WaitingForGate", waiting_for_gates(pod))
+            case _:
+                return Result()
+
+    async def _give_up(self, claim: GPUPartitionClaim, pod: PodView, reason: str, message: str) -> Result:
+        """Take the decision back while the pod is still gated; its ResourceClaim is replaced when it is bound anew."""
+        await self._writer.explain(claim, pod, reason, message)
+        return Result()

@@ -1,0 +1,103 @@
+"""The real scheduler's word: it allocated what we pinned, something else, or nothing because the device was taken."""
+
+from contextlib import suppress
+
+from api.v1beta1 import GPUPartitionClaim
+from api.v1beta1.gpu_partition_claim import ClaimPhase
+from controller.placement.decision import Placed
+from controller.reconcilers.gpu_partition_claim import events, status
+from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
+from controller.reconcilers.gpu_partition_claim.pinning import pin_of
+from controller.reconcilers.gpu_partition_claim.placing import requirement_of
+from controller.reconcilers.gpu_partition_claim.repair import (
+    PATIENCE_SECONDS,
+    Repin,
+    Replace,
+    Wait,
+    judge,
+    pinned_demand,
+    taken_by_other,
+    unschedulable,
+)
+from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
+from controller.runtime.client.core import PODS
+from controller.runtime.client.errors import Conflict, NotFound
+from controller.runtime.reconcile import Result
+from controller.translate.pod import PodView
+
+
+class Confirming:
+    """The step of a claim whose gate is open. `confirm` answers the claim when it was pinned anew, else a Result."""
+
+    def __init__(self, context: ClaimContext, writer: ClaimWriter, exclusions: Exclusions) -> None:
+        self._context = context
+        self._cluster = context.cluster
+        self._writer = writer
+        self._exclusions = exclusions
+
+    async def confirm(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
+        """Compare the scheduler's allocation with the pin."""
+        present = self._cluster.resource_claim_table.get(key)
+        bound = claim.status.phase is ClaimPhase.BOUND
+        if present is None:
+            return Result(requeue_after=PATIENCE_SECONDS if bound else None)
+        if not present.allocated:
+            return await self._repair(key, claim, pod) if bound else Result()
+        pin = pin_of(claim)
+        if not any(held.pool == pin.pool and held.device == pin.device for held in present.devices):
+            got = ", ".join(f"{held.pool}/{held.device}" for held in present.devices)
+            message = f"the scheduler allocated {got}, bound was {pin.pool}/{pin.device}; delete the pod"
+            self._context.count("confirm", "mismatch")
+            await self._writer.trouble(claim, pod, "Allocated", "DeviceMismatch", message)
+        elif bound:
+            self._context.count("confirm", "success")
+            await self._writer.write(status.allocated(status.without_trouble(claim), self._context.clock.now()))
+        return Result()
+
+    async def _repair(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
+        pin = pin_of(claim)
+        others = list(self._cluster.resource_claim_table.values())
+        verdict = judge(
+            self._cluster.snapshot(),
+            claim,
+            pinned_demand(key, claim.metadata.uid, pod.namespace, requirement_of(claim)),
+            taken=taken_by_other(others, key, pin.pool, pin.device),
+            refused=unschedulable(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}") or {}),
+            owned=pod.owner is not None,
+            age=self._age(claim),
+        )
+        match verdict:
+            case Wait(seconds):
+                return Result(requeue_after=seconds)
+            case Repin(placed):
+                return await self._repin(claim, pod, placed)
+            case Replace():
+                return await self._replace(pod, pin.node)
+            case _:
+                message = (
+                    f"node {pin.node} has no partition left for pod {pod.name}, and no controller would make it anew; "
+                    "delete the pod and create it again"
+                )
+                await self._writer.trouble(claim, pod, "Stuck", "DeviceTaken", message)
+                return Result(requeue_after=PATIENCE_SECONDS)
+
+    def _age(self, claim: GPUPartitionClaim) -> float:
+        bound_time = claim.status.bound_time
+        return 0.0 if bound_time is None else (self._context.clock.now() - bound_time).total_seconds()
+
+    async def _repin(self, claim: GPUPartitionClaim, pod: PodView, placed: Placed) -> GPUPartitionClaim:
+        moved = status.bound(status.without_trouble(claim), placed, self._context.clock.now(), rebind=True)
+        written = await self._writer.write(moved)
+        self._context.count("rebind", "success")
+        events.tell(self._context.recorder, [pod.reference], events.rebound(status.device_text(written)))
+        return written
+
+    async def _replace(self, pod: PodView, node: str) -> Result:
+        if pod.owner is not None:
+            self._exclusions.exclude(pod.owner[2], node, self._cluster.snapshot())
+        events.tell(self._context.recorder, [pod.reference], events.replaced(node))
+        self._context.count("replace", "success")
+        with suppress(NotFound, Conflict):  # gone already, or a successor of the same name
+            await self._context.client.delete(PODS, pod.name, pod.namespace, uid=pod.uid)
+        return Result()

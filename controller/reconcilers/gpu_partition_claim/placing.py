@@ -1,0 +1,193 @@
+"""Pending: hand the demand to the cycle, act on its decision, or say why there is none."""
+
+from typing import Any
+
+from api.condition import find_condition
+from api.object import dump
+from api.quantity import parse_quantity
+from api.v1beta1 import GPUPartitionClaim
+from controller.gpu.mode import Mode
+from controller.placement.decision import Placed, Unplaced
+from controller.placement.demand import Demand, Requirement
+from controller.reconcilers.gpu_partition_claim import events, status
+from controller.reconcilers.gpu_partition_claim.admit import Unsized, need_of
+from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.cycle import Outcome
+from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
+from controller.reconcilers.gpu_partition_claim.owners import reference
+from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
+from controller.runtime.client.errors import (
+    AlreadyExists,
+    ApiError,
+    NotFound,
+    Timeout,
+    TooManyRequests,
+    Unavailable,
+)
+from controller.runtime.reconcile import Result
+from controller.state.kinds import GPU_PARTITION_CLAIMS, REPARTITION_PLANS
+from controller.translate.pod import PodView, constraints
+
+#: How long a pin that the API server refused is not tried again, seconds.
+REFUSED_PAUSE_SECONDS = 60.0
+#: Reasons for which another mode could be the answer.
+HELPED_BY_A_CHANGE = frozenset({"NoFreePartition", "NoPartitionFits"})
+
+
+class Placing:
+    """The step of a pending claim. `place` answers the claim as bound, or a Result while it waits."""
+
+    def __init__(self, context: ClaimContext, writer: ClaimWriter, exclusions: Exclusions) -> None:
+        self._context = context
+        self._cluster = context.cluster
+        self._cycle = context.cycle
+        self._writer = writer
+        self._exclusions = exclusions
+
+    async def place(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
+        """One look at a pending claim."""
+        obstacle = self._obstacle(pod)
+        if obstacle is not None:
+            self._cycle.withdraw(key)
+            await self._writer.explain(claim, pod, *obstacle)
+            return Result()
+        if pod.deleting:
+            self._cycle.withdraw(key)
+            return Result()
+        if claim.spec.requirement.memory is None:
+            return await self._unsized(claim, pod)
+        present = self._cluster.resource_claim_table.get(key)
+        if present is not None and present.owner_uid != pod.uid:
+            self._cycle.withdraw(key)
+            await self._writer.name_taken(claim, pod)
+            return Result()
+        pause = REFUSED_PAUSE_SECONDS - self._since_refusal(claim)
+        if pause > 0:
+            return Result(requeue_after=pause)
+        return await self._decide(key, claim, pod)
+
+    @staticmethod
+    def _obstacle(pod: PodView) -> tuple[str, str] | None:
+        if pod.deleting:
+            return None
+        if not pod.gated:
+            message = f"pod {pod.name} lost its gate before a partition was bound; delete the pod"
+            return "GateRemoved", message
+        if pod.foreign_gates:
+            return "WaitingForGate", waiting_for_gates(pod)
+        return None
+
+    async def _unsized(self, claim: GPUPartitionClaim, pod: PodView) -> Result:
+        """A claim that could not be sized says why again, should its status have been lost."""
+        need = need_of(pod, self._context.sizing)
+        if isinstance(need, Unsized):
+            await self._writer.explain(claim, pod, need.reason, need.message)
+        else:
+            # The model is known by now: a claim's spec never changes, so it is made anew.
+            await self._writer.delete(claim)
+        return Result()
+
+    def _since_refusal(self, claim: GPUPartitionClaim) -> float:
+        """Seconds since the API server refused the pin: trying again at once would only be refused again."""
+        condition = find_condition(claim.status.conditions, "Bound")
+        if condition is None or condition.reason != "PinRefused":
+            return REFUSED_PAUSE_SECONDS
+        return (self._context.clock.now() - condition.last_transition_time).total_seconds()
+
+    async def _decide(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
+        outcome = self._cycle.take(key)
+        if outcome is None:
+            raw = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
+            if raw is not None and self._cluster.assumptions.get(key) is None:
+                self._cycle.submit(self._demand(key, claim, pod, raw))
+            return Result()
+        match outcome.decision:
+            case Placed() as placed:
+                return await self._choose(key, claim, outcome, placed)
+            case Unplaced() as unplaced:
+                await self._wait(claim, pod, outcome, unplaced)
+                return Result()
+
+    def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, raw: dict[str, Any]) -> Demand:
+        excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot()) if pod.owner else frozenset()
+        return Demand(
+            key=key,
+            uid=claim.metadata.uid,
+            namespace=pod.namespace,
+            requirement=requirement_of(claim),
+            pod=constraints(raw),
+            priority=pod.priority,
+            created_seconds=pod.created_seconds,
+            policy=claim.spec.policy_ref,
+            excluded_nodes=excluded,
+        )
+
+    async def _choose(self, key: str, claim: GPUPartitionClaim, outcome: Outcome, placed: Placed) -> GPUPartitionClaim:
+        """Write the decision first: from here on it survives us.
+
+        Until it is known whether the write happened the partition stays assumed, else another claim could get it.
+        """
+        chosen = status.bound(claim, placed, self._context.clock.now())
+        try:
+            written = await self._writer.write(chosen)
+        except (Timeout, Unavailable, TooManyRequests):
+            self._cycle.restore(key, outcome)
+            self._context.count("place", "error")
+            raise
+        except ApiError:
+            self._context.count("place", "error")
+            await self._doubt(key, claim)
+            raise
+        self._context.count("place", "success")
+        return written
+
+    async def _doubt(self, key: str, claim: GPUPartitionClaim) -> None:
+        """The decision was refused; take it back unless the stored claim shows that an earlier try had landed."""
+        try:
+            live = await self._context.client.get(GPU_PARTITION_CLAIMS, claim.metadata.name, claim.metadata.namespace)
+        except NotFound:
+            self._cycle.withdraw(key)
+            return
+        if GPUPartitionClaim.model_validate(live).status.allocation is None:
+            self._cluster.assumptions.forget(key)
+
+    async def _wait(self, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, decision: Unplaced) -> None:
+        message = decision.message
+        if outcome.plan is not None:
+            await self._make_plan(pod, outcome)
+        elif outcome.no_plan is not None and decision.reason in HELPED_BY_A_CHANGE:
+            message += f". No mode change: {outcome.no_plan.message}"
+        plan = self._cluster.plan_table.for_claim(claim.metadata.uid)
+        if plan is not None:
+            message += f". RepartitionPlan {plan.metadata.name} ({plan.status.phase}) makes room on {plan.spec.node}"
+        self._context.count("place", "unplaced")
+        await self._writer.explain(claim, pod, decision.reason, message)
+
+    async def _make_plan(self, pod: PodView, outcome: Outcome) -> None:
+        if outcome.plan is None:
+            return
+        body = dump(outcome.plan)
+        body.pop("status", None)
+        try:
+            await self._context.client.create(REPARTITION_PLANS, body)
+        except AlreadyExists:
+            return
+        except ApiError:
+            self._cluster.plan_table.forget(outcome.plan.metadata.name)
+            raise
+        self._context.count("repartition", "planned")
+        note = events.plan_made(outcome.plan.metadata.name, outcome.plan.spec.node)
+        events.tell(self._context.recorder, [pod.reference, reference(outcome.plan)], note)
+
+
+def requirement_of(claim: GPUPartitionClaim) -> Requirement:
+    """What the claim asks of a place. Raises ValueError for a claim that could not be sized."""
+    wanted = claim.spec.requirement
+    if wanted.memory is None:
+        raise ValueError(f"claim {claim.metadata.namespace}/{claim.metadata.name} carries no memory to place")
+    return Requirement(parse_quantity(wanted.memory), wanted.count, frozenset(map(Mode.parse, wanted.modes)))
+
+
+def waiting_for_gates(pod: PodView) -> str:
+    """The sentence for a pod that somebody else holds too."""
+    return f"waits for gates of others: {', '.join(pod.foreign_gates)}"
