@@ -39,7 +39,7 @@ class NodeFacts:
 
 
 def node_status(facts: NodeFacts, present: Mapping[str, Any], now: datetime) -> GPUNodeStatus:
-    """The status to write over the GPUNode `present`, whose generation it answers and whose conditions it carries on."""
+    """The status to write over `present`: it answers that GPUNode's generation and carries on its conditions."""
     hardware = facts.hardware
     gpus = [_gpu(gpu, facts) for gpu in hardware.gpus] if hardware else []
     products = {gpu.product for gpu in gpus}
@@ -59,11 +59,9 @@ def node_status(facts: NodeFacts, present: Mapping[str, Any], now: datetime) -> 
 
 def fingerprint(hardware: NodeHardware) -> str:
     """16 hex digits that change whenever driver, GPUs, modes or partitions do, and with nothing else."""
-    facts = [hardware.driver_version] + [
-        f"{gpu.bdf} {gpu.unique_id} {gpu.mode} {part.id} {part.render_index} {part.bytes} {part.compute_units} {part.healthy}"
-        for gpu in hardware.gpus
-        for part in gpu.partitions
-    ]
+    facts = [hardware.driver_version]
+    for gpu in hardware.gpus:
+        facts += [f"{gpu.bdf} {gpu.unique_id} {gpu.mode} {partition}" for partition in gpu.partitions]
     return sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 

@@ -62,7 +62,7 @@ Holders = Mapping[str, tuple[Holder, ...]]
 
 def holders(node: str, resource_claims: Iterable[Manifest], partition_claims: Iterable[Manifest]) -> Holders:
     """Who holds which device of the node's pool. Both are objects as the API has them."""
-    ours = {key: claim for claim in partition_claims if (key := _key(claim)) and _bound_to(claim) == node}
+    ours = {_key(claim): claim for claim in partition_claims if _bound_to(claim) == node}
     found: dict[str, list[Holder]] = defaultdict(list)
     confirmed: set[tuple[str, tuple[str, str]]] = set()
     for claim in resource_claims:

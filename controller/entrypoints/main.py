@@ -11,6 +11,7 @@ from controller.cli.crds import crds
 from controller.cli.inventory import inventory
 from controller.cli.size import size
 from controller.entrypoints.operator_options import OperatorOptions
+from controller.entrypoints.run_agent import agent
 from controller.telemetry.logs import configure_logs
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(size)
 app.command()(inventory)
 app.command(name="crds")(crds)
+app.command()(agent)
 
 
 @app.command()

@@ -5,6 +5,7 @@ that keeps one node's agent off another's objects holds here too.
 """
 
 import asyncio
+import json
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -50,8 +51,8 @@ class AgentOptions:
     """How the process runs.
 
     `time_scale`: 1 makes mode changes take as long as on hardware, 0 no time. `state_dir` None: a restart finds the
-    GPUs in the modes they started in. `port` 0 takes a free one, written to `port_file` once it listens. `seed` None:
-    jitter differs from run to run.
+    GPUs in the modes they started in. `port` 0 takes a free one, written to `ports_file` as {"metrics"} once it
+    listens. `seed` None: jitter differs from run to run.
     """
 
     nodes: tuple[NodeOptions, ...]
@@ -62,7 +63,7 @@ class AgentOptions:
     host: str = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside
     port: int = 8081
     seed: int | None = None
-    port_file: Path | None = None
+    ports_file: Path | None = None
 
 
 class NodeRunner:
@@ -99,7 +100,7 @@ class NodeRunner:
                 delay = backoff.failed(self._clock.monotonic())
                 self._failure = f"{type(error).__name__}: {error}"
                 self._log.exception("agent ended", retry_seconds=round(delay, 1))
-            await self._clock.sleep(delay)
+                await self._clock.sleep(delay)
 
     async def _serve(self) -> None:
         configuration = ClientConfiguration(
@@ -146,7 +147,7 @@ class AgentProcess:
         self._health = HealthServer(options.host, options.port, checks, metrics=self._metrics.exposition)
         self._manager = Manager(clock=clock)
         self._manager.add_health(self._health)
-        self._manager.add(_PortFile(self._health, options.port_file))
+        self._manager.add(_PortsFile(self._health, options.ports_file))
         for runner in self._runners:
             self._manager.add(runner)
 
@@ -167,7 +168,7 @@ class AgentProcess:
             yield from runner.figures()
 
 
-class _PortFile:
+class _PortsFile:
     """Tells whoever started the process which port it took."""
 
     def __init__(self, health: HealthServer, path: Path | None) -> None:
@@ -178,7 +179,7 @@ class _PortFile:
         structlog.get_logger(__name__).info("agent listens", host=self._health.host, port=self._health.port)
         if self._path is not None:
             temporary = self._path.with_suffix(".tmp")
-            temporary.write_text(str(self._health.port))
+            temporary.write_text(json.dumps({"metrics": self._health.port}))
             temporary.replace(self._path)
         await asyncio.Event().wait()
 
@@ -228,7 +229,7 @@ def agent(
     state_dir: Annotated[Path | None, typer.Option(help="Keeps the simulated GPUs' modes over restarts.")] = None,
     bind_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
     metrics_port: Annotated[int, typer.Option(help="Port of health and metrics; 0 takes a free one.")] = 8081,
-    port_file: Annotated[Path | None, typer.Option(help="File to write that port to.")] = None,
+    ports_file: Annotated[Path | None, typer.Option(help="File to write that port to, as JSON.")] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the agents of simulated nodes until told to end."""
@@ -243,7 +244,7 @@ def agent(
         state_dir=state_dir,
         host=bind_host,
         port=metrics_port,
-        port_file=port_file,
+        ports_file=ports_file,
     )
     import uvloop
 

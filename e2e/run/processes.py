@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.plane import Plane, service_account_token
@@ -32,20 +31,28 @@ _POLL_SECONDS = 0.05
 _ASK_SECONDS = 2.0
 
 
+# When a process counts as started: it wrote its ports file, and this path answers 200. An agent is ready only once the
+# operator has made its GPUNodes, and the operator may be started later.
+_OPERATOR_READY = "/readyz"
+_AGENT_READY = "/healthz"
+
+
 class Worker:
     """One process of ours: the operator, or the agents of several nodes. `start_operator` and `start_agents` make it.
 
-    It may be killed and started again; `check` complains only about an end that nobody asked for.
+    It may be killed and started again; `check` complains only about an end that nobody asked for. `ports` are the
+    ports it took, "metrics" among them.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], folder: Path, ready_path: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.log = folder / f"{name}.log"
-        self._ports_file = folder / f"{name}.ports.json"
+        self._ready_path = ready_path
+        self._ports_file = folder / f"{name}.ports"
         program = str(Path(sys.executable).with_name("aim-gpu"))
-        self._command = [program, *arguments, "--ports-file", str(self._ports_file)]
-        self._environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), **environ}
+        self._command = [program, *arguments, "--bind-host", LOOPBACK, "--ports-file", str(self._ports_file)]
+        self._environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)}
         self._processes = Processes(folder / f"{name}.supervisor.log")
         self._asked_to_end = False
         self.ports: Mapping[str, int] = {}
@@ -69,7 +76,7 @@ class Worker:
         raise ProcessDied(f"{self.name} ended with {child.code}; the last lines of its log:\n{tail(self.log)}")
 
     async def start(self, limit_seconds: float = READY_LIMIT_SECONDS) -> None:
-        """Start, or start again after `kill`; returns when /readyz says yes. Raises ProcessDied, NotListening."""
+        """Start, or start again after `kill`; returns once it is ready. Raises ProcessDied, NotListening."""
         self._asked_to_end = False
         self._ports_file.unlink(missing_ok=True)
         self._processes.start(self.name, self._command, self._environ, self.log)
@@ -97,26 +104,15 @@ class Worker:
     def _ready(self) -> bool:
         if not self._ports_file.exists():
             return False
-        try:
-            self.ports = json.loads(self._ports_file.read_text(encoding="utf-8"))
-        except ValueError:  # being written
-            return False
+        self.ports = json.loads(self._ports_file.read_text(encoding="utf-8"))
         connection = http.client.HTTPConnection(LOOPBACK, self.ports["metrics"], timeout=_ASK_SECONDS)
         try:
-            connection.request("GET", "/readyz")
+            connection.request("GET", self._ready_path)
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSettings:
-    """`time_scale` multiplies how long simulated mode changes take: 1 realistic, 0 instant. `gpus` a node."""
-
-    time_scale: float = 0.1
-    gpus: int = 8
 
 
 @asynccontextmanager
@@ -127,15 +123,11 @@ async def start_operator(
     kubeconfig = await asyncio.to_thread(operator_kubeconfig, plane, folder, server)
     command = [
         *("operator", "--kubeconfig", str(kubeconfig), "--system-namespace", SYSTEM_NAMESPACE),
-        *("--bind-host", LOOPBACK, "--webhook-host", LOOPBACK, "--webhook-port", "0", "--metrics-port", "0"),
+        *("--webhook-host", LOOPBACK, "--webhook-port", "0", "--metrics-port", "0"),
         *arguments,
     ]
-    worker = Worker("operator", command, folder, {})
-    try:
-        await worker.start()
+    async with _running(Worker("operator", command, folder, _OPERATOR_READY)) as worker:
         yield worker
-    finally:
-        await worker.close()
 
 
 def operator_kubeconfig(plane: Plane, folder: Path, server: str | None = None) -> Path:
@@ -162,34 +154,39 @@ async def start_agents(
 ) -> AsyncIterator[Worker]:
     """One process that simulates the GPUs of these nodes, each with its node-bound token; ended on exit.
 
-    `nodes`: the mode each begins in, e.g. {"gpu-a": "SPX/NPS1"}. `name` tells several such processes of one folder
-    apart. The nodes' GPUNodes may appear later: the agent waits for them.
+    `nodes`: the mode each begins in, e.g. {"gpu-a": "SPX/NPS1"}; a process that is killed and started again finds
+    them as it left them. `time_scale` multiplies how long mode changes take: 1 as on hardware, 0 no time. `name`
+    tells several such processes of one folder apart. GPUNodes may appear later: agents wait for theirs.
     """
-    kubeconfigs = await asyncio.to_thread(agent_kubeconfigs, plane, folder / name, tuple(nodes))
-    command = agent_arguments(nodes, kubeconfigs, time_scale)
-    worker = Worker(name, [*command, *arguments], folder, {})
+    home = folder / name
+    await asyncio.to_thread(write_agent_tokens, plane, home / "tokens", tuple(nodes))
+    command = [
+        *("agent", "--backend", "simulated", "--server", plane.server, "--ca-file", str(plane.ca)),
+        *("--tokens-dir", str(home / "tokens"), "--state-dir", str(home / "state"), "--metrics-port", "0"),
+        *("--time-scale", str(time_scale)),
+        *(word for node, mode in nodes.items() for word in ("--node", f"{node}={mode}")),
+        *arguments,
+    ]
+    (home / "state").mkdir(parents=True, exist_ok=True)
+    async with _running(Worker(name, command, home, _AGENT_READY)) as worker:
+        yield worker
+
+
+def write_agent_tokens(plane: Plane, folder: Path, nodes: Sequence[str]) -> None:
+    """A file a node, named for it, with a token bound to that Node. Raises AdminError for a Node that is not there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for node in nodes:
+        path = folder / node
+        path.touch(mode=0o600)
+        path.write_text(
+            service_account_token(plane, SYSTEM_NAMESPACE, AGENT_ACCOUNT, bound_node=node), encoding="ascii"
+        )
+
+
+@asynccontextmanager
+async def _running(worker: Worker) -> AsyncIterator[Worker]:
     try:
         await worker.start()
         yield worker
     finally:
         await worker.close()
-
-
-def agent_arguments(nodes: Mapping[str, str], kubeconfigs: Mapping[str, Path], time_scale: float) -> list[str]:
-    """The agent's command line: a node, its mode and its kubeconfig together."""
-    command = ["agent", "--backend", "simulated", "--metrics-port", "0", "--time-scale", str(time_scale)]
-    for node, mode in nodes.items():
-        command += ["--node", f"{node}={mode}", "--node-kubeconfig", f"{node}={kubeconfigs[node]}"]
-    return command
-
-
-def agent_kubeconfigs(plane: Plane, folder: Path, nodes: Sequence[str]) -> dict[str, Path]:
-    """A kubeconfig a node, its token bound to that Node."""
-    found = {}
-    for node in nodes:
-        token = service_account_token(plane, SYSTEM_NAMESPACE, AGENT_ACCOUNT, bound_node=node)
-        path = folder / f"{node}.yaml"
-        found[node] = write_kubeconfig(
-            path, server=plane.server, authority=plane.ca, token=token, user=f"{AGENT_ACCOUNT}-{node}"
-        )
-    return found

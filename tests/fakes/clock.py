@@ -1,4 +1,4 @@
-"""Clocks that tests own: FakeClock moves when told, LoopClock reads the (virtual) time of the event loop."""
+"""Clocks that tests own: FakeClock moves when told, SkippingClock never waits, LoopClock is the event loop's time."""
 
 import asyncio
 import heapq
@@ -70,6 +70,29 @@ class FakeClock:
         _, _, woken = heapq.heappop(self._sleepers)
         if not woken.done():
             woken.set_result(None)
+
+
+class SkippingClock:
+    """A clock that jumps over every sleep: for real sockets with virtual waits. `slept` lists them, in seconds."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self._elapsed = 0.0
+
+    def monotonic(self) -> float:
+        return _MONOTONIC_START + self._elapsed
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self._elapsed)
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass."""
+        self._elapsed += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._elapsed += max(seconds, 0.0)
+        await asyncio.sleep(0)
 
 
 class LoopClock:

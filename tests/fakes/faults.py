@@ -76,3 +76,16 @@ def cut() -> Answer:
         return web.Response()
 
     return answer
+
+
+def half_open(*sent: tuple[str, Manifest]) -> Answer:
+    """A watch that brings these and then nothing, without ever ending."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        stream = await open_stream(request)
+        for kind, obj in sent:
+            await send_event(stream, kind, obj)
+        await asyncio.Event().wait()
+        return stream
+
+    return answer

@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 # A verifier whose clock is a little behind must not refuse a certificate made a moment ago.
 _CLOCK_SKEW = timedelta(minutes=5)
 _COMMON_NAME_LIMIT = 64
+_PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def issue_leaf(authority: Authority, names: Sequence[str], now: datetime, lifeti
         _builder(_name(names[0]), issuer.subject, key, now, lifetime)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([_PURPOSES[purpose]]), critical=False)
         .add_extension(_authority_key_identifier(issuer), critical=False)
         .sign(signer, hashes.SHA256())
     )

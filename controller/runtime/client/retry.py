@@ -1,4 +1,8 @@
-"""Which failures are worth repeating, and how long to wait: only where repeating cannot do a thing twice."""
+"""Which failures are worth repeating, and how long to wait: only where repeating cannot do a thing twice.
+
+Below this, aiohttp repeats a GET, PUT or DELETE once when a kept connection turns out to be closed: those three name
+their object, so that a second one that follows a success shows as Conflict or NotFound.
+"""
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 

@@ -1,0 +1,138 @@
+"""GPU nodes that exist in a file only, for a plan: as an agent would report them, with nobody on them. No I/O."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from api.group import MANAGED_LABEL
+from api.v1beta1 import GPUSharingPolicy
+from controller.agent.simulated_seed import MAX_GPUS, SeededGpu, seeded_gpus
+from controller.cli.documents import BadInput
+from controller.gpu.identity import PartitionId
+from controller.gpu.layout import slices
+from controller.gpu.mode import Mode, ModeError
+from controller.gpu.product import Product, UnknownProduct, product_named
+from controller.placement.demand import Resources
+from controller.placement.filters import HOSTNAME_LABEL
+from controller.placement.snapshot import Gpu, Node, Partition
+from controller.translate.policy import policy_for, policy_view
+
+SERVER = Resources(cpu_milli=192_000, memory_bytes=2 << 40, pods=500)
+"""What a planned node has besides GPUs: 192 cores, 2 TiB, 500 pods, as a usual eight-GPU server."""
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineNode:
+    """One node: its GPUs are all of one product and in one mode."""
+
+    name: str
+    mode: Mode
+    product: Product
+    gpus: int = MAX_GPUS
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.gpus}x{self.product.name} {self.mode}"
+
+
+def default_nodes() -> tuple[OfflineNode, ...]:
+    """The nodes of a plan that is told none, and those of `make run`: three servers in three modes."""
+    modes = {"gpu-a": "SPX/NPS1", "gpu-b": "CPX/NPS4", "gpu-c": "DPX/NPS1"}
+    return tuple(OfflineNode(name, Mode.parse(mode), product_named("MI300X")) for name, mode in modes.items())
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    product: str = "MI300X"
+    gpus: Annotated[int, Field(ge=1, le=MAX_GPUS)] = MAX_GPUS
+    mode: str = "SPX/NPS1"
+    labels: dict[str, str] = {}
+
+
+class _Nodes(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    nodes: Annotated[list[_Entry], Field(min_length=1)]
+
+
+def parse_nodes(file: Path, contents: list[object]) -> tuple[OfflineNode, ...]:
+    """The nodes of a file's YAML documents: `nodes: [{name, product, gpus, mode, labels}]`. Raises BadInput."""
+    if len(contents) != 1:
+        raise BadInput(file, "document", len(contents), "documents are in it", "write one, with the list `nodes`")
+    try:
+        entries = _Nodes.model_validate(contents[0]).nodes
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"])) or "document"
+        raise BadInput(
+            file,
+            path,
+            first["input"],
+            f"is refused ({first['msg']})",
+            "write e.g. nodes: [{name: gpu-a, product: MI300X, gpus: 8, mode: CPX/NPS4}]",
+        ) from error
+    return tuple(_node(file, index, entry) for index, entry in enumerate(entries) if _first(file, index, entries))
+
+
+def _first(file: Path, index: int, entries: list[_Entry]) -> bool:
+    name = entries[index].name
+    if any(entry.name == name for entry in entries[:index]):
+        raise BadInput(file, f"nodes.{index}.name", name, "is given twice", "name each node once")
+    return True
+
+
+def _node(file: Path, index: int, entry: _Entry) -> OfflineNode:
+    try:
+        product = product_named(entry.product)
+    except UnknownProduct as error:
+        raise BadInput(file, f"nodes.{index}.product", entry.product, "is unknown", str(error)) from error
+    try:
+        mode = Mode.parse(entry.mode)
+        product.partition_bytes(mode)
+    except ModeError as error:
+        raise BadInput(file, f"nodes.{index}.mode", entry.mode, "cannot be", str(error)) from error
+    return OfflineNode(entry.name, mode, product, entry.gpus, entry.labels)
+
+
+def placement_node(
+    node: OfflineNode, policies: Iterable[GPUSharingPolicy], namespaces: Mapping[str, Mapping[str, str]]
+) -> Node:
+    """The node as placement sees it, under the policy that rules it. GPU addresses are those of simulated servers."""
+    labels = {HOSTNAME_LABEL: node.name, MANAGED_LABEL: "true", **node.labels}
+    policy = policy_for(labels, policies)
+    return Node(
+        name=node.name,
+        hostname=labels[HOSTNAME_LABEL],
+        gpus=tuple(_gpu(seeded, node.product, node.mode) for seeded in seeded_gpus(node.gpus)),
+        allocatable=SERVER,
+        labels=labels,
+        policy=policy_view(policy, namespaces, None, _LONG_AGO) if policy else None,
+        pool=node.name,
+    )
+
+
+def _gpu(seeded: SeededGpu, product: Product, mode: Mode) -> Gpu:
+    return Gpu(
+        bdf=seeded.bdf,
+        product=product.name,
+        mode=mode,
+        partitions=partitions(seeded.bdf, product, mode),
+        allowed=product.allowed,
+        validated=product.validated,
+    )
+
+
+def partitions(bdf: str, product: Product, mode: Mode) -> tuple[Partition, ...]:
+    """The partitions of one GPU in a mode, all free. Device names are not planned: they play no part in a choice."""
+    return tuple(
+        Partition(PartitionId(bdf, piece.index), f"{bdf}/{piece.index}", piece.index, piece.bytes, piece.compute_units)
+        for piece in slices(product, mode)
+    )

@@ -1,0 +1,163 @@
+"""``aim-gpu plan``: what would become of these files on these nodes, worked out here, without a cluster."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from api.group import MODEL_ID
+from controller.cli.documents import BadInput, parse_yaml, read_documents, read_text
+from controller.cli.offline_nodes import OfflineNode, default_nodes, parse_nodes
+from controller.cli.offline_plan import Expected, OfflinePlan, ServicePlan, expect
+from controller.cli.output import Output, mebibytes, note, print_json, print_table, refuse
+from controller.cli.wanted import gather
+from controller.placement.decision import Unplaced
+from controller.reconcilers.gpu_partition_claim.admit import Need
+from controller.repartition.planner import Proposal
+from controller.sizing.catalog import Catalog
+from controller.sizing.requirement import ModelSizingConfig
+
+
+def plan(
+    files: Annotated[
+        list[Path],
+        typer.Option("--files", "-f", help="YAML files, or directories of them. Repeatable.", show_default=False),
+    ],
+    nodes: Annotated[
+        Path | None,
+        typer.Option(help="YAML with nodes: [{name, product, gpus, mode}]. Default: 3 nodes of 8 MI300X."),
+    ] = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
+    ] = Output.TABLE,
+) -> None:
+    """Show where each service would go on empty nodes, which modes would change for it, and what would wait and why."""
+    try:
+        chosen = default_nodes() if nodes is None else parse_nodes(nodes, parse_yaml(nodes, read_text(nodes)))
+        wanted = gather(read_documents(files))
+    except BadInput as error:
+        refuse(str(error))
+    for text in wanted.notes:
+        note(text)
+    if nodes is None:
+        note(f"no --nodes given, taken are {', '.join(map(str, chosen))}")
+    if not wanted.workloads:
+        note("nothing here asks for a GPU partition: give InferenceServices, or annotate pod templates")
+    expected = expect(wanted, chosen, ModelSizingConfig(Catalog.bundled()))
+    if output is Output.JSON:
+        print_json(document(expected, chosen))
+    else:
+        print_table(table(expected))
+        note(summary(expected))
+
+
+def summary(plan: OfflinePlan) -> str:
+    """The plan in one line."""
+    return (
+        f"{len(plan.services)} services: {plan.placed} pods get a partition, {plan.pending} wait, "
+        f"{len(plan.changes)} mode changes"
+    )
+
+
+def table(plan: OfflinePlan) -> Table:
+    """The plan for people: a row for each service and outcome, equal replicas together."""
+    shown = Table("SERVICE", "MODEL", "PRECISION", "NEED", "PODS", "WHERE", "MODE", "WHY", title_justify="left")
+    for service in plan.services:
+        counted = Counter(_outcome(expected) for expected in service.replicas)
+        for (where, mode, why), pods in counted.items():
+            shown.add_row(service.workload.key, *_need_cells(service), str(pods), where, mode, why)
+    return shown
+
+
+def _need_cells(service: ServicePlan) -> tuple[str, str, str]:
+    if isinstance(service.need, Need):
+        sizing = service.need.sizing
+        return sizing.model_id, sizing.precision.value, mebibytes(sizing.total_bytes)
+    return service.workload.pod.annotations.get(MODEL_ID, "-"), "-", "-"
+
+
+def _outcome(expected: Expected) -> tuple[str, str, str]:
+    placed = expected.placed
+    if placed is not None:
+        changed = f"after {change_text(expected.change)}" if expected.change else ""
+        return placed.node.name, str(placed.mode), changed
+    reason, message = why_not(expected)
+    return "waits", "-", f"{reason}: {message}"
+
+
+def why_not(expected: Expected) -> tuple[str, str]:
+    """Reason and sentence of a replica without a place, with what a mode change could do. Raises ValueError if placed."""
+    if not isinstance(expected.decision, Unplaced):
+        raise ValueError(f"replica is placed on {expected.decision.node.name}: ask only of one that is not")
+    message = expected.decision.message
+    if expected.change is not None:
+        message += f"; policy {expected.change.policy} asks for an approval of {change_text(expected.change)}"
+    elif expected.no_change is not None:
+        message += f"; no mode change: {expected.no_change.message}"
+    return expected.decision.reason, message
+
+
+def change_text(change: Proposal) -> str:
+    """A mode change in words."""
+    before = dict(change.before)[change.target]
+    others = len(change.after) - 1
+    also = f" (with {others} more GPUs of the node)" if others else ""
+    return f"{change.node} {change.target} changes {before} -> {change.mode}{also}"
+
+
+def document(plan: OfflinePlan, nodes: tuple[OfflineNode, ...]) -> dict[str, Any]:
+    """The answer as JSON has it: sizes in bytes, an entry a replica."""
+    return {
+        "nodes": [
+            {"name": node.name, "product": node.product.name, "gpus": node.gpus, "mode": str(node.mode)}
+            for node in nodes
+        ],
+        "services": [_service(service) for service in plan.services],
+        "changes": [_change(change) for change in plan.changes],
+        "placed": plan.placed,
+        "pending": plan.pending,
+    }
+
+
+def _service(service: ServicePlan) -> dict[str, Any]:
+    workload, need = service.workload, service.need
+    sizing = need.sizing if isinstance(need, Need) else None
+    return {
+        "kind": workload.kind,
+        "namespace": workload.namespace,
+        "name": workload.name,
+        "model": workload.pod.annotations.get(MODEL_ID),
+        "precision": sizing.precision.value if sizing else None,
+        "need_bytes": sizing.total_bytes if sizing else None,
+        "replicas": [_replica(expected) for expected in service.replicas],
+    }
+
+
+def _replica(expected: Expected) -> dict[str, Any]:
+    change = _change(expected.change) if expected.change else None
+    placed = expected.placed
+    if placed is None:
+        reason, message = why_not(expected)
+        return {"placed": False, "reason": reason, "message": message, "change": change}
+    return {
+        "placed": True,
+        "node": placed.node.name,
+        "bdf": placed.gpu.bdf,
+        "partition": placed.partition.id.index,
+        "mode": str(placed.mode),
+        "bytes": placed.partition.bytes,
+        "change": change,
+    }
+
+
+def _change(change: Proposal) -> dict[str, Any]:
+    return {
+        "node": change.node,
+        "policy": change.policy,
+        "approval": "Auto" if change.automatic else "Manual",
+        "gpus": [
+            {"bdf": bdf, "from": str(before), "to": str(dict(change.after)[bdf])} for bdf, before in change.before
+        ],
+    }

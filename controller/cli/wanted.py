@@ -1,0 +1,186 @@
+"""What the objects of some files ask for: workloads with the pods they would make, policies, namespaces. No I/O.
+
+An InferenceService becomes the Deployment that the operator would make of it, and every pod passes the same checks as
+at admission, so that a plan cannot read an object otherwise than the cluster does.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from api.group import GPU_SHARING, GROUP
+from api.v1beta1 import GPUSharingPolicy, InferenceService
+from controller.cli.documents import BadInput, Document
+from controller.placement.demand import PodConstraints
+from controller.reconcilers.inference_service.backend import deployment_for
+from controller.translate.pod import PodView, constraints, pod_view
+from controller.webhooks.pod_gate import PodGate
+
+Json = Mapping[str, Any]
+M = TypeVar("M", bound=BaseModel)
+
+_NOT_CREATED = {"uid": "", "resourceVersion": "", "creationTimestamp": "1970-01-01T00:00:00Z"}
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A service, by either entry, and one of its `replicas` equal pods. `service` is None for annotated templates."""
+
+    kind: str
+    namespace: str
+    name: str
+    replicas: int
+    pod: PodView
+    constraints: PodConstraints
+    service: InferenceService | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """namespace/name."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Everything of the files that bears on a placement. `notes` say what was left out and why."""
+
+    workloads: tuple[Workload, ...]
+    policies: tuple[GPUSharingPolicy, ...]
+    namespaces: Mapping[str, Mapping[str, str]]
+    notes: tuple[str, ...]
+
+
+def gather(documents: Iterable[Document]) -> Wanted:
+    """Sort the documents by what they are. Raises BadInput for one that the API server or the webhook would refuse."""
+    workloads: list[Workload] = []
+    policies: list[GPUSharingPolicy] = []
+    labels: dict[str, dict[str, str]] = {}
+    notes: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    for document in documents:
+        _once(document, seen)
+        if document.kind == "Namespace" and not document.group:
+            labels[document.name] = document.obj["metadata"].get("labels") or {}
+        elif (document.group, document.kind) == (GROUP, "GPUSharingPolicy"):
+            policies.append(_validated(document, GPUSharingPolicy))
+        elif (read := _READERS.get((document.group, document.kind))) is not None:
+            found = _guarded(document, read)
+            notes += [found] if isinstance(found, str) else []
+            workloads += [found] if isinstance(found, Workload) else []
+        else:
+            notes.append(f"{document.file}: {document.kind} {document.name} is not planned for: skipped")
+    names = {*labels, *(workload.namespace for workload in workloads)}
+    namespaces = {name: labels.get(name, {}) | {"kubernetes.io/metadata.name": name} for name in names}
+    return Wanted(tuple(workloads), tuple(policies), namespaces, tuple(notes))
+
+
+def _once(document: Document, seen: set[tuple[str, str]]) -> None:
+    identity = (f"{document.group}/{document.kind}", f"{document.namespace}/{document.name}")
+    if identity in seen:
+        raise BadInput(
+            document.file, "metadata.name", document.name, f"is given twice as {document.kind}", "keep one of the two"
+        )
+    seen.add(identity)
+
+
+def _validated(document: Document, model: type[M]) -> M:
+    try:
+        return model.model_validate(document.obj)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"]))
+        value = "" if first["type"] == "missing" else first["input"]
+        raise BadInput(
+            document.file,
+            f"{document.kind} {document.name}: {path}",
+            value,
+            f"is refused ({first['msg']})",
+            f"see `kubectl explain {document.kind.lower()}.{path}`",
+        ) from error
+
+
+def _guarded(document: Document, read: "Reader") -> Workload | str:
+    """Read a kind that only the API server has a schema for."""
+    try:
+        return read(document)
+    except BadInput:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        problem = f"is not as Kubernetes has it ({type(error).__name__}: {error})"
+        raise BadInput(
+            document.file, f"{document.kind} {document.name}: spec", "", problem, "try kubectl apply --dry-run=server"
+        ) from error
+
+
+def _service(document: Document) -> Workload:
+    service = _validated(document, InferenceService)
+    named = service.model_copy(
+        update={"metadata": service.metadata.model_copy(update={"namespace": document.namespace})}
+    )
+    deployment = deployment_for(named)
+    return _workload(document, deployment["spec"]["template"], named.spec.replicas, named)
+
+
+def _templated(replicas: str) -> "Reader":
+    def read(document: Document) -> Workload | str:
+        spec = document.obj["spec"]
+        asked = spec.get(replicas, 1)
+        if not isinstance(asked, int) or asked < 0:
+            raise BadInput(
+                document.file,
+                f"{document.kind} {document.name}: spec.{replicas}",
+                asked,
+                "is no count",
+                "write 0 or more",
+            )
+        return _opted_in(document, spec["template"], asked)
+
+    return read
+
+
+def _pod(document: Document) -> Workload | str:
+    return _opted_in(document, document.obj, 1)
+
+
+def _opted_in(document: Document, template: Json, replicas: int) -> Workload | str:
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    if annotations.get(GPU_SHARING, "false") == "false":
+        return f"{document.file}: {document.kind} {document.name} does not opt in ({GPU_SHARING}): skipped"
+    return _workload(document, template, replicas, None)
+
+
+def _workload(document: Document, template: Json, replicas: int, service: InferenceService | None) -> Workload:
+    metadata = {**(template.get("metadata") or {}), **_NOT_CREATED}
+    metadata |= {"namespace": document.namespace, "name": document.name}
+    pod = {"metadata": metadata, "spec": template["spec"]}
+    outcome = PodGate(lambda: "offline").mutate(pod)
+    if isinstance(outcome, tuple):
+        worst = outcome[0]
+        raise BadInput(
+            document.file, f"{document.kind} {document.name}: {worst.field}", worst.value, "is refused", worst.remedy
+        )
+    return Workload(
+        kind=document.kind,
+        namespace=document.namespace,
+        name=document.name,
+        replicas=replicas,
+        pod=pod_view(pod),
+        constraints=constraints(pod),
+        service=service,
+        annotations=document.obj["metadata"].get("annotations") or {},
+    )
+
+
+Reader = Callable[[Document], Workload | str]
+
+_READERS: Mapping[tuple[str, str], Reader] = {
+    (GROUP, "InferenceService"): _service,
+    ("apps", "Deployment"): _templated("replicas"),
+    ("apps", "ReplicaSet"): _templated("replicas"),
+    ("apps", "StatefulSet"): _templated("replicas"),
+    ("batch", "Job"): _templated("parallelism"),
+    ("", "Pod"): _pod,
+}

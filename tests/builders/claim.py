@@ -1,0 +1,63 @@
+"""GPUPartitionClaims as the API server has them."""
+
+from typing import Any
+
+from controller.placement.snapshot import Gpu
+from tests.builders.gpu import gpu
+
+
+def claim(
+    name: str = "aim-a",
+    *,
+    namespace: str = "team-a",
+    memory: str | None = "16Gi",
+    modes: tuple[str, ...] = (),
+    pod: str = "model-0",
+    uid: str | None = None,
+    version: str = "1",
+    status: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A pending claim; `memory` None is one that could not be sized."""
+    requirement: dict[str, Any] = {"modes": list(modes)} | ({"memory": memory} if memory else {})
+    return {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "GPUPartitionClaim",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": uid or f"uid-{namespace}/{name}",
+            "resourceVersion": version,
+            "generation": 1,
+        },
+        "spec": {"podRef": {"name": pod, "uid": f"uid-{pod}"}, "requirement": requirement},
+        "status": status or {"phase": "Pending"},
+    }
+
+
+def allocation(node: str = "worker-0", number: int = 0, index: int = 0, *, of: Gpu | None = None) -> dict[str, Any]:
+    """The allocation of one partition of GPU `number` (in CPX unless `of` says otherwise)."""
+    whole = of or gpu(number)
+    partition = whole.partitions[index]
+    return {
+        "node": node,
+        "devices": [
+            {
+                "device": partition.device,
+                "pool": node,
+                "renderIndex": partition.render_index,
+                "bdf": whole.bdf,
+                "partition": index,
+                "mode": str(whole.mode),
+                "bytes": partition.bytes,
+            }
+        ],
+        "binding": "DRA",
+    }
+
+
+def bound_claim(
+    name: str = "aim-a", node: str = "worker-0", number: int = 0, index: int = 0, *, phase: str = "Bound", **fields: Any
+) -> dict[str, Any]:
+    """A claim that has a partition."""
+    given = {"phase": phase, "allocation": allocation(node, number, index), "boundTime": "2026-01-01T00:00:00Z"}
+    return claim(name, status=given, **fields)

@@ -1,0 +1,33 @@
+"""ResourceClaims as the API server has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def resource_claim(
+    name: str = "aim-a",
+    *,
+    namespace: str = "team-a",
+    device: str | None = None,
+    pool: str = "worker-0",
+    driver: str = "gpu.amd.com",
+    admin: bool = False,
+    owner_uid: str | None = "uid-model-0",
+    spec: Mapping[str, Any] | None = None,
+    version: str = "1",
+) -> dict[str, Any]:
+    """A ResourceClaim; allocated when `device` is given."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"rc-{namespace}/{name}",
+        "resourceVersion": version,
+    }
+    if owner_uid is not None:
+        owner = {"apiVersion": "v1", "kind": "Pod", "name": "model-0", "uid": owner_uid, "controller": True}
+        metadata["ownerReferences"] = [owner]
+    made: dict[str, Any] = {"metadata": metadata, "spec": dict(spec or {}), "status": {}}
+    if device is not None:
+        result = {"request": "gpu", "driver": driver, "pool": pool, "device": device}
+        made["status"]["allocation"] = {"devices": {"results": [result | ({"adminAccess": True} if admin else {})]}}
+    return made

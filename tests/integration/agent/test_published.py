@@ -1,0 +1,110 @@
+"""What an agent publishes on a real API server with nothing but its node-bound token."""
+
+import asyncio
+
+import pytest
+
+from tests.integration.agent.conftest import LEASES, Site, scrape
+
+pytestmark = pytest.mark.plane
+
+
+async def test_inventory_lease_and_devices_appear(site: Site) -> None:
+    node = site.add_node()
+    async with site.agents({node: "CPX/NPS4"}) as process:
+        status = site.gpu_node(node)["status"]
+        assert status["simulated"] is True
+        assert status["product"] == "MI300X"
+        assert status["summary"] == {"gpus": 8, "partitions": 64, "free": 64, "modes": "8xCPX/NPS4"}
+        assert [(c["type"], c["status"]) for c in status["conditions"]] == [("Ready", "True")]
+        await site.until(lambda: site.plane.admin.find(f"{LEASES}/{node}") is not None, "a Lease")
+        lease = site.get(f"{LEASES}/{node}")
+        assert lease["metadata"]["labels"]["aim.amd.com/agent"] == "true"
+        assert lease["spec"]["leaseDurationSeconds"] == 40
+        assert "ok" in (await scrape(process, "/readyz")).splitlines()
+
+
+async def test_each_reported_partition_is_a_device_of_the_slices(site: Site) -> None:
+    node = site.add_node()
+    async with site.agents({node: "DPX/NPS1"}):
+        reported = {
+            partition["device"]: (gpu["bdf"], partition["renderIndex"])
+            for gpu in site.gpu_node(node)["status"]["gpus"]
+            for partition in gpu["partitions"]
+        }
+        advertised = {
+            name: (device["attributes"]["parentPciAddr"]["string"], device["attributes"]["renderIndex"]["int"])
+            for name, device in site.devices(node).items()
+        }
+        assert advertised == reported
+        assert len(reported) == 16
+
+
+async def test_slices_belong_to_their_node(site: Site) -> None:
+    node = site.add_node()
+    async with site.agents({node: "SPX/NPS1"}):
+        pass
+    (only,) = site.slices(node)
+    assert [owner["kind"] for owner in only["metadata"]["ownerReferences"]] == ["Node"]
+    site.plane.admin.delete(f"/api/v1/nodes/{node}")
+    await site.until(lambda: not site.slices(node), "the slices go with their Node", 60)
+
+
+async def test_nothing_is_written_while_nothing_changes(site: Site) -> None:
+    node = site.add_node()
+    async with site.agents({node: "CPX/NPS4"}):
+        await asyncio.sleep(1.0)
+        before = [site.gpu_node(node), *site.slices(node)]
+        await asyncio.sleep(2.0)
+        after = [site.gpu_node(node), *site.slices(node)]
+    versions = [[obj["metadata"]["resourceVersion"] for obj in objs] for objs in (before, after)]
+    assert versions[0] == versions[1]
+
+
+async def test_a_restart_writes_nothing_new(site: Site) -> None:
+    node = site.add_node()
+    async with site.agents({node: "QPX/NPS4"}):
+        pass
+    before = [site.gpu_node(node), *site.slices(node)]
+    async with site.agents({node: "QPX/NPS4"}) as process:
+        await site.until(lambda: process.port > 0, "it listens")
+        await asyncio.sleep(2.0)
+    after = [site.gpu_node(node), *site.slices(node)]
+    assert [obj["metadata"]["resourceVersion"] for obj in before] == [
+        obj["metadata"]["resourceVersion"] for obj in after
+    ]
+
+
+async def test_slices_that_somebody_deletes_come_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 0.5)
+    node = site.add_node()
+    async with site.agents({node: "SPX/NPS1"}):
+        (only,) = site.slices(node)
+        site.plane.admin.delete(f"/apis/resource.k8s.io/v1/resourceslices/{only['metadata']['name']}")
+        await site.until(lambda: len(site.devices(node)) == 8, "the devices are back")
+
+
+async def test_an_agent_waits_for_its_gpu_node_and_says_so(site: Site) -> None:
+    node = site.add_node()
+    site.plane.admin.delete(f"/apis/aim.amd.com/v1beta1/gpunodes/{node}")
+    async with site.process(site.options({node: "SPX/NPS1"})) as process:
+        await site.until(lambda: process.port > 0, "it listens")
+        for _ in range(50):
+            if "not there yet" in (answer := await scrape(process, "/readyz")):
+                break
+            await asyncio.sleep(0.1)
+        assert f"GPUNode {node}: not there yet" in answer
+        assert site.plane.admin.find(f"{LEASES}/{node}") is None
+
+
+async def test_a_failing_node_leaves_the_others_alone(site: Site) -> None:
+    good, bad = site.add_node(), site.add_node()
+    options = site.options({good: "SPX/NPS1", bad: "SPX/NPS1"})
+    options.nodes[1].token_file.unlink()
+    async with site.process(options) as process:
+        await site.until(lambda: len(site.devices(good)) == 8, "the good node is published")
+        await asyncio.sleep(0.5)
+        answer = await scrape(process, "/readyz")
+        assert f"[+]{good} ok" in answer
+        assert f"[-]{bad}" in answer
+        assert not site.devices(bad)

@@ -1,0 +1,96 @@
+"""A proxy before the API server that records each write, and can hold one back or stop the world after it.
+
+Plain HTTP on the loopback towards the operator, the plane's TLS towards the API server; watches stream through.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+
+from e2e.plane import Plane
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_HOP_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that the API server answered: its status tells whether it took effect."""
+
+    method: str
+    path: str
+    status: int
+
+    @property
+    def took_effect(self) -> bool:
+        return self.status < 300
+
+
+@dataclass
+class RecordingProxy:
+    """`hold` is asked about each request before it goes on; `after` hears of each answered write before the caller."""
+
+    url: str = ""
+    writes: list[Write] = field(default_factory=list)
+    hold: Callable[[str, str], asyncio.Event | None] = field(default=lambda _method, _path: None)
+    after: Callable[[Write], None] = field(default=lambda _write: None)
+
+
+@asynccontextmanager
+async def recording_proxy(plane: Plane) -> AsyncIterator[RecordingProxy]:
+    """The proxy, listening on a free port."""
+    proxy = RecordingProxy()
+    context = ssl.create_default_context(cafile=str(plane.ca))
+    connector = aiohttp.TCPConnector(ssl=context, limit=0)
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+        app = web.Application(client_max_size=16 << 20)
+        app.router.add_route("*", "/{path:.*}", lambda request: _forward(proxy, plane, session, request))
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield proxy
+        finally:
+            await runner.cleanup()
+
+
+async def _forward(
+    proxy: RecordingProxy, plane: Plane, session: aiohttp.ClientSession, request: web.Request
+) -> web.StreamResponse:
+    held = proxy.hold(request.method, request.path)
+    if held is not None:
+        await held.wait()
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_HEADERS}
+    body = await request.read()
+    url = f"{plane.server}{request.rel_url}"
+    try:
+        async with session.request(request.method, url, headers=headers, data=body or None) as answer:
+            if request.method not in WRITES:
+                return await _stream(request, answer)
+            content = await answer.read()
+    except aiohttp.ClientError as error:
+        raise web.HTTPBadGateway(text=str(error)) from error
+    write = Write(request.method, request.path, answer.status)
+    proxy.writes.append(write)
+    proxy.after(write)
+    return web.Response(status=answer.status, body=content, headers=_kept(answer))
+
+
+async def _stream(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=_kept(answer))
+    await response.prepare(request)
+    async for chunk in answer.content.iter_any():
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+def _kept(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
