@@ -77,8 +77,13 @@ def same_claim_spec(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bo
     return _pruned(present) == _pruned(wanted)
 
 
+#: What we never write; a claim that has it is somebody else's.
+_FOREIGN_IN_DEVICES = ("config", "constraints")
+_FOREIGN_IN_REQUEST = ("capacity", "tolerations")
+
+
 def _pruned(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    rows = []
+    rows: list[tuple[Any, ...]] = [tuple(bool(spec.get("devices", {}).get(name)) for name in _FOREIGN_IN_DEVICES)]
     for request in spec.get("devices", {}).get("requests", []):
         exactly = request.get("exactly") or {}
         selectors = tuple(item.get("cel", {}).get("expression") for item in exactly.get("selectors", []))
@@ -90,6 +95,7 @@ def _pruned(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
                 exactly.get("count", 1),
                 bool(exactly.get("adminAccess")),
                 selectors,
+                *(bool(exactly.get(name)) for name in _FOREIGN_IN_REQUEST),
             )
         )
     return rows

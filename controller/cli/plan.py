@@ -15,6 +15,7 @@ from controller.cli.output import Output, mebibytes, note, print_json, print_tab
 from controller.cli.wanted import gather
 from controller.placement.decision import Unplaced
 from controller.reconcilers.gpu_partition_claim.admit import Need
+from controller.reconcilers.gpu_partition_claim.placing import HELPED_BY_A_CHANGE
 from controller.repartition.planner import Proposal
 from controller.sizing.catalog import Catalog
 from controller.sizing.requirement import ModelSizingConfig
@@ -88,13 +89,13 @@ def _outcome(expected: Expected) -> tuple[str, str, str]:
 
 
 def why_not(expected: Expected) -> tuple[str, str]:
-    """Reason and sentence of a replica without a place, with what a mode change could do. Raises ValueError if placed."""
+    """Reason and sentence of a replica without a place, with what a mode change could do; empty when it has one."""
     if not isinstance(expected.decision, Unplaced):
-        raise ValueError(f"replica is placed on {expected.decision.node.name}: ask only of one that is not")
+        return "", ""
     message = expected.decision.message
     if expected.change is not None:
         message += f"; policy {expected.change.policy} asks for an approval of {change_text(expected.change)}"
-    elif expected.no_change is not None:
+    elif expected.no_change is not None and expected.decision.reason in HELPED_BY_A_CHANGE:
         message += f"; no mode change: {expected.no_change.message}"
     return expected.decision.reason, message
 

@@ -21,7 +21,7 @@ from controller.webhooks.pod_gate import PodGate
 Json = Mapping[str, Any]
 M = TypeVar("M", bound=BaseModel)
 
-_NOT_CREATED = {"uid": "", "resourceVersion": "", "creationTimestamp": "1970-01-01T00:00:00Z"}
+_NOT_CREATED = {"uid": "none", "resourceVersion": "none", "creationTimestamp": "1970-01-01T00:00:00Z"}
 
 
 @dataclass(frozen=True, slots=True)

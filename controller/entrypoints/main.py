@@ -18,7 +18,7 @@ app = typer.Typer(
     name="aim-gpu",
     help="Share AMD Instinct GPUs among inference models.",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     add_completion=False,
 )
 app.command()(size)

@@ -4,6 +4,7 @@ Node checks repeat what the real scheduler will check for the one node that we p
 elsewhere afterwards; partition checks are about the GPU. Order matters only for which reason is named first.
 """
 
+import re
 from collections.abc import Callable
 
 from controller.placement.decision import gib
@@ -100,11 +101,12 @@ def selector_matches(_: Snapshot, demand: Demand, node: Node) -> str | None:
     return None
 
 
+#: A whole number as Kubernetes reads it: Python's int() would also take underscores and spaces.
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
+
+
 def _integer(text: str | None) -> int | None:
-    try:
-        return None if text is None else int(text)
-    except ValueError:
-        return None
+    return int(text) if text is not None and _WHOLE_NUMBER.fullmatch(text) else None
 
 
 def expression_matches(expression: Expression, node: Node) -> bool:
@@ -140,14 +142,17 @@ def affinity_matches(_: Snapshot, demand: Demand, node: Node) -> str | None:
 
 
 def resources_fit(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
-    """CPU, memory and pod count must be left on the node."""
+    """CPU, memory and pod count must be left on the node.
+
+    As in the real scheduler, a node that is overcommitted in something still takes pods that ask none of it.
+    """
     left = node.allocatable.minus(snapshot.used(node))
     want = demand.pod.resources
     if want.pods > left.pods:
         return f"node {node.name} has no pod slot left of {node.allocatable.pods}"
-    if want.cpu_milli > left.cpu_milli:
+    if 0 < want.cpu_milli > left.cpu_milli:
         return f"node {node.name} has {left.cpu_milli}m CPU left, the pod requests {want.cpu_milli}m"
-    if want.memory_bytes > left.memory_bytes:
+    if 0 < want.memory_bytes > left.memory_bytes:
         return f"node {node.name} has {gib(left.memory_bytes)} memory left, the pod requests {gib(want.memory_bytes)}"
     return None
 

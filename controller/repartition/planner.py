@@ -7,8 +7,8 @@ GPU of the node and needs all of them idle. Only idle GPUs are ever proposed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from controller.gpu.mode import Mode
-from controller.gpu.product import UnknownProduct, product_named
+from controller.gpu.mode import Mode, ModeError
+from controller.gpu.product import Product, UnknownProduct, product_named
 from controller.placement.demand import Demand
 from controller.placement.filters import refuse_node
 from controller.placement.snapshot import Gpu, Node, Snapshot
@@ -96,8 +96,16 @@ def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
         validated = policy is not None and (not policy.validated_only or mode in gpu.validated)
         if mode == gpu.mode or not (wanted and permitted and validated):
             continue
-        if product.partition_bytes(mode) >= demand.requirement.bytes:
+        if _partition_bytes(product, mode) >= demand.requirement.bytes:
             yield mode
+
+
+def _partition_bytes(product: Product, mode: Mode) -> int:
+    """The planned size; 0 for a mode that hardware offers and the table has no figures for: nothing is promised."""
+    try:
+        return product.partition_bytes(mode)
+    except ModeError:
+        return 0
 
 
 def _touched(snapshot: Snapshot, node: Node, gpu: Gpu, mode: Mode) -> tuple[tuple[Gpu, Mode], ...] | None:

@@ -19,6 +19,10 @@ from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
 
 
+#: Digits of the largest number taken; int() itself refuses texts of some thousand digits with another error.
+MOST_DIGITS = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A value that cannot be used: the field (an annotation key), the value, and what to write instead."""
@@ -73,7 +77,7 @@ def _positive(annotations: Mapping[str, str], key: str, problems: list[Problem])
     text = annotations.get(key)
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and 0 < int(text) <= 2**31 - 1:
+    if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and 0 < int(text) <= 2**31 - 1:
         return int(text)
     problems.append(Problem(key, text, "is no positive whole number; write e.g. 8192"))
     return None

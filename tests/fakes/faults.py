@@ -1,6 +1,7 @@
 """What a server, or something in front of it, may answer instead of the truth. Each one broke a real client."""
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ def html(code: int) -> Answer:
     return answer
 
 
-def refusal(code: int, reason: str, message: str = "no", **more: object) -> Answer:
+def refusal(code: int, reason: str, message: str = "no", **more: Any) -> Answer:
     """A Status of that code and reason."""
 
     async def answer(_request: web.Request) -> web.StreamResponse:

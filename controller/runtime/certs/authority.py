@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -65,8 +66,15 @@ def make_authority(common_name: str, now: datetime, lifetime: timedelta) -> Auth
     return Authority(certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key))
 
 
-def issue_leaf(authority: Authority, names: Sequence[str], now: datetime, lifetime: timedelta) -> ServingCertificate:
-    """A serving certificate for `names`, each a DNS name or an IP address.
+def issue_leaf(
+    authority: Authority,
+    names: Sequence[str],
+    now: datetime,
+    lifetime: timedelta,
+    *,
+    purpose: Literal["server", "client"] = "server",
+) -> ServingCertificate:
+    """A certificate for `names`, each a DNS name or an IP address; the first is also its common name.
 
     Raises ValueError without a name, or when it would outlive the authority.
     """

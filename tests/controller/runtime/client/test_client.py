@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -235,7 +236,7 @@ async def test_writes_are_repeated_after_a_429_and_its_wait(
         pytest.param({"details": {"causes": [{"reason": "DisruptionBudget"}]}}, id="a disruption budget"),
     ],
 )
-async def test_some_429_are_the_callers(client: Client, api: FakeApiServer, more: dict[str, object]) -> None:
+async def test_some_429_are_the_callers(client: Client, api: FakeApiServer, more: dict[str, Any]) -> None:
     api.play(faults.refusal(429, "TooManyRequests", **more), on="POST")
     with pytest.raises(TooManyRequests):
         await client.evict("a", "default")

@@ -1,0 +1,101 @@
+"""The faults that must never be there, each counted by a pure function over lists of objects."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from e2e.run.world import (
+    CLAIM_PREFIX,
+    Object,
+    World,
+    allocated_devices,
+    by_key,
+    held_partitions,
+    key_of,
+    status_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: `what` identifies it over time, so that it counts once however often it is seen."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def double_allocations(world: World) -> set[Fault]:
+    """A device in two ResourceClaims, an exclusive claim reserved twice, two GPUPartitionClaims on a partition."""
+    return {
+        *devices_given_twice(world.resource_claims),
+        *claims_reserved_twice(world.resource_claims),
+        *partitions_held_twice(world.claims),
+    }
+
+
+def devices_given_twice(resource_claims: Iterable[Object]) -> set[Fault]:
+    """Devices that the allocations of two ResourceClaims name, one fault for each claim too many."""
+    holders: dict[tuple[str, str], list[str]] = {}
+    for claim in resource_claims:
+        for device in allocated_devices(claim):
+            holders.setdefault(device, []).append(key_of(claim))
+    return {
+        Fault(f"device {pool}/{device} is allocated to {first} and to {other}")
+        for (pool, device), (first, *others) in ((key, sorted(names)) for key, names in holders.items())
+        for other in others
+    }
+
+
+def claims_reserved_twice(resource_claims: Iterable[Object]) -> set[Fault]:
+    """Our ResourceClaims, which are one pod's each, reserved for two."""
+    faults = set()
+    for claim in resource_claims:
+        if not claim["metadata"]["name"].startswith(CLAIM_PREFIX):
+            continue
+        first, *others = sorted(user["name"] for user in status_of(claim).get("reservedFor") or ()) or [""]
+        faults |= {Fault(f"claim {key_of(claim)} is reserved for {first} and for {other}") for other in others}
+    return faults
+
+
+def partitions_held_twice(claims: Iterable[Object]) -> set[Fault]:
+    """Partitions that two GPUPartitionClaims hold. A share group has one claim, so members make no fault."""
+    holders: dict[tuple[str, str, int], list[str]] = {}
+    for claim in claims:
+        for partition in held_partitions(claim):
+            holders.setdefault(partition, []).append(key_of(claim))
+    return {
+        Fault(f"partition {node} {bdf}/{index} is held by {first} and by {other}")
+        for (node, bdf, index), (first, *others) in ((key, sorted(names)) for key, names in holders.items())
+        for other in others
+    }
+
+
+def mismatches(world: World) -> set[Fault]:
+    """GPUPartitionClaims whose allocation is another than their ResourceClaim's, by the scheduler's record.
+
+    One that is Bound may wait for the scheduler; one that is Allocated may not.
+    """
+    resource_claims = by_key(world.resource_claims)
+    faults = set()
+    for claim in world.claims:
+        if not held_partitions(claim):
+            continue
+        status = status_of(claim)
+        told = sorted((device.get("pool"), device.get("device")) for device in status["allocation"]["devices"])
+        given = sorted(allocated_devices(resource_claims.get(key_of(claim), {})))
+        if given != told and (given or status["phase"] == "Allocated"):
+            faults.add(Fault(f"claim {key_of(claim)} says {told}, the scheduler gave {given or 'nothing'}"))
+    return faults
+
+
+def rebinds(world: World) -> int:
+    """How often claims had to be bound anew."""
+    return sum(status_of(claim).get("rebinds", 0) for claim in world.claims)
+
+
+def repartitions(world: World) -> int:
+    """Mode changes that succeeded."""
+    phases = Counter(status_of(plan).get("phase") for plan in world.plans)
+    return phases["Succeeded"]

@@ -1,0 +1,184 @@
+"""The whole agent of one node against an API server that can be away, refuse, or forget."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+
+from controller.agent.node_agent import NodeAgent
+from controller.gpu.mode import ComputeMode
+from controller.runtime.client.client import Client
+from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.core import LEASES, RESOURCE_CLAIMS, RESOURCE_SLICES
+from controller.runtime.clock import RealClock
+from controller.runtime.manifest import Manifest
+from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
+from tests.controller.agent.claims import resource_claim
+from tests.controller.agent.hardware import A, B, RecordedBackend
+from tests.fakes import faults
+from tests.fakes.api_server import FakeApiServer
+
+LEASE = "aim-gpu-system/node-0"
+
+
+@dataclass
+class World:
+    """The API server, the hardware, and how to run an agent between them."""
+
+    api: FakeApiServer
+    hardware: RecordedBackend = field(default_factory=lambda: RecordedBackend("SPX/NPS1"))
+
+    @property
+    def status(self) -> Manifest:
+        status: Manifest = self.api.objects(GPU_NODES).get("node-0", {}).get("status", {})
+        return status
+
+    @property
+    def phase(self) -> str | None:
+        return (self.status.get("operation") or {}).get("phase")
+
+    @property
+    def devices(self) -> list[str]:
+        slices = self.api.objects(RESOURCE_SLICES).values()
+        return [device["name"] for one in slices for device in one["spec"]["devices"]]
+
+    def put_node(self, **spec: Any) -> None:
+        """Make the GPUNode, or change its spec."""
+        held = self.api.objects(GPU_NODES).get("node-0", {})
+        metadata = {"name": "node-0", "generation": 1}
+        self.api.put(GPU_NODES, {**held, "metadata": metadata, "spec": spec})
+
+    @asynccontextmanager
+    async def agent(self) -> AsyncIterator[NodeAgent]:
+        def make(*, held: Callable[[], frozenset[str]], used: object) -> RecordedBackend:
+            self.hardware.node._held = held
+            return self.hardware
+
+        async with Client(ClientConfiguration(server=self.api.url)) as client, asyncio.TaskGroup() as tasks:
+            agent = NodeAgent("node-0", client, make, clock=RealClock(), rng=Random(1))
+            task = tasks.create_task(agent.run())
+            yield agent
+            task.cancel()
+
+
+def operation(operation_id: str = "op-1", **modes: str) -> Manifest:
+    layout = {"gpus": [{"bdf": {"A": A, "B": B}[letter], "mode": mode} for letter, mode in modes.items()]}
+    return {"id": operation_id, "from": layout, "to": layout}
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with FakeApiServer() as api:
+        for resource in (GPU_NODES, GPU_PARTITION_CLAIMS, RESOURCE_CLAIMS, RESOURCE_SLICES, LEASES):
+            api.serve(resource)
+        yield World(api)
+
+
+async def test_it_publishes_only_once_its_gpu_node_is_there(world: World) -> None:
+    async with world.agent() as agent:
+        await asyncio.sleep(0.3)
+        assert "not there yet" in str(agent.problem())
+        assert world.devices == []
+        assert LEASE not in world.api.objects(LEASES)
+        world.put_node()
+        await until(lambda: LEASE in world.api.objects(LEASES), "a heartbeat")
+        assert agent.problem() is None
+        assert world.status["summary"]["partitions"] == 2
+        assert world.devices == ["gpu-0-128", "gpu-8-136"]
+
+
+async def test_an_unwritten_status_stops_the_heartbeat(world: World) -> None:
+    world.put_node()
+    async with world.agent() as agent:
+        await until(lambda: agent.problem() is None, "reported")
+        world.api.play(*[faults.refusal(403, "Forbidden", "policy says no")] * 50, on="PUT")
+        world.api.put(RESOURCE_CLAIMS, resource_claim("c", "gpu-0-128"))
+        await until(lambda: "policy says no" in str(agent.problem()), "the refusal shows")
+
+
+async def test_a_gpu_node_made_anew_is_filled_again(world: World) -> None:
+    world.put_node()
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        world.api.remove(GPU_NODES, "node-0")
+        world.put_node()
+        await until(lambda: world.status, "reported again")
+        assert world.status["summary"]["gpus"] == 2
+
+
+async def test_an_operation_moves_hardware_status_and_devices(world: World) -> None:
+    world.put_node()
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        world.put_node(operation=operation(A="DPX/NPS1"))
+        await until(lambda: world.phase == "Succeeded", "done")
+        assert world.status["gpus"][0]["mode"] == "DPX/NPS1"
+        assert world.devices == ["gpu-0-128", "gpu-1-129", "gpu-8-136"]
+
+
+async def test_writes_that_fail_during_an_operation_are_made_good(world: World) -> None:
+    world.put_node()
+    async with world.agent() as agent:
+        await until(lambda: agent.problem() is None, "reported")
+        world.api.play(faults.refusal(500, "InternalError"), faults.refusal(409, "Conflict"), on="PUT")
+        world.put_node(operation=operation(A="DPX/NPS1"))
+        await until(lambda: world.phase == "Succeeded", "done")
+        assert len(world.devices) == 3
+
+
+async def test_an_operation_interrupted_by_death_is_resumed_before_devices_are_offered(world: World) -> None:
+    await world.hardware.node.set_compute_mode(A, ComputeMode.DPX)
+    running = {"id": "op-1", "phase": "Running"}
+    spec = {"operation": operation(A="DPX/NPS1", B="DPX/NPS1")}
+    world.api.put(GPU_NODES, {"metadata": {"name": "node-0"}, "spec": spec, "status": {"operation": running}})
+    async with world.agent():
+        await until(lambda: world.phase == "Succeeded", "done")
+    assert world.hardware.calls == [f"compute {B} DPX"]
+    told = [list_of(change.object) for change in world.api.serve(RESOURCE_SLICES).history]
+    assert told == [[], ["gpu-0-128", "gpu-1-129", "gpu-8-136", "gpu-9-137"]]
+
+
+async def test_a_held_gpu_fails_the_operation_and_keeps_its_devices(world: World) -> None:
+    world.put_node()
+    world.api.put(RESOURCE_CLAIMS, resource_claim("c", "gpu-0-128"))
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        world.put_node(operation=operation(A="DPX/NPS1"))
+        await until(lambda: world.phase == "Failed", "refused")
+        assert world.status["operation"]["message"].startswith("Busy:")
+        assert world.devices == ["gpu-0-128", "gpu-8-136"]
+        assert world.hardware.calls == []
+
+
+async def test_an_operation_waits_while_the_node_is_paused(world: World) -> None:
+    world.put_node(paused=True, operation=operation(A="DPX/NPS1"))
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        await asyncio.sleep(0.3)
+        assert world.phase is None
+        world.put_node(paused=False, operation=operation(A="DPX/NPS1"))
+        await until(lambda: world.phase == "Succeeded", "done")
+
+
+async def test_an_operation_that_cannot_be_read_fails_once_by_name(world: World) -> None:
+    broken = {"id": "op-1", "from": {"gpus": []}, "to": {"gpus": [{"bdf": "five", "mode": "CPX/NPS1"}]}}
+    world.put_node(operation=broken)
+    async with world.agent():
+        await until(lambda: world.phase == "Failed", "refused")
+        assert "bdf" in world.status["operation"]["message"] or "from" in world.status["operation"]["message"]
+        world.put_node(operation=operation("op-2", A="DPX/NPS1"))
+        await until(lambda: world.phase == "Succeeded", "the next one is done")
+
+
+def list_of(one: Manifest) -> list[str]:
+    return [device["name"] for device in one["spec"]["devices"]]

@@ -1,0 +1,130 @@
+import copy
+from typing import Any
+
+import pytest
+
+from controller.binding.dra import GatedPod, Pin, bind_patch, claim_spec, resource_claim, same_claim_spec, selector
+from controller.translate.pod import pod_view
+from tests.builders.json_patch import PatchFailed, apply_patch
+from tests.builders.pod import GATE, pod
+
+PIN = Pin("worker-0", "worker-0", "gpu-1-129", 129, "cpx_nps4")
+ADDED = {"aim.amd.com/assigned-node": "worker-0", "odd~key/with~tilde": 'a "quoted" value'}
+
+
+def patched(stored: dict[str, Any], annotations: dict[str, str] | None = None) -> dict[str, Any]:
+    view = pod_view(stored)
+    gated = GatedPod(view.resource_version, GATE, view.gates.index(GATE), view.annotations, view.node_selector)
+    return apply_patch(stored, bind_patch(gated, "worker-0.example", ADDED if annotations is None else annotations))
+
+
+def test_the_patch_pins_annotates_and_opens_our_gate() -> None:
+    stored = pod()
+    after = patched(stored)
+    assert after["spec"]["schedulingGates"] == []
+    assert after["spec"]["nodeSelector"] == {"kubernetes.io/hostname": "worker-0.example"}
+    assert after["metadata"]["annotations"] == stored["metadata"]["annotations"] | ADDED
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        pytest.param(["kueue.x-k8s.io/admission", GATE], id="ours is last"),
+        pytest.param([GATE, "kueue.x-k8s.io/admission"], id="ours is first"),
+        pytest.param(["a.example/x", GATE, "b.example/y"], id="ours is in the middle"),
+    ],
+)
+def test_gates_of_others_stay(gates: list[str]) -> None:
+    after = patched(pod(gates=gates))
+    assert [gate["name"] for gate in after["spec"]["schedulingGates"]] == [gate for gate in gates if gate != GATE]
+
+
+def test_what_the_pod_had_stays() -> None:
+    after = patched(pod(nodeSelector={"zone/of~mine": "north"}))
+    assert after["spec"]["nodeSelector"] == {"zone/of~mine": "north", "kubernetes.io/hostname": "worker-0.example"}
+
+
+def test_a_pod_without_annotations_gets_the_map() -> None:
+    bare = pod(annotations={})
+    del bare["metadata"]["annotations"]
+    assert patched(bare)["metadata"]["annotations"] == ADDED
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(("metadata", "resourceVersion"), "2", id="the pod has another version"),
+        pytest.param(("spec", "schedulingGates"), [{"name": "other"}, {"name": GATE}], id="our gate has moved"),
+        pytest.param(("spec", "schedulingGates"), [], id="our gate is gone"),
+    ],
+)
+def test_a_pod_that_moved_on_takes_nothing(path: tuple[str, str], value: object) -> None:
+    seen, now = pod(), pod()
+    now[path[0]][path[1]] = value
+    view = pod_view(seen)
+    operations = bind_patch(GatedPod(view.resource_version, GATE, 0, view.annotations, {}), "worker-0", ADDED)
+    with pytest.raises(PatchFailed, match="'op': 'test'"):
+        apply_patch(now, operations)
+
+
+def test_tests_come_before_changes() -> None:
+    operations = bind_patch(GatedPod("1", GATE, 0, {}, {}), "worker-0", ADDED)
+    assert [operation["op"] for operation in operations] == ["test", "test", "add", "add", "remove"]
+
+
+def test_the_selector_guards_every_attribute_it_reads() -> None:
+    expression = selector(129, "cpx_nps4")
+    for attribute in ("renderIndex", "partitionProfile"):
+        guard = f'"{attribute}" in device.attributes["gpu.amd.com"]'
+        read = f'device.attributes["gpu.amd.com"].{attribute} =='
+        assert expression.index(guard) < expression.index(read)
+    assert 'device.driver == "gpu.amd.com"' in expression
+    assert ".renderIndex == 129" in expression
+    assert '.partitionProfile == "cpx_nps4"' in expression
+
+
+def test_the_claim_is_the_pods_own_and_asks_for_one_device() -> None:
+    made = resource_claim("aim-a", "team-a", "model-0", "uid-model-0", PIN, {"aim.amd.com/claim": "aim-a"})
+    (owner,) = made["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("Pod", "uid-model-0", True)
+    (request,) = made["spec"]["devices"]["requests"]
+    assert request["exactly"]["count"] == 1
+    assert request["exactly"]["allocationMode"] == "ExactCount"
+    assert made["metadata"]["labels"] == {"aim.amd.com/claim": "aim-a"}
+
+
+def stored(**changes: object) -> dict[str, Any]:
+    spec = copy.deepcopy(claim_spec(PIN))
+    spec["devices"]["requests"][0]["exactly"].update(changes)
+    return spec
+
+
+def test_defaults_of_the_api_server_do_not_matter() -> None:
+    bare = stored()
+    for defaulted in ("allocationMode", "count"):
+        del bare["devices"]["requests"][0]["exactly"][defaulted]
+    assert same_claim_spec(bare, claim_spec(PIN))
+    assert same_claim_spec(stored(adminAccess=False, tolerations=[]), claim_spec(PIN))
+    assert same_claim_spec({"devices": {**stored()["devices"], "config": [], "constraints": []}}, claim_spec(PIN))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-2-130", 130, "cpx_nps4")), id="another device"),
+        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-1-129", 129, "spx_nps1")), id="another mode"),
+        pytest.param(stored(adminAccess=True), id="adminAccess"),
+        pytest.param(stored(count=2), id="two devices"),
+        pytest.param(stored(allocationMode="All", count=None), id="all devices"),
+        pytest.param(stored(deviceClassName="cpu.example"), id="another class"),
+        pytest.param(stored(selectors=[]), id="no pin"),
+        pytest.param(stored(tolerations=[{"operator": "Exists"}]), id="device tolerations"),
+        pytest.param({"devices": {"requests": stored()["devices"]["requests"] * 2}}, id="two requests"),
+        pytest.param({"devices": {"requests": [{"name": "gpu", "firstAvailable": []}]}}, id="alternatives"),
+        pytest.param({**stored(), "devices": {**stored()["devices"], "config": [{"opaque": {}}]}}, id="configuration"),
+        pytest.param({"devices": {**stored()["devices"], "constraints": [{"x": 1}]}}, id="constraints"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+def test_what_we_did_not_write_is_told_apart(other: dict[str, Any]) -> None:
+    assert not same_claim_spec(other, claim_spec(PIN))

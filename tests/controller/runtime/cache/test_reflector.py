@@ -1,0 +1,192 @@
+"""List and watch against a server that misbehaves, in virtual waits: the copy ends up right each time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+
+import pytest
+
+from controller.runtime.cache.informer import Informer
+from controller.runtime.cache.reflection import Failure
+from controller.runtime.cache.reflector import failure_of
+from controller.runtime.cache.store import StoreEvent
+from controller.runtime.client.client import Client
+from controller.runtime.client.core import NODES, PODS
+from controller.runtime.client.errors import (
+    ApiError,
+    Cause,
+    Forbidden,
+    Gone,
+    NotFound,
+    Timeout,
+    TooManyRequests,
+    Unavailable,
+)
+from controller.runtime.manifest import Manifest
+from tests.controller.runtime.conftest import Eventually
+from tests.fakes import faults
+from tests.fakes.api_server import Answer, FakeApiServer
+from tests.fakes.clock import SkippingClock
+
+
+def node(name: str, **spec: object) -> Manifest:
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture
+async def nodes(client: Client, clock: SkippingClock) -> AsyncIterator[Informer]:
+    informer = Informer(client, NODES, clock=clock, rng=Random(1))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        yield informer
+        running.cancel()
+
+
+def held(informer: Informer) -> set[str]:
+    return set(informer.store.keys())
+
+
+async def test_list_then_watch(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
+    api.put(NODES, node("a"))
+    await eventually(lambda: held(nodes) == {"a"})
+    api.put(NODES, node("b"))
+    await eventually(lambda: held(nodes) == {"a", "b"})
+    api.remove(NODES, "a")
+    await eventually(lambda: held(nodes) == {"b"})
+    assert api.count("list") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(faults.events(), id="an empty answer"),
+        pytest.param(faults.html(502), id="an HTML 502"),
+        pytest.param(faults.lines(b"<html>oops</html>\n"), id="HTML with status 200"),
+        pytest.param(faults.refusal(410, "Expired"), id="an HTTP 410"),
+        pytest.param(faults.gone_in_stream(), id="a 410 in the stream"),
+        pytest.param(faults.refusal(429, "TooManyRequests", headers={"Retry-After": "1"}), id="a 429"),
+        pytest.param(faults.refusal(403, "Forbidden"), id="a 403"),
+        pytest.param(faults.refusal(500, "InternalError"), id="a 500"),
+        pytest.param(faults.events(("SURPRISE", {})), id="an event of an unknown type"),
+        pytest.param(faults.lines(b'{"type":"ADDED","object":{"meta'), id="a line that is cut off"),
+        pytest.param(faults.cut(), id="a broken connection"),
+    ],
+)
+async def test_a_fault_of_the_watch_heals(
+    api: FakeApiServer, nodes: Informer, clock: SkippingClock, eventually: Eventually, fault: Answer
+) -> None:
+    api.play(fault, fault, fault, on="watch")
+    api.put(NODES, node("a"))
+    await eventually(lambda: api.count("watch") >= 4)
+    api.put(NODES, node("b"))
+    await eventually(lambda: held(nodes) == {"a", "b"})
+    assert clock.slept, "a fault must never become a busy loop"
+    assert api.count("watch") < 10
+
+
+async def test_a_410_lists_from_the_quorum(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
+    api.play(faults.refusal(410, "Expired"), on="watch")
+    await eventually(lambda: api.count("list") == 2)
+    queries = [seen.query for seen in api.seen if seen.occasion == "list"]
+    assert queries[0]["resourceVersion"] == "0"
+    assert queries[1] == {"limit": "500"}
+
+
+async def test_a_relist_emits_the_delete_that_was_missed(
+    api: FakeApiServer, nodes: Informer, eventually: Eventually
+) -> None:
+    seen: list[tuple[str, str]] = []
+    nodes.add_handler(lambda event: seen.append((event.type, event.key)))
+    api.put(NODES, node("a"))
+    await eventually(lambda: api.count("watch") == 1)
+    del api.objects(NODES)["a"]
+    api.compact(NODES)
+    await api.stop()
+    await api.start()
+    await eventually(lambda: ("DELETED", "a") in seen)
+    assert held(nodes) == set()
+
+
+async def test_refused_connections_then_back(
+    api: FakeApiServer, nodes: Informer, clock: SkippingClock, eventually: Eventually
+) -> None:
+    api.put(NODES, node("a"))
+    await eventually(lambda: api.count("watch") == 1)
+    await api.stop()
+    await eventually(lambda: sum(clock.slept) > 30.0)
+    api.put(NODES, node("b"))
+    await api.start()
+    await eventually(lambda: held(nodes) == {"a", "b"})
+    assert api.count("list") == 1, "the version is as good as before"
+
+
+async def test_a_restored_etcd_with_lower_versions(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
+    api.rewind(500)
+    api.put(NODES, node("a"))
+    await eventually(lambda: nodes.statistics().reflection.resource_version == "501")
+    await api.stop()
+    api.rewind(200)
+    api.serve(NODES).history.clear()
+    api.put(NODES, node("a", restored=True))
+    await api.start()
+    await eventually(lambda: (nodes.store.get("a") or {})["spec"] == {"restored": True})
+    api.put(NODES, node("b"))
+    await eventually(lambda: held(nodes) == {"a", "b"})
+
+
+async def test_an_oversize_object(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
+    await eventually(lambda: api.count("watch") == 1)
+    api.put(NODES, node("a", note="x" * 5_000_000))
+    await eventually(lambda: held(nodes) == {"a"})
+
+
+async def test_duplicate_events_are_told_once(api: FakeApiServer, client: Client, clock: SkippingClock) -> None:
+    seen: list[StoreEvent] = []
+    stored = api.put(NODES, node("a"))
+    api.play(faults.events(("ADDED", stored), ("MODIFIED", stored)), on="watch")
+    informer = Informer(client, NODES, clock=clock)
+    informer.add_handler(seen.append)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        async with asyncio.timeout(5):
+            while api.count("watch") < 2:  # noqa: ASYNC110 - the server's count is no event
+                await asyncio.sleep(0.002)
+        running.cancel()
+    assert [(event.type, event.initial) for event in seen] == [("ADDED", True)]
+
+
+async def test_a_list_that_is_none_is_tried_again(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
+    api.play(faults.lines(b'{"kind":"Something"}'), faults.lines(b"<html>"), on="list")
+    api.put(NODES, node("a"))
+    await eventually(lambda: held(nodes) == {"a"})
+
+
+async def test_what_the_sink_raises_ends_the_run(client: Client, api: FakeApiServer) -> None:
+    api.put(PODS, {"metadata": {"namespace": "n", "name": "p"}})
+
+    def refuse(_obj: Manifest) -> Manifest:
+        raise RuntimeError("a bug in a projection")
+
+    with pytest.raises(RuntimeError, match="a bug in a projection"):
+        await Informer(client, PODS, project=refuse).run()
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        pytest.param(Gone(410, "Expired", ""), Failure.EXPIRED, id="410"),
+        pytest.param(
+            Timeout(504, "Timeout", "", (Cause("", "ResourceVersionTooLarge", ""),)),
+            Failure.EXPIRED,
+            id="a version in the server's future",
+        ),
+        pytest.param(Timeout(0, "ClientTimeout", ""), Failure.UNREACHABLE, id="timeout"),
+        pytest.param(Unavailable(503, "", ""), Failure.UNREACHABLE, id="503"),
+        pytest.param(TooManyRequests(429, "", ""), Failure.UNREACHABLE, id="429"),
+        pytest.param(Forbidden(403, "", ""), Failure.OTHER, id="403"),
+        pytest.param(NotFound(404, "", ""), Failure.OTHER, id="404, a kind that is not installed yet"),
+        pytest.param(ApiError(500, "", ""), Failure.OTHER, id="500"),
+    ],
+)
+def test_how_failures_are_taken(error: ApiError, want: Failure) -> None:
+    assert failure_of(error) is want

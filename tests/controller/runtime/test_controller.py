@@ -1,0 +1,231 @@
+"""Controllers: workers, retries, results, timeouts and isolation, in virtual time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from controller.runtime.cache.informer import CacheNotSynced, Informer
+from controller.runtime.cache.store import EventType, StoreEvent
+from controller.runtime.client.client import Client
+from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.core import PODS
+from controller.runtime.controller import Controller
+from controller.runtime.reconcile import Request, Result, TerminalError
+from tests.fakes.api_server import FakeApiServer
+from tests.fakes.clock import LoopClock
+
+A, B = Request("ns", "a"), Request("ns", "b")
+
+Reconcile = Callable[[Request], Awaitable[Result]]
+
+
+class Script:
+    """A reconcile that plays one outcome a call (the last one again and again) and notes when it ran."""
+
+    def __init__(self, *outcomes: Result | BaseException | float) -> None:
+        self._outcomes = list(outcomes) or [Result()]
+        self.runs: list[tuple[str, float]] = []
+
+    async def __call__(self, request: Request) -> Result:
+        self.runs.append((request.name, round(asyncio.get_running_loop().time(), 3)))
+        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, float):
+            await asyncio.sleep(outcome)
+            return Result()
+        return outcome
+
+
+@asynccontextmanager
+async def running(reconcile: Reconcile, *, workers: int = 1, timeout: float = 60.0) -> AsyncIterator[Controller]:
+    made = Controller("test", reconcile, workers=workers, clock=LoopClock(), reconcile_timeout=timeout)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(made.run())
+        yield made
+        made.stop()
+
+
+def times(script: Script) -> list[float]:
+    return [when for _, when in script.runs]
+
+
+@pytest.mark.looptime
+async def test_a_success_waits_for_the_next_event() -> None:
+    script = Script()
+    async with running(script) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(1000)
+    assert script.runs == [("a", 0.0)]
+    assert controller.statistics().successes == 1
+
+
+@pytest.mark.looptime
+async def test_a_failure_is_retried_with_growing_delays_until_it_succeeds() -> None:
+    script = Script(ValueError("x"), ValueError("x"), ValueError("x"), Result())
+    async with running(script) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(1)
+    assert times(script) == pytest.approx([0, 0.005, 0.015, 0.035])
+    found = controller.statistics()
+    assert (found.errors, found.successes, found.queue.failing) == (3, 1, 0)
+
+
+@pytest.mark.looptime
+async def test_a_terminal_error_is_not_retried() -> None:
+    script = Script(TerminalError("no such model"))
+    async with running(script) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(1000)
+    assert len(script.runs) == 1
+    assert (controller.statistics().terminal, controller.statistics().errors) == (1, 1)
+
+
+@pytest.mark.looptime
+async def test_requeue_after_runs_again_and_forgets_failures() -> None:
+    script = Script(ValueError("x"), Result(requeue_after=30), ValueError("x"), Result())
+    async with running(script) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(100)
+    assert times(script) == pytest.approx([0, 0.005, 30.005, 30.01])
+    assert controller.statistics().requeued == 1
+
+
+@pytest.mark.looptime
+async def test_an_event_comes_before_a_requeue() -> None:
+    script = Script(Result(requeue_after=30), Result())
+    async with running(script) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(10)
+        controller.enqueue(A)
+        await asyncio.sleep(100)
+    assert times(script) == [0, 10, 30]
+
+
+@pytest.mark.looptime
+async def test_a_reconcile_that_hangs_is_cut_off_and_retried() -> None:
+    script = Script(1000.0, Result())
+    async with running(script, timeout=5) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(20)
+    assert times(script) == pytest.approx([0, 5.005])
+    assert (controller.statistics().timeouts, controller.statistics().errors) == (1, 1)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(RuntimeError("bug"), id="an exception"),
+        pytest.param(BaseExceptionGroup("several", [ValueError("bug")]), id="an exception group"),
+        pytest.param(asyncio.CancelledError(), id="a cancellation of its own"),
+        pytest.param(TimeoutError(), id="a timeout of its own"),
+    ],
+)
+async def test_no_failure_ends_the_only_worker(failure: BaseException) -> None:
+    script = Script(failure, Result())
+    async with running(script) as controller:
+        controller.enqueue(A)
+        controller.enqueue(B)
+        await asyncio.sleep(1)
+    assert Counter(name for name, _ in script.runs) == {"a": 2, "b": 1}
+    assert controller.statistics().timeouts == 0
+
+
+@pytest.mark.looptime
+async def test_workers_share_the_requests_and_never_one_request() -> None:
+    active: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    async def reconcile(request: Request) -> Result:
+        for name in (request.name, "all"):
+            active[name] += 1
+            most[name] = max(most[name], active[name])
+        await asyncio.sleep(1)
+        active[request.name] -= 1
+        active["all"] -= 1
+        return Result()
+
+    async with running(reconcile, workers=32) as controller:
+        for _ in range(3):
+            for number in range(200):
+                controller.enqueue(Request("ns", str(number)))
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(60)
+        assert controller.statistics().queue.depth == 0
+    assert most.pop("all") == 32
+    assert set(most.values()) == {1}
+    assert controller.statistics().active == 0
+
+
+@pytest.mark.looptime
+async def test_stop_lets_a_reconcile_finish_and_starts_no_more() -> None:
+    script = Script(10.0)
+    async with running(script) as controller:
+        controller.enqueue(A)
+        controller.enqueue(B)
+        await asyncio.sleep(1)
+    assert script.runs == [("a", 0.0)]
+    assert controller.statistics().successes == 1
+
+
+@pytest.mark.looptime
+async def test_cancelling_cancels_the_reconcile() -> None:
+    script = Script(1000.0)
+    controller = Controller("test", script, clock=LoopClock())
+    controller.enqueue(A)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(controller.run())
+        await asyncio.sleep(1)
+        task.cancel()
+    assert task.cancelled()
+    assert controller.statistics().errors == 0
+
+
+@pytest.mark.looptime
+async def test_it_waits_for_the_informers_and_gives_up() -> None:
+    client = Client(ClientConfiguration("http://127.0.0.1:1"))
+    controller = Controller("test", Script(), sync_timeout=3, clock=LoopClock())
+    controller.watch(Informer(client, PODS), lambda event: [Request.of(event.key)])
+    with pytest.raises(CacheNotSynced, match="within 3 s"):
+        await controller.run()
+
+
+async def test_events_become_requests(api: FakeApiServer, client: Client) -> None:
+    seen: list[tuple[Request, EventType | None]] = []
+    kinds: dict[str, EventType] = {}
+
+    def map_event(event: StoreEvent) -> list[Request]:
+        kinds[event.key] = event.type
+        return [Request.of(event.key)]
+
+    async def reconcile(request: Request) -> Result:
+        seen.append((request, kinds.get(request.key)))
+        return Result()
+
+    api.put(PODS, {"metadata": {"namespace": "ns", "name": "a"}})
+    pods, controller = Informer(client, PODS), Controller("pods", reconcile)
+    controller.watch(pods, map_event)
+    async with asyncio.TaskGroup() as tasks:
+        informing = tasks.create_task(pods.run())
+        tasks.create_task(controller.run())
+        await _until(lambda: len(seen) == 1)
+        api.remove(PODS, "ns/a")
+        await _until(lambda: len(seen) == 2)
+        controller.stop()
+        informing.cancel()
+    assert seen == [(A, EventType.ADDED), (A, EventType.DELETED)]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - any condition
+            await asyncio.sleep(0.002)
+
+
+def test_no_workers_is_refused() -> None:
+    with pytest.raises(ValueError, match="workers 0 of controller 'x'"):
+        Controller("x", Script(), workers=0)

@@ -1,0 +1,49 @@
+import pytest
+
+from api.v1beta1 import GPUNode
+from controller.gpu.mode import Mode
+from controller.placement.demand import Resources
+from controller.placement.snapshot import Taint
+from controller.translate.node import gpus, host_view, modes
+from tests.builders.gpu import bdf, gpu
+from tests.builders.gpu_node import gpu_node
+from tests.builders.node import node_object
+
+
+def test_what_a_node_says() -> None:
+    made = node_object(
+        "worker-0",
+        labels={"zone": "north"},
+        taints=[{"key": "amd", "effect": "NoSchedule"}],
+        unschedulable=True,
+        allocatable={"cpu": "7910m", "memory": "1Gi", "pods": "110"},
+    )
+    view = host_view(made)
+    assert (view.name, view.uid, view.hostname, view.labels["zone"]) == ("worker-0", "uid-worker-0", "worker-0", "north")
+    assert view.taints == (Taint("amd", "", "NoSchedule"),)
+    assert (view.ready, view.unschedulable) == (True, True)
+    assert view.allocatable == Resources(7910, 1 << 30, 110)
+
+
+def test_a_node_that_says_little_offers_nothing() -> None:
+    view = host_view({"metadata": {"name": "worker-0", "uid": "u"}})
+    assert (view.hostname, view.ready, view.unschedulable, view.taints) == (None, False, False, ())
+    assert view.allocatable == Resources()
+
+
+@pytest.mark.parametrize("status", ["False", "Unknown"])
+def test_only_true_is_ready(status: str) -> None:
+    made = node_object()
+    made["status"]["conditions"] = [{"type": "MemoryPressure", "status": "True"}, {"type": "Ready", "status": status}]
+    assert not host_view(made).ready
+
+
+def test_the_inventory_is_read_back_as_it_was_reported() -> None:
+    reported = (gpu(0, "CPX/NPS4", unhealthy=[3]), gpu(1, "DPX/NPS2"))
+    assert gpus(GPUNode.model_validate(gpu_node("worker-0", *reported))) == reported
+
+
+def test_a_gpu_whose_mode_cannot_be_read_is_left_out() -> None:
+    made = gpu_node("worker-0", gpu(0), gpu(1, "SPX/NPS1"))
+    del made["status"]["gpus"][0]["mode"]
+    assert modes(GPUNode.model_validate(made)) == {bdf(1): Mode.parse("SPX/NPS1")}

@@ -1,0 +1,84 @@
+import pytest
+
+from api.group import (
+    GPU_SHARING,
+    ISOLATION,
+    MAX_CONCURRENCY,
+    MAX_MODEL_LEN,
+    MODEL_ID,
+    PARTITION_MODE,
+    POLICY,
+    PRECISION,
+    SHARE_GROUP,
+)
+from controller.gpu.mode import Mode
+from controller.sizing.precision import Precision
+from controller.sizing.requirement import SizingRequest
+from controller.translate.request import PodRequest, Problem, parse_request
+
+LEAST = {GPU_SHARING: "true", MODEL_ID: "Qwen/Qwen3-8B"}
+
+
+def test_the_least_request() -> None:
+    assert parse_request(LEAST) == PodRequest(SizingRequest("Qwen/Qwen3-8B"), frozenset(), None)
+
+
+def test_every_wish() -> None:
+    wishes = {
+        PRECISION: "fp8",
+        MAX_MODEL_LEN: "4096",
+        MAX_CONCURRENCY: "4",
+        PARTITION_MODE: "CPX/NPS4",
+        ISOLATION: "hardware",
+        POLICY: "gold",
+    }
+    want = SizingRequest("Qwen/Qwen3-8B", Precision.FP8, 4096, 4)
+    assert parse_request(LEAST | wishes) == PodRequest(want, frozenset({Mode.parse("CPX/NPS4")}), "gold")
+
+
+BAD = [
+    pytest.param(GPU_SHARING, "yes", 'write "true" or "false"', id="an opt-in that is neither true nor false"),
+    pytest.param(GPU_SHARING, "True", 'write "true" or "false"', id="an opt-in in capitals"),
+    pytest.param(MODEL_ID, "", "name a model", id="no model"),
+    pytest.param(PRECISION, "fp12", "choose one of auto, ", id="an unknown precision"),
+    pytest.param(PRECISION, "", "choose one of", id="an empty precision"),
+    pytest.param(MAX_MODEL_LEN, "8k", "write e.g. 8192", id="a length with a suffix"),
+    pytest.param(MAX_MODEL_LEN, "0", "write e.g. 8192", id="a length of zero"),
+    pytest.param(MAX_MODEL_LEN, "-1", "write e.g. 8192", id="a negative length"),
+    pytest.param(MAX_MODEL_LEN, "2147483648", "write e.g. 8192", id="a length beyond 32 bits"),
+    pytest.param(MAX_MODEL_LEN, "9" * 5000, "write e.g. 8192", id="a length of five thousand digits"),
+    pytest.param(MAX_CONCURRENCY, "1.5", "whole number", id="half a sequence"),
+    pytest.param(MAX_CONCURRENCY, "٣", "whole number", id="a digit of another script"),
+    pytest.param(MAX_CONCURRENCY, "", "whole number", id="an empty number"),
+    pytest.param(PARTITION_MODE, "cpx_nps4", "such as CPX/NPS4", id="AMD's spelling of a mode"),
+    pytest.param(PARTITION_MODE, "CPX/NPS3", "NPS1, NPS2, NPS4", id="a mode that does not exist"),
+    pytest.param(ISOLATION, "soft", "write hardware", id="an unknown isolation"),
+    pytest.param(ISOLATION, "cooperative", "use hardware", id="cooperative sharing"),
+    pytest.param(SHARE_GROUP, "chat", "use hardware", id="a share group"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "want_remedy"), BAD)
+def test_each_bad_value_is_named_with_field_value_and_remedy(field: str, value: str, want_remedy: str) -> None:
+    problems = parse_request(LEAST | {field: value})
+    assert isinstance(problems, tuple), problems
+    (problem,) = problems
+    assert (problem.field, problem.value) == (field, value)
+    assert want_remedy in problem.remedy
+    assert str(problem).startswith(f"{field}: {value!r} ")
+
+
+def test_a_model_that_is_not_there_is_a_problem_too() -> None:
+    assert parse_request({GPU_SHARING: "true"}) == (
+        Problem(MODEL_ID, "", "is empty; name a model, e.g. meta-llama/Llama-3.1-8B-Instruct"),
+    )
+
+
+def test_all_problems_are_told_at_once() -> None:
+    problems = parse_request({GPU_SHARING: "yes", PRECISION: "x", MAX_MODEL_LEN: "x", PARTITION_MODE: "x"})
+    assert isinstance(problems, tuple)
+    assert [problem.field for problem in problems] == [GPU_SHARING, MODEL_ID, PRECISION, MAX_MODEL_LEN, PARTITION_MODE]
+
+
+def test_what_only_the_catalogue_knows_is_not_judged() -> None:
+    assert isinstance(parse_request(LEAST | {MODEL_ID: "no/such-model"}), PodRequest)

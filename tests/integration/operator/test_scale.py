@@ -1,0 +1,65 @@
+"""Many pods at once: each device once, by the real scheduler's record, and a word for those that found none."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from e2e.plane import Plane
+from tests.integration.operator.running import Object, Running, deployment, opt_in, running
+
+pytestmark = [pytest.mark.plane, pytest.mark.timeout(240)]
+
+PODS = 200
+PARTITIONS_OF_A_NODE = 64
+
+
+def allocated_devices(resource_claims: list[Object]) -> list[tuple[str, str]]:
+    """(pool, device) of every allocation, from the scheduler's own record."""
+    return [
+        (result["pool"], result["device"])
+        for claim in resource_claims
+        for result in claim.get("status", {}).get("allocation", {}).get("devices", {}).get("results", ())
+    ]
+
+
+async def _run(cluster: Running, wanted: int) -> float:
+    """Start PODS pods; seconds from the first request until `wanted` claims are Allocated and their pods run."""
+    started = time.monotonic()
+    await cluster.create(cluster.deployments_path, deployment("many", PODS, opt_in()))
+    await cluster.all_allocated(wanted, limit=120.0)
+    seconds = time.monotonic() - started
+
+    async def run() -> bool:
+        return sum(one["status"]["phase"] == "Running" for one in await cluster.pods()) >= wanted
+
+    await cluster.eventually(f"{wanted} pods run", run, 60.0)
+    return seconds
+
+
+async def test_four_nodes_hold_two_hundred(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, dict.fromkeys("abcd", "CPX/NPS4")) as cluster:
+        seconds = await _run(cluster, PODS)
+        devices = allocated_devices(await cluster.resource_claims())
+        assert len(devices) == PODS
+        assert len(set(devices)) == PODS
+        assert sum(claim["status"].get("rebinds", 0) for claim in await cluster.claims()) == 0
+        print(f"\n{PODS} pods on 4 nodes: all Allocated after {seconds:.2f} s, {PODS / seconds:.0f} pods/s")
+
+
+async def test_three_nodes_leave_eight_waiting_with_the_reason(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, dict.fromkeys("abc", "CPX/NPS4")) as cluster:
+        held = 3 * PARTITIONS_OF_A_NODE
+        await _run(cluster, held)
+        devices = allocated_devices(await cluster.resource_claims())
+        assert len(devices) == len(set(devices)) == held
+
+        async def rest() -> list[Object] | None:
+            pending = [claim for claim in await cluster.claims() if claim["status"]["phase"] == "Pending"]
+            told = [claim for claim in pending if claim["status"]["conditions"][0]["reason"] == "NoFreePartition"]
+            return told if len(told) == PODS - held else None
+
+        pending = await cluster.eventually("8 claims wait and say why", rest)
+        assert all(f"{held} PartitionHeld" in claim["status"]["explanation"] for claim in pending)
+        gated = [one for one in await cluster.pods() if one["spec"].get("schedulingGates")]
+        assert len(gated) == PODS - held
