@@ -19,7 +19,7 @@ HOSTNAME_LABEL = "kubernetes.io/hostname"
 
 def inventory_fresh(_: Snapshot, demand: Demand, node: Node) -> str | None:
     """A node whose agent was not heard of lately binds nothing."""
-    return None if node.fresh else f"node {node.name}: its agent's heartbeat is older than 40 s; start the agent"
+    return None if node.fresh else f"node {node.name}: its agent has not been heard of for 40 s; start the agent"
 
 
 def not_paused(_: Snapshot, demand: Demand, node: Node) -> str | None:

@@ -1,6 +1,6 @@
 """Nodes that a pod's successor must not try again until something there changes."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from controller.placement.snapshot import Node, Snapshot
 
@@ -17,13 +17,14 @@ class Exclusions:
         if present is not None:
             self._by_owner.setdefault(owner, {})[node] = _seen(present)
 
-    def excluded(self, owner: str, snapshot: Snapshot) -> frozenset[str]:
-        """The nodes still left out; those that changed are forgotten."""
+    def excluded(self, owner: str, snapshot: Callable[[], Snapshot]) -> frozenset[str]:
+        """The nodes still left out; those that changed are forgotten. A snapshot is taken only when one is needed."""
         nodes = self._by_owner.get(owner)
         if nodes is None:
             return frozenset()
+        present_nodes = snapshot()
         for name, seen in list(nodes.items()):
-            present = snapshot.node(name)
+            present = present_nodes.node(name)
             if present is None or _seen(present) != seen:
                 del nodes[name]
         if not nodes:

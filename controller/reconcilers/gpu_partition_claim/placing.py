@@ -109,7 +109,7 @@ class Placing:
                 return Result()
 
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, raw: dict[str, Any]) -> Demand:
-        excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot()) if pod.owner else frozenset()
+        excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()
         return Demand(
             key=key,
             uid=claim.metadata.uid,

@@ -7,6 +7,9 @@ from typing import Generic
 from controller.runtime.clock import Clock
 from controller.runtime.workqueue.work_queue import ItemT, QueueStatistics, WorkQueue
 
+# Rounding may leave a due time a hair ahead of the clock: without a floor that hair becomes a busy loop.
+_SHORTEST_SLEEP_SECONDS = 0.001
+
 
 class AsyncWorkQueue(Generic[ItemT]):
     """A WorkQueue for tasks of one event loop. `run` must be running for delayed items to become ready.
@@ -32,8 +35,8 @@ class AsyncWorkQueue(Generic[ItemT]):
                 await self._changed.wait()
                 continue
             await self._sleep_until(due)
-            if (due := self._queue.next_due()) is not None and due <= self._clock.monotonic():
-                self._wake_all()  # rare against plain adds, and any number may be due at once
+            for _ in range(self._queue.release(self._clock.monotonic())):
+                self._wake_one()
 
     def add(self, item: ItemT) -> None:
         """See `WorkQueue.add`."""
@@ -117,7 +120,7 @@ class AsyncWorkQueue(Generic[ItemT]):
     async def _sleep_until(self, due: float) -> None:
         try:
             async with asyncio.timeout(None) as self._sleep:
-                await self._clock.sleep(due - self._clock.monotonic())
+                await self._clock.sleep(max(due - self._clock.monotonic(), _SHORTEST_SLEEP_SECONDS))
         except TimeoutError:
             return  # interrupted: something is due earlier, or the queue was shut down
         finally:

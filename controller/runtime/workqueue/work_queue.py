@@ -109,7 +109,7 @@ class WorkQueue(Generic[ItemT]):
 
     def get(self, now: float) -> ItemT | None:
         """Take the next item to work on, None when none is ready. Each one taken must be given to `done`."""
-        self._release_due(now)
+        self.release(now)
         if not self._ready:
             return None
         item = self._ready.popleft()
@@ -131,6 +131,16 @@ class WorkQueue(Generic[ItemT]):
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
+
+    def release(self, now: float) -> int:
+        """Make ready what is due; how many delayed items that were. `get` does it too."""
+        released = 0
+        while (due := self.next_due()) is not None and due <= now:
+            _, _, item = heapq.heappop(self._heap)
+            del self._due[item]
+            self.add(item, now)
+            released += 1
+        return released
 
     def shut_down(self) -> None:
         """Take no more items, and drop the waiting ones: state is read anew by whoever starts next."""
@@ -156,9 +166,3 @@ class WorkQueue(Generic[ItemT]):
             unfinished=sum(ages),
             longest=max(ages, default=0.0),
         )
-
-    def _release_due(self, now: float) -> None:
-        while (due := self.next_due()) is not None and due <= now:
-            _, _, item = heapq.heappop(self._heap)
-            del self._due[item]
-            self.add(item, now)

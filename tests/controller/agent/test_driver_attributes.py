@@ -1,3 +1,5 @@
+from typing import Any
+
 from api.quantity import parse_quantity
 from controller.agent.driver_attributes import DeviceFacts, device
 from controller.binding.dra import selector
@@ -15,7 +17,7 @@ SHARED = {
 }
 
 
-async def first_device(mode: str, partition: int = 0) -> dict[str, dict[str, dict[str, object]]]:
+async def first_device(mode: str, partition: int = 0) -> dict[str, Any]:
     node = await RecordedBackend(mode).read()
     return device(DeviceFacts(node, node.gpus[0], node.gpus[0].partitions[partition]))
 

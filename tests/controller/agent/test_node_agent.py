@@ -72,7 +72,7 @@ def operation(operation_id: str = "op-1", **modes: str) -> Manifest:
 
 async def until(condition: Callable[[], object], what: str) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the other end is a server
             await asyncio.sleep(0.01)
 
 
@@ -97,7 +97,7 @@ async def test_it_publishes_only_once_its_gpu_node_is_there(world: World) -> Non
         assert world.devices == ["gpu-0-128", "gpu-8-136"]
 
 
-async def test_an_unwritten_status_stops_the_heartbeat(world: World) -> None:
+async def test_an_unwritten_status_is_a_problem(world: World) -> None:
     world.put_node()
     async with world.agent() as agent:
         await until(lambda: agent.problem() is None, "reported")
@@ -136,7 +136,7 @@ async def test_writes_that_fail_during_an_operation_are_made_good(world: World) 
         assert len(world.devices) == 3
 
 
-async def test_an_operation_interrupted_by_death_is_resumed_before_devices_are_offered(world: World) -> None:
+async def test_an_interrupted_operation_is_resumed_before_its_devices_are_offered(world: World) -> None:
     await world.hardware.node.set_compute_mode(A, ComputeMode.DPX)
     running = {"id": "op-1", "phase": "Running"}
     spec = {"operation": operation(A="DPX/NPS1", B="DPX/NPS1")}
@@ -145,7 +145,8 @@ async def test_an_operation_interrupted_by_death_is_resumed_before_devices_are_o
         await until(lambda: world.phase == "Succeeded", "done")
     assert world.hardware.calls == [f"compute {B} DPX"]
     told = [list_of(change.object) for change in world.api.serve(RESOURCE_SLICES).history]
-    assert told == [[], ["gpu-0-128", "gpu-1-129", "gpu-8-136", "gpu-9-137"]]
+    done, rest = ["gpu-0-128", "gpu-1-129"], ["gpu-8-136", "gpu-9-137"]
+    assert told == [[], done, done + rest]
 
 
 async def test_a_held_gpu_fails_the_operation_and_keeps_its_devices(world: World) -> None:

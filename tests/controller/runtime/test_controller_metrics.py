@@ -18,7 +18,7 @@ def points(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
     for metric in data.resource_metrics[0].scope_metrics[0].metrics if data else []:
         for point in metric.data.data_points:
             labels = ",".join(str(value) for value in (point.attributes or {}).values())
-            found[metric.name, labels] = getattr(point, "value", None) or getattr(point, "count", 0)
+            found[metric.name, labels] = point.value if hasattr(point, "value") else point.count
     return found
 
 

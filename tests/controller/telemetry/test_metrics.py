@@ -31,7 +31,7 @@ def test_partitions_are_read_at_each_collection(metrics: Metrics) -> None:
     used = [1.0]
     metrics.observe_partitions(lambda: [(used[0], {"type": "used"})], lambda: [(0.5, {"partition": "0"})])
     assert samples(metrics, "aim_gpu_partition_memory_bytes") == {'{type="used"}': 1.0}
-    assert samples(metrics, "aim_gpu_partition_utilization_ratio") == {'{partition="0"}': 0.5}
+    assert samples(metrics, "aim_gpu_partition_utilization") == {'{partition="0"}': 0.5}
     used[0] = 2.0
     assert samples(metrics, "aim_gpu_partition_memory_bytes") == {'{type="used"}': 2.0}
 

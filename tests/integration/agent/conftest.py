@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ from controller.gpu.mode import Mode
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.clock import RealClock
-from e2e.plane import Plane, add_nodes, service_account_token
+from e2e.plane import Admin, Plane, add_nodes, service_account_token
 from e2e.run.install import SYSTEM_NAMESPACE, install
 
 GPU_NODES = "/apis/aim.amd.com/v1beta1/gpunodes"
@@ -35,7 +36,6 @@ class Site:
 
     plane: Plane
     folder: Path
-    ports: list[int] = field(default_factory=list)
 
     def get(self, path: str) -> Object:
         return self.plane.admin.get(path)
@@ -53,6 +53,9 @@ class Site:
 
     def devices(self, node: str) -> dict[str, Object]:
         return {device["name"]: device for one in self.slices(node) for device in one["spec"].get("devices", [])}
+
+    def reported(self, node: str) -> bool:
+        return bool(self.devices(node)) and "summary" in self.gpu_node(node).get("status", {})
 
     def add_node(self) -> str:
         """A Node and the GPUNode that the operator would make for it."""
@@ -105,15 +108,13 @@ class Site:
     async def agents(self, nodes: dict[str, str], time_scale: float = 0.0) -> AsyncIterator[AgentProcess]:
         """A running agent process that has reported all its nodes."""
         async with self.process(self.options(nodes, time_scale)) as process:
-            for name in nodes:
-                await self.until(lambda name=name: bool(self.devices(name)), f"{name} has slices")  # type: ignore[misc]
-                await self.until(lambda name=name: "summary" in self.gpu_node(name).get("status", {}), f"{name} status")  # type: ignore[misc]
+            await self.until(lambda: all(self.reported(name) for name in nodes), "all nodes are reported")
             yield process
 
     @asynccontextmanager
     async def process(self, options: AgentOptions) -> AsyncIterator[AgentProcess]:
         stop = asyncio.Event()
-        process = AgentProcess(replace(options), RealClock())
+        process = AgentProcess(options, RealClock())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(process.run(stop))
             try:
@@ -149,8 +150,6 @@ def installed(plane: Plane) -> Plane:
 
 def refused(plane: Plane, token: str, path: str) -> bool:
     """Whether an agent may not make an object of a node that is not its own."""
-    from e2e.plane import Admin
-
     admin = Admin(plane.server, plane.ca, token)
     spec = {
         "driver": "gpu.amd.com",
@@ -163,5 +162,5 @@ def refused(plane: Plane, token: str, path: str) -> bool:
 
 
 @pytest.fixture
-def site(installed: Plane, tmp_path: Path) -> Iterator[Site]:
-    yield Site(installed, tmp_path)
+def site(installed: Plane, tmp_path: Path) -> Site:
+    return Site(installed, tmp_path)

@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from controller.agent.heartbeat import SYSTEM_NAMESPACE
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import LEASES, RESOURCE_SLICES
 from controller.runtime.client.errors import Forbidden, Invalid
 from controller.state.kinds import GPU_NODES
 from tests.integration.agent.conftest import LEASES as LEASES_PATH
-from tests.integration.agent.conftest import SYSTEM_NAMESPACE, Site
+from tests.integration.agent.conftest import Site
 
 pytestmark = pytest.mark.plane
 
@@ -45,8 +46,8 @@ async def change_slice(client: Client, node: str) -> object:
     return await client.replace(RESOURCE_SLICES, {**present, "spec": {**present["spec"], "pool": pool}})
 
 
-async def delete_slice(client: Client, node: str) -> object:
-    return await client.delete(RESOURCE_SLICES, f"{node}-gpu.amd.com-0")
+async def delete_slice(client: Client, node: str) -> None:
+    await client.delete(RESOURCE_SLICES, f"{node}-gpu.amd.com-0")
 
 
 WRITES = pytest.mark.parametrize(

@@ -50,7 +50,11 @@ async def recording_proxy(plane: Plane) -> AsyncIterator[RecordingProxy]:
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
         app = web.Application(client_max_size=16 << 20)
-        app.router.add_route("*", "/{path:.*}", lambda request: _forward(proxy, plane, session, request))
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await _forward(proxy, plane, session, request)
+
+        app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await runner.setup()
         try:

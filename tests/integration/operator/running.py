@@ -234,7 +234,14 @@ def _clean(plane: Plane, namespace: str, nodes: Sequence[str]) -> None:
         admin.delete(f"{AIM}/repartitionplans/{plan['metadata']['name']}")
     for policy in admin.get(f"{AIM}/gpusharingpolicies")["items"]:
         admin.delete(f"{AIM}/gpusharingpolicies/{policy['metadata']['name']}")
-    admin.delete(f"/api/v1/namespaces/{namespace}")
     pods = f"/api/v1/namespaces/{namespace}/pods"
+    # the namespace controller looks again only every few seconds, so what holds it up goes first
+    for path in (
+        f"{AIM}/namespaces/{namespace}/inferenceservices",
+        f"/apis/apps/v1/namespaces/{namespace}/deployments",
+    ):
+        admin.request("DELETE", path)
+    admin.request("DELETE", pods)
+    admin.delete(f"/api/v1/namespaces/{namespace}")
     plane.wait_until(lambda: not admin.get(pods)["items"], f"pods of {namespace} are gone", 60)
     remove_nodes(plane, nodes)

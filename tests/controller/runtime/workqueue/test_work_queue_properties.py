@@ -57,8 +57,8 @@ class QueueMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever was added after its last get comes out in the end."""
         far = self.now + 10_000
-        for item in self.working:
-            self.queue.done(item, self.now)
+        for working in self.working:
+            self.queue.done(working, self.now)
         before = self.queue.statistics(self.now)
         taken: set[int] = set()
         while (item := self.queue.get(far)) is not None:

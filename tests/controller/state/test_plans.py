@@ -1,0 +1,96 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from api.v1beta1 import RepartitionPlan
+from controller.repartition.phases import TERMINAL, Phase
+from controller.runtime.cache.store import Store
+from controller.state.plans import Plans
+from tests.builders.gpu import bdf
+from tests.builders.plan import plan
+
+
+def plans(*objects: dict[str, object]) -> Plans:
+    table, store = Plans(RepartitionPlan.model_validate), Store()
+    for obj in objects:
+        for event in store.apply(obj):
+            table.take(event)
+    return table
+
+
+RUNNING = sorted(set(Phase) - TERMINAL - {Phase.AWAITING_APPROVAL})
+RESTING = sorted(set(Phase) - set(RUNNING))
+
+
+@pytest.mark.parametrize("phase", RUNNING)
+def test_a_plan_under_way_has_its_node_and_gpus_in_hand(phase: Phase) -> None:
+    table = plans(plan("p", "worker-0", phase=phase, numbers=(0, 3)))
+    assert table.active_nodes() == ("worker-0",)
+    assert table.gpus_in_hand() == {("worker-0", bdf(0)): "p", ("worker-0", bdf(3)): "p"}
+
+
+@pytest.mark.parametrize("phase", RESTING)
+def test_one_that_waits_for_a_person_or_is_over_has_none(phase: Phase) -> None:
+    table = plans(plan("p", phase=phase))
+    assert (table.active_nodes(), table.gpus_in_hand()) == ((), {})
+
+
+def test_a_dry_run_takes_nothing_in_hand() -> None:
+    assert plans(plan("p", dry_run=True)).active_nodes() == ()
+
+
+def test_nodes_are_named_once_and_in_order() -> None:
+    table = plans(plan("a", "worker-1"), plan("b", "worker-0"), plan("c", "worker-1", numbers=(1,)))
+    assert table.active_nodes() == ("worker-0", "worker-1")
+
+
+@pytest.mark.parametrize("phase", sorted(Phase))
+def test_the_unfinished_plan_of_a_claim(phase: Phase) -> None:
+    found = plans(plan("p", claim_uid="u1", phase=phase)).for_claim("u1")
+    assert (found is None) == (phase in TERMINAL)
+
+
+def test_plans_of_others_are_not_ours() -> None:
+    assert plans(plan("p", claim_uid="u1"), plan("q")).for_claim("u2") is None
+
+
+def test_an_assumed_plan_counts_until_it_is_seen_or_failed() -> None:
+    table = plans()
+    table.assume(RepartitionPlan.model_validate(plan("p")))
+    assert table.active_nodes() == ("worker-0",)
+    for event in Store().apply(plan("p", phase="Succeeded")):
+        table.take(event)
+    assert table.active_nodes() == ()
+    table.assume(RepartitionPlan.model_validate(plan("q")))
+    table.forget("q")
+    assert table.active_nodes() == ()
+
+
+def test_an_assumption_does_not_hide_what_was_seen() -> None:
+    table = plans(plan("p", phase="Succeeded"))
+    table.assume(RepartitionPlan.model_validate(plan("p")))
+    assert table.active_nodes() == ()
+
+
+@pytest.mark.parametrize(
+    ("objects", "want"),
+    [
+        pytest.param([], None, id="no plan"),
+        pytest.param([plan("p", phase="Failed")], None, id="one that never touched the hardware"),
+        pytest.param([plan("p", phase="Verifying", applied_until="2026-01-01T00:05:00Z")], None, id="not over yet"),
+        pytest.param([plan("p", phase="Succeeded", applied_until="2026-01-01T00:05:00Z")], 5, id="one that did"),
+        pytest.param([plan("p", phase="RolledBack", applied_until="2026-01-01T00:05:00Z")], 5, id="one rolled back"),
+        pytest.param(
+            [
+                plan("p", phase="Succeeded", applied_until="2026-01-01T00:05:00Z"),
+                plan("q", phase="Failed", applied_until="2026-01-01T00:07:00Z"),
+                plan("r", "worker-1", phase="Succeeded", applied_until="2026-01-01T00:09:00Z"),
+            ],
+            7,
+            id="the latest of this node",
+        ),
+    ],
+)
+def test_when_a_node_changed_last(objects: list[dict[str, object]], want: int | None) -> None:
+    found = plans(*objects).last_change("worker-0")
+    assert found == (None if want is None else datetime(2026, 1, 1, 0, want, tzinfo=UTC))

@@ -1,0 +1,130 @@
+"""A mode change that a waiting claim needs: planned, done by the simulated agent, verified, and the pod bound."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.plane import Plane
+from tests.integration.operator.running import AIM, Object, Running, opt_in, pod, running
+
+pytestmark = pytest.mark.plane
+
+BIG = {"model": "Qwen/Qwen3-32B", "precision": "fp8", "max_concurrency": "2"}  # between a CPX and a QPX partition
+
+
+def policy(**repartition: Any) -> Object:
+    rules = {"enabled": True, "approval": "Auto", "cooldown": "1s"} | repartition
+    return {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "GPUSharingPolicy",
+        "metadata": {"name": "all"},
+        "spec": {"validatedOnly": False, "repartition": rules},
+    }
+
+
+async def _plans(cluster: Running) -> list[Object]:
+    return await cluster.items(f"{AIM}/repartitionplans")
+
+
+async def _plan_in(cluster: Running, phase: str, limit: float = 30.0) -> Object:
+    async def found() -> Object | None:
+        for plan in await _plans(cluster):
+            if plan.get("status", {}).get("phase") == phase:
+                return plan
+        return None
+
+    plan: Object = await cluster.eventually(f"a plan is {phase}", found, limit)
+    return plan
+
+
+async def _modes(cluster: Running, node: str = "a") -> list[str]:
+    found = await cluster.get(f"{AIM}/gpunodes/{cluster.names[node]}")
+    return [gpu["mode"] for gpu in found["status"]["gpus"]]
+
+
+async def test_compute_mode_of_an_idle_gpu_is_changed_while_its_neighbour_is_busy(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=2) as cluster:
+        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.create(cluster.pods_path, pod("busy", opt_in()))
+        (busy,) = await cluster.all_allocated(1)
+        await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
+
+        claims = await cluster.all_allocated(2)
+        plan = await _plan_in(cluster, "Succeeded")
+        assert [step["name"] for step in plan["status"]["steps"]] == ["Draining", "Applying", "Verifying"]
+        (changed,) = plan["spec"]["to"]["gpus"]
+        assert changed["bdf"] != busy["status"]["allocation"]["devices"][0]["bdf"]
+        assert sorted(await _modes(cluster)) == ["DPX/NPS1", "QPX/NPS1"]
+        wanted = next(c for c in claims if c["spec"]["podRef"]["name"] == "wants")
+        assert wanted["status"]["allocation"]["devices"][0]["mode"] == "QPX/NPS1"
+
+        async def cleared() -> bool:
+            found = await cluster.get(f"{AIM}/gpunodes/{cluster.names['a']}")
+            return "operation" not in found["spec"]
+
+        await cluster.eventually("the operation is taken off the node", cleared)
+
+
+async def test_compute_mode_waits_for_a_busy_gpu(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=1) as cluster:
+        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.create(cluster.pods_path, pod("busy", opt_in()))
+        await cluster.all_allocated(1)
+        await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
+        waiting = await cluster.claim_where(reason="NoPartitionFits")
+        assert "no idle GPU" in waiting["status"]["explanation"]
+        assert not await _plans(cluster)
+        assert await _modes(cluster) == ["DPX/NPS1"]
+        await cluster.delete(f"{cluster.pods_path}/busy")
+        await _plan_in(cluster, "Succeeded")
+        assert await _modes(cluster) == ["QPX/NPS1"]
+
+
+async def test_memory_mode_needs_every_gpu_of_the_node_idle(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=2) as cluster:
+        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.create(cluster.pods_path, pod("busy", opt_in()))
+        await cluster.all_allocated(1)
+        await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="DPX/NPS1")))
+        await cluster.claim_where(reason="NoPartitionFits")
+        assert not await _plans(cluster)
+
+        await cluster.delete(f"{cluster.pods_path}/busy")
+        plan = await _plan_in(cluster, "Succeeded")
+        assert len(plan["spec"]["to"]["gpus"]) == 2
+        assert sorted(await _modes(cluster)) == ["CPX/NPS1", "DPX/NPS1"]
+        (claim,) = await cluster.all_allocated(1)
+        assert claim["status"]["allocation"]["devices"][0]["mode"] == "DPX/NPS1"
+
+
+async def test_too_small_partitions_make_a_plan_for_the_smallest_that_fits(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
+        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
+        (claim,) = await cluster.all_allocated(1)
+        assert claim["status"]["allocation"]["devices"][0]["mode"] == "QPX/NPS1"
+
+
+async def test_without_a_policy_nothing_is_repartitioned(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as cluster:
+        await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
+
+        async def told() -> bool:
+            explained = [claim.get("status", {}).get("explanation", "") for claim in await cluster.claims()]
+            return any("no policy with repartition.enabled" in text for text in explained)
+
+        await cluster.eventually("the claim says that no policy allows a change", told)
+        assert not await _plans(cluster)
+
+
+async def test_manual_plan_waits_for_approval(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
+        await cluster.create(f"{AIM}/gpusharingpolicies", policy(approval="Manual"))
+        await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
+        plan = await _plan_in(cluster, "AwaitingApproval")
+        assert "kubectl patch rpp" in plan["status"]["message"]
+        assert await _modes(cluster) == ["CPX/NPS1"]
+        await cluster.patch(f"{AIM}/repartitionplans/{plan['metadata']['name']}", {"spec": {"approved": True}})
+        await _plan_in(cluster, "Succeeded")
+        await cluster.all_allocated(1)
