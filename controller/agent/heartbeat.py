@@ -30,12 +30,22 @@ class Heartbeat:
     stops to believe the inventory 40 s later.
     """
 
-    def __init__(self, client: Client, node: str, clock: Clock, rng: Random, vouch: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        node: str,
+        clock: Clock,
+        rng: Random,
+        vouch: Callable[[], bool],
+        *,
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
         self._client = client
         self._node = node
         self._clock = clock
         self._rng = rng
         self._vouch = vouch
+        self._interval_seconds = interval_seconds
         self._backoff = Backoff(rng, first=_FIRST_RETRY_SECONDS, cap=_LONGEST_RETRY_SECONDS, quiet=DURATION_SECONDS)
         self._log = structlog.get_logger(__name__).bind(node=node)
 
@@ -53,7 +63,7 @@ class Heartbeat:
             delay = self._backoff.failed(self._clock.monotonic())
             self._log.warning("heartbeat failed", error=str(error), retry_seconds=round(delay, 1))
             return delay
-        return INTERVAL_SECONDS * self._rng.uniform(0.9, 1.0)
+        return self._interval_seconds * self._rng.uniform(0.9, 1.0)
 
     async def _renew(self) -> None:
         moment = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")

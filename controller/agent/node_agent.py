@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from api.v1beta1.gpu_node import GPUNode, GPUNodeStatus, OperationPhase, OperationProgress
 from controller.agent.backend import BackendError, NodeHardware, PartitionBackend, PartitionUse
-from controller.agent.heartbeat import Heartbeat
+from controller.agent.heartbeat import INTERVAL_SECONDS, Heartbeat
 from controller.agent.inventory import NodeFacts, node_status
 from controller.agent.occupancy import Occupancy
 from controller.agent.operation import OperationExecutor, failed
@@ -38,6 +38,8 @@ REFRESH_SECONDS = 30.0
 # Changes that come together become one write.
 _PAUSE_SECONDS = 0.2
 _SYNC_SECONDS = 120.0
+# The heartbeat rests until the write succeeds: an API server that is back must not find the node stale for long.
+_LONGEST_RETRY_SECONDS = 5.0
 
 
 class BackendFactory(Protocol):
@@ -53,7 +55,16 @@ class BackendFactory(Protocol):
 class NodeAgent:
     """The agent of `node`; `client` carries that node's own token. `run` it once."""
 
-    def __init__(self, node: str, client: Client, make_backend: BackendFactory, *, clock: Clock, rng: Random) -> None:
+    def __init__(
+        self,
+        node: str,
+        client: Client,
+        make_backend: BackendFactory,
+        *,
+        clock: Clock,
+        rng: Random,
+        heartbeat_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
         self.node = node
         self._clock = clock
         self._rng = rng
@@ -65,7 +76,9 @@ class NodeAgent:
         self._publisher = SlicePublisher(client, node) if self._backend.simulated else None
         self._publishing = asyncio.Lock()
         self._executor = OperationExecutor(self._backend, self, clock, node)
-        self._heartbeat = Heartbeat(client, node, clock, rng, lambda: self.problem() is None)
+        self._heartbeat = Heartbeat(
+            client, node, clock, rng, lambda: self.problem() is None, interval_seconds=heartbeat_seconds
+        )
         self._hardware: NodeHardware | None = None
         self._hardware_problem: BackendError | None = None
         self._use: Mapping[PartitionId, PartitionUse] = {}
@@ -166,6 +179,7 @@ class NodeAgent:
                 await self._operate()
             except GPUNodeAbsent:
                 self._log.warning("GPUNode went away during an operation")
+                await self._read()  # the hardware may be half way
             finally:
                 self._operating = False
                 self._withdrawn = frozenset()
@@ -271,7 +285,7 @@ class NodeAgent:
 
     async def _until_stored(self, write: Callable[[], Awaitable[object]]) -> None:
         """Try `write` until the API server took it. Raises what is no ApiError."""
-        backoff = Backoff(self._rng)
+        backoff = Backoff(self._rng, cap=_LONGEST_RETRY_SECONDS)
         while True:
             try:
                 await write()

@@ -17,6 +17,7 @@ import structlog
 import typer
 
 from controller.agent.backend import PartitionBackend
+from controller.agent.heartbeat import INTERVAL_SECONDS
 from controller.agent.node_agent import BackendFactory, NodeAgent
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
 from controller.agent.simulated_seed import MAX_GPUS
@@ -64,6 +65,7 @@ class AgentOptions:
     port: int = 8081
     seed: int | None = None
     ports_file: Path | None = None
+    heartbeat_seconds: float = INTERVAL_SECONDS
 
 
 class NodeRunner:
@@ -109,7 +111,14 @@ class NodeRunner:
             token_file=self.node.token_file,
         )
         async with Client(configuration, clock=self._clock, user_agent="aim-gpu-agent") as client:
-            agent = NodeAgent(self.node.name, client, self._backend(), clock=self._clock, rng=self._rng)
+            agent = NodeAgent(
+                self.node.name,
+                client,
+                self._backend(),
+                clock=self._clock,
+                rng=self._rng,
+                heartbeat_seconds=self._options.heartbeat_seconds,
+            )
             self._agent = agent
             try:
                 await agent.run()
@@ -230,6 +239,9 @@ def agent(
     bind_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
     metrics_port: Annotated[int, typer.Option(help="Port of health and metrics; 0 takes a free one.")] = 8081,
     ports_file: Annotated[Path | None, typer.Option(help="File to write that port to, as JSON.")] = None,
+    heartbeat_seconds: Annotated[
+        float, typer.Option(min=0.1, max=20.0, help="Pause between renewals of a node's Lease, which lasts 40 s.")
+    ] = INTERVAL_SECONDS,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the agents of simulated nodes until told to end."""
@@ -245,6 +257,7 @@ def agent(
         host=bind_host,
         port=metrics_port,
         ports_file=ports_file,
+        heartbeat_seconds=heartbeat_seconds,
     )
     import uvloop
 

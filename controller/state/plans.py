@@ -19,8 +19,10 @@ class Plans(Table[RepartitionPlan]):
         self._rows.setdefault(plan.metadata.name, plan)
 
     def forget(self, name: str) -> None:
-        """Drop a plan whose creation failed."""
-        self._rows.pop(name, None)
+        """Drop an assumed plan that was not created after all; one that the informer has shown stays."""
+        assumed = self._rows.get(name)
+        if assumed is not None and not assumed.metadata.uid:
+            del self._rows[name]
 
     def _running(self) -> Iterator[RepartitionPlan]:
         for plan in self.values():

@@ -78,10 +78,14 @@ async def observe(plane: Plane) -> AsyncIterator[Observer]:
     configuration = ClientConfiguration.from_kubeconfig(plane.kubeconfig)
     async with Client(configuration, user_agent="aim-run") as client:
         observer = Observer(client)
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(observer.run())
-            try:
-                await observer.wait_synced()
-                yield observer
-            finally:
-                watching.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(observer.run())
+                try:
+                    await observer.wait_synced()
+                    yield observer
+                finally:
+                    watching.cancel()
+        except* PlaneError as group_of_one:
+            # The block's own error, which the group has wrapped.
+            raise group_of_one.exceptions[0] from None

@@ -80,14 +80,18 @@ class Worker:
         self._asked_to_end = False
         self._ports_file.unlink(missing_ok=True)
         self._processes.start(self.name, self._command, self._environ, self.log)
+        await self.wait_until(self._ready_path, limit_seconds)
+
+    async def wait_until(self, path: str, limit_seconds: float = READY_LIMIT_SECONDS) -> None:
+        """Return once `path` (/healthz, /readyz) answers 200. Raises ProcessDied, NotListening."""
         try:
             async with asyncio.timeout(limit_seconds):
-                while not await asyncio.to_thread(self._ready):
+                while not await asyncio.to_thread(self._answers, path):
                     self.check()
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise NotListening(
-                f"{self.name} is not ready after {limit_seconds:.0f} s; the last lines of its log:\n{tail(self.log)}"
+                f"{self.name}: {path} is not 200 after {limit_seconds:.0f} s; the last lines of its log:\n{tail(self.log)}"
             ) from None
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
@@ -101,13 +105,13 @@ class Worker:
             await self.kill(signal.SIGTERM)
         await asyncio.to_thread(self._processes.stop)
 
-    def _ready(self) -> bool:
+    def _answers(self, path: str) -> bool:
         if not self._ports_file.exists():
             return False
         self.ports = json.loads(self._ports_file.read_text(encoding="utf-8"))
         connection = http.client.HTTPConnection(LOOPBACK, self.ports["metrics"], timeout=_ASK_SECONDS)
         try:
-            connection.request("GET", self._ready_path)
+            connection.request("GET", path)
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False

@@ -7,7 +7,7 @@ that could help has changed.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -75,7 +75,10 @@ class PlacementCycle:
 
     def withdraw(self, key: str) -> None:
         """Forget a claim: its demand, its outcome, what was assumed for it."""
-        for table in (self._new, self._waiting, self._outcomes, self._reported):
+        untaken = self._outcomes.pop(key, None)
+        if untaken is not None and untaken.plan is not None:
+            self._cluster.plan_table.forget(untaken.plan.metadata.name)
+        for table in (self._new, self._waiting, self._reported):
             table.pop(key, None)
         self._cluster.assumptions.forget(key)
 
@@ -167,6 +170,9 @@ class PlacementCycle:
         reasons = (decision.reason, wish, *(row.reason for row in decision.refusals))
         now = self._clock.monotonic()
         reported = self._reported.get(demand.key)
+        untaken = self._outcomes.get(demand.key)
+        if untaken is not None and untaken.plan is not None:
+            outcome = replace(outcome, plan=untaken.plan)  # a plan is wished once; it must not be lost unmade
         stale = reported is None or reported.reasons != reasons or now - reported.at >= REFRESH_SECONDS
         if stale or outcome.plan is not None:
             self._reported[demand.key] = _Reported(reasons, now)

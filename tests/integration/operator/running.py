@@ -88,7 +88,6 @@ class Running:
                     seen = await check()
                     if seen:
                         return seen
-                    self.operator.check()
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise AssertionError(
@@ -206,7 +205,9 @@ async def running(
     try:
         async with (
             start_operator(plane, folder, server=server, arguments=operator_arguments) as operator,
-            start_agents(plane, folder, modes, time_scale=time_scale, arguments=("--gpus", str(gpus))) as agents,
+            start_agents(
+                plane, folder, modes, time_scale=time_scale, arguments=("--gpus", str(gpus), "--heartbeat-seconds", "1")
+            ) as agents,
         ):
             cluster = Running(plane, namespace, operator, agents, names)
             await _inventory(cluster)

@@ -71,7 +71,9 @@ async def test_lost_race_without_another_partition_replaces_the_pod(plane: Plane
         await cluster.create(cluster.pods_path, pod("nobodys", opt_in(partition_mode="SPX/NPS1")))
 
         async def both_bound() -> dict[str, Object] | None:
-            bound = {c["spec"]["podRef"]["name"]: c for c in await cluster.claims() if c.get("status", {}).get("allocation")}
+            bound = {
+                c["spec"]["podRef"]["name"]: c for c in await cluster.claims() if c.get("status", {}).get("allocation")
+            }
             return bound if len(bound) == 2 else None
 
         bound = await cluster.eventually("both are bound", both_bound)

@@ -1,0 +1,145 @@
+import pytest
+
+from api.v1beta1 import GPUPartitionClaim
+from controller.binding.dra import claim_spec
+from controller.reconcilers.gpu_partition_claim.pinning import Ensured, Opened, ensure_resource_claim, open_gate, pin_of
+from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
+from controller.runtime.client.errors import ApiError, NotFound
+from controller.translate.pod import PodView, pod_view
+from controller.translate.resource_claim import resource_claim_view
+from tests.builders.claim import bound_claim, claim
+from tests.builders.gpu import device_name
+from tests.builders.pod import GATE, pod
+from tests.builders.resource_claim import resource_claim
+from tests.controller.reconcilers.gpu_partition_claim.api import (
+    MOVED_ON,
+    NOT_ANSWERED,
+    REFUSED_BY_VALIDATION,
+    InMemoryApi,
+    refusing,
+)
+from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
+
+CLAIM = GPUPartitionClaim.model_validate(bound_claim(index=3))
+SPEC = claim_spec(pin_of(CLAIM))
+OTHER_PIN = claim_spec(pin_of(GPUPartitionClaim.model_validate(bound_claim(index=4))))
+
+
+def stored_pod(api: InMemoryApi, **fields: object) -> PodView:
+    return pod_view(api.put(PODS, pod(**fields)))  # type: ignore[arg-type]
+
+
+def test_the_pin_is_what_the_claim_got() -> None:
+    pin = pin_of(CLAIM)
+    assert (pin.node, pin.pool, pin.device, pin.render_index) == ("worker-0", "worker-0", device_name(0, 3), 131)
+    assert pin.profile == "cpx_nps4"
+
+
+def test_without_an_allocation_there_is_no_pin() -> None:
+    with pytest.raises(ValueError, match="team-a/aim-a has no allocation"):
+        pin_of(GPUPartitionClaim.model_validate(claim()))
+
+
+async def test_the_resource_claim_is_made_once(api: InMemoryApi, operator: Operator) -> None:
+    view = stored_pod(api)
+    assert await ensure_resource_claim(operator.context, CLAIM, view, None) is Ensured.CREATED
+    assert await ensure_resource_claim(operator.context, CLAIM, view, None) is Ensured.PRESENT
+    assert [made["spec"] for made in api.of(RESOURCE_CLAIMS)] == [SPEC]
+
+
+@pytest.mark.parametrize(
+    ("present", "want", "want_kept"),
+    [
+        pytest.param(resource_claim(spec=SPEC), Ensured.PRESENT, True, id="as we write it"),
+        pytest.param(resource_claim(spec=SPEC, owner_uid="other"), Ensured.TAKEN, True, id="of another pod"),
+        pytest.param(resource_claim(spec=SPEC, owner_uid=None), Ensured.TAKEN, True, id="of nobody"),
+        pytest.param(resource_claim(spec=OTHER_PIN), Ensured.REPLACING, False, id="an older pin of ours"),
+        pytest.param(
+            resource_claim(spec=OTHER_PIN, device=device_name(0, 4)), Ensured.TAKEN, True, id="another pin, allocated"
+        ),
+    ],
+)
+async def test_a_resource_claim_that_is_there(
+    api: InMemoryApi, operator: Operator, present: dict[str, object], want: Ensured, want_kept: bool
+) -> None:
+    seen = resource_claim_view(api.put(RESOURCE_CLAIMS, present))
+    assert await ensure_resource_claim(operator.context, CLAIM, stored_pod(api), seen) is want
+    assert bool(api.of(RESOURCE_CLAIMS)) is want_kept
+
+
+async def test_a_forged_claim_that_our_watch_does_not_show_yet_is_found_out(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    api.put(RESOURCE_CLAIMS, resource_claim(spec=SPEC, owner_uid="uid-attacker"))
+    assert await ensure_resource_claim(operator.context, CLAIM, stored_pod(api), None) is Ensured.TAKEN
+
+
+async def test_an_old_pin_is_removed_only_as_it_was_seen(api: InMemoryApi, operator: Operator) -> None:
+    seen = resource_claim_view(api.put(RESOURCE_CLAIMS, resource_claim(spec=OTHER_PIN)))
+    api.put(RESOURCE_CLAIMS, resource_claim(spec=OTHER_PIN, device=device_name(0, 4)))  # allocated meanwhile
+    with pytest.raises(ApiError, match="precondition failed"):
+        await ensure_resource_claim(operator.context, CLAIM, stored_pod(api), seen)
+    assert len(api.of(RESOURCE_CLAIMS)) == 1
+
+
+async def test_the_gate_opens(api: InMemoryApi, operator: Operator) -> None:
+    view = stored_pod(api)
+    assert await open_gate(operator.context, CLAIM, view, "worker-0") is Opened.OPEN
+    assert api.of(PODS)[0]["spec"]["schedulingGates"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        pytest.param({"gates": []}, Opened.OPEN, id="open already"),
+        pytest.param({"gates": [GATE, "kueue.x-k8s.io/admission"]}, Opened.WAITING_FOR_GATE, id="another gate"),
+    ],
+)
+async def test_nothing_is_written_where_nothing_may_be(
+    api: InMemoryApi, operator: Operator, fields: dict[str, object], want: Opened
+) -> None:
+    assert await open_gate(operator.context, CLAIM, stored_pod(api, **fields), "worker-0") is want
+    assert api.writes == []
+
+
+async def test_a_pod_that_moved_on_is_read_and_decided_anew(api: InMemoryApi, operator: Operator) -> None:
+    old = stored_pod(api)
+    stored_pod(api, nodeSelector={"zone": "north"})
+    assert await open_gate(operator.context, CLAIM, old, "worker-0") is Opened.OPEN
+    assert api.of(PODS)[0]["spec"]["nodeSelector"] == {"zone": "north", "kubernetes.io/hostname": "worker-0"}
+
+
+async def test_decided_anew_means_that_a_new_gate_is_respected(api: InMemoryApi, operator: Operator) -> None:
+    old = stored_pod(api)
+    stored_pod(api, gates=["kueue.x-k8s.io/admission", GATE])
+    assert await open_gate(operator.context, CLAIM, old, "worker-0") is Opened.WAITING_FOR_GATE
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "want"),
+    [
+        pytest.param(MOVED_ON, 2, Opened.OPEN, id="a failed test twice"),
+        pytest.param(MOVED_ON, 3, Opened.MOVED_ON, id="a failed test three times is enough"),
+        pytest.param(REFUSED_BY_VALIDATION, 1, Opened.REFUSED, id="a refusal with causes is final"),
+        pytest.param(NotFound(404, "NotFound", "gone"), 1, Opened.POD_GONE, id="the pod is gone"),
+    ],
+)
+async def test_answers_to_the_patch(
+    api: InMemoryApi, operator: Operator, error: ApiError, times: int, want: Opened
+) -> None:
+    view = stored_pod(api)
+    api.before_write = refusing("patch pods", error, times)
+    assert await open_gate(operator.context, CLAIM, view, "worker-0") is want
+
+
+async def test_a_successor_of_the_same_name_is_not_opened(api: InMemoryApi, operator: Operator) -> None:
+    old = stored_pod(api)
+    api.put(PODS, pod(metadata={"uid": "uid-successor"}))
+    assert await open_gate(operator.context, CLAIM, old, "worker-0") is Opened.POD_GONE
+    assert api.of(PODS)[0]["spec"]["schedulingGates"] == [{"name": GATE}]
+
+
+async def test_no_answer_is_left_to_the_queue(api: InMemoryApi, operator: Operator) -> None:
+    api.before_write = refusing("patch pods", NOT_ANSWERED)
+    with pytest.raises(ApiError, match="nobody answers"):
+        await open_gate(operator.context, CLAIM, stored_pod(api), "worker-0")

@@ -1,0 +1,146 @@
+"""The operator is killed right after each of its writes and started again: the same end, every time."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.plane import Plane
+from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
+from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, running, service
+from tests.integration.operator.test_mode_change import policy
+
+pytestmark = [pytest.mark.plane, pytest.mark.timeout(900)]
+
+LEAST_POINTS = 20
+
+
+def _of_the_flow(write: Write) -> bool:
+    """Writes that took effect, without Events and the webhook's registration, which each start repeats."""
+    return write.took_effect and "/events" not in write.path and "/mutatingwebhookconfigurations/" not in write.path
+
+
+@dataclass
+class Killer:
+    """Kills the operator after its n-th write of the flow, before it hears that the write was made."""
+
+    proxy: RecordingProxy
+    cluster: Running
+
+    def arm(self, point: int | None) -> None:
+        """Count from here; None only counts."""
+        self.seen: list[Write] = []
+        self.killed: Write | None = None
+        self.revived = False
+
+        def after(write: Write) -> None:
+            if not _of_the_flow(write):
+                return
+            self.seen.append(write)
+            if point is not None and len(self.seen) == point:
+                self.killed = write
+                os.kill(self.cluster.operator.pid, signal.SIGKILL)
+
+        self.proxy.after = after
+
+    async def revive_if_dead(self) -> None:
+        """Start the operator again after a kill, once."""
+        if self.killed is not None and not self.revived:
+            self.revived = True
+            await self.cluster.operator.kill()
+            await self.cluster.operator.start()
+
+
+async def _unsettled(cluster: Running, mode: str) -> list[str]:
+    """What is missing from the end that every run must reach; empty when it is reached."""
+    pods, claims = await cluster.pods(), await cluster.claims()
+    plans = await cluster.items(f"{AIM}/repartitionplans")
+    node = await cluster.get(f"{AIM}/gpunodes/{cluster.names['a']}")
+    found = await cluster.get(f"{cluster.services_path}/served")
+    conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions", ())}
+    phases = [claim.get("status", {}).get("phase") for claim in claims]
+    running_pods = [one["metadata"]["name"] for one in pods if one["status"]["phase"] == "Running"]
+    modes = [c["status"]["allocation"]["devices"][0]["mode"] for c in claims if "allocation" in c.get("status", {})]
+    wanted = {
+        "three pods run": len(pods) == len(running_pods) == 3,
+        f"three claims are Allocated, not {phases}": phases == ["Allocated"] * 3,
+        f"one plan Succeeded, not {[plan.get('status', {}) for plan in plans]}": [
+            plan.get("status", {}).get("phase") for plan in plans
+        ]
+        == ["Succeeded"],
+        f"the service is Ready, not {conditions}": conditions.get("Ready") == "True",
+        "the node has no operation": "operation" not in node["spec"],
+        f"a claim in {mode} among {modes}": mode in modes,
+    }
+    return [text for text, holds in wanted.items() if not holds]
+
+
+def _assert_consistent(pods: list[Object], claims: list[Object], resource_claims: list[Object]) -> None:
+    devices = {}
+    for held in resource_claims:
+        (result,) = held["status"]["allocation"]["devices"]["results"]
+        (user,) = held["status"]["reservedFor"]
+        devices[user["uid"]] = result["device"]
+    assert len(set(devices.values())) == len(pods)
+    by_pod = {c["spec"]["podRef"]["uid"]: c["status"]["allocation"]["devices"][0]["device"] for c in claims}
+    assert by_pod == devices
+
+
+async def _absent_mode(cluster: Running) -> str:
+    """A mode that no GPU of the node is in, so that asking for it needs a change."""
+    node = await cluster.get(f"{AIM}/gpunodes/{cluster.names['a']}")
+    present = {gpu["mode"] for gpu in node["status"]["gpus"]}
+    return next(mode for mode in ("QPX/NPS1", "DPX/NPS1", "SPX/NPS1") if mode not in present)
+
+
+async def _scenario(cluster: Running, killer: Killer, mode: str) -> None:
+    """Two entries and a mode change, until settled; then all of it taken away, until nothing is left."""
+    await cluster.create(cluster.deployments_path, deployment("plain", 1, opt_in()))
+    await cluster.create(cluster.services_path, service("served"))
+    await cluster.create(cluster.deployments_path, deployment("wants", 1, opt_in(partition_mode=mode)))
+
+    missing: list[str] = []
+
+    async def settled() -> bool:
+        await killer.revive_if_dead()
+        missing[:] = await _unsettled(cluster, mode)
+        return not missing
+
+    try:
+        await cluster.eventually("the scenario settles", settled, 60.0)
+    except AssertionError as error:
+        raise AssertionError(f"killed after {killer.killed}: missing {missing}") from error
+    _assert_consistent(await cluster.pods(), await cluster.claims(), await cluster.resource_claims())
+    for path in (cluster.deployments_path, cluster.services_path):
+        for obj in await cluster.items(path):
+            await cluster.delete(f"{path}/{obj['metadata']['name']}")
+
+    async def nothing_left() -> bool:
+        await killer.revive_if_dead()
+        return not (await cluster.pods() or await cluster.claims() or await cluster.resource_claims())
+
+    await cluster.eventually("nothing is left", nothing_left, 60.0)
+    for plan in await cluster.items(f"{AIM}/repartitionplans"):
+        await cluster.delete(f"{AIM}/repartitionplans/{plan['metadata']['name']}")
+
+
+async def test_killed_after_each_write(plane: Plane, tmp_path: Path) -> None:
+    async with (
+        recording_proxy(plane) as proxy,
+        running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=2, server=proxy.url, time_scale=0.01) as cluster,
+    ):
+        await cluster.create(f"{AIM}/gpusharingpolicies", policy(cooldown="1ms"))
+        killer = Killer(proxy, cluster)
+        killer.arm(None)
+        await _scenario(cluster, killer, await _absent_mode(cluster))
+        writes = len(killer.seen)
+        points: list[Write] = []
+        for point in range(1, writes + 1):
+            killer.arm(point)
+            await _scenario(cluster, killer, await _absent_mode(cluster))
+            if killer.killed is not None:
+                points.append(killer.killed)
+        print(f"\n{len(points)} kill points of {writes} writes")
+        assert len(points) >= LEAST_POINTS
