@@ -9,6 +9,7 @@ import typer
 
 from controller.cli.crds import crds
 from controller.cli.inventory import inventory
+from controller.cli.plan import plan
 from controller.cli.size import size
 from controller.entrypoints.operator_options import OperatorOptions
 from controller.entrypoints.run_agent import agent
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(size)
 app.command()(inventory)
 app.command(name="crds")(crds)
+app.command()(plan)
 app.command()(agent)
 
 

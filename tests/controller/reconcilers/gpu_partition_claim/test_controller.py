@@ -96,7 +96,7 @@ async def test_a_pod_of_the_same_name_is_another_pod(api: InMemoryApi, operator:
 
 
 async def ends_well(api: InMemoryApi, operator: Operator) -> None:
-    for _ in range(3):
+    for _ in range(5):
         await operator.round()
     assert the_claim(api)["status"]["phase"] == "Bound"
     assert the_pod(api)["spec"]["schedulingGates"] == []

@@ -34,7 +34,7 @@ MIDDLE = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "meta-llama
 @pytest.mark.parametrize(
     ("annotations", "want_reason", "want_words"),
     [
-        pytest.param(SMALL | {"aim.amd.com/model-id": "no/such"}, "UnknownModel", ["model_id: 'no/such'"], id="a model"),
+        pytest.param(SMALL | {"aim.amd.com/model-id": "no/such"}, "UnknownModel", ["model-id: 'no/such'"], id="a model"),
         pytest.param(
             SMALL | {"aim.amd.com/precision": "mxfp4"},
             "UnsupportedPrecision",
@@ -44,7 +44,7 @@ MIDDLE = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "meta-llama
         pytest.param(
             SMALL | {"aim.amd.com/max-model-len": "999999"},
             "LengthTooLong",
-            ["max_model_len: '999999'", "use at most"],
+            ["max-model-len: '999999'", "use at most"],
             id="a length",
         ),
         pytest.param(SMALL | {"aim.amd.com/precision": "fp1"}, "InvalidRequest", ["'fp1'"], id="a malformed value"),
