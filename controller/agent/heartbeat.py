@@ -17,7 +17,7 @@ INTERVAL_SECONDS = 10.0
 DURATION_SECONDS = 40
 AGENT_LABEL = "aim.amd.com/agent"
 
-# Fewer than one renewal a second is lost on the operator's 40 s when one attempt fails.
+# Several attempts fit into the 40 s that one renewal vouches for.
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 5.0
 _UNVOUCHED_SECONDS = 0.5

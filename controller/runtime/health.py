@@ -43,8 +43,8 @@ class HealthServer:
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when the address is taken."""
         app = web.Application()
-        app.router.add_get("/healthz", lambda _: self._answer(self._live))
-        app.router.add_get("/readyz", lambda _: self._answer(self._ready))
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/readyz/{name}", self._one)
         app.router.add_get("/metrics", self._scrape)
         runner = web.AppRunner(app, access_log=None)
@@ -64,7 +64,13 @@ class HealthServer:
         async with asyncio.timeout(timeout):
             await self._started.wait()
 
-    async def _answer(self, checks: Mapping[str, Check]) -> web.Response:
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return self._answer(self._live)
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        return self._answer(self._ready)
+
+    def _answer(self, checks: Mapping[str, Check]) -> web.Response:
         problems = {name: self._problem(check) for name, check in checks.items()}
         lines = [f"[-]{name} {problem}" if problem else f"[+]{name} ok" for name, problem in problems.items()]
         failed = any(problems.values())
@@ -75,7 +81,7 @@ class HealthServer:
         name = request.match_info["name"]
         if name not in self._ready:
             raise web.HTTPNotFound(text=f"no check {name!r}; there are {sorted(self._ready)}\n")
-        return await self._answer({name: self._ready[name]})
+        return self._answer({name: self._ready[name]})
 
     async def _scrape(self, _request: web.Request) -> web.Response:
         if self._metrics is None:

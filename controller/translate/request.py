@@ -18,7 +18,6 @@ from controller.gpu.mode import Mode, ModeError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
 
-
 #: Digits of the largest number taken; int() itself refuses texts of some thousand digits with another error.
 MOST_DIGITS = 10
 

@@ -1,110 +1,83 @@
-"""`python -m e2e.run [--once]`: what `make run` and `make run ONCE=1` do."""
+"""`python -m e2e.run [--once]`: what `make run` runs."""
 
 import argparse
 import asyncio
-import json
+import os
+import shutil
 import signal
 import sys
-import time
-from contextlib import nullcontext
+from collections.abc import Sequence
+from pathlib import Path
 
-from rich.console import Console
-from rich.live import Live
-
-from e2e.plane import PlaneError
+from controller.runtime.cache.informer import CacheNotSynced
+from controller.runtime.client.errors import ApiError
+from e2e.plane import PlaneError, Progress, ensure_binaries
 from e2e.run.errors import RunError
-from e2e.run.report import faults, report
-from e2e.run.scenario import Run, run, say, show_plan
-from e2e.run.services import services, unfulfilled
-from e2e.run.settling import LIMIT_SECONDS, Settling
-from e2e.run.table import view
+from e2e.run.expectation import Expectation, expectation
+from e2e.run.install import ROOT
+from e2e.run.screen import Screen
+from e2e.run.session import Ended, Settings, run
 
-REFRESH_SECONDS = 0.5
+_INTERRUPTED = 130
 
 
-def main() -> int:
-    """The exit code: 0 when the run went as expected, or was ended by a person; 1 otherwise."""
-    parser = argparse.ArgumentParser(prog="python -m e2e.run", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="end when all has settled, with one JSON line")
-    once: bool = parser.parse_args().once
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0 when settled as expected or, without --once, after Ctrl-C; 1 otherwise; 130 interrupted once."""
+    options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = ROOT / "build" / "run" / str(os.getpid())
     try:
-        return asyncio.run(_run(once=once))
-    except (RunError, PlaneError) as error:
-        say(f"make run: {error}")
-    except KeyboardInterrupt:
-        say("ended")
-        return 0 if not once else 1
-    return 1
+        wanted = expectation(options.examples)
+        with Screen(once=options.once) as screen:
+            screen.introduce(wanted)
+            ended = _run(Settings(options.once, folder), wanted, screen)
+            return _close(ended, screen, folder)
+    except (PlaneError, RunError, ApiError, CacheNotSynced) as error:
+        sys.stderr.write(f"error: {error}\n{_kept(folder)}")
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("\nstopped\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        return _INTERRUPTED if options.once else 0
 
 
-async def _run(*, once: bool) -> int:
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-    if task is not None:
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    await asyncio.to_thread(show_plan)
-    async with run() as started:
-        if once:
-            return await _until_settled(started)
-        await _show(started)
-    return 0
+def _run(settings: Settings, wanted: Expectation, screen: Screen) -> Ended:
+    binaries = ensure_binaries(Progress())
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def interruptible() -> Ended:
+        task = asyncio.current_task()
+        assert task is not None
+        # Unlike an exception out of a signal handler, a cancellation lets everything be ended in order.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await run(settings, wanted, binaries, screen)
+
+    return asyncio.run(interruptible())
 
 
-async def _show(started: Run) -> None:
-    """The live table, until Ctrl-C."""
-    console = Console()
-    say(
-        f"Look yourself: export KUBECONFIG={started.plane.kubeconfig}; kubectl get aimisvc,gpc,gpun,rpp -A. Ctrl-C ends."
+def _close(ended: Ended, screen: Screen, folder: Path) -> int:
+    for problem in ended.problems:
+        sys.stderr.write(f"error: {problem}\n")
+    if ended.problems:
+        sys.stderr.write(_kept(folder))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stderr.flush()
+    screen.result(ended.report)
+    return 1 if ended.problems else 0
+
+
+def _kept(folder: Path) -> str:
+    return f"logs of the operator and the agents: {folder}\n" if folder.exists() else ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m e2e.run", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end when settled, with one line of JSON on stdout")
+    parser.add_argument(
+        "--examples", type=Path, default=ROOT / "examples", help="folder of YAML to apply (default: examples/)"
     )
-    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-        while True:
-            started.check()
-            live.update(_screen(started), refresh=True)
-            await asyncio.sleep(REFRESH_SECONDS)
-
-
-def _screen(started: Run):  # type: ignore[no-untyped-def]
-    world = started.observer.world
-    return view(world, services(world), time.monotonic() - started.started)
-
-
-async def _until_settled(started: Run) -> int:
-    """Wait until all is as the examples expect, or too late; print the JSON line last."""
-    settling = Settling(started.started)
-    terminal = sys.stdout.isatty()
-    display = Live(console=Console(), auto_refresh=False) if terminal else nullcontext()
-    problems: list[str] = []
-    with display as live:
-        while True:
-            started.check()
-            world = started.observer.world
-            problems = [
-                *unfulfilled(services(world), started.wanted),
-                *faults(world, started.observer.double_allocations),
-            ]
-            if live is not None:
-                live.update(_screen(started), refresh=True)
-            now = time.monotonic()
-            if settling.look(now, as_expected=not problems):
-                break
-            if settling.too_late(now):
-                problems.insert(0, f"not settled within {LIMIT_SECONDS:.0f} s")
-                break
-            await asyncio.sleep(REFRESH_SECONDS)
-    if not terminal:
-        Console(stderr=True, width=160).print(_screen(started))
-    for problem in problems:
-        say(f"make run: {problem}")
-    observer = started.observer
-    counted = report(
-        observer.world,
-        services(observer.world),
-        observer.double_allocations,
-        observer.gate_times.milliseconds,
-        started.plane.statistics.ready_seconds,
-    )
-    print(json.dumps(counted.document()), flush=True)
-    return 1 if problems else 0
+    return parser
 
 
 if __name__ == "__main__":

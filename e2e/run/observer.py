@@ -86,6 +86,7 @@ async def observe(plane: Plane) -> AsyncIterator[Observer]:
                     yield observer
                 finally:
                     watching.cancel()
-        except* PlaneError as group_of_one:
-            # The block's own error, which the group has wrapped.
-            raise group_of_one.exceptions[0] from None
+        except BaseExceptionGroup as group_of_errors:
+            if len(group_of_errors.exceptions) == 1:  # the block's own error, which the group has wrapped
+                raise group_of_errors.exceptions[0] from None
+            raise

@@ -90,9 +90,8 @@ class Worker:
                     self.check()
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
-            raise NotListening(
-                f"{self.name}: {path} is not 200 after {limit_seconds:.0f} s; the last lines of its log:\n{tail(self.log)}"
-            ) from None
+            waited = f"{self.name}: {path} does not answer 200 within {limit_seconds:.0f} s"
+            raise NotListening(f"{waited}; the last lines of its log:\n{tail(self.log)}") from None
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
         """End the process and give its exit code (negative: the signal)."""

@@ -36,7 +36,7 @@ class FedCluster:
 
     def listed(self, informer: Informer, *objects: Object) -> None:
         """A list shows exactly `objects`; the first one is the informer's first sight."""
-        informer._take(Replaced(objects))
+        informer._take(Replaced(list(objects)))
 
     def drop(self, informer: Informer, obj: Object) -> None:
         """The watch shows that `obj` is gone."""

@@ -8,9 +8,7 @@ from controller.placement.demand import Demand, PodConstraints, Requirement, Res
 from tests.builders.gpu import GIB
 
 
-def demand(
-    name: str = "aim-a", gib: float = 16, *, modes: Sequence[str] = (), count: int = 1, **fields: Any
-) -> Demand:
+def demand(name: str = "aim-a", gib: float = 16, *, modes: Sequence[str] = (), count: int = 1, **fields: Any) -> Demand:
     """A demand of team-a for `gib` GiB on one partition; a key with a slash in `name` is taken as it is."""
     key = name if "/" in name else f"team-a/{name}"
     values: dict[str, Any] = {"uid": f"uid-{key}", "namespace": key.partition("/")[0]} | fields

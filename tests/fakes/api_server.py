@@ -83,7 +83,7 @@ class FakeApiServer:
 
     async def start(self) -> None:
         """Listen, after `stop` on the same port as before."""
-        app = web.Application()
+        app = web.Application(client_max_size=8 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()

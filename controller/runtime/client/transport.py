@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +26,7 @@ from controller.runtime.client.tls import client_context
 _KEEPALIVE_SECONDS = 45.0
 _CONNECT_SECONDS = 10.0
 _NO_LIMIT = 0
+_BIG_BODY_BYTES = 1024 * 1024
 # Uncompressed: unpacking costs this process more than the bytes cost a cluster's network.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 # A dead peer is noticed after 30 + 3 x 10 s, where the kernel can be told.
@@ -109,7 +111,7 @@ class Transport:
         async with session.request(
             request.method,
             URL(url, encoded=True),
-            data=request.body,
+            data=_payload(request.body),
             headers=request.headers,
             allow_redirects=False,
             **extra,
@@ -130,6 +132,11 @@ class Transport:
         return aiohttp.ClientSession(
             connector=connector, headers=self._headers, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
         )
+
+
+def _payload(body: bytes | None) -> bytes | BytesIO | None:
+    # A big body as one write would hold up the loop; a file-like one is sent in pieces.
+    return BytesIO(body) if body is not None and len(body) > _BIG_BODY_BYTES else body
 
 
 def _unreachable(request: HttpRequest, error: Exception) -> Timeout | Unavailable:

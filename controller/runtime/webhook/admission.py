@@ -12,6 +12,7 @@ from controller.runtime.manifest import Manifest
 API_VERSION = "admission.k8s.io/v1"
 # The API server cuts warnings off itself, with a log line for each: 256 characters one, 4096 all of them.
 _WARNING_CHARACTERS = 256
+_OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 
 
 class MalformedReview(ValueError):
@@ -72,7 +73,7 @@ def decode_review(body: bytes) -> AdmissionRequest:
     uid, operation = request.get("uid"), request.get("operation")
     if not isinstance(uid, str) or not uid:
         raise MalformedReview(f"request.uid {uid!r}: expected a non-empty string")
-    if operation not in {"CREATE", "UPDATE", "DELETE", "CONNECT"}:
+    if not isinstance(operation, str) or operation not in _OPERATIONS:
         raise MalformedReview(f"request.operation {operation!r}: expected CREATE, UPDATE, DELETE or CONNECT")
     user = _mapping(request, "userInfo")
     resource = _mapping(request, "resource", {})

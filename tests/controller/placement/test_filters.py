@@ -183,12 +183,17 @@ ROOM = Resources(cpu_milli=4000, memory_bytes=8 * GIB, pods=10)
     ("used", "asked", "want"),
     [
         pytest.param(Resources(), Resources(4000, 8 * GIB, 1), None, id="exactly what there is"),
-        pytest.param(Resources(1, 0, 0), Resources(4000, 0, 1), "NodeResourcesShort", id="a thousandth of a core short"),
+        pytest.param(
+            Resources(1, 0, 0), Resources(4000, 0, 1), "NodeResourcesShort", id="a thousandth of a core short"
+        ),
         pytest.param(Resources(0, 1, 0), Resources(0, 8 * GIB, 1), "NodeResourcesShort", id="a byte short"),
         pytest.param(Resources(0, 0, 9), Resources(0, 0, 1), None, id="the last pod slot"),
         pytest.param(Resources(0, 0, 10), Resources(0, 0, 1), "NodeResourcesShort", id="no pod slot"),
         pytest.param(
-            Resources(5000, 9 * GIB, 1), Resources(0, 0, 1), None, id="an overcommitted node takes a pod that asks nothing"
+            Resources(5000, 9 * GIB, 1),
+            Resources(0, 0, 1),
+            None,
+            id="an overcommitted node takes a pod that asks nothing",
         ),
         pytest.param(
             Resources(5000, 0, 1), Resources(0, GIB, 1), None, id="overcommitted CPU does not matter to a pod without"

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,6 @@ def test_one_held_partition_blocks_the_compute_change_of_its_gpu(holder: object)
     assert change(demand(gib=100), host(taken, gpu(1, "CPX/NPS1"))) == {bdf(1): "SPX/NPS1"}
 
 
-
 def test_a_memory_change_takes_every_gpu_of_the_node() -> None:
     wanted = demand(gib=16, modes=["CPX/NPS4"])
     found = proposed(wanted, host(gpu(0, "QPX/NPS1"), gpu(1, "CPX/NPS1"), gpu(2, "QPX/NPS1")))
@@ -107,7 +107,7 @@ def test_the_smallest_partition_that_fits_is_made() -> None:
         pytest.param({"paused": True}, None, id="paused"),
     ],
 )
-def test_policies_bound_the_modes(policy: dict[str, object], want: str | None) -> None:
+def test_policies_bound_the_modes(policy: dict[str, Any], want: str | None) -> None:
     found = proposed(demand(gib=16), host(gpu(0, "SPX/NPS1"), **policy))
     assert (str(found.mode) if isinstance(found, Proposal) else None) == want
 

@@ -25,7 +25,12 @@ def test_a_snapshot_joins_the_node_with_its_inventory() -> None:
     fed = FedCluster()
     fed.add_node("worker-0", gpu(0, "DPX/NPS2"), labels={"zone": "north"}, unschedulable=True)
     found = only_node(fed)
-    assert (found.name, found.hostname, found.pool, found.labels["zone"]) == ("worker-0", "worker-0", "worker-0", "north")
+    assert (found.name, found.hostname, found.pool, found.labels["zone"]) == (
+        "worker-0",
+        "worker-0",
+        "worker-0",
+        "north",
+    )
     assert (found.ready, found.fresh, found.unschedulable, found.paused) == (True, True, True, False)
     assert found.gpus == (gpu(0, "DPX/NPS2"),)
     assert found.allocatable == Resources(128_000, 2 << 40, 110)

@@ -47,7 +47,9 @@ def test_claims(fed: FedCluster, made: dict[str, Any], want: dict[str, Holder]) 
     ("made", "want"),
     [
         pytest.param(resource_claim("theirs", device=device_name(0, 2)), "foreign", id="of somebody else"),
-        pytest.param(resource_claim("theirs", namespace="x", device=device_name(0, 2)), "foreign", id="of any namespace"),
+        pytest.param(
+            resource_claim("theirs", namespace="x", device=device_name(0, 2)), "foreign", id="of any namespace"
+        ),
         pytest.param(resource_claim("theirs"), None, id="without an allocation"),
         pytest.param(resource_claim("theirs", device=device_name(0, 2), admin=True), None, id="with adminAccess"),
         pytest.param(resource_claim("theirs", device=device_name(0, 2), driver="nic"), None, id="of another driver"),

@@ -54,16 +54,34 @@ def test_plans_of_others_are_not_ours() -> None:
     assert plans(plan("p", claim_uid="u1"), plan("q")).for_claim("u2") is None
 
 
-def test_an_assumed_plan_counts_until_it_is_seen_or_failed() -> None:
+def not_yet_made(name: str) -> RepartitionPlan:
+    """A plan as the cycle wishes it: the API server has given it no uid yet."""
+    made = plan(name)
+    del made["metadata"]["uid"]
+    return RepartitionPlan.model_validate(made)
+
+
+def wished(name: str) -> RepartitionPlan:
+    """A plan as it is before the API server has it: without a uid."""
+    made = RepartitionPlan.model_validate(plan(name))
+    return made.model_copy(update={"metadata": made.metadata.model_copy(update={"uid": ""})})
+
+
+def test_an_assumed_plan_counts_until_it_is_seen() -> None:
     table = plans()
-    table.assume(RepartitionPlan.model_validate(plan("p")))
+    table.assume(wished("p"))
     assert table.active_nodes() == ("worker-0",)
     for event in Store().apply(plan("p", phase="Succeeded")):
         table.take(event)
     assert table.active_nodes() == ()
-    table.assume(RepartitionPlan.model_validate(plan("q")))
-    table.forget("q")
-    assert table.active_nodes() == ()
+
+
+def test_an_assumed_plan_that_was_not_made_is_forgotten_one_that_was_stays() -> None:
+    table = plans(plan("seen"))
+    table.assume(wished("p"))
+    table.forget("p")
+    table.forget("seen")
+    assert list(table.keys()) == ["seen"]
 
 
 def test_an_assumption_does_not_hide_what_was_seen() -> None:

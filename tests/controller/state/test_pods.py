@@ -102,7 +102,8 @@ changes = st.lists(
 
 @given(changes)
 def test_sums_equal_a_recount_after_any_history(history: list[tuple[str, str | None, str, int]]) -> None:
-    told, live = Told(), {}
+    told = Told()
+    live: dict[str, dict[str, Any]] = {}
     for version, (name, node, phase, cpu) in enumerate(history):
         made = pod(name, sized(str(cpu)), node=node, phase=phase, version=str(version))
         if phase == "gone":

@@ -19,7 +19,12 @@ def test_what_a_node_says() -> None:
         allocatable={"cpu": "7910m", "memory": "1Gi", "pods": "110"},
     )
     view = host_view(made)
-    assert (view.name, view.uid, view.hostname, view.labels["zone"]) == ("worker-0", "uid-worker-0", "worker-0", "north")
+    assert (view.name, view.uid, view.hostname, view.labels["zone"]) == (
+        "worker-0",
+        "uid-worker-0",
+        "worker-0",
+        "north",
+    )
     assert view.taints == (Taint("amd", "", "NoSchedule"),)
     assert (view.ready, view.unschedulable) == (True, True)
     assert view.allocatable == Resources(7910, 1 << 30, 110)

@@ -30,9 +30,7 @@ SUMS = [
         2000,
         id="init containers run one after the other",
     ),
-    pytest.param(
-        {"initContainers": [sidecar("s", "1")], "containers": [asks("a", "2")]}, 3000, id="a sidecar adds up"
-    ),
+    pytest.param({"initContainers": [sidecar("s", "1")], "containers": [asks("a", "2")]}, 3000, id="a sidecar adds up"),
     pytest.param(
         {"initContainers": [sidecar("s", "1"), asks("i", "3")], "containers": [asks("a", "2")]},
         4000,
@@ -110,7 +108,9 @@ def test_the_view_of_a_fresh_pod() -> None:
     assert (view.namespace, view.name, view.uid) == ("team-a", "model-0", "uid-model-0")
     assert (view.gated, view.foreign_gates) == (True, ("kueue.x-k8s.io/admission",))
     assert (view.priority, view.node, view.phase, view.owner) == (7, None, "Pending", None)
-    assert not (view.terminal or view.deleting or view.ready)
+    assert not (view.terminal)
+    assert not (view.deleting)
+    assert not (view.ready)
     assert view.created_seconds == 1767225600.0
 
 

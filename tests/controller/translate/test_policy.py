@@ -21,7 +21,9 @@ OLD, NEW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
     [
         pytest.param([], None, id="no policy"),
         pytest.param([policy_object("a", node_labels={"pool": "silver"})], None, id="none that selects the node"),
-        pytest.param([policy_object("a"), policy_object("b", node_labels={"pool": "gold"})], "a", id="of one age by name"),
+        pytest.param(
+            [policy_object("a"), policy_object("b", node_labels={"pool": "gold"})], "a", id="of one age by name"
+        ),
         pytest.param([policy_object("a", created=NEW), policy_object("b", created=OLD)], "b", id="the older one"),
         pytest.param(
             [policy_object("a", created=OLD, node_labels={"pool": "silver"}), policy_object("b", created=NEW)],
@@ -67,7 +69,11 @@ def test_a_selector_that_matches_nobody_admits_nobody() -> None:
 
 @pytest.mark.parametrize(
     ("ago", "want"),
-    [pytest.param(0, 600.0, id="just now"), pytest.param(599, 1.0, id="a second short"), pytest.param(700, 0.0, id="over")],
+    [
+        pytest.param(0, 600.0, id="just now"),
+        pytest.param(599, 1.0, id="a second short"),
+        pytest.param(700, 0.0, id="over"),
+    ],
 )
 def test_the_rest_of_the_cooldown(ago: int, want: float) -> None:
     (policy,) = policies(policy_object(repartition={"enabled": True, "cooldown": "10m"}))

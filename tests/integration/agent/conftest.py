@@ -19,7 +19,7 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.clock import RealClock
 from e2e.plane import Admin, Plane, add_nodes, service_account_token
-from e2e.run.install import SYSTEM_NAMESPACE, install
+from e2e.run.install import SYSTEM_NAMESPACE
 
 GPU_NODES = "/apis/aim.amd.com/v1beta1/gpunodes"
 SLICES = "/apis/resource.k8s.io/v1/resourceslices"
@@ -138,9 +138,9 @@ async def scrape(process: AgentProcess, path: str = "/metrics") -> str:
 
 
 @pytest.fixture(scope="session")
-def installed(plane: Plane) -> Plane:
+def installed(installed_plane: Plane) -> Plane:
     """The plane with our manifests, once the admission policies bite (a new binding takes about a second)."""
-    install(plane)
+    plane = installed_plane
     add_nodes(plane, ["gpu-policy-probe"])
     token = service_account_token(plane, SYSTEM_NAMESPACE, ACCOUNT, bound_node="gpu-policy-probe")
     probes = (f"{LEASES}?dryRun=All", f"{SLICES}?dryRun=All")

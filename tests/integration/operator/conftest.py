@@ -1,11 +1,10 @@
-"""The operator's manifests on the run's plane, installed once."""
+"""Every test of the operator needs its manifests."""
 
 import pytest
 
 from e2e.plane import Plane
-from e2e.run.install import install
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _installed(plane: Plane) -> None:
-    install(plane)
+def _installed(installed_plane: Plane) -> None:
+    """See `installed_plane`."""

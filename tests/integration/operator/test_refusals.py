@@ -1,6 +1,7 @@
 """What cannot be served says so: in the claim, on the owner, in Events, with field, value and remedy."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,31 +11,15 @@ from tests.integration.operator.running import AIM, Object, Running, deployment,
 
 pytestmark = pytest.mark.plane
 
-UNSERVABLE = [
-    pytest.param({"model": "Qwen/Qwen3-9B"}, "UnknownModel", ["Qwen/Qwen3-9B", "Qwen/Qwen3-8B"], id="unknown model"),
-    pytest.param(
-        {"model": "openai/gpt-oss-20b", "precision": "int4"},
-        "UnsupportedPrecision",
-        ["precision", "int4", "mxfp4"],
-        id="a precision the model has not got",
-    ),
-    pytest.param(
-        {"model": "Qwen/Qwen3-8B", "max_model_len": "99999999"},
-        "LengthTooLong",
-        ["max-model-len", "99999999", "40960"],
-        id="longer than the model's positions",
-    ),
-    pytest.param(
-        {"model": "Qwen/Qwen3-8B", "partition_mode": "TPX/NPS1"},
-        "ModeUnavailable",
-        ["TPX/NPS1", "CPX/NPS4"],
-        id="a mode the GPU has not got",
-    ),
-    pytest.param(
+UNSERVABLE: list[tuple[dict[str, str], str, list[str]]] = [
+    ({"model": "Qwen/Qwen3-9B"}, "UnknownModel", ["model-id", "Qwen/Qwen3-9B", "Qwen/Qwen3-8B"]),
+    ({"model": "openai/gpt-oss-20b", "precision": "int4"}, "UnsupportedPrecision", ["precision", "int4", "mxfp4"]),
+    ({"model": "Qwen/Qwen3-8B", "max_model_len": "99999"}, "LengthTooLong", ["max-model-len", "99999", "40960"]),
+    ({"model": "Qwen/Qwen3-8B", "partition_mode": "TPX/NPS1"}, "ModeUnavailable", ["TPX/NPS1", "CPX/NPS4"]),
+    (
         {"model": "deepseek-ai/DeepSeek-R1", "precision": "fp8"},
         "TooLargeForAnyGPU",
         ["652.2 GiB", "192.0 GiB", "smaller precision"],
-        id="larger than any GPU",
     ),
 ]
 
@@ -51,8 +36,7 @@ async def _events(cluster: Running, kind: str, reason: str) -> list[Object]:
 
 
 async def test_unservable_requests_wait_with_reason_on_claim_pod_and_owner(cluster: Running) -> None:
-    for number, row in enumerate(UNSERVABLE):
-        asked, reason, words = row.values
+    for number, (asked, reason, words) in enumerate(UNSERVABLE):
         await cluster.create(cluster.deployments_path, deployment(f"d{number}", 1, opt_in(**asked)))
         claim = await cluster.claim_where(reason=reason)
         explanation = claim["status"]["explanation"]
@@ -106,9 +90,9 @@ async def test_ambiguous_containers_are_refused_with_their_names(cluster: Runnin
         await cluster.create(cluster.pods_path, two)
 
 
-NODE_OBSTACLES = [
-    pytest.param({"nodeSelector": {"disk": "ssd"}}, "NodeSelectorMismatch", id="nodeSelector"),
-    pytest.param(
+NODE_OBSTACLES: list[tuple[dict[str, Any], str]] = [
+    ({"nodeSelector": {"disk": "ssd"}}, "NodeSelectorMismatch"),
+    (
         {
             "affinity": {
                 "nodeAffinity": {
@@ -119,14 +103,12 @@ NODE_OBSTACLES = [
             }
         },
         "NodeAffinityMismatch",
-        id="node affinity",
     ),
 ]
 
 
 async def test_real_schedulers_filters_hold_for_the_pinned_node(cluster: Running) -> None:
-    for number, row in enumerate(NODE_OBSTACLES):
-        spec, reason = row.values
+    for number, (spec, reason) in enumerate(NODE_OBSTACLES):
         await cluster.create(cluster.pods_path, pod(f"p{number}", opt_in(), **spec))
         await _waits_for(cluster, f"p{number}", reason)
     greedy = pod("greedy", opt_in())

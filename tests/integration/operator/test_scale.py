@@ -31,7 +31,8 @@ async def _run(cluster: Running, wanted: int) -> float:
     seconds = time.monotonic() - started
 
     async def run() -> bool:
-        return sum(one["status"]["phase"] == "Running" for one in await cluster.pods()) >= wanted
+        live = [one for one in await cluster.pods() if one["status"]["phase"] == "Running"]
+        return len(live) >= wanted
 
     await cluster.eventually(f"{wanted} pods run", run, 60.0)
     return seconds

@@ -45,7 +45,9 @@ class InMemoryApi:
         verb = self._begin("create", resource)
         if (resource.plural, metadata.get("namespace") or "", metadata["name"]) in self.objects:
             raise AlreadyExists(409, "AlreadyExists", metadata["name"])
-        stored = self.put(resource, obj | {"metadata": {"uid": f"made-{len(self.writes)}", "generation": 1, **metadata}})
+        stored = self.put(
+            resource, obj | {"metadata": {"uid": f"made-{len(self.writes)}", "generation": 1, **metadata}}
+        )
         return self._done(verb, stored)
 
     async def replace(self, resource: Resource, obj: Object, *, subresource: str | None = None) -> Object:

@@ -40,14 +40,14 @@ class Operator:
         recorder = SimpleNamespace(record=lambda regarding, type_, reason, *_: self.told.append((type_, reason)))
         counter = SimpleNamespace(add=lambda _, row: self.counted.append((row["operation"], row["result"])))
         self.context = ClaimContext(
-            client=cast(Client, api),
+            client=cast("Client", api),
             cluster=self.cluster,
             cycle=self.cycle,
             sizing=SIZING,
             isolator=ResourceIsolator(),
-            recorder=cast(EventRecorder, recorder),
+            recorder=cast("EventRecorder", recorder),
             clock=clock,
-            operations=cast(Counter, counter),
+            operations=cast("Counter", counter),
         )
         self.reconciler = ClaimReconciler(self.context)
         self._shown: dict[Informer, dict[str, dict[str, Any]]] = {}

@@ -104,7 +104,7 @@ async def ends_well(api: InMemoryApi, operator: Operator) -> None:
     assert len(operator.cluster.assumptions) == 0
 
 
-@pytest.mark.parametrize("number", range(1, 5), ids=["after {}".format(write) for write in FLOW])
+@pytest.mark.parametrize("number", range(1, 5), ids=[f"after {write}" for write in FLOW])
 async def test_killed_after_a_write_the_next_one_goes_on(api: InMemoryApi, clock: FakeClock, number: int) -> None:
     def kill(_: str) -> None:
         if len(api.writes) == number:
@@ -122,7 +122,7 @@ async def test_killed_after_a_write_the_next_one_goes_on(api: InMemoryApi, clock
     await ends_well(api, Operator(api, clock))
 
 
-@pytest.mark.parametrize("number", range(1, 5), ids=["of {}".format(write) for write in FLOW])
+@pytest.mark.parametrize("number", range(1, 5), ids=[f"of {write}" for write in FLOW])
 async def test_a_lost_answer_changes_nothing(api: InMemoryApi, operator: Operator, number: int) -> None:
     api.lost_answer = number
     await ends_well(api, operator)

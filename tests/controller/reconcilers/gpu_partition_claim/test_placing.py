@@ -34,7 +34,9 @@ MIDDLE = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "meta-llama
 @pytest.mark.parametrize(
     ("annotations", "want_reason", "want_words"),
     [
-        pytest.param(SMALL | {"aim.amd.com/model-id": "no/such"}, "UnknownModel", ["model-id: 'no/such'"], id="a model"),
+        pytest.param(
+            SMALL | {"aim.amd.com/model-id": "no/such"}, "UnknownModel", ["model-id: 'no/such'"], id="a model"
+        ),
         pytest.param(
             SMALL | {"aim.amd.com/precision": "mxfp4"},
             "UnsupportedPrecision",

@@ -80,6 +80,12 @@ async def test_each_patch_has_its_content_type(client: Client, api: FakeApiServe
     assert api.seen[-1].query == {"fieldManager": "us", "force": "true"}
 
 
+async def test_a_body_of_megabytes(client: Client, api: FakeApiServer) -> None:
+    await client.create(PODS, pod("a", x="y" * 900_000, z="y" * 900_000))
+    assert api.seen[-1].headers["Content-Length"] == str(len(api.seen[-1].body))
+    assert len(api.objects(PODS)["default/a"]["spec"]["z"]) == 900_000
+
+
 async def test_evict_asks_for_the_uid(client: Client, api: FakeApiServer) -> None:
     await client.evict("a", "default", uid="u")
     sent = orjson.loads(api.seen[-1].body)

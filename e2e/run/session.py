@@ -1,0 +1,104 @@
+"""One run from nothing: plane, install, nodes, operator, agents, examples; then looking until it is settled.
+
+Everything that was started is ended on the way out, in reverse, whatever the reason: settled, failed, interrupted.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.plane import Plane
+from e2e.plane.build import Binaries
+from e2e.run.expectation import Expectation
+from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_files, install
+from e2e.run.observer import Observer, observe
+from e2e.run.processes import start_agents, start_operator
+from e2e.run.report import Report, faults, report
+from e2e.run.screen import Screen
+from e2e.run.services import services, unfulfilled
+from e2e.run.settling import LIMIT_SECONDS, Settling
+from e2e.run.table import view
+
+TIME_SCALE = 0.5
+"""A mode change of one GPU takes about a second so, a reload of a node's driver twenty."""
+
+_LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`once`: end when settled, else look on until interrupted. `folder` takes tokens and logs of our processes."""
+
+    once: bool
+    folder: Path
+    time_scale: float = TIME_SCALE
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: what was counted, and a sentence for everything that is wrong."""
+
+    report: Report
+    problems: tuple[str, ...]
+
+
+async def run(settings: Settings, expectation: Expectation, binaries: Binaries, screen: Screen) -> Ended:
+    """Run it all. Returns when `once` is over. Raises PlaneError or RunError when something cannot start or died."""
+    async with AsyncExitStack() as stack:
+        screen.say("starting the control plane")
+        plane = await stack.enter_async_context(Plane(binaries=binaries, manifests=CRD_FILES))
+        screen.say(f"control plane ready after {plane.statistics.ready_seconds:.1f} s; installing")
+        await asyncio.to_thread(install, plane)
+        await asyncio.to_thread(add_gpu_nodes, plane, expectation.modes)
+        screen.say("starting the operator and the agents")
+        operator = await stack.enter_async_context(start_operator(plane, settings.folder))
+        agents = await stack.enter_async_context(
+            start_agents(plane, settings.folder, expectation.modes, time_scale=settings.time_scale)
+        )
+        # GPUs first: a model that asks before any are known would wait for a reason of the harness, not of its own.
+        await agents.wait_until("/readyz")
+        observer = await stack.enter_async_context(observe(plane))
+        await asyncio.to_thread(apply_files, plane, expectation.files)
+        screen.say(f"examples applied\n\n  export KUBECONFIG={plane.kubeconfig}\n")
+
+        def check() -> None:
+            plane.check()
+            operator.check()
+            agents.check()
+
+        ready_seconds = plane.statistics.ready_seconds
+        return await look(observer, expectation, screen, check, once=settings.once, plane_ready_seconds=ready_seconds)
+
+
+async def look(
+    observer: Observer,
+    expectation: Expectation,
+    screen: Screen,
+    check: Callable[[], None],
+    *,
+    once: bool,
+    plane_ready_seconds: float,
+) -> Ended:
+    """Look until all is as expected for five seconds, or the limit has passed, or a fault was seen."""
+    settling = Settling(started=time.monotonic())
+    while True:
+        check()
+        now, world = time.monotonic(), observer.world
+        found = services(world)
+        missing = unfulfilled(found, expectation.wishes)
+        settled = settling.look(now, as_expected=not missing)
+        ending = settled or (once and (settling.too_late(now) or bool(observer.double_allocations)))
+        screen.show(view(world, found, now - settling.started), final=ending)
+        screen.say(f"{len(expectation.wishes) - len(missing)} of {len(expectation.wishes)} services are as expected")
+        if once and ending:
+            problems = faults(world, observer.double_allocations)
+            if settling.too_late(now) and not settled:
+                problems += [f"not settled within {LIMIT_SECONDS:.0f} s", *missing]
+            counted = report(
+                world, found, observer.double_allocations, observer.gate_times.milliseconds, plane_ready_seconds
+            )
+            return Ended(counted, tuple(problems))
+        await asyncio.sleep(_LOOK_SECONDS)

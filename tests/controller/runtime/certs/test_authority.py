@@ -1,0 +1,60 @@
+"""Certificates verify, carry the asked names and times, and impossible ones are refused."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from controller.runtime.certs.authority import Authority, issue_leaf, make_authority
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return make_authority("aim webhooks", NOW, 10 * DAY)
+
+
+def test_the_leaf_is_signed_by_the_authority_for_the_names(authority: Authority) -> None:
+    made = issue_leaf(authority, ["a.svc", "a.ns.svc", "127.0.0.1", "::1"], NOW, DAY)
+    leaf = x509.load_pem_x509_certificate(made.certificate_pem)
+    leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(made.authority_pem))
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["a.svc", "a.ns.svc"]
+    assert names.get_values_for_type(x509.IPAddress) == [ip_address("127.0.0.1"), ip_address("::1")]
+
+
+def test_keys_and_times(authority: Authority) -> None:
+    made = issue_leaf(authority, ["a"], NOW, DAY)
+    leaf = x509.load_pem_x509_certificate(made.certificate_pem)
+    key = leaf.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert isinstance(key.curve, ec.SECP256R1)
+    assert leaf.not_valid_before_utc == NOW - timedelta(minutes=5)
+    assert leaf.not_valid_after_utc == made.not_after == NOW + DAY
+
+
+def test_the_authority_cannot_make_others(authority: Authority) -> None:
+    certificate = x509.load_pem_x509_certificate(authority.certificate_pem)
+    limits = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert (limits.ca, limits.path_length) == (True, 0)
+
+
+def test_the_keys_are_not_printed(authority: Authority) -> None:
+    assert "PRIVATE" not in repr(authority)
+    assert "PRIVATE" not in repr(issue_leaf(authority, ["a"], NOW, DAY))
+
+
+@pytest.mark.parametrize(
+    ("names", "lifetime", "want"),
+    [
+        pytest.param([], DAY, "names: empty", id="no names"),
+        pytest.param(["a"], 11 * DAY, "ends after the authority", id="longer than the authority"),
+    ],
+)
+def test_refused(authority: Authority, names: list[str], lifetime: timedelta, want: str) -> None:
+    with pytest.raises(ValueError, match=want):
+        issue_leaf(authority, names, NOW, lifetime)
