@@ -70,8 +70,12 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_documents(paths: Iterable[Path]) -> list[Document]:
-    """Every object of the files, in order. Raises BadInput."""
-    return [document for file in files_of(paths) for document in parse_documents(file, read_text(file))]
+    """Every object of the files, in order. Raises BadInput, also when there is none at all."""
+    files = files_of(paths)
+    found = [document for file in files for document in parse_documents(file, read_text(file))]
+    if not found:
+        raise BadInput(files[0], "document", "", "is all there is: no object", "write apiVersion, kind and metadata")
+    return found
 
 
 def read_text(file: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from api.group import MODEL_ID
 from controller.cli.documents import BadInput, parse_yaml, read_documents, read_text
@@ -57,19 +58,50 @@ def plan(
 def summary(plan: OfflinePlan) -> str:
     """The plan in one line."""
     return (
-        f"{len(plan.services)} services: {plan.placed} pods get a partition, {plan.pending} wait, "
-        f"{len(plan.changes)} mode changes"
+        f"{_counted(len(plan.services), 'service')}: {_counted(plan.placed, 'pod')} with a partition, "
+        f"{plan.pending} waiting, {_counted(len(plan.changes), 'mode change')}"
     )
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def table(plan: OfflinePlan) -> Table:
-    """The plan for people: a row for each service and outcome, equal replicas together."""
-    shown = Table("SERVICE", "MODEL", "PRECISION", "NEED", "PODS", "WHERE", "MODE", "WHY", title_justify="left")
+    """The plan for people: a row for each service and place, equal replicas together; below it a line a reason."""
+    shown = Table(caption=Text("\n".join(remarks(plan))), caption_justify="left", caption_style="")
+    for heading in ("SERVICE", "MODEL", "PRECISION", "NEED", "PODS", "WHERE", "MODE"):
+        shown.add_column(heading, overflow="fold")
     for service in plan.services:
         counted = Counter(_outcome(expected) for expected in service.replicas)
-        for (where, mode, why), pods in counted.items():
-            shown.add_row(service.workload.key, *_need_cells(service), str(pods), where, mode, why)
+        for (where, mode), pods in counted.items():
+            shown.add_row(service.workload.key, *_need_cells(service), str(pods), where, mode)
     return shown
+
+
+def remarks(plan: OfflinePlan) -> list[str]:
+    """A line for each mode change, and one for each service and reason to wait, in words for the first of its pods."""
+    return [line for service in plan.services for line in (*_changes(service), *_reasons(service))]
+
+
+def _changes(service: ServicePlan) -> list[str]:
+    return [
+        f"{service.workload.key} is placed once {change_text(expected.change)}"
+        for expected in service.replicas
+        if expected.placed is not None and expected.change is not None
+    ]
+
+
+def _reasons(service: ServicePlan) -> list[str]:
+    messages: dict[str, list[str]] = {}
+    for expected in service.replicas:
+        if expected.placed is None:
+            reason, message = why_not(expected)
+            messages.setdefault(reason, []).append(message)
+    return [
+        f"{service.workload.key} waits ({_counted(len(found), 'pod')}): {reason}: {found[0]}"
+        for reason, found in messages.items()
+    ]
 
 
 def _need_cells(service: ServicePlan) -> tuple[str, str, str]:
@@ -79,13 +111,9 @@ def _need_cells(service: ServicePlan) -> tuple[str, str, str]:
     return service.workload.pod.annotations.get(MODEL_ID, "-"), "-", "-"
 
 
-def _outcome(expected: Expected) -> tuple[str, str, str]:
+def _outcome(expected: Expected) -> tuple[str, str]:
     placed = expected.placed
-    if placed is not None:
-        changed = f"after {change_text(expected.change)}" if expected.change else ""
-        return placed.node.name, str(placed.mode), changed
-    reason, message = why_not(expected)
-    return "waits", "-", f"{reason}: {message}"
+    return ("waits", "-") if placed is None else (placed.node.name, str(placed.mode))
 
 
 def why_not(expected: Expected) -> tuple[str, str]:

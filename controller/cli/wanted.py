@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from api.group import GPU_SHARING, GROUP
 from api.v1beta1 import GPUSharingPolicy, InferenceService
 from controller.cli.documents import BadInput, Document
+from controller.cli.strictness import check_fields, check_quantities
 from controller.placement.demand import PodConstraints
 from controller.reconcilers.inference_service.backend import deployment_for
 from controller.translate.pod import PodView, constraints, pod_view
@@ -88,7 +89,7 @@ def _once(document: Document, seen: set[tuple[str, str]]) -> None:
 
 def _validated(document: Document, model: type[M]) -> M:
     try:
-        return model.model_validate(document.obj)
+        read = model.model_validate(document.obj)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
@@ -100,6 +101,8 @@ def _validated(document: Document, model: type[M]) -> M:
             f"is refused ({first['msg']})",
             f"see `kubectl explain {document.kind.lower()}.{path}`",
         ) from error
+    check_fields(document, read)
+    return read
 
 
 def _guarded(document: Document, read: "Reader") -> Workload | str:
@@ -120,8 +123,9 @@ def _service(document: Document) -> Workload:
     named = service.model_copy(
         update={"metadata": service.metadata.model_copy(update={"namespace": document.namespace})}
     )
-    deployment = deployment_for(named)
-    return _workload(document, deployment["spec"]["template"], named.spec.replicas, named)
+    template = deployment_for(named)["spec"]["template"]
+    check_quantities(document, template["spec"], "spec.predictor")
+    return _workload(document, template, named.spec.replicas, named)
 
 
 def _templated(replicas: str) -> "Reader":
@@ -136,19 +140,20 @@ def _templated(replicas: str) -> "Reader":
                 "is no count",
                 "write 0 or more",
             )
-        return _opted_in(document, spec["template"], asked)
+        return _opted_in(document, spec["template"], asked, "spec.template.spec")
 
     return read
 
 
 def _pod(document: Document) -> Workload | str:
-    return _opted_in(document, document.obj, 1)
+    return _opted_in(document, document.obj, 1, "spec")
 
 
-def _opted_in(document: Document, template: Json, replicas: int) -> Workload | str:
+def _opted_in(document: Document, template: Json, replicas: int, path: str) -> Workload | str:
     annotations = (template.get("metadata") or {}).get("annotations") or {}
     if annotations.get(GPU_SHARING, "false") == "false":
         return f"{document.file}: {document.kind} {document.name} does not opt in ({GPU_SHARING}): skipped"
+    check_quantities(document, template["spec"], path)
     return _workload(document, template, replicas, None)
 
 

@@ -9,10 +9,12 @@ import typer
 
 from controller.cli.crds import crds
 from controller.cli.inventory import inventory
+from controller.cli.output import refuse
 from controller.cli.plan import plan
 from controller.cli.size import size
 from controller.entrypoints.operator_options import OperatorOptions
 from controller.entrypoints.run_agent import agent
+from controller.runtime.client.configuration import ConfigurationError
 from controller.telemetry.logs import configure_logs
 
 app = typer.Typer(
@@ -63,8 +65,11 @@ def operator(
 def _run(main: Coroutine[object, object, None]) -> None:
     import uvloop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+    except ConfigurationError as error:
+        refuse(str(error))
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
 from controller.telemetry.metrics import Metrics
 from controller.webhooks.pod_gate import PodGate
-from controller.webhooks.registration import PATH, register
+from controller.webhooks.registration import PATH, Registration
 
 log = structlog.get_logger(__name__)
 
@@ -59,10 +59,15 @@ class Operator:
         self._sizing = ModelSizingConfig(Catalog.bundled())
         self._certificate = self._make_certificate()
         self._webhook = WebhookServer(options.bind_host, options.webhook_port, self._certificate)
+        self._registration = Registration(client, clock, self._client_config)
         self._health = HealthServer(
             options.bind_host,
             options.metrics_port,
-            {"manager": lambda: self._manager.ready, "webhook": lambda: self._webhook.serving},
+            {
+                "manager": lambda: self._manager.ready,
+                "webhook": lambda: self._webhook.serving,
+                "registration": self._registration.verdict,
+            },
             metrics=self._metrics.exposition,
         )
         self._wire()
@@ -81,7 +86,8 @@ class Operator:
         for informer in self._cluster.informers:
             self._manager.add_informer(informer)
         self._manager.add(self._recorder)
-        self._manager.add(_Registration(self))
+        self._manager.add(self._registration)
+        self._manager.add(_PortsFile(self))
         self._wire_claims()
         self._wire_services()
         self._wire_nodes()
@@ -164,13 +170,17 @@ class Operator:
             if plan.spec.node == name and plan.metadata.uid
         ]
 
-    async def announce(self) -> None:
-        """Make the webhook known and write the ports, once everything listens."""
+    def _client_config(self) -> dict[str, str]:
+        """What the API server must know of the webhook, once it listens."""
+        config = {"caBundle": self._certificate.ca_bundle}
         host = self._options.webhook_url_host
-        url = f"https://{host}:{self._webhook.port}{PATH}" if host else None
-        await register(self._client, self._certificate.ca_bundle, url)
+        return config if host is None else {**config, "url": f"https://{host}:{self._webhook.port}{PATH}"}
+
+    async def announce(self) -> None:
+        """Write the ports once the webhook is registered."""
+        await self._registration.wait_registered()
         ports = {"webhook": self._webhook.port, "metrics": self._health.port}
-        log.info("operator listens", **ports, url=url)
+        log.info("operator listens", **ports)
         if self._options.ports_file is not None:
             temporary = self._options.ports_file.with_suffix(".tmp")
             temporary.write_text(json.dumps(ports))
@@ -184,8 +194,8 @@ class Operator:
             self._metrics.close()
 
 
-class _Registration:
-    """Registers the webhook once informers are synced, then has nothing more to do."""
+class _PortsFile:
+    """Tells whoever started the process which ports it took, then has nothing more to do."""
 
     def __init__(self, operator: Operator) -> None:
         self._operator = operator

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when settled as expected or, without --once, after Ctrl-C; 1 otherwise; 130 interrupted once."""
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder = ROOT / "build" / "run" / str(os.getpid())
+    folder = options.folder or ROOT / "build" / "run" / str(os.getpid())
     try:
         wanted = expectation(options.examples)
         with Screen(once=options.once) as screen:
@@ -76,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="end when settled, with one line of JSON on stdout")
     parser.add_argument(
         "--examples", type=Path, default=ROOT / "examples", help="folder of YAML to apply (default: examples/)"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="new folder for our processes' tokens and logs, kept after a failure (build/run/PID)",
     )
     return parser
 

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -193,3 +193,16 @@ async def _running(worker: Worker) -> AsyncIterator[Worker]:
         yield worker
     finally:
         await worker.close()
+
+
+def wait_for_heartbeats(plane: Plane, nodes: Iterable[str]) -> None:
+    """Block until every node's agent has a Lease, and with it the operator's trust. Raises NotReady, ComponentDied.
+
+    Models that ask before would be placed among the nodes known by then, and modes be changed for want of others.
+    """
+    wanted = set(nodes)
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
+    plane.wait_until(
+        lambda: wanted <= {lease["metadata"]["name"] for lease in plane.admin.get(leases)["items"]},
+        f"agents of {', '.join(sorted(wanted))} send heartbeats",
+    )

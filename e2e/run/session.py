@@ -15,7 +15,7 @@ from e2e.plane.build import Binaries
 from e2e.run.expectation import Expectation
 from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_files, install
 from e2e.run.observer import Observer, observe
-from e2e.run.processes import start_agents, start_operator
+from e2e.run.processes import start_agents, start_operator, wait_for_heartbeats
 from e2e.run.report import Report, faults, report
 from e2e.run.screen import Screen
 from e2e.run.services import services, unfulfilled
@@ -58,8 +58,8 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
         agents = await stack.enter_async_context(
             start_agents(plane, settings.folder, expectation.modes, time_scale=settings.time_scale)
         )
-        # GPUs first: a model that asks before any are known would wait for a reason of the harness, not of its own.
         await agents.wait_until("/readyz")
+        await asyncio.to_thread(wait_for_heartbeats, plane, expectation.modes)
         observer = await stack.enter_async_context(observe(plane))
         await asyncio.to_thread(apply_files, plane, expectation.files)
         screen.say(f"examples applied\n\n  export KUBECONFIG={plane.kubeconfig}\n")

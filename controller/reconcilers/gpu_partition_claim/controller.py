@@ -5,6 +5,7 @@ from api.object import dump
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for, need_of
+from controller.reconcilers.gpu_partition_claim.adopting import adopt, adoptable
 from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Binding
 from controller.reconcilers.gpu_partition_claim.confirming import Confirming
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -79,9 +80,12 @@ class ClaimReconciler:
         return view if view is not None and view.uid == pod_ref.uid else None
 
     async def _admit(self, request: Request) -> Result:
-        """A gated pod without a claim gets one."""
+        """A gated pod without a claim gets one; so does a running one whose claim was deleted."""
         self._context.cycle.withdraw(request.key)
-        pod = self._first_gated(request.key)
+        present = self._cluster.resource_claim_table.get(request.key)
+        pods = self._pods_naming(request.key)
+        held = next((pod for pod in pods if adoptable(present, pod)), None)
+        pod = held or next((pod for pod in pods if pod.gated), None)
         if pod is None:
             return Result()
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
@@ -92,14 +96,18 @@ class ClaimReconciler:
             created = await self._context.client.create(GPU_PARTITION_CLAIMS, body)
         except AlreadyExists:
             return Result()
+        fresh = GPUPartitionClaim.model_validate(created)
+        if held is not None and present is not None:
+            await adopt(self._context, self._writer, fresh, present)
+            return Result()
         self._context.count("admit", "unsized" if isinstance(need, Unsized) else "success")
-        return await self._serve(request.key, GPUPartitionClaim.model_validate(created), pod)
+        return await self._serve(request.key, fresh, pod)
 
-    def _first_gated(self, key: str) -> PodView | None:
-        """The pod that the claim is for: of several that name it, the oldest gated one."""
+    def _pods_naming(self, key: str) -> list[PodView]:
+        """Live pods that name the claim, the oldest first: it is the first gated one's."""
         found = []
         for raw in self._cluster.pods.store.by_index("claim", key):
             view = self._cluster.pod_table.view(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}")
-            if view is not None and view.gated and not view.terminal and not view.deleting:
+            if view is not None and not view.terminal and not view.deleting:
                 found.append(view)
-        return min(found, key=lambda view: (view.created_seconds, view.name), default=None)
+        return sorted(found, key=lambda view: (view.created_seconds, view.name))

@@ -23,6 +23,7 @@ from controller.runtime.client.tls import client_context
 
 # Idle connections are ours to drop before a server or balancer does (apiserver: 90 s and more): a request written
 # to a connection that the other end is closing is a lost write.
+_CLOSING_TURNS = 3
 _KEEPALIVE_SECONDS = 45.0
 _CONNECT_SECONDS = 10.0
 _NO_LIMIT = 0
@@ -67,6 +68,10 @@ class Transport:
             if session is not None:
                 await session.close()
         self._requests = self._watches = None
+        # A closed TLS connection lets go of its socket in callbacks of the loop, two deep (the TLS layer, then the
+        # socket below it); whoever closes the loop right after us would leave sockets to the garbage collector.
+        for _turn in range(_CLOSING_TURNS):
+            await asyncio.sleep(0)
 
     async def send(self, request: HttpRequest) -> bytes:
         """The body of a 2xx answer. Raises ApiError's tree; a cancelled call drops its connection."""

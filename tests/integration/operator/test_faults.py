@@ -135,3 +135,20 @@ async def _status(cluster: Running, path: str) -> int:
     url = f"http://127.0.0.1:{cluster.operator.ports['metrics']}{path}"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status
+
+
+async def test_deleted_records_come_back(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as cluster:
+        await cluster.create(cluster.pods_path, pod("runs", opt_in()))
+        (before,) = await cluster.all_allocated(1)
+        await cluster.delete(f"{cluster.claims_path}/{before['metadata']['name']}")
+
+        async def again() -> Object | None:
+            for claim in await cluster.claims():
+                if claim["metadata"]["uid"] != before["metadata"]["uid"] and claim.get("status", {}).get("allocation"):
+                    return claim
+            return None
+
+        after = await cluster.eventually("the claim of a running pod is made again", again)
+        assert after["status"]["phase"] == "Allocated"
+        assert after["status"]["allocation"] == before["status"]["allocation"]

@@ -253,7 +253,8 @@ async def test_run_decides_bursts_together_and_again_when_something_changed() ->
 
 @pytest.mark.looptime
 async def test_run_looks_again_by_itself_while_somebody_waits() -> None:
-    fed, woken = FedCluster(), []
+    fed = FedCluster()
+    woken: list[str] = []
     cycle = PlacementCycle(fed.cluster, ModelScheduler(), LoopClock(), woken.append)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(cycle.run())
@@ -266,7 +267,8 @@ async def test_run_looks_again_by_itself_while_somebody_waits() -> None:
 
 
 async def test_one_failed_cycle_does_not_end_placement() -> None:
-    fed, woken = FedCluster(), []
+    fed = FedCluster()
+    woken: list[str] = []
     scheduler = ModelScheduler()
     cycle = PlacementCycle(fed.cluster, scheduler, fed.clock, woken.append)
     fed.add_node("worker-0", gpu(0))

@@ -1,0 +1,394 @@
+"""`aim-gpu plan`: the answer to good files, and what is said about bad ones."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from controller.cli.offline_nodes import default_nodes, placement_node
+from controller.cli.plan import plan
+from controller.placement.decision import Placed
+from controller.placement.demand import Demand
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.snapshot import Snapshot
+from controller.sizing.catalog import Catalog
+from controller.sizing.requirement import ModelSizingConfig, SizingRequest
+from tests.builders.demand import constrained, demand
+from tests.builders.gpu import GIB
+
+app = typer.Typer()
+app.command()(plan)
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+SMALL, HALF, WHOLE = "Qwen/Qwen3-4B", "Qwen/Qwen3-32B", "meta-llama/Llama-3.3-70B-Instruct"
+HUGE = "deepseek-ai/DeepSeek-V3"
+LIMITS = {"maxModelLen": 2048, "maxConcurrency": 3}
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes objects, or a text, to a file and gives its path."""
+
+    def written(*contents: Any, name: str = "given.yaml") -> Path:
+        path = tmp_path / name
+        text = contents[0] if isinstance(contents[0], str) else "\n---\n".join(map(json.dumps, contents))
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return written
+
+
+def service(name: str, model: str = SMALL, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": name, "namespace": "team"},
+        "spec": {"model": {"id": model}} | spec,
+    }
+
+
+def template(model: str | None = SMALL, **annotations: str) -> dict[str, Any]:
+    asked = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": model} if model else {}
+    own = {f"aim.amd.com/{name.replace('_', '-')}": value for name, value in annotations.items()}
+    return {"metadata": {"annotations": asked | own}, "spec": {"containers": [{"name": "engine", "image": "engine"}]}}
+
+
+def workload(kind: str, name: str, spec: dict[str, Any], api_version: str = "apps/v1") -> dict[str, Any]:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "team"}, "spec": spec}
+
+
+def pod(name: str = "chat", **annotations: str) -> dict[str, Any]:
+    made = template(**annotations)
+    return {"apiVersion": "v1", "kind": "Pod", "spec": made["spec"], "metadata": {"name": name, **made["metadata"]}}
+
+
+def policy(approval: str = "Auto", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "GPUSharingPolicy",
+        "metadata": {"name": "everywhere"},
+        "spec": {"nodeSelector": {}, "validatedOnly": False, "repartition": {"enabled": True, "approval": approval}}
+        | spec,
+    }
+
+
+NODES = {"nodes": [{"name": "only", "product": "MI300X", "gpus": 1, "mode": "SPX/NPS1"}]}
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def planned(*arguments: object) -> dict[str, Any]:
+    result = invoke(*arguments, "-o", "json")
+    assert result.exit_code == 0, result.stderr
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+def replicas(answer: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    return {service["name"]: service["replicas"] for service in answer["services"]}
+
+
+# The answer ----------------------------------------------------------------------------------------------------------
+
+
+def test_json_has_every_field_and_no_other(write: Write) -> None:
+    answer = planned("-f", write(service("chat")))
+    assert list(answer) == ["nodes", "services", "changes", "placed", "pending"]
+    assert answer["nodes"][1] == {"name": "gpu-b", "product": "MI300X", "gpus": 8, "mode": "CPX/NPS4"}
+    (only,) = answer["services"]
+    assert list(only) == ["kind", "namespace", "name", "model", "precision", "need_bytes", "replicas"]
+    assert (only["kind"], only["namespace"], only["name"]) == ("InferenceService", "team", "chat")
+    (place,) = only["replicas"]
+    assert place == {
+        "placed": True,
+        "node": "gpu-b",
+        "bdf": "0000:05:00.0",
+        "partition": 0,
+        "mode": "CPX/NPS4",
+        "bytes": 24574 * 2**20,
+        "change": None,
+    }
+    assert (answer["placed"], answer["pending"], answer["changes"]) == (1, 0, [])
+
+
+def test_need_is_what_sizing_finds(write: Write) -> None:
+    asked = service("chat") | {"spec": {"model": {"id": SMALL, "precision": "int8"} | LIMITS}}
+    (only,) = planned("-f", write(asked))["services"]
+    sizing = ModelSizingConfig(Catalog.bundled())
+    want = sizing.size(SizingRequest(SMALL, only["precision"], max_model_len=2048, max_concurrency=3))
+    assert (only["precision"], only["need_bytes"]) == ("int8", want.total_bytes)
+
+
+def test_the_examples_are_planned_as_they_declare() -> None:
+    answer = planned("-f", EXAMPLES, "--nodes", EXAMPLES / "cluster" / "nodes.yaml")
+    waiting = {name: rows[0]["reason"] for name, rows in replicas(answer).items() if not rows[0]["placed"]}
+    assert waiting == {"deepseek-v3": "TooLargeForAnyGPU"}
+    assert len(answer["services"]) == 12
+    assert len(answer["changes"]) == 1
+    assert answer["nodes"] == planned("-f", EXAMPLES)["nodes"]
+
+
+def test_places_are_those_of_the_scheduler_on_the_same_nodes(write: Write) -> None:
+    models = {"a": SMALL, "b": HALF, "c": WHOLE, "d": SMALL, "e": HUGE, "f": HALF}
+    answer = planned("-f", write(*(service(name, model) for name, model in models.items())))
+    snapshot = Snapshot(placement_node(node, (), {}) for node in default_nodes())
+    decisions = ModelScheduler().cycle(snapshot, [_demand(i, *row) for i, row in enumerate(models.items())])
+    want = {one.key.partition("/")[2]: _place(decision) for one, decision in decisions}
+    got = {name: _told(rows[0]) for name, rows in replicas(answer).items()}
+    assert got == want
+    assert sum(place is not None for place in want.values()) == 5
+
+
+def _demand(index: int, name: str, model: str) -> Demand:
+    need = ModelSizingConfig(Catalog.bundled()).size(SizingRequest(model)).total_bytes
+    return demand(f"team/{name}", need / GIB, created_seconds=float(index), pod=constrained())
+
+
+def _place(decision: object) -> tuple[str, str, int] | None:
+    if not isinstance(decision, Placed):
+        return None
+    return decision.node.name, decision.gpu.bdf, decision.partition.id.index
+
+
+def _told(row: dict[str, Any]) -> tuple[str, str, int] | None:
+    return (row["node"], row["bdf"], row["partition"]) if row["placed"] else None
+
+
+@pytest.mark.parametrize(
+    ("obj", "want"),
+    [
+        pytest.param(workload("Deployment", "x", {"replicas": 2, "template": template()}), 2, id="deployment"),
+        pytest.param(workload("StatefulSet", "x", {"template": template()}), 1, id="statefulset without replicas"),
+        pytest.param(workload("ReplicaSet", "x", {"replicas": 3, "template": template()}), 3, id="replicaset"),
+        pytest.param(
+            workload("Job", "x", {"parallelism": 2, "template": template()}, "batch/v1"), 2, id="job by parallelism"
+        ),
+        pytest.param(pod("x"), 1, id="pod"),
+        pytest.param(service("x", replicas=4), 4, id="our service"),
+        pytest.param(service("x", replicas=0), 0, id="scaled to zero"),
+    ],
+)
+def test_each_entry_counts_its_pods(write: Write, obj: dict[str, Any], want: int) -> None:
+    answer = planned("-f", write(obj))
+    assert len(replicas(answer)["x"]) == want == answer["placed"]
+
+
+@pytest.mark.parametrize(
+    ("obj", "want"),
+    [
+        pytest.param(
+            workload("Deployment", "web", {"template": template(None)}),
+            "Deployment web does not opt in",
+            id="no opt-in",
+        ),
+        pytest.param(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}},
+            "ConfigMap c is not planned for",
+            id="a kind without pods",
+        ),
+    ],
+)
+def test_what_asks_for_nothing_is_skipped_and_said(write: Write, obj: dict[str, Any], want: str) -> None:
+    result = invoke("-f", write(obj), "-o", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["services"] == []
+    assert want in result.stderr
+    assert "nothing here asks for a GPU partition" in result.stderr
+
+
+def test_every_note_stands_on_its_own_line(write: Write) -> None:
+    result = invoke("-f", write(service("chat"), workload("Deployment", "web", {"template": template(None)})))
+    notes = result.stderr.splitlines()
+    assert [note.split(" ")[0] for note in notes] == [notes[0].split(" ")[0], "no", "1"]
+    assert notes[1].startswith("no --nodes given, taken are gpu-a 8xMI300X SPX/NPS1, gpu-b")
+    assert notes[2] == "1 service: 1 pod with a partition, 0 waiting, 0 mode changes"
+
+
+def test_the_table_has_a_row_a_place_and_a_line_a_reason(write: Write) -> None:
+    result = invoke("-f", write(service("chat", replicas=3), service("giant", HUGE, replicas=2)))
+    assert result.exit_code == 0
+    (row,) = [line for line in result.stdout.splitlines() if "team/chat" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")][4:] == ["3", "gpu-b", "CPX/NPS4"]
+    assert "team/giant waits (2 pods): TooLargeForAnyGPU: the model needs" in result.stdout
+
+
+# Mode changes --------------------------------------------------------------------------------------------------------
+
+
+def test_an_automatic_change_makes_a_place(write: Write) -> None:
+    nodes = write(NODES, name="nodes.yaml")
+    answer = planned("-f", write(service("a", HALF), service("b", HALF), policy()), "--nodes", nodes)
+    # whole GPU first: best fit; there is nothing smaller, and the second finds the only GPU held
+    assert replicas(answer)["a"][0]["placed"]
+    assert replicas(answer)["b"][0]["reason"] == "NoFreePartition"
+    assert "no mode change" in replicas(answer)["b"][0]["message"]
+
+    wanted = service("a", HALF, gpuSharing={"partition": {"mode": "DPX/NPS1"}})
+    answer = planned("-f", write(wanted, policy()), "--nodes", nodes)
+    (place,) = replicas(answer)["a"]
+    (change,) = answer["changes"]
+    assert (place["placed"], place["mode"], place["change"]) == (True, "DPX/NPS1", change)
+    assert (change["node"], change["policy"], change["approval"]) == ("only", "everywhere", "Auto")
+    assert change["gpus"] == [{"bdf": place["bdf"], "from": "SPX/NPS1", "to": "DPX/NPS1"}]
+
+
+@pytest.mark.parametrize(
+    ("rule", "want_change", "want_words"),
+    [
+        pytest.param(policy("Manual"), True, "policy everywhere asks for an approval", id="a person must approve"),
+        pytest.param(policy(allowedModes=["SPX/NPS1"]), False, "no mode change", id="the policy has not got the mode"),
+        pytest.param(policy(paused=True), False, "", id="paused"),
+        pytest.param(None, False, "no mode change", id="no policy"),
+    ],
+)
+def test_without_an_automatic_change_it_waits(
+    write: Write, rule: dict[str, Any] | None, want_change: bool, want_words: str
+) -> None:
+    nodes = write(NODES, name="nodes.yaml")
+    wanted = service("a", HALF, gpuSharing={"partition": {"mode": "DPX/NPS1"}})
+    answer = planned("-f", write(*filter(None, (wanted, rule))), "--nodes", nodes)
+    (row,) = replicas(answer)["a"]
+    assert not row["placed"]
+    assert row["reason"]
+    assert (row["change"] is not None) == want_change
+    assert want_words in row["message"]
+    assert answer["changes"] == []
+
+
+# Bad input -----------------------------------------------------------------------------------------------------------
+
+
+def with_request(quantity: str) -> dict[str, Any]:
+    made = pod()
+    made["spec"]["containers"][0]["resources"] = {"requests": {"cpu": quantity}}
+    return made
+
+
+PARTITION = "spec.gpuSharing.partition"
+
+
+@pytest.mark.parametrize(
+    ("content", "want"),
+    [
+        pytest.param("", ("document", "''", "write apiVersion, kind and metadata"), id="empty"),
+        pytest.param("# only words\n---\n", ("document", "write apiVersion"), id="empty but for a comment"),
+        pytest.param("a: [1\n", ("line 2, column 1", "is no YAML", "correct the text there"), id="not YAML"),
+        pytest.param("- 1", ("document: [1]", "is no object", "write apiVersion"), id="a list"),
+        pytest.param("kind: Pod\n", ("apiVersion: None", "give each object its apiVersion"), id="no apiVersion"),
+        pytest.param("apiVersion: v1\nkind: Pod\nmetadata: {}\n", ("metadata.name: {}", "name the Pod"), id="no name"),
+        pytest.param(
+            service("a", gpuSharing={"partition": {"mode": "CPX/NPS9"}}),
+            (f"InferenceService a: {PARTITION}.mode: 'CPX/NPS9'", "kubectl explain"),
+            id="unknown mode in a service",
+        ),
+        pytest.param(
+            pod(partition_mode="CPX-NPS9"),
+            ("Pod chat: aim.amd.com/partition-mode: 'CPX-NPS9'", "such as CPX/NPS4"),
+            id="unknown mode in an annotation",
+        ),
+        pytest.param(
+            service("a", gpuSharing={"partition": {"minMemory": "lots"}}),
+            (f"{PARTITION}.minMemory: 'lots'", f"kubectl explain inferenceservice.{PARTITION}.minMemory"),
+            id="bad quantity in a service",
+        ),
+        pytest.param(
+            with_request("many"),
+            ("spec.containers.0.resources.requests.cpu: 'many'", "write e.g. 500m"),
+            id="bad quantity in a pod",
+        ),
+        pytest.param(
+            service("a", predictor={"containers": [{"name": "a", "resources": {"limits": {"memory": "1 GB"}}}]}),
+            ("spec.predictor.containers.0.resources.limits.memory: '1 GB'", "4Gi"),
+            id="bad quantity in a service's container",
+        ),
+        pytest.param(
+            service("a", gpuSharing={"partition": {"memory": "16Gi"}}),
+            (f"{PARTITION}.memory: '16Gi'", "does not exist", f"kubectl explain inferenceservice.{PARTITION}`"),
+            id="misspelt field",
+        ),
+        pytest.param(
+            service("a") | {"spec": {"model": {}}},
+            ("InferenceService a: spec.model.id", "kubectl explain"),
+            id="missing field",
+        ),
+        pytest.param(
+            workload("Deployment", "a", {"replicas": "many", "template": template()}),
+            ("Deployment a: spec.replicas: 'many'", "write 0 or more"),
+            id="replicas are no count",
+        ),
+        pytest.param(
+            workload("Deployment", "a", {"replicas": 1}),
+            ("Deployment a: spec", "kubectl apply --dry-run=server"),
+            id="no template",
+        ),
+        pytest.param(pod(gpu_sharing="yes"), ("aim.amd.com/gpu-sharing: 'yes'",), id="opt-in is neither"),
+    ],
+)
+def test_a_bad_file_ends_with_2_and_names_file_field_value_remedy(
+    write: Write, content: Any, want: tuple[str, ...]
+) -> None:
+    file = write(content)
+    _assert_refused(invoke("-f", file, "-o", "json"), file, want)
+
+
+def test_the_same_object_twice_is_refused(write: Write) -> None:
+    file = write(service("a"), service("a"))
+    _assert_refused(invoke("-f", file), file, ("metadata.name: 'a' is given twice", "keep one"))
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        pytest.param("absent.yaml", ("absent.yaml' is not there", "name a YAML file"), id="missing"),
+        pytest.param("empty", ("holds no YAML", "name a YAML file, or a directory with some"), id="folder without any"),
+    ],
+)
+def test_a_path_without_a_file_is_refused(tmp_path: Path, name: str, want: tuple[str, ...]) -> None:
+    (tmp_path / "empty").mkdir()
+    _assert_refused(invoke("-f", tmp_path / name), tmp_path / name, want)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "binary.yaml"
+    file.write_bytes(b"\xff\xfe")
+    _assert_refused(invoke("-f", file), file, ("cannot be read", "name a readable text file"))
+
+
+@pytest.mark.parametrize(
+    ("content", "want"),
+    [
+        pytest.param({"nodes": []}, ("nodes: []", "write e.g. nodes:"), id="no node"),
+        pytest.param({"nodes": [{"name": "a", "gpus": 9}]}, ("nodes.0.gpus: 9",), id="more GPUs than a server has"),
+        pytest.param({"nodes": [{"name": "a", "gpu": 8}]}, ("nodes.0.gpu: 8",), id="unknown key"),
+        pytest.param({"nodes": [{"name": "a", "mode": "CPX/NPS9"}]}, ("nodes.0.mode: 'CPX/NPS9'",), id="unknown mode"),
+        pytest.param(
+            {"nodes": [{"name": "a", "product": "MI210", "mode": "CPX/NPS4"}]},
+            ("nodes.0.mode: 'CPX/NPS4'",),
+            id="a mode that the GPU has not got",
+        ),
+        pytest.param({"nodes": [{"name": "a", "product": "H100"}]}, ("nodes.0.product: 'H100'", "MI300X"), id="GPU"),
+        pytest.param(
+            {"nodes": [{"name": "a"}, {"name": "a"}]}, ("nodes.1.name: 'a'", "name each node once"), id="twice"
+        ),
+        pytest.param("", ("document: 0", "write one, with the list `nodes`"), id="empty"),
+    ],
+)
+def test_bad_nodes_are_refused_likewise(write: Write, content: Any, want: tuple[str, ...]) -> None:
+    nodes = write(content, name="nodes.yaml")
+    _assert_refused(invoke("-f", write(service("a")), "--nodes", nodes), nodes, want)
+
+
+def _assert_refused(result: Result, file: Path, want: tuple[str, ...]) -> None:
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {file}: ")
+    assert len(result.stderr.splitlines()) == 1
+    for text in want:
+        assert text in result.stderr

@@ -1,0 +1,79 @@
+import pytest
+
+from api.object import dump
+from api.quantity import parse_quantity
+from api.v1beta1 import InferenceService
+from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, need_of
+from controller.translate.pod import PodView, pod_view
+from tests.builders.pod import pod
+from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
+from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
+
+
+def view(**annotations: str) -> PodView:
+    wishes = {f"aim.amd.com/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return pod_view(pod(annotations=SMALL | wishes))
+
+
+def test_a_need_is_the_sizing_of_what_was_asked() -> None:
+    need = need_of(view(precision="bf16", max_model_len="4096", max_concurrency="2"), SIZING)
+    assert isinstance(need, Need)
+    assert (need.sizing.precision, need.sizing.max_model_len, need.sizing.max_concurrency) == ("bf16", 4096, 2)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "want_reason"),
+    [
+        pytest.param({"model_id": "no/such"}, "UnknownModel", id="an unknown model"),
+        pytest.param({"precision": "mxfp4"}, "UnsupportedPrecision", id="a precision it has not got"),
+        pytest.param({"max_model_len": "999999"}, "LengthTooLong", id="too long"),
+        pytest.param({"max_concurrency": "70000"}, "OutOfRange", id="too many"),
+        pytest.param({"max_concurrency": "x"}, "InvalidRequest", id="malformed"),
+    ],
+)
+def test_what_cannot_be_sized_names_the_annotation_and_its_value(annotations: dict[str, str], want_reason: str) -> None:
+    ((field, value),) = annotations.items()
+    need = need_of(view(**annotations), SIZING)
+    assert isinstance(need, Unsized)
+    assert need.reason == want_reason
+    assert need.message.startswith(f"aim.amd.com/{field.replace('_', '-')}: {value!r} ")
+
+
+def test_the_claim_is_the_pods_own_and_says_what_it_needs() -> None:
+    made = view(partition_mode="CPX/NPS4", policy="gold")
+    need = need_of(made, SIZING)
+    assert isinstance(need, Need)
+    claim = dump(claim_for(made, "aim-a", need, None))
+    (owner,) = claim["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("Pod", made.uid, True)
+    assert claim["spec"]["podRef"] == {"name": "model-0", "uid": "uid-model-0"}
+    assert parse_quantity(claim["spec"]["requirement"]["memory"]) == need.sizing.total_bytes
+    assert claim["spec"]["requirement"]["modes"] == ["CPX/NPS4"]
+    assert (claim["spec"]["policyRef"], claim["spec"]["model"]["id"]) == ("gold", "Qwen/Qwen3-4B")
+
+
+def test_a_claim_without_sizing_carries_no_memory() -> None:
+    claim = dump(claim_for(view(), "aim-a", Unsized("UnknownModel", "no"), None))
+    assert "memory" not in claim["spec"]["requirement"]
+    assert "model" not in claim["spec"]
+
+
+@pytest.mark.parametrize(
+    ("least", "want"),
+    [
+        pytest.param("1Gi", None, id="less than the model needs"),
+        pytest.param("64Gi", 64 << 30, id="more than it needs"),
+    ],
+)
+def test_a_service_can_ask_for_more_memory(least: str, want: int | None) -> None:
+    service = InferenceService.model_validate(
+        {
+            "metadata": {"name": "s", "namespace": "team-a"},
+            "spec": {"model": {"id": "Qwen/Qwen3-4B"}, "gpuSharing": {"partition": {"minMemory": least}}},
+        }
+    )
+    need = need_of(view(), SIZING)
+    assert isinstance(need, Need)
+    memory = claim_for(view(), "aim-a", need, service).spec.requirement.memory
+    assert memory is not None
+    assert parse_quantity(memory) == (want or need.sizing.total_bytes)

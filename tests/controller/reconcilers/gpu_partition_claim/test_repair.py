@@ -1,0 +1,96 @@
+import pytest
+
+from api.v1beta1 import GPUPartitionClaim
+from controller.placement.demand import Requirement
+from controller.placement.snapshot import Snapshot
+from controller.reconcilers.gpu_partition_claim.repair import (
+    PATIENCE_SECONDS,
+    Repair,
+    Repin,
+    Replace,
+    Stuck,
+    Wait,
+    judge,
+    pinned_demand,
+    taken_by_other,
+    unschedulable,
+)
+from controller.translate.resource_claim import resource_claim_view
+from tests.builders.claim import bound_claim
+from tests.builders.gpu import FOREIGN, GIB, OURS, full, gpu
+from tests.builders.node import node
+from tests.builders.pod import pod
+from tests.builders.resource_claim import resource_claim
+
+ROOM = Snapshot([node("worker-0", gpu(0, holders={0: FOREIGN, 1: OURS})), node("worker-1")])
+FULL = Snapshot([node("worker-0", full(0)), node("worker-1")])
+SILENT = Snapshot([node("worker-0", gpu(0, holders={0: FOREIGN}), fresh=False)])
+CORDONED = Snapshot([node("worker-0", gpu(0, holders={0: FOREIGN}), unschedulable=True, ready=False)])
+GONE = Snapshot([node("worker-1")])
+
+
+def verdict(
+    snapshot: Snapshot, *, taken: bool = True, refused: bool = True, owned: bool = True, age: float = 31.0
+) -> Repair:
+    claim = GPUPartitionClaim.model_validate(bound_claim())
+    wanted = pinned_demand("team-a/aim-a", "u", "team-a", Requirement(16 * GIB))
+    return judge(snapshot, claim, wanted, taken=taken, refused=refused, owned=owned, age=age)
+
+
+@pytest.mark.parametrize(
+    ("found", "want"),
+    [
+        pytest.param(verdict(ROOM, age=0.0), Wait(PATIENCE_SECONDS), id="the scheduler has its 30 s"),
+        pytest.param(verdict(ROOM, age=29.0), Wait(1.0), id="and no more"),
+        pytest.param(verdict(ROOM, taken=False, refused=False), Wait(PATIENCE_SECONDS), id="no word against the pin"),
+        pytest.param(verdict(FULL), Replace(), id="nothing left on the node, the pod has a controller"),
+        pytest.param(verdict(FULL, owned=False), Stuck(), id="nothing left, and nobody would make another pod"),
+        pytest.param(verdict(GONE), Replace(), id="the node is gone"),
+        pytest.param(verdict(SILENT), Replace(), id="a silent agent's inventory binds nothing"),
+        pytest.param(verdict(ROOM, taken=False), Replace(), id="refused for another reason than the device"),
+    ],
+)
+def test_verdicts(found: Repair, want: Repair) -> None:
+    assert found == want
+
+
+@pytest.mark.parametrize("snapshot", [ROOM, CORDONED], ids=["with room", "cordoned since: the pod is pinned already"])
+def test_another_free_partition_of_the_same_node(snapshot: Snapshot) -> None:
+    found = verdict(snapshot)
+    assert isinstance(found, Repin)
+    assert found.placed.node.name == "worker-0"
+    assert snapshot.holder(found.placed.node, found.placed.partition) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "want"),
+    [
+        pytest.param(resource_claim("theirs", device="gpu-0-128"), True, id="another claim holds it"),
+        pytest.param(resource_claim("aim-a", device="gpu-0-128"), False, id="it is our own"),
+        pytest.param(resource_claim("theirs", device="gpu-0-129"), False, id="another device"),
+        pytest.param(resource_claim("theirs", device="gpu-0-128", pool="worker-1"), False, id="of another node"),
+        pytest.param(resource_claim("theirs", device="gpu-0-128", admin=True), False, id="adminAccess takes nothing"),
+    ],
+)
+def test_who_took_the_device(other: dict[str, object], want: bool) -> None:
+    assert taken_by_other([resource_claim_view(other)], "team-a/aim-a", "worker-0", "gpu-0-128") is want
+
+
+@pytest.mark.parametrize(
+    ("condition", "want"),
+    [
+        pytest.param(None, False, id="nothing said yet"),
+        pytest.param({"status": "False", "reason": "Unschedulable"}, True, id="unschedulable"),
+        pytest.param({"status": "False", "reason": "SchedulingGated"}, False, id="gated"),
+        pytest.param({"status": "True"}, False, id="scheduled"),
+    ],
+)
+def test_the_schedulers_word(condition: dict[str, str] | None, want: bool) -> None:
+    made = pod()
+    made["status"]["conditions"] = [{"type": "PodScheduled", **condition}] if condition else []
+    assert unschedulable(made) is want
+
+
+def test_a_pinned_pod_asks_nothing_more_of_its_node() -> None:
+    wanted = pinned_demand("team-a/aim-a", "u", "team-a", Requirement(GIB))
+    assert wanted.pod.resources.pods == wanted.pod.resources.cpu_milli == 0

@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controller.reconcilers.gpu_partition_claim import triggers
+from controller.runtime.cache.store import EventType, StoreEvent
+from controller.runtime.reconcile import Request
+from tests.builders.claim import bound_claim, claim
+from tests.builders.gpu import gpu
+from tests.builders.gpu_node import gpu_node
+from tests.builders.node import node_object
+from tests.builders.plan import plan
+from tests.builders.pod import pod
+from tests.builders.policy import policy_object
+from tests.builders.resource_claim import resource_claim
+
+Object = dict[str, Any]
+AIM_A = [Request("team-a", "aim-a")]
+
+
+def added(new: Object) -> StoreEvent:
+    return StoreEvent(EventType.ADDED, "k", None, new)
+
+
+def moved(old: Object, new: Object) -> StoreEvent:
+    return StoreEvent(EventType.MODIFIED, "k", old, new)
+
+
+def gone(old: Object) -> StoreEvent:
+    return StoreEvent(EventType.DELETED, "k", old, None)
+
+
+@pytest.mark.parametrize("event", [added, gone], ids=["added", "deleted"])
+def test_objects_lead_to_their_claim(event: Callable[[Object], StoreEvent]) -> None:
+    assert list(triggers.claim_of_pod(event(pod()))) == AIM_A
+    assert list(triggers.claim_of_pod(event(pod(claim=None)))) == []
+    assert list(triggers.claim_itself(event(claim()))) == AIM_A
+    assert list(triggers.claim_of_resource_claim(event(resource_claim()))) == AIM_A
+    assert list(triggers.claim_of_resource_claim(event(resource_claim("theirs")))) == []
+
+
+RUNNING, ENDED = pod(node="worker-0", phase="Running"), pod(node="worker-0", phase="Failed")
+HELD, FREE = resource_claim(device="gpu-0-128"), resource_claim()
+
+ROWS = [
+    pytest.param(triggers.frees_device, gone(HELD), True, id="an allocated ResourceClaim goes"),
+    pytest.param(triggers.frees_device, moved(HELD, FREE), True, id="an allocation is taken back"),
+    pytest.param(triggers.frees_device, gone(FREE), False, id="an unallocated one goes"),
+    pytest.param(triggers.frees_device, moved(FREE, HELD), False, id="one is allocated"),
+    pytest.param(triggers.frees_claim, gone(bound_claim()), True, id="a bound claim goes"),
+    pytest.param(triggers.frees_claim, moved(bound_claim(), bound_claim(phase="Released")), True, id="one is released"),
+    pytest.param(triggers.frees_claim, moved(bound_claim(), claim()), True, id="one is given up"),
+    pytest.param(triggers.frees_claim, moved(claim(), bound_claim()), False, id="one is bound"),
+    pytest.param(triggers.frees_claim, gone(claim()), False, id="a pending one goes"),
+    pytest.param(triggers.frees_node, gone(RUNNING), True, id="a running pod goes"),
+    pytest.param(triggers.frees_node, moved(RUNNING, ENDED), True, id="a running pod ends"),
+    pytest.param(triggers.frees_node, moved(ENDED, ENDED), False, id="an ended pod changes"),
+    pytest.param(triggers.frees_node, moved(RUNNING, RUNNING), False, id="a running pod changes"),
+    pytest.param(triggers.frees_node, gone(pod()), False, id="a pod without a node goes"),
+    pytest.param(triggers.frees_node, added(RUNNING), False, id="a pod comes"),
+    pytest.param(triggers.node_differs, added(node_object()), True, id="a node comes"),
+    pytest.param(triggers.node_differs, gone(node_object()), True, id="a node goes"),
+    pytest.param(triggers.node_differs, moved(node_object(), node_object(version="2")), False, id="its status beats"),
+    pytest.param(triggers.node_differs, moved(node_object(), node_object(unschedulable=True)), True, id="cordoned"),
+    pytest.param(triggers.node_differs, moved(node_object(ready=False), node_object()), True, id="Ready again"),
+    pytest.param(triggers.inventory_differs, added(gpu_node()), True, id="an inventory comes"),
+    pytest.param(triggers.inventory_differs, moved(gpu_node(), gpu_node(version="2")), False, id="the same inventory"),
+    pytest.param(
+        triggers.inventory_differs, moved(gpu_node(), gpu_node("worker-0", gpu(0, "SPX/NPS1"))), True, id="another mode"
+    ),
+    pytest.param(triggers.inventory_differs, moved(gpu_node(), gpu_node(paused=True)), True, id="paused"),
+    pytest.param(triggers.plan_moves, moved(plan(), plan(phase="Succeeded")), True, id="a plan moves on"),
+    pytest.param(triggers.plan_moves, moved(plan(), plan()), False, id="a plan stays where it is"),
+    pytest.param(triggers.plan_moves, gone(plan()), True, id="a plan goes"),
+    pytest.param(triggers.policy_differs, added(policy_object()), True, id="a policy comes"),
+    pytest.param(triggers.policy_differs, moved(policy_object(), policy_object(version="2")), False, id="its status"),
+    pytest.param(triggers.policy_differs, moved(policy_object(), policy_object(paused=True)), True, id="its spec"),
+]
+
+
+@pytest.mark.parametrize(("trigger", "event", "want"), ROWS)
+def test_which_changes_could_help(trigger: Callable[[StoreEvent], bool], event: StoreEvent, want: bool) -> None:
+    assert trigger(event) is want
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [({"a": "1"}, {"a": "1"}, False), ({"a": "1"}, {"a": "2"}, True), (None, {"a": "1"}, True)],
+    ids=["the same labels", "another value", "the first labels"],
+)
+def test_labels_of_a_namespace(old: object, new: object, want: bool) -> None:
+    def namespace(labels: object) -> Object:
+        return {"metadata": {"name": "team-a"} | ({"labels": labels} if labels else {})}
+
+    assert triggers.labels_differ(moved(namespace(old), namespace(new))) is want

@@ -1,0 +1,49 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.gpu.product import product_named
+from controller.placement.snapshot import Node, Snapshot
+from controller.repartition.planner import Proposal, propose
+from tests.builders.demand import demand
+from tests.builders.gpu import FOREIGN, OURS, busy, gpu
+from tests.builders.node import node
+from tests.builders.policy import policy_view
+
+NPS1, NPS4 = ("SPX/NPS1", "DPX/NPS1", "QPX/NPS1", "CPX/NPS1"), ("QPX/NPS4", "CPX/NPS4")
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> tuple[Node, ...]:
+    made = []
+    for n in range(draw(st.integers(1, 3))):
+        family = draw(st.sampled_from([NPS1, NPS4]))  # one memory mode a node, as on hardware
+        cards = []
+        for number in range(draw(st.integers(1, 4))):
+            mode = draw(st.sampled_from(family))
+            holder = draw(st.sampled_from([None, None, OURS, FOREIGN]))
+            plan = draw(st.sampled_from([None, None, None, "plan-1"]))
+            cards.append(busy(number, mode, holder) if holder else gpu(number, mode, plan=plan))
+        made.append(node(f"worker-{n}", *cards, policy=policy_view(validated_only=draw(st.booleans()))))
+    return tuple(made)
+
+
+@settings(deadline=None)
+@given(hosts(), st.sampled_from([10, 24, 40, 90, 180]))
+def test_a_proposal_touches_idle_gpus_only_and_keeps_one_memory_mode(cluster: tuple[Node, ...], gib: int) -> None:
+    snapshot, wanted = Snapshot(cluster), demand(gib=gib)
+    found = propose(snapshot, wanted, [])
+    if not isinstance(found, Proposal):
+        return
+    host = snapshot.node(found.node)
+    assert host is not None
+    cards = {each.bdf: each for each in host.gpus}
+    after = dict(found.after)
+    assert all(snapshot.idle(host, cards[bdf]) and cards[bdf].plan is None for bdf in after)
+    assert dict(found.before) == {bdf: cards[bdf].mode for bdf in after}
+    assert all(mode in cards[bdf].allowed for bdf, mode in after.items())
+    if found.reloads_driver:
+        assert set(after) == set(cards)
+    assert len({after.get(bdf, card.mode).memory for bdf, card in cards.items()}) == 1
+    size = product_named(cards[found.target].product).partition_bytes(after[found.target])
+    assert after[found.target] == found.mode != cards[found.target].mode
+    assert size >= wanted.requirement.bytes

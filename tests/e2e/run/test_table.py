@@ -1,0 +1,68 @@
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from e2e.run.services import services
+from e2e.run.table import rows, view
+from e2e.run.world import World
+from tests.e2e.run.objects import claim, deployment, pod, refused
+
+
+def gpu(bdf: str, parts: int, mode: str = "CPX/NPS4", **first: str) -> dict[str, Any]:
+    partitions = [{"id": index, "bytes": 2 << 30, "holder": "free"} for index in range(parts)]
+    partitions[0] |= first
+    return {"bdf": bdf, "mode": mode, "partitions": partitions}
+
+
+def node(*gpus: dict[str, Any], **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "node-0"}, "status": {"gpus": list(gpus), **status}}
+
+
+def test_held_partitions_stand_alone_and_free_ones_are_counted() -> None:
+    one = node(
+        gpu("0000:05:00.0", 8), gpu("0000:27:00.0", 8), gpu("0000:47:00.0", 8), gpu("0000:65:00.0", 1, "SPX/NPS1")
+    )
+    world = World(gpu_nodes=[one], claims=[claim("aim-1")], pods=[pod("p", "aim-1")])
+    assert list(rows(one, world)) == [
+        ("node-0", "0000:05:00.0", "CPX/NPS4", "0", "owner/model", "█████░░░░░  50% of 2 GiB", "Ready"),
+        ("node-0", "0000:05:00.0", "CPX/NPS4", "", "", "", "7 free"),
+        ("node-0", "2 GPUs", "CPX/NPS4", "", "", "", "16 free"),
+        ("node-0", "1 GPU", "SPX/NPS1", "", "", "", "1 free"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "ready", "want_state"),
+    [
+        pytest.param("Bound", False, "Bound", id="chosen"),
+        pytest.param("Allocated", False, "Allocated", id="confirmed"),
+        pytest.param("Allocated", True, "Ready", id="running"),
+    ],
+)
+def test_state(phase: str, ready: bool, want_state: str) -> None:
+    one = node(gpu("0000:05:00.0", 1))
+    world = World(gpu_nodes=[one], claims=[claim("aim-1", phase=phase)], pods=[pod("p", "aim-1", ready=ready)])
+    assert next(rows(one, world))[-1] == want_state
+
+
+def test_foreign_holders_and_mode_changes_are_shown() -> None:
+    operation = {"phase": "Running", "step": "SetComputeMode", "progressPercent": 40}
+    one = node(gpu("0000:05:00.0", 1, holder="foreign"), operation=operation)
+    foreign, change = rows(one, World(gpu_nodes=[one]))
+    assert foreign[4:] == ("(not managed here)", "", "foreign")
+    assert change[-1] == "changing modes: SetComputeMode 40%"
+
+
+def test_the_screen_says_simulated_and_why_something_waits() -> None:
+    world = World(
+        gpu_nodes=[node(gpu("0000:05:00.0", 1))],
+        deployments=[deployment("web")],
+        pods=[pod("p", "aim-1", ready=False, app="web")],
+        claims=[refused("aim-1", "TooLarge")],
+    )
+    recorder = Console(width=120)
+    with recorder.capture() as shown:
+        recorder.print(view(world, services(world), 3.0))
+    assert "1 simulated GPUs" in shown.get()
+    assert "a/web waits: TooLarge: because" in shown.get()

@@ -1,0 +1,172 @@
+"""`python -m e2e.run` as a person starts it: a process, its exit code, what it prints, what it leaves behind."""
+
+import base64
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from e2e.plane.admin import Admin
+from e2e.run.install import ROOT
+
+pytestmark = pytest.mark.plane
+
+_LIMIT_SECONDS = 90
+_CLAIMS = "/apis/aim.amd.com/v1beta1/namespaces/team-chat/gpupartitionclaims"
+_PATCH = "application/merge-patch+json"
+_FIELDS = [
+    "plane_ready_s",
+    "services",
+    "bound",
+    "pending",
+    "repartitions",
+    "double_allocations",
+    "rebinds",
+    "mismatches",
+    "claim_to_bound_p50_ms",
+    "claim_to_bound_p99_ms",
+]
+
+
+@dataclass
+class Started:
+    """A run under way, its output in two files."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first match in stderr."""
+        deadline = time.monotonic() + _LIMIT_SECONDS
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.err.read_text())
+            if found is not None:
+                return found
+            assert self.process.poll() is None, f"it ended:\n{self.err.read_text()}"
+            time.sleep(0.1)
+        raise AssertionError(f"{pattern!r} did not come:\n{self.err.read_text()}")
+
+    def end(self) -> int:
+        """Its exit code, once it has ended."""
+        return self.process.wait(_LIMIT_SECONDS)
+
+    def last_line(self) -> dict[str, Any]:
+        """The line of JSON."""
+        found: dict[str, Any] = json.loads(self.out.read_text().splitlines()[-1])
+        return found
+
+    def descendants(self) -> list[psutil.Process]:
+        """Every process that it has started by now, directly or not."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Started]:
+    """The run; none of its processes outlives the block, also when the test fails."""
+    out, err = folder / "out", folder / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        command = [sys.executable, "-m", "e2e.run", "--folder", str(folder / "kept"), *arguments]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=stderr)
+    try:
+        yield Started(process, out, err)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def admin(kubeconfig: str, folder: Path) -> Admin:
+    """A client for the run's plane, from the kubeconfig that the run told."""
+    content = yaml.safe_load(Path(kubeconfig).read_text())
+    authority = folder / "ca.crt"
+    authority.write_bytes(base64.b64decode(content["clusters"][0]["cluster"]["certificate-authority-data"]))
+    return Admin(content["clusters"][0]["cluster"]["server"], authority, content["users"][0]["user"]["token"])
+
+
+def alive(processes: list[psutil.Process]) -> list[str]:
+    """Those that still run after a moment."""
+    _, left = psutil.wait_procs(processes, timeout=5)
+    return [str(process) for process in left if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_once_settles_and_ends_with_one_line_of_json(tmp_path: Path) -> None:
+    with started(tmp_path, "--once") as run:
+        run.wait_for("examples applied")
+        others = run.descendants()
+        assert run.end() == 0, run.err.read_text()
+        line = run.last_line()
+        assert list(line) == _FIELDS
+        assert (line["services"], line["bound"], line["pending"], line["repartitions"]) == (12, 11, 1, 1)
+        assert (line["double_allocations"], line["rebinds"], line["mismatches"]) == (0, 0, 0)
+        assert 0 < line["claim_to_bound_p50_ms"] <= line["claim_to_bound_p99_ms"]
+        assert len(others) >= 7
+        assert not (tmp_path / "kept").exists()
+        assert alive(others) == []
+
+
+def test_the_plan_and_what_is_simulated_are_told_before_the_plane_is_built(tmp_path: Path) -> None:
+    with started(tmp_path, "--once") as run:
+        run.wait_for("starting the control plane")
+        told = run.err.read_text()
+        assert "simulated" in told
+        assert "TooLargeForAnyGPU" in told
+        assert told.index("aim-gpu plan") < told.index("starting the control plane")
+
+
+def test_a_planted_double_allocation_fails_the_run(tmp_path: Path) -> None:
+    with started(tmp_path, "--once") as run:
+        kubeconfig = run.wait_for(r"KUBECONFIG=(\S+)")[1]
+        plant(admin(kubeconfig, tmp_path))
+        assert run.end() == 1
+        assert run.last_line()["double_allocations"] >= 1
+        assert re.search(r"error: partition \S+ \S+ is held by .*team-chat/planted", run.err.read_text())
+
+
+def plant(plane: Admin) -> None:
+    """A second GPUPartitionClaim that says it holds what another one holds, again for as long as it is removed."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for claim in plane.get(_CLAIMS)["items"]:
+            if claim.get("status", {}).get("phase") == "Allocated":
+                planted = {key: claim[key] for key in ("apiVersion", "kind", "spec")}
+                planted["metadata"] = {"name": "planted", "namespace": "team-chat"}
+                plane.raw("POST", _CLAIMS, planted)
+                status, _ = plane.raw("PATCH", f"{_CLAIMS}/planted/status", {"status": claim["status"]}, _PATCH)
+                if status == 200:
+                    return
+        time.sleep(0.1)
+    raise AssertionError("no claim was allocated in time")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupted_run_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    with started(tmp_path) as run:
+        run.wait_for("examples applied")
+        others = run.descendants()
+        run.process.send_signal(number)
+        assert run.end() == 0, run.err.read_text()
+        assert alive(others) == []
+        assert "Traceback" not in run.err.read_text()
+
+
+def test_a_process_that_dies_ends_the_run_with_its_log(tmp_path: Path) -> None:
+    with started(tmp_path, "--once") as run:
+        run.wait_for("examples applied")
+        others = run.descendants()
+        operator = next(child for child in others if "operator" in child.cmdline())
+        operator.kill()
+        assert run.end() == 1
+        assert "operator ended with -9; the last lines of its log:" in run.err.read_text()
+        assert (tmp_path / "kept" / "operator.log").exists()
+        assert alive(others) == []
