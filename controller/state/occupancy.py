@@ -2,17 +2,33 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from api.v1beta1 import GPUNode, GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Gpu, Holder, Partition
-
-if TYPE_CHECKING:
-    from controller.state.cluster import Cluster
+from controller.runtime.cache.informer import Informer
+from controller.state.assumptions import Assumptions
+from controller.state.plans import Plans
+from controller.state.pods import PodTable
+from controller.state.table import Table
+from controller.translate.resource_claim import ResourceClaimView
 
 HOLDING = (ClaimPhase.BOUND, ClaimPhase.ALLOCATED)
+
+
+class Holdings(Protocol):
+    """What says who holds what; `Cluster` has it all."""
+
+    pods: Informer
+    pod_table: PodTable
+    gpu_node_table: Table[GPUNode]
+    claim_table: Table[GPUPartitionClaim]
+    resource_claim_table: Table[ResourceClaimView]
+    plan_table: Plans
+    assumptions: Assumptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,7 @@ class Occupancy:
         return partition if holder is None else replace(partition, holder=holder)
 
 
-def occupancy(cluster: "Cluster") -> Occupancy:
+def occupancy(cluster: Holdings) -> Occupancy:
     """Everything that counts as taken now."""
     used: dict[str, Resources] = defaultdict(Resources)
     for name in cluster.gpu_node_table.keys():  # noqa: SIM118 - a table, no dict
@@ -63,7 +79,7 @@ def occupancy(cluster: "Cluster") -> Occupancy:
     return Occupancy(_by_device(cluster), by_partition, used, cluster.plan_table.gpus_in_hand())
 
 
-def _count_unscheduled(cluster: "Cluster", claim: str, node: str, used: dict[str, Resources]) -> None:
+def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str, Resources]) -> None:
     """A bound pod that the scheduler has not placed yet counts on the node that we pinned it to."""
     for pod in cluster.pods.store.by_index("claim", claim):
         key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
@@ -72,7 +88,7 @@ def _count_unscheduled(cluster: "Cluster", claim: str, node: str, used: dict[str
             used[node] = used[node].plus(resources)
 
 
-def _by_device(cluster: "Cluster") -> dict[tuple[str, str], Holder]:
+def _by_device(cluster: Holdings) -> dict[tuple[str, str], Holder]:
     taken: dict[tuple[str, str], Holder] = {}
     for key, claim in cluster.resource_claim_table.items():
         for device in claim.devices:
@@ -83,7 +99,7 @@ def _by_device(cluster: "Cluster") -> dict[tuple[str, str], Holder]:
     return taken
 
 
-def admin_held(cluster: "Cluster") -> frozenset[tuple[str, str]]:
+def admin_held(cluster: Holdings) -> frozenset[tuple[str, str]]:
     """Devices, as (pool, device), that somebody holds with adminAccess: they block mode changes only."""
     return frozenset(
         (device.pool, device.device)

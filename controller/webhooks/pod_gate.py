@@ -109,14 +109,20 @@ def _claim(pod: Json, index: int, name_suffix: Callable[[], str]) -> Patch:
     if claim_name(pod) is None:
         claim = {"name": CLAIM_REFERENCE, "resourceClaimName": CLAIM_PREFIX + name_suffix()}
         operations += _append("/spec/resourceClaims", spec.get("resourceClaims") or [], claim)
-    container = spec["containers"][index]
-    if not _has_claim(container):
-        path = f"/spec/containers/{index}/resources"
-        resources = container.get("resources")
-        if not resources:
-            return [*operations, {"op": "add", "path": path, "value": {"claims": [{"name": CLAIM_REFERENCE}]}}]
-        operations += _append(f"{path}/claims", resources.get("claims") or [], {"name": CLAIM_REFERENCE})
+    operations += _container_claim(f"/spec/containers/{index}", spec["containers"][index])
+    for place, container in enumerate(spec.get("initContainers") or ()):
+        if _asks_for_gpu(container):  # it runs before the model, on the same partition
+            operations += _container_claim(f"/spec/initContainers/{place}", container)
     return operations
+
+
+def _container_claim(path: str, container: Json) -> Patch:
+    if _has_claim(container):
+        return []
+    resources = container.get("resources")
+    if not resources:
+        return [{"op": "add", "path": f"{path}/resources", "value": {"claims": [{"name": CLAIM_REFERENCE}]}}]
+    return _append(f"{path}/resources/claims", resources.get("claims") or [], {"name": CLAIM_REFERENCE})
 
 
 def _environment(pod: Json, index: int) -> Patch:
@@ -138,13 +144,19 @@ def _environment(pod: Json, index: int) -> Patch:
 def _requests_off(pod: Json) -> Patch:
     """Take device-plugin requests off: the claim replaces them, and both together would hold two GPUs."""
     operations: Patch = []
-    for index, container in enumerate(pod["spec"]["containers"]):
-        for kind in ("limits", "requests"):
-            for name in (container.get("resources") or {}).get(kind) or {}:
-                if name.startswith(RESOURCE_PREFIX):
-                    escaped = name.replace("~", "~0").replace("/", "~1")
-                    operations.append({"op": "remove", "path": f"/spec/containers/{index}/resources/{kind}/{escaped}"})
+    for kind in ("containers", "initContainers"):
+        for index, container in enumerate(pod["spec"].get(kind) or ()):
+            operations += _off(f"/spec/{kind}/{index}/resources", container.get("resources") or {})
     return operations
+
+
+def _off(path: str, resources: Json) -> Patch:
+    return [
+        {"op": "remove", "path": f"{path}/{kind}/{name.replace('~', '~0').replace('/', '~1')}"}
+        for kind in ("limits", "requests")
+        for name in resources.get(kind) or {}
+        if name.startswith(RESOURCE_PREFIX)
+    ]
 
 
 def _append(path: str, present: list[Any], item: dict[str, Any]) -> Patch:

@@ -2,10 +2,10 @@
 
 import argparse
 import asyncio
-import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when settled as expected or, without --once, after Ctrl-C; 1 otherwise; 130 interrupted once."""
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder = options.folder or ROOT / "build" / "run" / str(os.getpid())
+    try:
+        folder = _own_folder(options.folder)
+    except OSError as error:
+        sys.stderr.write(f"error: --folder {options.folder} cannot be made ({error}); name a new one\n")
+        return 1
     try:
         wanted = expectation(options.examples)
         with Screen(once=options.once) as screen:
@@ -43,7 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, wanted: Expectation, screen: Screen) -> Ended:
     binaries = ensure_binaries(Progress())
-    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def interruptible() -> Ended:
         task = asyncio.current_task()
@@ -53,6 +56,16 @@ def _run(settings: Settings, wanted: Expectation, screen: Screen) -> Ended:
         return await run(settings, wanted, binaries, screen)
 
     return asyncio.run(interruptible())
+
+
+def _own_folder(given: Path | None) -> Path:
+    """A new folder: it is removed after a good end, so it must not be anybody else's. Raises OSError."""
+    if given is not None:
+        given.mkdir(parents=True, mode=0o700)
+        return given
+    runs = ROOT / "build" / "run"
+    runs.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=runs))
 
 
 def _close(ended: Ended, screen: Screen, folder: Path) -> int:
@@ -68,7 +81,11 @@ def _close(ended: Ended, screen: Screen, folder: Path) -> int:
 
 
 def _kept(folder: Path) -> str:
-    return f"logs of the operator and the agents: {folder}\n" if folder.exists() else ""
+    """Where the logs are; a folder that nothing was written to is removed."""
+    if not any(folder.iterdir()):
+        folder.rmdir()
+        return ""
+    return f"logs of the operator and the agents: {folder}\n"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--folder",
         type=Path,
-        help="new folder for our processes' tokens and logs, kept after a failure (build/run/PID)",
+        help="new folder for our processes' tokens and logs, kept after a failure",
     )
     return parser
 

@@ -1,9 +1,15 @@
-"""The live table: every partition that somebody holds, free ones counted, and below it what waits and why. Pure."""
+"""The live table: every partition that somebody holds, free ones counted, and below it what waits and why. Pure.
+
+On a terminal it is cut to the terminal's height: what is taller cannot be redrawn in place, and the reasons below it
+matter more than its last rows. On a narrow one it says less a row.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -11,23 +17,67 @@ from api.quantity import parse_quantity
 from e2e.run.services import Service, Standing
 from e2e.run.world import Object, World, claim_key, held_partitions, lives, ready, status_of
 
+HEADINGS = ("NODE", "GPU", "MODE", "PART", "MODEL", "SHARE OF MEMORY", "STATE")
 Row = tuple[str, str, str, str, str, str, str]
 Claims = dict[tuple[str, str, int], Object]
 
 _BAR_CELLS = 10
+_WIDE = 126
+"""Columns of a terminal from which on bars, borders and whole names have room."""
+
 _STYLES = {"Ready": "green", "Bound": "yellow", "Allocated": "yellow"}
 
 
-def view(world: World, found: Sequence[Service], seconds: float) -> RenderableType:
+@dataclass(frozen=True, slots=True)
+class View:
+    """The whole screen: a title, rows, and lines on what waits. Renders itself into the size of a terminal."""
+
+    title: str
+    rows: Sequence[Row]
+    waiting: Sequence[RenderableType]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = len(self.rows)
+        # A row may take several lines, and fewer rows narrower columns: what is left out is counted anew each time.
+        while shown and console.is_terminal:
+            surplus = self._lines(shown, console, options) - console.size.height + 1
+            if surplus <= 0:
+                break
+            shown = max(0, shown - surplus)
+        yield self._first(shown, options.max_width)
+
+    def _lines(self, shown: int, console: Console, options: ConsoleOptions) -> int:
+        return len(console.render_lines(self._first(shown, options.max_width), options.update(height=None), pad=False))
+
+    def _first(self, shown: int, width: int) -> Group:
+        left = len(self.rows) - shown
+        more = [Text(f"... and {left} more rows: make the terminal higher to see them", "dim")] if left else []
+        return Group(Text(self.title, "bold"), _table(self.rows[:shown], wide=width >= _WIDE), *more, *self.waiting)
+
+
+def view(world: World, found: Sequence[Service], seconds: float) -> View:
     """The whole screen, `seconds` after the examples were applied."""
-    table = Table(title=title(world, found, seconds), title_justify="left", title_style="bold", header_style="bold")
-    for heading in ("NODE", "GPU", "MODE", "PART", "MODEL", "SHARE OF MEMORY", "STATE"):
-        table.add_column(heading, no_wrap=heading != "STATE")
-    for node in sorted(world.gpu_nodes, key=lambda node: str(node["metadata"]["name"])):
-        for row in rows(node, world):
-            table.add_row(*row[:-1], Text(row[-1], _STYLES.get(row[-1], "dim" if "free" in row[-1] else "")))
-        table.add_section()
-    return Group(table, *waiting(found))
+    nodes = sorted(world.gpu_nodes, key=lambda node: str(node["metadata"]["name"]))
+    return View(title(world, found, seconds), [row for node in nodes for row in rows(node, world)], waiting(found))
+
+
+def _table(shown: Sequence[Row], *, wide: bool) -> Table:
+    table = Table(header_style="bold", box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD, pad_edge=wide)
+    for heading in HEADINGS:
+        table.add_column(heading if wide else heading.removesuffix(" OF MEMORY"), overflow="ellipsis")
+        table.columns[-1].no_wrap = heading not in ("MODEL", "STATE")
+    for index, row in enumerate(shown):
+        if index and row[0] != shown[index - 1][0]:
+            table.add_section()
+        *cells, state = row if wide else _short(row)
+        table.add_row(*cells, Text(state, _STYLES.get(state, "dim" if "free" in state else "")))
+    return table
+
+
+def _short(row: Row) -> Row:
+    """The model without its owner, the share without its bar."""
+    node, gpu, mode, partition, model, part, state = row
+    return node, gpu, mode, partition, model.rpartition("/")[2], part.lstrip("█░ "), state
 
 
 def title(world: World, found: Sequence[Service], seconds: float) -> str:
@@ -101,6 +151,6 @@ def waiting(found: Iterable[Service]) -> list[RenderableType]:
         if service.standing is not Standing.RUNNING:
             color = "red" if service.standing is Standing.REFUSED else "yellow"
             lines.append(
-                Text.assemble((service.key, "bold"), " waits: ", (service.reason, color), f" {service.message}")
+                Text.assemble((service.key, "bold"), " waits: ", (service.reason, color), f": {service.message}")
             )
     return lines

@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.source import ROOT, SHIPPED, files, module
 
-PACKAGES = [module(path) for path in files("api", "controller", "e2e") if path.name == "__init__.py"]
+PACKAGES = [module(path) for path in files(*SHIPPED) if path.name == "__init__.py"]
 
 
 def failures_in(package: ModuleType) -> doctest.TestResults:

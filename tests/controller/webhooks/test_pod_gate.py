@@ -152,6 +152,17 @@ def test_requests_of_the_device_plugin_are_taken_off_everywhere() -> None:
     assert main["resources"] == {"requests": {"cpu": "2"}, "limits": {"cpu": "2"}, "claims": [{"name": "aim-gpu"}]}
 
 
+def test_an_init_container_that_asks_runs_on_the_same_partition() -> None:
+    gate = PodGate(numbered())
+    warm = container("warm", limits={"amd.com/gpu": "1"})
+    once = admit(template(initContainers=[container("fetch"), warm]), gate)
+    fetch, after = once["spec"]["initContainers"]
+    assert after["resources"] == {"limits": {}, "claims": [{"name": "aim-gpu"}]}
+    assert "resources" not in fetch
+    assert holders(once) == ["main"]
+    assert gate.mutate(once) == []
+
+
 def test_reinvoked_after_kserve_added_a_container_nothing_moves() -> None:
     gate = PodGate(numbered())
     once = admit(template(container("kserve-container", limits={"amd.com/gpu": "1"})), gate)

@@ -170,3 +170,11 @@ def test_a_process_that_dies_ends_the_run_with_its_log(tmp_path: Path) -> None:
         assert "operator ended with -9; the last lines of its log:" in run.err.read_text()
         assert (tmp_path / "kept" / "operator.log").exists()
         assert alive(others) == []
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    with started(tmp_path, "--once") as run:
+        assert run.end() == 1
+        assert "cannot be made" in run.err.read_text()
+        assert (tmp_path / "kept").exists()

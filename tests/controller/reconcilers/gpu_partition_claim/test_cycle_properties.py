@@ -29,7 +29,7 @@ from tests.builders.resource_claim import resource_claim
 from tests.fakes.clock import FakeClock
 
 QUICK = settings(
-    max_examples=200,
+    max_examples=100,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
