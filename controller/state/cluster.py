@@ -5,6 +5,7 @@ from typing import Any
 
 from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
+from controller.gpu.identity import PartitionId
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
@@ -20,7 +21,7 @@ from controller.runtime.client.core import (
 )
 from controller.runtime.clock import Clock
 from controller.runtime.manifest import key_of
-from controller.state.assumptions import Assumptions
+from controller.state.assumptions import Assumption, Assumptions
 from controller.state.heartbeats import Heartbeats
 from controller.state.kinds import (
     GPU_NODES,
@@ -110,12 +111,12 @@ class Cluster:
         )
 
     def _confirm_assumption(self, event: StoreEvent) -> None:
-        """An assumption ends when its claim shows an allocation, or is gone, or is another claim of that name."""
+        """An assumption ends when its claim shows that very partition, or is gone, or is another claim of that name."""
         assumed = self.assumptions.get(event.key)
         if assumed is None:
             return
         claim = self.claim_table.get(event.key)
-        if claim is None or claim.metadata.uid != assumed.claim_uid or claim.status.allocation is not None:
+        if claim is None or claim.metadata.uid != assumed.claim_uid or _shows(claim, assumed):
             self.assumptions.forget(event.key)
 
     def claims_in(self, namespace: str) -> list[GPUPartitionClaim]:
@@ -162,6 +163,13 @@ class Cluster:
             known = version, gpus(gpu_node)
             self._gpus[gpu_node.metadata.name] = known
         return known[1]
+
+
+def _shows(claim: GPUPartitionClaim, assumed: Assumption) -> bool:
+    allocation = claim.status.allocation
+    if allocation is None or allocation.node != assumed.node:
+        return False
+    return any(PartitionId(device.bdf, device.partition) == assumed.partition for device in allocation.devices)
 
 
 def _namespace(obj: Mapping[str, Any]) -> tuple[str]:

@@ -22,6 +22,10 @@ from controller.sizing.requirement import SizingRequest
 MOST_DIGITS = 10
 
 
+#: Longest value repeated in a message, characters: an annotation may have 256 KiB.
+VALUE_LIMIT = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A value that cannot be used: the field (an annotation key), the value, and what to write instead."""
@@ -31,7 +35,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.value!r} {self.remedy}"
+        shown = self.value if len(self.value) <= VALUE_LIMIT else self.value[:VALUE_LIMIT] + "..."
+        return f"{self.field}: {shown!r} {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import http.client
 import shutil
 import signal
 import sys
@@ -9,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from controller.runtime.cache.informer import CacheNotSynced
 from controller.runtime.client.errors import ApiError
 from e2e.plane import PlaneError, Progress, ensure_binaries
 from e2e.run.errors import RunError
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             screen.introduce(wanted)
             ended = _run(Settings(options.once, folder), wanted, screen)
             return _close(ended, screen, folder)
-    except (PlaneError, RunError, ApiError, CacheNotSynced) as error:
+    except (PlaneError, RunError, ApiError, OSError, http.client.HTTPException) as error:
         sys.stderr.write(f"error: {error}\n{_kept(folder)}")
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -44,8 +44,9 @@ class Worker:
     ports it took, "metrics" among them.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path, ready_path: str) -> None:
+    def __init__(self, plane: Plane, name: str, arguments: Sequence[str], folder: Path, ready_path: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._plane = plane
         self.name = name
         self.log = folder / f"{name}.log"
         self._ready_path = ready_path
@@ -83,11 +84,12 @@ class Worker:
         await self.wait_until(self._ready_path, limit_seconds)
 
     async def wait_until(self, path: str, limit_seconds: float = READY_LIMIT_SECONDS) -> None:
-        """Return once `path` (/healthz, /readyz) answers 200. Raises ProcessDied, NotListening."""
+        """Return once `path` (/healthz, /readyz) answers 200. Raises ProcessDied, ComponentDied, NotListening."""
         try:
             async with asyncio.timeout(limit_seconds):
                 while not await asyncio.to_thread(self._answers, path):
                     self.check()
+                    self._plane.check()  # without its API server no process of ours gets ready
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             waited = f"{self.name}: {path} does not answer 200 within {limit_seconds:.0f} s"
@@ -129,7 +131,7 @@ async def start_operator(
         *("--webhook-host", LOOPBACK, "--webhook-port", "0", "--metrics-port", "0"),
         *arguments,
     ]
-    async with _running(Worker("operator", command, folder, _OPERATOR_READY)) as worker:
+    async with _running(Worker(plane, "operator", command, folder, _OPERATOR_READY)) as worker:
         yield worker
 
 
@@ -171,7 +173,7 @@ async def start_agents(
         *arguments,
     ]
     (home / "state").mkdir(parents=True, exist_ok=True)
-    async with _running(Worker(name, command, home, _AGENT_READY)) as worker:
+    async with _running(Worker(plane, name, command, home, _AGENT_READY)) as worker:
         yield worker
 
 

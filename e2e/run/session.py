@@ -4,14 +4,19 @@ Everything that was started is ended on the way out, in reverse, whatever the re
 """
 
 import asyncio
+import http.client
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.plane import Plane
+import structlog
+
+from controller.runtime.client.errors import ApiError
+from e2e.plane import Plane, PlaneError
 from e2e.plane.build import Binaries
+from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation
 from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_files, install
 from e2e.run.observer import Observer, observe
@@ -26,6 +31,7 @@ TIME_SCALE = 0.5
 """A mode change of one GPU takes about a second so, a reload of a node's driver twenty."""
 
 _LOOK_SECONDS = 0.25
+_DEATH_SECONDS = 0.1  # the connections of a process that is killed end a moment before it is known to have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,9 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
     """Run it all. Returns when `once` is over. Raises PlaneError or RunError when something cannot start or died."""
     async with AsyncExitStack() as stack:
         screen.say("starting the control plane")
+        stack.enter_context(own_log(settings.folder / "run.log"))
         plane = await stack.enter_async_context(Plane(binaries=binaries, manifests=CRD_FILES))
+        stack.enter_context(blaming(plane))
         screen.say(f"control plane ready after {plane.statistics.ready_seconds:.1f} s; installing")
         await asyncio.to_thread(install, plane)
         await asyncio.to_thread(add_gpu_nodes, plane, expectation.modes)
@@ -71,6 +79,28 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
 
         ready_seconds = plane.statistics.ready_seconds
         return await look(observer, expectation, screen, check, once=settings.once, plane_ready_seconds=ready_seconds)
+
+
+@contextmanager
+def blaming(plane: Plane) -> Iterator[None]:
+    """An error that comes of a dead process of the plane is replaced by ComponentDied, with that process's log."""
+    try:
+        yield
+    except (RunError, PlaneError, ApiError, OSError, http.client.HTTPException):
+        time.sleep(_DEATH_SECONDS)
+        plane.check()
+        raise
+
+
+@contextmanager
+def own_log(path: Path) -> Iterator[None]:
+    """What the watches of this process log goes to a file: stdout is for the result, the terminal for the table."""
+    with path.open("a", encoding="utf-8") as file:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file), cache_logger_on_first_use=False)
+        try:
+            yield
+        finally:
+            structlog.reset_defaults()
 
 
 async def look(

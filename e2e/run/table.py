@@ -62,7 +62,8 @@ def view(world: World, found: Sequence[Service], seconds: float) -> View:
 
 
 def _table(shown: Sequence[Row], *, wide: bool) -> Table:
-    table = Table(header_style="bold", box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD, pad_edge=wide)
+    table = Table(header_style="bold", box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD)
+    table.collapse_padding, table.pad_edge = not wide, wide
     for heading in HEADINGS:
         table.add_column(heading if wide else heading.removesuffix(" OF MEMORY"), overflow="ellipsis")
         table.columns[-1].no_wrap = heading not in ("MODEL", "STATE")

@@ -5,6 +5,7 @@ from contextlib import suppress
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.placement.decision import Placed
+from controller.placement.demand import Resources
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
@@ -22,8 +23,9 @@ from controller.reconcilers.gpu_partition_claim.repair import (
 )
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.core import PODS
-from controller.runtime.client.errors import Conflict, NotFound
+from controller.runtime.client.errors import ApiError, Conflict, NotFound, Timeout, TooManyRequests, Unavailable
 from controller.runtime.reconcile import Result
+from controller.state.assumptions import Assumption
 from controller.translate.pod import PodView
 
 
@@ -71,7 +73,7 @@ class Confirming:
             case Wait(seconds):
                 return Result(requeue_after=seconds)
             case Repin(placed):
-                return await self._repin(claim, pod, placed)
+                return await self._repin(key, claim, pod, placed)
             case Replace():
                 return await self._replace(pod, pin.node)
             case _:
@@ -86,9 +88,19 @@ class Confirming:
         bound_time = claim.status.bound_time
         return 0.0 if bound_time is None else (self._context.clock.now() - bound_time).total_seconds()
 
-    async def _repin(self, claim: GPUPartitionClaim, pod: PodView, placed: Placed) -> GPUPartitionClaim:
+    async def _repin(self, key: str, claim: GPUPartitionClaim, pod: PodView, placed: Placed) -> GPUPartitionClaim:
+        # Taken before the write goes out: another repair, or a cycle, must not choose the same partition meanwhile.
+        self._cluster.assumptions.add(
+            Assumption(key, claim.metadata.uid, placed.node.name, placed.partition.id, Resources())
+        )
         moved = status.bound(status.without_trouble(claim), placed, self._context.clock.now(), rebind=True)
-        written = await self._writer.write(moved)
+        try:
+            written = await self._writer.write(moved)
+        except (Timeout, Unavailable, TooManyRequests):
+            raise  # it may have been written: the partition stays assumed until the claim shows what became of it
+        except ApiError:
+            self._cluster.assumptions.forget(key)
+            raise
         self._context.count("rebind", "success")
         events.tell(self._context.recorder, [pod.reference], events.rebound(status.device_text(written)))
         return written

@@ -35,11 +35,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A decision, and the mode change that would help where there is no place."""
+    """A decision, and the mode change that would help where there is no place. `decided_at` is monotonic seconds."""
 
     decision: Decision
     plan: RepartitionPlan | None = None
     no_plan: Refused | None = None
+    decided_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -75,12 +76,16 @@ class PlacementCycle:
 
     def withdraw(self, key: str) -> None:
         """Forget a claim: its demand, its outcome, what was assumed for it."""
-        untaken = self._outcomes.pop(key, None)
-        if untaken is not None and untaken.plan is not None:
-            self._cluster.plan_table.forget(untaken.plan.metadata.name)
+        self._discard_outcome(key)
         for table in (self._new, self._waiting, self._reported):
             table.pop(key, None)
         self._cluster.assumptions.forget(key)
+
+    def _discard_outcome(self, key: str) -> None:
+        """Drop an outcome that nobody took; a plan it wished for was never made and counts no longer."""
+        untaken = self._outcomes.pop(key, None)
+        if untaken is not None and untaken.plan is not None:
+            self._cluster.plan_table.forget(untaken.plan.metadata.name)
 
     def take(self, key: str) -> Outcome | None:
         """The outcome for a claim, once; None when nothing was decided since."""
@@ -119,7 +124,7 @@ class PlacementCycle:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(REFRESH_SECONDS if self._waiting else None):
+            async with asyncio.timeout(REFRESH_SECONDS if self.waiting else None):
                 await self._wake.wait()
         except TimeoutError:
             self._changed = True
@@ -127,17 +132,18 @@ class PlacementCycle:
     def decide(self, *, retry: bool) -> None:
         """One cycle: new demands, and with `retry` those that found no place before. Synchronous."""
         demands = order((*self._new.values(), *(self._waiting.values() if retry else ())))
-        self._new = {}
         snapshot = self._cluster.snapshot()
         for demand in demands:
             decision = self._scheduler.schedule(snapshot, demand)
             if isinstance(decision, Placed):
                 self._place(snapshot, demand, decision)
+                self._new.pop(demand.key, None)
                 continue
             outcome = self._wish(snapshot, demand, decision)
             if outcome.plan is not None:
                 snapshot = self._cluster.snapshot()
             self._wait_on(demand, decision, outcome)
+            self._new.pop(demand.key, None)
 
     def _place(self, snapshot: Snapshot, demand: Demand, decision: Placed) -> None:
         snapshot.hold(decision.node, decision.partition, demand.key, demand.pod.resources)
@@ -146,7 +152,8 @@ class PlacementCycle:
         )
         self._waiting.pop(demand.key, None)
         self._reported.pop(demand.key, None)
-        self._outcomes[demand.key] = Outcome(decision)
+        self._discard_outcome(demand.key)
+        self._outcomes[demand.key] = Outcome(decision, decided_at=self._clock.monotonic())
         self._enqueue(demand.key)
 
     def _wish(self, snapshot: Snapshot, demand: Demand, decision: Unplaced) -> Outcome:

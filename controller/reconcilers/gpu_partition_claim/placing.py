@@ -30,6 +30,8 @@ from controller.translate.pod import PodView, constraints
 
 #: How long a pin that the API server refused is not tried again, seconds.
 REFUSED_PAUSE_SECONDS = 60.0
+#: A decision older than this is looked at again before it is stored, seconds.
+DECISION_SECONDS = 1.0
 #: Reasons for which another mode could be the answer.
 HELPED_BY_A_CHANGE = frozenset({"NoFreePartition", "NoPartitionFits"})
 
@@ -97,16 +99,40 @@ class Placing:
     async def _decide(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
         outcome = self._cycle.take(key)
         if outcome is None:
-            raw = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
-            if raw is not None and self._cluster.assumptions.get(key) is None:
-                self._cycle.submit(self._demand(key, claim, pod, raw))
+            if self._cluster.assumptions.get(key) is not None:
+                # Decided, and then cut short: nobody knows whether the decision was stored.
+                await self._doubt(key, claim)
+            self._submit(key, claim, pod)
             return Result()
         match outcome.decision:
             case Placed() as placed:
+                if not self._stands(key, outcome, placed):
+                    self._cycle.withdraw(key)
+                    self._submit(key, claim, pod)
+                    return Result()
                 return await self._choose(key, claim, outcome, placed)
             case Unplaced() as unplaced:
                 await self._wait(claim, pod, outcome, unplaced)
                 return Result()
+
+    def _submit(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> None:
+        raw = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
+        if raw is not None and self._cluster.assumptions.get(key) is None:
+            self._cycle.submit(self._demand(key, claim, pod, raw))
+
+    def _stands(self, key: str, outcome: Outcome, placed: Placed) -> bool:
+        """Whether a decision that had to wait (an outage) still holds: agent fresh, same mode, nobody else there."""
+        if self._context.clock.monotonic() - outcome.decided_at <= DECISION_SECONDS:
+            return True
+        node = self._cluster.snapshot().node(placed.node.name)
+        if node is None or not node.fresh:
+            return False
+        for gpu in node.gpus:
+            for partition in gpu.partitions:
+                if partition.id == placed.partition.id:
+                    ours = partition.holder is None or partition.holder.name == key
+                    return gpu.mode == placed.mode and gpu.plan is None and partition.healthy and ours
+        return False
 
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, raw: dict[str, Any]) -> Demand:
         excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()

@@ -12,7 +12,7 @@ from controller.runtime.reconcile import Result
 
 
 class Releasing:
-    """The step of a claim without a live pod."""
+    """The step of a claim without a live pod. What was assumed goes last: until then a lost answer may hold it."""
 
     def __init__(self, context: ClaimContext, writer: ClaimWriter) -> None:
         self._context = context
@@ -25,17 +25,17 @@ class Releasing:
         """
         if await self._pod_lives(claim):
             return Result(requeue_after=SOON_SECONDS)
+        await self._writer.delete(claim)
         self._context.cycle.withdraw(key)
         self._context.count("release", "success")
-        await self._writer.delete(claim)
         return Result()
 
     async def pod_ended(self, key: str, claim: GPUPartitionClaim) -> Result:
         """Keep the claim as long as its pod, with its partition given back."""
-        self._context.cycle.withdraw(key)
         if claim.status.phase is not ClaimPhase.RELEASED:
-            self._context.count("release", "success")
             await self._writer.write(status.released(claim, self._context.clock.now()))
+            self._context.count("release", "success")
+        self._context.cycle.withdraw(key)
         return Result()
 
     async def _pod_lives(self, claim: GPUPartitionClaim) -> bool:

@@ -14,7 +14,7 @@ from api.group import (
 from controller.gpu.mode import Mode
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
-from controller.translate.request import PodRequest, Problem, parse_request
+from controller.translate.request import VALUE_LIMIT, PodRequest, Problem, parse_request
 
 LEAST = {GPU_SHARING: "true", MODEL_ID: "Qwen/Qwen3-8B"}
 
@@ -65,7 +65,8 @@ def test_each_bad_value_is_named_with_field_value_and_remedy(field: str, value: 
     (problem,) = problems
     assert (problem.field, problem.value) == (field, value)
     assert want_remedy in problem.remedy
-    assert str(problem).startswith(f"{field}: {value!r} ")
+    shown = value if len(value) <= VALUE_LIMIT else value[:VALUE_LIMIT] + "..."
+    assert str(problem) == f"{field}: {shown!r} {problem.remedy}"
 
 
 def test_a_model_that_is_not_there_is_a_problem_too() -> None:
