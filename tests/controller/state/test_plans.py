@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from api.v1beta1 import RepartitionPlan
+from api.v1beta1.repartition_plan import PlanPhase
 from controller.repartition.phases import TERMINAL, Phase
 from controller.runtime.cache.store import Store
 from controller.state.plans import Plans
@@ -33,6 +34,18 @@ def test_a_plan_under_way_has_its_node_and_gpus_in_hand(phase: Phase) -> None:
 def test_one_that_waits_for_a_person_or_is_over_has_none(phase: Phase) -> None:
     table = plans(plan("p", phase=phase))
     assert (table.active_nodes(), table.gpus_in_hand()) == ((), {})
+
+
+def test_the_table_knows_every_phase_that_the_api_has() -> None:
+    assert {phase.value for phase in PlanPhase} == {phase.value for phase in Phase}
+
+
+@pytest.mark.parametrize("phase", ["Quiescing", ""], ids=["of another version", "empty"])
+def test_a_plan_in_an_unknown_phase_hides_no_other(phase: str) -> None:
+    strange = plan("strange", "worker-1")
+    strange["status"]["phase"] = phase
+    table = plans(plan("p"), strange)
+    assert (table.active_nodes(), table.for_claim("u1"), table.last_change("worker-1")) == (("worker-0",), None, None)
 
 
 def test_a_dry_run_takes_nothing_in_hand() -> None:

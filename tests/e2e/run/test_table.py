@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from e2e.run.services import services
-from e2e.run.table import rows, view
+from e2e.run.table import View, rows, view
 from e2e.run.world import World
 from tests.e2e.run.objects import claim, deployment, pod, refused
 
@@ -66,3 +67,57 @@ def test_the_screen_says_simulated_and_why_something_waits() -> None:
         recorder.print(view(world, services(world), 3.0))
     assert "1 simulated GPUs" in shown.get()
     assert "a/web waits: TooLarge: because" in shown.get()
+
+
+BUSY = View(
+    "a title",
+    [
+        (f"node-{i // 8}", "0000:05:00.0", "CPX/NPS4", str(i % 8), "owner/model", "█░  50% of 24 GiB", "Ready")
+        for i in range(24)
+    ],
+    [Text("a/web waits: TooLarge")],
+)
+
+
+def drawn(width: int, height: int, *, terminal: bool = True) -> list[str]:
+    console = Console(width=width, height=height, force_terminal=terminal, color_system=None)
+    with console.capture() as shown:
+        console.print(BUSY)
+    return shown.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        pytest.param(80, 24, id="the usual small terminal"),
+        pytest.param(140, 30, id="wide"),
+        pytest.param(140, 5, id="hardly any room"),
+    ],
+)
+def test_what_is_too_high_is_cut_but_the_reasons_stay(width: int, height: int) -> None:
+    lines = drawn(width, height)
+    assert len(lines) < max(height, 8)
+    assert lines[0].strip() == "a title"
+    assert lines[-1] == "a/web waits: TooLarge"
+    (more,) = [line for line in lines if "more rows" in line]
+    shown = sum("0000:05:00.0" in line for line in lines)
+    assert f"... and {24 - shown} more rows" in more
+
+
+@pytest.mark.parametrize(
+    ("height", "terminal"), [pytest.param(60, True, id="high enough"), pytest.param(24, False, id="no terminal")]
+)
+def test_with_room_every_row_is_shown(height: int, terminal: bool) -> None:
+    lines = drawn(140, height, terminal=terminal)
+    assert sum("0000:05:00.0" in line for line in lines) == 24
+    assert not any("more rows" in line for line in lines)
+
+
+def test_a_narrow_terminal_drops_bars_and_owners_before_facts() -> None:
+    narrow, wide = "".join(drawn(80, 60)), "".join(drawn(140, 60))
+    assert "owner/model" in wide
+    assert "█░  50% of 24 GiB" in wide
+    assert "owner/" not in narrow
+    assert "█" not in narrow
+    for fact in ("node-2", "0000:05:00.0", "CPX/NPS4", "model", "50% of 24 GiB", "Ready"):
+        assert fact in narrow

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from e2e.run.install import ROOT
 pytestmark = pytest.mark.plane
 
 _LIMIT_SECONDS = 90
+_STOP_SECONDS = 10
 _CLAIMS = "/apis/aim.amd.com/v1beta1/namespaces/team-chat/gpupartitionclaims"
 _PATCH = "application/merge-patch+json"
 _FIELDS = [
@@ -41,11 +43,12 @@ _FIELDS = [
 
 @dataclass
 class Started:
-    """A run under way, its output in two files."""
+    """A run under way, its output in two files, its temporary files in a folder of their own."""
 
     process: subprocess.Popen[bytes]
     out: Path
     err: Path
+    temporary: Path
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """The first match in stderr."""
@@ -75,12 +78,14 @@ class Started:
 @contextmanager
 def started(folder: Path, *arguments: str) -> Iterator[Started]:
     """The run; none of its processes outlives the block, also when the test fails."""
-    out, err = folder / "out", folder / "err"
+    out, err, temporary = folder / "out", folder / "err", folder / "temporary"
+    temporary.mkdir()
+    environ = os.environ | {"TMPDIR": str(temporary)}
     with out.open("wb") as stdout, err.open("wb") as stderr:
         command = [sys.executable, "-m", "e2e.run", "--folder", str(folder / "kept"), *arguments]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=stderr)
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=stdout, stderr=stderr)
     try:
-        yield Started(process, out, err)
+        yield Started(process, out, err, temporary)
     finally:
         process.kill()
         process.wait()
@@ -150,25 +155,43 @@ def plant(plane: Admin) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_an_interrupted_run_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with started(tmp_path) as run:
         run.wait_for("examples applied")
-        others = run.descendants()
-        run.process.send_signal(number)
-        assert run.end() == 0, run.err.read_text()
-        assert alive(others) == []
-        assert "Traceback" not in run.err.read_text()
+        _assert_ends_clean(run, number)
 
 
-def test_a_process_that_dies_ends_the_run_with_its_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("starting the control plane", id="the plane starts"),
+        pytest.param("starting the operator", id="the operator starts"),
+    ],
+)
+def test_ctrl_c_while_something_starts_leaves_nothing(tmp_path: Path, moment: str) -> None:
+    with started(tmp_path) as run:
+        run.wait_for(moment)
+        _assert_ends_clean(run, signal.SIGINT)
+
+
+def _assert_ends_clean(run: Started, number: signal.Signals) -> None:
+    others = run.descendants()
+    run.process.send_signal(number)
+    assert run.process.wait(_STOP_SECONDS) == 0, run.err.read_text()
+    assert alive(others) == []
+    assert list(run.temporary.iterdir()) == []
+    assert "Traceback" not in run.err.read_text()
+
+
+@pytest.mark.parametrize("name", ["operator", "kube-apiserver"])
+def test_a_process_that_dies_ends_the_run_with_its_log(tmp_path: Path, name: str) -> None:
     with started(tmp_path, "--once") as run:
         run.wait_for("examples applied")
         others = run.descendants()
-        operator = next(child for child in others if "operator" in child.cmdline())
-        operator.kill()
+        next(child for child in others if name in map(os.path.basename, child.cmdline())).kill()
         assert run.end() == 1
-        assert "operator ended with -9; the last lines of its log:" in run.err.read_text()
-        assert (tmp_path / "kept" / "operator.log").exists()
+        assert f"{name} ended with -9; the last lines of its log:" in run.err.read_text()
+        assert run.out.read_text() == ""
         assert alive(others) == []
 
 
