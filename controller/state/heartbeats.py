@@ -1,6 +1,6 @@
 """Which agents are alive: judged by changes seen with our own monotonic clock, never by the Lease's timestamps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from controller.runtime.cache.store import StoreEvent
@@ -15,6 +15,7 @@ class Heartbeats:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._started_at = clock.monotonic()
         self._renewed: dict[str, Any] = {}
         self._changed_at: dict[str, float] = {}
         self._revived: list[Callable[[], None]] = []
@@ -46,8 +47,8 @@ class Heartbeats:
         changed_at = self._changed_at.get(node)
         return changed_at is not None and self._clock.monotonic() - changed_at <= FRESH_SECONDS
 
-    def next_expiry(self) -> float | None:
-        """Monotonic time at which the next fresh node turns stale, None when none is fresh."""
-        now = self._clock.monotonic()
-        ends = [at + FRESH_SECONDS for at in self._changed_at.values() if now - at <= FRESH_SECONDS]
-        return min(ends, default=None)
+    def unsettled(self, nodes: Iterable[str]) -> bool:
+        """Whether it is too early to count a silent node out: we started lately and have not heard of every one."""
+        if self._clock.monotonic() - self._started_at > FRESH_SECONDS:
+            return False
+        return not all(self.fresh(node) for node in nodes)

@@ -161,6 +161,8 @@ class PlacementCycle:
         plans = self._cluster.plan_table
         if plans.for_claim(demand.uid) is not None:
             return Outcome(decision)
+        if self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
+            return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))
         proposal = propose(snapshot, demand, plans.active_nodes())
         if isinstance(proposal, Refused):
             return Outcome(decision, no_plan=proposal)

@@ -68,20 +68,14 @@ def test_the_leases_own_time_is_not_believed() -> None:
     assert not heartbeats.fresh(NODE)
 
 
-def test_the_next_expiry_is_that_of_the_oldest_fresh_node() -> None:
+def test_a_silent_node_counts_out_only_once_there_was_time_to_hear_of_it() -> None:
     clock = FakeClock()
     heartbeats = Heartbeats(clock)
-    assert heartbeats.next_expiry() is None
     heartbeats.take(made())
-    first = clock.monotonic()
-    clock.tick(10)
-    other = lease("worker-1")
-    heartbeats.take(StoreEvent(EventType.ADDED, "aim-gpu-system/worker-1", None, other))
-    assert heartbeats.next_expiry() == first + FRESH_SECONDS
-    clock.tick(35)
-    assert heartbeats.next_expiry() == first + 10 + FRESH_SECONDS
-    clock.tick(10)
-    assert heartbeats.next_expiry() is None
+    assert not heartbeats.unsettled([NODE])
+    assert heartbeats.unsettled([NODE, "worker-1"])
+    clock.tick(FRESH_SECONDS + 1)
+    assert not heartbeats.unsettled([NODE, "worker-1"])
 
 
 def test_a_revival_is_told_once_not_at_every_beat() -> None:

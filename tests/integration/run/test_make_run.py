@@ -21,7 +21,7 @@ import yaml
 from e2e.plane.admin import Admin
 from e2e.run.install import ROOT
 
-pytestmark = pytest.mark.plane
+pytestmark = [pytest.mark.plane, pytest.mark.timeout(240)]
 
 _LIMIT_SECONDS = 90
 _STOP_SECONDS = 10
@@ -180,6 +180,7 @@ def _assert_ends_clean(run: Started, number: signal.Signals) -> None:
     assert run.process.wait(_STOP_SECONDS) == 0, run.err.read_text()
     assert alive(others) == []
     assert list(run.temporary.iterdir()) == []
+    assert not (run.temporary.parent / "kept").exists()
     assert "Traceback" not in run.err.read_text()
 
 
@@ -192,6 +193,7 @@ def test_a_process_that_dies_ends_the_run_with_its_log(tmp_path: Path, name: str
         assert run.end() == 1
         assert f"{name} ended with -9; the last lines of its log:" in run.err.read_text()
         assert run.out.read_text() == ""
+        assert (tmp_path / "kept" / "operator.log").exists()
         assert alive(others) == []
 
 

@@ -14,11 +14,13 @@ from hypothesis.stateful import (
 
 from controller.placement import filters
 from controller.placement.decision import Placed
-from controller.placement.demand import Demand
+from controller.placement.demand import Demand, Resources
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome, PlacementCycle
+from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS, Repin, judge, pinned_demand
 from controller.runtime.cache.informer import Informer
+from controller.state.assumptions import Assumption
 from tests.builders.claim import allocation, claim
 from tests.builders.cluster import FedCluster, Object
 from tests.builders.demand import demand
@@ -71,6 +73,7 @@ class Exclusive(RuleBasedStateMachine):
         self.fed = FedCluster(self.clock)
         self.cluster = self.fed.cluster
         self.on_the_way: list[tuple[Informer, Object, bool]] = []
+        self.repairs: dict[str, Placed] = {}
         self.fed.listed(self.cluster.claims, *self.stored.values())
         self.fed.listed(self.cluster.resource_claims, *self.foreign.values())
         for node, gpus in LAYOUT.items():
@@ -133,6 +136,50 @@ class Exclusive(RuleBasedStateMachine):
         self.stored[key] = self.stored[key] | {"status": {"phase": "Bound", "allocation": given}}
         self.on_the_way.append((self.cluster.claims, self.stored[key], False))
 
+    def repairable(self) -> list[str]:
+        """Claims that show a partition, with nothing of theirs on the way."""
+        shown = ((key, self.cluster.claim_table.get(key)) for key in self.stored)
+        bound = [key for key, seen in shown if seen is not None and seen.status.allocation is not None]
+        return [key for key in bound if self.cluster.assumptions.get(key) is None]
+
+    @precondition(lambda self: self.repairable())
+    @rule(data=st.data())
+    def repair(self, data: st.DataObject) -> None:
+        """A claim whose device somebody else got: another partition is chosen, its write goes out."""
+        key = data.draw(st.sampled_from(self.repairable()))
+        seen, wanted = self.cluster.claim_table.get(key), self.demands[key]
+        assert seen is not None
+        verdict = judge(
+            self.cluster.snapshot(),
+            seen,
+            pinned_demand(key, wanted.uid, wanted.namespace, wanted.requirement),
+            taken=True,
+            refused=False,
+            owned=True,
+            age=PATIENCE_SECONDS,
+        )
+        if isinstance(verdict, Repin):
+            self.promise(key, verdict.placed)
+            self.repairs[key] = verdict.placed
+
+    def promise(self, key: str, placed: Placed) -> None:
+        wanted = self.demands[key]
+        promised = Assumption(key, wanted.uid, placed.node.name, placed.partition.id, Resources())
+        self.cluster.assumptions.add(promised)
+
+    @precondition(lambda self: self.repairs)
+    @rule(data=st.data(), fate=FATES)
+    def repair_comes_back(self, data: st.DataObject, fate: str) -> None:
+        """The write has an end; one that nobody answered goes out again for the same partition."""
+        key = data.draw(st.sampled_from(sorted(self.repairs)))
+        if fate == "no answer":
+            return
+        placed = self.repairs.pop(key)
+        if fate == "refused":
+            self.cluster.assumptions.forget(key)
+        else:
+            self.store(key, placed)
+
     @precondition(lambda self: self.on_the_way)
     @rule(count=st.integers(1, 4))
     def watch(self, count: int) -> None:
@@ -147,6 +194,7 @@ class Exclusive(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.demands)))
         self.on_the_way.append((self.cluster.claims, self.stored.pop(key), True))
         del self.demands[key]
+        self.repairs.pop(key, None)
         self.cycle.withdraw(key)
 
     @rule(place=PLACES)
@@ -168,13 +216,20 @@ class Exclusive(RuleBasedStateMachine):
 
 
 class Forgetful(Exclusive):
-    """The control: decisions do not count until they are seen."""
+    """A control: decisions do not count until they are seen."""
 
     @rule(retry=st.booleans())
     def decide(self, retry: bool) -> None:
         self.cycle.decide(retry=retry)
         for each in self.cluster.assumptions:
             self.cluster.assumptions.forget(each.claim)
+
+
+class Careless(Exclusive):
+    """A control: what a repair has chosen does not count until it is seen."""
+
+    def promise(self, key: str, placed: Placed) -> None:
+        """Nothing is."""
 
 
 MODES = st.sampled_from(["SPX/NPS1", "DPX/NPS1", "CPX/NPS1"])
@@ -259,9 +314,10 @@ def without(monkeypatch: pytest.MonkeyPatch, table: str, reason: str) -> None:
     monkeypatch.setattr(filters, table, tuple(row for row in checks if row[0] != reason))
 
 
-def test_without_assumptions_a_partition_would_be_held_twice() -> None:
+@pytest.mark.parametrize("machine", [Forgetful, Careless], ids=["of decisions", "of repairs"])
+def test_without_assumptions_a_partition_would_be_held_twice(machine: type[RuleBasedStateMachine]) -> None:
     with pytest.raises(AssertionError, match="two claims hold one partition"):
-        run_state_machine_as_test(Forgetful, settings=CONTROL)
+        run_state_machine_as_test(machine, settings=CONTROL)
 
 
 def test_without_the_check_of_holders_placement_would_stop_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
