@@ -38,6 +38,9 @@ def propose(snapshot: Snapshot, demand: Demand, active_nodes: Sequence[str]) -> 
 
     Cheapest: no driver reload first, then the fewest GPUs touched, then the smallest partition that fits, then names.
     """
+    if demand.requirement.count != 1:
+        # Placement would refuse the claim in any mode, so a change would be made for nothing.
+        return Refused("CountUnsupported", "no mode change helps a claim of several partitions yet")
     refused: Refused | None = None
     best: tuple[tuple[bool, int, int, str, str], Proposal] | None = None
     for node in snapshot.nodes:

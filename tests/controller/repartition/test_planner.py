@@ -169,3 +169,11 @@ def test_a_mode_that_no_table_has_figures_for_is_passed_over() -> None:
 
 def test_an_unknown_product_is_never_changed() -> None:
     assert reason(demand(gib=16), host(replace(gpu(0, "SPX/NPS1"), product="MI999X"))) == "NoIdleGPU"
+
+
+def test_a_claim_of_several_partitions_changes_nothing() -> None:
+    wanted = demand(gib=16)
+    several = replace(wanted, requirement=replace(wanted.requirement, count=2))
+    found = proposed(several, host(gpu(0, "SPX/NPS1")))
+    assert isinstance(found, Refused)
+    assert found.reason == "CountUnsupported"

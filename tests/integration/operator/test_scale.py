@@ -1,17 +1,21 @@
 """Many pods at once: each device once, by the real scheduler's record, and a word for those that found none."""
 
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
 
 from e2e.plane import Plane
-from tests.integration.operator.running import Object, Running, deployment, opt_in, running
+from e2e.run.latency import percentile
+from e2e.run.observer import observe
+from tests.integration.operator.running import Object, Running, deployment, opt_in, pod, running
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(240)]
 
 PODS = 200
 PARTITIONS_OF_A_NODE = 64
+SINGLE_PODS = 40
 
 
 def allocated_devices(resource_claims: list[Object]) -> list[tuple[str, str]]:
@@ -39,13 +43,38 @@ async def _run(cluster: Running, wanted: int) -> float:
 
 
 async def test_four_nodes_hold_two_hundred(plane: Plane, tmp_path: Path) -> None:
-    async with running(plane, tmp_path, dict.fromkeys("abcd", "CPX/NPS4")) as cluster:
+    async with (
+        running(plane, tmp_path, dict.fromkeys("abcd", "CPX/NPS4")) as cluster,
+        observe(plane) as seen,
+    ):
         seconds = await _run(cluster, PODS)
         devices = allocated_devices(await cluster.resource_claims())
         assert len(devices) == PODS
         assert len(set(devices)) == PODS
         assert sum(claim["status"].get("rebinds", 0) for claim in await cluster.claims()) == 0
-        print(f"\n{PODS} pods on 4 nodes: all Allocated after {seconds:.2f} s, {PODS / seconds:.0f} pods/s")
+        assert not seen.double_allocations
+        held = seen.gate_times.milliseconds
+        print(
+            f"\n{PODS} pods on 4 nodes: all Allocated after {seconds:.2f} s, {PODS / seconds:.0f} pods/s; "
+            f"ADDED to gate gone p50 {percentile(held, 50):.0f} ms, p99 {percentile(held, 99):.0f} ms"
+        )
+
+
+async def test_one_pod_at_a_time_is_bound_quickly(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS4"}) as cluster, observe(plane) as seen:
+        await cluster.create(cluster.pods_path, pod("first", opt_in()))
+        await cluster.all_allocated(1)  # by now the agent's heartbeat has been seen
+        seen.gate_times.milliseconds.clear()
+        for number in range(SINGLE_PODS):
+            await cluster.create(cluster.pods_path, pod(f"p{number}", opt_in()))
+            await asyncio.sleep(0.2)
+        await cluster.all_allocated(SINGLE_PODS + 1)
+        held = seen.gate_times.milliseconds
+        assert len(held) == SINGLE_PODS
+        print(
+            f"\n{SINGLE_PODS} pods one by one: ADDED to gate gone p50 {percentile(held, 50):.0f} ms, "
+            f"p99 {percentile(held, 99):.0f} ms"
+        )
 
 
 async def test_three_nodes_leave_eight_waiting_with_the_reason(plane: Plane, tmp_path: Path) -> None:

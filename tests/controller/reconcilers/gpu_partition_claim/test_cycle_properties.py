@@ -66,6 +66,14 @@ class Exclusive(RuleBasedStateMachine):
         self.names = 0
         self.start()
 
+    @initialize(sizes=st.lists(SIZES, max_size=4))
+    def some_are_bound(self, sizes: list[int]) -> None:
+        """Claims of before, so that every rule has something to work on from the first step."""
+        self.ask(sizes, 0)
+        self.decide(False)
+        self.write(["stored"] * len(sizes))
+        self.watch(2 * len(sizes))
+
     @precondition(lambda self: self.names > 5)
     @rule()
     def start(self) -> None:
