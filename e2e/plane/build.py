@@ -91,11 +91,12 @@ def _compile(target: Target, go: Path, output: Path, step: Step, environ: Mappin
     """Run the compiler in a process group of its own, so that Ctrl-C ends all of it and only once."""
     arguments = [str(go), "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
     arguments += ["-ldflags", target.family.ldflags, "-o", str(output), target.program.package]
-    with tempfile.TemporaryFile() as log:
+    # Go leaves its work folder behind when it is killed; ours goes with this block.
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory(prefix="aim-go-build-") as scratch:
         process = subprocess.Popen(
             arguments,
             cwd=target.family.module,
-            env=go_environment(environ),
+            env={**go_environment(environ), "GOTMPDIR": scratch},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

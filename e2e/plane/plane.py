@@ -6,6 +6,7 @@ every 30 seconds.
 """
 
 import asyncio
+import http.client
 import os
 import shutil
 import signal
@@ -212,7 +213,11 @@ class Plane:
         self._launch(ETCD)
         self._launch(APISERVER)
         self.wait_until(self.admin.ready, "kube-apiserver is ready")
-        self.admin.apply_files(self._manifests)
+        try:
+            self.admin.apply_files(self._manifests)
+        except (OSError, http.client.HTTPException) as error:
+            self.check()  # raises with the log's tail when it was the API server that ended
+            raise NotReady(f"manifests were not applied: {error}") from error
         for component in (components.CONTROLLER_MANAGER, components.SCHEDULER, KWOK):
             self._launch(component)
         account = "/api/v1/namespaces/default/serviceaccounts/default"

@@ -27,8 +27,8 @@ from e2e.run.services import services, unfulfilled
 from e2e.run.settling import LIMIT_SECONDS, Settling
 from e2e.run.table import view
 
-TIME_SCALE = 0.5
-"""A mode change of one GPU takes about a second so, a reload of a node's driver twenty."""
+TIME_SCALE = 1.0
+"""As on hardware: a mode change of one GPU takes some 1.5 s, a reload of a node's driver 40 s."""
 
 _LOOK_SECONDS = 0.25
 _DEATH_SECONDS = 0.1  # the connections of a process that is killed end a moment before it is known to have ended

@@ -236,6 +236,10 @@ class Forgetful(Exclusive):
 class Careless(Exclusive):
     """A control: what a repair has chosen does not count until it is seen."""
 
+    @initialize(sizes=st.just([40, 40]))
+    def some_are_bound(self, sizes: list[int]) -> None:
+        super().some_are_bound(sizes)
+
     def promise(self, key: str, placed: Placed) -> None:
         """Nothing is."""
 
