@@ -1,4 +1,4 @@
-"""An API server in memory, as much of it as the claim flow uses: versions, preconditions, JSON patches, faults."""
+"""An API server in memory, as much of it as the reconcilers use: versions, preconditions, patches, faults."""
 
 import copy
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 from controller.runtime.client.errors import AlreadyExists, ApiError, Cause, Conflict, Invalid, NotFound, Unavailable
 from controller.runtime.client.resource import Resource
 from tests.builders.json_patch import PatchFailed, apply_patch
+from tests.fakes.api_server import merged
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]
@@ -84,6 +85,10 @@ class InMemoryApi:
             return self._done(verb, self.put(resource, apply_patch(present, operations)))
         except PatchFailed as error:
             raise Invalid(422, "Invalid", str(error)) from error
+
+    async def merge_patch(self, resource: Resource, name: str, patch: Object, namespace: str | None = None) -> Object:
+        verb = self._begin("patch", resource)
+        return self._done(verb, self.put(resource, merged(self._found(resource, name, namespace), patch)))
 
     def _found(self, resource: Resource, name: str, namespace: str | None) -> Object:
         try:
