@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from api.v1beta1 import GPUPartitionClaim
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 
@@ -16,6 +17,13 @@ class Assumption:
     node: str
     partition: PartitionId
     resources: Resources
+
+    def shown_by(self, claim: GPUPartitionClaim) -> bool:
+        """Whether the claim's stored allocation names this very partition."""
+        allocation = claim.status.allocation
+        if allocation is None or allocation.node != self.node:
+            return False
+        return any(PartitionId(device.bdf, device.partition) == self.partition for device in allocation.devices)
 
 
 class Assumptions:

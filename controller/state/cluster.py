@@ -5,7 +5,6 @@ from typing import Any
 
 from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
-from controller.gpu.identity import PartitionId
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
@@ -21,7 +20,7 @@ from controller.runtime.client.core import (
 )
 from controller.runtime.clock import Clock
 from controller.runtime.manifest import key_of
-from controller.state.assumptions import Assumption, Assumptions
+from controller.state.assumptions import Assumptions
 from controller.state.heartbeats import Heartbeats
 from controller.state.kinds import (
     GPU_NODES,
@@ -116,7 +115,7 @@ class Cluster:
         if assumed is None:
             return
         claim = self.claim_table.get(event.key)
-        if claim is None or claim.metadata.uid != assumed.claim_uid or _shows(claim, assumed):
+        if claim is None or claim.metadata.uid != assumed.claim_uid or assumed.shown_by(claim):
             self.assumptions.forget(event.key)
 
     def claims_in(self, namespace: str) -> list[GPUPartitionClaim]:
@@ -163,13 +162,6 @@ class Cluster:
             known = version, gpus(gpu_node)
             self._gpus[gpu_node.metadata.name] = known
         return known[1]
-
-
-def _shows(claim: GPUPartitionClaim, assumed: Assumption) -> bool:
-    allocation = claim.status.allocation
-    if allocation is None or allocation.node != assumed.node:
-        return False
-    return any(PartitionId(device.bdf, device.partition) == assumed.partition for device in allocation.devices)
 
 
 def _namespace(obj: Mapping[str, Any]) -> tuple[str]:

@@ -54,7 +54,7 @@ class Registration:
         while True:
             try:
                 await self._register()
-            except ApiError as error:
+            except (ApiError, ValueError) as error:
                 self._problem = str(error)
                 if isinstance(error, NotFound):
                     self._problem += f"; install MutatingWebhookConfiguration {CONFIGURATION}"

@@ -6,8 +6,12 @@ from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim import status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
+from controller.runtime.reconcile import Result
 from controller.translate.pod import PodView
 from controller.translate.resource_claim import ResourceClaimView
+
+#: How long to wait for an agent to report a device that the scheduler has allocated, seconds.
+UNKNOWN_SECONDS = 2.0
 
 
 def adoptable(present: ResourceClaimView | None, pod: PodView) -> bool:
@@ -27,11 +31,12 @@ def held_place(snapshot: Snapshot, present: ResourceClaimView) -> Placed | None:
 
 async def adopt(
     context: ClaimContext, writer: ClaimWriter, claim: GPUPartitionClaim, present: ResourceClaimView
-) -> None:
-    """Write the status of a claim just made for a pod that runs already."""
+) -> Result:
+    """Write the status of a claim made for a pod that runs already; asks to come back while the device is unknown."""
     placed = held_place(context.cluster.snapshot(), present)
     if placed is None:
-        return
+        return Result(requeue_after=UNKNOWN_SECONDS)
     now = context.clock.now()
     await writer.write(status.allocated(status.bound(claim, placed, now), now))
     context.count("adopt", "success")
+    return Result()

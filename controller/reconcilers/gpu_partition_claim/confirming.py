@@ -8,6 +8,7 @@ from controller.placement.decision import Placed
 from controller.placement.demand import Resources
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.pinning import pin_of
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
@@ -58,6 +59,9 @@ class Confirming:
         return Result()
 
     async def _repair(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
+        again = self._assumed_place(key)
+        if again is not None:
+            return await self._repin(key, claim, pod, again)
         pin = pin_of(claim)
         others = list(self._cluster.resource_claim_table.values())
         verdict = judge(
@@ -84,6 +88,17 @@ class Confirming:
                 await self._writer.trouble(claim, pod, "Stuck", "DeviceTaken", message)
                 return Result(requeue_after=PATIENCE_SECONDS)
 
+    def _assumed_place(self, key: str) -> Placed | None:
+        """Where an earlier repair wanted to go whose answer was lost: it may be stored, so it is asked for again."""
+        assumed = self._cluster.assumptions.get(key)
+        if assumed is None:
+            return None
+        for node, gpu, partition in self._cluster.snapshot().partitions():
+            if (node.name, partition.id) == (assumed.node, assumed.partition):
+                usable = node.fresh and partition.healthy and gpu.plan is None
+                return Placed(node, gpu, partition) if usable else None
+        return None
+
     def _age(self, claim: GPUPartitionClaim) -> float:
         bound_time = claim.status.bound_time
         return 0.0 if bound_time is None else (self._context.clock.now() - bound_time).total_seconds()
@@ -99,7 +114,7 @@ class Confirming:
         except (Timeout, Unavailable, TooManyRequests):
             raise  # it may have been written: the partition stays assumed until the claim shows what became of it
         except ApiError:
-            self._cluster.assumptions.forget(key)
+            await settle(self._context, key, claim)
             raise
         self._context.count("rebind", "success")
         events.tell(self._context.recorder, [pod.reference], events.rebound(status.device_text(written)))

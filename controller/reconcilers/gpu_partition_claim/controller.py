@@ -58,6 +58,9 @@ class ClaimReconciler:
     async def _serve(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> Result:
         """The step of a claim whose pod lives."""
         if claim.status.phase is ClaimPhase.PENDING:
+            present = self._cluster.resource_claim_table.get(key)
+            if present is not None and adoptable(present, pod):
+                return await adopt(self._context, self._writer, claim, present)
             placed = await self._placing.place(key, claim, pod)
             if isinstance(placed, Result):
                 return placed
@@ -98,8 +101,7 @@ class ClaimReconciler:
             return Result()
         fresh = GPUPartitionClaim.model_validate(created)
         if held is not None and present is not None:
-            await adopt(self._context, self._writer, fresh, present)
-            return Result()
+            return await adopt(self._context, self._writer, fresh, present)
         self._context.count("admit", "unsized" if isinstance(need, Unsized) else "success")
         return await self._serve(request.key, fresh, pod)
 

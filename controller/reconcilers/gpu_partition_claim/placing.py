@@ -13,19 +13,19 @@ from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, need_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
+from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.owners import reference
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.errors import (
     AlreadyExists,
     ApiError,
-    NotFound,
     Timeout,
     TooManyRequests,
     Unavailable,
 )
 from controller.runtime.reconcile import Result
-from controller.state.kinds import GPU_PARTITION_CLAIMS, REPARTITION_PLANS
+from controller.state.kinds import REPARTITION_PLANS
 from controller.translate.pod import PodView, constraints
 
 #: How long a pin that the API server refused is not tried again, seconds.
@@ -101,7 +101,7 @@ class Placing:
         if outcome is None:
             if self._cluster.assumptions.get(key) is not None:
                 # Decided, and then cut short: nobody knows whether the decision was stored.
-                await self._doubt(key, claim)
+                await settle(self._context, key, claim)
             self._submit(key, claim, pod)
             return Result()
         match outcome.decision:
@@ -162,20 +162,10 @@ class Placing:
             raise
         except ApiError:
             self._context.count("place", "error")
-            await self._doubt(key, claim)
+            await settle(self._context, key, claim)
             raise
         self._context.count("place", "success")
         return written
-
-    async def _doubt(self, key: str, claim: GPUPartitionClaim) -> None:
-        """The decision was refused; take it back unless the stored claim shows that an earlier try had landed."""
-        try:
-            live = await self._context.client.get(GPU_PARTITION_CLAIMS, claim.metadata.name, claim.metadata.namespace)
-        except NotFound:
-            self._cycle.withdraw(key)
-            return
-        if GPUPartitionClaim.model_validate(live).status.allocation is None:
-            self._cluster.assumptions.forget(key)
 
     async def _wait(self, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, decision: Unplaced) -> None:
         message = decision.message

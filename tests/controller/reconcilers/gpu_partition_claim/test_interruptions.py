@@ -18,6 +18,7 @@ from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.gpu_partition_claim.api import NOT_ANSWERED, InMemoryApi, refusing
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
+from tests.controller.reconcilers.gpu_partition_claim.test_confirming import own_pod
 from tests.fakes.clock import FakeClock
 
 STATUS_WRITE = "replace gpupartitionclaims"
@@ -202,3 +203,41 @@ async def test_a_released_partition_is_taken_until_its_claim_is_deleted(api: InM
     assert given
     assert mine not in given
     assert held(api) == []
+
+
+async def test_a_repair_whose_answer_was_lost_goes_to_the_same_place_again(api: InMemoryApi, outbid: Operator) -> None:
+    api.lost_answer = len(api.writes) + 1
+    with pytest.raises(Unavailable):
+        await outbid.reconcile()
+    assert held(api) == [1]
+    given = newcomer_during(outbid, STATUS_WRITE)
+    await outbid.reconcile()  # before the watch has shown the first try
+    assert not set(given) & set(held(api))
+
+
+async def test_what_a_lost_answer_stored_is_not_given_away_after_the_conflict(
+    api: InMemoryApi, outbid: Operator
+) -> None:
+    api.lost_answer = len(api.writes) + 1
+    with pytest.raises(Unavailable):
+        await outbid.reconcile()
+    await outbid.reconcile()
+    assert newcomer(outbid) not in held(api)
+
+
+@pytest.mark.parametrize("owned", [False, True], ids=["a pod of nobody", "a pod of a controller"])
+async def test_the_last_partition_of_the_node_is_not_lost_to_our_own_try(
+    api: InMemoryApi, outbid: Operator, owned: bool
+) -> None:
+    if owned:
+        own_pod(api)
+    foreign(api, *range(2, 8))
+    outbid.show()
+    api.before_write = refusing(STATUS_WRITE, NOT_ANSWERED)
+    with pytest.raises(Unavailable):
+        await outbid.reconcile()
+    api.before_write = lambda _: None
+    for _ in range(3):
+        await outbid.round()
+    assert held(api) == [1]
+    assert api.of(PODS)
