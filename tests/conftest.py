@@ -1,6 +1,7 @@
 """What all tests share: the local control plane with our CRDs."""
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +13,15 @@ CRDS = Path(__file__).parent.parent / "charts" / "aim-gpu-sharing" / "files" / "
 
 
 def pytest_configure() -> None:
-    """Leave no event loop behind: looptime's hook would make one for synchronous tests, which nobody closes."""
+    """Make a run the same wherever it was started.
+
+    No event loop is left behind: looptime's hook would make one for synchronous tests, which nobody closes. A shell
+    that runs us in the background has SIGINT ignored, and all our children would inherit that: tests that press Ctrl-C
+    need it back.
+    """
     asyncio.set_event_loop(None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
