@@ -158,7 +158,7 @@ class Operator:
         reconciler = RepartitionPlanReconciler(
             self._client, self._cluster, self._recorder, self._clock, self._metrics.scheduler_operations
         )
-        controller = self._controller("repartitionplan", reconciler.reconcile, 2)
+        controller = self._controller("repartitionplan", reconciler.reconcile, 1)
         controller.watch(self._cluster.plans, _by_name)
         controller.watch(self._cluster.gpu_nodes, self._plans_of_node)
 

@@ -34,6 +34,17 @@ class Plans(Table[RepartitionPlan]):
         """Nodes with a plan under way, sorted."""
         return tuple(sorted({plan.spec.node for plan in self._running()}))
 
+    def running_on(self, node: str) -> tuple[str, ...]:
+        """Names of the plans under way on a node, sorted."""
+        return tuple(sorted(plan.metadata.name for plan in self._running() if plan.spec.node == node))
+
+    def awaiting_on(self, node: str) -> str | None:
+        """The plan of a node that waits for a person's approval, None when there is none."""
+        for plan in self.values():
+            if plan.spec.node == node and Phase(plan.status.phase) is Phase.AWAITING_APPROVAL:
+                return plan.metadata.name
+        return None
+
     def gpus_in_hand(self) -> dict[tuple[str, str], str]:
         """The plan of each (node, bdf) that one is changing."""
         return {(plan.spec.node, gpu.bdf): plan.metadata.name for plan in self._running() for gpu in plan.spec.to.gpus}

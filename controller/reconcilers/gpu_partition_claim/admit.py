@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, PRECISION
+from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, PRECISION, SERVICE_LABEL
 from api.object import ObjectMeta, OwnerReference
 from api.quantity import format_bytes, parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
@@ -19,6 +19,15 @@ ANNOTATION_OF = {
     "precision": PRECISION,
     "max_model_len": MAX_MODEL_LEN,
     "max_concurrency": MAX_CONCURRENCY,
+}
+
+
+#: Where an InferenceService says it.
+FIELD_OF = {
+    "model_id": "spec.model.id",
+    "precision": "spec.model.precision",
+    "max_model_len": "spec.model.maxModelLen",
+    "max_concurrency": "spec.model.maxConcurrency",
 }
 
 
@@ -46,7 +55,8 @@ def need_of(pod: PodView, sizing: ModelSizingConfig) -> Need | Unsized:
     try:
         return Need(request, sizing.size(request.sizing))
     except SizingError as error:
-        problem = Problem(ANNOTATION_OF[error.field], str(error.value), f"{error.problem}: {error.remedy}")
+        named = FIELD_OF if SERVICE_LABEL in pod.labels else ANNOTATION_OF
+        problem = Problem(named[error.field], str(error.value), f"{error.problem}: {error.remedy}")
         return Unsized(type(error).__name__, str(problem))
 
 

@@ -4,6 +4,7 @@ from api.group import SERVICE_LABEL
 from api.object import dump
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
+from controller.reconcilers.gpu_partition_claim import events
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for, need_of
 from controller.reconcilers.gpu_partition_claim.adopting import adopt, adoptable
 from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Binding
@@ -49,6 +50,7 @@ class ClaimReconciler:
         if self._writer.superseded(key, claim):
             return Result()
         pod = self._pod_of(claim)
+        self._tell_others(key, claim)
         if pod is None:
             return await self._releasing.pod_gone(key, claim)
         if pod.terminal:
@@ -57,7 +59,7 @@ class ClaimReconciler:
 
     async def _serve(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> Result:
         """The step of a claim whose pod lives."""
-        if claim.status.phase is ClaimPhase.PENDING:
+        if claim.status.phase is ClaimPhase.PENDING or claim.status.allocation is None:
             present = self._cluster.resource_claim_table.get(key)
             if present is not None and adoptable(present, pod):
                 return await adopt(self._context, self._writer, claim, present)
@@ -73,6 +75,14 @@ class ClaimReconciler:
         if isinstance(confirmed, Result):
             return confirmed
         return await self._binding.bind(confirmed, pod) or Result(requeue_after=SOON_SECONDS)
+
+    def _tell_others(self, key: str, claim: GPUPartitionClaim) -> None:
+        """Another gated pod that names this claim waits until the claim is gone, and should know it."""
+        owner = claim.spec.pod_ref
+        for pod in self._pods_naming(key):
+            if owner is not None and pod.gated and pod.uid != owner.uid:
+                message = f"claim {claim.metadata.name} belongs to pod {owner.name}; let the webhook name the claim"
+                events.tell(self._context.recorder, [pod.reference], events.waiting("ClaimNameTaken", message))
 
     def _pod_of(self, claim: GPUPartitionClaim) -> PodView | None:
         """The claim's pod, by uid: a successor of the same name is another pod."""

@@ -166,6 +166,9 @@ class PlacementCycle:
         proposal = propose(snapshot, demand, plans.active_nodes())
         if isinstance(proposal, Refused):
             return Outcome(decision, no_plan=proposal)
+        awaiting = plans.awaiting_on(proposal.node)
+        if awaiting is not None and not proposal.automatic:
+            return Outcome(decision, no_plan=Refused("AwaitingApproval", f"plan {awaiting} waits for approval"))
         plan = plan_for(proposal, demand)
         if plans.get(plan.metadata.name) is not None:
             tried = Refused("RepartitionTried", f"plan {plan.metadata.name} was tried for this claim and did not help")

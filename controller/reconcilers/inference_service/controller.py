@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.group import SERVICE_LABEL
 from api.object import dump
 from api.v1beta1 import GPUPartitionClaim, InferenceService
+from controller.reconcilers.gpu_partition_claim.admit import FIELD_OF
 from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, deployment_for, service_for
 from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
 from controller.runtime.client.client import Client
@@ -24,13 +25,6 @@ MANAGER = "aim-gpu-operator"
 SOON_SECONDS = 0.2
 #: A backend that was refused is applied again after this many seconds: names and quotas free up without an event.
 TRY_AGAIN_SECONDS = 15.0
-#: Where an InferenceService says what sizing calls so.
-FIELD_OF = {
-    "model_id": "spec.model.id",
-    "precision": "spec.model.precision",
-    "max_model_len": "spec.model.maxModelLen",
-    "max_concurrency": "spec.model.maxConcurrency",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class RepartitionPlanReconciler:
         self._recorder = recorder
         self._clock = clock
         self._operations = operations
+        self._begun: dict[str, str] = {}
 
     async def reconcile(self, request: Request) -> Result:
         """Act on the recorded phase, observe, record the next. A plan that moved on under us is looked at again."""
@@ -66,10 +67,47 @@ class RepartitionPlanReconciler:
         if self._paused(plan) and phase in (Phase.PENDING, Phase.AWAITING_APPROVAL, Phase.DRAINING):
             await self._note(plan, Seen(None, f"node {plan.spec.node} or its policy is paused"))
             return Result(requeue_after=LOOK_AGAIN_SECONDS)
+        if step(phase, event) is Phase.DRAINING:
+            before = self._before(plan)
+            if before is not None:
+                await self._note(plan, Seen(None, before))
+                return Result(requeue_after=LOOK_AGAIN_SECONDS)
         moved = await self._move(plan, step(phase, event), seen.message)
         if moved is not None and Phase(moved.status.phase) in (Phase.APPLYING, Phase.ROLLING_BACK):
             await self._order(moved, rollback=Phase(moved.status.phase) is Phase.ROLLING_BACK)
         return Result(requeue_after=LOOK_AGAIN_SECONDS)
+
+    def _before(self, plan: RepartitionPlan) -> str | None:
+        """What must end before the plan may begin, as a sentence; begins it otherwise.
+
+        One plan a node, and no more nodes at once than the policy says. Plans begin one after the other, and those
+        that began count at once: the informer shows them later.
+        """
+        changing = self._changing()
+        node, name = plan.spec.node, plan.metadata.name
+        if changing.get(node, name) != name:
+            return f"waits until plan {changing[node]} of the same node has ended"
+        policy = self._cluster.policy_table.get(plan.spec.policy_ref or "")
+        others = len(changing.keys() - {node})
+        if policy is not None and others >= policy.spec.repartition.max_parallel_nodes:
+            limit = policy.spec.repartition.max_parallel_nodes
+            return f"waits: {others} nodes are changing, repartition.maxParallelNodes is {limit}"
+        self._begun[node] = name
+        return None
+
+    def _changing(self) -> dict[str, str]:
+        """Nodes with a plan that has begun and not ended, and its name: as the informer shows and as we know."""
+        seen = {
+            plan.spec.node: plan.metadata.name
+            for plan in self._cluster.plan_table.values()
+            if Phase(plan.status.phase) not in (*TERMINAL, Phase.PENDING, Phase.AWAITING_APPROVAL)
+        }
+        self._begun = {node: name for node, name in self._begun.items() if not self._over(name)}
+        return {**seen, **self._begun}
+
+    def _over(self, name: str) -> bool:
+        other = self._cluster.plan_table.get(name)
+        return other is None or Phase(other.status.phase) in TERMINAL
 
     def _paused(self, plan: RepartitionPlan) -> bool:
         node = self._cluster.snapshot().node(plan.spec.node)

@@ -36,7 +36,7 @@ def observe(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     phase = Phase(plan.status.phase)
     match phase:
         case Phase.PENDING | Phase.AWAITING_APPROVAL:
-            return _approval(plan, phase)
+            return _obsolete(cluster, plan) or _approval(plan, phase)
         case Phase.DRAINING:
             return _draining(cluster, plan)
         case Phase.APPLYING | Phase.ROLLING_BACK:
@@ -55,7 +55,45 @@ def _approval(plan: RepartitionPlan, phase: Phase) -> Seen:
     return Seen(Event.APPROVAL_NEEDED if phase is Phase.PENDING else None, message)
 
 
+#: A plan younger than this is not judged by what the informers lack: they may not have caught up, seconds.
+CATCH_UP_SECONDS = 10.0
+
+
+def _obsolete(cluster: Cluster, plan: RepartitionPlan) -> Seen | None:
+    """Why the plan must not begin any more: its claim, its policy or the layout it starts from is gone."""
+    created = plan.metadata.creation_timestamp
+    if created is None or (cluster.clock.now() - created).total_seconds() < CATCH_UP_SECONDS:
+        return None
+    wanted = plan.spec.claim_ref
+    if wanted is not None:
+        claim = cluster.claim_table.get(f"{wanted.namespace}/{wanted.name}")
+        if claim is None or claim.metadata.uid != wanted.uid:
+            return Seen(Event.REFUSED, f"claim {wanted.namespace}/{wanted.name} is gone; nothing was changed")
+        if claim.status.allocation is not None:
+            return Seen(Event.REFUSED, f"claim {wanted.namespace}/{wanted.name} has a place; nothing was changed")
+    if plan.spec.policy_ref is not None:
+        policy = cluster.policy_table.get(plan.spec.policy_ref)
+        if policy is None or not policy.spec.repartition.enabled:
+            return Seen(Event.REFUSED, f"policy {plan.spec.policy_ref} allows no change any more; nothing was changed")
+    return None
+
+
+def moved_on(cluster: Cluster, plan: RepartitionPlan) -> str | None:
+    """Which GPU no longer reads the mode that the plan starts from, as a sentence; None when all do."""
+    node = cluster.gpu_node_table.get(plan.spec.node)
+    if node is None:
+        return None  # the draining check waits for an inventory, and its deadline ends the wait
+    present = modes(node)
+    for gpu in plan.spec.from_.gpus:
+        if str(present.get(gpu.bdf)) != gpu.mode:
+            return f"{gpu.bdf} reads {present.get(gpu.bdf)}, the plan starts from {gpu.mode}; nothing was changed"
+    return None
+
+
 def _draining(cluster: Cluster, plan: RepartitionPlan) -> Seen:
+    stale = moved_on(cluster, plan)
+    if stale is not None:
+        return Seen(Event.REFUSED, stale)
     holders = holders_of(cluster, plan)
     if holders is None:
         return Seen(None, f"node {plan.spec.node} has no inventory yet")

@@ -114,3 +114,12 @@ async def test_nobody_else_is_looked_at(site: Site, victim: str) -> None:
     """The administrator writes all of it."""
     site.plane.admin.patch(f"/apis/aim.amd.com/v1beta1/gpunodes/{victim}/status", {"status": {"fingerprint": "x"}})
     site.plane.admin.patch(f"{LEASES_PATH}/{victim}", {"spec": {"holderIdentity": "x"}})
+
+
+async def test_an_agent_publishes_its_own_pool_only(site: Site, victim: str) -> None:
+    other = site.add_node()
+    shadow = slice_of(victim, f"{victim}-shadow")
+    shadow["spec"] = {**shadow["spec"], "pool": {"name": other, "generation": 99, "resourceSliceCount": 1}}  # type: ignore[dict-item]
+    async with site.client(victim) as client:
+        with pytest.raises((Forbidden, Invalid), match=f"pool '{other}'"):
+            await client.create(RESOURCE_SLICES, shadow, dry_run=True)

@@ -128,3 +128,45 @@ async def test_manual_plan_waits_for_approval(plane: Plane, tmp_path: Path) -> N
         await cluster.patch(f"{AIM}/repartitionplans/{plan['metadata']['name']}", {"spec": {"approved": True}})
         await _plan_in(cluster, "Succeeded")
         await cluster.all_allocated(1)
+
+
+async def test_approved_plans_of_one_node_run_one_after_another_and_stale_ones_do_not(
+    plane: Plane, tmp_path: Path
+) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
+        path = f"{AIM}/repartitionplans"
+        for number, mode in enumerate(("DPX/NPS1", "QPX/NPS1")):
+            gpu = (await cluster.get(f"{AIM}/gpunodes/{cluster.names['a']}"))["status"]["gpus"][0]["bdf"]
+            layouts = {
+                "from": {"gpus": [{"bdf": gpu, "mode": "CPX/NPS1"}]},
+                "to": {"gpus": [{"bdf": gpu, "mode": mode}]},
+            }
+            await cluster.create(
+                path,
+                {
+                    "apiVersion": "aim.amd.com/v1beta1",
+                    "kind": "RepartitionPlan",
+                    "metadata": {"name": f"by-hand-{number}-{cluster.namespace}"},
+                    "spec": {"node": cluster.names["a"], "approval": "Auto", **layouts},
+                },
+            )
+
+        async def ended() -> list[str] | None:
+            phases = sorted(plan.get("status", {}).get("phase", "") for plan in await _plans(cluster))
+            return phases if phases == ["Failed", "Succeeded"] else None
+
+        await cluster.eventually("one plan succeeds, the one that starts from a layout of before fails", ended, 40.0)
+        failed = await _plan_in(cluster, "Failed")
+        assert "the plan starts from CPX/NPS1; nothing was changed" in failed["status"]["message"]
+
+
+async def test_a_plan_whose_claim_is_gone_is_not_applied(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
+        await cluster.create(f"{AIM}/gpusharingpolicies", policy(approval="Manual"))
+        await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
+        plan = await _plan_in(cluster, "AwaitingApproval")
+        await cluster.delete(f"{cluster.pods_path}/big")
+        ended = await _plan_in(cluster, "Failed", 40.0)
+        assert "is gone; nothing was changed" in ended["status"]["message"]
+        await cluster.patch(f"{AIM}/repartitionplans/{plan['metadata']['name']}", {"spec": {"approved": True}})
+        assert await _modes(cluster) == ["CPX/NPS1"]
