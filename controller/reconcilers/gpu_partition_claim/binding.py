@@ -50,6 +50,8 @@ class Binding:
                 self._context.count("bind", "success")
                 events.tell(self._context.recorder, [pod.reference], events.bound(status.device_text(claim)))
                 return Result(requeue_after=PATIENCE_SECONDS)
+            case Opened.ALREADY_OPEN:
+                return Result(requeue_after=PATIENCE_SECONDS)  # by an earlier patch whose event is still on its way
             case Opened.REFUSED:
                 self._context.count("bind", "refused")
                 message = f"the API server refuses to pin pod {pod.name} to node {pin.node}; see the operator's log"

@@ -33,6 +33,7 @@ class Opened(StrEnum):
     """What became of the gate."""
 
     OPEN = "open"
+    ALREADY_OPEN = "open before"
     WAITING_FOR_GATE = "waiting for another gate"
     POD_GONE = "pod gone"
     MOVED_ON = "pod keeps changing"
@@ -104,7 +105,7 @@ async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodVie
     annotations = assignment(context, claim, allocation.node, allocation.devices[0])
     for _ in range(ATTEMPTS):
         if not pod.gated:
-            return Opened.OPEN
+            return Opened.ALREADY_OPEN
         if pod.foreign_gates:
             return Opened.WAITING_FOR_GATE
         outcome = await _patch(context, pod, hostname, annotations)

@@ -91,7 +91,7 @@ async def test_the_gate_opens(api: InMemoryApi, operator: Operator) -> None:
 @pytest.mark.parametrize(
     ("fields", "want"),
     [
-        pytest.param({"gates": []}, Opened.OPEN, id="open already"),
+        pytest.param({"gates": []}, Opened.ALREADY_OPEN, id="open already"),
         pytest.param({"gates": [GATE, "kueue.x-k8s.io/admission"]}, Opened.WAITING_FOR_GATE, id="another gate"),
     ],
 )
