@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.placement.demand import PodConstraints, Resources
+from controller.placement.demand import Resources
 from controller.runtime.cache.store import StoreEvent
-from controller.translate.pod import PodView, claim_name, constraints, pod_view, requests
+from controller.translate.pod import PodView, claim_name, pod_view, requests
 
 Json = Mapping[str, Any]
 RESOURCE_PREFIX = "amd.com/"
@@ -95,8 +95,3 @@ def _asks_device_plugin(spec: Json) -> bool:
         if any(name.startswith(RESOURCE_PREFIX) for name in (container.get("resources") or {}).get("limits") or {}):
             return True
     return False
-
-
-def pod_constraints(pod: Json) -> PodConstraints:
-    """What the real scheduler will check for the pod's node."""
-    return constraints(pod)
