@@ -1,6 +1,6 @@
 """A small API server in this process: collections with list, watch and writes, and faults on demand.
 
-It keeps what a client's machinery depends on (resourceVersions, paging, watch events and bookmarks, 404, 409 and 410)
+It keeps what a client's machinery depends on (resourceVersions, paging, watch events, streaming lists, 404, 409 and 410)
 and nothing of validation, defaulting or admission: those belong to the real control plane.
 
     async with FakeApiServer() as api:
@@ -13,6 +13,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -23,12 +24,15 @@ from controller.runtime.client.resource import Resource
 from controller.runtime.manifest import Manifest, key_of
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Occasion = Literal["list", "watch", "GET", "POST", "PUT", "PATCH", "DELETE", "any"]
+Occasion = Literal["list", "watch", "stream", "GET", "POST", "PUT", "PATCH", "DELETE", "any"]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came; `occasion` is "list" or "watch" for those, else the method."""
+    """One request as it came; `occasion` is "list" or "watch" for those, else the method.
+
+    A streaming list is a watch (that begins with what is there): it counts as "watch" and as "stream".
+    """
 
     occasion: str
     method: str
@@ -36,6 +40,10 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+
+    def was(self, occasion: str) -> bool:
+        """Whether the request was of that sort."""
+        return occasion == self.occasion or (occasion == "stream" and "sendInitialEvents" in self.query)
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,14 @@ class Collection:
 
 
 class FakeApiServer:
-    """Serves plain http on a free port of 127.0.0.1. An async context manager."""
+    """Serves plain http on a free port of 127.0.0.1. An async context manager.
 
-    def __init__(self) -> None:
+    `streaming_lists` False: refuses them as servers do that have not got them.
+    """
+
+    def __init__(self, *, streaming_lists: bool = True) -> None:
         self.port = 0
+        self.streaming_lists = streaming_lists
         self.seen: list[Seen] = []
         self._version = 100
         self._collections: dict[str, Collection] = {}
@@ -140,7 +152,7 @@ class FakeApiServer:
 
     def count(self, occasion: str) -> int:
         """How many requests of that sort came."""
-        return sum(seen.occasion == occasion for seen in self.seen)
+        return sum(seen.was(occasion) for seen in self.seen)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         collection, namespace, name, subresource = self._route(request.path)
@@ -148,9 +160,10 @@ class FakeApiServer:
         if request.method == "GET" and name is None:
             occasion = "watch" if request.query.get("watch") else "list"
         body = await request.read()
-        self.seen.append(Seen(occasion, request.method, request.path, dict(request.query), dict(request.headers), body))
-        for queue in (self._faults[occasion], self._faults["any"]):
-            if queue:
+        seen = Seen(occasion, request.method, request.path, dict(request.query), dict(request.headers), body)
+        self.seen.append(seen)
+        for sort, queue in self._faults.items():
+            if queue and (sort == "any" or seen.was(sort)):
                 return await queue.popleft()(request)
         if collection is None:
             return status(404, "NotFound", f"{request.path} is not served")
@@ -187,18 +200,34 @@ class FakeApiServer:
         return _json({"kind": f"{collection.resource.kind}List", "metadata": metadata, "items": bare[start:end]})
 
     async def _watch(self, request: web.Request, collection: Collection, namespace: str | None) -> web.StreamResponse:
-        after = int(request.query.get("resourceVersion", "0"))
-        if after < collection.oldest:
+        after = int(request.query.get("resourceVersion") or "0")
+        initial = request.query.get("sendInitialEvents") == "true"
+        if "resourceVersionMatch" in request.query and not (initial and self.streaming_lists):
+            return status(422, "Invalid", "resourceVersionMatch: Forbidden: is forbidden for watch")
+        if initial and request.query.get("resourceVersionMatch") != "NotOlderThan":
+            return status(422, "Invalid", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        if after < collection.oldest and not initial:
             return status(410, "Expired", f"too old resource version: {after}")
         if after > self._version:
             return too_large(after)
         stream = await open_stream(request)
         try:
             async with asyncio.timeout(float(request.query.get("timeoutSeconds", "60"))):
+                if initial:
+                    after = await self._send_initial(stream, collection, namespace)
                 await self._follow(stream, collection, namespace, after)
         except TimeoutError:
             pass
         return stream
+
+    async def _send_initial(self, stream: web.StreamResponse, collection: Collection, namespace: str | None) -> int:
+        """What is there, in no order, and the bookmark that says so; the version that this was."""
+        version, held = self._version, [obj for obj in collection.objects.values() if _in(obj, namespace)]
+        Random(version).shuffle(held)
+        for obj in held:
+            await send_event(stream, "ADDED", obj)
+        await send_event(stream, "BOOKMARK", initial_events_end(collection.resource, version))
+        return version
 
     async def _follow(
         self, stream: web.StreamResponse, collection: Collection, namespace: str | None, after: int
@@ -282,6 +311,13 @@ def too_large(version: int) -> web.Response:
     """What a server says of a version in its future."""
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     return status(504, "Timeout", f"Too large resource version: {version}", details={"causes": causes})
+
+
+def initial_events_end(resource: Resource, version: int) -> Manifest:
+    """The bookmark after a streaming list's initial events."""
+    annotations = {"k8s.io/initial-events-end": "true"}
+    metadata = {"resourceVersion": str(version), "creationTimestamp": None, "annotations": annotations}
+    return {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
 
 
 async def open_stream(request: web.Request) -> web.StreamResponse:
