@@ -3,19 +3,21 @@
 Objects go in and come out as dicts; nothing here changes one that was passed in.
 """
 
+import builtins
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from opentelemetry.metrics import Meter
 
+from controller.runtime.client.collection import DICT, ListPage, ObjectList, Selection, T
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import PODS
 from controller.runtime.client.credentials import credentials_of
-from controller.runtime.client.decoding import decode
-from controller.runtime.client.errors import ApiError, Gone, Unauthorized, error_of_status
+from controller.runtime.client.decoding import decode, decode_event, decode_into, decode_list
+from controller.runtime.client.errors import ApiError, Gone, Unauthorized
 from controller.runtime.client.framing import LineFramer
 from controller.runtime.client.request_metrics import RequestMetrics
 from controller.runtime.client.resource import Resource
@@ -23,6 +25,9 @@ from controller.runtime.client.retry import retrying, worth_repeating
 from controller.runtime.client.transport import HttpRequest, Transport
 from controller.runtime.clock import Clock, RealClock
 from controller.runtime.manifest import Manifest
+from controller.runtime.objects.metadata import PartialObject
+
+__all__ = ["Client", "ListPage", "ObjectList", "Selection"]
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -32,37 +37,6 @@ APPLY_PATCH = "application/apply-patch+yaml"
 # Added to the server's own end of a watch: a stream that outlives it hangs on a half-open socket.
 _IDLE_GUARD_SECONDS = 5.0
 _LIST_TIMEOUT_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectList:
-    """A whole collection at `resource_version`. The items carry apiVersion and kind."""
-
-    items: list[Manifest]
-    resource_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListPage:
-    """A part of a collection; `continue_token` is None on the last page."""
-
-    items: list[Manifest]
-    resource_version: str
-    continue_token: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which objects of a resource: `namespace` None is all; selectors in Kubernetes' own syntax, None is any."""
-
-    namespace: str | None = None
-    label_selector: str | None = None
-    field_selector: str | None = None
-
-    def params(self) -> dict[str, str]:
-        """The selectors as query parameters."""
-        named = {"labelSelector": self.label_selector, "fieldSelector": self.field_selector}
-        return {name: value for name, value in named.items() if value}
 
 
 class Client:
@@ -98,9 +72,9 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._transport.__aexit__()
 
-    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+    async def get(self, resource: Resource, name: str, namespace: str | None = None, *, into: type[T] = DICT) -> T:
         """One object. Raises NotFound."""
-        return decode(await self.request("GET", resource.path(namespace, name)))
+        return decode_into(await self.request("GET", resource.path(namespace, name)), into)
 
     async def list(
         self,
@@ -111,7 +85,8 @@ class Client:
         field_selector: str | None = None,
         resource_version: str | None = None,
         limit: int = 500,
-    ) -> ObjectList:
+        into: type[T] = DICT,
+    ) -> ObjectList[T]:
         """The whole collection, fetched in pages of `limit` (0: in one).
 
         `resource_version` None reads the latest state, "0" whatever the server has at hand. When the server
@@ -119,9 +94,9 @@ class Client:
         """
         selection = Selection(namespace, label_selector, field_selector)
         try:
-            return await self._all_pages(resource, selection, resource_version, limit)
+            return await self._all_pages(resource, selection, resource_version, limit, into)
         except Gone:
-            return await self._all_pages(resource, selection, None, limit)
+            return await self._all_pages(resource, selection, None, limit, into)
 
     async def list_page(
         self,
@@ -131,7 +106,8 @@ class Client:
         resource_version: str | None = None,
         limit: int = 500,
         continue_token: str | None = None,
-    ) -> ListPage:
+        into: type[T] = DICT,
+    ) -> ListPage[T]:
         """One page. With a `continue_token` the version is the first page's. Raises Gone when it is too old."""
         params = selection.params()
         if limit:
@@ -142,13 +118,9 @@ class Client:
             params["resourceVersion"] = resource_version
             params["resourceVersionMatch"] = "NotOlderThan"
         path = resource.path(selection.namespace)
-        answer = decode(await self.request("GET", path, params=params, timeout=_LIST_TIMEOUT_SECONDS))
-        items: list[Manifest] = answer.get("items") or []
-        for item in items:  # a list leaves out what all its items share
-            item.setdefault("apiVersion", resource.api_version)
-            item.setdefault("kind", resource.kind)
-        metadata = answer.get("metadata") or {}
-        return ListPage(items, metadata.get("resourceVersion") or "", metadata.get("continue") or None)
+        return decode_list(
+            await self.request("GET", path, params=params, timeout=_LIST_TIMEOUT_SECONDS), resource, into
+        )
 
     async def create(
         self, resource: Resource, obj: Manifest, namespace: str | None = None, *, dry_run: bool = False
@@ -252,12 +224,18 @@ class Client:
         resource: Resource,
         namespace: str | None = None,
         *,
-        resource_version: str,
+        resource_version: str | None,
         label_selector: str | None = None,
         field_selector: str | None = None,
         timeout_seconds: int = 300,
-    ) -> AsyncGenerator[tuple[str, Manifest], None]:
+        initial_events: bool = False,
+        into: type[T] = DICT,
+    ) -> AsyncGenerator[tuple[str, T | PartialObject], None]:
         """Events (type, object) after `resource_version`, bookmarks among them, until the server ends the watch.
+
+        With `initial_events` an ADDED for each object that is there comes first, in no order, and then a bookmark
+        annotated `k8s.io/initial-events-end`; the state is at least as new as `resource_version` (None: the latest).
+        A BOOKMARK's object is a PartialObject when `into` is a Struct.
 
         The server is asked to end after `timeout_seconds`; 5 s later we do (Timeout). An ERROR event raises its
         type (Gone when the version is too old), a line that is no event Unavailable. Close the iterator when you
@@ -267,9 +245,12 @@ class Client:
             **Selection(namespace, label_selector, field_selector).params(),
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "resourceVersion": resource_version,
             "timeoutSeconds": str(timeout_seconds),
         }
+        if resource_version is not None:
+            params["resourceVersion"] = resource_version
+        if initial_events:
+            params |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         request = HttpRequest(
             "GET",
             resource.path(namespace),
@@ -282,7 +263,7 @@ class Client:
             async with aclosing(self._transport.stream(request)) as chunks:
                 async for chunk in chunks:
                     for line in framer.feed(chunk):
-                        yield _watch_event(line)
+                        yield decode_event(line, into)
         except Unauthorized:
             self._credentials.refused()
             raise
@@ -351,28 +332,18 @@ class Client:
         return headers
 
     async def _all_pages(
-        self, resource: Resource, selection: Selection, resource_version: str | None, limit: int
-    ) -> ObjectList:
-        items: list[Manifest] = []
+        self, resource: Resource, selection: Selection, resource_version: str | None, limit: int, into: type[T]
+    ) -> ObjectList[T]:
+        items: builtins.list[T] = []
         token: str | None = None
         while True:
             page = await self.list_page(
-                resource, selection, resource_version=resource_version, limit=limit, continue_token=token
+                resource, selection, resource_version=resource_version, limit=limit, continue_token=token, into=into
             )
             items.extend(page.items)
             token = page.continue_token
             if token is None:
                 return ObjectList(items, page.resource_version)
-
-
-def _watch_event(line: bytes) -> tuple[str, Manifest]:
-    event = decode(line)
-    kind, obj = event.get("type"), event.get("object")
-    if kind == "ERROR" and isinstance(obj, dict):
-        raise error_of_status(obj)
-    if not isinstance(kind, str) or not isinstance(obj, dict):
-        raise error_of_status({"code": 503, "reason": "NotAnEvent", "message": f"a watch line: {line[:200]!r}"})
-    return kind, obj
 
 
 def _namespace_of(resource: Resource, obj: Manifest) -> str | None:
