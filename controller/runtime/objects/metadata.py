@@ -22,6 +22,8 @@ else:
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 """The map that all objects share where the wire has none."""
 
+_INITIALISMS: Final = {"id": "ID", "ip": "IP", "ips": "IPs"}
+
 
 def null_is_empty(struct: Struct, *fields: str) -> None:
     """Replace None by () in fields of type OrNull: to be called by `__post_init__`."""
@@ -30,8 +32,17 @@ def null_is_empty(struct: Struct, *fields: str) -> None:
             force_setattr(struct, name, ())
 
 
-class ApiStruct(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
-    """The base of everything in this room. Not tracked by the garbage collector: decoded data has no cycles."""
+def wire_name(name: str) -> str:
+    """The wire's name of a field: camel case, with Go's initialisms (`pod_ips` is podIPs, `provider_id` providerID)."""
+    first, *rest = name.split("_")
+    return first + "".join(_INITIALISMS.get(word, word.capitalize()) for word in rest)
+
+
+class ApiStruct(Struct, frozen=True, kw_only=True, rename=wire_name, omit_defaults=True, gc=False):
+    """The base of everything in this room. Not tracked by the garbage collector: decoded data has no cycles.
+
+    A subclass states `frozen=True, kw_only=True` again: the one for type checkers, the other is not inherited.
+    """
 
 
 class OwnerReference(ApiStruct, frozen=True, kw_only=True):

@@ -1,0 +1,127 @@
+"""Pods: what scheduling, binding and readiness are decided from. Volumes, probes and environments are left out."""
+
+from collections.abc import Mapping
+
+from controller.runtime.objects.metadata import EMPTY, ApiStruct, Condition, KubeObject, OrNull, null_is_empty
+from controller.runtime.objects.node_selector import NodeSelector
+
+
+class ResourceRequirements(ApiStruct, frozen=True, kw_only=True):
+    """Quantities by resource name, as texts."""
+
+    requests: Mapping[str, str] = EMPTY
+    limits: Mapping[str, str] = EMPTY
+
+
+NO_RESOURCES = ResourceRequirements()
+
+
+class Container(ApiStruct, frozen=True, kw_only=True):
+    """A container or init container; `restart_policy` "Always" makes an init container a sidecar."""
+
+    name: str
+    restart_policy: str = ""
+    resources: ResourceRequirements = NO_RESOURCES
+
+
+class PodSchedulingGate(ApiStruct, frozen=True, kw_only=True):
+    """While one is present, nobody schedules the pod."""
+
+    name: str
+
+
+class PodResourceClaim(ApiStruct, frozen=True, kw_only=True):
+    """A ResourceClaim that the pod asks for, by its name or by a template's."""
+
+    name: str
+    resource_claim_name: str = ""
+    resource_claim_template_name: str = ""
+
+
+class Toleration(ApiStruct, frozen=True, kw_only=True):
+    """Which taints do not matter; an empty `operator` is "Equal", an empty `effect` any."""
+
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
+class NodeAffinity(ApiStruct, frozen=True, kw_only=True):
+    """Only what a node must have; preferences are left out."""
+
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+
+
+class Affinity(ApiStruct, frozen=True, kw_only=True):
+    """Only towards nodes; towards pods is left out."""
+
+    node_affinity: NodeAffinity | None = None
+
+
+class PodSpec(ApiStruct, frozen=True, kw_only=True):
+    """What was asked for. `node_name` "": not bound yet."""
+
+    node_name: str = ""
+    scheduler_name: str = ""
+    service_account_name: str = ""
+    priority: int = 0
+    priority_class_name: str = ""
+    preemption_policy: str = ""
+    termination_grace_period_seconds: int | None = None
+    node_selector: Mapping[str, str] = EMPTY
+    affinity: Affinity | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    scheduling_gates: tuple[PodSchedulingGate, ...] = ()
+    resource_claims: tuple[PodResourceClaim, ...] = ()
+    containers: OrNull[Container] = ()
+    init_containers: tuple[Container, ...] = ()
+    overhead: Mapping[str, str] = EMPTY
+    resources: ResourceRequirements = NO_RESOURCES
+
+    def __post_init__(self) -> None:
+        null_is_empty(self, "containers")
+
+
+class PodIP(ApiStruct, frozen=True, kw_only=True):
+    """One address of the pod."""
+
+    ip: str = ""
+
+
+class PodResourceClaimStatus(ApiStruct, frozen=True, kw_only=True):
+    """The ResourceClaim that was made for the pod's entry `name`; "" where none was needed."""
+
+    name: str
+    resource_claim_name: str = ""
+
+
+class PodStatus(ApiStruct, frozen=True, kw_only=True):
+    """What became of it. `phase` "" is what the API server shows as Pending a moment later."""
+
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    host_ip: str = ""
+    pod_ip: str = ""
+    pod_ips: tuple[PodIP, ...] = ()
+    nominated_node_name: str = ""
+    start_time: str | None = None
+    qos_class: str = ""
+    resource_claim_statuses: tuple[PodResourceClaimStatus, ...] = ()
+
+
+NO_SPEC = PodSpec()
+NO_STATUS = PodStatus()
+
+
+class Pod(KubeObject, frozen=True, kw_only=True):
+    """A pod."""
+
+    api_version: str = "v1"
+    kind: str = "Pod"
+    spec: PodSpec = NO_SPEC
+    status: PodStatus = NO_STATUS
