@@ -155,16 +155,18 @@ class FakeApiServer:
         return sum(seen.was(occasion) for seen in self.seen)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        collection, namespace, name, subresource = self._route(request.path)
-        occasion = request.method
-        if request.method == "GET" and name is None:
-            occasion = "watch" if request.query.get("watch") else "list"
-        body = await request.read()
+        occasion, body = self._occasion(request), await request.read()
         seen = Seen(occasion, request.method, request.path, dict(request.query), dict(request.headers), body)
         self.seen.append(seen)
         for sort, queue in self._faults.items():
             if queue and (sort == "any" or seen.was(sort)):
                 return await queue.popleft()(request)
+        return await self.perform(request)
+
+    async def perform(self, request: web.Request) -> web.StreamResponse:
+        """Answer as a server without faults does."""
+        collection, namespace, name, subresource = self._route(request.path)
+        occasion, body = self._occasion(request), await request.read()
         if collection is None:
             return status(404, "NotFound", f"{request.path} is not served")
         if occasion == "watch":
@@ -173,6 +175,12 @@ class FakeApiServer:
             return self._list(request, collection, namespace)
         key = f"{namespace}/{name}" if namespace else name
         return self._write(request.method, collection, key, namespace, subresource, body)
+
+    def _occasion(self, request: web.Request) -> str:
+        _, _, name, _ = self._route(request.path)
+        if request.method == "GET" and name is None:
+            return "watch" if request.query.get("watch") else "list"
+        return request.method
 
     def _route(self, path: str) -> tuple[Collection | None, str | None, str | None, str | None]:
         for collection in self._collections.values():

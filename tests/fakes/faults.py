@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from controller.runtime.manifest import Manifest
-from tests.fakes.api_server import Answer, open_stream, send_event, status
+from tests.fakes.api_server import Answer, FakeApiServer, open_stream, send_event, status
 
 
 def html(code: int) -> Answer:
@@ -72,6 +72,18 @@ def cut() -> Answer:
     """The connection breaks before an answer."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    return answer
+
+
+def lost_answer(api: FakeApiServer) -> Answer:
+    """`api` does what it was asked, and the connection breaks before it can say so."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await api.perform(request)
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
