@@ -124,9 +124,9 @@ class Operator:
             operations=self._metrics.scheduler_operations,
         )
         controller = self._controller("gpupartitionclaim", ClaimReconciler(context).reconcile, self._options.workers)
-        controller.watch(cluster.pods, triggers.claim_of_pod)
-        controller.watch(cluster.claims, triggers.claim_itself)
-        controller.watch(cluster.resource_claims, triggers.claim_of_resource_claim)
+        controller.watches(cluster.pods, triggers.claim_of_pod)
+        controller.for_(cluster.claims)
+        controller.watches(cluster.resource_claims, triggers.claim_of_resource_claim)
         self._manager.add(cycle)
         for informer, helps in (
             (cluster.pods, triggers.frees_node),
@@ -144,23 +144,23 @@ class Operator:
     def _wire_services(self) -> None:
         context = ServiceContext(self._client, self._cluster, self._sizing, self._clock, self._options.image_template)
         controller = self._controller("inferenceservice", InferenceServiceReconciler(context).reconcile, 4)
-        controller.watch(self._cluster.services, triggers.claim_itself)
-        controller.watch(self._cluster.deployments, service_of_owned)
-        controller.watch(self._cluster.pods, service_of_pod)
-        controller.watch(self._cluster.claims, service_of_claim(self._cluster))
+        controller.for_(self._cluster.services)
+        controller.watches(self._cluster.deployments, service_of_owned)
+        controller.watches(self._cluster.pods, service_of_pod)
+        controller.watches(self._cluster.claims, service_of_claim(self._cluster))
 
     def _wire_nodes(self) -> None:
         controller = self._controller("gpunode", GPUNodeReconciler(self._client, self._cluster).reconcile, 2)
-        controller.watch(self._cluster.nodes, _by_name)
-        controller.watch(self._cluster.gpu_nodes, _by_name)
+        controller.watches(self._cluster.nodes, _by_name)
+        controller.for_(self._cluster.gpu_nodes)
 
     def _wire_plans(self) -> None:
         reconciler = RepartitionPlanReconciler(
             self._client, self._cluster, self._recorder, self._clock, self._metrics.scheduler_operations
         )
         controller = self._controller("repartitionplan", reconciler.reconcile, 1)
-        controller.watch(self._cluster.plans, _by_name)
-        controller.watch(self._cluster.gpu_nodes, self._plans_of_node)
+        controller.for_(self._cluster.plans)
+        controller.watches(self._cluster.gpu_nodes, self._plans_of_node)
 
     def _plans_of_node(self, event: StoreEvent) -> list[Request]:
         name = event.object["metadata"]["name"]

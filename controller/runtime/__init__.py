@@ -27,7 +27,7 @@ A whole controller, logging the pods of a cluster (run it with a kubeconfig at h
                 return Result()
 
             controller = Controller("pods", reconcile, workers=4)
-            controller.watch(pods, lambda event: [Request.of(event.key)])
+            controller.for_(pods)
             manager = Manager()
             manager.add_informer(pods)
             manager.add_controller(controller)

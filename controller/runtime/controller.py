@@ -1,65 +1,42 @@
 """A controller: turns events into requests and runs a reconcile function for each, N at a time.
 
-In: events of informers through mappings, and `enqueue`. Out: calls of `reconcile`. A reconcile that fails is retried
-with growing delays and never ends a worker; what it returns says when to come back.
+In: events of sources through predicates and mappings, and `enqueue`. Out: calls of `reconcile`. A reconcile that fails
+is retried with growing delays and never ends a worker; what it returns says when to come back.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from random import Random
 
-import structlog
 from opentelemetry.metrics import Meter
+from opentelemetry.trace import Tracer
+from structlog.contextvars import bind_contextvars
 
-from controller.runtime.cache.informer import Informer
-from controller.runtime.cache.store import StoreEvent
+from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock, RealClock
 from controller.runtime.controller_metrics import ControllerMetrics
-from controller.runtime.reconcile import Request, Result, TerminalError
+from controller.runtime.controller_statistics import ControllerStatistics
+from controller.runtime.predicate import Predicate
+from controller.runtime.reconcile import ReconcileFunction, Request
+from controller.runtime.reconcile_id import IdSource, uuid_source
+from controller.runtime.reconcile_timeout import TimeLimit, TimeLimits
+from controller.runtime.reconciler import Reconciler
+from controller.runtime.source import NORMAL, Mapping, Source, controller_owner, handler_of, itself
 from controller.runtime.workqueue.queue import AsyncWorkQueue
-from controller.runtime.workqueue.work_queue import QueueStatistics
+from controller.runtime.workqueue.statistics import QueuedItem
 
-ReconcileFunction = Callable[[Request], Awaitable[Result]]
-
-
-@dataclass(frozen=True, slots=True)
-class ControllerStatistics:
-    """Counts since the start, and the queue's figures.
-
-    `requeued`: results with a requeue_after; `errors`: everything raised, the next two included: `terminal`:
-    TerminalError, `timeouts`: cut off by the reconcile timeout.
-    """
-
-    workers: int
-    active: int
-    successes: int
-    requeued: int
-    errors: int
-    terminal: int
-    timeouts: int
-    queue: QueueStatistics
-
-
-@dataclass(slots=True)
-class _Counts:
-    active: int = 0
-    successes: int = 0
-    requeued: int = 0
-    errors: int = 0
-    terminal: int = 0
-    timeouts: int = 0
-
-
-class _CancelledItself(Exception):
-    """A reconcile ended with a cancellation that nobody asked its worker for."""
+# How long workers may go on without letting others run, seconds: a backlog of reconciles that never wait for anything
+# would otherwise hold up watches, probes and every other controller until it is empty.
+_TURN_SECONDS = 0.005
 
 
 class Controller:
-    """Runs `reconcile` for requests. `name` labels logs and metrics.
+    """Runs `reconcile` for requests. `name` labels logs, metrics and spans.
 
     `workers`: reconciles at a time (never two of one request). `reconcile_timeout`: seconds until one is cancelled
-    and counted as failed. `longest_delay`: cap of the delay between failures of one request, seconds.
-    `sync_timeout`: seconds that `run` waits for the watched informers' first lists.
+    and counted as failed; None: never. `longest_delay`: cap of the delay between failures of one request, seconds.
+    `sync_timeout`: seconds that `run` waits for the first lists of its sources. `meter`, `tracer` None: no metrics, no
+    spans, and no cost. `ids` names each reconcile in logs and spans; None: UUIDs.
     """
 
     def __init__(
@@ -69,133 +46,126 @@ class Controller:
         *,
         workers: int = 1,
         clock: Clock | None = None,
-        reconcile_timeout: float = 60.0,
+        reconcile_timeout: float | None = 60.0,
         longest_delay: float = 1000.0,
         sync_timeout: float = 120.0,
         meter: Meter | None = None,
+        tracer: Tracer | None = None,
+        ids: IdSource | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers {workers} of controller {name!r}: give at least 1")
+        if reconcile_timeout is not None and reconcile_timeout <= 0:
+            raise ValueError(f"reconcile_timeout {reconcile_timeout} of controller {name!r}: give seconds, or None")
         self.name = name
-        self._reconcile = reconcile
         self._workers = workers
         self._clock = clock or RealClock()
-        self._reconcile_timeout = reconcile_timeout
         self._sync_timeout = sync_timeout
         self._queue: AsyncWorkQueue[Request] = AsyncWorkQueue(self._clock, longest_delay=longest_delay)
-        self._informers: list[Informer] = []
-        self._counts = _Counts()
-        self._reconciles = 0
-        self._metrics = ControllerMetrics(meter, name, workers, self._queue.statistics)
-        self._log = structlog.get_logger(__name__).bind(controller=name)
+        self._sources: list[Source] = []
+        self._limits = TimeLimits(reconcile_timeout)
+        self._reconciler = Reconciler(name, reconcile, self._queue, tracer, ids or uuid_source(Random()))  # noqa: S311
+        self._metrics = ControllerMetrics(meter, name, self.statistics)
+        self._turn_ends = 0.0
 
     def __str__(self) -> str:
         return f"controller {self.name}"
 
-    def watch(self, informer: Informer, map_event: Callable[[StoreEvent], Iterable[Request]]) -> None:
-        """Enqueue what `map_event` answers to each event of `informer`. It must be quick and only look."""
+    def for_(self, informer: Source, predicates: Sequence[Predicate] = (), *, on_resync: bool = False) -> None:
+        """Reconcile the objects of `informer`.
 
-        def enqueue_all(event: StoreEvent) -> None:
-            for request in map_event(event):
-                self._queue.add(request)
+        Of each event all `predicates` must approve. An event without a change of the resourceVersion (a resync, a
+        duplicate) reconciles nothing unless `on_resync`; then, and for the objects of the first list, at low priority.
+        """
+        self.watches(informer, itself, predicates, on_resync=on_resync)
 
-        self._informers.append(informer)
-        informer.add_handler(enqueue_all)
+    def owns(
+        self, informer: Source, owner: Resource, predicates: Sequence[Predicate] = (), *, on_resync: bool = False
+    ) -> None:
+        """Reconcile the `owner` object that an object of `informer` names as its controller. Else as `for_`."""
+        self.watches(informer, controller_owner(owner), predicates, on_resync=on_resync)
 
-    def enqueue(self, request: Request) -> None:
+    def watches(
+        self, informer: Source, map_event: Mapping, predicates: Sequence[Predicate] = (), *, on_resync: bool = False
+    ) -> None:
+        """Reconcile what `map_event` answers to an event: requests, or (request, priority). Else as `for_`.
+
+        `map_event` runs in the event loop: it must be quick and only look.
+        """
+        self._sources.append(informer)
+        informer.add_handler(handler_of(map_event, predicates, self._queue.add, on_resync=on_resync))
+
+    def enqueue(self, request: Request, priority: int = NORMAL) -> None:
         """Ask for a reconcile of `request`, soon. From the event loop only."""
-        self._queue.add(request)
+        self._queue.add(request, priority)
 
-    def enqueue_after(self, request: Request, seconds: float) -> None:
-        """Ask for a reconcile of `request` in `seconds`. From the event loop only."""
-        self._queue.add_after(request, seconds)
+    def enqueue_after(self, request: Request, seconds: float, priority: int = NORMAL) -> None:
+        """Ask for a reconcile of `request` in `seconds`, or earlier when something else asks for that."""
+        self._queue.add_after(request, seconds, priority)
 
     async def run(self) -> None:
-        """Reconcile until `stop` or cancelled. Raises CacheNotSynced when an informer has no first list in time.
+        """Reconcile until `stop` or cancelled. Raises TimeoutError when a source has no first list in time.
 
         Cancelling it cancels the reconciles under way; `stop` lets them finish.
         """
-        for informer in self._informers:
-            await informer.wait_synced(self._sync_timeout)
+        for source in self._sources:
+            await source.wait_synced(self._sync_timeout)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._queue.run(), name=f"{self.name} delays")
-            for number in range(self._workers):
-                tasks.create_task(self._work(), name=f"{self.name} worker {number}")
+            watching = tasks.create_task(self._limits.run(), name=f"{self.name} time limits")
+            workers = [tasks.create_task(self._work(), name=f"{self.name} worker {n}") for n in range(self._workers)]
+            await asyncio.wait(workers)
+            watching.cancel()
 
-    def stop(self) -> None:
-        """Start no more reconciles; `run` returns when those under way have ended."""
-        self._queue.shut_down()
+    def stop(self, *, drain: bool = False) -> None:
+        """Start no more reconciles; `run` returns when those under way have ended.
+
+        `drain`: what is ready by now is still reconciled first, without retries; the caller bounds how long that may
+        take by cancelling, or by `stop()`, which drops the rest.
+        """
+        self._queue.shut_down(drain=drain)
 
     def statistics(self) -> ControllerStatistics:
         """The figures of this moment."""
-        counts = self._counts
+        counts, queue = self._reconciler.counts, self._queue.statistics()
         return ControllerStatistics(
             workers=self._workers,
-            active=counts.active,
-            successes=counts.successes,
-            requeued=counts.requeued,
-            errors=counts.errors,
+            active=queue.processing,
+            results=dict(counts.results),
             terminal=counts.terminal,
+            panics=counts.panics,
             timeouts=counts.timeouts,
-            queue=self._queue.statistics(),
+            queue=queue,
         )
 
+    def queued(self, limit: int) -> list[QueuedItem[Request]]:
+        """Up to `limit` requests: those under way, then in the order in which they will be."""
+        return self._queue.items(limit)
+
     async def _work(self) -> None:
+        limit = self._limits.of_worker(_this_task())
+        bind_contextvars(controller=self.name)
         while (request := await self._queue.get()) is not None:
-            self._active(1)
-            started = self._clock.monotonic()
-            try:
-                outcome = await self._process(request)
-                self._metrics.reconciled(outcome, self._clock.monotonic() - started)
-            finally:
-                self._active(-1)
-                self._queue.done(request)
+            await self._reconcile(request, limit)
 
-    async def _process(self, request: Request) -> str:
-        """Reconcile `request` and arrange what follows; the outcome's name in metrics."""
-        self._reconciles += 1
-        log = self._log.bind(object=request.key, reconcile_id=self._reconciles)
-        limit = asyncio.timeout(self._reconcile_timeout)
+    async def _reconcile(self, request: Request, limit: TimeLimit) -> None:
+        started = self._clock.monotonic()
         try:
-            async with limit:
-                result = await self._uncancelled(request)
-            return self._after_result(request, result)
-        except TerminalError as error:
-            self._queue.forget(request)
-            self._counts.errors += 1
-            self._counts.terminal += 1
-            self._metrics.failed(terminal=True)
-            log.error("reconcile failed for good", error=str(error))
-            return "error"
-        except Exception as error:
-            self._counts.errors += 1
-            self._counts.timeouts += limit.expired()
-            self._metrics.failed(terminal=False)
-            delay = self._queue.add_rate_limited(request)
-            log.warning("reconcile failed", retry_in_seconds=delay, timed_out=limit.expired(), exc_info=error)
-            return "error"
+            await self._reconciler.reconcile(request, limit)
+            ended = self._clock.monotonic()
+            self._metrics.reconciled(self._queue.waited(request), ended - started)
+        finally:
+            self._queue.done(request)
+        if ended >= self._turn_ends:
+            await self._give_way()
 
-    async def _uncancelled(self, request: Request) -> Result:
-        try:
-            return await self._reconcile(request)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Nobody cancelled this worker: the reconcile awaited something that was cancelled elsewhere. A task
-            # group takes a child that ends so for a finished one, and the worker would be missing from then on.
-            raise _CancelledItself("the reconcile ended with a cancellation of its own") from error
+    async def _give_way(self) -> None:
+        await asyncio.sleep(0)
+        self._turn_ends = self._clock.monotonic() + _TURN_SECONDS
 
-    def _after_result(self, request: Request, result: Result) -> str:
-        requeue_after = result.requeue_after
-        self._queue.forget(request)
-        if requeue_after is None:
-            self._counts.successes += 1
-            return "success"
-        self._queue.add_after(request, requeue_after)
-        self._counts.requeued += 1
-        return "requeue_after"
 
-    def _active(self, change: int) -> None:
-        self._counts.active += change
-        self._metrics.active(change)
+def _this_task() -> "asyncio.Task[None]":
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a worker runs in a task")
+    return task

@@ -5,7 +5,8 @@ from collections import deque
 from typing import Generic
 
 from controller.runtime.clock import Clock
-from controller.runtime.workqueue.work_queue import ItemT, QueueStatistics, WorkQueue
+from controller.runtime.workqueue.statistics import QueuedItem, QueueStatistics
+from controller.runtime.workqueue.work_queue import ItemT, WorkQueue
 
 # Rounding may leave a due time a hair ahead of the clock: without a floor that hair becomes a busy loop.
 _SHORTEST_SLEEP_SECONDS = 0.001
@@ -38,20 +39,21 @@ class AsyncWorkQueue(Generic[ItemT]):
             for _ in range(self._queue.release(self._clock.monotonic())):
                 self._wake_one()
 
-    def add(self, item: ItemT) -> None:
+    def add(self, item: ItemT, priority: int = 0) -> None:
         """See `WorkQueue.add`."""
-        self._queue.add(item, self._clock.monotonic())
-        self._wake_one()
+        if self._queue.add(item, self._clock.monotonic(), priority):
+            self._wake_one()
 
-    def add_after(self, item: ItemT, seconds: float) -> None:
+    def add_after(self, item: ItemT, seconds: float, priority: int | None = None) -> None:
         """See `WorkQueue.add_after`."""
-        self._queue.add_after(item, seconds, self._clock.monotonic())
-        self._after_change()
+        if self._queue.add_after(item, seconds, self._clock.monotonic(), priority):
+            self._wake_one()
+        self._wake_earlier()
 
-    def add_rate_limited(self, item: ItemT) -> float:
+    def add_rate_limited(self, item: ItemT, priority: int | None = None) -> float:
         """See `WorkQueue.add_rate_limited`."""
-        delay = self._queue.add_rate_limited(item, self._clock.monotonic())
-        self._after_change()
+        delay = self._queue.add_rate_limited(item, self._clock.monotonic(), priority)
+        self._wake_earlier()
         return delay
 
     def forget(self, item: ItemT) -> None:
@@ -59,28 +61,47 @@ class AsyncWorkQueue(Generic[ItemT]):
         self._queue.forget(item)
 
     async def get(self) -> ItemT | None:
-        """The next item, waiting for one; None once the queue is shut down. A cancelled wait takes nothing."""
-        while not self._queue.shut:
-            item = self._queue.get(self._clock.monotonic())
+        """The next item, waiting for one; None once the queue is shut down (and drained, if that was asked for).
+
+        A cancelled wait takes nothing.
+        """
+        queue = self._queue
+        while not queue.drained:
+            item = queue.get(self._clock.monotonic())
             if item is not None:
                 return item
             await self._wait_for_item()
         return None
 
+    def waited(self, item: ItemT) -> float:
+        """See `WorkQueue.waited`."""
+        return self._queue.waited(item)
+
     def done(self, item: ItemT) -> None:
         """See `WorkQueue.done`."""
-        self._queue.done(item, self._clock.monotonic())
-        self._wake_one()
+        if self._queue.done(item, self._clock.monotonic()):
+            self._wake_one()
+        elif self._queue.drained:
+            self._wake_all()
 
-    def shut_down(self) -> None:
-        """Take no more items; waiting getters and `run` return. Items with workers are finished by them."""
-        self._queue.shut_down()
+    def shut_down(self, *, drain: bool = False) -> None:
+        """Take no more items, and drop delayed ones; `run` returns. Items with workers are finished by them.
+
+        `drain`: getters still get what is ready, and return None when all of it was given out; without it they
+        return at once. A second call without `drain` drops what is left. How long draining may take is up to the
+        caller.
+        """
+        self._queue.shut_down(drain=drain)
         self._wake_all()
         self._interrupt()
 
     def statistics(self) -> QueueStatistics:
         """The figures of this moment."""
         return self._queue.statistics(self._clock.monotonic())
+
+    def items(self, limit: int) -> list[QueuedItem[ItemT]]:
+        """See `WorkQueue.items`."""
+        return self._queue.items(limit, self._clock.monotonic())
 
     async def _wait_for_item(self) -> None:
         getter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -105,8 +126,7 @@ class AsyncWorkQueue(Generic[ItemT]):
         for _ in range(len(self._getters)):
             self._wake_one()
 
-    def _after_change(self) -> None:
-        self._wake_one()  # a delay of zero is ready now
+    def _wake_earlier(self) -> None:
         due = self._queue.next_due()
         if due is not None and (self._wakes_at is None or due < self._wakes_at):
             self._interrupt()

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,10 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import PODS
 from controller.runtime.controller import Controller
+from controller.runtime.outcome import Outcome
 from controller.runtime.reconcile import Request, Result, TerminalError
 from tests.fakes.api_server import FakeApiServer
-from tests.fakes.clock import LoopClock
+from tests.fakes.clock import LoopClock, SkippingClock
 
 A, B = Request("ns", "a"), Request("ns", "b")
 
@@ -41,7 +43,7 @@ class Script:
 
 
 @asynccontextmanager
-async def running(reconcile: Reconcile, *, workers: int = 1, timeout: float = 60.0) -> AsyncIterator[Controller]:
+async def running(reconcile: Reconcile, *, workers: int = 1, timeout: float | None = 60.0) -> AsyncIterator[Controller]:
     made = Controller("test", reconcile, workers=workers, clock=LoopClock(), reconcile_timeout=timeout)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(made.run())
@@ -91,18 +93,38 @@ async def test_requeue_after_runs_again_and_forgets_failures() -> None:
         controller.enqueue(A)
         await asyncio.sleep(100)
     assert times(script) == pytest.approx([0, 0.005, 30.005, 30.01])
-    assert controller.statistics().requeued == 1
+    assert controller.statistics().results[Outcome.REQUEUE_AFTER] == 1
 
 
 @pytest.mark.looptime
-async def test_an_event_comes_before_a_requeue() -> None:
-    script = Script(Result(requeue_after=30), Result())
+async def test_requeue_runs_again_after_a_backoff_and_is_no_error() -> None:
+    script = Script(Result(requeue=True), Result(requeue=True), Result(requeue=True), Result())
+    async with running(script) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(1)
+    assert times(script) == pytest.approx([0, 0.005, 0.015, 0.035])
+    found = controller.statistics()
+    assert (found.results[Outcome.REQUEUE], found.errors, found.queue.retries, found.queue.failing) == (3, 0, 3, 0)
+
+
+@pytest.mark.looptime
+async def test_an_event_takes_the_place_of_a_requeue_and_its_run_decides_anew() -> None:
+    script = Script(Result(requeue_after=30), Result(requeue_after=50), Result())
     async with running(script) as controller:
         controller.enqueue(A)
         await asyncio.sleep(10)
         controller.enqueue(A)
         await asyncio.sleep(100)
-    assert times(script) == [0, 10, 30]
+    assert times(script) == [0, 10, 60]
+
+
+@pytest.mark.looptime
+async def test_a_request_for_later_comes_at_its_time() -> None:
+    script = Script()
+    async with running(script) as controller:
+        controller.enqueue_after(A, 7)
+        await asyncio.sleep(100)
+    assert times(script) == [7]
 
 
 @pytest.mark.looptime
@@ -111,8 +133,17 @@ async def test_a_reconcile_that_hangs_is_cut_off_and_retried() -> None:
     async with running(script, timeout=5) as controller:
         controller.enqueue(A)
         await asyncio.sleep(20)
-    assert times(script) == pytest.approx([0, 5.005])
+    assert times(script) == pytest.approx([0, 5.005], abs=0.002)
     assert (controller.statistics().timeouts, controller.statistics().errors) == (1, 1)
+
+
+@pytest.mark.looptime
+async def test_without_a_timeout_a_reconcile_may_take_hours() -> None:
+    script = Script(10_000.0)
+    async with running(script, timeout=None) as controller:
+        controller.enqueue(A)
+        await asyncio.sleep(10_001)
+    assert controller.statistics().successes == 1
 
 
 @pytest.mark.looptime
@@ -122,6 +153,7 @@ async def test_a_reconcile_that_hangs_is_cut_off_and_retried() -> None:
         pytest.param(RuntimeError("bug"), id="an exception"),
         pytest.param(BaseExceptionGroup("several", [ValueError("bug")]), id="an exception group"),
         pytest.param(asyncio.CancelledError(), id="a cancellation of its own"),
+        pytest.param(BaseExceptionGroup("all", [asyncio.CancelledError()]), id="a group of cancellations"),
         pytest.param(TimeoutError(), id="a timeout of its own"),
     ],
 )
@@ -173,6 +205,31 @@ async def test_stop_lets_a_reconcile_finish_and_starts_no_more() -> None:
 
 
 @pytest.mark.looptime
+async def test_stop_with_drain_reconciles_what_is_ready_and_retries_nothing() -> None:
+    script = Script(ValueError("x"), 10.0)
+    async with running(script) as controller:
+        controller.enqueue_after(Request("ns", "late"), 5)
+        controller.enqueue(A)
+        controller.enqueue(B)
+        controller.stop(drain=True)
+        controller.enqueue(Request("ns", "new"))
+        await asyncio.sleep(20)
+    assert [name for name, _ in script.runs] == ["a", "b"]
+    assert (controller.statistics().errors, controller.statistics().successes) == (1, 1)
+
+
+@pytest.mark.looptime
+async def test_a_second_stop_drops_what_is_left_of_a_drain() -> None:
+    script = Script(10.0)
+    async with running(script) as controller:
+        controller.enqueue(A)
+        controller.enqueue(B)
+        controller.stop(drain=True)
+        await asyncio.sleep(1)
+    assert [name for name, _ in script.runs] == ["a"]
+
+
+@pytest.mark.looptime
 async def test_cancelling_cancels_the_reconcile() -> None:
     script = Script(1000.0)
     controller = Controller("test", script, clock=LoopClock())
@@ -186,10 +243,49 @@ async def test_cancelling_cancels_the_reconcile() -> None:
 
 
 @pytest.mark.looptime
+async def test_a_reconcile_that_keeps_the_cancellation_to_itself_does_not_keep_its_worker() -> None:
+    async def reconcile(request: Request) -> Result:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            return Result(requeue_after=0)
+        return Result()
+
+    controller = Controller("test", reconcile, clock=LoopClock())
+    controller.enqueue(A)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(controller.run())
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.sleep(1)
+        assert task.cancelled()
+
+
+async def test_a_backlog_that_waits_for_nothing_lets_others_run() -> None:
+    turns: list[int] = []
+
+    async def reconcile(request: Request) -> Result:
+        clock.tick(0.001)
+        return Result()
+
+    clock = SkippingClock()
+    controller = Controller("test", reconcile, clock=clock)
+    for number in range(100):
+        controller.enqueue(Request("ns", str(number)))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(controller.run())
+        while controller.statistics().successes < 100:
+            turns.append(controller.statistics().successes)
+            await asyncio.sleep(0)
+        controller.stop()
+    assert len(set(turns)) >= 20  # 100 ms of work in turns of 5 ms
+
+
+@pytest.mark.looptime
 async def test_it_waits_for_the_informers_and_gives_up() -> None:
     client = Client(ClientConfiguration("http://127.0.0.1:1"))
     controller = Controller("test", Script(), sync_timeout=3, clock=LoopClock())
-    controller.watch(Informer(client, PODS), lambda event: [Request.of(event.key)])
+    controller.for_(Informer(client, PODS))
     with pytest.raises(CacheNotSynced, match="within 3 s"):
         await controller.run()
 
@@ -208,7 +304,7 @@ async def test_events_become_requests(api: FakeApiServer, client: Client) -> Non
 
     api.put(PODS, {"metadata": {"namespace": "ns", "name": "a"}})
     pods, controller = Informer(client, PODS), Controller("pods", reconcile)
-    controller.watch(pods, map_event)
+    controller.watches(pods, map_event)
     async with asyncio.TaskGroup() as tasks:
         informing = tasks.create_task(pods.run())
         tasks.create_task(controller.run())
@@ -226,6 +322,13 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-def test_no_workers_is_refused() -> None:
-    with pytest.raises(ValueError, match="workers 0 of controller 'x'"):
-        Controller("x", Script(), workers=0)
+@pytest.mark.parametrize(
+    ("options", "want"),
+    [
+        pytest.param({"workers": 0}, "workers 0 of controller 'x'", id="no workers"),
+        pytest.param({"reconcile_timeout": 0}, "reconcile_timeout 0 of controller 'x'", id="no time"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], want: str) -> None:
+    with pytest.raises(ValueError, match=want):
+        Controller("x", Script(), **options)

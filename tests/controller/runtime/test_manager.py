@@ -104,7 +104,7 @@ async def test_controllers_start_after_informers_are_synced_and_stop_first(api: 
         return Result()
 
     controller = Controller("pods", reconcile)
-    controller.watch(pods, lambda event: [Request.of(event.key)])
+    controller.for_(pods)
     stop, manager = asyncio.Event(), Manager()
     manager.add_controller(controller)
     manager.add_informer(pods)
