@@ -1,6 +1,11 @@
-"""ResourceClaims (resource.k8s.io/v1): which devices a workload asks for, and which it was given."""
+"""ResourceClaims (resource.k8s.io/v1): which devices a workload asks for, and which it was given.
 
-from controller.runtime.objects.metadata import ApiStruct, Condition, KubeObject, OrNull, null_is_empty
+The spec is kept whole but for the parameters of driver configuration, so that two specs can be compared.
+"""
+
+from collections.abc import Mapping
+
+from controller.runtime.objects.metadata import EMPTY, ApiStruct, Condition, KubeObject, OrNull, null_is_empty
 from controller.runtime.objects.node_selector import NodeSelector
 
 
@@ -26,6 +31,19 @@ class DeviceToleration(ApiStruct, frozen=True, kw_only=True):
     toleration_seconds: int | None = None
 
 
+class CapacityRequirements(ApiStruct, frozen=True, kw_only=True):
+    """How much of a device that can be shared: quantities by capacity name, as texts."""
+
+    requests: Mapping[str, str] = EMPTY
+
+
+class DeviceDerivedAttribute(ApiStruct, frozen=True, kw_only=True):
+    """An attribute worked out from a device by a CEL expression, for constraints to compare."""
+
+    name: str
+    expression: str
+
+
 class DeviceQuery(ApiStruct, frozen=True, kw_only=True):
     """Devices of one class. The API server defaults `allocation_mode` to "ExactCount" and `count` to 1."""
 
@@ -34,6 +52,8 @@ class DeviceQuery(ApiStruct, frozen=True, kw_only=True):
     allocation_mode: str = ""
     count: int = 0
     tolerations: tuple[DeviceToleration, ...] = ()
+    capacity: CapacityRequirements | None = None
+    derived_attributes: tuple[DeviceDerivedAttribute, ...] = ()
 
 
 class ExactDeviceRequest(DeviceQuery, frozen=True, kw_only=True):
@@ -64,11 +84,25 @@ class DeviceConstraint(ApiStruct, frozen=True, kw_only=True):
     distinct_attribute: str = ""
 
 
+class OpaqueDeviceConfiguration(ApiStruct, frozen=True, kw_only=True):
+    """Which driver is configured; the parameters, its own matter, are left out."""
+
+    driver: str = ""
+
+
+class DeviceClaimConfiguration(ApiStruct, frozen=True, kw_only=True):
+    """Configuration for the devices of `requests` (none named: of all)."""
+
+    requests: tuple[str, ...] = ()
+    opaque: OpaqueDeviceConfiguration | None = None
+
+
 class DeviceClaim(ApiStruct, frozen=True, kw_only=True):
-    """The requests of a claim. Opaque driver configuration is left out."""
+    """The requests of a claim, what they have in common, and what drivers are told."""
 
     requests: OrNull[DeviceRequest] = ()
     constraints: tuple[DeviceConstraint, ...] = ()
+    config: tuple[DeviceClaimConfiguration, ...] = ()
 
     def __post_init__(self) -> None:
         null_is_empty(self, "requests")
