@@ -10,6 +10,7 @@ and nothing of validation, defaulting or admission: those belong to the real con
 """
 
 import asyncio
+import ssl
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from aiohttp import web
 
 from controller.runtime.client.resource import Resource
 from controller.runtime.manifest import Manifest, key_of
+from tests.builders.json_patch import PatchFailed
+from tests.fakes.writes import APPLY_PATCH, written
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Occasion = Literal["list", "watch", "stream", "GET", "POST", "PUT", "PATCH", "DELETE", "any"]
@@ -67,13 +70,15 @@ class Collection:
 
 
 class FakeApiServer:
-    """Serves plain http on a free port of 127.0.0.1. An async context manager.
+    """Serves on a free port of 127.0.0.1. An async context manager.
 
-    `streaming_lists` False: refuses them as servers do that have not got them.
+    `streaming_lists` False: refuses them as servers do that have not got them. `tls`: https with this context; what
+    it loads later is shown to connections that are opened later.
     """
 
-    def __init__(self, *, streaming_lists: bool = True) -> None:
+    def __init__(self, *, streaming_lists: bool = True, tls: ssl.SSLContext | None = None) -> None:
         self.port = 0
+        self._tls = tls
         self.streaming_lists = streaming_lists
         self.seen: list[Seen] = []
         self._version = 100
@@ -84,7 +89,7 @@ class FakeApiServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> "FakeApiServer":
         await self.start()
@@ -99,7 +104,8 @@ class FakeApiServer:
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls)
+        await site.start()
         self.port = self._runner.addresses[0][1]
         self._listens = True
 
@@ -174,7 +180,9 @@ class FakeApiServer:
         if occasion == "list":
             return self._list(request, collection, namespace)
         key = f"{namespace}/{name}" if namespace else name
-        return self._write(request.method, collection, key, namespace, subresource, body)
+        if request.method == "POST":
+            return self._create(collection, orjson.loads(body), namespace, subresource)
+        return self._write(request, collection, key, subresource, orjson.loads(body) if body else None)
 
     def _occasion(self, request: web.Request) -> str:
         _, _, name, _ = self._route(request.path)
@@ -250,35 +258,35 @@ class FakeApiServer:
                 await collection.changed.wait()
 
     def _write(
-        self,
-        method: str,
-        collection: Collection,
-        key: str | None,
-        namespace: str | None,
-        subresource: str | None,
-        body: bytes,
+        self, request: web.Request, collection: Collection, key: str | None, subresource: str | None, sent: Any
     ) -> web.Response:
-        sent: Any = orjson.loads(body) if body else None
-        if method == "POST":
-            if namespace is not None:
-                sent["metadata"].setdefault("namespace", namespace)
-            return self._create(collection, sent, subresource)
         held = collection.objects.get(key or "")
         if held is None:
+            if request.content_type == APPLY_PATCH:
+                return _json(self._store(collection, sent, str(uuid4()), "ADDED"), 201)
             return status(404, "NotFound", f"{collection.resource} {key!r} not found")
-        if method == "GET":
+        if request.method == "GET":
             return _json(held)
-        if method == "DELETE":
+        if request.method == "DELETE":
             self.remove(collection.resource, key_of(held))
             return _json(held)
-        changed = sent if method == "PUT" else merged(held, sent)
-        if changed["metadata"].get("resourceVersion", _version(held)) != _version(held):
+        try:
+            after = written(request.method, request.content_type, subresource, held, sent)
+        except PatchFailed as error:
+            return status(422, "Invalid", str(error))
+        if after["metadata"].get("resourceVersion", _version(held)) != _version(held):
             return status(409, "Conflict", "the object has been modified")
-        return _json(self._store(collection, changed, held["metadata"]["uid"], "MODIFIED"))
+        if same(after, held):
+            return _json(held)
+        return _json(self._store(collection, after, held["metadata"]["uid"], "MODIFIED"))
 
-    def _create(self, collection: Collection, obj: Manifest, subresource: str | None) -> web.Response:
+    def _create(
+        self, collection: Collection, obj: Manifest, namespace: str | None, subresource: str | None
+    ) -> web.Response:
         if subresource is not None:
             return _json(obj, 201)
+        if namespace is not None:
+            obj["metadata"].setdefault("namespace", namespace)
         prefix = obj["metadata"].get("generateName")
         if prefix and not obj["metadata"].get("name"):
             obj["metadata"]["name"] = f"{prefix}{uuid4().hex[:5]}"
@@ -341,17 +349,11 @@ async def send_event(stream: web.StreamResponse, kind: str, obj: Manifest) -> No
     await stream.write(orjson.dumps({"type": kind, "object": obj}) + b"\n")
 
 
-def merged(held: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(held) if isinstance(held, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
+def same(after: Manifest, held: Manifest) -> bool:
+    """Whether a write changes nothing: then nothing is stored, and no event tells of it."""
+    identity = {"uid": held["metadata"]["uid"], "resourceVersion": _version(held)}
+    typed = {"apiVersion": held["apiVersion"], "kind": held["kind"]}
+    return {**typed, **after, "metadata": {**after["metadata"], **identity}} == held
 
 
 def _json(body: Any, code: int = 200, headers: dict[str, str] | None = None) -> web.Response:

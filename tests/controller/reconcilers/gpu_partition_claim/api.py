@@ -7,7 +7,7 @@ from typing import Any
 from controller.runtime.client.errors import AlreadyExists, ApiError, Cause, Conflict, Invalid, NotFound, Unavailable
 from controller.runtime.client.resource import Resource
 from tests.builders.json_patch import PatchFailed, apply_patch
-from tests.fakes.api_server import merged
+from tests.fakes.writes import merged
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]

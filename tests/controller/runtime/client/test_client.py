@@ -46,7 +46,7 @@ async def test_create_get_replace_delete(client: Client, api: FakeApiServer) -> 
 
 async def test_a_stale_replace_is_a_conflict_and_a_taken_name_is_not(client: Client) -> None:
     made = await client.create(PODS, pod("a"))
-    await client.replace(PODS, made)
+    await client.replace(PODS, made | {"spec": {"x": 2}})
     with pytest.raises(Conflict):
         await client.replace(PODS, made)
     with pytest.raises(AlreadyExists):
