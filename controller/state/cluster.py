@@ -1,6 +1,6 @@
 """The cluster as informers show it, joined into the snapshot that decisions are made on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from api.group import SERVICE_LABEL
@@ -19,7 +19,12 @@ from controller.runtime.client.core import (
     RESOURCE_SLICES,
 )
 from controller.runtime.clock import Clock
-from controller.runtime.manifest import key_of
+from controller.runtime.manifest import Manifest, key_of, labels_of
+from controller.runtime.objects.lease import Lease
+from controller.runtime.objects.node import Node as NodeObject
+from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.resource_claim import ResourceClaim
+from controller.runtime.objects.resource_slice import ResourceSlice
 from controller.state.assumptions import Assumptions
 from controller.state.heartbeats import Heartbeats
 from controller.state.kinds import (
@@ -31,7 +36,7 @@ from controller.state.kinds import (
 )
 from controller.state.occupancy import Occupancy, occupancy
 from controller.state.plans import Plans
-from controller.state.pods import PodTable, claim_index, project_pod
+from controller.state.pods import PodTable, claim_index
 from controller.state.table import Table
 from controller.translate.node import HostView, gpus, host_view
 from controller.translate.policy import policy_for, policy_view
@@ -46,19 +51,19 @@ class Cluster:
 
     def __init__(self, client: Client, clock: Clock, *, system_namespace: str) -> None:
         self.clock = clock
-        self.pods = Informer(client, PODS, project=project_pod, indexes={"claim": claim_index}, clock=clock)
-        self.nodes = Informer(client, NODES, clock=clock)
+        self.pods = Informer(client, PODS, into=Pod, indexes={"claim": claim_index}, clock=clock)
+        self.nodes = Informer(client, NODES, into=NodeObject, clock=clock)
         self.gpu_nodes = Informer(client, GPU_NODES, clock=clock)
         self.claims = Informer(client, GPU_PARTITION_CLAIMS, indexes={"namespace": _namespace}, clock=clock)
-        self.resource_claims = Informer(client, RESOURCE_CLAIMS, clock=clock)
-        self.resource_slices = Informer(client, RESOURCE_SLICES, clock=clock)
+        self.resource_claims = Informer(client, RESOURCE_CLAIMS, into=ResourceClaim, clock=clock)
+        self.resource_slices = Informer(client, RESOURCE_SLICES, into=ResourceSlice, clock=clock)
         self.policies = Informer(client, GPU_SHARING_POLICIES, clock=clock)
         self.plans = Informer(client, REPARTITION_PLANS, clock=clock)
         self.services = Informer(client, INFERENCE_SERVICES, clock=clock)
         self.deployments = Informer(client, DEPLOYMENTS, label_selector=SERVICE_LABEL, clock=clock)
         self.namespaces = Informer(client, NAMESPACES, clock=clock)
         self.leases = Informer(
-            client, LEASES, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock
+            client, LEASES, into=Lease, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock
         )
         self.assumptions = Assumptions()
         self.heartbeats = Heartbeats(clock)
@@ -69,30 +74,26 @@ class Cluster:
         self.resource_claim_table = Table(resource_claim_view)
         self.policy_table = Table(GPUSharingPolicy.model_validate)
         self.service_table = Table(InferenceService.model_validate)
-        self.namespace_labels = Table(_labels)
+        self.namespace_labels: Table[Manifest, Mapping[str, str]] = Table(labels_of)
         self.plan_table = Plans(RepartitionPlan.model_validate)
         self._gpus: dict[str, tuple[str, tuple[Gpu, ...]]] = {}
         self._follow()
 
     def _follow(self) -> None:
-        takers: tuple[tuple[Informer, Callable[[StoreEvent], None]], ...] = (
-            (self.pods, self.pod_table.take),
-            (self.nodes, self.host_table.take),
-            (self.gpu_nodes, self.gpu_node_table.take),
-            (self.claims, self.claim_table.take),
-            (self.claims, self._confirm_assumption),
-            (self.resource_claims, self.resource_claim_table.take),
-            (self.policies, self.policy_table.take),
-            (self.services, self.service_table.take),
-            (self.namespaces, self.namespace_labels.take),
-            (self.plans, self.plan_table.take),
-            (self.leases, self.heartbeats.take),
-        )
-        for informer, take in takers:
-            informer.add_handler(take)
+        self.pods.add_handler(self.pod_table.take)
+        self.nodes.add_handler(self.host_table.take)
+        self.gpu_nodes.add_handler(self.gpu_node_table.take)
+        self.claims.add_handler(self.claim_table.take)
+        self.claims.add_handler(self._confirm_assumption)
+        self.resource_claims.add_handler(self.resource_claim_table.take)
+        self.policies.add_handler(self.policy_table.take)
+        self.services.add_handler(self.service_table.take)
+        self.namespaces.add_handler(self.namespace_labels.take)
+        self.plans.add_handler(self.plan_table.take)
+        self.leases.add_handler(self.heartbeats.take)
 
     @property
-    def informers(self) -> tuple[Informer, ...]:
+    def informers(self) -> tuple[Informer[Any], ...]:
         """All informers, for the manager to run."""
         return (
             self.namespaces,
@@ -109,7 +110,7 @@ class Cluster:
             self.pods,
         )
 
-    def _confirm_assumption(self, event: StoreEvent) -> None:
+    def _confirm_assumption(self, event: StoreEvent[Manifest]) -> None:
         """An assumption ends when its claim shows that very partition, or is gone, or is another claim of that name."""
         assumed = self.assumptions.get(event.key)
         if assumed is None:
@@ -164,10 +165,5 @@ class Cluster:
         return known[1]
 
 
-def _namespace(obj: Mapping[str, Any]) -> tuple[str]:
+def _namespace(obj: Manifest) -> tuple[str]:
     return (obj["metadata"]["namespace"],)
-
-
-def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    labels: Mapping[str, str] = obj["metadata"].get("labels") or {}
-    return labels

@@ -1,38 +1,62 @@
 """The I/O shell of list and watch: does what `Reflection` asks, and tells it and the sink what happened."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from random import Random
+from typing import Final, Generic, cast
 
 import structlog
 
-from controller.runtime.cache.reflection import (
+from controller.runtime.cache import collector
+from controller.runtime.cache.messages import (
+    BookmarkSeen,
     Change,
     EventSeen,
     Failed,
     Failure,
-    Input,
     ListPage,
     PageListed,
-    Reflection,
-    ReflectionStatistics,
+    Report,
     Watch,
     WatchEnded,
     WatchOpened,
 )
+from controller.runtime.cache.object_type import T
+from controller.runtime.cache.reflection import Phase, Reflection, ReflectionStatistics
 from controller.runtime.client.client import Client, Selection
-from controller.runtime.client.errors import ApiError, Gone, Timeout, TooManyRequests, Unavailable
+from controller.runtime.client.errors import (
+    ApiError,
+    BadRequest,
+    Gone,
+    Invalid,
+    Timeout,
+    TooManyRequests,
+    Unavailable,
+)
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock
+from controller.runtime.manifest import AnyObject, annotations_of, version_of
+from controller.runtime.objects.metadata import PartialObject
 
-_EVENT_TYPES = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
+INITIAL_EVENTS_SECONDS: Final = 60.0
+"""How long a streaming list may take to its end. A server (or proxy) that does not know them may never end one."""
+_EVENT_TYPES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 _FUTURE_VERSION = "ResourceVersionTooLarge"
+_INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+Stream = AsyncGenerator[tuple[str, T | PartialObject], None]
 
 
-class Reflector:
+class StreamStalled(ApiError):
+    """The initial events of a streaming list did not come to their end in time."""
+
+
+class Reflector(Generic[T]):
     """Keeps a sink told of a collection's state, for as long as `run` runs.
 
-    `sink` is called in the event loop with each change, in order; what it raises ends `run`.
+    `prepare` gets each object fresh from the wire and returns what to keep of it. `sink` is called in the event loop
+    with each change, in order. What one of them raises ends `run`.
     """
 
     def __init__(
@@ -40,15 +64,18 @@ class Reflector:
         client: Client,
         resource: Resource,
         selection: Selection,
-        sink: Callable[[Change], None],
+        sink: Callable[[Change[T]], None],
         *,
+        into: type[T],
+        prepare: Callable[[T], T],
+        streaming: bool,
         clock: Clock,
         rng: Random,
     ) -> None:
-        self._client, self._resource, self._selection = client, resource, selection
-        self._sink = sink
+        self._client, self._resource, self._selection, self._into = client, resource, selection, into
+        self._sink, self._prepare = sink, prepare
         self._clock = clock
-        self._reflection = Reflection(rng)
+        self._reflection: Reflection[T] = Reflection(rng, streaming=streaming)
         self._log = structlog.get_logger(__name__).bind(resource=str(resource), namespace=selection.namespace)
         self.last_error: ApiError | None = None
 
@@ -70,17 +97,30 @@ class Reflector:
         """The machine's figures."""
         return self._reflection.statistics()
 
-    async def _list(self, action: ListPage) -> None:
+    async def _list(self, first: ListPage) -> None:
+        """All pages of one list, or none: the first that fails ends it."""
+        action = first
+        with collector.paused():
+            while True:
+                await self._list_page(action)
+                following = self._reflection.next_action()
+                if not isinstance(following, ListPage):
+                    return
+                action = following
+
+    async def _list_page(self, action: ListPage) -> None:
         page = await self._client.list_page(
             self._resource,
             self._selection,
             resource_version=action.resource_version,
             limit=action.limit,
             continue_token=action.continue_token,
+            into=self._into,
         )
         if not page.resource_version:
             raise Unavailable(0, "NotAList", f"list of {self._resource}: an answer without a resourceVersion")
-        self._report(PageListed(page.items, page.resource_version, page.continue_token))
+        items = [self._prepare(item) for item in page.items]
+        self._report(PageListed(items, page.resource_version, page.continue_token))
 
     async def _watch(self, action: Watch) -> None:
         self._report(WatchOpened())
@@ -91,15 +131,46 @@ class Reflector:
             label_selector=self._selection.label_selector,
             field_selector=self._selection.field_selector,
             timeout_seconds=action.timeout_seconds,
+            initial_events=action.initial_events,
+            into=self._into,
         )
         async with aclosing(events) as stream:
+            if action.initial_events:
+                await self._take_initial(stream)
             async for kind, obj in stream:
-                if kind not in _EVENT_TYPES:
-                    raise ApiError(0, "UnknownEvent", f"watch of {self._resource}: an event of type {kind!r}")
-                self._report(EventSeen(kind, obj))
+                self._take(kind, obj)
         self._report(WatchEnded())
 
-    def _report(self, happened: Input) -> None:
+    async def _take_initial(self, stream: Stream[T]) -> None:
+        """Read until the initial events are complete, or the stream ends."""
+        try:
+            with collector.paused():
+                async with asyncio.timeout(INITIAL_EVENTS_SECONDS) as limit:
+                    async for kind, obj in stream:
+                        self._take(kind, obj)
+                        if self._reflection.phase is Phase.WATCHING:
+                            return
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            what = f"streaming list of {self._resource}: not complete after {INITIAL_EVENTS_SECONDS} s"
+            raise StreamStalled(0, "StreamStalled", what) from error
+
+    def _take(self, kind: str, obj: T | PartialObject) -> None:
+        if kind in _EVENT_TYPES:
+            self._report(EventSeen(kind, self._prepare(cast("T", obj))))
+        elif kind == "BOOKMARK":
+            self._report(self._bookmark(obj))
+        else:
+            raise ApiError(0, "UnknownEvent", f"watch of {self._resource}: an event of type {kind!r}")
+
+    def _bookmark(self, obj: AnyObject) -> BookmarkSeen:
+        version = version_of(obj)
+        if not version:
+            raise Unavailable(0, "NotABookmark", f"watch of {self._resource}: a bookmark without a resourceVersion")
+        return BookmarkSeen(version, annotations_of(obj).get(_INITIAL_EVENTS_END) == "true")
+
+    def _report(self, happened: Report[T]) -> None:
         change = self._reflection.step(happened, self._clock.monotonic())
         if change is not None:
             self._sink(change)
@@ -107,8 +178,9 @@ class Reflector:
     def _failed(self, error: ApiError) -> None:
         self.last_error = error
         failure = failure_of(error)
-        self._log.warning("list or watch failed", phase=self.statistics().phase, failure=failure, error=str(error))
-        self._report(Failed(failure))
+        self._log.warning("list or watch failed", phase=self._reflection.phase, failure=failure, error=str(error))
+        retry_after = error.retry_after if isinstance(error, TooManyRequests) else None
+        self._report(Failed(failure, retry_after))
 
 
 def failure_of(error: ApiError) -> Failure:
@@ -117,4 +189,10 @@ def failure_of(error: ApiError) -> Failure:
         return Failure.EXPIRED
     if isinstance(error, Unavailable | Timeout | TooManyRequests):
         return Failure.UNREACHABLE
+    if isinstance(error, BadRequest | Invalid):
+        # A server without streaming lists refuses the parameters as such. A 403, 404 or 405 says nothing of the kind:
+        # a role that is bound or a CRD that is installed later would find streaming given up for no reason.
+        return Failure.UNSUPPORTED
+    if isinstance(error, StreamStalled):
+        return Failure.STALLED
     return Failure.OTHER

@@ -81,7 +81,7 @@ async def test_a_handler_that_raises_stops_nobody(api: FakeApiServer, client: Cl
 
 
 async def test_not_synced_says_why(api: FakeApiServer, client: Client) -> None:
-    api.play(*[faults.refusal(403, "Forbidden", "may not list nodes")] * 50_000, on="list")
+    api.play(*[faults.refusal(403, "Forbidden", "may not list nodes")] * 50_000)
     informer = Informer(client, NODES)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(informer.run())

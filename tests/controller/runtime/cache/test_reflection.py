@@ -4,25 +4,26 @@ from random import Random
 
 import pytest
 
-from controller.runtime.cache.reflection import (
+from controller.runtime.cache.messages import (
     Applied,
+    BookmarkSeen,
     Change,
     EventSeen,
     Failed,
     Failure,
-    Input,
     ListPage,
     PageListed,
-    Phase,
-    Reflection,
     Removed,
     Replaced,
-    UnexpectedInput,
+    Report,
     Watch,
     WatchEnded,
     WatchOpened,
 )
+from controller.runtime.cache.reflection import Phase, Reflection, UnexpectedReport
 from controller.runtime.manifest import Manifest
+
+END = BookmarkSeen("10", ends_initial=True)
 
 
 def obj(name: str, version: int) -> Manifest:
@@ -30,18 +31,29 @@ def obj(name: str, version: int) -> Manifest:
 
 
 @pytest.fixture
-def machine() -> Reflection:
+def streaming() -> Reflection:
+    """A new machine: it begins with a streaming list."""
     return Reflection(Random(1))
 
 
 @pytest.fixture
-def watching(machine: Reflection) -> Reflection:
-    """Listed at version 10, and the watch is open since second 0."""
-    step(machine, PageListed([obj("a", 9)], "10", None), WatchOpened())
+def listing() -> Reflection:
+    """A new machine that knows only paged lists."""
+    return Reflection(Random(1), streaming=False)
+
+
+@pytest.fixture(params=["streaming", "listing"])
+def watching(request: pytest.FixtureRequest) -> Reflection:
+    """Holds the list of version 10 since second 0, and its watch is open."""
+    machine: Reflection = request.getfixturevalue(request.param)
+    if request.param == "streaming":
+        step(machine, WatchOpened(), EventSeen("ADDED", obj("a", 9)), END)
+    else:
+        step(machine, PageListed([obj("a", 9)], "10", None), WatchOpened())
     return machine
 
 
-def step(machine: Reflection, *happened: Input, now: float = 0.0) -> list[Change | None]:
+def step(machine: Reflection, *happened: Report[Manifest], now: float = 0.0) -> list[Change[Manifest] | None]:
     return [machine.step(one, now) for one in happened]
 
 
@@ -57,40 +69,122 @@ def watch_action(machine: Reflection) -> Watch:
     return action
 
 
-def test_it_begins_with_what_the_server_has_in_memory(machine: Reflection) -> None:
-    assert machine.next_action() == ListPage(0.0, "0", 0, None)
+# Streaming
 
 
-def test_a_list_in_one_page_then_a_watch_from_its_version(machine: Reflection) -> None:
-    assert step(machine, PageListed([obj("a", 9)], "10", None)) == [Replaced([obj("a", 9)])]
-    action = watch_action(machine)
-    assert (action.delay, action.resource_version) == (0.0, "10")
+def test_it_begins_with_the_latest_state_as_a_stream(streaming: Reflection) -> None:
+    action = watch_action(streaming)
+    assert (action.delay, action.resource_version, action.initial_events) == (0.0, None, True)
     assert 300 <= action.timeout_seconds <= 600
 
 
-def test_pages_are_one_replacement(machine: Reflection) -> None:
-    assert step(machine, PageListed([obj("a", 1)], "10", "more")) == [None]
-    assert list_action(machine).continue_token == "more"
-    assert step(machine, PageListed([obj("b", 2)], "10", None)) == [Replaced([obj("a", 1), obj("b", 2)])]
+def test_initial_events_are_one_replacement_and_the_stream_is_the_watch(streaming: Reflection) -> None:
+    told = step(streaming, WatchOpened(), EventSeen("ADDED", obj("b", 7)), EventSeen("ADDED", obj("a", 9)), END)
+    assert told == [None, None, None, Replaced([obj("b", 7), obj("a", 9)])]
+    assert step(streaming, EventSeen("MODIFIED", obj("a", 11))) == [Applied(obj("a", 11))]
+    assert streaming.statistics().resource_version == "11"
 
 
-def test_a_failed_page_starts_the_list_again(machine: Reflection) -> None:
-    step(machine, PageListed([obj("a", 1)], "10", "more"), Failed(Failure.EXPIRED))
-    action = list_action(machine)
+def test_initial_events_give_no_version(streaming: Reflection) -> None:
+    step(streaming, WatchOpened(), EventSeen("ADDED", obj("a", 9)), BookmarkSeen("8"))
+    assert streaming.statistics().resource_version is None
+    step(streaming, END)
+    assert streaming.statistics().resource_version == "10"
+
+
+def test_what_changes_while_it_streams_counts(streaming: Reflection) -> None:
+    step(streaming, WatchOpened(), EventSeen("ADDED", obj("a", 5)), EventSeen("ADDED", obj("b", 6)))
+    step(
+        streaming,
+        EventSeen("DELETED", obj("a", 8)),
+        EventSeen("MODIFIED", obj("b", 9)),
+        EventSeen("DELETED", obj("c", 9)),
+    )
+    assert step(streaming, END) == [Replaced([obj("b", 9)])]
+
+
+@pytest.mark.parametrize(
+    ("failure", "want"),
+    [
+        pytest.param(Failure.UNREACHABLE, (Phase.STREAMING, "10"), id="unreachable: a stream again, not older"),
+        pytest.param(Failure.EXPIRED, (Phase.STREAMING, None), id="expired: a stream of the latest state"),
+        pytest.param(Failure.STALLED, (Phase.LISTING, "10"), id="stalled: pages this time"),
+        pytest.param(Failure.OTHER, (Phase.LISTING, "10"), id="refused: pages this time"),
+    ],
+)
+def test_a_failed_stream(streaming: Reflection, failure: Failure, want: tuple[Phase, str | None]) -> None:
+    step(streaming, WatchOpened(), END, Failed(Failure.OTHER), WatchOpened(), EventSeen("ADDED", obj("a", 11)))
+    step(streaming, Failed(failure))
+    assert (streaming.phase, streaming.statistics().resource_version) == want
+    assert streaming.next_action().delay >= 0.8
+
+
+def test_a_server_without_streaming_lists_is_asked_once(streaming: Reflection) -> None:
+    step(streaming, WatchOpened(), Failed(Failure.UNSUPPORTED))
+    assert streaming.next_action() == ListPage(0.0, "0", 0, None)
+    step(streaming, PageListed([], "10", None), WatchOpened(), Failed(Failure.EXPIRED))
+    assert streaming.phase is Phase.LISTING
+
+
+def test_a_stream_that_ends_too_soon_is_followed_by_pages_once(streaming: Reflection) -> None:
+    step(streaming, WatchOpened(), EventSeen("ADDED", obj("gone", 5)), WatchEnded(), now=2.0)
+    assert (streaming.phase, streaming.next_action().delay >= 0.8) == (Phase.LISTING, True)
+    assert step(streaming, PageListed([obj("a", 9)], "10", None)) == [Replaced([obj("a", 9)])]
+    step(streaming, WatchOpened(), Failed(Failure.OTHER))
+    assert streaming.phase is Phase.STREAMING
+
+
+def test_half_a_stream_is_worth_nothing(streaming: Reflection) -> None:
+    step(streaming, WatchOpened(), EventSeen("ADDED", obj("gone", 5)), Failed(Failure.UNREACHABLE))
+    assert step(streaming, WatchOpened(), EventSeen("ADDED", obj("a", 9)), END)[-1] == Replaced([obj("a", 9)])
+
+
+def test_pages_that_fail_after_a_stream_lead_back_to_a_stream(streaming: Reflection) -> None:
+    step(streaming, WatchOpened(), Failed(Failure.OTHER), Failed(Failure.OTHER))
+    assert streaming.phase is Phase.STREAMING
+
+
+# Listing
+
+
+def test_without_streams_it_begins_with_what_the_server_has_in_memory(listing: Reflection) -> None:
+    assert listing.next_action() == ListPage(0.0, "0", 0, None)
+
+
+def test_a_list_in_one_page_then_a_watch_from_its_version(listing: Reflection) -> None:
+    assert step(listing, PageListed([obj("a", 9)], "10", None)) == [Replaced([obj("a", 9)])]
+    action = watch_action(listing)
+    assert (action.delay, action.resource_version, action.initial_events) == (0.0, "10", False)
+    assert 300 <= action.timeout_seconds <= 600
+
+
+def test_pages_are_one_replacement(listing: Reflection) -> None:
+    assert step(listing, PageListed([obj("a", 1)], "10", "more")) == [None]
+    assert list_action(listing).continue_token == "more"
+    assert step(listing, PageListed([obj("b", 2)], "10", None)) == [Replaced([obj("a", 1), obj("b", 2)])]
+
+
+def test_a_failed_page_starts_the_list_again(listing: Reflection) -> None:
+    step(listing, PageListed([obj("a", 1)], "10", "more"), Failed(Failure.EXPIRED))
+    action = list_action(listing)
     assert (action.continue_token, action.resource_version, action.limit) == (None, None, 500)
     assert action.delay > 0
-    assert step(machine, PageListed([obj("b", 2)], "11", None)) == [Replaced([obj("b", 2)])]
+    assert step(listing, PageListed([obj("b", 2)], "11", None)) == [Replaced([obj("b", 2)])]
+
+
+# Watching, whichever way the list came
 
 
 def test_events_move_the_version(watching: Reflection) -> None:
     changes = step(watching, EventSeen("ADDED", obj("b", 11)), EventSeen("DELETED", obj("a", 12)))
     assert changes == [Applied(obj("b", 11)), Removed(obj("a", 12))]
     step(watching, WatchEnded(), now=300.0)
-    assert watch_action(watching).resource_version == "12"
+    action = watch_action(watching)
+    assert (action.resource_version, action.initial_events) == ("12", False)
 
 
 def test_a_bookmark_moves_only_the_version(watching: Reflection) -> None:
-    assert step(watching, EventSeen("BOOKMARK", obj("", 50))) == [None]
+    assert step(watching, BookmarkSeen("50")) == [None]
     step(watching, WatchEnded(), now=300.0)
     assert watch_action(watching).resource_version == "50"
 
@@ -106,8 +200,8 @@ def test_a_watch_that_ends_in_order_is_opened_again_at_once(watching: Reflection
 
 
 def test_a_short_watch_without_events_waits(watching: Reflection) -> None:
-    step(watching, WatchEnded(), now=0.9)
-    assert 0.8 <= watch_action(watching).delay <= 1.6
+    step(watching, WatchEnded(), WatchOpened(), WatchEnded(), now=0.9)
+    assert watch_action(watching).delay >= 0.8
 
 
 def test_a_short_watch_with_events_does_not_wait(watching: Reflection) -> None:
@@ -116,13 +210,13 @@ def test_a_short_watch_with_events_does_not_wait(watching: Reflection) -> None:
 
 
 def test_short_watches_wait_longer_and_longer(watching: Reflection) -> None:
+    step(watching, EventSeen("ADDED", obj("b", 11)), WatchEnded())
     delays = []
     for _ in range(4):
-        step(watching, WatchEnded(), now=0.1)
+        step(watching, WatchOpened(), WatchEnded(), now=0.1)
         delays.append(watch_action(watching).delay)
-        step(watching, WatchOpened(), now=0.1)
     assert delays == sorted(delays)
-    assert delays[-1] >= 6.4
+    assert (delays[0] >= 0.8, delays[-1] >= 6.4) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -133,22 +227,46 @@ def test_short_watches_wait_longer_and_longer(watching: Reflection) -> None:
         pytest.param(Failure.OTHER, (Phase.LISTING, "10"), id="anything else: list, not older"),
     ],
 )
-def test_a_failed_watch(watching: Reflection, failure: Failure, want: tuple[Phase, str | None]) -> None:
-    step(watching, Failed(failure))
-    found = watching.statistics()
-    assert (found.phase, found.resource_version) == want
-    assert watching.next_action().delay >= 0.8
+def test_a_failed_watch(listing: Reflection, failure: Failure, want: tuple[Phase, str | None]) -> None:
+    step(listing, PageListed([], "10", None), WatchOpened(), Failed(failure))
+    assert (listing.phase, listing.statistics().resource_version) == want
+    assert listing.next_action().delay >= 0.8
 
 
-def test_success_ends_the_wait(watching: Reflection) -> None:
-    step(watching, Failed(Failure.EXPIRED))
-    step(watching, PageListed([], "20", None))
-    assert watch_action(watching).delay == 0.0
+@pytest.mark.parametrize(
+    ("failure", "want"),
+    [
+        pytest.param(Failure.EXPIRED, None, id="expired: stream from the quorum"),
+        pytest.param(Failure.OTHER, "10", id="anything else: stream, not older"),
+    ],
+)
+def test_a_failed_watch_leads_to_a_stream(streaming: Reflection, failure: Failure, want: str | None) -> None:
+    step(streaming, WatchOpened(), END, Failed(failure))
+    action = watch_action(streaming)
+    assert (action.initial_events, action.resource_version) == (True, want)
 
 
-def test_an_event_of_an_unknown_type_is_named(watching: Reflection) -> None:
-    with pytest.raises(UnexpectedInput, match="'RENAMED'"):
-        step(watching, EventSeen("RENAMED", obj("a", 1)))
+def test_success_ends_the_wait(listing: Reflection) -> None:
+    step(listing, Failed(Failure.EXPIRED), PageListed([], "20", None))
+    assert watch_action(listing).delay == 0.0
+
+
+def test_a_wait_that_the_server_asks_for_is_kept(watching: Reflection) -> None:
+    step(watching, Failed(Failure.UNREACHABLE, retry_after=45.0))
+    assert watch_action(watching).delay == 45.0
+    step(watching, WatchOpened(), Failed(Failure.UNREACHABLE, retry_after=0.1))
+    assert watch_action(watching).delay >= 1.6
+
+
+# Reports that cannot be
+
+
+@pytest.mark.parametrize("phase", ["streaming", "watching"])
+def test_an_event_of_an_unknown_type_is_named(request: pytest.FixtureRequest, phase: str) -> None:
+    machine: Reflection = request.getfixturevalue("streaming")
+    step(machine, WatchOpened(), *([END] if phase == "watching" else []))
+    with pytest.raises(UnexpectedReport, match="'RENAMED'"):
+        step(machine, EventSeen("RENAMED", obj("a", 1)))
 
 
 @pytest.mark.parametrize(
@@ -156,20 +274,22 @@ def test_an_event_of_an_unknown_type_is_named(watching: Reflection) -> None:
     [
         pytest.param(WatchOpened(), id="a watch opened"),
         pytest.param(WatchEnded(), id="a watch ended"),
-        pytest.param(EventSeen("ADDED", {}), id="an event"),
+        pytest.param(EventSeen("ADDED", obj("a", 1)), id="an event"),
+        pytest.param(END, id="a bookmark"),
     ],
 )
-def test_reports_that_a_listing_machine_cannot_get(machine: Reflection, wrong: Input) -> None:
-    with pytest.raises(UnexpectedInput, match=f"{type(wrong).__name__} while Listing"):
-        step(machine, wrong)
+def test_reports_that_a_listing_machine_cannot_get(listing: Reflection, wrong: Report[Manifest]) -> None:
+    with pytest.raises(UnexpectedReport, match=f"{type(wrong).__name__} while Listing"):
+        step(listing, wrong)
 
 
 def test_a_page_while_watching_is_unexpected(watching: Reflection) -> None:
-    with pytest.raises(UnexpectedInput, match="PageListed while Watching"):
+    with pytest.raises(UnexpectedReport, match="PageListed while Watching"):
         step(watching, PageListed([], "1", None))
 
 
-def test_statistics(watching: Reflection) -> None:
-    step(watching, EventSeen("ADDED", obj("b", 11)), Failed(Failure.UNREACHABLE))
-    found = watching.statistics()
-    assert (found.lists, found.watches, found.events, found.failures) == (1, 1, 1, 1)
+def test_statistics(streaming: Reflection) -> None:
+    step(streaming, WatchOpened(), EventSeen("ADDED", obj("a", 9)), END, EventSeen("ADDED", obj("b", 11)))
+    step(streaming, Failed(Failure.OTHER), WatchOpened(), Failed(Failure.UNSUPPORTED), PageListed([], "12", None))
+    found = streaming.statistics()
+    assert (found.streams, found.lists, found.watches, found.events, found.failures) == (1, 1, 2, 1, 2)

@@ -1,22 +1,26 @@
 """List and watch against a server that misbehaves, in virtual waits: the copy ends up right each time."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from random import Random
 
 import pytest
 
+from controller.runtime.cache import reflector
 from controller.runtime.cache.informer import Informer
-from controller.runtime.cache.reflection import Failure
-from controller.runtime.cache.reflector import failure_of
+from controller.runtime.cache.messages import Failure
+from controller.runtime.cache.reflector import StreamStalled, failure_of
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES, PODS
 from controller.runtime.client.errors import (
     ApiError,
+    BadRequest,
     Cause,
     Forbidden,
     Gone,
+    Invalid,
     NotFound,
     Timeout,
     TooManyRequests,
@@ -25,7 +29,7 @@ from controller.runtime.client.errors import (
 from controller.runtime.manifest import Manifest
 from tests.controller.runtime.conftest import Eventually
 from tests.fakes import faults
-from tests.fakes.api_server import Answer, FakeApiServer
+from tests.fakes.api_server import Answer, FakeApiServer, initial_events_end
 from tests.fakes.clock import SkippingClock
 
 
@@ -33,8 +37,12 @@ def node(name: str, **spec: object) -> Manifest:
     return {"metadata": {"name": name}, "spec": spec}
 
 
-@pytest.fixture
-async def nodes(client: Client, clock: SkippingClock) -> AsyncIterator[Informer]:
+@pytest.fixture(params=["streaming lists", "paged lists"])
+async def nodes(
+    request: pytest.FixtureRequest, api: FakeApiServer, client: Client, clock: SkippingClock
+) -> AsyncIterator[Informer]:
+    """An informer that runs; once it can stream lists, once the server does not."""
+    api.streaming_lists = request.param == "streaming lists"
     informer = Informer(client, NODES, clock=clock, rng=Random(1))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
@@ -46,14 +54,34 @@ def held(informer: Informer) -> set[str]:
     return set(informer.store.keys())
 
 
-async def test_list_then_watch(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
+async def test_list_then_watch(
+    api: FakeApiServer, nodes: Informer, clock: SkippingClock, eventually: Eventually
+) -> None:
     api.put(NODES, node("a"))
     await eventually(lambda: held(nodes) == {"a"})
     api.put(NODES, node("b"))
     await eventually(lambda: held(nodes) == {"a", "b"})
     api.remove(NODES, "a")
     await eventually(lambda: held(nodes) == {"b"})
-    assert api.count("list") == 1
+    assert (api.count("stream"), api.count("list")) == ((1, 0) if api.streaming_lists else (1, 1))
+    assert clock.slept == [], "a server without streaming lists is no reason to wait"
+
+
+async def test_a_streaming_list_asks_for_the_latest_state(api: FakeApiServer, client: Client) -> None:
+    informer = Informer(client, NODES, label_selector="a=b")
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await informer.wait_synced(5)
+        running.cancel()
+    query = api.seen[0].query
+    assert 300 <= int(query.pop("timeoutSeconds")) <= 600
+    assert query == {
+        "watch": "true",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "allowWatchBookmarks": "true",
+        "labelSelector": "a=b",
+    }
 
 
 @pytest.mark.parametrize(
@@ -70,6 +98,7 @@ async def test_list_then_watch(api: FakeApiServer, nodes: Informer, eventually: 
         pytest.param(faults.events(("SURPRISE", {})), id="an event of an unknown type"),
         pytest.param(faults.lines(b'{"type":"ADDED","object":{"meta'), id="a line that is cut off"),
         pytest.param(faults.cut(), id="a broken connection"),
+        pytest.param(faults.events(("BOOKMARK", {"metadata": {}})), id="a bookmark without a version"),
     ],
 )
 async def test_a_fault_of_the_watch_heals(
@@ -84,12 +113,46 @@ async def test_a_fault_of_the_watch_heals(
     assert api.count("watch") < 10
 
 
-async def test_a_410_lists_from_the_quorum(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
+async def test_a_410_lists_from_the_quorum(
+    api: FakeApiServer, client: Client, clock: SkippingClock, eventually: Eventually
+) -> None:
+    informer = Informer(client, NODES, streaming=False, clock=clock)
     api.play(faults.refusal(410, "Expired"), on="watch")
-    await eventually(lambda: api.count("list") == 2)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await eventually(lambda: api.count("list") == 2)
+        running.cancel()
     queries = [seen.query for seen in api.seen if seen.occasion == "list"]
-    assert queries[0]["resourceVersion"] == "0"
-    assert queries[1] == {"limit": "500"}
+    assert queries == [{"resourceVersion": "0", "resourceVersionMatch": "NotOlderThan"}, {"limit": "500"}]
+    assert api.count("stream") == 0
+
+
+async def test_a_410_streams_from_the_quorum(
+    api: FakeApiServer, client: Client, clock: SkippingClock, eventually: Eventually
+) -> None:
+    informer = Informer(client, NODES, clock=clock)
+    listed = faults.events(("BOOKMARK", initial_events_end(NODES, 100)))
+    api.play(listed, faults.refusal(410, "Expired"), faults.refusal(503, "Unavailable"), on="watch")
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await eventually(lambda: api.count("stream") == 3)
+        running.cancel()
+    assert [seen.query.get("resourceVersion") for seen in api.seen] == [None, "100", None, None]
+
+
+async def test_initial_events_of_a_stream_that_never_ends_are_given_up(
+    api: FakeApiServer, client: Client, clock: SkippingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflector, "INITIAL_EVENTS_SECONDS", 0.05)
+    stored = api.put(NODES, node("a"))
+    api.play(faults.half_open(("ADDED", stored)), on="stream")
+    informer = Informer(client, NODES, clock=clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await informer.wait_synced(5)
+        running.cancel()
+    assert (api.count("stream"), api.count("list"), held(informer)) == (1, 1, {"a"})
+    assert gc.isenabled()
 
 
 async def test_a_relist_emits_the_delete_that_was_missed(
@@ -98,7 +161,7 @@ async def test_a_relist_emits_the_delete_that_was_missed(
     seen: list[tuple[str, str]] = []
     nodes.add_handler(lambda event: seen.append((event.type, event.key)))
     api.put(NODES, node("a"))
-    await eventually(lambda: api.count("watch") == 1)
+    await eventually(lambda: held(nodes) == {"a"})
     del api.objects(NODES)["a"]
     api.compact(NODES)
     await api.stop()
@@ -111,13 +174,14 @@ async def test_refused_connections_then_back(
     api: FakeApiServer, nodes: Informer, clock: SkippingClock, eventually: Eventually
 ) -> None:
     api.put(NODES, node("a"))
-    await eventually(lambda: api.count("watch") == 1)
+    await eventually(lambda: held(nodes) == {"a"})
     await api.stop()
     await eventually(lambda: sum(clock.slept) > 30.0)
     api.put(NODES, node("b"))
     await api.start()
     await eventually(lambda: held(nodes) == {"a", "b"})
-    assert api.count("list") == 1, "the version is as good as before"
+    lists = (api.count("stream"), api.count("list"))
+    assert lists == ((1, 0) if api.streaming_lists else (1, 1)), "the version is as good as before"
 
 
 async def test_a_restored_etcd_with_lower_versions(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
@@ -135,7 +199,7 @@ async def test_a_restored_etcd_with_lower_versions(api: FakeApiServer, nodes: In
 
 
 async def test_an_oversize_object(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
-    await eventually(lambda: api.count("watch") == 1)
+    await eventually(lambda: nodes.synced)
     api.put(NODES, node("a", note="x" * 5_000_000))
     await eventually(lambda: held(nodes) == {"a"})
 
@@ -183,6 +247,9 @@ async def test_what_the_sink_raises_ends_the_run(client: Client, api: FakeApiSer
         pytest.param(Timeout(0, "ClientTimeout", ""), Failure.UNREACHABLE, id="timeout"),
         pytest.param(Unavailable(503, "", ""), Failure.UNREACHABLE, id="503"),
         pytest.param(TooManyRequests(429, "", ""), Failure.UNREACHABLE, id="429"),
+        pytest.param(BadRequest(400, "", ""), Failure.UNSUPPORTED, id="400, as servers without streaming lists say"),
+        pytest.param(Invalid(422, "", ""), Failure.UNSUPPORTED, id="422, the same"),
+        pytest.param(StreamStalled(0, "", ""), Failure.STALLED, id="a stream that does not come to its end"),
         pytest.param(Forbidden(403, "", ""), Failure.OTHER, id="403"),
         pytest.param(NotFound(404, "", ""), Failure.OTHER, id="404, a kind that is not installed yet"),
         pytest.param(ApiError(500, "", ""), Failure.OTHER, id="500"),
