@@ -34,7 +34,8 @@ Occasion = Literal["list", "watch", "stream", "GET", "POST", "PUT", "PATCH", "DE
 class Seen:
     """One request as it came; `occasion` is "list" or "watch" for those, else the method.
 
-    A streaming list is a watch (that begins with what is there): it counts as "watch" and as "stream".
+    A streaming list is a watch (that begins with what is there): it counts as "watch" and as "stream". `at`: seconds,
+    of the event loop's time.
     """
 
     occasion: str
@@ -43,6 +44,7 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    at: float
 
     def was(self, occasion: str) -> bool:
         """Whether the request was of that sort."""
@@ -59,7 +61,7 @@ class Change:
 
 
 class Collection:
-    """The objects of one resource and their history since the last compaction."""
+    """The objects of one resource and their history since the last compaction. A new `generation` ends its watches."""
 
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
@@ -67,13 +69,15 @@ class Collection:
         self.history: list[Change] = []
         self.oldest = 0
         self.changed = asyncio.Event()
+        self.generation = 0
 
 
 class FakeApiServer:
     """Serves on a free port of 127.0.0.1. An async context manager.
 
     `streaming_lists` False: refuses them as servers do that have not got them. `tls`: https with this context; what
-    it loads later is shown to connections that are opened later.
+    it loads later is shown to connections that are opened later. `latency`: seconds that each answer takes to begin.
+    `token`: the only one that is accepted, None for any and none.
     """
 
     def __init__(self, *, streaming_lists: bool = True, tls: ssl.SSLContext | None = None) -> None:
@@ -81,6 +85,8 @@ class FakeApiServer:
         self._tls = tls
         self.streaming_lists = streaming_lists
         self.seen: list[Seen] = []
+        self.latency = 0.0
+        self.token: str | None = None
         self._version = 100
         self._collections: dict[str, Collection] = {}
         self._faults: dict[str, deque[Answer]] = defaultdict(deque)
@@ -137,6 +143,12 @@ class FakeApiServer:
         last = {**gone, "metadata": {**gone["metadata"], "resourceVersion": str(self._version)}}
         self._tell(collection, Change(self._version, "DELETED", last))
 
+    def hang_up(self, resource: Resource) -> None:
+        """End the open watches of the collection in order, as a server does after their time."""
+        collection = self.serve(resource)
+        collection.generation += 1
+        collection.changed.set()
+
     def compact(self, resource: Resource) -> None:
         """Forget the history: watches from before now are 410."""
         collection = self.serve(resource)
@@ -145,8 +157,11 @@ class FakeApiServer:
         collection.oldest = self._version
 
     def rewind(self, version: int) -> None:
-        """Count resourceVersions from `version` on, as after a restored backup."""
+        """Count resourceVersions from `version` on and know no history, as after a restored backup."""
         self._version = version
+        for collection in self._collections.values():
+            collection.history.clear()
+            collection.oldest = 0
 
     def objects(self, resource: Resource) -> dict[str, Manifest]:
         """The stored objects by key."""
@@ -161,12 +176,16 @@ class FakeApiServer:
         return sum(seen.was(occasion) for seen in self.seen)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        occasion, body = self._occasion(request), await request.read()
-        seen = Seen(occasion, request.method, request.path, dict(request.query), dict(request.headers), body)
+        occasion, body, at = self._occasion(request), await request.read(), asyncio.get_running_loop().time()
+        seen = Seen(occasion, request.method, request.path, dict(request.query), dict(request.headers), body, at)
         self.seen.append(seen)
+        if self.latency:
+            await asyncio.sleep(self.latency)
         for sort, queue in self._faults.items():
             if queue and (sort == "any" or seen.was(sort)):
                 return await queue.popleft()(request)
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return status(401, "Unauthorized", "Unauthorized")
         return await self.perform(request)
 
     async def perform(self, request: web.Request) -> web.StreamResponse:
@@ -248,14 +267,15 @@ class FakeApiServer:
     async def _follow(
         self, stream: web.StreamResponse, collection: Collection, namespace: str | None, after: int
     ) -> None:
-        while self._listens:
+        generation = collection.generation
+        while self._listens and generation == collection.generation:
+            # Before anything is sent: what changes while it is sent must find an event to set.
+            changed = collection.changed = asyncio.Event() if collection.changed.is_set() else collection.changed
             for change in [change for change in collection.history if change.version > after]:
                 after = change.version
                 if _in(change.object, namespace):
                     await send_event(stream, change.type, change.object)
-            collection.changed = asyncio.Event() if collection.changed.is_set() else collection.changed
-            if not any(change.version > after for change in collection.history):
-                await collection.changed.wait()
+            await changed.wait()
 
     def _write(
         self, request: web.Request, collection: Collection, key: str | None, subresource: str | None, sent: Any
