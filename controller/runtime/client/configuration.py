@@ -1,9 +1,11 @@
 """Where the API server is and who we are: given directly, from a kubeconfig, or from a pod's service account."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -13,20 +15,59 @@ class ConfigurationError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class PluginCredentials:
-    """Credentials that a kubeconfig leaves to an exec plugin or auth provider."""
+class ExecPlugin:
+    """A program that prints credentials (`client.authentication.k8s.io`), as a kubeconfig names it.
+
+    `command` has been located: a path, or a name to look up in PATH. `environment` adds to ours. `cluster`: what the
+    program is told of the cluster, None for nothing. `install_hint`: what people read when the program is not there.
+    """
+
+    api_version: str
+    command: str
+    arguments: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cluster: Mapping[str, Any] | None = field(default=None, repr=False)
+    install_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthProvider:
+    """Credentials that a kubeconfig leaves to an auth provider (oidc, gcp), which kubernetes-asyncio knows."""
 
     kubeconfig: Path
     context: str
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """A certificate with its chain, and its key, both as PEM."""
+
+    chain_pem: bytes
+    key_pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """Whom to act as; the API server checks that we may. `extra`: values by key, whose case it ignores."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    uid: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.user:
+            raise ConfigurationError("impersonation: groups, extra or uid without a user; name the user as well")
+
+
+@dataclass(frozen=True, slots=True)
 class ClientConfiguration:
     """Everything a Client needs to connect.
 
-    `server`: base URL, https or (a proxy on loopback) http. Certificates and keys are a path (str) or PEM (bytes);
-    `ca` None: the system's authorities. `token_file` is read again every minute and wins over `token`.
-    `tls_server_name` None: the URL's host. `namespace`: what "the current namespace" means, "default" if unknown.
+    `server`: base URL, https or (a proxy on loopback) http. Certificates and keys are a path (str), which is looked at
+    again every minute, or PEM (bytes); `ca` None: the system's authorities. `token_file` is read again every minute
+    and wins over `token`, which wins over `plugin`. `tls_server_name` None: the URL's host. `impersonate` None: nobody.
+    `namespace`: what "the current namespace" means, "default" if unknown.
     """
 
     server: str
@@ -37,12 +78,20 @@ class ClientConfiguration:
     client_key: str | bytes | None = field(default=None, repr=False)
     insecure_skip_tls_verify: bool = False
     tls_server_name: str | None = None
-    plugin: PluginCredentials | None = None
+    plugin: ExecPlugin | AuthProvider | None = None
+    impersonate: Impersonation | None = None
     namespace: str = "default"
 
     def __post_init__(self) -> None:
         if not self.server.startswith(("https://", "http://")):
             raise ConfigurationError(f"server {self.server!r}: give a URL that begins with https:// or http://")
+        try:
+            parts = urlsplit(self.server)
+            named = parts.hostname and (parts.port is None or parts.port > 0)
+        except ValueError as error:
+            raise ConfigurationError(f"server {self.server!r}: {error}; correct the URL") from error
+        if not named or parts.query or parts.fragment:
+            raise ConfigurationError(f"server {self.server!r}: give a host, maybe a port and a path, and nothing else")
         if (self.client_certificate is None) != (self.client_key is None):
             raise ConfigurationError("client certificate and key: give both or none")
 

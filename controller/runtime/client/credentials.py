@@ -1,30 +1,54 @@
-"""Bearer tokens for requests, read again before they expire.
+"""What a request shows of who we are: bearer tokens, and certificates that a plugin prints, read again before they end.
 
-The transport asks for a token with each request and says when one was refused; each source decides what is fresh.
+The sender asks for the credential with each request and says when one was refused; each source decides what is fresh.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError, PluginCredentials
+import structlog
+
+from controller.runtime.client.configuration import (
+    AuthProvider,
+    ClientCertificate,
+    ClientConfiguration,
+    ConfigurationError,
+    ExecPlugin,
+)
 from controller.runtime.clock import Clock
 
 # A mounted service account token lives an hour and is rewritten at 80%: a minute is what client-go uses.
-_FILE_FRESH_SECONDS = 60.0
-# An exec plugin may take a second and prints tokens that live 10-60 minutes; an earlier end shows as a 401.
-_PLUGIN_FRESH_SECONDS = 300.0
+_FILE_FRESH_SECONDS: Final = 60.0
+# For credentials without an end; an earlier one than this shows as a 401.
+_PLUGIN_FRESH_SECONDS: Final = 300.0
+# Before a credential's end: for requests under way and clocks that differ. Half its life, if that is less.
+_MARGIN_SECONDS: Final = 30.0
+# A plugin that prints what has ended already must not be run for every request.
+_LEAST_FRESH_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token, a certificate, both or neither. `expires_at` None: not known."""
+
+    token: str | None = field(default=None, repr=False)
+    certificate: ClientCertificate | None = None
+    expires_at: datetime | None = None
 
 
 class Credentials(Protocol):
-    """A source of bearer tokens."""
+    """A source of credentials."""
 
-    async def token(self) -> str | None:
-        """The token to send now, None to send none. Raises ConfigurationError when it cannot be had."""
+    async def current(self) -> Credential:
+        """The one to show now: the same object until it changes. Raises ConfigurationError when it cannot be had."""
         ...
 
-    def refused(self) -> bool:
-        """The server said 401: forget what is held. Returns whether a new token may differ."""
+    def refused(self, credential: Credential) -> bool:
+        """The server answered 401 to `credential`. Returns whether asking again may bring another one."""
         ...
 
 
@@ -32,22 +56,22 @@ def credentials_of(configuration: ClientConfiguration, clock: Clock) -> Credenti
     """The source that `configuration` asks for: file, plugin, or the fixed token (which may be None)."""
     if configuration.token_file is not None:
         return FileToken(configuration.token_file, clock)
-    if configuration.plugin is not None:
-        return PluginToken(configuration.plugin, clock)
-    return FixedToken(configuration.token)
+    if configuration.token is not None or configuration.plugin is None:
+        return FixedToken(configuration.token)
+    return PluginCredentials(_run_of(configuration.plugin), clock)
 
 
 class FixedToken:
     """One token for as long as the process lives."""
 
     def __init__(self, token: str | None) -> None:
-        self._token = token
+        self._credential = Credential(token)
 
-    async def token(self) -> str | None:
-        """The token, or None."""
-        return self._token
+    async def current(self) -> Credential:
+        """The token, or nothing."""
+        return self._credential
 
-    def refused(self) -> bool:
+    def refused(self, credential: Credential) -> bool:  # noqa: ARG002 - the shape of all sources
         """False: there is no other."""
         return False
 
@@ -58,71 +82,93 @@ class FileToken:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._token: str | None = None
+        self._held: Credential | None = None
         self._read_at = 0.0
 
-    async def token(self) -> str | None:
+    async def current(self) -> Credential:
         """The file's content, at most a minute old. Raises ConfigurationError when it was never readable."""
         now = self._clock.monotonic()
-        if self._token is None or now - self._read_at >= _FILE_FRESH_SECONDS:
-            self._token = self._read() or self._token
+        if self._held is None or now - self._read_at >= _FILE_FRESH_SECONDS:
+            self._held = self._read(self._held)
             self._read_at = now
-        return self._token
+        return self._held
 
-    def refused(self) -> bool:
+    def refused(self, credential: Credential) -> bool:
         """True: the file may have been rewritten meanwhile."""
-        self._read_at = self._clock.monotonic() - _FILE_FRESH_SECONDS
+        if credential is self._held:
+            self._read_at = self._clock.monotonic() - _FILE_FRESH_SECONDS
         return True
 
-    def _read(self) -> str | None:
+    def _read(self, held: Credential | None) -> Credential:
         try:
-            return self._path.read_text().strip() or None
-        except OSError as error:
-            if self._token is not None:
-                return None  # mid-rotation: the one we hold is good for a while
-            raise ConfigurationError(f"token file {self._path}: cannot be read ({error.strerror})") from error
+            token, problem = self._path.read_text().strip(), "empty"
+        except (OSError, UnicodeDecodeError) as error:
+            token, problem = "", str(error)
+        if token and (held is None or token != held.token):
+            return Credential(token)
+        if held is None:
+            raise ConfigurationError(f"token file {self._path}: {problem}; mount or write a token")
+        return held  # unchanged, or mid-rotation: the one we hold is good for a while
 
 
-class PluginToken:
-    """A token from a kubeconfig's exec plugin or auth provider, run by kubernetes-asyncio."""
+class PluginCredentials:
+    """What a kubeconfig's exec plugin or auth provider prints; `run` runs it.
 
-    def __init__(self, plugin: PluginCredentials, clock: Clock) -> None:
-        self._plugin = plugin
+    Kept until shortly before its end when that is known, else for five minutes; two requests never run it twice.
+    """
+
+    def __init__(self, run: Callable[[], Awaitable[Credential]], clock: Clock) -> None:
+        self._run = run
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._token: str | None = None
-        self._loaded_at: float | None = None
+        self._held: Credential | None = None
+        self._fresh_until = 0.0
 
-    async def token(self) -> str | None:
-        """The plugin's token, at most five minutes old. Raises ConfigurationError when the plugin gives none."""
-        async with self._lock:  # one run of the plugin, however many requests wait for it
-            now = self._clock.monotonic()
-            if self._loaded_at is None or now - self._loaded_at >= _PLUGIN_FRESH_SECONDS:
-                self._token = await self._load()
-                self._loaded_at = now
-            return self._token
+    async def current(self) -> Credential:
+        """The plugin's credential. Raises ConfigurationError when the plugin gives none and what is held has ended."""
+        if self._held is not None and self._fresh():
+            return self._held
+        async with self._lock:
+            if self._held is None or not self._fresh():
+                self._held = await self._renewed(self._held)
+            return self._held
 
-    def refused(self) -> bool:
-        """True: the next token comes from a new run of the plugin."""
-        self._loaded_at = None
+    def refused(self, credential: Credential) -> bool:
+        """True: the next one comes from a new run of the plugin, unless one was run since `credential` was shown."""
+        if credential is self._held:
+            self._fresh_until = 0.0
         return True
 
-    async def _load(self) -> str:
-        # Imported here and only here: it costs 0.3 s and 70 MB, and few kubeconfigs need it.
-        from kubernetes_asyncio.client import Configuration
-        from kubernetes_asyncio.config import ConfigException, load_kube_config
-
-        loaded = Configuration()
+    async def _renewed(self, held: Credential | None) -> Credential:
         try:
-            await load_kube_config(
-                config_file=str(self._plugin.kubeconfig),
-                context=self._plugin.context,
-                client_configuration=loaded,
-                persist_config=False,
-            )
-        except ConfigException as error:
-            raise ConfigurationError(f"{self._plugin.kubeconfig}: the credential plugin failed: {error}") from error
-        value = loaded.api_key.get("BearerToken")
-        if not value:
-            raise ConfigurationError(f"{self._plugin.kubeconfig}: the credential plugin printed no token")
-        return str(value).removeprefix("Bearer ")
+            found = await self._run()
+        except ConfigurationError as error:
+            if held is None or self._ended(held):
+                raise
+            structlog.get_logger(__name__).warning("credentials could not be renewed", error=str(error))
+            self._fresh_until = self._clock.monotonic() + _LEAST_FRESH_SECONDS
+            return held
+        self._fresh_until = self._clock.monotonic() + self._fresh_seconds(found)
+        return found
+
+    def _fresh(self) -> bool:
+        return self._clock.monotonic() < self._fresh_until
+
+    def _ended(self, credential: Credential) -> bool:
+        return credential.expires_at is None or credential.expires_at <= self._clock.now()
+
+    def _fresh_seconds(self, credential: Credential) -> float:
+        if credential.expires_at is None:
+            return _PLUGIN_FRESH_SECONDS
+        left = (credential.expires_at - self._clock.now()).total_seconds()
+        return max(left - min(_MARGIN_SECONDS, left / 2), _LEAST_FRESH_SECONDS)
+
+
+def _run_of(plugin: ExecPlugin | AuthProvider) -> Callable[[], Awaitable[Credential]]:
+    if isinstance(plugin, ExecPlugin):
+        from controller.runtime.client.exec_plugin import run_plugin
+
+        return lambda: run_plugin(plugin)
+    from controller.runtime.client.auth_provider import ask_provider
+
+    return lambda: ask_provider(plugin)

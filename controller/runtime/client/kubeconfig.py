@@ -1,7 +1,6 @@
 """Reads a kubeconfig: server, authorities, and the ways to authenticate that need no other program.
 
-Exec plugins and auth providers are only noted here (`PluginCredentials`); `credentials.py` runs them when a request
-needs a token.
+Exec plugins and auth providers are only noted here; `credentials.py` runs them when a request needs a credential.
 """
 
 import base64
@@ -11,7 +10,16 @@ from typing import Any
 
 import yaml
 
-from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError, PluginCredentials
+from controller.runtime.client.configuration import (
+    AuthProvider,
+    ClientConfiguration,
+    ConfigurationError,
+    ExecPlugin,
+    Impersonation,
+)
+
+_EXEC_VERSIONS = frozenset({"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"})
+_EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 
 
 def read_kubeconfig(path: Path, context: str | None = None) -> ClientConfiguration:
@@ -26,7 +34,6 @@ def read_kubeconfig(path: Path, context: str | None = None) -> ClientConfigurati
     if not cluster.get("server"):
         raise ConfigurationError(f"{path}: cluster {chosen.get('cluster')!r} has no server; give its URL")
     token_file = _located(path, user.get("tokenFile"))
-    needs_plugin = ("exec" in user or "auth-provider" in user) and not user.get("token") and not token_file
     return ClientConfiguration(
         server=str(cluster["server"]).rstrip("/"),
         ca=_material(path, cluster, "certificate-authority"),
@@ -36,8 +43,76 @@ def read_kubeconfig(path: Path, context: str | None = None) -> ClientConfigurati
         client_key=_material(path, user, "client-key"),
         insecure_skip_tls_verify=bool(cluster.get("insecure-skip-tls-verify")),
         tls_server_name=cluster.get("tls-server-name"),
-        plugin=PluginCredentials(path, name) if needs_plugin else None,
+        plugin=_plugin(path, name, user, cluster),
+        impersonate=_impersonation(path, user),
         namespace=chosen.get("namespace") or "default",
+    )
+
+
+def _plugin(
+    path: Path, context: str, user: dict[str, Any], cluster: dict[str, Any]
+) -> ExecPlugin | AuthProvider | None:
+    if "exec" in user:
+        return _exec_plugin(path, user["exec"] or {}, cluster)
+    return AuthProvider(path, context) if "auth-provider" in user else None
+
+
+def _exec_plugin(path: Path, given: dict[str, Any], cluster: dict[str, Any]) -> ExecPlugin:
+    version, command = given.get("apiVersion"), given.get("command")
+    if version not in _EXEC_VERSIONS:
+        raise ConfigurationError(
+            f"{path}: exec apiVersion {version!r}: give one of {', '.join(sorted(_EXEC_VERSIONS))}"
+        )
+    if not command:
+        raise ConfigurationError(f"{path}: exec without a command; name the credential plugin")
+    if given.get("interactiveMode") == "Always":
+        raise ConfigurationError(
+            f"{path}: exec interactiveMode Always: nobody sits at this process; use another plugin"
+        )
+    return ExecPlugin(
+        api_version=version,
+        command=str(path.parent.absolute() / command) if "/" in command else command,
+        arguments=tuple(str(argument) for argument in given.get("args") or ()),
+        environment=tuple((entry["name"], str(entry["value"])) for entry in given.get("env") or ()),
+        cluster=_told_of(path, cluster) if given.get("provideClusterInfo") else None,
+        install_hint=given.get("installHint") or "",
+    )
+
+
+def _told_of(path: Path, cluster: dict[str, Any]) -> dict[str, Any]:
+    """What a plugin is told of the cluster: the kubeconfig's entry, with the authority's data instead of its path."""
+    same = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
+    told = {name: cluster[name] for name in same if cluster.get(name)}
+    authority = _material(path, cluster, "certificate-authority")
+    if authority is not None:
+        told["certificate-authority-data"] = base64.b64encode(_read(path, authority)).decode()
+    extensions = {entry.get("name"): entry.get("extension") for entry in cluster.get("extensions") or ()}
+    if _EXEC_EXTENSION in extensions:
+        told["config"] = extensions[_EXEC_EXTENSION]
+    return told
+
+
+def _read(path: Path, authority: str | bytes) -> bytes:
+    if isinstance(authority, bytes):
+        return authority
+    try:
+        return Path(authority).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: certificate-authority {authority}: {error.strerror}") from error
+
+
+def _impersonation(path: Path, user: dict[str, Any]) -> Impersonation | None:
+    name, uid = user.get("as"), user.get("as-uid")
+    groups, extra = user.get("as-groups") or (), user.get("as-user-extra") or {}
+    if not (name or uid or groups or extra):
+        return None
+    if not name:
+        raise ConfigurationError(f"{path}: as-groups, as-user-extra or as-uid without `as`; name the user there")
+    return Impersonation(
+        user=str(name),
+        groups=tuple(str(group) for group in groups),
+        extra={str(key): tuple(str(value) for value in values) for key, values in extra.items()},
+        uid=str(uid or ""),
     )
 
 

@@ -1,155 +1,248 @@
 """The one seam to the network: requests and streams over HTTP/1.1 keep-alive, by aiohttp.
 
-Watches have a connector of their own, without a limit, so that they never take a connection from a request.
-Everything that goes wrong below HTTP becomes `Unavailable` or `Timeout`; HTTP errors become their types.
+Requests wait for one of a few slots, watches do not, so that they never take a connection from a request. Everything
+that goes wrong below HTTP becomes `Unavailable` or `Timeout`; HTTP errors become their types.
 """
 
 import asyncio
+import re
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.connector import Connection
+from multidict import CIMultiDict
 from yarl import URL
 
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.errors import Timeout, Unavailable, error_of_answer
-from controller.runtime.client.tls import client_context
+from controller.runtime.client.tls import ClientTls
+
+Check = Callable[[], None]
+"""Called right before a request's bytes go out; what it raises keeps them in."""
 
 # Idle connections are ours to drop before a server or balancer does (apiserver: 90 s and more): a request written
 # to a connection that the other end is closing is a lost write.
-_CLOSING_TURNS = 3
-_KEEPALIVE_SECONDS = 45.0
-_CONNECT_SECONDS = 10.0
-_NO_LIMIT = 0
-_BIG_BODY_BYTES = 1024 * 1024
+_CLOSING_TURNS: Final = 3
+_KEEPALIVE_SECONDS: Final = 45.0
+_CONNECT_SECONDS: Final = 10.0
+_NO_LIMIT: Final = 0
+_BIG_BODY_BYTES: Final = 1024 * 1024
 # Uncompressed: unpacking costs this process more than the bytes cost a cluster's network.
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_HEADERS: Final = (("Accept", "application/json"), ("Accept-Encoding", "identity"))
 # A dead peer is noticed after 30 + 3 x 10 s, where the kernel can be told.
-_KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+_KEEPALIVE_PROBES: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+_PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
+
+_check_of_this_request: ContextVar[Check | None] = ContextVar("check", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request: `path` absolute, `params` unencoded, `timeout` seconds for the whole exchange."""
+    """One request: `path` absolute and encoded, `params` not, `timeout` seconds for the whole exchange.
+
+    `body` None: none; else of type `content_type`.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    timeout: float | None = 30.0
+    content_type: str = "application/json"
+    timeout: float = 30.0
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class Answer(NamedTuple):
+    """A 2xx answer."""
+
+    status: int
+    body: bytes
+
+
+class _KeptBack(Exception):
+    """Carries what a check raised past the layers that would take an OSError or a timeout for the network's."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class _CheckedRequest(aiohttp.ClientRequest):
+    """A request that is checked when a connection is there to write it to: waiting for one may take seconds.
+
+    Also when aiohttp sends it again because a kept connection turned out to be closed.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        check = _check_of_this_request.get()
+        if check is not None:
+            try:
+                check()
+            except Exception as error:
+                raise _KeptBack(error) from error
+        return await super().send(conn)
 
 
 class Transport:
-    """Sessions to one API server. An async context manager; not usable before entering or after leaving."""
+    """Connections to one API server. An async context manager; not usable before entering or after leaving.
 
-    def __init__(self, configuration: ClientConfiguration, *, user_agent: str, max_connections: int) -> None:
-        self._base = configuration.server.rstrip("/")
+    `max_connections`: requests under way at once; more wait, first come first served.
+    """
+
+    def __init__(
+        self, configuration: ClientConfiguration, tls: ClientTls, *, user_agent: str, max_connections: int
+    ) -> None:
+        base = URL(configuration.server.rstrip("/"))
+        self._base = base.with_path("/")
+        self._prefix = base.raw_path.rstrip("/")
         self._server_hostname = configuration.tls_server_name
-        self._headers = {"User-Agent": user_agent, **_HEADERS}
-        self._max_connections = max_connections
-        self._tls = client_context(configuration)
-        self._requests: aiohttp.ClientSession | None = None
-        self._watches: aiohttp.ClientSession | None = None
+        self._tls = tls
+        self._headers = CIMultiDict([("User-Agent", user_agent), *_HEADERS])
+        self._slots = asyncio.Semaphore(max_connections)
+        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Transport":
-        self._requests = self._session(self._max_connections)
-        self._watches = self._session(_NO_LIMIT)
+        if self._session is not None:
+            raise RuntimeError("the client is open already")
+        connector = aiohttp.TCPConnector(
+            limit=_NO_LIMIT, keepalive_timeout=_KEEPALIVE_SECONDS, socket_factory=_keepalive_socket
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            # The whole exchange is bounded by asyncio.timeout, which virtual loops can move.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            request_class=_CheckedRequest,
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for session in (self._requests, self._watches):
-            if session is not None:
-                await session.close()
-        self._requests = self._watches = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
         # A closed TLS connection lets go of its socket in callbacks of the loop, two deep (the TLS layer, then the
         # socket below it); whoever closes the loop right after us would leave sockets to the garbage collector.
         for _turn in range(_CLOSING_TURNS):
             await asyncio.sleep(0)
 
-    async def send(self, request: HttpRequest) -> bytes:
-        """The body of a 2xx answer. Raises ApiError's tree; a cancelled call drops its connection."""
+    def identify(self, fields: Sequence[tuple[str, str]]) -> None:
+        """Send these headers with every request from now on, instead of those given before."""
+        headers = CIMultiDict(self._headers)
+        for name, value in fields:
+            headers.add(name, value)
+        session = self._opened()
+        session.headers.clear()
+        session.headers.update(headers)
+
+    async def send(self, request: HttpRequest, check: Check | None = None) -> Answer:
+        """A 2xx answer. Raises ApiError's tree; a cancelled call drops its connection.
+
+        `check` is called before the bytes of each attempt are written, when the connection to write to is there.
+        """
+        limit = asyncio.timeout(request.timeout)
         try:
-            async with asyncio.timeout(request.timeout), self._open(self._requests, request) as answer:
-                return await answer.read()
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise _unreachable(request, error) from error
+            async with limit, self._slots:
+                return await (self._exchange(request) if check is None else self._checked(request, check))
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise _timeout(request) from error
 
     async def stream(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
-        """Chunks of a 2xx answer as they come, over the watches' connections, until the server ends it.
+        """Pieces of a 2xx answer as they come, until the server ends it. Needs no slot.
 
         `request.timeout` bounds the whole stream. Raises as `send` does. Close the iterator when leaving early.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + request.timeout if request.timeout is not None else None
+        deadline = asyncio.get_running_loop().time() + request.timeout
+        answer: aiohttp.ClientResponse | None = None
         try:
-            async with AsyncExitStack() as stack:
-                async with asyncio.timeout_at(deadline):
-                    answer = await stack.enter_async_context(self._open(self._watches, request))
-                while chunk := await self._read(answer, deadline):
-                    yield chunk
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise _unreachable(request, error) from error
+            async with asyncio.timeout_at(deadline):
+                answer = await self._request(request)
+                if not 200 <= answer.status < 300:
+                    raise error_of_answer(answer.status, await answer.read(), answer.headers)
+            while piece := await self._read(answer, deadline):
+                yield piece
+        except (OSError, aiohttp.ClientError) as error:
+            raise _failure(request, error) from error
+        finally:
+            if answer is not None:
+                answer.close()
+
+    async def _checked(self, request: HttpRequest, check: Check) -> Answer:
+        token = _check_of_this_request.set(check)
+        try:
+            return await self._exchange(request)
+        except _KeptBack as kept:
+            raise kept.reason from None
+        finally:
+            _check_of_this_request.reset(token)
+
+    async def _exchange(self, request: HttpRequest) -> Answer:
+        try:
+            answer = await self._request(request)
+            body = await answer.read()
+        except (OSError, aiohttp.ClientError) as error:
+            raise _failure(request, error) from error
+        if not 200 <= answer.status < 300:
+            raise error_of_answer(answer.status, body, answer.headers)
+        return Answer(answer.status, body)
 
     @staticmethod
-    async def _read(answer: aiohttp.ClientResponse, deadline: float | None) -> bytes:
+    async def _read(answer: aiohttp.ClientResponse, deadline: float) -> bytes:
         # A timeout around the `yield` instead would cancel whatever the stream's reader does meanwhile.
         async with asyncio.timeout_at(deadline):
             return await answer.content.readany()
 
-    @asynccontextmanager
-    async def _open(
-        self, session: aiohttp.ClientSession | None, request: HttpRequest
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if session is None:
-            raise RuntimeError("the client is not open: use `async with Client(...)`")
-        url = f"{self._base}{request.path}"
-        if request.params:
-            url = f"{url}?{urlencode(request.params)}"
-        extra: dict[str, Any] = {"server_hostname": self._server_hostname} if self._server_hostname else {}
-        async with session.request(
+    async def _request(self, request: HttpRequest) -> aiohttp.ClientResponse:
+        body = request.body
+        context = self._tls.context()
+        return await self._opened().request(
             request.method,
-            URL(url, encoded=True),
-            data=_payload(request.body),
-            headers=request.headers,
+            self._url(request),
+            # A big body as one write would hold up the loop; a file-like one is sent in pieces.
+            data=BytesIO(body) if body is not None and len(body) > _BIG_BODY_BYTES else body,
+            headers={"Content-Type": request.content_type} if body is not None else None,
             allow_redirects=False,
-            **extra,
-        ) as answer:
-            if not 200 <= answer.status < 300:
-                raise error_of_answer(answer.status, await answer.read(), answer.headers)
-            yield answer
-
-    def _session(self, limit: int) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=limit,
-            ssl=self._tls if self._tls is not None else False,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            socket_factory=_keepalive_socket,
-        )
-        # The whole exchange is bounded by asyncio.timeout, which virtual loops can move.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-        return aiohttp.ClientSession(
-            connector=connector, headers=self._headers, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+            ssl=context if context is not None else False,
+            server_hostname=self._server_hostname,
         )
 
+    def _url(self, request: HttpRequest) -> URL:
+        path = f"{self._prefix}{request.path}"
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"path {request.path!r}: not an encoded path; quote it, and give its query as params")
+        if request.params:
+            return self._base.join(URL(f"{path}?{urlencode(request.params)}", encoded=True))
+        return self._base.with_path(path, encoded=True)
 
-def _payload(body: bytes | None) -> bytes | BytesIO | None:
-    # A big body as one write would hold up the loop; a file-like one is sent in pieces.
-    return BytesIO(body) if body is not None and len(body) > _BIG_BODY_BYTES else body
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use `async with Client(...)`")
+        return self._session
 
 
-def _unreachable(request: HttpRequest, error: Exception) -> Timeout | Unavailable:
-    what = f"{request.method} {request.path}"
+def _failure(request: HttpRequest, error: Exception) -> Timeout | Unavailable:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Unavailable(0, "ConnectionFailed", f"{request}: no connection in time, nothing was sent: {error}")
     if isinstance(error, TimeoutError):
-        return Timeout(0, "ClientTimeout", f"{what}: no answer within {request.timeout} s")
+        return _timeout(request)
     reason = "CertificateRefused" if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError) else "ConnectionFailed"
-    return Unavailable(0, reason, f"{what}: {type(error).__name__}: {error}")
+    return Unavailable(0, reason, f"{request}: {type(error).__name__}: {error}")
+
+
+def _timeout(request: HttpRequest) -> Timeout:
+    return Timeout(0, "ClientTimeout", f"{request}: no answer within {request.timeout} s")
 
 
 def _keepalive_socket(address: Any) -> socket.socket:

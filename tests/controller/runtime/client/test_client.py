@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from controller.runtime.client import client as client_module
+from controller.runtime.client import reader
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import NODES, PODS
@@ -160,7 +160,7 @@ async def test_watch_faults_are_typed(client: Client, api: FakeApiServer, fault:
 async def test_a_watch_on_a_silent_connection_ends(
     client: Client, api: FakeApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_IDLE_GUARD_SECONDS", 0.1)
+    monkeypatch.setattr(reader, "_IDLE_GUARD_SECONDS", 0.1)
     api.play(faults.silence(), on="watch")
     with pytest.raises(Timeout):
         async for _ in client.watch(PODS, resource_version="1", timeout_seconds=0):
@@ -170,7 +170,7 @@ async def test_a_watch_on_a_silent_connection_ends(
 async def test_a_stream_that_falls_silent_ends(
     client: Client, api: FakeApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_IDLE_GUARD_SECONDS", 0.2)
+    monkeypatch.setattr(reader, "_IDLE_GUARD_SECONDS", 0.2)
     api.play(faults.half_open(("ADDED", pod("a"))), on="watch")
     events = client.watch(PODS, resource_version="1", timeout_seconds=0)
     assert (await anext(events))[0] == "ADDED"
