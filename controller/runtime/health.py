@@ -1,14 +1,16 @@
-"""/healthz, /readyz and /metrics over plain HTTP: what the kubelet and Prometheus ask.
+"""/healthz and /readyz over plain HTTP, on a port of their own: what the kubelet asks.
 
 /healthz says that the process and its event loop are alive; /readyz that it can do its work; each lists its checks, so
 that an answer explains itself. A check that raises counts as failed, with the exception as its reason.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 import structlog
 from aiohttp import web
+
+from controller.runtime.clock import Clock
+from controller.runtime.listener import Listener
 
 Check = Callable[[], bool | str]
 """True: fine. False, or a sentence that says why: not fine. Must be quick; called in the event loop."""
@@ -19,7 +21,8 @@ _METRICS_TYPE = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 class HealthServer:
     """Serves `checks` as /readyz (and /readyz/NAME), `live_checks` as /healthz, `metrics()` as /metrics.
 
-    `port` 0: a free one, to be read from `.port` once started. `metrics` None: /metrics is 404.
+    `port` 0: a free one, to be read from `.port` once started. `metrics` None: /metrics is 404, as it should be where
+    figures are nobody's business: give them to a `MetricsServer` instead.
     """
 
     def __init__(
@@ -30,15 +33,21 @@ class HealthServer:
         *,
         live_checks: Mapping[str, Check] | None = None,
         metrics: Callable[[], bytes] | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self.host, self.port = host, port
+        self.host = host
+        self._listener = Listener(host, port, clock=clock)
         self._ready, self._live = dict(checks), dict(live_checks or {})
         self._metrics = metrics
-        self._started = asyncio.Event()
         self._log = structlog.get_logger(__name__)
 
     def __str__(self) -> str:
         return f"health server on {self.host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when the address is taken."""
@@ -47,22 +56,11 @@ class HealthServer:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/readyz/{name}", self._one)
         app.router.add_get("/metrics", self._scrape)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, self.host, self.port)
-            await site.start()
-            self.port = runner.addresses[0][1]
-            self._started.set()
-            await asyncio.Event().wait()
-        finally:
-            self._started.clear()
-            await runner.cleanup()
+        await self._listener.run(app)
 
     async def wait_started(self, timeout: float) -> None:
         """Wait until it listens, at most `timeout` seconds; raises TimeoutError."""
-        async with asyncio.timeout(timeout):
-            await self._started.wait()
+        await self._listener.wait_started(timeout)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return self._answer(self._live)

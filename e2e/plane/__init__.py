@@ -16,6 +16,7 @@ Running is KWOK's word. No process outlives the caller.
 """
 
 from e2e.plane.admin import Admin
+from e2e.plane.balancer import Balancer, BalancerStatistics
 from e2e.plane.build import ensure_binaries
 from e2e.plane.errors import AdminError, BuildError, ComponentDied, LockTimeout, NotReady, PlaneError, ToolchainError
 from e2e.plane.nodes import NodeShape, add_nodes, remove_nodes
@@ -26,6 +27,8 @@ from e2e.plane.tokens import service_account_token
 __all__ = [
     "Admin",
     "AdminError",
+    "Balancer",
+    "BalancerStatistics",
     "BuildError",
     "ComponentDied",
     "LockTimeout",

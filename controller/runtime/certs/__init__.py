@@ -1,7 +1,11 @@
-"""Certificates of our own making: an authority and the serving certificates it signs.
+"""A server's certificates: made here and kept in a Secret, or read from files; renewed, and shown without a pause.
 
-In: names, a point in time, a lifetime. Out: PEM. Nothing here reads a clock or a disk, except that a TLS context
-needs its chain in a file for a moment (`serving.py`).
+    rotation.py -> material.py -> bundle.py -> source.py -> serving.py
+    (what is due)  (does it)      (a Secret)   (tells)      (shows it)
+                                  files.py ----^
+
+In: names, a point in time, lifetimes. Out: PEM. Nothing but `bundle.py` and `files.py` waits or reads anything, except
+that a TLS context needs its chain in a file for a moment (`serving.py`).
 
     >>> from datetime import UTC, datetime, timedelta
     >>> from controller.runtime.certs.authority import issue_leaf, make_authority

@@ -8,12 +8,13 @@ from ipaddress import ip_address
 from typing import Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# A verifier whose clock is a little behind must not refuse a certificate made a moment ago.
-_CLOCK_SKEW = timedelta(minutes=5)
+#: A verifier whose clock is a little behind must not refuse a certificate made a moment ago.
+CLOCK_SKEW = timedelta(minutes=5)
 _COMMON_NAME_LIMIT = 64
 _PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
@@ -28,16 +29,21 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class ServingCertificate:
-    """What a TLS server shows: its chain and key, and the authority that clients must trust. All PEM."""
+    """What a TLS server shows: its chain and key, and the authorities that clients must trust. All PEM.
+
+    `authority_pem` may hold several, and b"" means that clients know whom to trust from elsewhere. `not_before` and
+    `not_after` are the leaf's, UTC.
+    """
 
     certificate_pem: bytes
     private_key_pem: bytes = field(repr=False)
     authority_pem: bytes
+    not_before: datetime
     not_after: datetime
 
     @property
     def ca_bundle(self) -> str:
-        """The authority as a webhook configuration's `clientConfig.caBundle` wants it."""
+        """The authorities as a webhook configuration's `clientConfig.caBundle` wants them."""
         return base64.b64encode(self.authority_pem).decode("ascii")
 
 
@@ -89,7 +95,7 @@ def issue_leaf(
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         _builder(_name(names[0]), issuer.subject, key, now, lifetime)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([_PURPOSES[purpose]]), critical=False)
         .add_extension(_authority_key_identifier(issuer), critical=False)
@@ -99,7 +105,28 @@ def issue_leaf(
         certificate.public_bytes(serialization.Encoding.PEM),
         _key_pem(key),
         authority.certificate_pem,
+        certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
+    )
+
+
+def read_certificate(certificate_pem: bytes, private_key_pem: bytes, authority_pem: bytes = b"") -> ServingCertificate:
+    """A certificate that somebody else made, of any key type; the leaf comes first in its chain.
+
+    Raises ValueError for PEM that cannot be read and for a key of another certificate. The text quotes no material.
+    """
+    try:
+        leaf = x509.load_pem_x509_certificates(certificate_pem)[0]
+    except ValueError as error:
+        raise ValueError(f"certificate: no readable PEM ({error}); give the leaf and its chain") from error
+    try:
+        key = serialization.load_pem_private_key(private_key_pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"private key: not readable ({type(error).__name__}); give unencrypted PEM") from None
+    if key.public_key() != leaf.public_key():
+        raise ValueError("private key: belongs to another certificate; give both from one issuance")
+    return ServingCertificate(
+        certificate_pem, private_key_pem, authority_pem, leaf.not_valid_before_utc, leaf.not_valid_after_utc
     )
 
 
@@ -112,7 +139,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + lifetime)
     )
 
@@ -121,7 +148,8 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:_COMMON_NAME_LIMIT])])
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
+    """A DNS name or an address as certificates hold it. Raises ValueError for a name that is not ASCII."""
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:

@@ -8,15 +8,12 @@ from typing import Any
 import orjson
 
 from controller.runtime.manifest import Manifest
+from controller.runtime.webhook.review import MalformedReview
 
 API_VERSION = "admission.k8s.io/v1"
 # The API server cuts warnings off itself, with a log line for each: 256 characters one, 4096 all of them.
 _WARNING_CHARACTERS = 256
 _OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
-
-
-class MalformedReview(ValueError):
-    """A body that is no AdmissionReview v1; the text names field, value and remedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,144 +1,139 @@
-"""The HTTPS server that the API server asks for admission.
+"""The HTTPS server that the API server asks for admission and conversion.
 
-    POST path -> size and content type -> decode -> handler (within the asked timeout) -> AdmissionReview
+    POST path -> method, type and size -> decode -> handler (within the asked timeout) -> review
 
-Garbage gets a 4xx that says what is wrong; a handler that raises or takes too long gets a 500 without a review, which
-the API server treats by the webhook's failurePolicy, and a log entry with the trace.
+It listens once it has a certificate, shows a new one on new connections without a pause, and on stopping answers what
+is open before it goes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, fields
 
 import structlog
 from aiohttp import web
+from opentelemetry.metrics import Meter
 
 from controller.runtime.certs.authority import ServingCertificate
-from controller.runtime.certs.serving import load, server_context
-from controller.runtime.webhook.admission import (
-    AdmissionRequest,
-    AdmissionResponse,
-    MalformedReview,
-    decode_review,
-    encode_review,
-)
+from controller.runtime.certs.serving import BadCertificate, ServingContext
+from controller.runtime.certs.validity import validity
+from controller.runtime.clock import Clock, RealClock
+from controller.runtime.listener import Listener, Shutdown
+from controller.runtime.webhook.conversion import ConversionHandler
+from controller.runtime.webhook.endpoint import AdmissionEndpoint, AdmissionHandler, ConversionEndpoint, Endpoint
+from controller.runtime.webhook.webhook_metrics import WebhookMetrics
 
-AdmissionHandler = Callable[[AdmissionRequest], Awaitable[AdmissionResponse]]
-
-# A request body is at most 3 MiB at the API server, and a review of an update carries the object twice, wrapped.
-MAX_BODY_BYTES = 8 * 1024 * 1024
-_DEFAULT_TIMEOUT_SECONDS = 10.0
-_LONGEST_TIMEOUT_SECONDS = 30.0
-# On stopping, reviews under way get this long: an API server waits for them with a user behind it.
-_SHUTDOWN_SECONDS = 5.0
+# Seconds to go on answering open connections when stopping, then for reviews under way: an API server waits for them
+# with a user behind it.
+_SHUTDOWN = Shutdown(drain=1.0, finish=5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookStatistics:
-    """Reviews since the start: answered (allowed or denied), malformed (4xx), failed (handler's fault, 500)."""
+    """Reviews since the start: admissions allowed and denied, objects converted, malformed reviews (4xx), failed ones
+    (the handler's fault, or an object that cannot be converted). `refused_certificates`: those not taken.
+    """
 
     allowed: int
     denied: int
+    converted: int
     malformed: int
     failed: int
+    refused_certificates: int
 
 
 class WebhookServer:
-    """Serves admission handlers over TLS. `port` 0: a free one, to be read from `.port` once started."""
+    """Serves admission and conversion handlers over TLS. `port` 0: a free one, to be read from `.port` once started.
 
-    def __init__(self, host: str, port: int, certificates: ServingCertificate) -> None:
-        self.host, self.port = host, port
-        self._context = server_context(certificates)
-        self._handlers: dict[str, AdmissionHandler] = {}
-        self._started = asyncio.Event()
-        self._allowed = self._denied = self._malformed = self._failed = 0
+    Without `certificate` it listens from the first `replace_certificate` on. `meter` None: nothing is recorded.
+    Raises BadCertificate for a `certificate` that nobody could accept.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        certificate: ServingCertificate | None = None,
+        *,
+        clock: Clock | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        self.host = host
+        self._clock = clock or RealClock()
+        self._tls = ServingContext()
+        self._certified = asyncio.Event()
+        self._listener = Listener(host, port, tls=self._tls.context, shutdown=_SHUTDOWN, clock=self._clock)
+        self._metrics = WebhookMetrics(meter, self._clock)
+        self._endpoints: dict[str, Endpoint] = {}
+        self._tally: Counter[str] = Counter()
         self._log = structlog.get_logger(__name__)
+        if certificate is not None:
+            self._show(certificate)
 
     def __str__(self) -> str:
         return f"webhook server on {self.host}:{self.port}"
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
+
+    @property
     def serving(self) -> bool:
         """Whether it listens now."""
-        return self._started.is_set()
+        return self._listener.listening
+
+    def ready(self) -> bool | str:
+        """For readiness: True while it listens with a valid certificate, else why not."""
+        certificate = self._tls.certificate
+        if certificate is None:
+            return "the webhook server has no certificate yet"
+        if not self.serving:
+            return "the webhook server does not listen"
+        return validity(certificate, self._clock.now())
 
     def handle_admission(self, path: str, handler: AdmissionHandler) -> None:
-        """Answer reviews posted to `path` with `handler`. Raises ValueError for a path that is taken."""
-        if not path.startswith("/") or path in self._handlers:
-            raise ValueError(f"path {path!r}: taken, or does not begin with /; choose another")
-        self._handlers[path] = handler
+        """Answer AdmissionReviews posted to `path` with `handler`. Raises ValueError for a path that is taken."""
+        self._add(path, AdmissionEndpoint(path, handler, self._metrics, self._tally))
 
-    def replace_certificate(self, certificate: ServingCertificate) -> None:
-        """Show `certificate` on new connections from now on."""
-        load(self._context, certificate)
+    def handle_conversion(self, path: str, handler: ConversionHandler) -> None:
+        """Answer ConversionReviews posted to `path` with `handler`. Raises ValueError for a path that is taken."""
+        self._add(path, ConversionEndpoint(path, handler, self._metrics, self._tally))
+
+    def replace_certificate(self, certificate: ServingCertificate) -> bool:
+        """Show `certificate` on new connections from now on; those that exist keep theirs.
+
+        One that no client could accept is logged and not taken (False): the old one stays.
+        """
+        try:
+            self._show(certificate)
+        except BadCertificate as error:
+            self._tally["refused_certificates"] += 1
+            self._log.error("certificate refused; the old one stays", problem=str(error))
+            return False
+        return True
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when the address is taken."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
-        for path, handler in self._handlers.items():
-            app.router.add_post(path, self._endpoint(path, handler))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, self.host, self.port, ssl_context=self._context)
-            await site.start()
-            self.port = runner.addresses[0][1]
-            self._started.set()
-            await asyncio.Event().wait()
-        finally:
-            self._started.clear()
-            await runner.cleanup()
+        await self._certified.wait()
+        app = web.Application()
+        for path, endpoint in self._endpoints.items():
+            app.router.add_route("*", path, endpoint.serve)
+        await self._listener.run(app)
 
     async def wait_started(self, timeout: float) -> None:
         """Wait until it listens, at most `timeout` seconds; raises TimeoutError."""
-        async with asyncio.timeout(timeout):
-            await self._started.wait()
+        await self._listener.wait_started(timeout)
 
     def statistics(self) -> WebhookStatistics:
         """The figures of this moment."""
-        return WebhookStatistics(self._allowed, self._denied, self._malformed, self._failed)
+        return WebhookStatistics(**{field.name: self._tally[field.name] for field in fields(WebhookStatistics)})
 
-    def _endpoint(self, path: str, handler: AdmissionHandler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def endpoint(request: web.Request) -> web.StreamResponse:
-            try:
-                review = await self._read(request)
-            except MalformedReview as error:
-                self._malformed += 1
-                self._log.warning("malformed review", path=path, error=str(error))
-                return web.Response(status=400, text=f"{error}\n")
-            return await self._answer(path, handler, review, _timeout_of(request))
+    def _show(self, certificate: ServingCertificate) -> None:
+        self._tls.replace(certificate, self._clock.now())
+        self._certified.set()
 
-        return endpoint
-
-    async def _read(self, request: web.Request) -> AdmissionRequest:
-        if request.content_type != "application/json":
-            raise MalformedReview(f"Content-Type {request.content_type!r}: send application/json")
-        return decode_review(await request.read())
-
-    async def _answer(
-        self, path: str, handler: AdmissionHandler, review: AdmissionRequest, timeout: float
-    ) -> web.Response:
-        log = self._log.bind(path=path, uid=review.uid, operation=review.operation, object=review.name)
-        try:
-            async with asyncio.timeout(timeout):
-                response = await handler(review)
-            body = encode_review(review.uid, response)
-        except Exception:
-            self._failed += 1
-            log.exception("admission handler failed", timeout=timeout)
-            return web.Response(status=500, text="the admission handler failed; its log says why\n")
-        if response.allowed:
-            self._allowed += 1
-        else:
-            self._denied += 1
-            log.info("denied", message=response.message)
-        return web.Response(body=body, content_type="application/json")
-
-
-def _timeout_of(request: web.Request) -> float:
-    """The API server's own limit for this review (`?timeout=5s`), so that we never work for nobody."""
-    try:
-        asked = float(request.query.get("timeout", "").removesuffix("s"))
-    except ValueError:
-        return _DEFAULT_TIMEOUT_SECONDS
-    return min(max(asked, 0.1), _LONGEST_TIMEOUT_SECONDS)
+    def _add(self, path: str, endpoint: Endpoint) -> None:
+        if not path.startswith("/") or path in self._endpoints:
+            raise ValueError(f"path {path!r}: taken, or does not begin with /; choose another")
+        self._endpoints[path] = endpoint

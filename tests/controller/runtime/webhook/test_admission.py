@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.runtime.webhook.admission import (
-    MalformedReview,
     allow,
     decode_review,
     deny,
     encode_review,
 )
+from controller.runtime.webhook.review import MalformedReview
 
 
 def review(**request: Any) -> bytes:

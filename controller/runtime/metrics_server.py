@@ -1,0 +1,129 @@
+"""/metrics over HTTPS, for those who may: the bearer of a token that the API server knows and RBAC lets in.
+
+    no token -> 401, unknown token -> 401, no permission -> 403 (which is named), API server silent -> 503
+
+With no certificate given it makes its own at the start, as controller-runtime does; a scraper cannot verify it. Plain
+HTTP without questions is there for those who ask for it.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+from aiohttp import web
+
+from controller.runtime.authorization import Authorizer, Undecided, Verdict
+from controller.runtime.certs.authority import ServingCertificate, issue_leaf, make_authority
+from controller.runtime.certs.rotation import RENEW_AT
+from controller.runtime.certs.serving import BadCertificate, ServingContext
+from controller.runtime.clock import Clock, RealClock
+from controller.runtime.listener import Listener
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SELF_SIGNED_LIFETIME = timedelta(days=365)
+# As long as a scraper waits between two tries anyway.
+_RETRY_AFTER_SECONDS = "10"
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+class MetricsServer:
+    """Serves `exposition()` (Prometheus text) as /metrics.
+
+    `port` 0: a free one, to be read from `.port` once started. `authorizer` None is allowed with `plain` only, which
+    means HTTP and no questions. `certificate` None: self-signed for `names`, until `replace_certificate` brings one.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        exposition: Callable[[], bytes],
+        *,
+        authorizer: Authorizer | None = None,
+        certificate: ServingCertificate | None = None,
+        names: Sequence[str] = ("localhost",),
+        plain: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        if plain == (authorizer is not None):
+            raise ValueError("authorizer: give one, or ask for plain=True, which answers everybody; not both")
+        self.host = host
+        self._exposition = exposition
+        self._authorizer = authorizer
+        self._names = tuple(names)
+        self._clock = clock or RealClock()
+        self._tls = None if plain else ServingContext()
+        self._certificate_given = certificate is not None
+        self._listener = Listener(host, port, tls=self._tls.context if self._tls else None, clock=self._clock)
+        self._log = structlog.get_logger(__name__)
+        if certificate is not None and self._tls is not None:
+            self._tls.replace(certificate, self._clock.now())
+
+    def __str__(self) -> str:
+        return f"metrics server on {self.host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
+
+    def replace_certificate(self, certificate: ServingCertificate) -> bool:
+        """Show `certificate` on new connections. One that no client could accept is logged and not taken (False)."""
+        if self._tls is None:
+            return False
+        try:
+            self._tls.replace(certificate, self._clock.now())
+        except BadCertificate as error:
+            self._log.error("certificate refused; the old one stays", problem=str(error))
+            return False
+        self._certificate_given = True
+        return True
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises OSError when the address is taken."""
+        app = web.Application()
+        app.router.add_get("/metrics", self._scrape)
+        self._look_after_own_certificate()
+        await self._listener.run(app)
+
+    async def wait_started(self, timeout: float) -> None:
+        """Wait until it listens, at most `timeout` seconds; raises TimeoutError."""
+        await self._listener.wait_started(timeout)
+
+    async def _scrape(self, request: web.Request) -> web.StreamResponse:
+        self._look_after_own_certificate()
+        if self._authorizer is not None:
+            refusal = await self._refusal(self._authorizer, request)
+            if refusal is not None:
+                return refusal
+        return web.Response(body=self._exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _refusal(self, authorizer: Authorizer, request: web.Request) -> web.Response | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            return _answer(401, "no bearer token; send Authorization: Bearer TOKEN", _CHALLENGE)
+        try:
+            decision = await authorizer.decide(token)
+        except Undecided as error:
+            return _answer(503, f"{error}; come again", {"Retry-After": _RETRY_AFTER_SECONDS})
+        if decision.verdict is Verdict.UNKNOWN_TOKEN:
+            return _answer(401, decision.message, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        if decision.verdict is Verdict.FORBIDDEN:
+            return _answer(403, decision.message)
+        return None
+
+    def _look_after_own_certificate(self) -> None:
+        """Make one where nobody gave one, and again at two thirds of its life."""
+        if self._tls is None or self._certificate_given:
+            return
+        now = self._clock.now()
+        present = self._tls.certificate
+        if present is None or now >= present.not_before + SELF_SIGNED_LIFETIME * RENEW_AT:
+            authority = make_authority("self-signed metrics endpoint", now, SELF_SIGNED_LIFETIME)
+            lifetime = SELF_SIGNED_LIFETIME - timedelta(minutes=1)
+            self._tls.replace(issue_leaf(authority, self._names, now, lifetime), now)
+
+
+def _answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=f"{sentence}\n", headers=headers)
