@@ -11,7 +11,7 @@ from controller.runtime.client.rate_limit import RateLimiter
 from controller.runtime.client.request_metrics import RequestMetrics
 from controller.runtime.client.retry import retrying, worth_repeating
 from controller.runtime.client.tls import ClientTls
-from controller.runtime.client.transport import Answer, Check, HttpRequest, Transport
+from controller.runtime.client.transport import CERTIFICATE_REFUSED, Answer, Check, HttpRequest, Transport
 from controller.runtime.clock import Clock
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -72,7 +72,7 @@ class Sender:
                     yield piece
         except ApiError as error:
             if not opened:
-                self._observe(request, error.status, started)
+                self._failed(request, error, started)
             if isinstance(error, Unauthorized):
                 self._refused(credential)
             raise
@@ -97,7 +97,7 @@ class Sender:
         try:
             answer = await self._send_authorised(request, check)
         except ApiError as error:
-            self._observe(request, error.status, started)
+            self._failed(request, error, started)
             raise
         self._observe(request, answer.status, started)
         return answer.body
@@ -132,6 +132,11 @@ class Sender:
     def _refused(self, credential: Credential) -> bool:
         self._tls.suspect()
         return self._credentials.refused(credential)
+
+    def _failed(self, request: HttpRequest, error: ApiError, started: float) -> None:
+        self._observe(request, error.status, started)
+        if error.reason == CERTIFICATE_REFUSED:
+            self._tls.suspect()
 
     def _observe(self, request: HttpRequest, code: int, started: float) -> None:
         self._metrics.observe(request.method, code, self._clock.monotonic() - started)

@@ -27,6 +27,9 @@ from controller.runtime.client.tls import ClientTls
 Check = Callable[[], None]
 """Called right before a request's bytes go out; what it raises keeps them in."""
 
+CERTIFICATE_REFUSED: Final = "CertificateRefused"
+"""The reason of an Unavailable when the two ends do not trust each other."""
+
 # Idle connections are ours to drop before a server or balancer does (apiserver: 90 s and more): a request written
 # to a connection that the other end is closing is a lost write.
 _CLOSING_TURNS: Final = 3
@@ -237,7 +240,7 @@ def _failure(request: HttpRequest, error: Exception) -> Timeout | Unavailable:
         return Unavailable(0, "ConnectionFailed", f"{request}: no connection in time, nothing was sent: {error}")
     if isinstance(error, TimeoutError):
         return _timeout(request)
-    reason = "CertificateRefused" if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError) else "ConnectionFailed"
+    reason = CERTIFICATE_REFUSED if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError) else "ConnectionFailed"
     return Unavailable(0, reason, f"{request}: {type(error).__name__}: {error}")
 
 

@@ -4,7 +4,7 @@ Sockets are real, so what aiohttp does with them is real too; time moves only wh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -27,7 +27,10 @@ CONNECTION = ClientConfiguration(server="http://unknown", token="secret")
 
 
 class World:
-    """`told`: what handlers heard since all runs. `reconciled`: key and the version that the reconcile found ("" when gone)."""
+    """`told`: what handlers heard since all runs. `reconciled`: key and the version that the reconcile found ("" when gone).
+
+    `work`: what a reconcile does with the object that it found.
+    """
 
     def __init__(self, api: FakeApiServer, client: Client, *, streaming: bool) -> None:
         self.api, self.client, self.clock = api, client, LoopClock()
@@ -36,6 +39,7 @@ class World:
         )
         self.told: list[StoreEvent[Manifest]] = []
         self.reconciled: list[tuple[str, str]] = []
+        self.work: Callable[[Manifest], Awaitable[None]] | None = None
         self.informer.add_handler(self.told.append)
         self.controller = Controller("faults", self._reconcile, workers=2, clock=self.clock)
         self.controller.for_(self.informer)
@@ -67,6 +71,8 @@ class World:
 
     async def _reconcile(self, request: Request) -> Result:
         found = self.informer.store.get(request.key)
+        if found is not None and self.work is not None:
+            await self.work(found)
         self.reconciled.append((request.key, version_of(found) if found else ""))
         return Result()
 
