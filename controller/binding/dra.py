@@ -72,35 +72,6 @@ def resource_claim(
     }
 
 
-def same_claim_spec(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a stored claim asks for what we wrote; fields that the API server defaults are ignored."""
-    return _pruned(present) == _pruned(wanted)
-
-
-#: What we never write; a claim that has it is somebody else's.
-_FOREIGN_IN_DEVICES = ("config", "constraints")
-_FOREIGN_IN_REQUEST = ("capacity", "tolerations")
-
-
-def _pruned(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = [tuple(bool(spec.get("devices", {}).get(name)) for name in _FOREIGN_IN_DEVICES)]
-    for request in spec.get("devices", {}).get("requests", []):
-        exactly = request.get("exactly") or {}
-        selectors = tuple(item.get("cel", {}).get("expression") for item in exactly.get("selectors", []))
-        rows.append(
-            (
-                request.get("name"),
-                exactly.get("deviceClassName"),
-                exactly.get("allocationMode", "ExactCount"),
-                exactly.get("count", 1),
-                bool(exactly.get("adminAccess")),
-                selectors,
-                *(bool(exactly.get(name)) for name in _FOREIGN_IN_REQUEST),
-            )
-        )
-    return rows
-
-
 @dataclass(frozen=True, slots=True)
 class GatedPod:
     """What the patch needs to know of the pod it was decided on. `gate_index` is our gate's place in the list."""

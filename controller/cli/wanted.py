@@ -13,9 +13,13 @@ from pydantic import BaseModel, ValidationError
 from api.group import GPU_SHARING, GROUP
 from api.v1beta1 import GPUSharingPolicy, InferenceService
 from controller.cli.documents import BadInput, Document
+from controller.cli.pod_template import as_stored
 from controller.cli.strictness import check_fields, check_quantities
 from controller.placement.demand import PodConstraints
 from controller.reconcilers.inference_service.backend import deployment_for
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.metadata import ObjectMeta
+from controller.runtime.objects.pod import Pod, PodSpec
 from controller.translate.pod import PodView, constraints, pod_view
 from controller.webhooks.pod_gate import PodGate
 
@@ -158,10 +162,12 @@ def _opted_in(document: Document, template: Json, replicas: int, path: str) -> W
 
 
 def _workload(document: Document, template: Json, replicas: int, service: InferenceService | None) -> Workload:
-    metadata = {**(template.get("metadata") or {}), **_NOT_CREATED}
-    metadata |= {"namespace": document.namespace, "name": document.name}
-    pod = {"metadata": metadata, "spec": template["spec"]}
-    outcome = PodGate(lambda: "offline").mutate(pod)
+    metadata = {**_NOT_CREATED, "namespace": document.namespace, "name": document.name}
+    given = template.get("metadata") or {}
+    metadata |= {name: given[name] for name in ("labels", "annotations") if given.get(name)}
+    spec = as_stored(template["spec"])
+    decoded = typed(spec, PodSpec)  # first: it names what does not fit better than the gate would
+    outcome = PodGate(lambda: "offline").mutate({"metadata": metadata, "spec": spec})
     if isinstance(outcome, tuple):
         worst = outcome[0]
         raise BadInput(
@@ -172,8 +178,8 @@ def _workload(document: Document, template: Json, replicas: int, service: Infere
         namespace=document.namespace,
         name=document.name,
         replicas=replicas,
-        pod=pod_view(pod),
-        constraints=constraints(pod),
+        pod=pod_view(Pod(metadata=typed(metadata, ObjectMeta), spec=decoded)),
+        constraints=constraints(decoded),
         service=service,
         annotations=document.obj["metadata"].get("annotations") or {},
     )

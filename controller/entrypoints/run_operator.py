@@ -19,6 +19,7 @@ from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
 from controller.reconcilers.inference_service.triggers import service_of_claim, service_of_owned, service_of_pod
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
+from controller.runtime.cache.object_type import T
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.certs.authority import ServingCertificate, issue_leaf, make_authority
 from controller.runtime.client.client import Client
@@ -29,6 +30,7 @@ from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.health import HealthServer
 from controller.runtime.manager import Manager
 from controller.runtime.reconcile import Request, Result
+from controller.runtime.source import itself
 from controller.runtime.webhook.server import WebhookServer
 from controller.sizing.catalog import Catalog
 from controller.sizing.requirement import ModelSizingConfig
@@ -128,17 +130,14 @@ class Operator:
         controller.for_(cluster.claims)
         controller.watches(cluster.resource_claims, triggers.claim_of_resource_claim)
         self._manager.add(cycle)
-        for informer, helps in (
-            (cluster.pods, triggers.frees_node),
-            (cluster.claims, triggers.frees_claim),
-            (cluster.resource_claims, triggers.frees_device),
-            (cluster.nodes, triggers.node_differs),
-            (cluster.gpu_nodes, triggers.inventory_differs),
-            (cluster.policies, triggers.policy_differs),
-            (cluster.plans, triggers.plan_moves),
-            (cluster.namespaces, triggers.labels_differ),
-        ):
-            informer.add_handler(_when(helps, cycle))
+        cluster.pods.add_handler(_when(triggers.frees_node, cycle))
+        cluster.claims.add_handler(_when(triggers.frees_claim, cycle))
+        cluster.resource_claims.add_handler(_when(triggers.frees_device, cycle))
+        cluster.nodes.add_handler(_when(triggers.node_differs, cycle))
+        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, cycle))
+        cluster.policies.add_handler(_when(triggers.policy_differs, cycle))
+        cluster.plans.add_handler(_when(triggers.plan_moves, cycle))
+        cluster.namespaces.add_handler(_when(triggers.labels_differ, cycle))
         cluster.heartbeats.on_revival(cycle.changed)
 
     def _wire_services(self) -> None:
@@ -151,7 +150,7 @@ class Operator:
 
     def _wire_nodes(self) -> None:
         controller = self._controller("gpunode", GPUNodeReconciler(self._client, self._cluster).reconcile, 2)
-        controller.watches(self._cluster.nodes, _by_name)
+        controller.watches(self._cluster.nodes, itself)
         controller.for_(self._cluster.gpu_nodes)
 
     def _wire_plans(self) -> None:
@@ -205,16 +204,12 @@ class _PortsFile:
         await asyncio.Event().wait()
 
 
-def _when(helps: Callable[[StoreEvent], bool], cycle: PlacementCycle) -> Callable[[StoreEvent], None]:
-    def take(event: StoreEvent) -> None:
+def _when(helps: Callable[[StoreEvent[T]], bool], cycle: PlacementCycle) -> Callable[[StoreEvent[T]], None]:
+    def take(event: StoreEvent[T]) -> None:
         if not event.initial and helps(event):
             cycle.changed()
 
     return take
-
-
-def _by_name(event: StoreEvent) -> tuple[Request]:
-    return (Request("", event.object["metadata"]["name"]),)
 
 
 async def run_operator(options: OperatorOptions) -> None:

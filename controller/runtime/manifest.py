@@ -27,6 +27,14 @@ def key_of(obj: AnyObject) -> str:
     return f"{namespace}/{name}" if namespace else name
 
 
+def kind_of(obj: AnyObject) -> str:
+    """The object's kind, "" for a dict without one (an item of a raw list, say)."""
+    if isinstance(obj, KubeObject):
+        return obj.kind
+    kind: str = obj.get("kind", "")
+    return kind
+
+
 def uid_of(obj: AnyObject) -> str:
     """The object's uid, "" where it has none yet."""
     if isinstance(obj, KubeObject):

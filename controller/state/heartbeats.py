@@ -1,10 +1,10 @@
 """Which agents are alive: judged by changes seen with our own monotonic clock, never by the Lease's timestamps."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.clock import Clock
+from controller.runtime.objects.lease import Lease
 
 #: How long a change of the Lease vouches for the inventory, seconds: four heartbeats of ten seconds.
 FRESH_SECONDS = 40.0
@@ -16,18 +16,18 @@ class Heartbeats:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._started_at = clock.monotonic()
-        self._renewed: dict[str, Any] = {}
+        self._renewed: dict[str, str | None] = {}
         self._changed_at: dict[str, float] = {}
         self._revived: list[Callable[[], None]] = []
 
-    def take(self, event: StoreEvent) -> None:
+    def take(self, event: StoreEvent[Lease]) -> None:
         """Apply one informer event of a Lease, named for its node."""
-        name = event.object["metadata"]["name"]
+        name = event.object.metadata.name
         if event.new is None:
             self._renewed.pop(name, None)
             self._changed_at.pop(name, None)
             return
-        renewed = event.new.get("spec", {}).get("renewTime")
+        renewed = event.new.spec.renew_time
         if (name in self._renewed and renewed != self._renewed[name]) or (not event.initial and event.old is None):
             self._seen(name)
         self._renewed[name] = renewed

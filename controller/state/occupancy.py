@@ -10,6 +10,9 @@ from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Gpu, Holder, Partition
 from controller.runtime.cache.informer import Informer
+from controller.runtime.manifest import Manifest, key_of
+from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.state.assumptions import Assumptions
 from controller.state.plans import Plans
 from controller.state.pods import PodTable
@@ -22,11 +25,11 @@ HOLDING = (ClaimPhase.BOUND, ClaimPhase.ALLOCATED)
 class Holdings(Protocol):
     """What says who holds what; `Cluster` has it all."""
 
-    pods: Informer
+    pods: Informer[Pod]
     pod_table: PodTable
-    gpu_node_table: Table[GPUNode]
-    claim_table: Table[GPUPartitionClaim]
-    resource_claim_table: Table[ResourceClaimView]
+    gpu_node_table: Table[Manifest, GPUNode]
+    claim_table: Table[Manifest, GPUPartitionClaim]
+    resource_claim_table: Table[ResourceClaim, ResourceClaimView]
     plan_table: Plans
     assumptions: Assumptions
 
@@ -82,7 +85,7 @@ def occupancy(cluster: Holdings) -> Occupancy:
 def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str, Resources]) -> None:
     """A bound pod that the scheduler has not placed yet counts on the node that we pinned it to."""
     for pod in cluster.pods.store.by_index("claim", claim):
-        key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        key = key_of(pod)
         view, resources = cluster.pod_table.view(key), cluster.pod_table.resources(key)
         if view is not None and resources is not None and view.node is None and not view.terminal:
             used[node] = used[node].plus(resources)

@@ -5,13 +5,14 @@ from datetime import datetime
 
 from api.v1beta1.repartition_plan import RepartitionPlan
 from controller.repartition.phases import TERMINAL, Phase
+from controller.runtime.manifest import Manifest
 from controller.state.table import Table
 
 #: Phases in which a plan waits and binding goes on as usual.
 WAITING = frozenset({Phase.AWAITING_APPROVAL})
 
 
-class Plans(Table[RepartitionPlan]):
+class Plans(Table[Manifest, RepartitionPlan]):
     """Plans by name, with those just created and not yet seen."""
 
     def assume(self, plan: RepartitionPlan) -> None:

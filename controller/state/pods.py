@@ -1,34 +1,21 @@
 """Pods as a table: views by key, who uses how much of a node, and which pods take devices past us."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from controller.placement.demand import Resources
 from controller.runtime.cache.store import StoreEvent
+from controller.runtime.objects.pod import Pod, PodSpec
 from controller.translate.pod import PodView, claim_name, pod_view, requests
 
-Json = Mapping[str, Any]
 RESOURCE_PREFIX = "amd.com/"
 
 
-def project_pod(pod: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a pod: no managed fields, no volumes, no container detail beyond names, requests and claims."""
-    metadata, spec = pod["metadata"], pod["spec"]
-    metadata.pop("managedFields", None)
-    spec.pop("volumes", None)
-    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
-        for unused in ("env", "volumeMounts", "command", "args", "livenessProbe", "readinessProbe", "startupProbe"):
-            container.pop(unused, None)
-    pod.get("status", {}).pop("containerStatuses", None)
-    return pod
-
-
-def claim_index(pod: Json) -> Iterable[str]:
+def claim_index(pod: Pod) -> Iterable[str]:
     """Index of pods by `namespace/claim`."""
     name = claim_name(pod)
-    return (f"{pod['metadata']['namespace']}/{name}",) if name else ()
+    return (f"{pod.metadata.namespace}/{name}",) if name else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +33,7 @@ class PodTable:
         self._used: dict[str, Resources] = defaultdict(Resources)
         self._plugin_pods: dict[str, int] = defaultdict(int)
 
-    def take(self, event: StoreEvent) -> None:
+    def take(self, event: StoreEvent[Pod]) -> None:
         """Apply one informer event."""
         old = self._rows.pop(event.key, None)
         if old is not None:
@@ -84,14 +71,15 @@ class PodTable:
         return self._plugin_pods.get(node, 0)
 
 
-def _row(pod: Json) -> _Row:
+def _row(pod: Pod) -> _Row:
     view = pod_view(pod)
-    node = view.node if _asks_device_plugin(pod["spec"]) else None
-    return _Row(view, requests(pod["spec"]), node)
+    node = view.node if _asks_device_plugin(pod.spec) else None
+    return _Row(view, requests(pod.spec), node)
 
 
-def _asks_device_plugin(spec: Json) -> bool:
-    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
-        if any(name.startswith(RESOURCE_PREFIX) for name in (container.get("resources") or {}).get("limits") or {}):
-            return True
-    return False
+def _asks_device_plugin(spec: PodSpec) -> bool:
+    return any(
+        name.startswith(RESOURCE_PREFIX)
+        for container in (*spec.containers, *spec.init_containers)
+        for name in container.resources.limits
+    )

@@ -1,32 +1,34 @@
 """A collection of one kind, translated once an event instead of once a read."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
 from controller.runtime.cache.store import StoreEvent
+from controller.runtime.manifest import AnyObject, kind_of
 
+S = TypeVar("S", bound=AnyObject)
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 
-class Table(Generic[T]):
-    """Rows of `T` by store key, following an informer.
+class Table(Generic[S, T]):
+    """Rows of `T` by store key, following an informer of `S`.
 
     An object that cannot be translated has no row: it is logged and left out, so that one malformed object of a user
     cannot stop the operator for all others.
     """
 
-    def __init__(self, translate: Callable[[dict[str, Any]], T]) -> None:
+    def __init__(self, translate: Callable[[S], T]) -> None:
         self._translate = translate
         self._rows: dict[str, T] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def take(self, event: StoreEvent) -> None:
+    def take(self, event: StoreEvent[S]) -> None:
         """Apply one informer event."""
         self._rows.pop(event.key, None)
         if event.new is None:
@@ -34,7 +36,7 @@ class Table(Generic[T]):
         try:
             self._rows[event.key] = self._translate(event.new)
         except (ValueError, KeyError) as error:
-            log.warning("object not understood", key=event.key, kind=event.new.get("kind"), error=str(error))
+            log.warning("object not understood", key=event.key, kind=kind_of(event.new), error=str(error))
 
     def get(self, key: str) -> T | None:
         """The row of a store key, None when there is none."""

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from api.v1beta1.gpu_node import GPUNode
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Gpu, Partition, Taint
+from controller.runtime.objects.node import Node
 from controller.translate.quantity import cpu_milli, memory_bytes
-
-Json = Mapping[str, Any]
 
 HOSTNAME = "kubernetes.io/hostname"
 
@@ -30,19 +28,17 @@ class HostView:
     allocatable: Resources
 
 
-def host_view(node: Json) -> HostView:
+def host_view(node: Node) -> HostView:
     """The view of a Node object."""
-    metadata, spec, status = node["metadata"], node.get("spec", {}), node.get("status", {})
-    labels = metadata.get("labels") or {}
-    allocatable = status.get("allocatable") or {}
+    metadata, allocatable = node.metadata, node.status.allocatable
     return HostView(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        hostname=labels.get(HOSTNAME),
-        labels=labels,
-        taints=tuple(Taint(taint["key"], taint.get("value", ""), taint["effect"]) for taint in spec.get("taints", ())),
-        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())),
-        unschedulable=bool(spec.get("unschedulable")),
+        name=metadata.name,
+        uid=metadata.uid,
+        hostname=metadata.labels.get(HOSTNAME),
+        labels=metadata.labels,
+        taints=tuple(Taint(taint.key, taint.value, taint.effect) for taint in node.spec.taints),
+        ready=any(found.type == "Ready" and found.status == "True" for found in node.status.conditions),
+        unschedulable=node.spec.unschedulable,
         allocatable=Resources(
             cpu_milli(allocatable.get("cpu", "0")),
             memory_bytes(allocatable.get("memory", "0")),

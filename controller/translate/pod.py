@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from api.group import CLAIM_PREFIX, GATE, GPU_SHARING
 from controller.placement.demand import Expression, PodConstraints, Resources, Toleration
+from controller.runtime.objects.metadata import OwnerReference
+from controller.runtime.objects.node_selector import NodeSelectorRequirement
+from controller.runtime.objects.pod import Container, Pod, PodSpec
+from controller.runtime.objects.pod import Toleration as PodToleration
 from controller.translate.quantity import cpu_milli, memory_bytes
-
-Json = Mapping[str, Any]
 
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 
@@ -57,60 +59,59 @@ class PodView:
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
 
 
-def pod_view(pod: Json) -> PodView:
-    """The view of a pod object."""
-    metadata, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status", {})
+def pod_view(pod: Pod) -> PodView:
+    """The view of a stored pod. Raises ValueError for one without a creation time, which no API server stores."""
+    metadata, spec = pod.metadata, pod.spec
+    if metadata.creation_timestamp is None:
+        raise ValueError(f"pod {metadata.namespace}/{metadata.name}: metadata.creationTimestamp is missing: not stored")
     return PodView(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=metadata["resourceVersion"],
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=metadata.resource_version,
         claim=claim_name(pod),
-        gates=tuple(gate["name"] for gate in spec.get("schedulingGates", ())),
-        annotations=metadata.get("annotations") or {},
-        labels=metadata.get("labels") or {},
-        node_selector=spec.get("nodeSelector") or {},
-        node=spec.get("nodeName"),
-        phase=status.get("phase", "Pending"),
-        deleting="deletionTimestamp" in metadata,
-        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())),
-        created_seconds=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
-        priority=spec.get("priority") or 0,
-        owner=_controller(metadata.get("ownerReferences", ())),
+        gates=tuple(gate.name for gate in spec.scheduling_gates),
+        annotations=metadata.annotations,
+        labels=metadata.labels,
+        node_selector=spec.node_selector,
+        node=spec.node_name or None,
+        phase=pod.status.phase or "Pending",
+        deleting=metadata.deletion_timestamp is not None,
+        ready=any(found.type == "Ready" and found.status == "True" for found in pod.status.conditions),
+        created_seconds=datetime.fromisoformat(metadata.creation_timestamp).timestamp(),
+        priority=spec.priority,
+        owner=_controller(metadata.owner_references),
     )
 
 
-def _controller(references: Iterable[Json]) -> tuple[str, str, str] | None:
+def _controller(references: Iterable[OwnerReference]) -> tuple[str, str, str] | None:
     for reference in references:
-        if reference.get("controller"):
-            return reference["kind"], reference["name"], reference["uid"]
+        if reference.controller:
+            return reference.kind, reference.name, reference.uid
     return None
 
 
-def claim_name(pod: Json) -> str | None:
+def claim_name(pod: Pod) -> str | None:
     """The name of our claim that the pod asks for, None when it takes no part."""
-    annotations = pod["metadata"].get("annotations") or {}
-    if annotations.get(GPU_SHARING, "false") == "false":
+    if pod.metadata.annotations.get(GPU_SHARING, "false") == "false":
         return None
-    for claim in pod.get("spec", {}).get("resourceClaims", ()):
-        name = claim.get("resourceClaimName", "")
-        if name.startswith(CLAIM_PREFIX):
-            return str(name)
+    for claim in pod.spec.resource_claims:
+        if claim.resource_claim_name.startswith(CLAIM_PREFIX):
+            return claim.resource_claim_name
     return None
 
 
-def constraints(pod: Json) -> PodConstraints:
+def constraints(spec: PodSpec) -> PodConstraints:
     """What the real scheduler will check for the node we pin."""
-    spec = pod["spec"]
     return PodConstraints(
         resources=requests(spec),
-        node_selector=tuple(sorted((spec.get("nodeSelector") or {}).items())),
+        node_selector=tuple(sorted(spec.node_selector.items())),
         affinity=_affinity(spec),
-        tolerations=tuple(_toleration(item) for item in spec.get("tolerations", ())),
+        tolerations=tuple(_toleration(item) for item in spec.tolerations),
     )
 
 
-def requests(spec: Json) -> Resources:
+def requests(spec: PodSpec) -> Resources:
     """CPU and memory that the scheduler counts for a pod.
 
     The sum of its containers and restartable init containers, or the largest plain init container with the
@@ -118,27 +119,26 @@ def requests(spec: Json) -> Resources:
     """
     running = Resources()
     peak = Resources()
-    for container in spec.get("initContainers", ()):
+    for container in spec.init_containers:
         asked = _container_requests(container)
-        if container.get("restartPolicy") == "Always":
+        if container.restart_policy == "Always":
             running = running.plus(asked)
             peak = _larger(peak, running)
         else:
             peak = _larger(peak, running.plus(asked))
-    for container in spec.get("containers", ()):
+    for container in spec.containers:
         running = running.plus(_container_requests(container))
     total = _larger(running, peak)
-    whole = (spec.get("resources") or {}).get("requests") or {}
+    whole, overhead = spec.resources.requests, spec.overhead
     cpu = cpu_milli(whole["cpu"]) if "cpu" in whole else total.cpu_milli
     memory = memory_bytes(whole["memory"]) if "memory" in whole else total.memory_bytes
-    overhead = spec.get("overhead") or {}
     return Resources(
         cpu + cpu_milli(overhead.get("cpu", "0")), memory + memory_bytes(overhead.get("memory", "0")), pods=1
     )
 
 
-def _container_requests(container: Json) -> Resources:
-    asked = (container.get("resources") or {}).get("requests") or {}
+def _container_requests(container: Container) -> Resources:
+    asked = container.resources.requests
     return Resources(cpu_milli(asked.get("cpu", "0")), memory_bytes(asked.get("memory", "0")))
 
 
@@ -146,22 +146,24 @@ def _larger(left: Resources, right: Resources) -> Resources:
     return Resources(max(left.cpu_milli, right.cpu_milli), max(left.memory_bytes, right.memory_bytes))
 
 
-def _affinity(spec: Json) -> tuple[tuple[Expression, ...], ...]:
-    node_affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+def _affinity(spec: PodSpec) -> tuple[tuple[Expression, ...], ...]:
+    node_affinity = spec.affinity.node_affinity if spec.affinity is not None else None
+    required = node_affinity.required_during_scheduling_ignored_during_execution if node_affinity is not None else None
+    if required is None:
+        return ()
     return tuple(
         (
-            *(_expression(item, on_field=False) for item in term.get("matchExpressions", ())),
-            *(_expression(item, on_field=True) for item in term.get("matchFields", ())),
+            *(_expression(item, on_field=False) for item in term.match_expressions),
+            *(_expression(item, on_field=True) for item in term.match_fields),
         )
-        for term in required.get("nodeSelectorTerms", ())
+        for term in required.node_selector_terms
     )
 
 
-def _expression(item: Json, *, on_field: bool) -> Expression:
-    return Expression(item["key"], item["operator"], tuple(item.get("values", ())), on_field)
+def _expression(item: NodeSelectorRequirement, *, on_field: bool) -> Expression:
+    return Expression(item.key, item.operator, item.values, on_field)
 
 
-def _toleration(item: Json) -> Toleration:
-    operator: Literal["Equal", "Exists"] = "Exists" if item.get("operator") == "Exists" else "Equal"
-    return Toleration(item.get("key", ""), operator, item.get("value", ""), item.get("effect", ""))
+def _toleration(item: PodToleration) -> Toleration:
+    operator: Literal["Equal", "Exists"] = "Exists" if item.operator == "Exists" else "Equal"
+    return Toleration(item.key, operator, item.value, item.effect)

@@ -1,12 +1,13 @@
 """ResourceClaims of every namespace: which devices the real scheduler gave to whom."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from controller.binding.dra import DRIVER
+from msgspec.structs import replace
 
-Json = Mapping[str, Any]
+from controller.binding.dra import DRIVER, Pin, claim_spec
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.resource_claim import DeviceRequest, ResourceClaim, ResourceClaimSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class ResourceClaimView:
     uid: str
     resource_version: str
     owner_uid: str | None
-    spec: Json
+    spec: ResourceClaimSpec
     devices: tuple[AllocatedDevice, ...]
     allocated: bool
     reserved_for: tuple[str, ...]
@@ -39,26 +40,46 @@ class ResourceClaimView:
         return f"{self.namespace}/{self.name}"
 
 
-def resource_claim_view(claim: Json) -> ResourceClaimView:
+def resource_claim_view(claim: ResourceClaim) -> ResourceClaimView:
     """The view of a ResourceClaim object."""
-    metadata, status = claim["metadata"], claim.get("status") or {}
-    owners = [ref["uid"] for ref in metadata.get("ownerReferences", ()) if ref.get("controller")]
+    metadata, status = claim.metadata, claim.status
+    owners = [reference.uid for reference in metadata.owner_references if reference.controller]
     return ResourceClaimView(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=metadata["resourceVersion"],
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=metadata.resource_version,
         owner_uid=owners[0] if owners else None,
-        spec=claim.get("spec") or {},
-        devices=tuple(_devices(status)),
-        allocated=bool(status.get("allocation")),
-        reserved_for=tuple(user["uid"] for user in status.get("reservedFor", ()) if "uid" in user),
-        deleting="deletionTimestamp" in metadata,
+        spec=claim.spec,
+        devices=tuple(_devices(claim)),
+        allocated=status.allocation is not None,
+        reserved_for=tuple(user.uid for user in status.reserved_for if user.uid),
+        deleting=metadata.deletion_timestamp is not None,
     )
 
 
-def _devices(status: Json) -> Iterator[AllocatedDevice]:
-    results = (status.get("allocation") or {}).get("devices", {}).get("results", ())
-    for result in results:
-        if result.get("driver") == DRIVER:
-            yield AllocatedDevice(result["pool"], result["device"], bool(result.get("adminAccess")))
+def _devices(claim: ResourceClaim) -> Iterator[AllocatedDevice]:
+    allocation = claim.status.allocation
+    for result in allocation.devices.results if allocation is not None else ():
+        if result.driver == DRIVER:
+            yield AllocatedDevice(result.pool, result.device, result.admin_access)
+
+
+def pinned_as(spec: ResourceClaimSpec, pin: Pin) -> bool:
+    """Whether a stored claim asks for what we write for `pin`; what the API server defaults is the same as left out.
+
+    Everything counts: alternatives, constraints, tolerations or driver configuration make it another claim.
+    """
+    return _defaulted(spec) == _defaulted(typed(claim_spec(pin), ResourceClaimSpec))
+
+
+def _defaulted(spec: ResourceClaimSpec) -> ResourceClaimSpec:
+    requests = tuple(_with_count(request) for request in spec.devices.requests)
+    return replace(spec, devices=replace(spec.devices, requests=requests))
+
+
+def _with_count(request: DeviceRequest) -> DeviceRequest:
+    asked = request.exactly
+    if asked is None or asked.allocation_mode not in ("", "ExactCount"):
+        return request
+    return replace(request, exactly=replace(asked, allocation_mode="ExactCount", count=asked.count or 1))

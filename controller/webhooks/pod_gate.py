@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.group import ASSIGNED_PARTITION, CLAIM_PREFIX, ENGINE_ARGS, GATE, GPU_SHARING
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow, deny
 from controller.translate.pod import claim_name
 from controller.translate.request import Problem, parse_request
@@ -106,7 +108,7 @@ def _gate(pod: Json) -> Patch:
 def _claim(pod: Json, index: int, name_suffix: Callable[[], str]) -> Patch:
     spec = pod["spec"]
     operations: Patch = []
-    if claim_name(pod) is None:
+    if claim_name(typed(pod, Pod)) is None:
         claim = {"name": CLAIM_REFERENCE, "resourceClaimName": CLAIM_PREFIX + name_suffix()}
         operations += _append("/spec/resourceClaims", spec.get("resourceClaims") or [], claim)
     operations += _container_claim(f"/spec/containers/{index}", spec["containers"][index])

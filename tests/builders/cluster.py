@@ -1,12 +1,22 @@
 """A real Cluster whose informers are fed by hand: no API server, no tasks."""
 
-from typing import Any
+from typing import Any, Final
+
+from msgspec import Struct
 
 from controller.placement.snapshot import Gpu
 from controller.runtime.cache.informer import Informer
-from controller.runtime.cache.reflection import Applied, Removed, Replaced
+from controller.runtime.cache.messages import Applied, Removed, Replaced
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.core import LEASES, NODES, PODS, RESOURCE_CLAIMS, RESOURCE_SLICES
+from controller.runtime.client.resource import Resource
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.lease import Lease
+from controller.runtime.objects.node import Node
+from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.resource_claim import ResourceClaim
+from controller.runtime.objects.resource_slice import ResourceSlice
 from controller.state.cluster import Cluster
 from tests.builders.gpu_node import gpu_node, lease
 from tests.builders.node import node_object
@@ -14,9 +24,24 @@ from tests.fakes.clock import FakeClock
 
 Object = dict[str, Any]
 
+DECODED: Final[dict[Resource, type[Struct]]] = {
+    PODS: Pod,
+    NODES: Node,
+    RESOURCE_CLAIMS: ResourceClaim,
+    RESOURCE_SLICES: ResourceSlice,
+    LEASES: Lease,
+}
+"""What the informers of these resources hold; the others hold dicts."""
+
+
+def decoded(resource: Resource, obj: Object) -> Any:
+    """`obj` as an informer of the resource decodes it."""
+    into = DECODED.get(resource)
+    return obj if into is None else typed(obj, into)
+
 
 class FedCluster:
-    """Keeps the Cluster and its clock, and tells its informers what a watch would.
+    """Keeps the Cluster and its clock, and tells its informers what a watch would; objects are given as on the wire.
 
     The client is never entered, so a call to the API server fails at once.
     """
@@ -28,19 +53,19 @@ class FedCluster:
         self._versions = 1000
         self._beats: dict[str, int] = {}
 
-    def put(self, informer: Informer, obj: Object) -> None:
+    def put(self, informer: Informer[Any], obj: Object) -> None:
         """The watch shows `obj` as it is now; it gets a new resourceVersion."""
         self._versions += 1
         metadata = {**obj["metadata"], "resourceVersion": str(self._versions)}
-        informer._take(Applied({**obj, "metadata": metadata}))
+        informer._take(Applied(decoded(informer.resource, {**obj, "metadata": metadata})))
 
-    def listed(self, informer: Informer, *objects: Object) -> None:
+    def listed(self, informer: Informer[Any], *objects: Object) -> None:
         """A list shows exactly `objects`; the first one is the informer's first sight."""
-        informer._take(Replaced(list(objects)))
+        informer._take(Replaced([decoded(informer.resource, obj) for obj in objects]))
 
-    def drop(self, informer: Informer, obj: Object) -> None:
+    def drop(self, informer: Informer[Any], obj: Object) -> None:
         """The watch shows that `obj` is gone."""
-        informer._take(Removed(obj))
+        informer._take(Removed(decoded(informer.resource, obj)))
 
     def beat(self, node: str) -> None:
         """The agent's Lease is renewed; the first time it is only seen to be there."""

@@ -5,6 +5,8 @@ from typing import Any
 
 from controller.gpu.product import product_named
 from controller.placement.snapshot import Gpu
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.lease import Lease
 from tests.builders.gpu import gpu
 
 
@@ -61,3 +63,8 @@ def lease(node: str = "worker-0", *, beat: int = 0, version: str | None = None) 
         },
         "spec": {"renewTime": f"2026-01-01T00:{beat // 60:02}:{beat % 60:02}.000000Z", "leaseDurationSeconds": 40},
     }
+
+
+def typed_lease(node: str = "worker-0", **fields: Any) -> Lease:
+    """The Lease of `lease`, decoded."""
+    return typed(lease(node, **fields), Lease)

@@ -5,6 +5,8 @@ from typing import Any
 
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Gpu, Node, PolicyView, Taint
+from controller.runtime.objects import node as objects
+from controller.runtime.objects.conversion import typed
 from tests.builders.gpu import GIB, gpu
 
 PLENTY = Resources(cpu_milli=128_000, memory_bytes=2048 * GIB, pods=110)
@@ -64,3 +66,8 @@ def node_object(
             "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
         },
     }
+
+
+def typed_node(name: str = "worker-0", **fields: Any) -> objects.Node:
+    """The Node of `node_object`, decoded."""
+    return typed(node_object(name, **fields), objects.Node)

@@ -1,7 +1,10 @@
-"""Pods as the API server has them, opted in unless said otherwise."""
+"""Pods, opted in unless said otherwise: as the API server has them, and as the operator reads them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod, PodSpec
 
 GATE = "aim.amd.com/partition"
 OPTED_IN = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "Qwen/Qwen3-8B"}
@@ -59,3 +62,13 @@ def pod(
     if node is not None:
         made["spec"]["nodeName"] = node
     return {"apiVersion": "v1", "kind": "Pod"} | made | {"status": {"phase": phase}}
+
+
+def typed_pod(name: str = "model-0", *containers: Mapping[str, Any], **fields: Any) -> Pod:
+    """The pod of `pod`, decoded."""
+    return typed(pod(name, *containers, **fields), Pod)
+
+
+def pod_spec(*containers: Mapping[str, Any], **fields: Any) -> PodSpec:
+    """The spec of `template`, decoded."""
+    return typed(template(*containers, **fields)["spec"], PodSpec)

@@ -1,7 +1,10 @@
-"""ResourceClaims as the API server has them."""
+"""ResourceClaims: as the API server has them, and as the operator reads them."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.resource_claim import ResourceClaim
 
 
 def resource_claim(
@@ -31,3 +34,8 @@ def resource_claim(
         result = {"request": "gpu", "driver": driver, "pool": pool, "device": device}
         made["status"]["allocation"] = {"devices": {"results": [result | ({"adminAccess": True} if admin else {})]}}
     return made
+
+
+def typed_resource_claim(name: str = "aim-a", **fields: Any) -> ResourceClaim:
+    """The ResourceClaim of `resource_claim`, decoded."""
+    return typed(resource_claim(name, **fields), ResourceClaim)

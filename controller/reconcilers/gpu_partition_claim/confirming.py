@@ -69,7 +69,7 @@ class Confirming:
             claim,
             pinned_demand(key, claim.metadata.uid, pod.namespace, requirement_of(claim)),
             taken=taken_by_other(others, key, pin.pool, pin.device),
-            refused=unschedulable(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}") or {}),
+            refused=unschedulable(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")),
             owned=pod.owner is not None,
             age=self._age(claim),
         )

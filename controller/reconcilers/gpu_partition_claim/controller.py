@@ -15,6 +15,7 @@ from controller.reconcilers.gpu_partition_claim.placing import Placing
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.errors import AlreadyExists, Conflict
+from controller.runtime.manifest import key_of
 from controller.runtime.reconcile import Request, Result
 from controller.state.kinds import GPU_PARTITION_CLAIMS
 from controller.translate.pod import PodView
@@ -118,8 +119,8 @@ class ClaimReconciler:
     def _pods_naming(self, key: str) -> list[PodView]:
         """Live pods that name the claim, the oldest first: it is the first gated one's."""
         found = []
-        for raw in self._cluster.pods.store.by_index("claim", key):
-            view = self._cluster.pod_table.view(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}")
+        for pod in self._cluster.pods.store.by_index("claim", key):
+            view = self._cluster.pod_table.view(key_of(pod))
             if view is not None and not view.terminal and not view.deleting:
                 found.append(view)
         return sorted(found, key=lambda view: (view.created_seconds, view.name))

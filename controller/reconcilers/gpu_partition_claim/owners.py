@@ -7,6 +7,7 @@ from api.object import KubernetesObject
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import REPLICA_SETS
 from controller.runtime.client.errors import ApiError
+from controller.runtime.objects.metadata import OwnerReference, PartialObject
 from controller.state.cluster import Cluster
 from controller.translate.pod import PodView
 
@@ -41,14 +42,13 @@ class Owners:
             if len(self._of_replica_set) >= REMEMBERED:
                 self._of_replica_set.clear()
             try:
-                replica_set = await self._client.get(REPLICA_SETS, name, namespace)
+                replica_set = await self._client.get(REPLICA_SETS, name, namespace, into=PartialObject)
             except ApiError:
                 return None  # an Event on the pod alone is better than none
-            above = [ref for ref in replica_set["metadata"].get("ownerReferences", ()) if ref.get("controller")]
-            owner = above[0] if above else {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": uid}
-            self._of_replica_set[uid] = _reference(
-                owner["apiVersion"], owner["kind"], namespace, owner["name"], owner["uid"]
-            )
+            above = [reference for reference in replica_set.metadata.owner_references if reference.controller]
+            itself = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name=name, uid=uid)
+            owner = above[0] if above else itself
+            self._of_replica_set[uid] = _reference(owner.api_version, owner.kind, namespace, owner.name, owner.uid)
         return self._of_replica_set[uid]
 
 

@@ -8,13 +8,15 @@ from enum import StrEnum
 from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.device import Device
-from controller.binding.dra import GatedPod, Pin, bind_patch, claim_spec, resource_claim, same_claim_spec
+from controller.binding.dra import GatedPod, Pin, bind_patch, resource_claim
 from controller.gpu.mode import Mode
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
+from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.translate.pod import PodView, pod_view
-from controller.translate.resource_claim import ResourceClaimView, resource_claim_view
+from controller.translate.resource_claim import ResourceClaimView, pinned_as, resource_claim_view
 
 #: How often a pod that moved on under the patch is read and decided anew in one reconcile.
 ATTEMPTS = 3
@@ -70,12 +72,14 @@ async def ensure_resource_claim(
         try:
             await context.client.create(RESOURCE_CLAIMS, wanted)
         except AlreadyExists:
-            present = resource_claim_view(await context.client.get(RESOURCE_CLAIMS, name, namespace))
+            present = resource_claim_view(
+                await context.client.get(RESOURCE_CLAIMS, name, namespace, into=ResourceClaim)
+            )
         else:
             return Ensured.CREATED
     if present.owner_uid != pod.uid:
         return Ensured.TAKEN
-    if same_claim_spec(present.spec, claim_spec(pin)):
+    if pinned_as(present.spec, pin):
         return Ensured.REPLACING if present.deleting else Ensured.PRESENT
     if present.allocated:
         return Ensured.TAKEN
@@ -134,7 +138,7 @@ async def _patch(context: ClaimContext, pod: PodView, hostname: str, annotations
 
 async def _read_again(context: ClaimContext, pod: PodView) -> PodView | None:
     try:
-        fresh = pod_view(await context.client.get(PODS, pod.name, pod.namespace))
+        fresh = pod_view(await context.client.get(PODS, pod.name, pod.namespace, into=Pod))
     except NotFound:
         return None
     return None if fresh.uid != pod.uid or fresh.deleting else fresh

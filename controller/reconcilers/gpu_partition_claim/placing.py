@@ -1,7 +1,5 @@
 """Pending: hand the demand to the cycle, act on its decision, or say why there is none."""
 
-from typing import Any
-
 from api.condition import find_condition
 from api.object import dump
 from api.quantity import parse_quantity
@@ -24,6 +22,7 @@ from controller.runtime.client.errors import (
     TooManyRequests,
     Unavailable,
 )
+from controller.runtime.objects.pod import Pod
 from controller.runtime.reconcile import Result
 from controller.state.kinds import REPARTITION_PLANS
 from controller.translate.pod import PodView, constraints
@@ -116,9 +115,9 @@ class Placing:
                 return Result()
 
     def _submit(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> None:
-        raw = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
-        if raw is not None and self._cluster.assumptions.get(key) is None:
-            self._cycle.submit(self._demand(key, claim, pod, raw))
+        stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
+        if stored is not None and self._cluster.assumptions.get(key) is None:
+            self._cycle.submit(self._demand(key, claim, pod, stored))
 
     def _stands(self, key: str, outcome: Outcome, placed: Placed) -> bool:
         """Whether a decision that had to wait (an outage) still holds: agent fresh, same mode, nobody else there."""
@@ -134,14 +133,14 @@ class Placing:
                     return gpu.mode == placed.mode and gpu.plan is None and partition.healthy and ours
         return False
 
-    def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, raw: dict[str, Any]) -> Demand:
+    def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod) -> Demand:
         excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()
         return Demand(
             key=key,
             uid=claim.metadata.uid,
             namespace=pod.namespace,
             requirement=requirement_of(claim),
-            pod=constraints(raw),
+            pod=constraints(stored.spec),
             priority=pod.priority,
             created_seconds=pod.created_seconds,
             policy=claim.spec.policy_ref,

@@ -8,6 +8,7 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.core import PODS
 from controller.runtime.client.errors import NotFound
+from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.reconcile import Result
 
 
@@ -43,7 +44,7 @@ class Releasing:
         if pod_ref is None:
             return True  # a share group's claim has no pod of its own
         try:
-            live = await self._context.client.get(PODS, pod_ref.name, claim.metadata.namespace)
+            live = await self._context.client.get(PODS, pod_ref.name, claim.metadata.namespace, into=PartialObject)
         except NotFound:
             return False
-        return bool(live["metadata"]["uid"] == pod_ref.uid)
+        return live.metadata.uid == pod_ref.uid

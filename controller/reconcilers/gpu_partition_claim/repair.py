@@ -5,7 +5,6 @@ pod, and only where a controller will make one.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.placement.decision import Placed
@@ -13,6 +12,7 @@ from controller.placement.demand import Demand, PodConstraints, Requirement, Res
 from controller.placement.filters import refuse_partition
 from controller.placement.scores import best_fit
 from controller.placement.snapshot import Snapshot
+from controller.runtime.objects.pod import Pod
 from controller.translate.resource_claim import ResourceClaimView
 
 #: How long the scheduler may take before the pin is looked at, seconds.
@@ -55,11 +55,11 @@ def taken_by_other(claims: list[ResourceClaimView], ours: str, pool: str, device
     )
 
 
-def unschedulable(pod: dict[str, Any]) -> bool:
-    """Whether the scheduler has said that the pod cannot be placed."""
-    for condition in pod.get("status", {}).get("conditions", ()):
-        if condition["type"] == "PodScheduled":
-            return bool(condition["status"] == "False" and condition.get("reason") == "Unschedulable")
+def unschedulable(pod: Pod | None) -> bool:
+    """Whether the scheduler has said that the pod cannot be placed; of a pod that is not there it has said nothing."""
+    for condition in pod.status.conditions if pod is not None else ():
+        if condition.type == "PodScheduled":
+            return condition.status == "False" and condition.reason == "Unschedulable"
     return False
 
 

@@ -1,8 +1,6 @@
 """What a plan's phase asks of the world: are the GPUs idle, what did the agent report, is everything as asked?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from api.v1beta1 import GPUNode, RepartitionPlan
 from api.v1beta1.gpu_node import OperationPhase
@@ -10,6 +8,7 @@ from api.v1beta1.repartition_plan import Approval
 from controller.binding.dra import DRIVER
 from controller.gpu.mode import Mode
 from controller.repartition.phases import Event, Phase
+from controller.runtime.objects.resource_slice import Device
 from controller.state.cluster import Cluster
 from controller.state.occupancy import admin_held
 from controller.translate.node import gpus, modes
@@ -169,19 +168,19 @@ def reported(node: GPUNode) -> set[str]:
 def advertised(cluster: Cluster, node: str) -> set[str]:
     """Devices that the driver advertises for the node, as `name profile`; only its newest pool generation counts."""
     slices = [
-        obj["spec"]
-        for obj in cluster.resource_slices.store.values()
-        if obj["spec"].get("driver") == DRIVER and obj["spec"].get("nodeName") == node
+        found.spec
+        for found in cluster.resource_slices.store.values()
+        if found.spec.driver == DRIVER and found.spec.node_name == node
     ]
-    newest = max((spec["pool"]["generation"] for spec in slices), default=0)
+    newest = max((spec.pool.generation for spec in slices), default=0)
     return {
-        f"{device['name']} {_profile(device)}"
+        f"{device.name} {_profile(device)}"
         for spec in slices
-        if spec["pool"]["generation"] == newest
-        for device in spec.get("devices", ())
+        if spec.pool.generation == newest
+        for device in spec.devices
     }
 
 
-def _profile(device: Mapping[str, Any]) -> str:
-    attribute = (device.get("attributes") or {}).get("partitionProfile") or {}
-    return str(attribute.get("string", ""))
+def _profile(device: Device) -> str:
+    attribute = device.attributes.get("partitionProfile")
+    return (attribute.string if attribute is not None else None) or ""

@@ -1,9 +1,10 @@
-import copy
 from typing import Any
 
 import pytest
 
-from controller.binding.dra import GatedPod, Pin, bind_patch, claim_spec, resource_claim, same_claim_spec, selector
+from controller.binding.dra import GatedPod, Pin, bind_patch, resource_claim, selector
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod
 from controller.translate.pod import pod_view
 from tests.builders.json_patch import PatchFailed, apply_patch
 from tests.builders.pod import GATE, pod
@@ -13,7 +14,7 @@ ADDED = {"aim.amd.com/assigned-node": "worker-0", "odd~key/with~tilde": 'a "quot
 
 
 def patched(stored: dict[str, Any], annotations: dict[str, str] | None = None) -> dict[str, Any]:
-    view = pod_view(stored)
+    view = pod_view(typed(stored, Pod))
     gated = GatedPod(view.resource_version, GATE, view.gates.index(GATE), view.annotations, view.node_selector)
     return apply_patch(stored, bind_patch(gated, "worker-0.example", ADDED if annotations is None else annotations))
 
@@ -61,7 +62,7 @@ def test_a_pod_without_annotations_gets_the_map() -> None:
 def test_a_pod_that_moved_on_takes_nothing(path: tuple[str, str], value: object) -> None:
     seen, now = pod(), pod()
     now[path[0]][path[1]] = value
-    view = pod_view(seen)
+    view = pod_view(typed(seen, Pod))
     operations = bind_patch(GatedPod(view.resource_version, GATE, 0, view.annotations, {}), "worker-0", ADDED)
     with pytest.raises(PatchFailed, match="'op': 'test'"):
         apply_patch(now, operations)
@@ -91,40 +92,3 @@ def test_the_claim_is_the_pods_own_and_asks_for_one_device() -> None:
     assert request["exactly"]["count"] == 1
     assert request["exactly"]["allocationMode"] == "ExactCount"
     assert made["metadata"]["labels"] == {"aim.amd.com/claim": "aim-a"}
-
-
-def stored(**changes: object) -> dict[str, Any]:
-    spec = copy.deepcopy(claim_spec(PIN))
-    spec["devices"]["requests"][0]["exactly"].update(changes)
-    return spec
-
-
-def test_defaults_of_the_api_server_do_not_matter() -> None:
-    bare = stored()
-    for defaulted in ("allocationMode", "count"):
-        del bare["devices"]["requests"][0]["exactly"][defaulted]
-    assert same_claim_spec(bare, claim_spec(PIN))
-    assert same_claim_spec(stored(adminAccess=False, tolerations=[]), claim_spec(PIN))
-    assert same_claim_spec({"devices": {**stored()["devices"], "config": [], "constraints": []}}, claim_spec(PIN))
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-2-130", 130, "cpx_nps4")), id="another device"),
-        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-1-129", 129, "spx_nps1")), id="another mode"),
-        pytest.param(stored(adminAccess=True), id="adminAccess"),
-        pytest.param(stored(count=2), id="two devices"),
-        pytest.param(stored(allocationMode="All", count=None), id="all devices"),
-        pytest.param(stored(deviceClassName="cpu.example"), id="another class"),
-        pytest.param(stored(selectors=[]), id="no pin"),
-        pytest.param(stored(tolerations=[{"operator": "Exists"}]), id="device tolerations"),
-        pytest.param({"devices": {"requests": stored()["devices"]["requests"] * 2}}, id="two requests"),
-        pytest.param({"devices": {"requests": [{"name": "gpu", "firstAvailable": []}]}}, id="alternatives"),
-        pytest.param({**stored(), "devices": {**stored()["devices"], "config": [{"opaque": {}}]}}, id="configuration"),
-        pytest.param({"devices": {**stored()["devices"], "constraints": [{"x": 1}]}}, id="constraints"),
-        pytest.param({}, id="nothing"),
-    ],
-)
-def test_what_we_did_not_write_is_told_apart(other: dict[str, Any]) -> None:
-    assert not same_claim_spec(other, claim_spec(PIN))

@@ -204,6 +204,19 @@ def test_what_asks_for_nothing_is_skipped_and_said(write: Write, obj: dict[str, 
     assert "nothing here asks for a GPU partition" in result.stderr
 
 
+def test_a_template_is_read_as_the_api_server_reads_it(write: Write) -> None:
+    rendered = pod("x")
+    rendered["spec"]["containers"][0]["resources"] = {"requests": {"cpu": 2, "memory": "1Gi"}, "limits": None}
+    rendered["spec"] |= {"nodeSelector": None, "tolerations": None, "initContainers": None}
+    rendered["metadata"] |= {"creationTimestamp": None, "labels": None}
+    assert replicas(planned("-f", write(rendered)))["x"][0]["placed"]
+
+
+def test_a_template_with_more_than_a_node_has_waits(write: Write) -> None:
+    answer = planned("-f", write(with_request(200)))
+    assert "88 NodeResourcesShort" in replicas(answer)["chat"][0]["message"]
+
+
 def test_every_note_stands_on_its_own_line(write: Write) -> None:
     result = invoke("-f", write(service("chat"), workload("Deployment", "web", {"template": template(None)})))
     notes = result.stderr.splitlines()
@@ -266,7 +279,7 @@ def test_without_an_automatic_change_it_waits(
 # Bad input -----------------------------------------------------------------------------------------------------------
 
 
-def with_request(quantity: str) -> dict[str, Any]:
+def with_request(quantity: object) -> dict[str, Any]:
     made = pod()
     made["spec"]["containers"][0]["resources"] = {"requests": {"cpu": quantity}}
     return made
@@ -330,6 +343,21 @@ PARTITION = "spec.gpuSharing.partition"
             id="no template",
         ),
         pytest.param(pod(gpu_sharing="yes"), ("aim.amd.com/gpu-sharing: 'yes'",), id="opt-in is neither"),
+        pytest.param(
+            pod() | {"spec": {"containers": [{"image": "engine"}]}},
+            ("Pod chat: spec: ''", "missing required field `name` - at `$.containers[0]`", "--dry-run=server"),
+            id="a container without a name",
+        ),
+        pytest.param(
+            pod() | {"spec": template()["spec"] | {"nodeSelector": {"gpus": 8}}},
+            ("Pod chat: spec: ''", "Expected `str`, got `int` - at `$.nodeSelector[...]`", "--dry-run=server"),
+            id="a label that is a number",
+        ),
+        pytest.param(
+            pod() | {"spec": template()["spec"] | {"tolerations": {"operator": "Exists"}}},
+            ("Expected `array`, got `object` - at `$.tolerations`",),
+            id="an object where a list belongs",
+        ),
     ],
 )
 def test_a_bad_file_ends_with_2_and_names_file_field_value_remedy(

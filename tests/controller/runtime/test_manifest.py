@@ -11,6 +11,7 @@ from controller.runtime.manifest import (
     annotations_of,
     generation_of,
     key_of,
+    kind_of,
     labels_of,
     owner_references_of,
     uid_of,
@@ -19,6 +20,7 @@ from controller.runtime.manifest import (
 from controller.runtime.objects.metadata import ObjectMeta, OwnerReference, PartialObject
 
 FULL: Manifest = {
+    "kind": "Pod",
     "metadata": {
         "namespace": "a",
         "name": "b",
@@ -32,6 +34,7 @@ FULL: Manifest = {
 }
 OWNER = OwnerReference(api_version="v1", kind="Node", name="n", uid="o", controller=True)
 TYPED = PartialObject(
+    kind="Pod",
     metadata=ObjectMeta(
         namespace="a",
         name="b",
@@ -51,6 +54,7 @@ BARE_TYPED = PartialObject(metadata=ObjectMeta(name="b"))
     ("ask", "want", "want_bare"),
     [
         pytest.param(key_of, "a/b", "b", id="key"),
+        pytest.param(kind_of, "Pod", "", id="kind"),
         pytest.param(uid_of, "u", "", id="uid"),
         pytest.param(version_of, "7", "", id="version"),
         pytest.param(generation_of, 3, 0, id="generation"),

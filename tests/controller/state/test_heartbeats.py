@@ -1,27 +1,28 @@
 import pytest
 
 from controller.runtime.cache.store import EventType, StoreEvent
+from controller.runtime.objects.lease import Lease
 from controller.state.heartbeats import FRESH_SECONDS, Heartbeats
-from tests.builders.gpu_node import lease
+from tests.builders.gpu_node import typed_lease
 from tests.fakes.clock import FakeClock
 
 NODE, KEY = "worker-0", "aim-gpu-system/worker-0"
 
 
-def found(beat: int = 0) -> StoreEvent:
-    return StoreEvent(EventType.ADDED, KEY, None, lease(NODE, beat=beat), initial=True)
+def found(beat: int = 0) -> StoreEvent[Lease]:
+    return StoreEvent(EventType.ADDED, KEY, None, typed_lease(NODE, beat=beat), initial=True)
 
 
-def made(beat: int = 0) -> StoreEvent:
-    return StoreEvent(EventType.ADDED, KEY, None, lease(NODE, beat=beat))
+def made(beat: int = 0) -> StoreEvent[Lease]:
+    return StoreEvent(EventType.ADDED, KEY, None, typed_lease(NODE, beat=beat))
 
 
-def moved(before: int, after: int) -> StoreEvent:
-    return StoreEvent(EventType.MODIFIED, KEY, lease(NODE, beat=before), lease(NODE, beat=after))
+def moved(before: int, after: int) -> StoreEvent[Lease]:
+    return StoreEvent(EventType.MODIFIED, KEY, typed_lease(NODE, beat=before), typed_lease(NODE, beat=after))
 
 
-def gone(beat: int = 0) -> StoreEvent:
-    return StoreEvent(EventType.DELETED, KEY, lease(NODE, beat=beat), None)
+def gone(beat: int = 0) -> StoreEvent[Lease]:
+    return StoreEvent(EventType.DELETED, KEY, typed_lease(NODE, beat=beat), None)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def gone(beat: int = 0) -> StoreEvent:
         pytest.param([found(), moved(0, 1), gone(1), found(2)], False, id="found again after it was gone"),
     ],
 )
-def test_what_proves_that_an_agent_lives(told: list[StoreEvent], want: bool) -> None:
+def test_what_proves_that_an_agent_lives(told: list[StoreEvent[Lease]], want: bool) -> None:
     heartbeats = Heartbeats(FakeClock())
     for event in told:
         heartbeats.take(event)

@@ -3,12 +3,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from controller.placement.demand import Resources
 from controller.runtime.cache.store import Store, StoreEvent
-from controller.state.pods import PodTable, claim_index, project_pod
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod
+from controller.state.pods import PodTable, claim_index
 from controller.translate.pod import requests
-from tests.builders.pod import container, pod
+from tests.builders.pod import container, pod, typed_pod
 
 
 class Told:
@@ -16,15 +19,15 @@ class Told:
 
     def __init__(self) -> None:
         self.table = PodTable()
-        self._store = Store()
+        self._store: Store[Pod] = Store()
 
-    def put(self, made: dict[str, Any]) -> None:
+    def put(self, made: Pod) -> None:
         self._tell(self._store.apply(made))
 
-    def drop(self, made: dict[str, Any]) -> None:
+    def drop(self, made: Pod) -> None:
         self._tell(self._store.remove(made))
 
-    def _tell(self, events: list[StoreEvent]) -> None:
+    def _tell(self, events: list[StoreEvent[Pod]]) -> None:
         for event in events:
             self.table.take(event)
 
@@ -38,21 +41,21 @@ ONE = Resources(1000, 1 << 30, 1)
 
 def test_a_pod_counts_while_it_is_on_a_node_and_not_over() -> None:
     told = Told()
-    told.put(pod("a", sized(), version="1"))
+    told.put(typed_pod("a", sized(), version="1"))
     assert told.table.used("worker-0") == Resources()
-    told.put(pod("a", sized(), node="worker-0", phase="Running", version="2"))
+    told.put(typed_pod("a", sized(), node="worker-0", phase="Running", version="2"))
     assert told.table.used("worker-0") == ONE
-    told.put(pod("a", sized(), node="worker-0", phase="Succeeded", version="3"))
+    told.put(typed_pod("a", sized(), node="worker-0", phase="Succeeded", version="3"))
     assert told.table.used("worker-0") == Resources()
-    told.drop(pod("a", sized(), node="worker-0", phase="Succeeded", version="3"))
+    told.drop(typed_pod("a", sized(), node="worker-0", phase="Succeeded", version="3"))
     assert told.table.used("worker-0") == Resources()
 
 
 def test_a_deleted_pod_gives_everything_back() -> None:
     told = Told()
     for name in "ab":
-        told.put(pod(name, sized(), node="worker-0"))
-    told.drop(pod("a"))
+        told.put(typed_pod(name, sized(), node="worker-0"))
+    told.drop(typed_pod("a"))
     assert told.table.used("worker-0") == ONE
     assert told.table.view("team-a/a") is None
     assert told.table.resources("team-a/a") is None
@@ -60,8 +63,8 @@ def test_a_deleted_pod_gives_everything_back() -> None:
 
 def test_a_resize_is_followed() -> None:
     told = Told()
-    told.put(pod("a", sized("1"), node="worker-0", version="1"))
-    told.put(pod("a", sized("3"), node="worker-0", version="2"))
+    told.put(typed_pod("a", sized("1"), node="worker-0", version="1"))
+    told.put(typed_pod("a", sized("3"), node="worker-0", version="2"))
     assert told.table.used("worker-0").cpu_milli == 3000
 
 
@@ -71,17 +74,17 @@ GPU = {"amd.com/gpu": "1"}
 @pytest.mark.parametrize(
     ("made", "want"),
     [
-        pytest.param(pod("a", container(limits=GPU), node="worker-0"), 1, id="a running pod with amd.com/gpu"),
-        pytest.param(pod("a", container(limits={"amd.com/cpx_nps4": "1"}), node="worker-0"), 1, id="by any name"),
-        pytest.param(pod("a", container(limits=GPU)), 0, id="not placed yet"),
-        pytest.param(pod("a", container(limits=GPU), node="worker-0", phase="Failed"), 0, id="over"),
-        pytest.param(pod("a", container(limits={"cpu": "1"}), node="worker-0"), 0, id="other resources"),
+        pytest.param(typed_pod("a", container(limits=GPU), node="worker-0"), 1, id="a running pod with amd.com/gpu"),
+        pytest.param(typed_pod("a", container(limits={"amd.com/cpx_nps4": "1"}), node="worker-0"), 1, id="by any name"),
+        pytest.param(typed_pod("a", container(limits=GPU)), 0, id="not placed yet"),
+        pytest.param(typed_pod("a", container(limits=GPU), node="worker-0", phase="Failed"), 0, id="over"),
+        pytest.param(typed_pod("a", container(limits={"cpu": "1"}), node="worker-0"), 0, id="other resources"),
         pytest.param(
-            pod("a", initContainers=[container("i", limits=GPU)], node="worker-0"), 1, id="in an init container"
+            typed_pod("a", initContainers=[container("i", limits=GPU)], node="worker-0"), 1, id="in an init container"
         ),
     ],
 )
-def test_which_pods_hold_devices_past_us(made: dict[str, Any], want: int) -> None:
+def test_which_pods_hold_devices_past_us(made: Pod, want: int) -> None:
     told = Told()
     told.put(made)
     assert told.table.plugin_pods("worker-0") == want
@@ -103,9 +106,9 @@ changes = st.lists(
 @given(changes)
 def test_sums_equal_a_recount_after_any_history(history: list[tuple[str, str | None, str, int]]) -> None:
     told = Told()
-    live: dict[str, dict[str, Any]] = {}
+    live: dict[str, Pod] = {}
     for version, (name, node, phase, cpu) in enumerate(history):
-        made = pod(name, sized(str(cpu)), node=node, phase=phase, version=str(version))
+        made = typed_pod(name, sized(str(cpu)), node=node, phase=phase, version=str(version))
         if phase == "gone":
             told.drop(made)
             live.pop(name, None)
@@ -113,24 +116,25 @@ def test_sums_equal_a_recount_after_any_history(history: list[tuple[str, str | N
             told.put(made)
             live[name] = made
     for node in ("worker-0", "worker-1"):
-        counted = [p for p in live.values() if p["spec"].get("nodeName") == node and p["status"]["phase"] == "Running"]
+        counted = [p for p in live.values() if p.spec.node_name == node and p.status.phase == "Running"]
         want = Resources()
         for made in counted:
-            want = want.plus(requests(made["spec"]))
+            want = want.plus(requests(made.spec))
         assert told.table.used(node) == want
 
 
 def test_a_pod_is_found_by_its_claim() -> None:
-    assert list(claim_index(pod(claim="aim-x"))) == ["team-a/aim-x"]
-    assert list(claim_index(pod(claim=None))) == []
+    assert list(claim_index(typed_pod(claim="aim-x"))) == ["team-a/aim-x"]
+    assert list(claim_index(typed_pod(claim=None))) == []
 
 
-def test_the_projection_keeps_what_the_flow_reads() -> None:
+def test_decoding_keeps_what_the_flow_reads_and_nothing_else() -> None:
     made = pod("a", container(requests={"cpu": "1"}, env=[{"name": "A"}], command=["x"]), volumes=[{"name": "v"}])
     made["metadata"]["managedFields"] = [{}]
     made["status"]["containerStatuses"] = [{}]
-    kept = project_pod(made)
-    assert kept["spec"]["containers"] == [container(requests={"cpu": "1"})]
-    assert not {"managedFields", "volumes", "containerStatuses"} & {*kept["metadata"], *kept["spec"], *kept["status"]}
-    assert requests(kept["spec"]).cpu_milli == 1000
+    kept = typed(made, Pod)
+    assert set(to_builtins(kept)["spec"]) == {"containers", "resourceClaims", "schedulingGates"}
+    assert to_builtins(kept.spec.containers) == ({"name": "main", "resources": {"requests": {"cpu": "1"}}},)
+    assert to_builtins(kept.status) == {"phase": "Pending"}
+    assert requests(kept.spec).cpu_milli == 1000
     assert list(claim_index(kept)) == ["team-a/aim-a"]

@@ -4,14 +4,16 @@ from api.v1beta1 import GPUNode
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Taint
+from controller.runtime.objects.metadata import Condition, ObjectMeta
+from controller.runtime.objects.node import Node, NodeStatus
 from controller.translate.node import gpus, host_view, modes
 from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
-from tests.builders.node import node_object
+from tests.builders.node import typed_node
 
 
 def test_what_a_node_says() -> None:
-    made = node_object(
+    made = typed_node(
         "worker-0",
         labels={"zone": "north"},
         taints=[{"key": "amd", "effect": "NoSchedule"}],
@@ -31,15 +33,15 @@ def test_what_a_node_says() -> None:
 
 
 def test_a_node_that_says_little_offers_nothing() -> None:
-    view = host_view({"metadata": {"name": "worker-0", "uid": "u"}})
+    view = host_view(Node(metadata=ObjectMeta(name="worker-0", uid="u")))
     assert (view.hostname, view.ready, view.unschedulable, view.taints) == (None, False, False, ())
     assert view.allocatable == Resources()
 
 
 @pytest.mark.parametrize("status", ["False", "Unknown"])
 def test_only_true_is_ready(status: str) -> None:
-    made = node_object()
-    made["status"]["conditions"] = [{"type": "MemoryPressure", "status": "True"}, {"type": "Ready", "status": status}]
+    conditions = (Condition(type="MemoryPressure", status="True"), Condition(type="Ready", status=status))
+    made = Node(metadata=ObjectMeta(name="worker-0"), status=NodeStatus(conditions=conditions))
     assert not host_view(made).ready
 
 

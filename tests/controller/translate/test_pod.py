@@ -3,8 +3,10 @@ from typing import Any
 import pytest
 
 from controller.placement.demand import Expression, Resources, Toleration
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod, PodSpec
 from controller.translate.pod import claim_name, constraints, pod_view, requests
-from tests.builders.pod import GATE, OPTED_IN, container, pod, template
+from tests.builders.pod import GATE, OPTED_IN, container, pod, pod_spec, typed_pod
 
 MI = 1 << 20
 
@@ -70,7 +72,7 @@ SUMS = [
 
 @pytest.mark.parametrize(("spec", "want_cpu"), SUMS)
 def test_what_the_scheduler_counts(spec: dict[str, Any], want_cpu: int) -> None:
-    found = requests(spec)
+    found = requests(typed(spec, PodSpec))
     assert (found.cpu_milli, found.pods) == (want_cpu, 1)
 
 
@@ -80,31 +82,30 @@ def test_cpu_and_memory_peak_apart() -> None:
         "containers": [asks("a", "1", "100Mi"), asks("b", "1", "100Mi")],
         "overhead": {"memory": "1Mi"},
     }
-    assert requests(spec) == Resources(3000, 201 * MI, 1)
+    assert requests(typed(spec, PodSpec)) == Resources(3000, 201 * MI, 1)
 
 
 @pytest.mark.parametrize(
     ("made", "want"),
     [
-        pytest.param(pod(), "aim-a", id="opted in, with a claim of ours"),
-        pytest.param(pod(claim=None), None, id="without a claim"),
-        pytest.param(pod(claim="theirs"), None, id="with a claim of somebody else"),
-        pytest.param(pod(annotations={}), None, id="not opted in"),
-        pytest.param(pod(annotations={"aim.amd.com/gpu-sharing": "false"}), None, id="opted out"),
+        pytest.param(typed_pod(), "aim-a", id="opted in, with a claim of ours"),
+        pytest.param(typed_pod(claim=None), None, id="without a claim"),
+        pytest.param(typed_pod(claim="theirs"), None, id="with a claim of somebody else"),
+        pytest.param(typed_pod(annotations={}), None, id="not opted in"),
+        pytest.param(typed_pod(annotations={"aim.amd.com/gpu-sharing": "false"}), None, id="opted out"),
     ],
 )
-def test_claim_name(made: dict[str, Any], want: str | None) -> None:
+def test_claim_name(made: Pod, want: str | None) -> None:
     assert claim_name(made) == want
 
 
 def test_a_claim_by_template_is_not_ours() -> None:
-    made = pod(claim=None)
-    made["spec"]["resourceClaims"] = [{"name": "aim-gpu", "resourceClaimTemplateName": "aim-template"}]
-    assert claim_name(made) is None
+    claims = [{"name": "aim-gpu", "resourceClaimTemplateName": "aim-template"}]
+    assert claim_name(typed_pod(claim=None, resourceClaims=claims)) is None
 
 
 def test_the_view_of_a_fresh_pod() -> None:
-    view = pod_view(pod(gates=["kueue.x-k8s.io/admission", GATE], priority=7))
+    view = pod_view(typed_pod(gates=["kueue.x-k8s.io/admission", GATE], priority=7))
     assert (view.namespace, view.name, view.uid) == ("team-a", "model-0", "uid-model-0")
     assert (view.gated, view.foreign_gates) == (True, ("kueue.x-k8s.io/admission",))
     assert (view.priority, view.node, view.phase, view.owner) == (7, None, "Pending", None)
@@ -116,20 +117,20 @@ def test_the_view_of_a_fresh_pod() -> None:
 
 @pytest.mark.parametrize(("phase", "want"), [("Running", False), ("Unknown", False), ("Failed", True)])
 def test_terminal_phases(phase: str, want: bool) -> None:
-    assert pod_view(pod(phase=phase)).terminal is want
+    assert pod_view(typed_pod(phase=phase)).terminal is want
 
 
 def test_the_owner_is_the_controller_alone() -> None:
     owners = [{"kind": "Thing", "name": "t", "uid": "1"}]
-    assert pod_view(pod(metadata={"ownerReferences": owners})).owner is None
+    assert pod_view(typed_pod(metadata={"ownerReferences": owners})).owner is None
     owners.append({"kind": "ReplicaSet", "name": "r", "uid": "2", "controller": True})  # type: ignore[dict-item]
-    assert pod_view(pod(metadata={"ownerReferences": owners})).owner == ("ReplicaSet", "r", "2")
+    assert pod_view(typed_pod(metadata={"ownerReferences": owners})).owner == ("ReplicaSet", "r", "2")
 
 
 def test_ready_and_deleting_are_read() -> None:
     made = pod(phase="Running", metadata={"deletionTimestamp": "2026-01-01T00:01:00Z"})
     made["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
-    view = pod_view(made)
+    view = pod_view(typed(made, Pod))
     assert (view.ready, view.deleting) == (True, True)
 
 
@@ -149,7 +150,7 @@ def test_constraints_carry_what_the_scheduler_checks() -> None:
     }
     tolerations = [{"operator": "Exists"}, {"key": "amd", "value": "x", "effect": "NoSchedule"}]
     spec = {"nodeSelector": {"b": "2", "a": "1"}, "affinity": affinity, "tolerations": tolerations}
-    found = constraints(template(asks("a", "1"), annotations=OPTED_IN, **spec))
+    found = constraints(pod_spec(asks("a", "1"), annotations=OPTED_IN, **spec))
     assert found.resources == Resources(1000, 0, 1)
     assert found.node_selector == (("a", "1"), ("b", "2"))
     assert found.tolerations == (Toleration("", "Exists"), Toleration("amd", "Equal", "x", "NoSchedule"))
@@ -159,4 +160,13 @@ def test_constraints_carry_what_the_scheduler_checks() -> None:
 
 def test_preferred_affinity_is_no_constraint() -> None:
     preferred = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}}
-    assert constraints(template(affinity=preferred)).affinity == ()
+    assert constraints(pod_spec(affinity=preferred)).affinity == ()
+
+
+def test_without_node_affinity_there_is_no_constraint() -> None:
+    assert constraints(pod_spec(affinity={"podAffinity": {}})).affinity == ()
+
+
+def test_a_pod_that_no_api_server_has_stored_has_no_view() -> None:
+    with pytest.raises(ValueError, match=r"pod team-a/model-0: metadata.creationTimestamp is missing"):
+        pod_view(typed_pod(metadata={"creationTimestamp": None}))

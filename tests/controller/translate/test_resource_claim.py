@@ -1,17 +1,23 @@
+import copy
+from typing import Any
+
 import pytest
 
-from controller.translate.resource_claim import AllocatedDevice, resource_claim_view
-from tests.builders.resource_claim import resource_claim
+from controller.binding.dra import Pin, claim_spec
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.resource_claim import ResourceClaim, ResourceClaimSpec
+from controller.translate.resource_claim import AllocatedDevice, pinned_as, resource_claim_view
+from tests.builders.resource_claim import resource_claim, typed_resource_claim
 
 
 def test_a_claim_that_waits() -> None:
-    view = resource_claim_view(resource_claim())
+    view = resource_claim_view(typed_resource_claim())
     assert (view.key, view.owner_uid, view.devices, view.allocated) == ("team-a/aim-a", "uid-model-0", (), False)
     assert not view.deleting
 
 
 def test_an_allocated_claim_names_its_devices() -> None:
-    view = resource_claim_view(resource_claim(device="gpu-0-128"))
+    view = resource_claim_view(typed_resource_claim(device="gpu-0-128"))
     assert (view.allocated, view.devices) == (True, (AllocatedDevice("worker-0", "gpu-0-128", False),))
 
 
@@ -22,8 +28,8 @@ def test_an_allocated_claim_names_its_devices() -> None:
         pytest.param({"admin": True}, (AllocatedDevice("worker-0", "gpu-0-128", True),), id="adminAccess is marked"),
     ],
 )
-def test_which_devices_count(fields: dict[str, object], want: tuple[AllocatedDevice, ...]) -> None:
-    view = resource_claim_view(resource_claim(device="gpu-0-128", **fields))  # type: ignore[arg-type]
+def test_which_devices_count(fields: dict[str, Any], want: tuple[AllocatedDevice, ...]) -> None:
+    view = resource_claim_view(typed_resource_claim(device="gpu-0-128", **fields))
     assert (view.allocated, view.devices) == (True, want)
 
 
@@ -31,11 +37,81 @@ def test_reserved_for_and_deletion_are_read() -> None:
     made = resource_claim(owner_uid=None)
     made["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     made["status"]["reservedFor"] = [{"resource": "pods", "uid": "u1"}, {"resource": "pods", "uid": "u2"}]
-    view = resource_claim_view(made)
+    view = resource_claim_view(typed(made, ResourceClaim))
     assert (view.owner_uid, view.deleting, view.reserved_for) == (None, True, ("u1", "u2"))
 
 
 def test_an_owner_that_is_not_the_controller_does_not_count() -> None:
     made = resource_claim()
     del made["metadata"]["ownerReferences"][0]["controller"]
-    assert resource_claim_view(made).owner_uid is None
+    assert resource_claim_view(typed(made, ResourceClaim)).owner_uid is None
+
+
+PIN = Pin("worker-0", "worker-0", "gpu-1-129", 129, "cpx_nps4")
+
+
+def written(**changes: Any) -> dict[str, Any]:
+    """The spec that we write, with `changes` to what it asks of its one device; None leaves a field out."""
+    spec = copy.deepcopy(claim_spec(PIN))
+    exactly = spec["devices"]["requests"][0]["exactly"] | changes
+    spec["devices"]["requests"][0]["exactly"] = {name: value for name, value in exactly.items() if value is not None}
+    return spec
+
+
+def beside(**fields: Any) -> dict[str, Any]:
+    """The spec that we write, with `fields` beside its request."""
+    return {"devices": written()["devices"] | fields}
+
+
+def ours(spec: dict[str, Any]) -> bool:
+    return pinned_as(typed(spec, ResourceClaimSpec), PIN)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(written(), id="as we write it"),
+        pytest.param(written(allocationMode=None, count=None), id="without what the API server defaults"),
+        pytest.param(written(adminAccess=False, tolerations=[]), id="with what means nothing said outright"),
+        pytest.param(beside(config=[], constraints=[]), id="with empty lists beside the request"),
+    ],
+)
+def test_a_claim_that_asks_for_what_we_wrote_is_ours(spec: dict[str, Any]) -> None:
+    assert ours(spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-2-130", 130, "cpx_nps4")), id="another device"),
+        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-1-129", 129, "spx_nps1")), id="another mode"),
+        pytest.param(written(adminAccess=True), id="adminAccess"),
+        pytest.param(written(count=2), id="two devices"),
+        pytest.param(written(allocationMode="All", count=None), id="all devices"),
+        pytest.param(written(allocationMode="All"), id="all devices, and one"),
+        pytest.param(written(deviceClassName="cpu.example"), id="another class"),
+        pytest.param(written(selectors=[]), id="no pin"),
+        pytest.param(written(selectors=written()["devices"]["requests"][0]["exactly"]["selectors"] * 2), id="two pins"),
+        pytest.param(written(selectors=[{}]), id="a selector of another kind"),
+        pytest.param(written(tolerations=[{"operator": "Exists"}]), id="device tolerations"),
+        pytest.param(written(capacity={"requests": {"memory": "1Gi"}}), id="a part of the device's capacity"),
+        pytest.param(written(derivedAttributes=[{"name": "a.example/b", "expression": "1"}]), id="derived attributes"),
+        pytest.param(beside(requests=written()["devices"]["requests"] * 2), id="two requests"),
+        pytest.param(beside(requests=[{"name": "gpu", "firstAvailable": []}]), id="no request that says how"),
+        pytest.param(
+            beside(requests=[{"name": "gpu", "firstAvailable": [{"name": "a", "deviceClassName": "gpu.amd.com"}]}]),
+            id="alternatives",
+        ),
+        pytest.param(
+            beside(requests=written()["devices"]["requests"] + [{"name": "b", "firstAvailable": [{"name": "a"}]}]),
+            id="alternatives beside the request",
+        ),
+        pytest.param(beside(config=[{"opaque": {"driver": "gpu.amd.com", "parameters": {}}}]), id="configuration"),
+        pytest.param(beside(config=[{}]), id="configuration that says nothing"),
+        pytest.param(beside(constraints=[{"matchAttribute": "a.example/b"}]), id="a constraint"),
+        pytest.param(beside(constraints=[{"requests": ["gpu"]}]), id="a constraint of a kind not known here"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+def test_what_we_did_not_write_is_told_apart(spec: dict[str, Any]) -> None:
+    assert not ours(spec)

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from api.group import ASSIGNED_PARTITION, ENGINE_ARGS, GATE, GPU_SHARING, MAX_MODEL_LEN, MODEL_ID
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod as StoredPod
 from controller.runtime.webhook.admission import AdmissionRequest
 from controller.translate.pod import claim_name
 from controller.translate.request import Problem
@@ -50,7 +52,7 @@ def test_an_opted_in_pod_is_gated_and_asks_for_its_claim() -> None:
     assert after["spec"]["schedulingGates"] == [{"name": GATE}]
     assert after["spec"]["resourceClaims"] == [{"name": "aim-gpu", "resourceClaimName": "aim-0000000000"}]
     assert holders(after) == ["main"]
-    assert claim_name(after) == "aim-0000000000"
+    assert claim_name(typed(after, StoredPod)) == "aim-0000000000"
 
 
 def test_the_environment_reads_what_binding_will_write() -> None:
@@ -182,7 +184,7 @@ def test_reinvoked_after_kserve_put_the_request_back_it_is_taken_off_again() -> 
 
 def test_two_pods_of_one_template_get_two_claims() -> None:
     gate = PodGate(numbered())
-    first, second = (claim_name(admit(template(), gate)) for _ in range(2))
+    first, second = (claim_name(typed(admit(template(), gate), StoredPod)) for _ in range(2))
     assert first != second
 
 

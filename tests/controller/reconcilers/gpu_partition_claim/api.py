@@ -6,6 +6,7 @@ from typing import Any
 
 from controller.runtime.client.errors import AlreadyExists, ApiError, Cause, Conflict, Invalid, NotFound, Unavailable
 from controller.runtime.client.resource import Resource
+from controller.runtime.objects.conversion import typed
 from tests.builders.json_patch import PatchFailed, apply_patch
 from tests.fakes.writes import merged
 
@@ -38,8 +39,9 @@ class InMemoryApi:
         """Every stored object of one kind."""
         return [obj for (plural, _, _), obj in self.objects.items() if plural == resource.plural]
 
-    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        return copy.deepcopy(self._found(resource, name, namespace))
+    async def get(self, resource: Resource, name: str, namespace: str | None = None, *, into: type[Any] = dict) -> Any:
+        found = self._found(resource, name, namespace)
+        return copy.deepcopy(found) if into is dict else typed(found, into)
 
     async def create(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
         metadata = obj["metadata"]

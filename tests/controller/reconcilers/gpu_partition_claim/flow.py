@@ -1,7 +1,7 @@
 """The claim flow on an API server in memory: an operator that can be killed and started again, and its watch."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 from opentelemetry.metrics import Counter
 
@@ -10,7 +10,6 @@ from controller.placement.scheduler import ModelScheduler
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.controller import ClaimReconciler
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
-from controller.runtime.cache.informer import Informer
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES, PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import ApiError
@@ -50,7 +49,6 @@ class Operator:
             operations=cast("Counter", counter),
         )
         self.reconciler = ClaimReconciler(self.context)
-        self._shown: dict[Informer, dict[str, dict[str, Any]]] = {}
 
     def show(self) -> None:
         """Every informer learns what is stored now, the nodes' agents being alive."""

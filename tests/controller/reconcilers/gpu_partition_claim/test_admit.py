@@ -5,14 +5,14 @@ from api.quantity import parse_quantity
 from api.v1beta1 import InferenceService
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, need_of
 from controller.translate.pod import PodView, pod_view
-from tests.builders.pod import pod
+from tests.builders.pod import typed_pod
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
 
 
 def view(**annotations: str) -> PodView:
     wishes = {f"aim.amd.com/{key.replace('_', '-')}": value for key, value in annotations.items()}
-    return pod_view(pod(annotations=SMALL | wishes))
+    return pod_view(typed_pod(annotations=SMALL | wishes))
 
 
 def test_a_need_is_the_sizing_of_what_was_asked() -> None:

@@ -1,5 +1,7 @@
 """Invariants 1 and 2 under arbitrary interleavings, each with a control that shows the check can fail."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -80,7 +82,7 @@ class Exclusive(RuleBasedStateMachine):
         """A new life of the operator: it lists, and every pending claim is submitted again."""
         self.fed = FedCluster(self.clock)
         self.cluster = self.fed.cluster
-        self.on_the_way: list[tuple[Informer, Object, bool]] = []
+        self.on_the_way: list[tuple[Informer[Any], Object, bool]] = []
         self.repairs: dict[str, Placed] = {}
         self.fed.listed(self.cluster.claims, *self.stored.values())
         self.fed.listed(self.cluster.resource_claims, *self.foreign.values())

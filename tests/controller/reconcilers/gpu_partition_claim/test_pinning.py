@@ -5,6 +5,9 @@ from controller.binding.dra import claim_spec
 from controller.reconcilers.gpu_partition_claim.pinning import Ensured, Opened, ensure_resource_claim, open_gate, pin_of
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import ApiError, NotFound
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.translate.pod import PodView, pod_view
 from controller.translate.resource_claim import resource_claim_view
 from tests.builders.claim import bound_claim, claim
@@ -26,7 +29,7 @@ OTHER_PIN = claim_spec(pin_of(GPUPartitionClaim.model_validate(bound_claim(index
 
 
 def stored_pod(api: InMemoryApi, **fields: object) -> PodView:
-    return pod_view(api.put(PODS, pod(**fields)))  # type: ignore[arg-type]
+    return pod_view(typed(api.put(PODS, pod(**fields)), Pod))  # type: ignore[arg-type]
 
 
 def test_the_pin_is_what_the_claim_got() -> None:
@@ -62,7 +65,7 @@ async def test_the_resource_claim_is_made_once(api: InMemoryApi, operator: Opera
 async def test_a_resource_claim_that_is_there(
     api: InMemoryApi, operator: Operator, present: dict[str, object], want: Ensured, want_kept: bool
 ) -> None:
-    seen = resource_claim_view(api.put(RESOURCE_CLAIMS, present))
+    seen = resource_claim_view(typed(api.put(RESOURCE_CLAIMS, present), ResourceClaim))
     assert await ensure_resource_claim(operator.context, CLAIM, stored_pod(api), seen) is want
     assert bool(api.of(RESOURCE_CLAIMS)) is want_kept
 
@@ -75,7 +78,7 @@ async def test_a_forged_claim_that_our_watch_does_not_show_yet_is_found_out(
 
 
 async def test_an_old_pin_is_removed_only_as_it_was_seen(api: InMemoryApi, operator: Operator) -> None:
-    seen = resource_claim_view(api.put(RESOURCE_CLAIMS, resource_claim(spec=OTHER_PIN)))
+    seen = resource_claim_view(typed(api.put(RESOURCE_CLAIMS, resource_claim(spec=OTHER_PIN)), ResourceClaim))
     api.put(RESOURCE_CLAIMS, resource_claim(spec=OTHER_PIN, device=device_name(0, 4)))  # allocated meanwhile
     with pytest.raises(ApiError, match="precondition failed"):
         await ensure_resource_claim(operator.context, CLAIM, stored_pod(api), seen)

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.placement.demand import Requirement
@@ -15,12 +16,15 @@ from controller.reconcilers.gpu_partition_claim.repair import (
     taken_by_other,
     unschedulable,
 )
+from controller.runtime.objects.metadata import Condition
+from controller.runtime.objects.pod import PodStatus
+from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.translate.resource_claim import resource_claim_view
 from tests.builders.claim import bound_claim
 from tests.builders.gpu import FOREIGN, GIB, OURS, full, gpu
 from tests.builders.node import node
-from tests.builders.pod import pod
-from tests.builders.resource_claim import resource_claim
+from tests.builders.pod import typed_pod
+from tests.builders.resource_claim import typed_resource_claim
 
 ROOM = Snapshot([node("worker-0", gpu(0, holders={0: FOREIGN, 1: OURS})), node("worker-1")])
 FULL = Snapshot([node("worker-0", full(0)), node("worker-1")])
@@ -65,14 +69,16 @@ def test_another_free_partition_of_the_same_node(snapshot: Snapshot) -> None:
 @pytest.mark.parametrize(
     ("other", "want"),
     [
-        pytest.param(resource_claim("theirs", device="gpu-0-128"), True, id="another claim holds it"),
-        pytest.param(resource_claim("aim-a", device="gpu-0-128"), False, id="it is our own"),
-        pytest.param(resource_claim("theirs", device="gpu-0-129"), False, id="another device"),
-        pytest.param(resource_claim("theirs", device="gpu-0-128", pool="worker-1"), False, id="of another node"),
-        pytest.param(resource_claim("theirs", device="gpu-0-128", admin=True), False, id="adminAccess takes nothing"),
+        pytest.param(typed_resource_claim("theirs", device="gpu-0-128"), True, id="another claim holds it"),
+        pytest.param(typed_resource_claim("aim-a", device="gpu-0-128"), False, id="it is our own"),
+        pytest.param(typed_resource_claim("theirs", device="gpu-0-129"), False, id="another device"),
+        pytest.param(typed_resource_claim("theirs", device="gpu-0-128", pool="worker-1"), False, id="of another node"),
+        pytest.param(
+            typed_resource_claim("theirs", device="gpu-0-128", admin=True), False, id="adminAccess takes nothing"
+        ),
     ],
 )
-def test_who_took_the_device(other: dict[str, object], want: bool) -> None:
+def test_who_took_the_device(other: ResourceClaim, want: bool) -> None:
     assert taken_by_other([resource_claim_view(other)], "team-a/aim-a", "worker-0", "gpu-0-128") is want
 
 
@@ -80,15 +86,22 @@ def test_who_took_the_device(other: dict[str, object], want: bool) -> None:
     ("condition", "want"),
     [
         pytest.param(None, False, id="nothing said yet"),
-        pytest.param({"status": "False", "reason": "Unschedulable"}, True, id="unschedulable"),
-        pytest.param({"status": "False", "reason": "SchedulingGated"}, False, id="gated"),
-        pytest.param({"status": "True"}, False, id="scheduled"),
+        pytest.param(("False", "Unschedulable"), True, id="unschedulable"),
+        pytest.param(("False", "SchedulingGated"), False, id="gated"),
+        pytest.param(("True", ""), False, id="scheduled"),
     ],
 )
-def test_the_schedulers_word(condition: dict[str, str] | None, want: bool) -> None:
-    made = pod()
-    made["status"]["conditions"] = [{"type": "PodScheduled", **condition}] if condition else []
+def test_the_schedulers_word(condition: tuple[str, str] | None, want: bool) -> None:
+    others = Condition(type="PodReadyToStartContainers", status="False", reason="Unschedulable")
+    said = [
+        Condition(type="PodScheduled", status=status, reason=reason) for status, reason in filter(None, [condition])
+    ]
+    made = replace(typed_pod(), status=PodStatus(conditions=(others, *said)))
     assert unschedulable(made) is want
+
+
+def test_of_a_pod_that_is_gone_the_scheduler_says_nothing() -> None:
+    assert not unschedulable(None)
 
 
 def test_a_pinned_pod_asks_nothing_more_of_its_node() -> None:

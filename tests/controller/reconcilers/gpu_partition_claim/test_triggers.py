@@ -1,47 +1,47 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from controller.reconcilers.gpu_partition_claim import triggers
 from controller.runtime.cache.store import EventType, StoreEvent
+from controller.runtime.manifest import AnyObject
 from controller.runtime.reconcile import Request
 from tests.builders.claim import bound_claim, claim
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
-from tests.builders.node import node_object
+from tests.builders.node import typed_node
 from tests.builders.plan import plan
-from tests.builders.pod import pod
+from tests.builders.pod import typed_pod
 from tests.builders.policy import policy_object
-from tests.builders.resource_claim import resource_claim
+from tests.builders.resource_claim import typed_resource_claim
 
-Object = dict[str, Any]
+T = TypeVar("T", bound=AnyObject)
 AIM_A = [Request("team-a", "aim-a")]
 
 
-def added(new: Object) -> StoreEvent:
+def added(new: T) -> StoreEvent[T]:
     return StoreEvent(EventType.ADDED, "k", None, new)
 
 
-def moved(old: Object, new: Object) -> StoreEvent:
+def moved(old: T, new: T) -> StoreEvent[T]:
     return StoreEvent(EventType.MODIFIED, "k", old, new)
 
 
-def gone(old: Object) -> StoreEvent:
+def gone(old: T) -> StoreEvent[T]:
     return StoreEvent(EventType.DELETED, "k", old, None)
 
 
 @pytest.mark.parametrize("event", [added, gone], ids=["added", "deleted"])
-def test_objects_lead_to_their_claim(event: Callable[[Object], StoreEvent]) -> None:
-    assert list(triggers.claim_of_pod(event(pod()))) == AIM_A
-    assert list(triggers.claim_of_pod(event(pod(claim=None)))) == []
-    assert list(triggers.claim_itself(event(claim()))) == AIM_A
-    assert list(triggers.claim_of_resource_claim(event(resource_claim()))) == AIM_A
-    assert list(triggers.claim_of_resource_claim(event(resource_claim("theirs")))) == []
+def test_objects_lead_to_their_claim(event: Callable[[Any], StoreEvent[Any]]) -> None:
+    assert list(triggers.claim_of_pod(event(typed_pod()))) == AIM_A
+    assert list(triggers.claim_of_pod(event(typed_pod(claim=None)))) == []
+    assert list(triggers.claim_of_resource_claim(event(typed_resource_claim()))) == AIM_A
+    assert list(triggers.claim_of_resource_claim(event(typed_resource_claim("theirs")))) == []
 
 
-RUNNING, ENDED = pod(node="worker-0", phase="Running"), pod(node="worker-0", phase="Failed")
-HELD, FREE = resource_claim(device="gpu-0-128"), resource_claim()
+RUNNING, ENDED = (typed_pod(node="worker-0", phase=phase) for phase in ("Running", "Failed"))
+HELD, FREE = typed_resource_claim(device="gpu-0-128"), typed_resource_claim()
 
 ROWS = [
     pytest.param(triggers.frees_device, gone(HELD), True, id="an allocated ResourceClaim goes"),
@@ -57,13 +57,13 @@ ROWS = [
     pytest.param(triggers.frees_node, moved(RUNNING, ENDED), True, id="a running pod ends"),
     pytest.param(triggers.frees_node, moved(ENDED, ENDED), False, id="an ended pod changes"),
     pytest.param(triggers.frees_node, moved(RUNNING, RUNNING), False, id="a running pod changes"),
-    pytest.param(triggers.frees_node, gone(pod()), False, id="a pod without a node goes"),
+    pytest.param(triggers.frees_node, gone(typed_pod()), False, id="a pod without a node goes"),
     pytest.param(triggers.frees_node, added(RUNNING), False, id="a pod comes"),
-    pytest.param(triggers.node_differs, added(node_object()), True, id="a node comes"),
-    pytest.param(triggers.node_differs, gone(node_object()), True, id="a node goes"),
-    pytest.param(triggers.node_differs, moved(node_object(), node_object(version="2")), False, id="its status beats"),
-    pytest.param(triggers.node_differs, moved(node_object(), node_object(unschedulable=True)), True, id="cordoned"),
-    pytest.param(triggers.node_differs, moved(node_object(ready=False), node_object()), True, id="Ready again"),
+    pytest.param(triggers.node_differs, added(typed_node()), True, id="a node comes"),
+    pytest.param(triggers.node_differs, gone(typed_node()), True, id="a node goes"),
+    pytest.param(triggers.node_differs, moved(typed_node(), typed_node(version="2")), False, id="its status beats"),
+    pytest.param(triggers.node_differs, moved(typed_node(), typed_node(unschedulable=True)), True, id="cordoned"),
+    pytest.param(triggers.node_differs, moved(typed_node(ready=False), typed_node()), True, id="Ready again"),
     pytest.param(triggers.inventory_differs, added(gpu_node()), True, id="an inventory comes"),
     pytest.param(triggers.inventory_differs, moved(gpu_node(), gpu_node(version="2")), False, id="the same inventory"),
     pytest.param(
@@ -80,7 +80,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("trigger", "event", "want"), ROWS)
-def test_which_changes_could_help(trigger: Callable[[StoreEvent], bool], event: StoreEvent, want: bool) -> None:
+def test_which_changes_could_help(
+    trigger: Callable[[StoreEvent[Any]], bool], event: StoreEvent[Any], want: bool
+) -> None:
     assert trigger(event) is want
 
 
@@ -90,7 +92,7 @@ def test_which_changes_could_help(trigger: Callable[[StoreEvent], bool], event: 
     ids=["the same labels", "another value", "the first labels"],
 )
 def test_labels_of_a_namespace(old: object, new: object, want: bool) -> None:
-    def namespace(labels: object) -> Object:
+    def namespace(labels: object) -> dict[str, Any]:
         return {"metadata": {"name": "team-a"} | ({"labels": labels} if labels else {})}
 
     assert triggers.labels_differ(moved(namespace(old), namespace(new))) is want
