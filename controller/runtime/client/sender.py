@@ -61,18 +61,21 @@ class Sender:
         if self._limiter is not None:
             await self._limiter.wait()
         started = self._clock.monotonic()
-        opened = False
+        has_begun = False
+
+        def begun(status: int) -> None:
+            nonlocal has_begun
+            has_begun = True
+            self._observe(request, status, started)
+
         credential = await self._identify()
         try:
-            async with aclosing(self.transport.stream(request)) as pieces:
+            async with aclosing(self.transport.stream(request, begun)) as pieces:
                 async for piece in pieces:
-                    if not opened:
-                        opened = True
-                        self._observe(request, 200, started)
                     yield piece
         except ApiError as error:
-            if not opened:
-                self._failed(request, error, started)
+            if not has_begun:
+                self._observe(request, error.status, started)
             if isinstance(error, Unauthorized):
                 self._refused(credential)
             raise

@@ -162,10 +162,11 @@ class Transport:
                 raise
             raise _timeout(request) from error
 
-    async def stream(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
+    async def stream(self, request: HttpRequest, begun: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
         """Pieces of a 2xx answer as they come, until the server ends it. Needs no slot.
 
-        `request.timeout` bounds the whole stream. Raises as `send` does. Close the iterator when leaving early.
+        `begun` is called with the status as soon as a 2xx answer begins, before anything is in it. `request.timeout`
+        bounds the whole stream. Raises as `send` does. Close the iterator when leaving early.
         """
         deadline = asyncio.get_running_loop().time() + request.timeout
         answer: aiohttp.ClientResponse | None = None
@@ -174,6 +175,7 @@ class Transport:
                 answer = await self._request(request)
                 if not 200 <= answer.status < 300:
                     raise error_of_answer(answer.status, await answer.read(), answer.headers)
+            begun(answer.status)
             while piece := await self._read(answer, deadline):
                 yield piece
         except (OSError, aiohttp.ClientError) as error:
