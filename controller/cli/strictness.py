@@ -43,7 +43,7 @@ def check_quantities(document: Document, spec: Json, path: str) -> None:
     """
     for place, value in _quantities(spec, path):
         try:
-            memory_bytes(value)
+            memory_bytes(str(value))
         except ValueError as error:
             field = f"{document.kind} {document.name}: {place}"
             raise BadInput(document.file, field, value, "is no quantity", "write e.g. 500m, 2 or 4Gi") from error

@@ -318,6 +318,11 @@ PARTITION = "spec.gpuSharing.partition"
             id="bad quantity in a pod",
         ),
         pytest.param(
+            with_request({"amount": 2}),
+            ("spec.containers.0.resources.requests.cpu: {'amount': 2}", "write e.g. 500m"),
+            id="an object where a quantity belongs",
+        ),
+        pytest.param(
             service("a", predictor={"containers": [{"name": "a", "resources": {"limits": {"memory": "1 GB"}}}]}),
             ("spec.predictor.containers.0.resources.limits.memory: '1 GB'", "4Gi"),
             id="bad quantity in a service's container",
