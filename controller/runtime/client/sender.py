@@ -75,7 +75,7 @@ class Sender:
                     yield piece
         except ApiError as error:
             if not has_begun:
-                self._observe(request, error.status, started)
+                self._failed(request, error, started)
             if isinstance(error, Unauthorized):
                 self._refused(credential)
             raise
