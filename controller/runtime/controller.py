@@ -21,7 +21,7 @@ from controller.runtime.reconcile import ReconcileFunction, Request
 from controller.runtime.reconcile_id import IdSource, uuid_source
 from controller.runtime.reconcile_timeout import TimeLimit, TimeLimits
 from controller.runtime.reconciler import Reconciler
-from controller.runtime.source import NORMAL, Mapping, Source, controller_owner, handler_of, itself
+from controller.runtime.source import NORMAL, EventMapping, Source, controller_owner, handler_of, itself
 from controller.runtime.workqueue.queue import AsyncWorkQueue
 from controller.runtime.workqueue.statistics import QueuedItem
 
@@ -86,7 +86,12 @@ class Controller:
         self.watches(informer, controller_owner(owner), predicates, on_resync=on_resync)
 
     def watches(
-        self, informer: Source, map_event: Mapping, predicates: Sequence[Predicate] = (), *, on_resync: bool = False
+        self,
+        informer: Source,
+        map_event: EventMapping,
+        predicates: Sequence[Predicate] = (),
+        *,
+        on_resync: bool = False,
     ) -> None:
         """Reconcile what `map_event` answers to an event: requests, or (request, priority). Else as `for_`.
 

@@ -6,21 +6,21 @@ Those named `..._changed` answer for updates only: a creation or deletion always
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import AnyObject, annotations_of, generation_of, labels_of, version_of
 
-Predicate: TypeAlias = Callable[[StoreEvent], bool]
+Predicate: TypeAlias = Callable[[StoreEvent[Any]], bool]
 """True: reconcile. Must be quick, look at the event alone, and change nothing."""
 
 
-def resource_version_changed(event: StoreEvent) -> bool:
+def resource_version_changed(event: StoreEvent[Any]) -> bool:
     """The object differs in anything at all; a resync's repetition does not."""
     return _differs(event, version_of)
 
 
-def generation_changed(event: StoreEvent) -> bool:
+def generation_changed(event: StoreEvent[Any]) -> bool:
     """The desired state differs: metadata (except deletion) and status do not count.
 
     Only of use for kinds whose generation the server counts: custom resources with a status subresource, and
@@ -29,12 +29,12 @@ def generation_changed(event: StoreEvent) -> bool:
     return _differs(event, generation_of)
 
 
-def labels_changed(event: StoreEvent) -> bool:
+def labels_changed(event: StoreEvent[Any]) -> bool:
     """A label was added, removed or got another value."""
     return _differs(event, labels_of)
 
 
-def annotations_changed(event: StoreEvent) -> bool:
+def annotations_changed(event: StoreEvent[Any]) -> bool:
     """An annotation was added, removed or got another value."""
     return _differs(event, annotations_of)
 
@@ -54,6 +54,6 @@ def negated(predicate: Predicate) -> Predicate:
     return lambda event: not predicate(event)
 
 
-def _differs(event: StoreEvent, value_of: Callable[[AnyObject], object]) -> bool:
+def _differs(event: StoreEvent[Any], value_of: Callable[[AnyObject], object]) -> bool:
     old, new = event.old, event.new
     return old is None or new is None or value_of(old) != value_of(new)

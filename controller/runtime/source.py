@@ -4,7 +4,7 @@ A source's handler runs in the event loop for every event of its informer, so it
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.client.resource import Resource
@@ -18,8 +18,8 @@ NORMAL = 0
 LOW = -100
 """The priority of what may not need a reconcile at all: objects of the first list, repetitions of a resync."""
 
-Handler: TypeAlias = Callable[[StoreEvent], None]
-Mapping: TypeAlias = Callable[[StoreEvent], Iterable[Request | tuple[Request, int]]]
+Handler: TypeAlias = Callable[[StoreEvent[Any]], None]
+EventMapping: TypeAlias = Callable[[StoreEvent[Any]], Iterable[Request | tuple[Request, int]]]
 """The requests that an event calls for, each alone or with a priority of its own."""
 
 
@@ -35,19 +35,19 @@ class Source(Protocol):
         ...
 
 
-def itself(event: StoreEvent) -> tuple[Request]:
+def itself(event: StoreEvent[Any]) -> tuple[Request]:
     """The object of the event."""
     return (Request.of(event.key),)
 
 
-def controller_owner(owner: Resource) -> Mapping:
+def controller_owner(owner: Resource) -> EventMapping:
     """The object of kind `owner` that manages the event's object: its owner reference with `controller: true`.
 
     The group must match and the version need not: a reference keeps the version it was written with. An update
     that changed the owner concerns both.
     """
 
-    def owners(event: StoreEvent) -> Iterable[Request]:
+    def owners(event: StoreEvent[Any]) -> Iterable[Request]:
         found = [_owner_of(obj, owner, event.key) for obj in (event.new, event.old) if obj is not None]
         return dict.fromkeys(request for request in found if request is not None)
 
@@ -65,7 +65,7 @@ def _owner_of(obj: AnyObject, owner: Resource, key: str) -> Request | None:
 
 
 def handler_of(
-    map_event: Mapping, predicates: Sequence[Predicate], add: Callable[[Request, int], None], *, on_resync: bool
+    map_event: EventMapping, predicates: Sequence[Predicate], add: Callable[[Request, int], None], *, on_resync: bool
 ) -> Handler:
     """A handler that adds what `map_event` answers to each event that all `predicates` let pass.
 
@@ -73,7 +73,7 @@ def handler_of(
     """
     checks = tuple(predicates)
 
-    def handle(event: StoreEvent) -> None:
+    def handle(event: StoreEvent[Any]) -> None:
         repeated = _repeats(event)
         if repeated and not on_resync:
             return
@@ -90,9 +90,10 @@ def handler_of(
     return handle
 
 
-def _repeats(event: StoreEvent) -> bool:
+def _repeats(event: StoreEvent[Any]) -> bool:
     old, new = event.old, event.new
     if old is None or new is None:
         return False
-    # An object without a version (there are none on a real server) can only be told by its identity.
-    return old is new or (version_of(old) == version_of(new) != "")
+    # An object without a version (there are none on a real server) can only be told by its identity, and an equal
+    # version is no proof: after a restored etcd it comes again with other content.
+    return old is new or (version_of(old) == version_of(new) != "" and old == new)

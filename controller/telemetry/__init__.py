@@ -1,7 +1,7 @@
-"""Telemetry: every metric's name once, the SDK behind them, and logs.
+"""Telemetry: every metric's name once, the SDK behind metrics and spans, and logs.
 
-In: measurements. Out: Prometheus text through OpenTelemetry's exporter. Rooms take instruments as arguments, so that a
-test reads its own.
+In: measurements, spans, log lines. Out: Prometheus text through OpenTelemetry's exporter, OTLP where a collector is
+named, lines on stderr. Rooms take instruments and tracers as arguments, so that a test reads its own.
 
     >>> from controller.telemetry.metrics import Metrics
     >>> metrics = Metrics("operator")

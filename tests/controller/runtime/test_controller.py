@@ -16,6 +16,7 @@ from controller.runtime.client.core import PODS
 from controller.runtime.controller import Controller
 from controller.runtime.outcome import Outcome
 from controller.runtime.reconcile import Request, Result, TerminalError
+from controller.runtime.source import Handler
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.clock import LoopClock, SkippingClock
 
@@ -294,7 +295,7 @@ async def test_events_become_requests(api: FakeApiServer, client: Client) -> Non
     seen: list[tuple[Request, EventType | None]] = []
     kinds: dict[str, EventType] = {}
 
-    def map_event(event: StoreEvent) -> list[Request]:
+    def map_event(event: StoreEvent[Any]) -> list[Request]:
         kinds[event.key] = event.type
         return [Request.of(event.key)]
 
@@ -332,3 +333,35 @@ async def _until(condition: Callable[[], bool]) -> None:
 def test_options_that_make_no_sense(options: dict[str, Any], want: str) -> None:
     with pytest.raises(ValueError, match=want):
         Controller("x", Script(), **options)
+
+
+@pytest.mark.looptime
+async def test_a_live_change_overtakes_a_backlog_of_initial_objects() -> None:
+    class Objects:
+        """A source of 10,000 objects that were there before."""
+
+        def add_handler(self, handler: Handler) -> None:
+            self.tell = handler
+            for number in range(10_000):
+                handler(event(EventType.ADDED, number, None, "1"))
+
+        async def wait_synced(self, timeout: float) -> None:
+            pass
+
+    def event(kind: EventType, number: int, old: str | None, new: str) -> StoreEvent[Any]:
+        before, after = ({"metadata": {"resourceVersion": version}} if version else None for version in (old, new))
+        return StoreEvent(kind, f"ns/{number}", before, after, initial=old is None)
+
+    script, objects = Script(0.01), Objects()
+    async with running(script, workers=4) as controller:
+        controller.for_(objects)
+        await asyncio.sleep(1)
+        for number in (9_999, 0):
+            objects.tell(event(EventType.MODIFIED, number, "1", "2"))
+        changed = asyncio.get_running_loop().time()
+        await asyncio.sleep(30)
+    started = {name: [when for ran, when in script.runs if ran == name] for name in ("0", "9999")}
+    assert len(started["9999"]) == 1  # its first and its changed state in one
+    assert len(started["0"]) == 2
+    assert all(times[-1] - changed <= 0.011 for times in started.values())
+    assert len(script.runs) == 10_001

@@ -125,6 +125,23 @@ async def test_shut_down_releases_everybody() -> None:
     assert elapsed() < 1
 
 
+async def test_draining_ends_getters_when_the_last_item_is_given_out() -> None:
+    queue: AsyncWorkQueue[str] = AsyncWorkQueue(LoopClock())
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(queue.run())
+        getting = [tasks.create_task(queue.get()) for _ in range(3)]
+        queue.shut_down(drain=True)
+        await settle()
+        assert not any(task.done() for task in getting)
+        queue.done("a")
+        await settle()
+        queue.done("a")
+    assert sorted(str(task.result()) for task in getting) == ["None", "None", "a"]
+
+
 async def test_time_is_the_clocks() -> None:
     clock = FakeClock()
     queue: AsyncWorkQueue[str] = AsyncWorkQueue(clock)
