@@ -1,22 +1,38 @@
 """Informers: projection, handlers, late handlers, sync."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+import math
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
+from controller.runtime.cache import collector
 from controller.runtime.cache.informer import CacheNotSynced, Informer
-from controller.runtime.cache.store import StoreEvent
+from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES, PODS
+from controller.runtime.manifest import Manifest
+from controller.runtime.objects.node import Node, NodeSpec
 from tests.controller.runtime.conftest import Eventually
 from tests.fakes import faults
-from tests.fakes.api_server import FakeApiServer
+from tests.fakes.api_server import Answer, FakeApiServer, initial_events_end
+from tests.fakes.clock import SkippingClock
+
+
+class Quiet:
+    """A client of an empty collection: its watches never end."""
+
+    async def watch(self, *_: Any, **__: Any) -> AsyncGenerator[tuple[str, Manifest], None]:
+        yield "BOOKMARK", initial_events_end(NODES, 100)
+        await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def running(informer: Informer) -> AsyncIterator[None]:
+async def running(informer: Informer[Any]) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(informer.run())
         await informer.wait_synced(5)
@@ -33,12 +49,38 @@ async def test_managed_fields_are_dropped_unless_projected(api: FakeApiServer, c
         assert (named.store.get("a") or {})["short"] is True
 
 
+async def test_typed_objects_are_stored_and_told(api: FakeApiServer, client: Client, eventually: Eventually) -> None:
+    told: list[StoreEvent[Node]] = []
+    nodes = Informer(client, NODES, into=Node, indexes={"label": lambda node: node.metadata.labels})
+    nodes.add_handler(told.append)
+    api.put(NODES, {"metadata": {"name": "a", "labels": {"gpu": "yes"}}})
+    async with running(nodes):
+        api.remove(NODES, "a")
+        await eventually(lambda: len(told) == 2)
+    assert [(event.type, type(event.object), event.object.metadata.name) for event in told] == [
+        (EventType.ADDED, Node, "a"),
+        (EventType.DELETED, Node, "a"),
+    ]
+
+
+@pytest.mark.parametrize("streaming", [pytest.param(True, id="streaming"), pytest.param(False, id="paged")])
+async def test_a_projection_of_structs(api: FakeApiServer, client: Client, streaming: bool) -> None:
+    api.streaming_lists = streaming
+    api.put(NODES, {"metadata": {"name": "a"}, "spec": {"providerID": "x", "unschedulable": True}})
+    nodes = Informer(client, NODES, into=Node, project=lambda node: replace(node, spec=NodeSpec(unschedulable=True)))
+    async with running(nodes):
+        held = nodes.store.get("a")
+    assert held is not None
+    assert (held.metadata.name, held.spec) == ("a", NodeSpec(unschedulable=True))
+
+
 async def test_a_namespace_and_selectors_reach_list_and_watch(
     api: FakeApiServer, client: Client, eventually: Eventually
 ) -> None:
     informer = Informer(client, PODS, namespace="n", label_selector="a=b", field_selector="c=d")
+    api.streaming_lists = False
     async with running(informer):
-        await eventually(lambda: api.count("watch") == 1)
+        await eventually(lambda: api.count("watch") == 2)
     assert {seen.path for seen in api.seen} == {"/api/v1/namespaces/n/pods"}
     assert all((seen.query["labelSelector"], seen.query["fieldSelector"]) == ("a=b", "c=d") for seen in api.seen)
 
@@ -78,6 +120,86 @@ async def test_a_handler_that_raises_stops_nobody(api: FakeApiServer, client: Cl
         api.put(NODES, {"metadata": {"name": "a"}})
         await eventually(lambda: seen)
     assert informer.statistics().handler_failures == 1
+
+
+async def test_a_resync_tells_handlers_what_they_know(
+    api: FakeApiServer, client: Client, eventually: Eventually
+) -> None:
+    told: list[StoreEvent] = []
+    api.put(NODES, {"metadata": {"name": "a"}})
+    informer = Informer(client, NODES, resync_seconds=0.02)
+    informer.add_handler(told.append)
+    async with running(informer):
+        await eventually(lambda: informer.statistics().resyncs >= 2)
+    held = informer.store.get("a")
+    assert told[1:3] == [StoreEvent(EventType.MODIFIED, "a", held, held, unchanged=True)] * 2
+    assert (told[1].old is told[1].new, api.count("stream"), api.count("list")) == (True, 1, 0)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("seconds", "earliest", "latest"),
+    [
+        pytest.param({}, 9 * 3600, 11 * 3600, id="every ten hours, a tenth more or less"),
+        pytest.param({"resync_seconds": 100.0}, 90, 110, id="as often as asked for"),
+        pytest.param({"resync_seconds": 0.0}, math.inf, math.inf, id="never"),
+    ],
+)
+async def test_when_a_resync_comes(seconds: Any, earliest: float, latest: float) -> None:
+    informer = Informer(cast("Client", Quiet()), NODES, **seconds)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(informer.run())
+        await asyncio.sleep(min(earliest, 1e6) - 1)
+        assert informer.statistics().resyncs == 0
+        if latest < math.inf:
+            await asyncio.sleep(latest - earliest + 2)
+            assert informer.statistics().resyncs == 1
+        task.cancel()
+
+
+async def test_no_resync_after_the_end(api: FakeApiServer, client: Client) -> None:
+    informer = Informer(client, NODES, resync_seconds=0.01)
+    async with running(informer):
+        pass
+    before = informer.statistics().resyncs
+    await asyncio.sleep(0.03)
+    assert informer.statistics().resyncs == before
+
+
+async def test_a_big_first_list_is_frozen(api: FakeApiServer, client: Client) -> None:
+    for number in range(collector.BIG_LIST_OBJECTS):
+        api.put(NODES, {"metadata": {"name": f"n{number}"}, "spec": {"taints": [{"key": "k"}]}})
+    gc.unfreeze()
+    try:
+        async with running(Informer(client, NODES)):
+            assert gc.get_freeze_count() > collector.BIG_LIST_OBJECTS
+            assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize("fault", [faults.cut(), faults.html(502), faults.events(), faults.gone_in_stream()])
+async def test_the_collector_is_on_after_a_failed_stream(
+    api: FakeApiServer, client: Client, clock: SkippingClock, fault: Answer
+) -> None:
+    api.play(fault, on="stream")
+    async with running(Informer(client, NODES, clock=clock)):
+        assert gc.isenabled()
+
+
+async def test_an_unchanged_relist_tells_handlers_nothing(
+    api: FakeApiServer, client: Client, clock: SkippingClock, eventually: Eventually
+) -> None:
+    told: list[StoreEvent] = []
+    api.put(NODES, {"metadata": {"name": "a"}})
+    informer = Informer(client, NODES, clock=clock)
+    informer.add_handler(told.append)
+    async with running(informer):
+        api.compact(NODES)
+        await api.stop()
+        await api.start()
+        await eventually(lambda: informer.statistics().reflection.streams == 2)
+    assert [event.type for event in told] == [EventType.ADDED]
 
 
 async def test_not_synced_says_why(api: FakeApiServer, client: Client) -> None:

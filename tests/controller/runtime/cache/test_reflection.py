@@ -134,8 +134,16 @@ def test_a_stream_that_ends_too_soon_is_followed_by_pages_once(streaming: Reflec
     assert streaming.phase is Phase.STREAMING
 
 
-def test_half_a_stream_is_worth_nothing(streaming: Reflection) -> None:
-    step(streaming, WatchOpened(), EventSeen("ADDED", obj("gone", 5)), Failed(Failure.UNREACHABLE))
+@pytest.mark.parametrize(
+    "cut",
+    [
+        pytest.param([Failed(Failure.UNREACHABLE)], id="unreachable"),
+        pytest.param([Failed(Failure.STALLED), Failed(Failure.OTHER)], id="stalled, and no pages either"),
+        pytest.param([WatchEnded(), Failed(Failure.OTHER)], id="ended, and no pages either"),
+    ],
+)
+def test_half_a_stream_is_worth_nothing(streaming: Reflection, cut: list[Report[Manifest]]) -> None:
+    step(streaming, WatchOpened(), EventSeen("ADDED", obj("gone", 5)), *cut)
     assert step(streaming, WatchOpened(), EventSeen("ADDED", obj("a", 9)), END)[-1] == Replaced([obj("a", 9)])
 
 

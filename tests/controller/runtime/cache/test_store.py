@@ -4,6 +4,8 @@ import pytest
 
 from controller.runtime.cache.store import EventType, Store, StoreEvent
 from controller.runtime.manifest import Manifest
+from controller.runtime.objects.metadata import ObjectMeta
+from controller.runtime.objects.pod import Pod, PodSpec
 
 ADDED, MODIFIED, DELETED = EventType.ADDED, EventType.MODIFIED, EventType.DELETED
 
@@ -34,6 +36,19 @@ def test_the_same_version_again_is_no_event(store: Store) -> None:
     store.apply(obj("p", 1))
     assert store.apply(obj("p", 1)) == []
     assert store.statistics().unchanged == 1
+
+
+def test_the_same_version_with_other_content_is_an_event(store: Store) -> None:
+    store.apply(obj("p", 1, node="a"))
+    assert [event.type for event in store.replace([obj("p", 1, node="b")])] == [MODIFIED]
+    assert names(store.by_index("node", "b")) == ["p"]
+
+
+def test_what_did_not_change_stays_the_same_object(store: Store) -> None:
+    first = obj("p", 1)
+    store.apply(first)
+    store.replace([obj("p", 1)])
+    assert store.get("ns/p") is first
 
 
 def test_a_version_that_went_back_is_an_event(store: Store) -> None:
@@ -71,6 +86,37 @@ def test_replace_emits_the_deletes_that_were_missed(store: Store) -> None:
     ]
 
 
+def test_a_snapshot_never_changes(store: Store) -> None:
+    store.apply(obj("p"))
+    store.apply(obj("q"))
+    taken = store.snapshot()
+    store.apply(obj("p", 2))
+    store.remove(obj("q", 2))
+    assert dict(taken) == {"ns/p": obj("p"), "ns/q": obj("q")}
+    assert dict(store.snapshot()) == {"ns/p": obj("p", 2)}
+    with pytest.raises(TypeError):
+        taken["ns/q"] = obj("q")  # type: ignore[index]
+
+
+def test_snapshots_cost_one_copy_a_change_at_most(store: Store) -> None:
+    store.apply(obj("p"))
+    assert store.snapshot() is store.snapshot()
+    store.apply(obj("q"))
+    store.apply(obj("r"))
+    store.apply(obj("r"))
+    assert store.statistics().copies == 1
+
+
+def test_typed_objects() -> None:
+    store: Store[Pod] = Store({"node": lambda pod: [pod.spec.node_name]})
+    pods = [
+        Pod(metadata=ObjectMeta(name="p", resource_version=str(n)), spec=PodSpec(node_name=f"n{n}")) for n in (1, 2)
+    ]
+    assert [event.type for pod in pods for event in store.apply(pod)] == [ADDED, MODIFIED]
+    assert store.by_index("node", "n2") == [pods[1]]
+    assert [(event.type, event.object) for event in store.replace([])] == [(DELETED, pods[1])]
+
+
 def test_an_index_follows_its_objects(store: Store) -> None:
     store.apply(obj("p", 1, node="a"))
     store.apply(obj("q", 1, node="a"))
@@ -99,4 +145,4 @@ def test_statistics(store: Store) -> None:
     store.remove(obj("q", 2))
     found = store.statistics()
     assert (found.objects, found.added, found.modified, found.deleted) == (1, 2, 1, 1)
-    assert found.index_values == {"node": 1}
+    assert (found.unchanged, found.copies, found.index_values) == (0, 0, {"node": 1})

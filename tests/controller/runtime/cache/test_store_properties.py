@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.runtime.cache.store import EventType, Store, StoreEvent
+from controller.runtime.cache.store import Store
 from controller.runtime.manifest import Manifest
+from tests.controller.runtime.cache.following import follow
 
 
 @st.composite
@@ -27,24 +28,17 @@ steps = st.lists(
 )
 
 
-def follow(mirror: dict[str, Manifest], event: StoreEvent) -> None:
-    """What a handler that believes every event would hold."""
-    if event.type is EventType.DELETED:
-        del mirror[event.key]
-    else:
-        assert event.new is not None
-        assert (event.key in mirror) is (event.type is EventType.MODIFIED)
-        mirror[event.key] = event.new
-
-
 @given(steps)
 def test_a_handler_that_follows_the_events_holds_the_store(taken: list[tuple[str, object]]) -> None:
-    store = Store({"label": lambda obj: obj["labels"]})
+    store: Store[Manifest] = Store({"label": lambda obj: obj["labels"]})
     mirror: dict[str, Manifest] = {}
+    snapshots = []
     for method, argument in taken:
         for event in getattr(store, method)(argument):
             follow(mirror, event)
+        snapshots.append((store.snapshot(), dict(mirror)))
         assert mirror == {key: store.get(key) for key in store.keys()}  # noqa: SIM118 - a store is no mapping
         for value in "xyz":
             want = sorted(obj["metadata"]["name"] for obj in store.values() if value in obj["labels"])
             assert sorted(obj["metadata"]["name"] for obj in store.by_index("label", value)) == want
+    assert all(dict(snapshot) == was for snapshot, was in snapshots)
