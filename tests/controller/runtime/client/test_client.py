@@ -1,16 +1,18 @@
 """Verbs, paging, watching, retries and faults, over real sockets against the fake API server."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 
 from controller.runtime.client import reader
 from controller.runtime.client.client import Client
-from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.configuration import ClientConfiguration, ExecPlugin, Impersonation
 from controller.runtime.client.core import NODES, PODS
 from controller.runtime.client.errors import (
     AlreadyExists,
@@ -24,9 +26,17 @@ from controller.runtime.client.errors import (
     Unavailable,
 )
 from controller.runtime.manifest import Manifest
+from controller.runtime.objects.metadata import PartialObject
+from controller.runtime.objects.pod import Pod
 from tests.fakes import faults
 from tests.fakes.api_server import Answer, FakeApiServer
 from tests.fakes.clock import SkippingClock
+
+EXEC = "client.authentication.k8s.io/v1"
+
+
+def remove(path: Path) -> None:
+    path.unlink()
 
 
 def pod(name: str, **spec: object) -> Manifest:
@@ -56,6 +66,38 @@ async def test_a_stale_replace_is_a_conflict_and_a_taken_name_is_not(client: Cli
 async def test_create_in_a_given_namespace_as_a_dry_run(client: Client, api: FakeApiServer) -> None:
     await client.create(PODS, {"metadata": {"name": "a"}}, "other", dry_run=True)
     assert (api.seen[-1].path, api.seen[-1].query) == ("/api/v1/namespaces/other/pods", {"dryRun": "All"})
+
+
+Write = Callable[[Client], Awaitable[object]]
+
+
+async def nothing(_: web.Request) -> web.StreamResponse:
+    """An empty object, whatever was asked."""
+    return web.json_response({})
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda c: c.create(PODS, pod("b"), dry_run=True), id="create"),
+        pytest.param(lambda c: c.replace(PODS, pod("a"), dry_run=True), id="replace"),
+        pytest.param(lambda c: c.delete(PODS, "a", "default", dry_run=True), id="delete"),
+        pytest.param(lambda c: c.evict("a", "default", dry_run=True), id="evict"),
+        pytest.param(lambda c: c.merge_patch(PODS, "a", {}, "default", dry_run=True), id="merge patch"),
+        pytest.param(lambda c: c.json_patch(PODS, "a", [], "default", dry_run=True), id="JSON patch"),
+        pytest.param(lambda c: c.apply(PODS, pod("a"), field_manager="us", dry_run=True), id="apply"),
+    ],
+)
+async def test_every_write_can_be_a_dry_run(client: Client, api: FakeApiServer, write: Write) -> None:
+    api.put(PODS, pod("a"))
+    api.play(nothing, on="any")
+    await write(client)
+    assert api.seen[-1].query["dryRun"] == "All"
+
+
+async def test_create_of_a_subresource(client: Client, api: FakeApiServer) -> None:
+    await client.create(PODS, {"kind": "Binding"}, "default", name="a", subresource="binding")
+    assert (api.seen[-1].path, api.seen[-1].body) == (f"{PODS.path('default', 'a')}/binding", b'{"kind":"Binding"}')
 
 
 async def test_create_without_any_namespace_names_the_object(client: Client) -> None:
@@ -132,10 +174,35 @@ async def test_watch_brings_events_until_the_server_ends_it(client: Client, api:
     assert api.seen[-1].query["allowWatchBookmarks"] == "true"
 
 
+@pytest.mark.parametrize("version", [None, "5"])
+async def test_a_watch_that_begins_with_what_is_there(client: Client, api: FakeApiServer, version: str | None) -> None:
+    api.play(faults.events(), on="watch")
+    async for _ in client.watch(PODS, resource_version=version, initial_events=True, timeout_seconds=7):
+        pass
+    assert api.seen[-1].query == {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "timeoutSeconds": "7",
+        **({"resourceVersion": version} if version else {}),
+    }
+
+
+async def test_reads_give_structs_when_asked(client: Client, api: FakeApiServer) -> None:
+    api.put(PODS, pod("a", nodeName="n"))
+    assert (await client.get(PODS, "a", "default", into=Pod)).spec.node_name == "n"
+    assert [found.kind for found in (await client.list(PODS, into=Pod)).items] == ["Pod"]
+    bookmark = {"metadata": {"resourceVersion": "9"}, "spec": {"containers": None}}
+    api.play(faults.events(("ADDED", pod("a")), ("BOOKMARK", bookmark)), on="watch")
+    seen = [type(obj) async for _, obj in client.watch(PODS, resource_version="1", into=Pod)]
+    assert seen == [Pod, PartialObject]
+
+
 async def test_watch_takes_a_line_over_four_megabytes(client: Client, api: FakeApiServer) -> None:
     api.play(faults.events(("ADDED", pod("a", x="y" * 5_000_000))), on="watch")
-    sizes = [len(obj["spec"]["x"]) async for _, obj in client.watch(PODS, resource_version="1")]
-    assert sizes == [5_000_000]
+    found = [obj async for _, obj in client.watch(PODS, resource_version="1")]
+    assert [len(obj["spec"]["x"]) for obj in found if isinstance(obj, dict)] == [5_000_000]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +343,66 @@ async def test_a_refused_token_is_read_again_once(api: FakeApiServer, tmp_path: 
             await rotated.get(NODES, "n")
     tokens = [seen.headers["Authorization"] for seen in api.seen]
     assert tokens == ["Bearer old", "Bearer old", "Bearer new", "Bearer new", "Bearer new"]
+
+
+async def test_requests_refused_together_do_not_spoil_the_new_token(api: FakeApiServer, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("old")
+    api.play(*[faults.refusal(401, "Unauthorized")] * 5, on="list")
+    async with Client(ClientConfiguration(server=api.url, token_file=path)) as rotated, asyncio.TaskGroup() as tasks:
+        for _ in range(5):
+            tasks.create_task(rotated.list(NODES))
+    assert api.count("list") == 10
+
+
+async def test_credentials_that_are_lost_are_an_error_that_passes(api: FakeApiServer, tmp_path: Path) -> None:
+    clock = SkippingClock()
+    printed = orjson.dumps({"apiVersion": EXEC, "kind": "ExecCredential", "status": {"token": "t"}}).decode()
+    good = tmp_path / "good"
+    good.touch()
+    plugin = ExecPlugin(EXEC, "/bin/sh", ("-c", f"test -e {good} && echo '{printed}'"))
+    async with Client(ClientConfiguration(server=api.url, plugin=plugin), clock=clock) as opened:
+        await opened.list(NODES)
+        remove(good)
+        clock.tick(300)
+        with pytest.raises(Unavailable, match="NoCredential"):
+            await opened.list(NODES)
+    assert api.count("list") == 1
+
+
+async def test_impersonation_is_sent_with_reads_writes_and_watches(api: FakeApiServer) -> None:
+    sent: list[list[tuple[str, str]]] = []
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        sent.append([field for field in request.headers.items() if field[0].startswith("Impersonate")])
+        return web.Response()
+
+    whom = Impersonation("jane", ("dev", "ops"), {"a/b": ("c",)})
+    api.play(note, note, note)
+    async with Client(ClientConfiguration(server=api.url, token="t", impersonate=whom)) as opened:
+        await opened.request("GET", NODES.path())
+        await opened.delete(NODES, "n")
+        async for _ in opened.watch(NODES, resource_version="1"):
+            pass
+    groups = [("Impersonate-Group", "dev"), ("Impersonate-Group", "ops")]
+    assert sent == [[("Impersonate-User", "jane"), *groups, ("Impersonate-Extra-a%2Fb", "c")]] * 3
+
+
+async def test_requests_come_at_the_rate_and_watches_count_once(api: FakeApiServer) -> None:
+    clock = SkippingClock()
+    async with Client(ClientConfiguration(server=api.url), clock=clock, qps=1.0, burst=2) as limited:
+        await limited.list(NODES)
+        api.play(faults.events(("ADDED", pod("a")), ("ADDED", pod("b"))), on="watch")
+        assert len([kind async for kind, _ in limited.watch(PODS, resource_version="1")]) == 2
+        assert clock.slept == []
+        await limited.list(NODES)
+    assert clock.slept == [pytest.approx(1.0)]
+
+
+async def test_without_a_rate_nothing_waits(client: Client, clock: SkippingClock) -> None:
+    for _ in range(50):
+        await client.list(NODES)
+    assert clock.slept == []
 
 
 async def test_base_url_replaces_the_server(api: FakeApiServer) -> None:
