@@ -1,25 +1,35 @@
 """Settings of the operator process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE
+from controller.runtime.election.lease import LeaseTiming
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorOptions:
     """How one operator process runs. Ports of 0 take a free one.
 
-    `webhook_url_host` names the host under which the API server reaches a webhook outside the cluster; None leaves
-    the Service of the installed configuration. `ports_file` receives {"webhook", "metrics"} once both listen.
+    `webhook_url` is the base URL by which the API server reaches webhooks outside the cluster (a balancer before all
+    replicas); `webhook_url_host` does the same for a single replica, whose port is its own; with neither the Service
+    of the installed configuration stays. `election` None: this process leads without asking, for tests of one
+    replica. `metrics_plain`: metrics over HTTP without authentication. `debug_port` None: no debug pages.
+    `otlp_endpoint` None: no spans. `ports_file` receives {"webhook", "health", "metrics"} once all listen.
     """
 
     kubeconfig: Path | None = None
     system_namespace: str = "aim-gpu-system"
     bind_host: str = "0.0.0.0"  # noqa: S104 - a pod's probes and the API server come from outside
     webhook_port: int = 9443
+    webhook_url: str | None = None
     webhook_url_host: str | None = None
-    metrics_port: int = 8080
+    health_port: int = 8081
+    metrics_port: int = 8443
+    metrics_plain: bool = False
+    debug_port: int | None = None
+    otlp_endpoint: str | None = None
+    election: LeaseTiming | None = field(default_factory=LeaseTiming)
     ports_file: Path | None = None
     workers: int = 16
     image_template: str = DEFAULT_IMAGE

@@ -1,7 +1,8 @@
 """Runs the operator and the agents as child processes with the identities they have in a cluster.
 
 Each has a kubeconfig with a ServiceAccount's token; an agent's token is bound to its node. They live under a
-supervisor of their own, so that none outlives the caller, and are ended by process id.
+supervisor of their own, so that none outlives the caller, and are ended by process id. Their metrics are served
+without authentication, on the loopback address.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from e2e.plane import Plane, service_account_token
+from e2e.plane import Balancer, Plane, service_account_token
 from e2e.plane.kubeconfig import write_kubeconfig
 from e2e.plane.plane import tail
 from e2e.plane.ports import LOOPBACK
@@ -35,13 +36,14 @@ _ASK_SECONDS = 2.0
 # operator has made its GPUNodes, and the operator may be started later.
 _OPERATOR_READY = "/readyz"
 _AGENT_READY = "/healthz"
+_OPERATOR_LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/aim-gpu-operator"
 
 
 class Worker:
     """One process of ours: the operator, or the agents of several nodes. `start_operator` and `start_agents` make it.
 
     It may be killed and started again; `check` complains only about an end that nobody asked for. `ports` are the
-    ports it took, "metrics" among them.
+    ports it took, "health" and "metrics" among them. In a cluster the pod's name would be `name`.
     """
 
     def __init__(self, plane: Plane, name: str, arguments: Sequence[str], folder: Path, ready_path: str) -> None:
@@ -52,8 +54,9 @@ class Worker:
         self._ready_path = ready_path
         self._ports_file = folder / f"{name}.ports"
         program = str(Path(sys.executable).with_name("aim-gpu"))
-        self._command = [program, *arguments, "--bind-host", LOOPBACK, "--ports-file", str(self._ports_file)]
-        self._environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)}
+        listen = ("--bind-host", LOOPBACK, "--health-port", "0", "--metrics-port", "0", "--metrics-plain")
+        self._command = [program, *arguments, *listen, "--ports-file", str(self._ports_file)]
+        self._environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "POD_NAME": name}
         self._processes = Processes(folder / f"{name}.supervisor.log")
         self._asked_to_end = False
         self.ports: Mapping[str, int] = {}
@@ -110,7 +113,7 @@ class Worker:
         if not self._ports_file.exists():
             return False
         self.ports = json.loads(self._ports_file.read_text(encoding="utf-8"))
-        connection = http.client.HTTPConnection(LOOPBACK, self.ports["metrics"], timeout=_ASK_SECONDS)
+        connection = http.client.HTTPConnection(LOOPBACK, self.ports["health"], timeout=_ASK_SECONDS)
         try:
             connection.request("GET", path)
             return connection.getresponse().status == http.client.OK
@@ -124,15 +127,69 @@ class Worker:
 async def start_operator(
     plane: Plane, folder: Path, *, server: str | None = None, arguments: Sequence[str] = ()
 ) -> AsyncIterator[Worker]:
-    """The operator, ready, as ServiceAccount aim-gpu-operator; ended on exit. `server`: a proxy before the plane's."""
+    """One operator without election, ready, as ServiceAccount aim-gpu-operator; ended on exit.
+
+    `server`: a proxy before the plane's. Without election it works again at once after it was killed.
+    """
     kubeconfig = await asyncio.to_thread(operator_kubeconfig, plane, folder, server)
-    command = [
-        *("operator", "--kubeconfig", str(kubeconfig), "--system-namespace", SYSTEM_NAMESPACE),
-        *("--webhook-host", LOOPBACK, "--webhook-port", "0", "--metrics-port", "0"),
-        *arguments,
-    ]
+    command = [*_operator_command(kubeconfig), "--no-leader-elect", "--webhook-host", LOOPBACK, *arguments]
     async with _running(Worker(plane, "operator", command, folder, _OPERATOR_READY)) as worker:
         yield worker
+
+
+def _operator_command(kubeconfig: Path) -> list[str]:
+    where = ("--kubeconfig", str(kubeconfig), "--system-namespace", SYSTEM_NAMESPACE)
+    return ["operator", *where, "--webhook-port", "0"]
+
+
+class Operators:
+    """Replicas of the operator, one of them the leader, their webhooks behind one address: see `start_operators`."""
+
+    def __init__(self, plane: Plane, workers: Sequence[Worker], balancer: Balancer) -> None:
+        self._plane = plane
+        self._balancer = balancer
+        self.workers = tuple(workers)
+
+    def check(self) -> None:
+        """Raise ProcessDied if a replica ended on its own."""
+        for worker in self.workers:
+            worker.check()
+
+    async def start(self, worker: Worker) -> None:
+        """Start a replica, or start it again after it was killed; its webhook then takes its share of the calls."""
+        before = worker.ports.get("webhook")
+        await worker.start()
+        self._balancer.add(worker.ports["webhook"])
+        if before is not None and before != worker.ports["webhook"]:
+            self._balancer.remove(before)
+
+    def leader(self) -> Worker | None:
+        """The replica that holds the Lease; None while nobody does, or its holder is gone."""
+        lease = self._plane.admin.find(_OPERATOR_LEASE)
+        holder = lease["spec"].get("holderIdentity", "") if lease else ""
+        name, _, _ = holder.rpartition("_")
+        return next((worker for worker in self.workers if worker.name == name and worker.alive), None)
+
+
+@asynccontextmanager
+async def start_operators(
+    plane: Plane, folder: Path, *, replicas: int = 2, arguments: Sequence[str] = ()
+) -> AsyncIterator[Operators]:
+    """Elected replicas of the operator, all ready; ended on exit."""
+    kubeconfig = await asyncio.to_thread(operator_kubeconfig, plane, folder)
+    with Balancer() as balancer:
+        url = f"https://{LOOPBACK}:{balancer.port}"
+        command = [*_operator_command(kubeconfig), "--webhook-url", url, *arguments]
+        workers = [Worker(plane, f"operator-{number}", command, folder, _OPERATOR_READY) for number in range(replicas)]
+        operators = Operators(plane, workers, balancer)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for worker in workers:
+                    tasks.create_task(operators.start(worker), name=f"start {worker.name}")
+            yield operators
+        finally:
+            for worker in workers:
+                await worker.close()
 
 
 def operator_kubeconfig(plane: Plane, folder: Path, server: str | None = None) -> Path:
@@ -167,7 +224,7 @@ async def start_agents(
     await asyncio.to_thread(write_agent_tokens, plane, home / "tokens", tuple(nodes))
     command = [
         *("agent", "--backend", "simulated", "--server", plane.server, "--ca-file", str(plane.ca)),
-        *("--tokens-dir", str(home / "tokens"), "--state-dir", str(home / "state"), "--metrics-port", "0"),
+        *("--tokens-dir", str(home / "tokens"), "--state-dir", str(home / "state")),
         *("--time-scale", str(time_scale)),
         *(word for node, mode in nodes.items() for word in ("--node", f"{node}={mode}")),
         *arguments,

@@ -1,4 +1,4 @@
-"""One run from nothing: plane, install, nodes, operator, agents, examples; then looking until it is settled.
+"""One run from nothing: plane, install, nodes, operators, agents, examples; then looking until it is settled.
 
 Everything that was started is ended on the way out, in reverse, whatever the reason: settled, failed, interrupted.
 """
@@ -20,7 +20,7 @@ from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation
 from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_files, install
 from e2e.run.observer import Observer, observe
-from e2e.run.processes import start_agents, start_operator, wait_for_heartbeats
+from e2e.run.processes import start_agents, start_operators, wait_for_heartbeats
 from e2e.run.report import Report, faults, report
 from e2e.run.screen import Screen
 from e2e.run.services import services, unfulfilled
@@ -61,8 +61,8 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
         screen.say(f"control plane ready after {plane.statistics.ready_seconds:.1f} s; installing")
         await asyncio.to_thread(install, plane)
         await asyncio.to_thread(add_gpu_nodes, plane, expectation.modes)
-        screen.say("starting the operator and the agents")
-        operator = await stack.enter_async_context(start_operator(plane, settings.folder))
+        screen.say("starting two replicas of the operator, and the agents")
+        operators = await stack.enter_async_context(start_operators(plane, settings.folder))
         agents = await stack.enter_async_context(
             start_agents(plane, settings.folder, expectation.modes, time_scale=settings.time_scale)
         )
@@ -74,7 +74,7 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
 
         def check() -> None:
             plane.check()
-            operator.check()
+            operators.check()
             agents.check()
 
         ready_seconds = plane.statistics.ready_seconds

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from controller.entrypoints.run_agent import NodeOptions, parse_nodes
+from controller.entrypoints.agent_options import NodeOptions
+from controller.entrypoints.run_agent import parse_nodes
 from controller.gpu.mode import mode
 
 

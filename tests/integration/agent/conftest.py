@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from controller.entrypoints.run_agent import AgentOptions, AgentProcess, NodeOptions
+from controller.entrypoints.agent_options import AgentOptions, NodeOptions
+from controller.entrypoints.run_agent import AgentProcess
 from controller.gpu.mode import Mode
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
@@ -95,7 +96,9 @@ class Site:
             time_scale=time_scale,
             state_dir=self.folder / "state",
             host="127.0.0.1",
-            port=0,
+            health_port=0,
+            metrics_port=0,
+            metrics_plain=True,
         )
 
     async def until(self, condition: Callable[[], bool], what: str, limit_seconds: float = LIMIT_SECONDS) -> None:
@@ -114,8 +117,8 @@ class Site:
     @asynccontextmanager
     async def process(self, options: AgentOptions) -> AsyncIterator[AgentProcess]:
         stop = asyncio.Event()
-        process = AgentProcess(options, RealClock())
-        async with asyncio.TaskGroup() as tasks:
+        async with Client(options.configuration(options.nodes[0])) as reviews, asyncio.TaskGroup() as tasks:
+            process = AgentProcess(options, reviews, RealClock())
             tasks.create_task(process.run(stop))
             try:
                 yield process
@@ -124,11 +127,12 @@ class Site:
 
 
 async def scrape(process: AgentProcess, path: str = "/metrics") -> str:
-    """What the process answers on its port; errors too."""
+    """What the process answers on the port that serves `path`; errors too."""
+    port = process.metrics.port if path == "/metrics" else process.health.port
 
     def ask() -> str:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{process.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:

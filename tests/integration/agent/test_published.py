@@ -67,7 +67,7 @@ async def test_a_restart_writes_nothing_new(site: Site) -> None:
         pass
     before = [site.gpu_node(node), *site.slices(node)]
     async with site.agents({node: "QPX/NPS4"}) as process:
-        await site.until(lambda: process.port > 0, "it listens")
+        await site.until(lambda: process.metrics.port > 0, "it listens")
         await asyncio.sleep(2.0)
     after = [site.gpu_node(node), *site.slices(node)]
     assert [obj["metadata"]["resourceVersion"] for obj in before] == [
@@ -88,7 +88,7 @@ async def test_an_agent_waits_for_its_gpu_node_and_says_so(site: Site) -> None:
     node = site.add_node()
     site.plane.admin.delete(f"/apis/aim.amd.com/v1beta1/gpunodes/{node}")
     async with site.process(site.options({node: "SPX/NPS1"})) as process:
-        await site.until(lambda: process.port > 0, "it listens")
+        await site.until(lambda: process.metrics.port > 0, "it listens")
         for _ in range(50):
             if "not there yet" in (answer := await scrape(process, "/readyz")):
                 break

@@ -132,7 +132,7 @@ async def test_health_tells_the_truth(plane: Plane, tmp_path: Path) -> None:
 async def _status(cluster: Running, path: str) -> int:
     import aiohttp
 
-    url = f"http://127.0.0.1:{cluster.operator.ports['metrics']}{path}"
+    url = f"http://127.0.0.1:{cluster.operator.ports['health']}{path}"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status
 

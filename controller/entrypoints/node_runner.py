@@ -1,0 +1,86 @@
+"""The agent of one node within a process that may serve several."""
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+import structlog
+
+from controller.agent.backend import PartitionBackend
+from controller.agent.node_agent import BackendFactory, NodeAgent
+from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
+from controller.agent.usage import PartitionFigures
+from controller.entrypoints.agent_options import AgentOptions, NodeOptions
+from controller.gpu.identity import PartitionId
+from controller.runtime.cache.backoff import Backoff
+from controller.runtime.client.client import Client
+from controller.runtime.clock import Clock
+
+
+class NodeRunner:
+    """Keeps the agent of one node running: what ends it is logged, and a new one follows, without harm to others."""
+
+    def __init__(self, node: NodeOptions, options: AgentOptions, clock: Clock, rng: Random) -> None:
+        self.node = node
+        self._options = options
+        self._clock = clock
+        self._rng = rng
+        self._agent: NodeAgent | None = None
+        self._failure = "not started yet"
+        self._log = structlog.get_logger(__name__).bind(node=node.name)
+
+    def __str__(self) -> str:
+        return f"agent of {self.node.name}"
+
+    def verdict(self) -> bool | str:
+        """True when the API's record of the node is true and current, else why it is not."""
+        problem = self._agent.problem() if self._agent else self._failure
+        return True if problem is None else problem
+
+    def figures(self) -> tuple[PartitionFigures, ...]:
+        """The node's partitions; none while no agent runs."""
+        return self._agent.figures() if self._agent else ()
+
+    async def run(self) -> None:
+        """Run agents, one after another, until cancelled."""
+        backoff = Backoff(self._rng)
+        while True:
+            try:
+                await self._serve()
+            except Exception as error:  # noqa: BLE001 - a worker's edge: one node must not end the others
+                delay = backoff.failed(self._clock.monotonic())
+                self._failure = f"{type(error).__name__}: {error}"
+                self._log.exception("agent ended", retry_seconds=round(delay, 1))
+                await self._clock.sleep(delay)
+
+    async def _serve(self) -> None:
+        configuration = self._options.configuration(self.node)
+        async with Client(configuration, clock=self._clock, user_agent="aim-gpu-agent") as client:
+            agent = NodeAgent(
+                self.node.name,
+                client,
+                self._backend(),
+                clock=self._clock,
+                rng=self._rng,
+                heartbeat_seconds=self._options.heartbeat_seconds,
+            )
+            self._agent = agent
+            try:
+                await agent.run()
+            finally:
+                self._agent = None
+
+    def _backend(self) -> BackendFactory:
+        directory = self._options.state_dir
+        shape = SimulatedShape(
+            mode=self.node.mode,
+            gpus=self.node.gpus,
+            time_scale=self._options.time_scale,
+            state_file=directory / f"{self.node.name}.json" if directory else None,
+        )
+
+        def make(
+            *, held: Callable[[], frozenset[str]], used: Callable[[], Mapping[PartitionId, int]]
+        ) -> PartitionBackend:
+            return SimulatedBackend(shape, self._clock, held=held, used=used)
+
+        return make

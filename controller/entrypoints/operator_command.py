@@ -1,0 +1,89 @@
+"""`aim-gpu operator`: the process's options on the command line."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.cli.output import refuse
+from controller.entrypoints.operator_options import OperatorOptions
+from controller.runtime.client.configuration import ConfigurationError
+from controller.runtime.election.lease import LeaseTiming
+from controller.telemetry.logs import configure_logs
+
+_TIMING = LeaseTiming()
+
+
+def operator(
+    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file; inside a cluster leave it out.")] = None,
+    system_namespace: Annotated[
+        str, typer.Option(help="Namespace of Leases and of the webhook's certificates.")
+    ] = "aim-gpu-system",
+    bind_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
+    webhook_port: Annotated[int, typer.Option(help="Port of the webhook; 0 takes a free one.")] = 9443,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="https://HOST:PORT by which the API server reaches all replicas' webhooks.")
+    ] = None,
+    webhook_host: Annotated[
+        str | None, typer.Option(help="Host by which it reaches this replica's webhook, outside the cluster.")
+    ] = None,
+    health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz; 0 takes a free one.")] = 8081,
+    metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0 takes a free one.")] = 8443,
+    metrics_plain: Annotated[
+        bool, typer.Option("--metrics-plain", help="Metrics over HTTP, for anybody who asks.")
+    ] = False,
+    debug_port: Annotated[
+        int | None, typer.Option(help="Port of /debug/tasks and /debug/queue on the loopback address; default: none.")
+    ] = None,
+    otlp_endpoint: Annotated[
+        str | None, typer.Option(help="http(s)://HOST:PORT to send a span for each reconcile to; default: none.")
+    ] = None,
+    leader_elect: Annotated[
+        bool, typer.Option(help="Work only while holding the Lease; off where there is one replica for sure.")
+    ] = True,
+    lease_duration: Annotated[
+        int, typer.Option(min=1, help="Seconds after which a silent leader is replaced.")
+    ] = _TIMING.duration,
+    renew_deadline: Annotated[
+        float, typer.Option(help="Seconds without a renewal after which a leader gives up.")
+    ] = _TIMING.renew_deadline,
+    retry_period: Annotated[float, typer.Option(help="Seconds between renewals.")] = _TIMING.retry_period,
+    ports_file: Annotated[Path | None, typer.Option(help="File to write the ports to, as JSON.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Claims reconciled at once.")] = 16,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run the operator until it is told to end."""
+    from controller.entrypoints.run_operator import run_operator
+
+    configure_logs(log_level)
+    options = OperatorOptions(
+        kubeconfig=kubeconfig,
+        system_namespace=system_namespace,
+        bind_host=bind_host,
+        webhook_port=webhook_port,
+        webhook_url=webhook_url,
+        webhook_url_host=webhook_host,
+        health_port=health_port,
+        metrics_port=metrics_port,
+        metrics_plain=metrics_plain,
+        debug_port=debug_port,
+        otlp_endpoint=otlp_endpoint,
+        election=_timing(lease_duration, renew_deadline, retry_period) if leader_elect else None,
+        ports_file=ports_file,
+        workers=workers,
+    )
+    import uvloop
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_operator(options))
+    except ConfigurationError as error:
+        refuse(str(error))
+
+
+def _timing(duration: int, renew_deadline: float, retry_period: float) -> LeaseTiming:
+    try:
+        return LeaseTiming(duration, renew_deadline, retry_period)
+    except ValueError as error:
+        refuse(str(error))
