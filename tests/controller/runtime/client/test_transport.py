@@ -1,18 +1,24 @@
 """TLS: the authority is checked, client certificates are shown, the name can be set."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import orjson
 import pytest
 from aiohttp import web
 
 from controller.runtime.certs.authority import Authority, ServingCertificate, issue_leaf, make_authority
 from controller.runtime.certs.serving import server_context
 from controller.runtime.client.client import Client
-from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError
-from controller.runtime.client.errors import Unavailable
+from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError, ExecPlugin
+from controller.runtime.client.core import NODES
+from controller.runtime.client.errors import NotFound, Unavailable
 from controller.runtime.clock import RealClock
+from tests.fakes.api_server import FakeApiServer
+from tests.fakes.clock import SkippingClock
 
 DAY = timedelta(days=1)
 
@@ -44,6 +50,15 @@ async def server(authority: Authority) -> AsyncIterator[str]:
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     yield f"https://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
+
+
+def write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def write_pair(certificate: Path, key: Path, made: ServingCertificate) -> None:
+    write(certificate, made.certificate_pem)
+    write(key, made.private_key_pem)
 
 
 async def _ask(configuration: ClientConfiguration) -> str:
@@ -84,6 +99,96 @@ async def test_a_client_certificate_is_shown(server: str, authority: Authority) 
         tls_server_name="api.test",
     )
     assert "'me'" in await _ask(settings)
+
+
+async def test_a_rotated_client_certificate_is_shown_on_a_new_connection(
+    server: str, authority: Authority, tmp_path: Path
+) -> None:
+    clock = SkippingClock()
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    settings = ClientConfiguration(
+        server,
+        ca=authority.certificate_pem,
+        client_certificate=str(certificate),
+        client_key=str(key),
+        tls_server_name="api.test",
+    )
+    write_pair(certificate, key, issue_leaf(authority, ["me"], RealClock().now(), DAY, purpose="client"))
+    async with Client(settings, clock=clock) as client:
+        assert b"'me'" in await client.request("GET", "/")
+        write_pair(certificate, key, issue_leaf(authority, ["you"], RealClock().now(), DAY, purpose="client"))
+        assert b"'me'" in await client.request("GET", "/")
+        clock.tick(60)
+        assert b"'you'" in await client.request("GET", "/")
+
+
+async def test_a_rotated_authority_is_found_by_the_repetition(
+    server: str, authority: Authority, tmp_path: Path
+) -> None:
+    trusted = tmp_path / "ca.crt"
+    write(trusted, make_authority("old", RealClock().now(), DAY).certificate_pem)
+    settings = ClientConfiguration(server, ca=str(trusted), tls_server_name="api.test")
+    clock = SkippingClock()
+    async with Client(settings, clock=clock) as client:
+        write(trusted, authority.certificate_pem)
+        assert await client.request("GET", "/")
+    assert len(clock.slept) == 1  # the first attempt was refused, and made it look at the file
+
+
+async def test_an_exec_plugin_may_answer_with_a_certificate(server: str, authority: Authority, tmp_path: Path) -> None:
+    mine = issue_leaf(authority, ["plugin"], RealClock().now(), DAY, purpose="client")
+    status = {
+        "clientCertificateData": mine.certificate_pem.decode(),
+        "clientKeyData": mine.private_key_pem.decode(),
+    }
+    version = "client.authentication.k8s.io/v1"
+    write(tmp_path / "answer", orjson.dumps({"apiVersion": version, "kind": "ExecCredential", "status": status}))
+    settings = ClientConfiguration(
+        server,
+        ca=authority.certificate_pem,
+        tls_server_name="api.test",
+        plugin=ExecPlugin(version, "cat", (str(tmp_path / "answer"),)),
+    )
+    assert "'plugin'" in await _ask(settings)
+
+
+@pytest.mark.parametrize("path", ["no-slash", "/a b", "/a\r\nX: y", "/a?x=y", "/a#b", "/ü"])
+async def test_a_path_that_is_not_encoded_is_refused(path: str) -> None:
+    async with Client(ClientConfiguration("http://127.0.0.1:1")) as client:
+        with pytest.raises(ValueError, match="quote it"):
+            await client.request("GET", path)
+
+
+async def test_a_path_before_every_path(api: FakeApiServer) -> None:
+    async with Client(ClientConfiguration(f"{api.url}/clusters/a/")) as client:
+        with pytest.raises(NotFound):
+            await client.request("GET", "/api/v1/pods", params={"x": "a/b&c"})
+    assert (api.seen[-1].path, api.seen[-1].query) == ("/clusters/a/api/v1/pods", {"x": "a/b&c"})
+
+
+async def test_what_every_request_carries(api: FakeApiServer) -> None:
+    async with Client(ClientConfiguration(api.url, token="t"), user_agent="me/1") as client:
+        await client.list(NODES)
+    sent = api.seen[-1].headers
+    assert (sent["User-Agent"], sent["Accept"], sent["Accept-Encoding"]) == ("me/1", "application/json", "identity")
+    assert (sent["Authorization"], "Content-Type" in sent) == ("Bearer t", False)
+
+
+async def test_requests_wait_for_a_slot_in_order(api: FakeApiServer) -> None:
+    names = [f"n{number}" for number in range(20)]
+    async with (
+        Client(ClientConfiguration(api.url), max_connections=1) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        for name in names:
+            tasks.create_task(client.create(NODES, {"metadata": {"name": name}}))
+    assert [orjson.loads(seen.body)["metadata"]["name"] for seen in api.seen] == names
+
+
+async def test_a_client_is_entered_once(api: FakeApiServer) -> None:
+    async with Client(ClientConfiguration(api.url)) as client:
+        with pytest.raises(RuntimeError, match="open already"):
+            await client.__aenter__()
 
 
 def test_material_that_is_none_is_named() -> None:
