@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from controller.runtime.certs.authority import Authority, issue_leaf, make_authority
+from controller.runtime.certs.authority import Authority, issue_leaf, make_authority, read_certificate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -58,3 +58,30 @@ def test_the_keys_are_not_printed(authority: Authority) -> None:
 def test_refused(authority: Authority, names: list[str], lifetime: timedelta, want: str) -> None:
     with pytest.raises(ValueError, match=want):
         issue_leaf(authority, names, NOW, lifetime)
+
+
+def test_a_certificate_of_somebody_else_is_read(authority: Authority) -> None:
+    made = issue_leaf(authority, ["a"], NOW, DAY)
+    assert read_certificate(made.certificate_pem, made.private_key_pem, made.authority_pem) == made
+
+
+def test_the_leaf_of_a_chain_is_the_first(authority: Authority) -> None:
+    made = issue_leaf(authority, ["a"], NOW, DAY)
+    chain = made.certificate_pem + authority.certificate_pem
+    assert read_certificate(chain, made.private_key_pem).not_after == made.not_after
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "want"),
+    [
+        pytest.param(b"secret", b"", "certificate: no readable PEM", id="garbage"),
+        pytest.param(None, b"secret", "private key: not readable", id="a key that is garbage"),
+        pytest.param(None, make_authority("b", NOW, DAY).private_key_pem, "another certificate", id="another's key"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_not_quoted(
+    authority: Authority, certificate: bytes | None, key: bytes, want: str
+) -> None:
+    with pytest.raises(ValueError, match=want) as caught:
+        read_certificate(certificate or authority.certificate_pem, key)
+    assert "secret" not in str(caught.value)
