@@ -140,6 +140,20 @@ class Informer(Generic[T]):
                 f"{self.resource}: not listed within {timeout} s; last error: {self._reflector.last_error}"
             ) from error
 
+    async def refresh(self, timeout: float) -> None:
+        """Wait until the store holds everything that was written before now; `run` must be running.
+
+        A watch says only that what it brought is not older than before. The latest state is listed anew, and handlers
+        hear of the differences. Raises CacheNotSynced after `timeout` seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._reflector.refresh()
+        except TimeoutError as error:
+            raise CacheNotSynced(
+                f"{self.resource}: not read anew within {timeout} s; last error: {self._reflector.last_error}"
+            ) from error
+
     def statistics(self) -> InformerStatistics:
         """The figures of this moment."""
         return InformerStatistics(

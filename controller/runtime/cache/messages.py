@@ -81,6 +81,10 @@ class WatchEnded(Struct, frozen=True):
     """Happened: the server ended the watch in order."""
 
 
+class RelistAsked(Struct, frozen=True):
+    """Happened: somebody needs the state as it is now; of a watch one only knows that it does not go back."""
+
+
 class Failed(Struct, frozen=True):
     """Happened: the list or watch failed. `retry_after`: seconds that the server asked to wait, None if it did not."""
 
@@ -88,7 +92,7 @@ class Failed(Struct, frozen=True):
     retry_after: float | None = None
 
 
-Report: TypeAlias = PageListed[T] | WatchOpened | EventSeen[T] | BookmarkSeen | WatchEnded | Failed
+Report: TypeAlias = PageListed[T] | WatchOpened | EventSeen[T] | BookmarkSeen | WatchEnded | RelistAsked | Failed
 
 
 class Replaced(Struct, Generic[T], frozen=True):

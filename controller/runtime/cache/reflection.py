@@ -10,8 +10,15 @@
     Listing --failed--> Streaming, or Listing where that is unsupported (later)
 
     Watching --event, bookmark--> Watching          Watching --ended--> Watching (at the last version)
-    Watching --failed: unreachable--> Watching (later, same version)
+    Watching --ended, long and silent--> Checking   Watching --failed: unreachable--> Watching (later, same version)
     Watching --failed: expired--> as after Listing failed, from the quorum     --failed: other--> the same, not older
+    Watching --relist asked--> Streaming, or Listing where that is unsupported, from the quorum
+
+    Checking --page--> Watching                     Checking --failed--> as after Watching failed
+
+A server does not refuse a watch from a version that it has not reached (after its etcd was restored, say): it keeps
+silent until it gets there (kube-apiserver 1.35 does). Hence Checking: a list of one object, not older than that, is
+refused. And hence the short watch after a server was away, when that may have been why.
 
 The shell asks `next_action()`, waits `delay`, does it, and reports with `step(report, now)`. A step answers with what
 the copy must do: `Replaced` (hold exactly these), `Applied`, `Removed`, or None. Reports that the phase does not know
@@ -35,6 +42,7 @@ from controller.runtime.cache.messages import (
     Failure,
     ListPage,
     PageListed,
+    RelistAsked,
     Removed,
     Replaced,
     Report,
@@ -48,6 +56,10 @@ from controller.runtime.manifest import key_of, version_of
 PAGE_LIMIT: Final = 500
 WATCH_TIMEOUT_SECONDS: Final = (300, 600)
 """The server is asked to end each watch after a random time in here: many watches must not come back together."""
+WATCH_AFTER_ABSENCE_SECONDS: Final = (30, 60)
+"""The same for a watch that follows a failure to reach the server."""
+SILENT_WATCH_SECONDS: Final = 20.0
+"""A watch that lasted longer and brought nothing, not even a bookmark, leaves doubts about its version."""
 SHORT_WATCH_SECONDS: Final = 1.0
 """A watch that ends sooner and brought nothing counts as a failure: else an empty answer becomes a busy loop."""
 _ANY_VERSION: Final = "0"
@@ -60,6 +72,7 @@ class Phase(StrEnum):
     STREAMING = "Streaming"
     LISTING = "Listing"
     WATCHING = "Watching"
+    CHECKING = "Checking"
 
 
 class UnexpectedReport(ValueError):
@@ -107,6 +120,7 @@ class Reflection(Generic[T]):
         self._delay = 0.0
         self._opened_at = 0.0
         self._fruitless = True
+        self._was_away = False
         self._streams = self._lists = self._watches = self._events = self._failures = 0
         self._table: dict[tuple[Phase, type[Any]], _Handler[T]] = {
             (Phase.STREAMING, WatchOpened): self._on_opened,
@@ -120,7 +134,10 @@ class Reflection(Generic[T]):
             (Phase.WATCHING, EventSeen): self._on_event,
             (Phase.WATCHING, BookmarkSeen): self._on_bookmark,
             (Phase.WATCHING, WatchEnded): self._on_ended,
+            (Phase.WATCHING, RelistAsked): self._on_relist_asked,
             (Phase.WATCHING, Failed): self._on_watch_failed,
+            (Phase.CHECKING, PageListed): self._on_checked,
+            (Phase.CHECKING, Failed): self._on_watch_failed,
         }
 
     @property
@@ -134,8 +151,12 @@ class Reflection(Generic[T]):
             version = self._version or (None if self._quorum else _ANY_VERSION)
             # A server answers "at least this version" from memory only when the list is not paged.
             return ListPage(self._delay, version, PAGE_LIMIT if version is None else 0, self._token)
-        timeout = self._rng.randint(*WATCH_TIMEOUT_SECONDS)
-        return Watch(self._delay, self._version, timeout, initial_events=self._phase is Phase.STREAMING)
+        if self._phase is Phase.CHECKING:
+            return ListPage(self._delay, self._version, 1, None)
+        initial = self._phase is Phase.STREAMING
+        short = self._was_away and not initial
+        timeout = self._rng.randint(*(WATCH_AFTER_ABSENCE_SECONDS if short else WATCH_TIMEOUT_SECONDS))
+        return Watch(self._delay, self._version, timeout, initial)
 
     def step(self, report: Report[T], now: float) -> Change[T] | None:
         """Take a report (`now` in seconds) and answer with what the copy must do. Raises UnexpectedReport."""
@@ -219,25 +240,47 @@ class Reflection(Generic[T]):
         self._version = bookmark.resource_version
 
     def _on_ended(self, _ended: WatchEnded, now: float) -> None:
-        if self._fruitless and now - self._opened_at < SHORT_WATCH_SECONDS:
+        self._was_away = False
+        if not self._fruitless:
+            return
+        if now - self._opened_at < SHORT_WATCH_SECONDS:
             self._back_off(now)
+        elif now - self._opened_at > SILENT_WATCH_SECONDS:
+            self._phase = Phase.CHECKING
+
+    def _on_checked(self, _page: PageListed[T], _now: float) -> None:
+        self._delay = 0.0
+        self._phase = Phase.WATCHING
+
+    def _on_relist_asked(self, _asked: RelistAsked, _now: float) -> None:
+        self._from_quorum()
 
     def _on_watch_failed(self, failed: Failed, now: float) -> None:
         if failed.failure is Failure.UNREACHABLE:
+            self._was_away = True
+            self._phase = Phase.WATCHING
             self._back_off(now, failed.retry_after)
         else:
             self._start_over(failed, now)
 
     def _hold(self, items: list[T], version: str) -> Replaced[T]:
         self._version = version
+        self._was_away = False
         self._phase = Phase.WATCHING
         return Replaced(items)
 
     def _start_over(self, failed: Failed, now: float) -> None:
         if failed.failure is Failure.EXPIRED:
-            self._version, self._quorum = None, True
-        self._phase = Phase.STREAMING if self._streaming else Phase.LISTING
+            self._from_quorum()
+        self._list_anew()
         self._back_off(now, failed.retry_after)
+
+    def _from_quorum(self) -> None:
+        self._version, self._quorum = None, True
+        self._list_anew()
+
+    def _list_anew(self) -> None:
+        self._phase = Phase.STREAMING if self._streaming else Phase.LISTING
 
     def _back_off(self, now: float, retry_after: float | None = None) -> None:
         self._failures += 1

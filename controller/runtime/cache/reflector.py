@@ -17,6 +17,8 @@ from controller.runtime.cache.messages import (
     Failure,
     ListPage,
     PageListed,
+    RelistAsked,
+    Replaced,
     Report,
     Watch,
     WatchEnded,
@@ -78,6 +80,23 @@ class Reflector(Generic[T]):
         self._reflection: Reflection[T] = Reflection(rng, streaming=streaming)
         self._log = structlog.get_logger(__name__).bind(resource=str(resource), namespace=selection.namespace)
         self.last_error: ApiError | None = None
+        # Lists that were asked for, by number: the last one asked, begun and told to the sink.
+        self._asked = self._begun = self._served = 0
+        self._listed = asyncio.Event()
+        self._following: asyncio.Timeout | None = None
+
+    async def refresh(self) -> None:
+        """Wait for a list that begins after now and reads the latest state. `run` must be running.
+
+        It is tried until it succeeds: bound it by `asyncio.timeout`.
+        """
+        self._asked += 1
+        wanted = self._asked
+        if self._following is not None:
+            self._following.reschedule(asyncio.get_running_loop().time())
+            self._following = None  # it ends once, however many ask
+        while self._served < wanted:
+            await self._listed.wait()
 
     async def run(self) -> None:
         """List, watch, and start over as needed, until cancelled; every API failure is retried."""
@@ -100,6 +119,7 @@ class Reflector(Generic[T]):
     async def _list(self, first: ListPage) -> None:
         """All pages of one list, or none: the first that fails ends it."""
         action = first
+        self._begin(first)
         with collector.paused():
             while True:
                 await self._list_page(action)
@@ -107,6 +127,11 @@ class Reflector(Generic[T]):
                 if not isinstance(following, ListPage):
                     return
                 action = following
+
+    def _begin(self, action: ListPage | Watch) -> None:
+        # Of any other version the server may give a state of before now.
+        if action.resource_version is None:
+            self._begun = self._asked
 
     async def _list_page(self, action: ListPage) -> None:
         page = await self._client.list_page(
@@ -123,6 +148,11 @@ class Reflector(Generic[T]):
         self._report(PageListed(items, page.resource_version, page.continue_token))
 
     async def _watch(self, action: Watch) -> None:
+        if action.initial_events:
+            self._begin(action)
+        elif self._served < self._asked:
+            self._report(RelistAsked())
+            return
         self._report(WatchOpened())
         events = self._client.watch(
             self._resource,
@@ -137,9 +167,26 @@ class Reflector(Generic[T]):
         async with aclosing(events) as stream:
             if action.initial_events:
                 await self._take_initial(stream)
-            async for kind, obj in stream:
-                self._take(kind, obj)
-        self._report(WatchEnded())
+            interrupted = await self._follow(stream)
+        self._report(RelistAsked() if interrupted else WatchEnded())
+
+    async def _follow(self, stream: Stream[T]) -> bool:
+        """Read events until the stream ends (False), or a list is asked for (True)."""
+        if self._served < self._asked and self._reflection.phase is Phase.WATCHING:
+            return True
+        following = asyncio.timeout(None)  # no limit: `refresh` ends it
+        try:
+            async with following:
+                self._following = following
+                async for kind, obj in stream:
+                    self._take(kind, obj)
+        except TimeoutError:
+            if not following.expired():
+                raise
+            return True
+        finally:
+            self._following = None
+        return False
 
     async def _take_initial(self, stream: Stream[T]) -> None:
         """Read until the initial events are complete, or the stream ends."""
@@ -172,8 +219,13 @@ class Reflector(Generic[T]):
 
     def _report(self, happened: Report[T]) -> None:
         change = self._reflection.step(happened, self._clock.monotonic())
-        if change is not None:
-            self._sink(change)
+        if change is None:
+            return
+        self._sink(change)
+        if isinstance(change, Replaced):
+            self._served = self._begun
+            self._listed.set()
+            self._listed = asyncio.Event()
 
     def _failed(self, error: ApiError) -> None:
         self.last_error = error

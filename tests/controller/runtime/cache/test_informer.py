@@ -211,3 +211,44 @@ async def test_not_synced_says_why(api: FakeApiServer, client: Client) -> None:
             await informer.wait_synced(0.1)
         task.cancel()
     assert not informer.synced
+
+
+@pytest.mark.parametrize("streaming", [pytest.param(True, id="by stream"), pytest.param(False, id="by pages")])
+async def test_a_refresh_brings_what_the_watch_has_not(api: FakeApiServer, client: Client, streaming: bool) -> None:
+    api.put(NODES, {"metadata": {"name": "old"}})
+    told: list[str] = []
+    nodes = Informer(client, NODES, streaming=streaming)
+    async with running(nodes):
+        api.serve(NODES).history.clear()
+        nodes.add_handler(lambda event: told.append(f"{event.type} {event.key}"))
+        api.serve(NODES).objects["new"] = {**api.objects(NODES)["old"], "metadata": {"name": "new", "uid": "u"}}
+        del api.serve(NODES).objects["old"]
+        assert nodes.store.keys() == ["old"]
+        await nodes.refresh(5)
+        assert nodes.store.keys() == ["new"]
+    assert told == ["ADDED old", "DELETED old", "ADDED new"]
+
+
+async def test_after_a_refresh_the_watch_goes_on(api: FakeApiServer, client: Client, eventually: Eventually) -> None:
+    nodes = Informer(client, NODES)
+    async with running(nodes):
+        await nodes.refresh(5)
+        api.put(NODES, {"metadata": {"name": "later"}})
+        await eventually(lambda: "later" in nodes.store)
+        assert nodes.statistics().reflection.failures == 0
+
+
+async def test_refreshes_asked_for_together_and_one_during_another_all_end(api: FakeApiServer, client: Client) -> None:
+    nodes = Informer(client, NODES)
+    async with running(nodes), asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(nodes.refresh(5))
+        tasks.create_task(nodes.refresh(5))
+        await asyncio.sleep(0)
+        tasks.create_task(nodes.refresh(5))
+
+
+@pytest.mark.looptime
+async def test_a_refresh_without_an_answer_ends_in_time_and_says_so() -> None:
+    nodes = Informer(cast("Client", Quiet()), NODES)
+    with pytest.raises(CacheNotSynced, match=r"nodes: not read anew within 3 s"):
+        await nodes.refresh(3)

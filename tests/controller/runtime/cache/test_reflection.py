@@ -13,6 +13,7 @@ from controller.runtime.cache.messages import (
     Failure,
     ListPage,
     PageListed,
+    RelistAsked,
     Removed,
     Replaced,
     Report,
@@ -217,6 +218,52 @@ def test_a_short_watch_with_events_does_not_wait(watching: Reflection) -> None:
     assert watch_action(watching).delay == 0.0
 
 
+def checking(machine: Reflection) -> Reflection:
+    """Its watch from version 10 lasted 30 s and brought nothing."""
+    step(machine, PageListed([], "10", None), WatchOpened())
+    step(machine, WatchEnded(), now=30.0)
+    return machine
+
+
+def test_a_silent_watch_has_its_version_checked(listing: Reflection) -> None:
+    assert checking(listing).next_action() == ListPage(0.0, "10", 1, None)
+    assert step(listing, PageListed([obj("any", 3)], "99", "more")) == [None]
+    action = watch_action(listing)
+    assert (action.delay, action.resource_version) == (0.0, "10")
+
+
+@pytest.mark.parametrize(
+    ("failure", "want"),
+    [
+        pytest.param(Failure.EXPIRED, (Phase.LISTING, None), id="the server never got there: list from the quorum"),
+        pytest.param(Failure.UNREACHABLE, (Phase.WATCHING, "10"), id="unreachable: watch on"),
+        pytest.param(Failure.OTHER, (Phase.LISTING, "10"), id="anything else: list, not older"),
+    ],
+)
+def test_a_check_that_fails(listing: Reflection, failure: Failure, want: tuple[Phase, str | None]) -> None:
+    step(checking(listing), Failed(failure))
+    assert (listing.phase, listing.statistics().resource_version) == want
+    assert listing.next_action().delay >= 0.8
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [pytest.param(EventSeen("ADDED", obj("b", 11)), id="an event"), pytest.param(BookmarkSeen("11"), id="a bookmark")],
+)
+def test_a_watch_that_brought_anything_needs_no_check(watching: Reflection, brought: Report[Manifest]) -> None:
+    step(watching, WatchEnded(), WatchOpened(), brought)
+    step(watching, WatchEnded(), now=600.0)
+    assert watching.phase is Phase.WATCHING
+
+
+def test_the_watch_after_an_absence_of_the_server_is_short(watching: Reflection) -> None:
+    step(watching, Failed(Failure.UNREACHABLE))
+    assert 30 <= watch_action(watching).timeout_seconds <= 60
+    step(watching, WatchOpened())
+    step(watching, WatchEnded(), PageListed([], "10", None), now=30.0)
+    assert watch_action(watching).timeout_seconds >= 300
+
+
 def test_short_watches_wait_longer_and_longer(watching: Reflection) -> None:
     step(watching, EventSeen("ADDED", obj("b", 11)), WatchEnded())
     delays = []
@@ -301,3 +348,18 @@ def test_statistics(streaming: Reflection) -> None:
     step(streaming, Failed(Failure.OTHER), WatchOpened(), Failed(Failure.UNSUPPORTED), PageListed([], "12", None))
     found = streaming.statistics()
     assert (found.streams, found.lists, found.watches, found.events, found.failures) == (1, 1, 2, 1, 2)
+
+
+def test_a_relist_that_was_asked_for_reads_from_the_quorum_at_once(listing: Reflection) -> None:
+    listing.step(PageListed([], "7", None), 0.0)
+    listing.step(RelistAsked(), 1.0)
+    assert listing.next_action() == ListPage(0.0, None, 500, None)
+
+
+def test_a_relist_that_was_asked_for_is_a_stream_where_these_work(streaming: Reflection) -> None:
+    streaming.step(WatchOpened(), 0.0)
+    streaming.step(END, 0.0)
+    streaming.step(RelistAsked(), 1.0)
+    action = streaming.next_action()
+    assert isinstance(action, Watch)
+    assert (action.resource_version, action.initial_events, action.delay) == (None, True, 0.0)
