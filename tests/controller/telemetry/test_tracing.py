@@ -87,11 +87,11 @@ def test_a_path_is_taken_as_it_is(collector: Collector) -> None:
 
 @pytest.mark.parametrize("collector", [True], indirect=True)
 def test_a_collector_that_hangs_does_not_hold_up_the_end(collector: Collector) -> None:
-    tracing = Tracing("operator", collector.url, timeout=0.2)
+    tracing = Tracing("operator", collector.url, timeout=0.5)
     spans(tracing, 2000)
     started = time.monotonic()
     tracing.close()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 1.5  # one limit; left alone the SDK needs five here, one for each batch
     assert len(collector.received) >= 1
 
 
