@@ -60,6 +60,7 @@ async def test_reads_are_not_checked(client: Client, api: FakeApiServer) -> None
     api.play(faults.events(("ADDED", POD)), on="watch")
     await guarded.list(NODES)
     assert [kind async for kind, _ in guarded.watch(PODS, resource_version="1")] == ["ADDED"]
+    assert await guarded.request("GET", NODES.path())
     with pytest.raises(NotFound):
         await guarded.get(NODES, "n")
     assert fence.calls == 0
