@@ -6,7 +6,6 @@
 There is no authentication, and names of objects are told, so that no address but a loopback one is accepted.
 """
 
-import asyncio
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,8 +13,10 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from controller.runtime.controller import Controller
+from controller.runtime.listener import Listener
 from controller.runtime.task_dump import dump_tasks
 
 _USUAL_ITEMS = 100
@@ -31,33 +32,28 @@ class DebugServer:
     def __init__(self, controllers: Sequence[Controller], port: int, *, host: str = "127.0.0.1") -> None:
         if not _is_loopback(host):
             raise ValueError(f"host {host!r} of the debug server: it has no authentication; use 127.0.0.1 or ::1")
-        self.host, self.port = host, port
+        self.host = host
         self._controllers = controllers
-        self._started = asyncio.Event()
+        self._listener = Listener(host, port)
 
     def __str__(self) -> str:
         return f"debug server on {self.host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when the address is taken."""
         app = web.Application(middlewares=[_refuse_other_hosts])
         app.router.add_get("/debug/tasks", self._tasks)
         app.router.add_get("/debug/queue", self._queue)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self.host, self.port).start()
-            self.port = runner.addresses[0][1]
-            self._started.set()
-            await asyncio.Event().wait()
-        finally:
-            self._started.clear()
-            await runner.cleanup()
+        await self._listener.run(app)
 
     async def wait_started(self, timeout: float) -> None:
         """Wait until it listens, at most `timeout` seconds; raises TimeoutError."""
-        async with asyncio.timeout(timeout):
-            await self._started.wait()
+        await self._listener.wait_started(timeout)
 
     async def _tasks(self, _request: web.Request) -> web.Response:
         return web.Response(text=dump_tasks())
@@ -77,7 +73,7 @@ def _describe(controller: Controller, limit: int) -> dict[str, Any]:
 
 
 @web.middleware
-async def _refuse_other_hosts(request: web.Request, handler: Any) -> web.StreamResponse:
+async def _refuse_other_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer only who asked for this machine by name.
 
     A page in a browser here can make any name of its own point to 127.0.0.1; the Host header then has that name.
@@ -85,8 +81,7 @@ async def _refuse_other_hosts(request: web.Request, handler: Any) -> web.StreamR
     host = request.url.host or ""
     if not _is_loopback(host):
         raise web.HTTPForbidden(text=f"host {host!r}: ask for 127.0.0.1 or localhost\n")
-    answer: web.StreamResponse = await handler(request)
-    return answer
+    return await handler(request)
 
 
 def _is_loopback(host: str) -> bool:
