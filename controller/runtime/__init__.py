@@ -3,7 +3,8 @@
 In: an API server. Out: calls of your reconcile functions, and their writes. `client` talks to the server, `cache`
 keeps local copies, `workqueue` and `controller` decide what is reconciled when, `manager` starts and stops it all in
 order, `election` says which replica may write; `webhook`, `certs`, `health`, `metrics_server`, `debug` and
-`event_recorder` are what an operator needs besides. README.md says what is guaranteed, and has a controller that writes.
+`event_recorder` are what an operator needs besides. README.md says what is guaranteed, and has a controller that
+writes.
 
 A whole controller, logging the pods of a cluster (run it with a kubeconfig at hand):
 
