@@ -11,8 +11,9 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import PODS
 from controller.runtime.controller import Controller
-from controller.runtime.manager import Manager, RunnableCancelled
+from controller.runtime.manager import Manager
 from controller.runtime.reconcile import Request, Result
+from controller.runtime.runnable import RunnableCancelled
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.clock import LoopClock
 
