@@ -33,10 +33,11 @@ def this_platform() -> str:
 
 
 def version_key(family: Family, on: str | None = None) -> str:
-    """The version and twelve hex digits over all that shapes the binary: dependencies, flags, packages, platform."""
+    """The version and twelve hex digits over all that shapes the binary: dependencies, source, flags, platform."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((family.module / name).read_bytes() + b"\0")
+    module = family.module
+    for path in (module / "go.mod", module / "go.sum", *sorted(module.glob("*.go"))):
+        digest.update(path.read_bytes() + b"\0")
     packages = " ".join(program.package for program in family.programs)
     for text in (family.ldflags, packages, on or this_platform()):
         digest.update(text.encode() + b"\0")

@@ -27,12 +27,16 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Programs that share a Go module. `version` is a plain semantic version, without the leading v."""
+    """Programs that share a Go module, in the folder `name` of `parent`.
+
+    `version` is a plain semantic version, without the leading v.
+    """
 
     name: str
     version: str
     programs: tuple[Program, ...]
     ldflags: str = "-s -w"
+    parent: Path = TOOLS
 
     @property
     def minor(self) -> str:
@@ -42,7 +46,7 @@ class Family:
     @property
     def module(self) -> Path:
         """The folder that holds the family's go.mod and go.sum."""
-        return TOOLS / self.name
+        return self.parent / self.name
 
 
 def _stamp(version: str) -> str:

@@ -1,0 +1,57 @@
+"""`python -m tests.benchmarks [NAME] [--data WORDS]`: run benchmarks, write build/bench/NAME.json, print a table.
+
+Exit code 0 when it ran, also on a missed target; 1 when it could not; 2 for bad input; 130 for Ctrl-C.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import uvloop
+
+from e2e.plane.errors import PlaneError
+from e2e.plane.progress import Progress
+from tests.benchmarks.controller.benchmark import NAME as CONTROLLER
+from tests.benchmarks.controller.benchmark import Benchmark
+from tests.benchmarks.controller.contender import ContenderError
+from tests.benchmarks.controller.settings import SettingsError, settings_of
+from tests.benchmarks.report import Report, table, write
+
+_BAD_INPUT = 2
+_INTERRUPTED = 130
+
+
+def _controller(data: str, progress: Progress) -> Report:
+    return uvloop.run(Benchmark(settings_of(data), progress).run())
+
+
+BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {CONTROLLER: _controller}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the named benchmark, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), help="which one (default: all)")
+    parser.add_argument("--data", default="", help='settings, as in "runs=1 sizes=1000"')
+    options = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for name in [options.name] if options.name else BENCHMARKS:
+            report = BENCHMARKS[name](options.data, Progress())
+            path = write(report)
+            sys.stdout.write(f"{table(report)}\n{path}\n")
+    except SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _BAD_INPUT
+    except (PlaneError, ContenderError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return _INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

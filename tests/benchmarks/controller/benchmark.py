@@ -1,0 +1,162 @@
+"""The controller benchmark, step by step: peers, plane and objects, throughput, latency, memory, report."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from e2e.plane.build import ensure_binaries
+from e2e.plane.progress import Progress
+from tests.benchmarks.controller import programs
+from tests.benchmarks.controller.contender import Program
+from tests.benchmarks.controller.latency import latency_run
+from tests.benchmarks.controller.memory import Holding, memory_run
+from tests.benchmarks.controller.programs import OURS
+from tests.benchmarks.controller.samples import Samples, size_name
+from tests.benchmarks.controller.settings import CONTROLLER_RUNTIME, KOPF, PINNED, SHARED, Settings
+from tests.benchmarks.controller.site import Site, opened
+from tests.benchmarks.controller.throughput import StatusRun, Work, status_run
+from tests.benchmarks.report import FOLDER, Report, percentile
+from tests.benchmarks.thresholds import thresholds
+
+NAME = "controller"
+_MEGABYTE = 1_000_000
+_STEPS = 5
+_OURS_ALONE = ("typed", "dicts")
+_BOTH = ("full", "projected")
+# For the progress line: what a run takes besides its writes, and writes a second, both as on two cores.
+_OVERHEAD_SECONDS = 2.0
+_USUAL_PER_SECOND = {OURS: 1300.0, CONTROLLER_RUNTIME: 700.0, KOPF: 150.0}
+_PODS_PER_SECOND = 450.0
+_SYNC_SECONDS = 4.0
+
+
+class Benchmark:
+    """One whole run of the benchmark with `settings`."""
+
+    def __init__(self, settings: Settings, progress: Progress, folder: Path = FOLDER) -> None:
+        self._settings = settings
+        self._progress = progress
+        self._log = folder / f"{NAME}.log"
+        self._samples = Samples()
+        self._token = 0
+
+    async def run(self) -> Report:
+        """Measure everything. Raises PlaneError or ContenderError when it cannot."""
+        settings = self._settings
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._log.write_text("")
+        binaries = await asyncio.to_thread(ensure_binaries, self._progress)
+        contenders = [programs.ours(), *await asyncio.to_thread(programs.peers, settings.peers, self._progress)]
+        async with opened(binaries=binaries) as site:
+            await self._fill(site)
+            for placement in settings.placements:
+                await self._throughput(site, contenders, placement)
+            await self._latency(site, contenders)
+            await self._memory(site, [program for program in contenders if program.name != KOPF])
+        rows = self._samples.rows(OURS, thresholds(NAME))
+        return Report(NAME, settings.runs, asdict(settings) | _DESCRIBED, rows)
+
+    async def _fill(self, site: Site) -> None:
+        sizes, pods = self._settings.sizes, self._settings.pods
+        expected = sum(sizes) / _USUAL_PER_SECOND[OURS] + pods / _PODS_PER_SECOND
+        with self._step(1, f"making {sum(sizes)} widgets and {pods} pods", expected) as told:
+            await site.be_quiet()
+            for size in sizes:
+                await site.make_widgets(size, lambda count, of=size: told(f"widgets {count} of {of}"))  # type: ignore[misc]
+            if pods:
+                await site.make_pods(pods, lambda count: told(f"pods {count} of {pods}"))
+
+    async def _throughput(self, site: Site, contenders: Sequence[Program], placement: str) -> None:
+        planned = [
+            (number, size, program)
+            for number in range(1, self._settings.runs + 1)
+            for size in self._settings.sizes
+            for program in rotated(contenders, number)
+            if program.name != KOPF or size <= self._settings.kopf_size
+        ]
+        expected = sum(_OVERHEAD_SECONDS + size / _USUAL_PER_SECOND[program.name] for _, size, program in planned)
+        step = 2 + self._settings.placements.index(placement)
+        with self._step(step, f"throughput, {placement} processors", expected) as told:
+            for number, size, program in planned:
+                title = f"run {number}, {program.name}, {size} objects"
+                work = Work(size, self._next_token(), self._settings.workers, site.place(placement))
+                found = await status_run(
+                    site,
+                    program,
+                    work,
+                    self._log,
+                    lambda seen, title=title: told(f"{title}: {seen}"),  # type: ignore[misc]
+                )
+                self._note_status(program.name, size, placement, found)
+
+    def _note_status(self, program: str, size: int, placement: str, found: StatusRun) -> None:
+        suffix = size_name(size) if placement == self._settings.placements[0] else f"{size_name(size)}_{placement}"
+        self._samples.add(f"throughput_{suffix}", program, found.objects_per_second)
+        if size == max(self._settings.sizes) or program == KOPF:
+            self._samples.add(f"cold_sync_{suffix}_s", program, found.cold_sync_seconds)
+            self._samples.add(f"cpu_{suffix}_s", program, found.cpu_seconds)
+        if placement == self._settings.placements[0]:
+            self._samples.add("requests_per_object", program, found.requests_per_object)
+
+    async def _latency(self, site: Site, contenders: Sequence[Program]) -> None:
+        settings = self._settings
+        planned = [
+            (number, program) for number in range(1, settings.runs + 1) for program in rotated(contenders, number)
+        ]
+        expected = len(planned) * (_OVERHEAD_SECONDS * 2 + settings.changes / settings.rate)
+        with self._step(4, f"latency, {settings.rate} changes a second", expected) as told:
+            for number, program in planned:
+                title = f"run {number}, {program.name}"
+                milliseconds = await latency_run(
+                    site,
+                    program,
+                    settings,
+                    site.place(settings.placements[-1]),
+                    self._log,
+                    lambda sent, title=title: told(f"{title}: {sent} of {settings.changes}"),  # type: ignore[misc]
+                )
+                for percent in (50, 99):
+                    self._samples.add(
+                        f"event_to_reconcile_p{percent}_ms", program.name, percentile(milliseconds, percent)
+                    )
+
+    async def _memory(self, site: Site, contenders: Sequence[Program]) -> None:
+        settings = self._settings
+        if not settings.pods:
+            return
+        holdings = [
+            Holding(program, projection)
+            for number in range(1, settings.runs + 1)
+            for program in rotated(contenders, number)
+            for projection in (*_BOTH, *(_OURS_ALONE if program.name == OURS else ()))
+        ]
+        expected = len(holdings) * _SYNC_SECONDS + settings.settle_seconds
+        with self._step(5, f"memory of {len(holdings)} processes with {settings.pods} pods", expected) as told:
+            for held in await memory_run(site, holdings, settings.pods, settings.settle_seconds, self._log, told):
+                metric = f"rss_{size_name(settings.pods)}_pods_{held.holding.projection}"
+                self._samples.add(metric, held.holding.program.name, held.total_bytes / _MEGABYTE)
+                self._samples.add(f"{metric}_increment", held.holding.program.name, held.increment_bytes / _MEGABYTE)
+
+    def _next_token(self) -> str:
+        self._token += 1
+        return f"run-{self._token:06}"
+
+    @contextmanager
+    def _step(self, index: int, title: str, expected_seconds: float) -> Iterator[Callable[[str], None]]:
+        """A step of the progress; what is yielded says what it is at."""
+        with self._progress.step(index, _STEPS, title, expected_seconds) as step:
+            yield step.tick
+
+
+def rotated(contenders: Sequence[Program], number: int) -> Sequence[Program]:
+    """The contenders, each run beginning with the next one: nobody always measures on a fresh or a tired plane."""
+    start = (number - 1) % len(contenders)
+    return (*contenders[start:], *contenders[:start])
+
+
+_DESCRIBED = {
+    "placement_of_target_rows": SHARED,
+    "placement_of_latency": PINNED,
+}
