@@ -31,7 +31,7 @@ def operator(
     health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz; 0 takes a free one.")] = 8081,
     metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0 takes a free one.")] = 8443,
     metrics_plain: Annotated[
-        bool, typer.Option("--metrics-plain", help="Metrics over HTTP, for anybody who asks.")
+        bool, typer.Option("--metrics-plain/--metrics-secure", help="Metrics over HTTP, for anybody who asks.")
     ] = False,
     debug_port: Annotated[
         int | None, typer.Option(help="Port of /debug/tasks and /debug/queue on the loopback address; default: none.")

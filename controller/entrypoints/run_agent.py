@@ -117,7 +117,7 @@ def agent(
     health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz; 0 takes a free one.")] = 8081,
     metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0 takes a free one.")] = 8443,
     metrics_plain: Annotated[
-        bool, typer.Option("--metrics-plain", help="Metrics over HTTP, for anybody who asks.")
+        bool, typer.Option("--metrics-plain/--metrics-secure", help="Metrics over HTTP, for anybody who asks.")
     ] = False,
     ports_file: Annotated[Path | None, typer.Option(help="File to write the ports to, as JSON.")] = None,
     heartbeat_seconds: Annotated[

@@ -111,7 +111,7 @@ class Operator:
 
         def enqueue(key: str) -> None:
             namespace, _, name = key.partition("/")
-            controller.enqueue(Request(namespace, name))
+            controller.enqueue(Request(namespace, name), triggers.HELD)
 
         cycle = PlacementCycle(cluster, ModelScheduler(), self._clock, enqueue)
         context = ClaimContext(

@@ -55,7 +55,9 @@ class Worker:
         self._ports_file = folder / f"{name}.ports"
         program = str(Path(sys.executable).with_name("aim-gpu"))
         listen = ("--bind-host", LOOPBACK, "--health-port", "0", "--metrics-port", "0", "--metrics-plain")
-        self._command = [program, *arguments, *listen, "--ports-file", str(self._ports_file)]
+        command, *rest = arguments
+        # what a caller asks for comes last, and wins
+        self._command = [program, command, *listen, "--ports-file", str(self._ports_file), *rest]
         self._environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "POD_NAME": name}
         self._processes = Processes(folder / f"{name}.supervisor.log")
         self._asked_to_end = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from api.group import CLAIM_PREFIX
+from api.group import CLAIM_PREFIX, GATE
 from api.v1beta1 import GPUNode
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.manifest import Manifest
@@ -10,14 +10,22 @@ from controller.runtime.objects.node import Node
 from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.reconcile import Request
+from controller.runtime.source import NORMAL
 from controller.translate.node import gpus, host_view
 from controller.translate.pod import TERMINAL_PHASES, claim_name
 
+#: Somebody waits for a held pod, and for a confirmation nobody: in a burst gates open first.
+HELD = 10
 
-def claim_of_pod(event: StoreEvent[Pod]) -> Iterable[Request]:
-    """The claim that a pod names."""
-    name = claim_name(event.object)
-    return (Request(event.object.metadata.namespace, name),) if name else ()
+
+def claim_of_pod(event: StoreEvent[Pod]) -> Iterable[tuple[Request, int]]:
+    """The claim that a pod names; urgent while our gate holds the pod."""
+    pod = event.object
+    name = claim_name(pod)
+    if not name:
+        return ()
+    held = event.new is not None and any(gate.name == GATE for gate in pod.spec.scheduling_gates)
+    return ((Request(pod.metadata.namespace, name), HELD if held else NORMAL),)
 
 
 def claim_of_resource_claim(event: StoreEvent[ResourceClaim]) -> Iterable[Request]:

@@ -7,6 +7,7 @@ from controller.reconcilers.gpu_partition_claim import triggers
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.manifest import AnyObject
 from controller.runtime.reconcile import Request
+from controller.runtime.source import NORMAL
 from tests.builders.claim import bound_claim, claim
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
@@ -34,10 +35,23 @@ def gone(old: T) -> StoreEvent[T]:
 
 @pytest.mark.parametrize("event", [added, gone], ids=["added", "deleted"])
 def test_objects_lead_to_their_claim(event: Callable[[Any], StoreEvent[Any]]) -> None:
-    assert list(triggers.claim_of_pod(event(typed_pod()))) == AIM_A
+    assert [request for request, _ in triggers.claim_of_pod(event(typed_pod()))] == AIM_A
     assert list(triggers.claim_of_pod(event(typed_pod(claim=None)))) == []
     assert list(triggers.claim_of_resource_claim(event(typed_resource_claim()))) == AIM_A
     assert list(triggers.claim_of_resource_claim(event(typed_resource_claim("theirs")))) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "want"),
+    [
+        pytest.param(added(typed_pod()), triggers.HELD, id="held by our gate"),
+        pytest.param(added(typed_pod(gates=())), NORMAL, id="not held"),
+        pytest.param(added(typed_pod(gates=("kueue",))), NORMAL, id="held by others only"),
+        pytest.param(gone(typed_pod()), NORMAL, id="held, and gone"),
+    ],
+)
+def test_held_pods_come_first(event: StoreEvent[Any], want: int) -> None:
+    assert [priority for _, priority in triggers.claim_of_pod(event)] == [want]
 
 
 RUNNING, ENDED = (typed_pod(node="worker-0", phase=phase) for phase in ("Running", "Failed"))

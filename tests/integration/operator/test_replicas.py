@@ -1,0 +1,125 @@
+"""Replicas of the operator: who leads, who answers webhooks, who may read metrics."""
+
+import asyncio
+import re
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from e2e.plane import Plane, service_account_token
+from e2e.plane.errors import AdminError
+from e2e.plane.ports import LOOPBACK, Reservation
+from e2e.run.install import SYSTEM_NAMESPACE
+from e2e.run.processes import Operators, Worker, start_operator, start_operators
+from tests.integration.operator.running import Object, opt_in, pod
+
+pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
+
+FAST_LEASE = ("--lease-duration", "3", "--renew-deadline", "2", "--retry-period", "0.4")
+READER = "metrics-reader"
+SECRET = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/aim-gpu-webhook-certificates"
+
+
+async def get(url: str, token: str | None = None) -> tuple[int, str]:
+    """Status and text; certificates are not verified, as a scraper of self-signed ones does."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with aiohttp.ClientSession() as session, session.get(url, ssl=context, headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+async def metric(worker: Worker, name: str) -> float:
+    """The value of the only series of a metric."""
+    _, text = await get(f"http://{LOOPBACK}:{worker.ports['metrics']}/metrics")
+    found = re.search(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)
+    assert found, f"{name} is not among the metrics"
+    return float(found[1])
+
+
+def create_soon(plane: Plane, path: str, obj: Object) -> Object:
+    """Create, once more if need be: a call on a connection that breaks with its replica is not asked again."""
+    try:
+        return plane.admin.create(path, obj)
+    except AdminError as error:
+        assert "failed calling webhook" in str(error)
+        return plane.admin.create(path, obj)
+
+
+async def leader_of(operators: Operators, limit: float) -> Worker:
+    async with asyncio.timeout(limit):
+        while (leader := await asyncio.to_thread(operators.leader)) is None:  # noqa: ASYNC110 - a lease elsewhere
+            await asyncio.sleep(0.05)
+    return leader
+
+
+@asynccontextmanager
+async def two(plane: Plane, folder: Path) -> AsyncIterator[tuple[Operators, Worker, Worker]]:
+    """Two replicas: all of them, the leader, the standby."""
+    async with start_operators(plane, folder, arguments=FAST_LEASE) as operators:
+        leader = await leader_of(operators, 20.0)
+        (standby,) = [worker for worker in operators.workers if worker is not leader]
+        yield operators, leader, standby
+
+
+async def test_a_standby_is_ready_and_leads_soon_after_the_leader_was_told_to_end(plane: Plane, tmp_path: Path) -> None:
+    async with two(plane, tmp_path) as (operators, leader, standby):
+        assert (await get(f"http://{LOOPBACK}:{standby.ports['health']}/readyz"))[0] == 200
+        assert await metric(leader, "leader_election_master_status") == 1
+        assert await metric(standby, "leader_election_master_status") == 0
+        assert await leader.kill(signal.SIGTERM) == 0
+        begun = time.monotonic()
+        assert await leader_of(operators, 10.0) is standby
+        assert time.monotonic() - begun < 2.0, "the Lease was not given back"
+
+
+async def test_every_replica_answers_webhooks_with_the_shared_certificate(
+    plane: Plane, tmp_path: Path, namespace: str
+) -> None:
+    async with two(plane, tmp_path) as (_, leader, standby):
+        secret = await asyncio.to_thread(plane.admin.get, SECRET)
+        assert {"tls.crt", "tls.key", "ca.crt"} <= set(secret["data"])
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        for survivor, gone in ((standby, leader), (leader, standby)):
+            await gone.kill()
+            made = await asyncio.to_thread(create_soon, plane, pods, pod(f"on-{survivor.name}", opt_in()))
+            assert made["spec"]["schedulingGates"] == [{"name": "aim.amd.com/partition"}]
+            await gone.start()
+
+
+async def test_metrics_are_for_those_whom_rbac_lets_read_them(plane: Plane, tmp_path: Path, namespace: str) -> None:
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    await asyncio.to_thread(plane.admin.create, accounts, {"metadata": {"name": READER}})
+    binding = {
+        "metadata": {"name": f"{READER}-{namespace}"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "aim-gpu-metrics-reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": READER, "namespace": namespace}],
+    }
+    bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    await asyncio.to_thread(plane.admin.create, bindings, binding)
+    reader = await asyncio.to_thread(service_account_token, plane, namespace, READER)
+    other = await asyncio.to_thread(service_account_token, plane, namespace, "default")
+    async with start_operator(plane, tmp_path, arguments=("--metrics-secure",)) as operator:
+        url = f"https://{LOOPBACK}:{operator.ports['metrics']}/metrics"
+        status, text = await get(url, reader)
+        assert status == 200
+        assert "controller_runtime_reconcile_total" in text
+        assert (await get(url, other))[0] == 403
+        assert (await get(url))[0] == 401
+
+
+async def test_debug_pages_tell_tasks_and_queues(plane: Plane, tmp_path: Path) -> None:
+    with Reservation(1) as reserved:
+        (port,) = reserved.ports
+    async with start_operator(plane, tmp_path, arguments=("--debug-port", str(port))):
+        status, tasks = await get(f"http://{LOOPBACK}:{port}/debug/tasks")
+        assert status == 200
+        assert "gpupartitionclaim worker 0" in tasks
+        _, queues = await get(f"http://{LOOPBACK}:{port}/debug/queue")
+        assert '"gpupartitionclaim"' in queues
