@@ -48,7 +48,8 @@ def create_soon(plane: Plane, path: str, obj: Object) -> Object:
     try:
         return plane.admin.create(path, obj)
     except AdminError as error:
-        assert "failed calling webhook" in str(error)
+        if "failed calling webhook" not in str(error):
+            raise
         return plane.admin.create(path, obj)
 
 
@@ -82,7 +83,7 @@ async def test_a_standby_is_ready_and_leads_soon_after_the_leader_was_told_to_en
 async def test_every_replica_answers_webhooks_with_the_shared_certificate(
     plane: Plane, tmp_path: Path, namespace: str
 ) -> None:
-    async with two(plane, tmp_path) as (_, leader, standby):
+    async with two(plane, tmp_path) as (operators, leader, standby):
         secret = await asyncio.to_thread(plane.admin.get, SECRET)
         assert {"tls.crt", "tls.key", "ca.crt"} <= set(secret["data"])
         pods = f"/api/v1/namespaces/{namespace}/pods"
@@ -90,7 +91,7 @@ async def test_every_replica_answers_webhooks_with_the_shared_certificate(
             await gone.kill()
             made = await asyncio.to_thread(create_soon, plane, pods, pod(f"on-{survivor.name}", opt_in()))
             assert made["spec"]["schedulingGates"] == [{"name": "aim.amd.com/partition"}]
-            await gone.start()
+            await operators.start(gone)
 
 
 async def test_metrics_are_for_those_whom_rbac_lets_read_them(plane: Plane, tmp_path: Path, namespace: str) -> None:
