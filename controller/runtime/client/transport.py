@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp import payload
 from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
@@ -210,14 +211,11 @@ class Transport:
             return await answer.content.readany()
 
     async def _request(self, request: HttpRequest) -> aiohttp.ClientResponse:
-        body = request.body
         context = self._tls.context()
         return await self._opened().request(
             request.method,
             self._url(request),
-            # A big body as one write would hold up the loop; a file-like one is sent in pieces.
-            data=BytesIO(body) if body is not None and len(body) > _BIG_BODY_BYTES else body,
-            headers={"Content-Type": request.content_type} if body is not None else None,
+            data=_payload(request),
             allow_redirects=False,
             ssl=context if context is not None else False,
             server_hostname=self._server_hostname,
@@ -235,6 +233,20 @@ class Transport:
         if self._session is None:
             raise RuntimeError("the client is not open: use `async with Client(...)`")
         return self._session
+
+
+def _payload(request: HttpRequest) -> payload.Payload | None:
+    """The body with its type, made here because aiohttp would look for the maker first."""
+    body, kind = request.body, request.content_type
+    if body is None:
+        return None
+    # A big body as one write would hold up the loop; a file-like one is sent in pieces.
+    big = len(body) > _BIG_BODY_BYTES
+    return (
+        payload.BytesIOPayload(BytesIO(body), content_type=kind)
+        if big
+        else payload.BytesPayload(body, content_type=kind)
+    )
 
 
 def _failure(request: HttpRequest, error: Exception) -> Timeout | Unavailable:

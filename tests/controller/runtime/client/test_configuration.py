@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError
+from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError, ExecPlugin
 
 KUBECONFIG = """
 current-context: c
@@ -38,7 +38,13 @@ def _service_account(directory: Path) -> Path:
 
 def test_the_secrets_are_not_printed() -> None:
     assert "s3cret" not in repr(
-        ClientConfiguration("https://a", token="s3cret", client_key=b"s3cret", client_certificate=b"")
+        ClientConfiguration(
+            "https://a",
+            token="s3cret",
+            client_key=b"s3cret",
+            client_certificate=b"",
+            plugin=ExecPlugin("v1", "p", environment=(("PASSWORD", "s3cret"),)),
+        )
     )
 
 
@@ -46,6 +52,9 @@ def test_the_secrets_are_not_printed() -> None:
     ("server", "more", "want"),
     [
         pytest.param("a:6443", {}, "server 'a:6443'", id="no scheme"),
+        pytest.param("https://", {}, "give a host", id="no host"),
+        pytest.param("https://a:port", {}, "'https://a:port'", id="a port that is no number"),
+        pytest.param("https://a/?x=y", {}, "nothing else", id="a query"),
         pytest.param("https://a", {"client_key": b""}, "give both", id="a key without its certificate"),
     ],
 )
