@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -102,8 +102,9 @@ class Case:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.stuck: list[str] = []
+        self.gave_up_at = 0.0
         self.elector = FakeElector(self.log)
-        self.manager = Manager(elector=self.elector, clock=LoopClock(), stop_grace=10, on_stuck=self.stuck.extend)
+        self.manager = Manager(elector=self.elector, clock=LoopClock(), stop_grace=10, on_stuck=self._give_up)
         self.stop = asyncio.Event()
         self.raised: BaseException | None = None
         self.ended_at = 0.0
@@ -124,6 +125,10 @@ class Case:
             await asyncio.sleep(1)
             yield
             self.stop.set()
+
+    def _give_up(self, stuck: Sequence[str]) -> None:
+        self.stuck.extend(stuck)
+        self.gave_up_at = elapsed()
 
     async def _run(self) -> None:
         try:
@@ -248,6 +253,7 @@ async def test_who_ignores_its_cancellation_after_a_lost_lease() -> None:
     async with case.running():
         case.elector.lose()
     assert case.stuck == ["deaf"]
+    assert case.gave_up_at == pytest.approx(2, abs=0.1)
     assert case.raised is LOST
 
 
