@@ -226,22 +226,24 @@ class EventRecorder:
         return True
 
     async def _send(self, series: Series) -> None:
-        namespace = _namespace(series)
-        if series.told:
-            try:
-                await self._client.merge_patch(EVENTS, series.name, {"series": _series(series)}, namespace)
-            except NotFound:
-                series.told = 0  # an hour passed, or somebody tidied up: the Event is made anew
-            else:
-                return
+        if series.told and await self._patch(series):
+            return  # else an hour passed, or somebody tidied up: the Event is made anew
         try:
-            await self._client.create(EVENTS, self._event(series), namespace)
+            await self._client.create(EVENTS, self._event(series), _namespace(series))
         except AlreadyExists:
             if series.attempts == 1:
                 raise
             # An earlier try arrived although its answer was lost; only what was counted since is missing.
             if series.count > 1:
-                await self._client.merge_patch(EVENTS, series.name, {"series": _series(series)}, namespace)
+                await self._patch(series)
+
+    async def _patch(self, series: Series) -> bool:
+        """Write the count; False when there is no such Event."""
+        try:
+            await self._client.merge_patch(EVENTS, series.name, {"series": _series(series)}, _namespace(series))
+        except NotFound:
+            return False
+        return True
 
     def _give_up(self, series: Series, error: str) -> None:
         self._counts.failed += 1

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.runtime.event_correlation import (
     BURST,
@@ -101,6 +103,22 @@ def test_notes_that_ended_make_room_for_others(story: Story) -> None:
     assert after.note == "later"
 
 
+def test_notes_end_by_their_last_occurrence(story: Story) -> None:
+    for number in range(NOTES):
+        story.must_see(occurrence(f"pod-{number}"))
+    kept = story.must_see(occurrence("pod-0"), after=WINDOW_SECONDS - 1)
+    assert story.must_see(occurrence("new"), after=1).note == "new"
+    assert story.sees(occurrence("pod-0")) is kept
+
+
+def test_a_long_quiet_allows_no_more_than_a_burst(story: Story) -> None:
+    story.must_see(occurrence())
+    story.now += 100 * REFILL_SECONDS
+    got = [story.sees(occurrence(reason=f"R{number}")) for number in range(BURST + 1)]
+    assert got[-1] is None
+    assert None not in got[:-1]
+
+
 def test_an_object_gets_a_burst_and_then_one_in_five_minutes(story: Story) -> None:
     got = [story.sees(occurrence(reason=f"R{number}")) for number in range(BURST + 3)]
     assert [series is not None for series in got] == [True] * BURST + [False] * 3
@@ -154,6 +172,22 @@ def test_counts_that_wait_for_a_token_come_one_by_one(story: Story) -> None:
         due = story.correlator.next_due()
         assert due == pytest.approx(story.now + (number + 1) * REFILL_SECONDS)
         assert len(story.correlator.due(due or 0.0)) == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.0, 1e7), st.floats(0.0, WINDOW_SECONDS / 2))
+def test_what_is_due_can_be_told_then(start: float, quiet: float) -> None:
+    """Otherwise whoever waits for it would find it due, and not get it, for ever."""
+    story = Story()
+    story.now = start
+    known = [story.must_see(occurrence(reason=f"R{number}")) for number in range(BURST - 5)]
+    story.now += quiet
+    for series in known:
+        story.tells(series)
+        story.must_see(series.occurrence)
+        story.correlator.may_be_told(series, story.now)
+    while (due := story.correlator.next_due()) is not None:
+        assert story.correlator.due(due) != []
 
 
 def test_at_the_end_everything_that_waits_is_given_out(story: Story) -> None:

@@ -209,7 +209,21 @@ async def test_a_refused_write_is_counted_and_the_next_goes_on(
         recorder.record(POD, "Normal", "R", "first", "A")
         await eventually(lambda: recorder.statistics().failed == 1)
         recorder.record(POD, "Normal", "R", "second", "A")
-        await eventually(lambda: recorder.statistics().written == 1)
+        recorder.record(POD, "Normal", "R", "first", "A")
+        await eventually(lambda: recorder.statistics().written == 2)
+    assert sorted(counts(api)) == [1, 1], "what was refused begins anew"
+
+
+async def test_what_happens_while_it_is_written_is_counted(
+    api: FakeApiServer, recorder: EventRecorder, eventually: Eventually
+) -> None:
+    api.latency = 0.05
+    async with running(recorder):
+        recorder.record(POD, "Normal", "R", "same", "A")
+        await eventually(lambda: api.seen)
+        recorder.record(POD, "Normal", "R", "same", "A")
+        await eventually(lambda: recorder.statistics().written == 2)
+    assert counts(api) == [2]
 
 
 async def test_nobody_answers_for_a_minute_and_nothing_is_lost(

@@ -51,6 +51,7 @@ def test_add(read: Manifest, now: Manifest, want: list[str] | None) -> None:
         pytest.param(thing("x", OURS, "y"), thing("x", OURS, "y"), ["x", "y"], id="one of three"),
         pytest.param(thing(OURS), thing(OURS, "x", version="6"), ["x"], id="somebody added one behind it: it stays"),
         pytest.param(thing("x", OURS), thing(OURS, version="6"), None, id="somebody removed one before it"),
+        pytest.param(thing("x", OURS), thing(OURS, "y"), None, id="another one is in its place now"),
         pytest.param(thing("x", OURS), thing("x", version="6"), None, id="it went in between"),
         pytest.param(thing(OURS), thing(OURS, uid="v"), None, id="another object of that name"),
     ],
