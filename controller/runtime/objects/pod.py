@@ -2,15 +2,7 @@
 
 from collections.abc import Mapping
 
-from controller.runtime.objects.metadata import (
-    EMPTY,
-    ApiStruct,
-    Condition,
-    KubeObject,
-    OrNull,
-    null_is_empty,
-    share_texts,
-)
+from controller.runtime.objects.metadata import EMPTY, ApiStruct, Condition, KubeObject, OrNull, null_is_empty
 from controller.runtime.objects.node_selector import NodeSelector
 
 
@@ -55,9 +47,6 @@ class Toleration(ApiStruct, frozen=True, kw_only=True):
     effect: str = ""
     toleration_seconds: int | None = None
 
-    def __post_init__(self) -> None:
-        share_texts(self, "key", "operator", "effect")
-
 
 class NodeAffinity(ApiStruct, frozen=True, kw_only=True):
     """Only what a node must have; preferences are left out."""
@@ -93,7 +82,6 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         null_is_empty(self, "containers")
-        share_texts(self, "node_name", "scheduler_name", "service_account_name", "preemption_policy")
 
 
 class PodIP(ApiStruct, frozen=True, kw_only=True):

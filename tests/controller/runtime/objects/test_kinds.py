@@ -197,19 +197,6 @@ def test_a_slice_that_go_left_nil_is_empty(into: type[Any], body: bytes, read: C
     assert read(msgspec.json.decode(body, type=into)) == ()
 
 
-def test_texts_that_many_objects_repeat_are_one() -> None:
-    toleration = {"key": "example.com/a-key", "operator": "Exists", "effect": "NoExecute"}
-    conditions = [{"type": "ExampleCondition", "status": "True"}]
-    body = {
-        "spec": {"nodeName": "node-of-an-example", "tolerations": [toleration]},
-        "status": {"conditions": conditions},
-    }
-    one, other = decoded(Pod, **body), decoded(Pod, **body)
-    assert one.spec.node_name is other.spec.node_name
-    assert one.spec.tolerations[0].key is other.spec.tolerations[0].key
-    assert one.status.conditions[0].type is other.status.conditions[0].type
-
-
 def test_what_was_decoded_is_written_back_under_the_wires_names() -> None:
     pod = decoded(Pod, spec={"nodeName": "n", "containers": [{"name": "main"}]}, status={"podIP": "10.0.0.1"})
     assert msgspec.to_builtins(pod) == {
