@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import web
 
 from controller.runtime.certs.authority import Authority, ServingCertificate, issue_leaf, make_authority
 from controller.runtime.certs.serving import server_context
+from controller.runtime.client import transport
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError, ExecPlugin
 from controller.runtime.client.core import NODES
-from controller.runtime.client.errors import NotFound, Unavailable
+from controller.runtime.client.errors import ApiError, NotFound, Timeout, Unavailable
 from controller.runtime.clock import RealClock
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.clock import SkippingClock
@@ -189,6 +191,22 @@ async def test_a_client_is_entered_once(api: FakeApiServer) -> None:
     async with Client(ClientConfiguration(api.url)) as client:
         with pytest.raises(RuntimeError, match="open already"):
             await client.__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("error", "want", "reason"),
+    [
+        pytest.param(aiohttp.ConnectionTimeoutError(), Unavailable, "ConnectionFailed", id="no connection in time"),
+        pytest.param(TimeoutError(), Timeout, "ClientTimeout", id="no answer in time"),
+        pytest.param(ssl.SSLError("alert"), Unavailable, "CertificateRefused", id="a refused certificate"),
+        pytest.param(aiohttp.ServerDisconnectedError(), Unavailable, "ConnectionFailed", id="a broken connection"),
+        pytest.param(ConnectionResetError(), Unavailable, "ConnectionFailed", id="a reset"),
+    ],
+)
+def test_what_goes_wrong_below_http_has_a_type(error: Exception, want: type[ApiError], reason: str) -> None:
+    found = transport._failure(transport.HttpRequest("PUT", "/a"), error)
+    assert (type(found), found.status, found.reason) == (want, 0, reason)
+    assert "PUT /a" in str(found)
 
 
 def test_material_that_is_none_is_named() -> None:
