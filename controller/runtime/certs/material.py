@@ -7,7 +7,8 @@ Kept in one Secret, whose keys are those that ingress controllers, cert-manager'
     ca.key               that one's key
     next-ca.crt, .key    the authority that will sign, once everybody trusts it; its certificate is in ca.crt as well
 
-To rotate the authority at once, in order and without an outage, remove ca.key; to have a new leaf, remove tls.crt.
+To rotate the authority at once, in order and without an outage, remove ca.key; to have a new leaf, empty tls.crt (a
+Secret of type kubernetes.io/tls must have the key).
 """
 
 import base64
