@@ -43,6 +43,7 @@ from controller.runtime.objects.metadata import PartialObject
 
 INITIAL_EVENTS_SECONDS: Final = 60.0
 """How long a streaming list may take to its end. A server (or proxy) that does not know them may never end one."""
+_TURN_OBJECTS = 200
 _EVENT_TYPES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 _FUTURE_VERSION = "ResourceVersionTooLarge"
 _INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -144,8 +145,15 @@ class Reflector(Generic[T]):
         )
         if not page.resource_version:
             raise Unavailable(0, "NotAList", f"list of {self._resource}: an answer without a resourceVersion")
-        items = [self._prepare(item) for item in page.items]
-        self._report(PageListed(items, page.resource_version, page.continue_token))
+        await self._prepare_all(page.items)
+        self._report(PageListed(page.items, page.resource_version, page.continue_token))
+
+    async def _prepare_all(self, items: list[T]) -> None:
+        """In place, so that what is not kept goes at once; others get turns, for a first page may be the whole list."""
+        for start in range(0, len(items), _TURN_OBJECTS):
+            turn = slice(start, start + _TURN_OBJECTS)
+            items[turn] = [self._prepare(item) for item in items[turn]]
+            await asyncio.sleep(0)
 
     async def _watch(self, action: Watch) -> None:
         if action.initial_events:

@@ -1,11 +1,10 @@
 """One copy of texts that objects have in common: namespaces, nodes, images, phases, label values.
 
 Decoders share the keys of dicts and nothing else: each value is a string of its own, 50 bytes and more for "True".
-Sharing took 10,000 pods from 316 to 219 MB as dicts (38 us each) and from 64 to 32 MB as Structs (14 us each).
+Sharing took 10,000 pods from 316 to 219 MB as dicts (40 us each) and from 64 to 32 MB as Structs (14 us each).
 """
 
 from collections.abc import Callable, Mapping
-from sys import intern
 from typing import Any, Final, get_args, get_origin
 
 from msgspec import Struct
@@ -16,15 +15,21 @@ from controller.runtime.objects.metadata import ObjectMeta
 
 _LONGEST: Final = 64
 """Longer texts are digests and messages: each is its object's own."""
+_TABLE_TEXTS: Final = 50_000
+"""The table starts over at this size, some 8 MB: what is repeated is soon in it again, what was seen once is gone."""
 _OWN_FIELDS: Final = frozenset({"name", "generate_name", "uid", "resource_version", "annotations"})
 """What each object's metadata has for itself: a table of these would only cost."""
 
 _Share = Callable[[Any], None]
 _by_type: dict[type[Struct], _Share] = {}
+# Not the interpreter's own table (sys.intern): Python 3.12 never forgets what is in that, and versions never repeat.
+_texts: dict[str, str] = {}
 
 
 def share_strings(obj: AnyObject) -> None:
     """Let `obj`, fresh from the wire, refer to texts that other objects hold already; it stays equal to itself."""
+    if len(_texts) > _TABLE_TEXTS:
+        _texts.clear()
     if isinstance(obj, dict):
         _share_dict(obj)
     else:
@@ -36,7 +41,7 @@ def _share_dict(part: dict[str, Any]) -> None:
         kind = type(value)
         if kind is str:
             if len(value) <= _LONGEST:
-                part[name] = intern(value)
+                part[name] = _texts.setdefault(value, value)
         elif kind is dict:
             _share_dict(value)
         elif kind is list:
@@ -49,7 +54,8 @@ def _share_list(part: list[Any]) -> None:
         if kind is dict:
             _share_dict(value)
         elif kind is str:
-            part[position] = intern(value)
+            if len(value) <= _LONGEST:
+                part[position] = _texts.setdefault(value, value)
         elif kind is list:
             _share_list(value)
 
@@ -82,7 +88,7 @@ def _sharing(texts: list[str], maps: list[str], parts: list[tuple[str, _Share]])
         for name in texts:
             text = getattr(struct, name)
             if text and len(text) <= _LONGEST:
-                force_setattr(struct, name, intern(text))
+                force_setattr(struct, name, _texts.setdefault(text, text))
         for name in maps:
             table = getattr(struct, name)
             if type(table) is dict:

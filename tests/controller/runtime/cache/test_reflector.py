@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from random import Random
 
 import pytest
+from aiohttp import web
 
 from controller.runtime.cache import reflector
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.messages import Failure
 from controller.runtime.cache.reflector import StreamStalled, failure_of
 from controller.runtime.cache.store import StoreEvent
+from controller.runtime.client import retry
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES, PODS
 from controller.runtime.client.errors import (
@@ -138,6 +140,52 @@ async def test_a_410_streams_from_the_quorum(
         await eventually(lambda: api.count("stream") == 3)
         running.cancel()
     assert [seen.query.get("resourceVersion") for seen in api.seen] == [None, "100", None, None]
+
+
+async def test_a_stream_that_is_refused_for_now_is_tried_again_when_asked_to(
+    api: FakeApiServer, client: Client, clock: SkippingClock
+) -> None:
+    api.play(faults.refusal(429, "TooManyRequests", headers={"Retry-After": "17"}), on="stream")
+    informer = Informer(client, NODES, clock=clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await informer.wait_synced(5)
+        running.cancel()
+    assert (api.count("stream"), api.count("list"), clock.slept) == (2, 0, [17.0])
+
+
+async def test_a_restored_server_that_is_silent_until_it_gets_there(
+    api: FakeApiServer, client: Client, clock: SkippingClock, eventually: Eventually
+) -> None:
+    api.rewind(500)
+    api.put(NODES, node("lost"))
+    informer = Informer(client, NODES, clock=clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await eventually(lambda: held(informer) == {"lost"})
+        await api.stop()
+        api.rewind(200)
+        api.objects(NODES).clear()
+        api.put(NODES, node("kept"))
+        api.play(silent(clock, 45.0), on="watch")
+        too_large = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}
+        api.play(*[faults.refusal(504, "Timeout", details=too_large)] * retry.ATTEMPTS, on="list")
+        await api.start()
+        await eventually(lambda: held(informer) == {"kept"})
+        running.cancel()
+    asked = [(seen.occasion, seen.query.get("resourceVersion"), seen.query.get("limit")) for seen in api.seen]
+    assert asked[:3] == [("watch", None, None), ("watch", "501", None), ("list", "501", "1")]
+    assert asked[-1] == ("watch", None, None)
+
+
+def silent(clock: SkippingClock, seconds: float) -> Answer:
+    """A watch that lasts so long, brings nothing and ends in order."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        clock.tick(seconds)
+        return await faults.events()(request)
+
+    return answer
 
 
 async def test_initial_events_of_a_stream_that_never_ends_are_given_up(

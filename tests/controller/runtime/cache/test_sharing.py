@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from controller.runtime.cache import sharing
 from controller.runtime.cache.sharing import share_strings
 from controller.runtime.client.decoding import decode_into
 from controller.runtime.manifest import Manifest
@@ -59,8 +60,19 @@ def test_texts_are_shared(into: type[Any], wire: Manifest, path: str) -> None:
     share_strings(first)
     share_strings(second)
     assert at(first, path) is at(second, path)
-    assert at(untouched, path) is not at(first, path)
     assert first == second == untouched
+
+
+@pytest.mark.parametrize("into", [dict, Pod])
+def test_decoders_do_not_share_them(into: type[Any]) -> None:
+    first, second = (decode_into(orjson.dumps(POD), into) for _ in range(2))
+    assert at(first, "metadata.labels.app") is not at(second, "metadata.labels.app")
+
+
+def test_the_table_of_texts_is_bounded() -> None:
+    for number in range(120_000):
+        share_strings({"metadata": {"name": f"n{number}"}})
+    assert len(sharing._texts) <= 50_001
 
 
 def test_long_texts_are_left_alone() -> None:
