@@ -50,7 +50,10 @@ def settings_of(data: str) -> Settings:
         name, separator, value = word.partition("=")
         if not separator or name not in kinds:
             raise SettingsError(f"DATA {word!r}: give words name=value of {sorted(kinds)}")
-        given[name] = _sequence(name, value) if kinds[name] is tuple else int(value)
+        try:
+            given[name] = _sequence(name, value) if kinds[name] is tuple else int(value)
+        except ValueError as error:
+            raise SettingsError(f"DATA {word!r}: give a number, or numbers between commas") from error
     return replace(Settings(), **given)  # type: ignore[arg-type]
 
 
