@@ -13,7 +13,7 @@ In: a Lease. Out: `wait_leading`, `check`, and `on_lost`, which ends the process
     >>> held = LeaseRecord(holder_identity="b", lease_duration_seconds=15)
     >>> standby, then = step(standby, Found(held, "7", sent=100.0, now=100.0), draw=0.5)
     >>> then.do.value, round(then.until, 2)  # the clock of b does not matter: a waits for a change it sees itself
-    ('Wait', 101.83)
+    ('Wait', 101.52)
     >>> step(standby, Found(held, "7", sent=115.0, now=115.0))[1].do.value
     'TakeOver'
 """

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 ACQUIRE_JITTER: Final = 1.2
-"""A standby looks every `retry_period` at the latest, and up to this much sooner: replicas started together part."""
+"""How far apart the looks of standbys are: replicas that were started together must not ask together for ever."""
 _SHORTEST_REQUEST_TIMEOUT: Final = 1.0
 
 
@@ -20,7 +20,8 @@ class LeaseTiming:
 
     `duration`: how long others wait after the last change they saw; whole seconds. `renew_deadline`: how long a leader
     trusts its last renewal; the difference is the time in which requests already under way come to their end.
-    `retry_period`: between two renewals, and at most between two looks of a standby.
+    `retry_period`: between two renewals. A standby looks a little more often, so that with the time of its requests it
+    follows a dead leader within duration + retry_period.
     """
 
     duration: int = 15
@@ -47,8 +48,8 @@ class LeaseTiming:
         return max(_SHORTEST_REQUEST_TIMEOUT, self.renew_deadline / 2)
 
     def acquire_wait(self, draw: float) -> float:
-        """Seconds between two looks of a standby, for `draw` in [0, 1)."""
-        return self.retry_period * (1 - draw * (1 - 1 / ACQUIRE_JITTER))
+        """Seconds between two looks of a standby: retry_period less one to two jitters, by `draw` in [0, 1)."""
+        return self.retry_period / (ACQUIRE_JITTER * (1 + draw * (ACQUIRE_JITTER - 1)))
 
 
 @dataclass(frozen=True, slots=True)

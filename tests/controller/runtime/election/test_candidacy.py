@@ -20,7 +20,7 @@ from controller.runtime.election.reports import (
     Written,
 )
 
-TIMING = LeaseTiming(duration=15, renew_deadline=10, retry_period=2)
+TIMING = LeaseTiming(duration=15, renew_deadline=10, retry_period=2.4)  # looks every 2 s, without a draw
 THEIRS = LeaseRecord("b", 15, "acquired", "renewed", 4)
 OURS = LeaseRecord("a", 15, "acquired", "renewed", 5)
 FREE = LeaseRecord("", 1, "acquired", "renewed", 4)
@@ -50,16 +50,16 @@ RELEASING = replace(LEADING, phase=Phase.RELEASING)
         pytest.param(CLAIMED, Stop(101.0), Next(Do.READ), id="a claim without answer may have been heard"),
         pytest.param(CLAIMED, Found(OURS, "8", 101.0, 101.1), Next(Do.RENEW), id="a claim whose answer was lost"),
         pytest.param(NEW, Found(OURS, "8", 0.0, 0.1), Next(Do.WAIT, 2.0), id="a former process of the same name"),
-        pytest.param(CLAIMED, Written(OURS, "8", 101.0, 101.1), Next(Do.WAIT, 103.0), id="renews retry_period later"),
+        pytest.param(CLAIMED, Written(OURS, "8", 101.0, 101.1), Next(Do.WAIT, 103.4), id="renews retry_period later"),
         pytest.param(CLAIMED, Written(OURS, "8", 101.0, 111.0), Next(Do.READ), id="got it, and heard of it too late"),
         pytest.param(LEADING, Due(102.0), Next(Do.RENEW), id="renews"),
-        pytest.param(LEADING, Written(OURS, "9", 102.0, 102.5), Next(Do.WAIT, 104.0), id="renewed"),
+        pytest.param(LEADING, Written(OURS, "9", 102.0, 102.5), Next(Do.WAIT, 104.4), id="renewed"),
         pytest.param(LEADING, Refused(102.0, 102.1), Next(Do.READ), id="refused: looks who changed it"),
         pytest.param(LEADING, Found(OURS, "9", 102.0, 102.1), Next(Do.RENEW), id="a lost answer, or a label"),
         pytest.param(LEADING, Found(FREE, "9", 102.0, 102.1), Next(Do.RENEW), id="somebody erased the holder"),
         pytest.param(LEADING, Missing(102.0, 102.1), Next(Do.CREATE), id="somebody deleted it"),
-        pytest.param(LEADING, Failed("refused", 102.0, 102.1), Next(Do.WAIT, 104.0), id="refused connection: tries on"),
-        pytest.param(LEADING, Failed("no answer", 102.0, 107.0), Next(Do.WAIT, 104.0), id="hung: tries at once"),
+        pytest.param(LEADING, Failed("refused", 102.0, 102.1), Next(Do.WAIT, 104.4), id="refused connection: tries on"),
+        pytest.param(LEADING, Failed("no answer", 102.0, 107.0), Next(Do.WAIT, 104.4), id="hung: tries at once"),
         pytest.param(LEADING, Stop(103.0), Next(Do.RELEASE), id="gives back"),
         pytest.param(RELEASING, Written(FREE, "9", 103.0, 103.1), Next(Do.END), id="given back"),
         pytest.param(RELEASING, Refused(103.0, 103.1), Next(Do.READ), id="given back over a renewal nobody heard of"),

@@ -41,10 +41,10 @@ def test_time_limit_of_a_request(timing: LeaseTiming, want_seconds: float) -> No
     assert timing.request_timeout == want_seconds
 
 
-def test_a_standby_looks_every_retry_period_or_up_to_the_jitter_sooner() -> None:
+def test_a_standby_looks_more_often_than_a_leader_renews_and_not_at_a_fixed_beat() -> None:
     timing = LeaseTiming(retry_period=2.0)
-    assert timing.acquire_wait(0.0) == 2.0
-    assert timing.acquire_wait(1.0) == pytest.approx(2.0 / 1.2)
+    assert timing.acquire_wait(0.0) == pytest.approx(2.0 / 1.2)
+    assert timing.acquire_wait(1.0) == pytest.approx(2.0 / 1.2 / 1.2)
 
 
 def test_a_record_survives_the_wire() -> None:
