@@ -68,6 +68,7 @@ class Listener:
 
     async def run(self, app: web.Application) -> None:
         """Serve until cancelled, then stop in order. Raises OSError when the address is taken."""
+        self._draining = False
         app.middlewares.append(self._hear())
         app.on_response_prepare.append(self._last_words)
         runner = web.AppRunner(

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.runtime.webhook.admission import (
@@ -73,6 +73,7 @@ json = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine that is busy
 @given(st.dictionaries(st.sampled_from(["uid", "operation", "resource", "userInfo", "object", "name"]), json))
 def test_any_json_is_decoded_or_malformed(request: dict[str, Any]) -> None:
     with suppress(MalformedReview):

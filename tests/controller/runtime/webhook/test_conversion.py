@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.runtime.manifest import Manifest
@@ -66,6 +66,7 @@ def test_nothing_to_convert_is_a_success() -> None:
     assert answered([], to_version)["response"]["convertedObjects"] == []
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine that is busy
 @given(st.lists(st.tuples(st.sampled_from([V1, V2]), st.integers(0, 60_000)), max_size=100))
 def test_order_and_count_are_kept_whatever_the_chunks(objects: list[tuple[str, int]]) -> None:
     given_ = [gadget(str(n), version, data="x" * size) for n, (version, size) in enumerate(objects)]
@@ -211,6 +212,7 @@ json = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine that is busy
 @given(st.dictionaries(st.sampled_from(["uid", "desiredAPIVersion", "objects"]), json))
 def test_any_json_is_converted_refused_or_malformed(request: dict[str, Any]) -> None:
     with suppress(MalformedReview, ConversionFailed):
