@@ -6,7 +6,7 @@ UV := build/uv/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env run plane test lint unit integration generate clean
+.PHONY: help env run plane test bench soak lint unit integration generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,12 @@ generate: env ## write generated files: the CRDs
 test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane
 	$(BIN)/python -m e2e.plane build
 	$(BIN)/pytest
+
+bench: env ## benchmarks beside their peers, into build/bench: NAME=controller; DATA="runs=1 sizes=1000" for a look
+	@UV=$(abspath $(UV)) $(BIN)/python -m tests.benchmarks $(NAME) --data "$(DATA)"
+
+soak: env ## half an hour of churn against one controller, into build/soak: DURATION=seconds, SEED=number
+	@$(BIN)/python -m tests.soak $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove .venv and build (the cache of built binaries stays)
 	rm -rf .venv build

@@ -46,10 +46,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process used so far: processor time in seconds, resident memory now in bytes."""
+    """What a process used so far: processor time in seconds; and now: resident memory in bytes, open descriptors."""
 
     cpu_seconds: float
     resident_bytes: int
+    descriptors: int
 
 
 class Contender:
@@ -164,8 +165,9 @@ def move(pid: int, cpus: frozenset[int]) -> None:
 
 
 def usage(pid: int) -> Usage:
-    """Processor time and resident memory of a process, from /proc."""
+    """What /proc tells of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     kibibytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-    return Usage((int(fields[11]) + int(fields[12])) / _TICKS, int(kibibytes) * 1024)
+    descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    return Usage((int(fields[11]) + int(fields[12])) / _TICKS, int(kibibytes) * 1024, descriptors)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.controller.contender import ContenderError, Program, started
+from tests.benchmarks.controller.settings import SHARED
 from tests.benchmarks.controller.site import PODS_NAMESPACE, Site
 
 _SYNC_SECONDS = 120.0
@@ -59,7 +60,7 @@ async def memory_run(
                 "namespace": PODS_NAMESPACE,
                 "projection": holding.projection,
             }
-            cpus = site.place("shared")
+            cpus = site.place(SHARED)
             contender = await stack.enter_async_context(started(holding.program, arguments, log, cpus))
             await asyncio.sleep(_IDLE_SECONDS)
             idle = contender.usage().resident_bytes
