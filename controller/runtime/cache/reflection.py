@@ -172,6 +172,8 @@ class Reflection(Generic[T]):
         )
 
     def _on_opened(self, _opened: WatchOpened, now: float) -> None:
+        # Half a stream is worth nothing: what it brought may be gone since.
+        self._initial = {}
         self._delay = 0.0
         self._opened_at = now
         self._fruitless = True
@@ -196,7 +198,6 @@ class Reflection(Generic[T]):
         self._leave_stream(now)
 
     def _on_stream_failed(self, failed: Failed, now: float) -> None:
-        self._initial = {}
         match failed.failure:
             case Failure.UNSUPPORTED:
                 self._streaming = False
@@ -209,7 +210,6 @@ class Reflection(Generic[T]):
 
     def _leave_stream(self, now: float) -> None:
         # Once only: what stopped this stream may be gone when the next is due, or stop a paged list just as well.
-        self._initial = {}
         self._phase = Phase.LISTING
         self._back_off(now)
 
@@ -283,6 +283,7 @@ class Reflection(Generic[T]):
         self._phase = Phase.STREAMING if self._streaming else Phase.LISTING
 
     def _back_off(self, now: float, retry_after: float | None = None) -> None:
+        self._initial = {}
         self._failures += 1
         self._delay = max(self._backoff.failed(now), retry_after or 0.0)
 

@@ -138,6 +138,7 @@ def test_a_stream_that_ends_too_soon_is_followed_by_pages_once(streaming: Reflec
 @pytest.mark.parametrize(
     "cut",
     [
+        pytest.param([], id="whoever read it was cancelled"),
         pytest.param([Failed(Failure.UNREACHABLE)], id="unreachable"),
         pytest.param([Failed(Failure.STALLED), Failed(Failure.OTHER)], id="stalled, and no pages either"),
         pytest.param([WatchEnded(), Failed(Failure.OTHER)], id="ended, and no pages either"),
