@@ -17,6 +17,7 @@ import selectors
 import signal
 import sys
 import time
+import traceback
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -147,25 +148,31 @@ class Nursery:
 
     def __init__(self) -> None:
         self._children: set[int] = set()
+        self._rest = b""
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> None:
         woken, wake = os.pipe2(os.O_NONBLOCK)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        self._selector.register(sys.stdin.buffer, selectors.EVENT_READ)
+        self._selector.register(sys.stdin, selectors.EVENT_READ)
         self._selector.register(woken, selectors.EVENT_READ)
         while True:
             for key, _ in self._selector.select():
                 if key.fd == woken:
                     os.read(woken, 4096)
                     self._reap()
-                elif line := sys.stdin.buffer.readline():
-                    self._start(Options(**json.loads(line)))
+                elif orders := os.read(key.fd, 65536):
+                    self._obey(orders)
                 else:
                     for pid in self._children:
                         os.kill(pid, signal.SIGKILL)
                     return
+
+    def _obey(self, orders: bytes) -> None:
+        *lines, self._rest = (self._rest + orders).split(b"\n")
+        for line in lines:
+            self._start(Options(**json.loads(line)))
 
     def _start(self, options: Options) -> None:
         pid = os.fork()
@@ -185,7 +192,7 @@ class Nursery:
 
 def _become(options: Options) -> None:
     """Go on as that replica, and never return."""
-    code = 70
+    code = 1  # as of any program that ends with an exception
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -196,6 +203,8 @@ def _become(options: Options) -> None:
         configure_logs("info", human=False)
         asyncio.run(run_replica(options))
         code = 0
+    except BaseException:  # noqa: BLE001 - printed as the interpreter would, which a fork must not go back to
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -158,7 +158,8 @@ class Elections:
             identity, pid = message["started"], message["pid"]
             process = Process(identity, pid, self._folder / f"{identity}.log")
             self._processes[pid] = process
-            self._started[identity].set_result(process)
+            if not self._started[identity].done():  # cancelled when the test has failed meanwhile
+                self._started[identity].set_result(process)
         else:
             process = self._processes.pop(message["ended"])
             process.code = message["code"]

@@ -7,10 +7,12 @@ moment; in the others it stops itself at the worst one, after a write has passed
 import asyncio
 import signal
 from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
+from psutil import NoSuchProcess
 
 from controller.runtime.election.lease import LeaseTiming
 from controller.runtime.election.renewer import LOST_EXIT_CODE
@@ -22,7 +24,7 @@ pytestmark = [pytest.mark.plane, pytest.mark.timeout(600)]
 
 ELECTIONS = 10
 ROUNDS = 10
-TIMING = LeaseTiming(duration=2, renew_deadline=1.2, retry_period=0.3)
+TIMING = LeaseTiming(duration=3, renew_deadline=2.0, retry_period=0.4)
 START_SECONDS = 30.0
 # On two cores with twenty replicas and an API server.
 TAKEOVER_SECONDS = TIMING.duration + TIMING.retry_period + 3.0
@@ -30,42 +32,57 @@ END_SECONDS = 5.0
 
 
 class Stops:
-    """Stops the leaders of one election, round after round. `stopped`: the identities, in order."""
+    """Stops the leaders of one election, round after round. `stopped`: the identities, in order.
+
+    `lost`: how often a leader lost its lease although nobody stopped it, on a machine too busy for the short timing.
+    """
 
     def __init__(self, running: Elections, election: str, rng: Random) -> None:
         self._running = running
         self._election = election
         self._rng = rng
+        self._replicas: list[Process] = []
         self.stopped: list[str] = []
+        self.lost = 0
 
     async def run(self) -> None:
-        for _ in range(2):
-            await self._start()
-        await self._running.leader(self._election, within=START_SECONDS)
-        for number in range(ROUNDS):
-            await self._round(itself=number % 2 == 0)
+        while len(self.stopped) < ROUNDS:
+            await self._two_replicas()
+            await self._round(itself=len(self.stopped) % 2 == 0)
+
+    async def _two_replicas(self) -> None:
+        for replica in [replica for replica in self._replicas if replica.code is not None]:
+            # By the elector's thread, or by a write that the fence refused: whichever was run first.
+            assert replica.code == LOST_EXIT_CODE, replica.log.read_text()
+            assert f"is not held by '{replica.identity}'" in replica.log.read_text()
+            self.lost += replica.identity not in self.stopped
+            self._replicas.remove(replica)
+        while len(self._replicas) < 2:
+            self._replicas.append(await self._running.start(self._election, TIMING, period=0.25))
 
     async def _round(self, *, itself: bool) -> None:
-        leader = await self._leading_process()
+        held = await self._running.leader(self._election, within=TAKEOVER_SECONDS + START_SECONDS)
+        leader = self._running.process(held.holder)
         await asyncio.sleep(self._rng.uniform(0.3, 1.0))
-        leader.send(signal.SIGUSR1 if itself else signal.SIGSTOP)
-        async with asyncio.timeout(END_SECONDS):
-            while not leader.is_stopped():  # noqa: ASYNC110 - nobody signals it
-                await asyncio.sleep(0.02)
+        if not await self._stop(leader, itself=itself):
+            return
         await self._running.leader(self._election, other_than=leader.identity, within=TAKEOVER_SECONDS)
         await asyncio.sleep(self._rng.uniform(0.0, 1.0))
-        leader.send(signal.SIGCONT)
-        assert await leader.wait(END_SECONDS) == LOST_EXIT_CODE, leader.log.read_text()
-        assert "lease lost; the process ends" in leader.log.read_text()
         self.stopped.append(leader.identity)
-        await self._start()
+        leader.send(signal.SIGCONT)
+        await leader.wait(END_SECONDS)
 
-    async def _leading_process(self) -> Process:
-        held = await self._running.leader(self._election, within=TAKEOVER_SECONDS)
-        return self._running.process(held.holder)
-
-    async def _start(self) -> None:
-        await self._running.start(self._election, TIMING, period=0.25)
+    async def _stop(self, leader: Process, *, itself: bool) -> bool:
+        """Have it stopped; False when it has ended by itself before."""
+        try:
+            leader.send(signal.SIGUSR1 if itself else signal.SIGSTOP)
+            async with asyncio.timeout(END_SECONDS):
+                while not leader.is_stopped():  # noqa: ASYNC110 - nobody signals it
+                    await asyncio.sleep(0.02)
+        except (ProcessLookupError, NoSuchProcess):
+            await leader.wait(END_SECONDS)
+            return False
+        return True
 
 
 async def test_stopped_leaders_do_no_harm(plane: Plane, namespace: str, tmp_path: Path) -> None:
@@ -76,25 +93,27 @@ async def test_stopped_leaders_do_no_harm(plane: Plane, namespace: str, tmp_path
                 tasks.create_task(each.run())
         terms = dict(running.terms)
     writes = audited(plane.audit_log, namespace)
+    late = _late(writes, terms)
     stopped = [identity for each in stops for identity in each.stopped]
+    print(_figures(writes, late, stopped, terms), f"; {sum(each.lost for each in stops)} lost without a stop")
     assert len(stopped) == ELECTIONS * ROUNDS
-    late = {identity: _late(identity, writes, terms) for identity in stopped}
-    print(_figures(writes, late, terms))
+    assert set(stopped) <= set(late)
     _assert_created_once(writes)
     _assert_each_change_on_the_version_read(writes)
     for identity, found in late.items():
         # No more than one a worker: each had passed the check when the process was stopped.
         assert len(found) <= WORKERS, (identity, found)
     # Those that stopped themselves had a write under way each: were none seen, this test would look at nothing.
-    assert sum(bool(found) for found in late.values()) >= ELECTIONS * ROUNDS // 4
+    assert sum(bool(late[identity]) for identity in stopped) >= ELECTIONS * ROUNDS // 4
 
 
-def _late(identity: str, writes: list[Write], terms: dict[str, list[Held]]) -> list[Write]:
-    """Writes of `identity` that arrived after its successor began to ask for the lease."""
-    holders = terms[identity.partition("-")[0]]
-    (index,) = [index for index, term in enumerate(holders) if term.holder == identity]
-    successor = holders[index + 1]
-    return [write for write in writes if write.by == identity and write.at > successor.since]
+def _late(writes: list[Write], terms: dict[str, list[Held]]) -> dict[str, list[Write]]:
+    """By former leader: its writes that arrived after its successor began to ask for the lease."""
+    found: dict[str, list[Write]] = {}
+    for holders in terms.values():
+        for former, successor in pairwise(holders):
+            found[former.holder] = [w for w in writes if w.by == former.holder and w.at > successor.since]
+    return found
 
 
 def _assert_created_once(writes: list[Write]) -> None:
@@ -115,11 +134,13 @@ def _assert_each_change_on_the_version_read(writes: list[Write]) -> None:
         assert sorted(counts) == list(range(1, len(counts) + 1)), name
 
 
-def _figures(writes: list[Write], late: dict[str, list[Write]], terms: dict[str, list[Held]]) -> str:
+def _figures(
+    writes: list[Write], late: dict[str, list[Write]], stopped: list[str], terms: dict[str, list[Held]]
+) -> str:
     found = [write for each in late.values() for write in each]
     accepted = sum(write.accepted for write in found)
     return (
-        f"\n{len(late)} stops in {sum(map(len, terms.values()))} terms; {len(writes)} writes, "
+        f"\n{len(stopped)} stops in {sum(map(len, terms.values()))} terms; {len(writes)} writes, "
         f"{sum(write.accepted for write in writes)} accepted; after the successor's claim {len(found)} arrived "
         f"({max(map(len, late.values()))} of one process at most), {len(found) - accepted} refused, {accepted} accepted "
         f"on the version read"
