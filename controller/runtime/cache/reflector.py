@@ -45,7 +45,6 @@ INITIAL_EVENTS_SECONDS: Final = 60.0
 """How long a streaming list may take to its end. A server (or proxy) that does not know them may never end one."""
 _TURN_OBJECTS = 200
 _EVENT_TYPES = frozenset({"ADDED", "MODIFIED", "DELETED"})
-_FUTURE_VERSION = "ResourceVersionTooLarge"
 _INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 Stream = AsyncGenerator[tuple[str, T | PartialObject], None]
@@ -245,7 +244,7 @@ class Reflector(Generic[T]):
 
 def failure_of(error: ApiError) -> Failure:
     """How list and watch react to `error`."""
-    if isinstance(error, Gone) or any(cause.reason == _FUTURE_VERSION for cause in error.causes):
+    if isinstance(error, Gone) or error.of_the_future:
         return Failure.EXPIRED
     if isinstance(error, Unavailable | Timeout | TooManyRequests):
         return Failure.UNREACHABLE

@@ -24,6 +24,7 @@ import orjson
 
 # A body that is no Status (a proxy's HTML page) is quoted in the message up to here: enough to recognise it.
 _QUOTED_CHARACTERS = 200
+_FUTURE_VERSION = "ResourceVersionTooLarge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.causes = causes
+
+    @property
+    def of_the_future(self) -> bool:
+        """Whether the server has not reached the resourceVersion asked for (it comes as a Timeout)."""
+        return any(cause.reason == _FUTURE_VERSION for cause in self.causes)
 
 
 class BadRequest(ApiError):

@@ -20,12 +20,15 @@ def worth_repeating(method: str, error: BaseException) -> bool:
     """Whether `error` of a `method` request says that nothing was done and that a moment may help.
 
     A 429 says so for every method, within 10 s; but not a disruption budget's, which a moment does not change.
-    Reads also repeat when nobody answered.
+    Reads also repeat when nobody answered; but not one of a version that the server has not reached: after a restored
+    backup it never will, and whoever asked must list anew.
     """
     if isinstance(error, TooManyRequests):
         wait = error.retry_after or 0.0
         return not error.by_disruption_budget and wait <= _LONGEST_RETRY_AFTER_SECONDS
-    return method in _READS and isinstance(error, Timeout | Unavailable)
+    if not isinstance(error, Timeout | Unavailable) or error.of_the_future:
+        return False
+    return method in _READS
 
 
 def retrying(method: str, clock: Clock) -> AsyncRetrying:

@@ -13,7 +13,6 @@ from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.messages import Failure
 from controller.runtime.cache.reflector import StreamStalled, failure_of
 from controller.runtime.cache.store import StoreEvent
-from controller.runtime.client import retry
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES, PODS
 from controller.runtime.client.errors import (
@@ -169,7 +168,7 @@ async def test_a_restored_server_that_is_silent_until_it_gets_there(
         api.put(NODES, node("kept"))
         api.play(silent(clock, 45.0), on="watch")
         too_large = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}
-        api.play(*[faults.refusal(504, "Timeout", details=too_large)] * retry.ATTEMPTS, on="list")
+        api.play(faults.refusal(504, "Timeout", details=too_large), on="list")
         await api.start()
         await eventually(lambda: held(informer) == {"kept"})
         running.cancel()

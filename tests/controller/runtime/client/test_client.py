@@ -415,3 +415,14 @@ async def test_base_url_replaces_the_server(api: FakeApiServer) -> None:
 async def test_a_client_that_is_not_open_says_how(api: FakeApiServer) -> None:
     with pytest.raises(RuntimeError, match="async with Client"):
         await Client(ClientConfiguration(server=api.url)).get(NODES, "n")
+
+
+async def test_a_version_that_the_server_has_not_reached_is_not_asked_for_again(
+    api: FakeApiServer, client: Client
+) -> None:
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    api.play(faults.refusal(504, "Timeout", details={"causes": causes}), on="list")
+    with pytest.raises(Timeout) as raised:
+        await client.list(PODS, resource_version="999")
+    assert raised.value.of_the_future
+    assert api.count("list") == 1
