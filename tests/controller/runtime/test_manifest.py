@@ -30,7 +30,7 @@ FULL: Manifest = {
         "labels": {"x": "y"},
         "annotations": {"v": "w"},
         "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "o", "controller": True}],
-    }
+    },
 }
 OWNER = OwnerReference(api_version="v1", kind="Node", name="n", uid="o", controller=True)
 TYPED = PartialObject(
@@ -44,7 +44,7 @@ TYPED = PartialObject(
         labels={"x": "y"},
         annotations={"v": "w"},
         owner_references=(OWNER,),
-    )
+    ),
 )
 BARE: Manifest = {"metadata": {"name": "b"}}
 BARE_TYPED = PartialObject(metadata=ObjectMeta(name="b"))
