@@ -165,6 +165,21 @@ async def test_the_lease_is_given_back_when_all_else_has_stopped() -> None:
 
 
 @pytest.mark.looptime
+async def test_the_lease_does_not_outlive_what_it_was_held_for() -> None:
+    class Broken:
+        async def run(self) -> None:
+            raise RuntimeError("a bug")
+
+    case = Case()
+    case.add_pieces()
+    case.manager.add_leader_only(Broken())
+    async with case.running():
+        pass
+    assert str(case.raised) == "a bug"
+    assert case.log[-1] == "given back"
+
+
+@pytest.mark.looptime
 async def test_a_standby_stops() -> None:
     case = Case()
     case.add_pieces()

@@ -24,7 +24,7 @@ TIMING = LeaseTiming(duration=15, renew_deadline=10, retry_period=2)
 class Replica:
     """A participant with its fence; `led` are the times at which it began to lead, `ended` how it ended."""
 
-    def __init__(self, lease: FakeLease, identity: str = "me") -> None:
+    def __init__(self, lease: FakeLease, identity: str = "me", timing: LeaseTiming = TIMING) -> None:
         self.clock = LoopClock()
         self.fence = Fence("ns/lease", identity, self.clock.monotonic)
         self.led: list[float] = []
@@ -33,7 +33,7 @@ class Replica:
         self.stop = asyncio.Event()
         self._participant = Participant(
             lease,
-            Candidate(identity, TIMING),
+            Candidate(identity, timing),
             self.fence,
             clock=self.clock,
             rng=Random(1),
@@ -94,6 +94,14 @@ async def test_a_refused_connection_is_tried_again_until_the_deadline() -> None:
     assert replica.ended_at == pytest.approx(10, abs=0.1)
     assert len(lease.requests) - before == 4
     assert "connection refused" in replica.lost.why
+
+
+async def test_losing_does_not_wait_for_the_next_try() -> None:
+    replica = Replica(lease := FakeLease(), timing=LeaseTiming(15, 10, 3.5))
+    async with taking_part(replica, seconds=1):
+        lease.always = refuse
+        await asyncio.sleep(20)
+    assert replica.ended_at == pytest.approx(10, abs=0.1)
 
 
 async def test_a_short_outage_is_survived() -> None:
@@ -183,6 +191,15 @@ async def test_giving_back_is_bounded_in_time(hanging: int) -> None:
     assert replica.ended_at - 2.6 <= 2 * TIMING.request_timeout
     assert lease.record is not None
     assert lease.record.holder_identity == ("" if hanging == 1 else "me")
+
+
+async def test_giving_back_is_bounded_however_many_requests_it_takes() -> None:
+    replica = Replica(lease := FakeLease())
+    async with taking_part(replica, seconds=1):
+        lease.version += 1  # a renewal that nobody heard of
+        lease.trouble.extend([3.0, 3.0, 3.0])
+        replica.stop.set()
+    assert replica.ended_at == pytest.approx(1 + TIMING.request_timeout, abs=0.1)
 
 
 async def test_the_fence_closes_before_the_lease_is_given_back() -> None:
