@@ -1,7 +1,7 @@
 """Tokens of a kubeconfig's auth provider (oidc, gcp), by kubernetes-asyncio: the one place that imports it."""
 
 from controller.runtime.client.configuration import AuthProvider, ConfigurationError
-from controller.runtime.client.credentials import Credential
+from controller.runtime.client.credential import Credential
 
 
 async def ask_provider(provider: AuthProvider) -> Credential:

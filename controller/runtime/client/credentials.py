@@ -5,8 +5,6 @@ The sender asks for the credential with each request and says when one was refus
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -14,11 +12,11 @@ import structlog
 
 from controller.runtime.client.configuration import (
     AuthProvider,
-    ClientCertificate,
     ClientConfiguration,
     ConfigurationError,
     ExecPlugin,
 )
+from controller.runtime.client.credential import Credential
 from controller.runtime.clock import Clock
 
 # A mounted service account token lives an hour and is rewritten at 80%: a minute is what client-go uses.
@@ -29,15 +27,6 @@ _PLUGIN_FRESH_SECONDS: Final = 300.0
 _MARGIN_SECONDS: Final = 30.0
 # A plugin that prints what has ended already must not be run for every request.
 _LEAST_FRESH_SECONDS: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A token, a certificate, both or neither. `expires_at` None: not known."""
-
-    token: str | None = field(default=None, repr=False)
-    certificate: ClientCertificate | None = None
-    expires_at: datetime | None = None
 
 
 class Credentials(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from controller.runtime.client.configuration import ClientCertificate, ConfigurationError, ExecPlugin
-from controller.runtime.client.credentials import Credential
+from controller.runtime.client.credential import Credential
 
 # Some ask a person's identity provider; none of those that work without a person takes longer.
 _LONGEST_RUN_SECONDS: Final = 60.0

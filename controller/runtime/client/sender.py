@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError
-from controller.runtime.client.credentials import Credential, credentials_of
+from controller.runtime.client.credential import Credential
+from controller.runtime.client.credentials import credentials_of
 from controller.runtime.client.errors import ApiError, Unauthorized, Unavailable
 from controller.runtime.client.headers import bearer_field, impersonation_fields
 from controller.runtime.client.rate_limit import RateLimiter

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError, ExecPlugin
+from controller.runtime.client.credential import Credential
 from controller.runtime.client.credentials import (
-    Credential,
     FileToken,
     FixedToken,
     PluginCredentials,
