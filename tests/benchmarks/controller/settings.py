@@ -17,7 +17,8 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`runs` of each measurement. `sizes`: objects of the throughput runs; kopf takes part up to `kopf_size`.
+    """`runs` of each measurement. `sizes`: objects of the throughput runs on all processors, `pinned_sizes` of those with
+    the controller on one of its own; kopf takes part up to `kopf_size`.
 
     `changes` of objects at `rate` a second in a latency run; `pods` in the memory runs, whose processes are looked at
     `settle_seconds` after their sync: Go collects an idle heap every two minutes. `peers` may be none.
@@ -25,7 +26,7 @@ class Settings:
 
     runs: int = 5
     sizes: tuple[int, ...] = (1000, 5000, 10_000)
-    placements: tuple[str, ...] = (SHARED, PINNED)
+    pinned_sizes: tuple[int, ...] = (5000,)
     peers: tuple[str, ...] = PEERS
     kopf_size: int = 1000
     changes: int = 1000
@@ -35,11 +36,15 @@ class Settings:
     workers: int = 32
 
     def __post_init__(self) -> None:
-        unknown = {*self.peers} - {*PEERS} | {*self.placements} - {SHARED, PINNED}
-        if unknown:
-            raise SettingsError(f"{sorted(unknown)}: peers are of {PEERS}, placements of {(SHARED, PINNED)}")
-        if min(self.runs, *self.sizes, self.changes, self.rate, self.workers) < 1:
+        if unknown := {*self.peers} - {*PEERS}:
+            raise SettingsError(f"peers {sorted(unknown)}: give some of {PEERS}, or none")
+        if not self.sizes:
+            raise SettingsError("sizes: give at least one")
+        if min(self.runs, *self.sizes, *self.pinned_sizes, self.changes, self.rate, self.workers) < 1:
             raise SettingsError("runs, sizes, changes, rate and workers: give at least 1")
+
+
+_NUMBERS = {"sizes", "pinned_sizes"}
 
 
 def settings_of(data: str) -> Settings:
@@ -59,4 +64,4 @@ def settings_of(data: str) -> Settings:
 
 def _sequence(name: str, value: str) -> tuple[int, ...] | tuple[str, ...]:
     words = tuple(word for word in value.split(",") if word)
-    return tuple(int(word) for word in words) if name == "sizes" else words
+    return tuple(int(word) for word in words) if name in _NUMBERS else words

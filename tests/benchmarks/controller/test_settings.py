@@ -10,8 +10,8 @@ def test_without_data_it_is_the_whole_benchmark() -> None:
 
 
 def test_data_makes_it_smaller() -> None:
-    found = settings_of("runs=1 sizes=200,400 peers= placements=shared pods=0")
-    assert (found.runs, found.sizes, found.peers, found.placements) == (1, (200, 400), (), ("shared",))
+    found = settings_of("runs=1 sizes=200,400 peers= pinned_sizes= pods=0")
+    assert (found.runs, found.sizes, found.peers, found.pinned_sizes) == (1, (200, 400), (), ())
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ def test_data_makes_it_smaller() -> None:
         pytest.param("runs=many", "runs=many", id="no number"),
         pytest.param("sizes=1k", "sizes=1k", id="no numbers"),
         pytest.param("runs=0", "at least 1", id="nothing to do"),
+        pytest.param("sizes=", "sizes", id="no sizes"),
         pytest.param("peers=go", "go", id="a peer that is none"),
     ],
 )

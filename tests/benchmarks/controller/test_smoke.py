@@ -8,7 +8,7 @@ from e2e.plane import Progress
 from tests.benchmarks.controller.benchmark import Benchmark
 from tests.benchmarks.controller.settings import settings_of
 
-LOOK = "runs=1 sizes=50 placements=shared peers= pods=50 settle_seconds=1 changes=20 rate=50"
+LOOK = "runs=1 sizes=50 pinned_sizes= peers= pods=50 settle_seconds=1 changes=20 rate=50"
 
 
 @pytest.mark.plane

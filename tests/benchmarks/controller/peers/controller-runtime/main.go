@@ -93,7 +93,7 @@ func newManager(given options) (manager.Manager, error) {
 	}
 	unthrottled := rest.CopyConfig(config)
 	unthrottled.QPS = -1
-	unthrottled.UserAgent = "bench-controller-runtime"
+	unthrottled.UserAgent = "bench-controller" // as ours: it becomes the owner of the fields
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
 		return nil, err
