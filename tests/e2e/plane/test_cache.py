@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from e2e.plane import programs
 from e2e.plane.cache import build_lock, cache_root, program_path, version_key
 from e2e.plane.errors import LockTimeout
 from e2e.plane.programs import FAMILIES
@@ -42,17 +41,15 @@ def test_the_key_follows_flags_platform_and_packages() -> None:
     assert version_key(ETCD) == version_key(ETCD)
 
 
-@pytest.mark.parametrize("name", ["go.mod", "go.sum"])
-def test_the_key_follows_the_locked_dependencies(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = version_key(ETCD)
+@pytest.mark.parametrize("name", ["go.mod", "go.sum", "main.go"])
+def test_the_key_follows_the_locked_dependencies_and_the_source(name: str, tmp_path: Path) -> None:
     shutil.copytree(ETCD.module, tmp_path / "etcd")
-    monkeypatch.setattr(programs, "TOOLS", tmp_path)
-    assert version_key(ETCD) == before
-
+    (tmp_path / "etcd" / "main.go").write_text("package main\n")
+    copied = dataclasses.replace(ETCD, parent=tmp_path)
+    before = version_key(copied)
     with (tmp_path / "etcd" / name).open("a") as file:
         file.write("// changed\n")
-
-    assert version_key(ETCD) != before
+    assert version_key(copied) != before
 
 
 def test_a_held_lock_is_waited_for_with_a_sentence_and_then_refused(tmp_path: Path) -> None:
