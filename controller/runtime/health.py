@@ -15,14 +15,11 @@ from controller.runtime.listener import Listener
 Check = Callable[[], bool | str]
 """True: fine. False, or a sentence that says why: not fine. Must be quick; called in the event loop."""
 
-_METRICS_TYPE = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-
 
 class HealthServer:
-    """Serves `checks` as /readyz (and /readyz/NAME), `live_checks` as /healthz, `metrics()` as /metrics.
+    """Serves `checks` as /readyz (and /readyz/NAME), `live_checks` as /healthz.
 
-    `port` 0: a free one, to be read from `.port` once started. `metrics` None: /metrics is 404, as it should be where
-    figures are nobody's business: give them to a `MetricsServer` instead.
+    `port` 0: a free one, to be read from `.port` once started. Figures are not for everybody: see `MetricsServer`.
     """
 
     def __init__(
@@ -32,13 +29,11 @@ class HealthServer:
         checks: Mapping[str, Check],
         *,
         live_checks: Mapping[str, Check] | None = None,
-        metrics: Callable[[], bytes] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.host = host
         self._listener = Listener(host, port, clock=clock)
         self._ready, self._live = dict(checks), dict(live_checks or {})
-        self._metrics = metrics
         self._log = structlog.get_logger(__name__)
 
     def __str__(self) -> str:
@@ -55,7 +50,6 @@ class HealthServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/readyz/{name}", self._one)
-        app.router.add_get("/metrics", self._scrape)
         await self._listener.run(app)
 
     async def wait_started(self, timeout: float) -> None:
@@ -80,11 +74,6 @@ class HealthServer:
         if name not in self._ready:
             raise web.HTTPNotFound(text=f"no check {name!r}; there are {sorted(self._ready)}\n")
         return self._answer({name: self._ready[name]})
-
-    async def _scrape(self, _request: web.Request) -> web.Response:
-        if self._metrics is None:
-            raise web.HTTPNotFound(text="this process has no metrics\n")
-        return web.Response(body=self._metrics(), headers=_METRICS_TYPE)
 
     def _problem(self, check: Check) -> str | None:
         try:

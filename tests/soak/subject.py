@@ -25,6 +25,7 @@ from controller.runtime.election.renewer import LeaderElector
 from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.health import HealthServer
 from controller.runtime.manager import Manager
+from controller.runtime.metrics_server import MetricsServer
 from controller.runtime.objects.metadata import ApiStruct, KubeObject
 from controller.runtime.reconcile import Request, Result
 from controller.telemetry.logs import configure_logs
@@ -90,7 +91,8 @@ class Subject:
         controller = Controller("widget", self._reconciler.reconcile, workers=8, longest_delay=10, meter=metrics.meter)
         controller.for_(self._widgets)
         checks = {"manager": lambda: self._manager.ready}
-        self._manager.add_health(HealthServer("127.0.0.1", 0, checks, metrics=metrics.exposition))
+        self._manager.add_health(HealthServer("127.0.0.1", 0, checks))
+        self._manager.add_health(MetricsServer("127.0.0.1", 0, metrics.exposition, plain=True))
         self._manager.add_informer(self._widgets)
         self._manager.add(self._recorder)
         self._manager.add_controller(controller)

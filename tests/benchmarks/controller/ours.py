@@ -22,6 +22,7 @@ from controller.runtime.client.core import NAMESPACES, PODS
 from controller.runtime.controller import Controller
 from controller.runtime.health import HealthServer
 from controller.runtime.manager import Manager
+from controller.runtime.metrics_server import MetricsServer
 from controller.runtime.objects.metadata import ApiStruct, KubeObject
 from controller.runtime.reconcile import Request, Result
 from controller.telemetry.logs import configure_logs
@@ -98,8 +99,8 @@ class Process:
     def __init__(self, options: argparse.Namespace, client: Client, metrics: Metrics) -> None:
         self._options, self._client, self._metrics = options, client, metrics
         self._manager = Manager()
-        health = HealthServer("127.0.0.1", 0, {"manager": lambda: self._manager.ready}, metrics=metrics.exposition)
-        self._manager.add_health(health)
+        self._manager.add_health(HealthServer("127.0.0.1", 0, {"manager": lambda: self._manager.ready}))
+        self._manager.add_health(MetricsServer("127.0.0.1", 0, metrics.exposition, plain=True))
         self._informer, self._counted = self._pods() if options.scenario == "pods" else self._widgets()
         self._manager.add_informer(self._informer)
 

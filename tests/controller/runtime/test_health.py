@@ -1,4 +1,4 @@
-"""Probes and metrics tell the truth."""
+"""Probes tell the truth."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,14 +54,7 @@ async def test_alive_is_not_ready() -> None:
         assert (answer.status, await answer.text()) == (200, "[+]two ok\nok\n")
 
 
-async def test_metrics() -> None:
-    server = HealthServer("127.0.0.1", 0, {}, metrics=lambda: b"up 1\n")
-    async with serving(server) as session, session.get("/metrics") as answer:
-        assert await answer.read() == b"up 1\n"
-        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-
-
-async def test_no_metrics_is_404() -> None:
+async def test_figures_are_not_served_here() -> None:
     async with serving(HealthServer("127.0.0.1", 0, {})) as session, session.get("/metrics") as answer:
         assert answer.status == 404
 
