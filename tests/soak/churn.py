@@ -1,6 +1,5 @@
 """What happens to the objects during a soak. Pure and seeded: the same seed makes the same history."""
 
-from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -31,12 +30,12 @@ class Churn:
 
     def __init__(self, rng: Random, live: int = LIVE) -> None:
         self._rng, self._live = rng, live
-        self._names: deque[str] = deque()
+        self._names: list[str] = []
         self._made = 0
 
     @property
     def names(self) -> list[str]:
-        """The objects that should exist, oldest first."""
+        """The objects that should exist, in no order."""
         return list(self._names)
 
     def next(self) -> Operation:
@@ -55,7 +54,5 @@ class Churn:
 
     def _delete(self) -> Operation:
         place = self._rng.randrange(len(self._names))
-        self._names.rotate(-place)
-        name = self._names.popleft()
-        self._names.rotate(place)
-        return Operation(Verb.DELETE, name, 0)
+        self._names[place], self._names[-1] = self._names[-1], self._names[place]
+        return Operation(Verb.DELETE, self._names.pop(), 0)
