@@ -36,7 +36,7 @@ class Client(Reader, Writer):
         *,
         base_url: str | None = None,
         clock: Clock | None = None,
-        user_agent: str = "aim-gpu-sharing",
+        user_agent: str = "controller-runtime-python",
         max_connections: int = 64,
         qps: float | None = None,
         burst: int | None = None,

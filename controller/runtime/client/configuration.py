@@ -35,7 +35,11 @@ class AuthProvider:
     """Credentials that a kubeconfig leaves to an auth provider (oidc, gcp), which kubernetes-asyncio knows."""
 
     kubeconfig: Path
+    """The file in which the user stands."""
     context: str
+    files: tuple[Path, ...] = ()
+    """All files that were merged; none when there is one only."""
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class ClientConfiguration:
     `server`: base URL, https or (a proxy on loopback) http. Certificates and keys are a path (str), which is looked at
     again every minute, or PEM (bytes); `ca` None: the system's authorities. `token_file` is read again every minute
     and wins over `token`, which wins over `plugin`. `tls_server_name` None: the URL's host. `impersonate` None: nobody.
-    `namespace`: what "the current namespace" means, "default" if unknown.
+    `namespace`: what "the current namespace" means, "default" if unknown. `origin`: where token and certificate data
+    stand, for error texts.
     """
 
     server: str
@@ -81,6 +86,32 @@ class ClientConfiguration:
     plugin: ExecPlugin | AuthProvider | None = None
     impersonate: Impersonation | None = None
     namespace: str = "default"
+    origin: str = field(default="the configuration", compare=False)
+
+    @property
+    def shown(self) -> str:
+        """What requests show of who we are, in words: where it comes from, never the secret."""
+        shown = []
+        if self.token_file is not None:
+            shown.append(f"token file {self.token_file}")
+        elif self.token is not None:
+            shown.append(f"the token in {self.origin}")
+        elif isinstance(self.plugin, ExecPlugin):
+            shown.append(f"the output of credential plugin {self.plugin.command!r}")
+        elif self.plugin is not None:
+            shown.append(f"the token of auth provider {self.plugin.name!r} in {self.plugin.kubeconfig}")
+        if isinstance(self.client_certificate, str):
+            shown.append(f"client certificate {self.client_certificate}")
+        elif self.client_certificate is not None:
+            shown.append(f"the client certificate in {self.origin}")
+        return " and ".join(shown) or "no credential"
+
+    @property
+    def trusted(self) -> str:
+        """What a server's certificate is checked with, in words."""
+        if self.ca is None:
+            return "the system's authorities (no certificate-authority is given)"
+        return f"certificate-authority {self.ca}" if isinstance(self.ca, str) else "certificate-authority-data"
 
     def __post_init__(self) -> None:
         if not self.server.startswith(("https://", "http://")):

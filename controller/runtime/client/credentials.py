@@ -17,6 +17,7 @@ from controller.runtime.client.configuration import (
     ExecPlugin,
 )
 from controller.runtime.client.credential import Credential
+from controller.runtime.client.errors import Unavailable
 from controller.runtime.clock import Clock
 
 # A mounted service account token lives an hour and is rewritten at 80%: a minute is what client-go uses.
@@ -33,7 +34,10 @@ class Credentials(Protocol):
     """A source of credentials."""
 
     async def current(self) -> Credential:
-        """The one to show now: the same object until it changes. Raises ConfigurationError when it cannot be had."""
+        """The one to show now: the same object until it changes.
+
+        Raises ConfigurationError when it cannot be had, Unavailable when only the way to its issuer is closed.
+        """
         ...
 
     def refused(self, credential: Credential) -> bool:
@@ -131,7 +135,7 @@ class PluginCredentials:
     async def _renewed(self, held: Credential | None) -> Credential:
         try:
             found = await self._run()
-        except ConfigurationError as error:
+        except (ConfigurationError, Unavailable) as error:
             if held is None or self._ended(held):
                 raise
             structlog.get_logger(__name__).warning("credentials could not be renewed", error=str(error))

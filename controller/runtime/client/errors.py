@@ -16,6 +16,7 @@
 A status outside this table (500 among them) is a plain ApiError. `status` is 0 when no HTTP answer came at all.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,22 @@ class Timeout(ApiError):
 
 
 class Unavailable(ApiError):
-    """No API server was reached, or the connection broke; a write may or may not have happened."""
+    """No API server was reached, or the connection broke; a write may or may not have happened.
+
+    `retry_after`: seconds the server asked to wait, None when it did not say.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        causes: tuple[Cause, ...] = (),
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(status, reason, message, causes)
+        self.retry_after = retry_after
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -135,22 +151,23 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 def error_of_status(status: Mapping[str, Any], code: int | None = None, retry_after: str | None = None) -> ApiError:
     """The typed error of a `Status` object (an answer's body, or an ERROR event of a watch).
 
-    `code`: the HTTP status, None to take the object's own; `retry_after`: the header of that name, if any.
+    `code`: the HTTP status, None to take the object's own (500 when it has none); `retry_after`: the header of that
+    name, if any. Fields of another shape count as absent.
     """
-    code = code if code is not None else int(status.get("code") or 500)
+    own = status.get("code")
+    code = code if code is not None else own if isinstance(own, int) and own else 500
     reason = str(status.get("reason") or "Unknown")
     message = str(status.get("message") or "no message")
-    details = status.get("details") or {}
-    causes = tuple(
-        Cause(str(cause.get("field") or ""), str(cause.get("reason") or ""), str(cause.get("message") or ""))
-        for cause in details.get("causes") or ()
-    )
+    details = status.get("details")
+    details = details if isinstance(details, Mapping) else {}
+    causes = _causes(details.get("causes"))
     if reason == "AlreadyExists":
         return AlreadyExists(code, reason, message, causes)
-    if code == 429:
+    kind = _BY_STATUS.get(code, ApiError)
+    if issubclass(kind, TooManyRequests | Unavailable):
         seconds = _seconds(retry_after, details.get("retryAfterSeconds"))
-        return TooManyRequests(code, reason, message, causes, retry_after=seconds)
-    return _BY_STATUS.get(code, ApiError)(code, reason, message, causes)
+        return kind(code, reason, message, causes, retry_after=seconds)
+    return kind(code, reason, message, causes)
 
 
 def error_of_answer(code: int, body: bytes, headers: Mapping[str, str]) -> ApiError:
@@ -170,11 +187,20 @@ def _status_object(body: bytes) -> dict[str, Any] | None:
     return decoded if isinstance(decoded, dict) and decoded.get("kind") == "Status" else None
 
 
-def _seconds(*candidates: str | float | None) -> float | None:
+def _causes(given: Any) -> tuple[Cause, ...]:
+    return tuple(
+        Cause(str(cause.get("field") or ""), str(cause.get("reason") or ""), str(cause.get("message") or ""))
+        for cause in (given if isinstance(given, list) else ())
+        if isinstance(cause, Mapping)
+    )
+
+
+def _seconds(*candidates: Any) -> float | None:
     for candidate in candidates:
         try:
-            if candidate:
-                return max(float(candidate), 0.0)
-        except ValueError:
-            continue  # the HTTP-date form, which no API server sends
+            seconds = float(candidate or math.nan)
+        except (TypeError, ValueError):
+            continue  # the HTTP-date form, which no API server sends, or nothing that is a number
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
     return None

@@ -26,6 +26,8 @@ async def run_plugin(plugin: ExecPlugin) -> Credential:
     token = status.get("token") or None
     if token is None and certificate is None:
         raise _failed(plugin, "printed no token and no certificate")
+    if not isinstance(token, str | None):
+        raise _failed(plugin, f"printed a token that is {type(token).__name__}, not text")
     return Credential(token, certificate, _end(plugin, status.get("expirationTimestamp")))
 
 
@@ -39,7 +41,7 @@ async def _output(plugin: ExecPlugin) -> bytes:
             stdout=PIPE,
             stderr=PIPE,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
         raise _failed(plugin, f"cannot be started ({error}). {plugin.install_hint}".rstrip()) from error
     try:
         async with asyncio.timeout(_LONGEST_RUN_SECONDS):

@@ -1,7 +1,7 @@
 """Which failures are worth repeating, and how long to wait: only where repeating cannot do a thing twice.
 
-Below this, aiohttp repeats a GET, PUT or DELETE once when a kept connection turns out to be closed: those three name
-their object, so that a second one that follows a success shows as Conflict or NotFound.
+Below this, aiohttp repeats a read once when a kept connection turns out to be closed. It would repeat PUT and DELETE
+as well; the transport keeps it from that, because a second DELETE may meet an object that was made anew in between.
 """
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -20,12 +20,13 @@ def worth_repeating(method: str, error: BaseException) -> bool:
     """Whether `error` of a `method` request says that nothing was done and that a moment may help.
 
     A 429 says so for every method, within 10 s; but not a disruption budget's, which a moment does not change.
-    Reads also repeat when nobody answered; but not one of a version that the server has not reached: after a restored
-    backup it never will, and whoever asked must list anew.
+    Reads also repeat when nobody answered, a 503's `Retry-After` within the same limit; but not one of a version that
+    the server has not reached: after a restored backup it never will, and whoever asked must list anew.
     """
+    if isinstance(error, TooManyRequests | Unavailable) and (error.retry_after or 0.0) > _LONGEST_RETRY_AFTER_SECONDS:
+        return False
     if isinstance(error, TooManyRequests):
-        wait = error.retry_after or 0.0
-        return not error.by_disruption_budget and wait <= _LONGEST_RETRY_AFTER_SECONDS
+        return not error.by_disruption_budget
     if not isinstance(error, Timeout | Unavailable) or error.of_the_future:
         return False
     return method in _READS
@@ -44,7 +45,7 @@ def retrying(method: str, clock: Clock) -> AsyncRetrying:
 
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, TooManyRequests) and error.retry_after is not None:
+    if isinstance(error, TooManyRequests | Unavailable) and error.retry_after is not None:
         # Never earlier than asked; jitter on top, so that those refused together do not return together.
         return error.retry_after + _jittered(state) * 0.1
     return float(_jittered(state))

@@ -39,6 +39,7 @@ class Sender:
         self._clock = clock
         self._limiter = limiter
         self._metrics = metrics
+        self._source = configuration.shown
         self._credentials = credentials_of(configuration, clock)
         self._impersonation = impersonation_fields(configuration.impersonate)
         self._shown: Credential | None = None
@@ -79,6 +80,7 @@ class Sender:
                 self._failed(request, error, started)
             if isinstance(error, Unauthorized):
                 self._refused(credential)
+                raise self._explained(error) from error
             raise
 
     async def _repeat(self, request: HttpRequest, check: Check | None, first: ApiError) -> bytes:
@@ -102,6 +104,8 @@ class Sender:
             answer = await self._send_authorised(request, check)
         except ApiError as error:
             self._failed(request, error, started)
+            if isinstance(error, Unauthorized):
+                raise self._explained(error) from error
             raise
         self._observe(request, answer.status, started)
         return answer.body
@@ -121,17 +125,28 @@ class Sender:
         """Have the transport show the credential of now."""
         try:
             credential = await self._credentials.current()
+            if credential is not self._shown:
+                self._show(credential)
         except ConfigurationError as error:
             if self._shown is None:
                 raise
             # It worked before: not a mistake in the configuration, but something that may pass.
             raise Unavailable(0, "NoCredential", str(error)) from error
-        if credential is not self._shown:
+        return credential
+
+    def _show(self, credential: Credential) -> None:
+        try:
             token = [bearer_field(credential.token)] if credential.token else []
             self._tls.show(credential.certificate)
-            self.transport.identify([*token, *self._impersonation])
-            self._shown = credential
-        return credential
+        except ConfigurationError as error:
+            self._credentials.refused(credential)  # ask for another next time, not when this one would have ended
+            raise ConfigurationError(f"{self._source}: {error}") from error
+        self.transport.identify([*token, *self._impersonation])
+        self._shown = credential
+
+    def _explained(self, error: Unauthorized) -> Unauthorized:
+        message = f"{error.message} (shown was {self._source}; renew it or give another)"
+        return Unauthorized(error.status, error.reason, message, error.causes)
 
     def _refused(self, credential: Credential) -> bool:
         self._tls.suspect()

@@ -34,6 +34,8 @@ CERTIFICATE_REFUSED: Final = "CertificateRefused"
 # Idle connections are ours to drop before a server or balancer does (apiserver: 90 s and more): a request written
 # to a connection that the other end is closing is a lost write.
 _CLOSING_TURNS: Final = 3
+# Where a connection that was kept, and closed meanwhile, is made up for by another.
+_REPEATED_BELOW: Final = frozenset({"GET", "HEAD"})
 _KEEPALIVE_SECONDS: Final = 45.0
 _CONNECT_SECONDS: Final = 10.0
 _NO_LIMIT: Final = 0
@@ -81,10 +83,7 @@ class _KeptBack(Exception):
 
 
 class _CheckedRequest(aiohttp.ClientRequest):
-    """A request that is checked when a connection is there to write it to: waiting for one may take seconds.
-
-    Also when aiohttp sends it again because a kept connection turned out to be closed.
-    """
+    """A request that is checked when a connection is there to write it to: waiting for one may take seconds."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         check = _check_of_this_request.get()
@@ -94,6 +93,24 @@ class _CheckedRequest(aiohttp.ClientRequest):
             except Exception as error:
                 raise _KeptBack(error) from error
         return await super().send(conn)
+
+
+class _Unanswered(aiohttp.ClientError):
+    """A kept connection that closed under a write, as an error that aiohttp does not answer with another attempt."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+async def _sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from repeating a PUT or DELETE whose answer was lost: it may have been done already."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Unanswered(error) from error
 
 
 class Transport:
@@ -109,6 +126,7 @@ class Transport:
         self._base = base.with_path("/")
         self._prefix = base.raw_path.rstrip("/")
         self._server_hostname = configuration.tls_server_name
+        self._trusted = configuration.trusted
         self._tls = tls
         self._headers = CIMultiDict([("User-Agent", user_agent), *_HEADERS])
         self._slots = asyncio.Semaphore(max_connections)
@@ -180,7 +198,7 @@ class Transport:
             while piece := await self._read(answer, deadline):
                 yield piece
         except (OSError, aiohttp.ClientError) as error:
-            raise _failure(request, error) from error
+            raise _failure(request, error, self._trusted) from error
         finally:
             if answer is not None:
                 answer.close()
@@ -199,7 +217,7 @@ class Transport:
             answer = await self._request(request)
             body = await answer.read()
         except (OSError, aiohttp.ClientError) as error:
-            raise _failure(request, error) from error
+            raise _failure(request, error, self._trusted) from error
         if not 200 <= answer.status < 300:
             raise error_of_answer(answer.status, body, answer.headers)
         return Answer(answer.status, body)
@@ -217,6 +235,7 @@ class Transport:
             self._url(request),
             data=_payload(request),
             allow_redirects=False,
+            middlewares=() if request.method in _REPEATED_BELOW else (_sent_once,),
             ssl=context if context is not None else False,
             server_hostname=self._server_hostname,
         )
@@ -249,13 +268,27 @@ def _payload(request: HttpRequest) -> payload.Payload | None:
     )
 
 
-def _failure(request: HttpRequest, error: Exception) -> Timeout | Unavailable:
+def _failure(request: HttpRequest, error: Exception, trusted: str = "") -> Timeout | Unavailable:
+    if isinstance(error, _Unanswered):
+        error = error.reason
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Unavailable(0, "ConnectionFailed", f"{request}: no connection in time, nothing was sent: {error}")
     if isinstance(error, TimeoutError):
         return _timeout(request)
     reason = CERTIFICATE_REFUSED if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError) else "ConnectionFailed"
-    return Unavailable(0, reason, f"{request}: {type(error).__name__}: {error}")
+    return Unavailable(0, reason, f"{request}: {_told(error, trusted)}")
+
+
+def _told(error: Exception, trusted: str) -> str:
+    # aiohttp's own texts hold the name of an SSLContext object, and neither authority nor remedy.
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return (
+            f"the certificate of {error.host}:{error.port} is not trusted ({error.certificate_error}): checked with"
+            f" {trusted}; correct certificate-authority, server or tls-server-name"
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect to {error.host}:{error.port} ({error.os_error}); check the server and its address"
+    return f"{type(error).__name__}: {error}"
 
 
 def _timeout(request: HttpRequest) -> Timeout:

@@ -293,6 +293,65 @@ async def test_writes_are_not_repeated_when_the_outcome_is_unknown(client: Clien
     assert api.count("POST") == 1
 
 
+async def test_a_read_waits_as_long_as_a_503_asks(client: Client, api: FakeApiServer, clock: SkippingClock) -> None:
+    api.put(NODES, {"metadata": {"name": "n"}})
+    api.play(faults.refusal(503, "ServiceUnavailable", headers={"Retry-After": "3"}), on="GET")
+    await client.get(NODES, "n")
+    assert api.count("GET") == 2
+    assert 3.0 <= clock.slept[0] <= 3.5
+
+
+async def test_a_503_that_asks_for_a_long_wait_is_the_callers(client: Client, api: FakeApiServer) -> None:
+    api.play(faults.refusal(503, "ServiceUnavailable", headers={"Retry-After": "11"}), on="GET")
+    with pytest.raises(Unavailable) as caught:
+        await client.get(NODES, "n")
+    assert (caught.value.retry_after, api.count("GET")) == (11.0, 1)
+
+
+UNANSWERED: list[Any] = [
+    pytest.param("POST", lambda client: client.create(NODES, {"metadata": {"name": "b"}}), id="POST"),
+    pytest.param("PUT", lambda client: client.replace(NODES, {"metadata": {"name": "n"}}), id="PUT"),
+    pytest.param("PATCH", lambda client: client.merge_patch(NODES, "n", {"spec": {"x": 1}}), id="PATCH"),
+    pytest.param("DELETE", lambda client: client.delete(NODES, "n"), id="DELETE"),
+]
+
+
+@pytest.mark.parametrize(("method", "write"), UNANSWERED)
+async def test_a_write_whose_answer_was_lost_on_a_kept_connection_is_sent_once(
+    client: Client, api: FakeApiServer, method: Any, write: Callable[[Client], Awaitable[object]]
+) -> None:
+    api.put(NODES, {"metadata": {"name": "n"}})
+    await client.get(NODES, "n")
+    api.play(faults.lost_answer(api), on=method)
+    with pytest.raises(Unavailable, match=rf"{method} .*ServerDisconnectedError"):
+        await write(client)
+    assert api.count(method) == 1
+
+
+async def test_a_delete_without_an_answer_spares_the_object_made_anew(client: Client, api: FakeApiServer) -> None:
+    async def lose(request: web.Request) -> web.StreamResponse:
+        answer = await faults.lost_answer(api)(request)
+        api.put(NODES, {"metadata": {"name": "n"}})
+        return answer
+
+    api.put(NODES, {"metadata": {"name": "n"}})
+    await client.get(NODES, "n")
+    api.play(lose, on="DELETE")
+    with pytest.raises(Unavailable):
+        await client.delete(NODES, "n")
+    assert "n" in api.objects(NODES)
+
+
+async def test_a_read_on_a_kept_connection_that_closed_is_sent_again_at_once(
+    client: Client, api: FakeApiServer, clock: SkippingClock
+) -> None:
+    api.put(NODES, {"metadata": {"name": "n"}})
+    await client.get(NODES, "n")
+    api.play(faults.cut(), on="GET")
+    await client.get(NODES, "n")
+    assert (api.count("GET"), clock.slept) == (3, [])
+
+
 async def test_writes_are_repeated_after_a_429_and_its_wait(
     client: Client, api: FakeApiServer, clock: SkippingClock
 ) -> None:

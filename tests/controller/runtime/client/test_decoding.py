@@ -100,11 +100,50 @@ def test_an_error_event_raises_its_type(into: type[Any]) -> None:
         pytest.param(b'{"object":{"metadata":{}}}', id="no type"),
         pytest.param(b'{"type":"ADDED","object":7}', id="a number for an object"),
         pytest.param(b'{"type":7,"object":{"metadata":{}}}', id="a number for a type"),
+        pytest.param(b'{"type":"ADDED","object":{}}', id="no metadata"),
+        pytest.param(b'{"type":"ADDED","object":{"metadata":"x"}}', id="metadata that is text"),
+        pytest.param(b'{"type":"DELETED","object":{"metadata":{}}}', id="no name"),
+        pytest.param(b'{"type":"ADDED","object":{"metadata":{"name":7}}}', id="a name that is a number"),
+        pytest.param(b'{"type":"ADDED","object":{"metadata":{"name":"\xff"}}}', id="a name that is no text"),
+        pytest.param(
+            b'{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":7}}}', id="a numeric version"
+        ),
+        pytest.param(b'{"type":"BOOKMARK","object":{}}', id="a bookmark without metadata"),
+        pytest.param(b'{"type":"ERROR","object":null}', id="an error that is null"),
+        pytest.param(b'{"type":"ADDED","object":{"x":' + b"[" * 100_000, id="nesting without end"),
     ],
 )
 def test_a_line_that_is_no_event(line: bytes, into: type[Any]) -> None:
     with pytest.raises(Unavailable):
         decode_event(line, into)
+
+
+@pytest.mark.parametrize("into", [dict, Pod])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"metadata":{},"items":["a"]}', id="items that are text"),
+        pytest.param(b'{"metadata":{},"items":{"a":1}}', id="items that are an object"),
+        pytest.param(b'{"metadata":{},"items":[{}]}', id="an item without metadata"),
+        pytest.param(b'{"metadata":{},"items":[{"metadata":"x"}]}', id="an item whose metadata is text"),
+        pytest.param(b'{"metadata":{},"items":[{"metadata":{}}]}', id="an item without a name"),
+        pytest.param(b'{"metadata":{},"items":[{"metadata":{"name":"\xff"}}]}', id="a name that is no text"),
+        pytest.param(b'{"metadata":"x","items":[]}', id="metadata that is text"),
+        pytest.param(b'{"metadata":{"resourceVersion":5},"items":[]}', id="a numeric version"),
+        pytest.param(b'{"metadata":{"continue":5},"items":[]}', id="a numeric token"),
+        pytest.param(b"[]", id="no object"),
+    ],
+)
+def test_an_answer_that_is_no_list(body: bytes, into: type[Any]) -> None:
+    with pytest.raises(Unavailable):
+        decode_list(body, PODS, into)
+
+
+@pytest.mark.parametrize("into", [dict, Pod])
+@pytest.mark.parametrize("body", [b"{}", b'{"metadata":"x"}', b'{"metadata":{"name":"\xff"}}'])
+def test_an_answer_that_is_no_object(body: bytes, into: type[Any]) -> None:
+    with pytest.raises(Unavailable):
+        decode_into(body, into)
 
 
 @pytest.mark.parametrize(

@@ -98,3 +98,29 @@ def test_an_in_stream_status_has_its_own_code() -> None:
 
 def test_a_status_without_anything_is_a_plain_error() -> None:
     assert type(error_of_status({})) is ApiError
+
+
+@pytest.mark.parametrize(
+    ("status", "want"),
+    [
+        pytest.param({"code": "x"}, ApiError, id="a code that is text"),
+        pytest.param({"code": [410]}, ApiError, id="a code that is a list"),
+        pytest.param({"code": 410, "details": "x"}, Gone, id="details that are text"),
+        pytest.param({"code": 422, "details": {"causes": "x"}}, Invalid, id="causes that are text"),
+        pytest.param({"code": 422, "details": {"causes": ["x"]}}, Invalid, id="a cause that is text"),
+        pytest.param({"code": 429, "details": {"retryAfterSeconds": [1]}}, TooManyRequests, id="a wait that is a list"),
+        pytest.param({"code": 429, "details": {"retryAfterSeconds": "nan"}}, TooManyRequests, id="a wait of no number"),
+        pytest.param({"code": 500, "reason": {}, "message": []}, ApiError, id="no texts"),
+    ],
+)
+def test_a_status_of_another_shape_is_still_an_error(status: dict[str, object], want: type[ApiError]) -> None:
+    error = error_of_status(status)
+    assert type(error) is want
+    assert error.causes == ()
+    assert getattr(error, "retry_after", None) is None
+
+
+def test_unavailable_says_when_to_come_back() -> None:
+    error = error_of_answer(503, b"shutting down", {"Retry-After": "4"})
+    assert isinstance(error, Unavailable)
+    assert error.retry_after == 4.0
