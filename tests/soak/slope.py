@@ -2,10 +2,13 @@
 
 Samples that follow each other closely are alike, and a line through all of them would look surer than it is: they are
 averaged over a minute first. The interval is Student's, two-sided, 95 %.
+
+For what is counted (descriptors, tasks) a minute's highest count may stand for it instead: a restart of the API server
+closes connections and lowers the count for seconds, which says nothing about what stays behind.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 from statistics import NormalDist, mean
@@ -13,6 +16,9 @@ from statistics import NormalDist, mean
 BLOCK_SECONDS = 60.0
 _CONFIDENCE = 0.95
 _HOUR = 3600.0
+
+Level = Callable[[Iterable[float]], float]
+"""What stands for the values of a block: `mean`, or `max`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,9 @@ class Slope:
     high: float
 
 
-def slope(samples: Sequence[Sample], block_seconds: float = BLOCK_SECONDS) -> Slope:
-    """The slope of the averages of each `block_seconds`. Raises ValueError for less than two blocks."""
-    points = blocks(samples, block_seconds)
+def slope(samples: Sequence[Sample], block_seconds: float = BLOCK_SECONDS, level_of: Level = mean) -> Slope:
+    """The slope of the levels of each `block_seconds`. Raises ValueError for less than two blocks."""
+    points = blocks(samples, block_seconds, level_of)
     if len(points) < 2:
         raise ValueError(f"{len(points)} blocks of {block_seconds:g} s: a slope needs two, measure longer")
     times, values = [point.seconds for point in points], [point.value for point in points]
@@ -49,13 +55,13 @@ def slope(samples: Sequence[Sample], block_seconds: float = BLOCK_SECONDS) -> Sl
     return Slope(found * _HOUR, (found - margin) * _HOUR, (found + margin) * _HOUR)
 
 
-def blocks(samples: Sequence[Sample], block_seconds: float) -> list[Sample]:
-    """The averages of time and value of each block that has samples, in order."""
+def blocks(samples: Sequence[Sample], block_seconds: float, level_of: Level = mean) -> list[Sample]:
+    """The average time and the level of each block that has samples, in order."""
     members: defaultdict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
         members[int(sample.seconds // block_seconds)].append(sample)
     return [
-        Sample(mean(sample.seconds for sample in found), mean(sample.value for sample in found))
+        Sample(mean(sample.seconds for sample in found), level_of(sample.value for sample in found))
         for _, found in sorted(members.items())
     ]
 

@@ -51,3 +51,10 @@ def test_one_block_has_no_slope() -> None:
 )
 def test_students_quantile(freedom: int, want: float) -> None:
     assert student(freedom) == pytest.approx(want, rel=0.01)
+
+
+def test_the_highest_count_of_a_block_tells_what_stays_behind_and_not_what_a_restart_closed() -> None:
+    dips = [Sample(t, 37 if t % 300 else 24) for t in range(0, 3600, 5)]
+    leak = [Sample(t, 37 + t // 600 if t % 300 else 24) for t in range(0, 3600, 5)]
+    assert slope(dips, level_of=max).per_hour == 0
+    assert slope(leak, level_of=max).low > 4

@@ -5,12 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from statistics import mean
 
-from tests.soak.slope import BLOCK_SECONDS, Sample, Slope, slope
+from tests.soak.slope import BLOCK_SECONDS, Level, Sample, Slope, slope
 
 FILE = Path(__file__).with_name("thresholds.toml")
 WARM_UP_SHARE = 0.4
 """The first samples are left out: caches fill, and events are remembered for ten minutes, a third of a soak."""
+
+
+_LEVELS: Mapping[str, Level] = {"mean": mean, "highest": max}
 
 
 class Finding(StrEnum):
@@ -26,11 +30,12 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The largest growth an hour, and why."""
+    """The largest growth an hour, and why. `level`: what stands for a minute, its "mean" or its "highest" value."""
 
     unit: str
     per_hour: float
     why: str
+    level: str = "mean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def after_warm_up(samples: Sequence[Sample], share: float = WARM_UP_SHARE) -> Se
 
 def judge(metric: str, samples: Sequence[Sample], limit: Limit, block_seconds: float = BLOCK_SECONDS) -> Verdict:
     """The verdict on samples without their warm-up. Raises ValueError when they are too few for a slope."""
-    found = slope(samples, block_seconds)
+    found = slope(samples, block_seconds, _LEVELS[limit.level])
     return Verdict(
         metric=metric,
         unit=limit.unit,
