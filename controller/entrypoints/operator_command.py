@@ -1,6 +1,6 @@
 """`aim-gpu operator`: the process's options on the command line."""
 
-import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +8,15 @@ import typer
 
 from controller.cli.output import refuse
 from controller.entrypoints.operator_options import OperatorOptions
-from controller.runtime.client.configuration import ConfigurationError
+from controller.entrypoints.process_command import (
+    HealthPort,
+    Listening,
+    MetricsPort,
+    configure_process_logs,
+    run_process,
+)
+from controller.entrypoints.webhook_address import parse_webhook_host, parse_webhook_url
 from controller.runtime.election.lease import LeaseTiming
-from controller.telemetry.logs import configure_logs
 
 _TIMING = LeaseTiming()
 
@@ -21,20 +27,23 @@ def operator(
         str, typer.Option(help="Namespace of Leases and of the webhook's certificates.")
     ] = "aim-gpu-system",
     bind_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
-    webhook_port: Annotated[int, typer.Option(help="Port of the webhook; 0 takes a free one.")] = 9443,
+    webhook_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the webhook; 0 takes a free one.")
+    ] = 9443,
     webhook_url: Annotated[
         str | None, typer.Option(help="https://HOST:PORT by which the API server reaches all replicas' webhooks.")
     ] = None,
     webhook_host: Annotated[
         str | None, typer.Option(help="Host by which it reaches this replica's webhook, outside the cluster.")
     ] = None,
-    health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz; 0 takes a free one.")] = 8081,
-    metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0 takes a free one.")] = 8443,
+    health_port: HealthPort = 8081,
+    metrics_port: MetricsPort = 8443,
     metrics_plain: Annotated[
         bool, typer.Option("--metrics-plain/--metrics-secure", help="Metrics over HTTP, for anybody who asks.")
     ] = False,
     debug_port: Annotated[
-        int | None, typer.Option(help="Port of /debug/tasks and /debug/queue on the loopback address; default: none.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of /debug/tasks and /debug/queue on loopback; default: none."),
     ] = None,
     otlp_endpoint: Annotated[
         str | None, typer.Option(help="http(s)://HOST:PORT to send a span for each reconcile to; default: none.")
@@ -56,14 +65,14 @@ def operator(
     """Run the operator until it is told to end."""
     from controller.entrypoints.run_operator import run_operator
 
-    configure_logs(log_level)
+    configure_process_logs(log_level)
     options = OperatorOptions(
         kubeconfig=kubeconfig,
         system_namespace=system_namespace,
         bind_host=bind_host,
         webhook_port=webhook_port,
-        webhook_url=webhook_url,
-        webhook_url_host=webhook_host,
+        webhook_url=_parsed(parse_webhook_url, webhook_url),
+        webhook_url_host=_parsed(parse_webhook_host, webhook_host),
         health_port=health_port,
         metrics_port=metrics_port,
         metrics_plain=metrics_plain,
@@ -73,12 +82,22 @@ def operator(
         ports_file=ports_file,
         workers=workers,
     )
-    import uvloop
+    run_process(lambda: run_operator(options), _listening(options))
 
+
+def _listening(options: OperatorOptions) -> list[Listening]:
+    return [
+        Listening("--webhook-port", options.bind_host, options.webhook_port),
+        Listening("--health-port", options.bind_host, options.health_port),
+        Listening("--metrics-port", options.bind_host, options.metrics_port),
+        Listening("--debug-port", "127.0.0.1", options.debug_port or 0),
+    ]
+
+
+def _parsed(parse: Callable[[str], str], text: str | None) -> str | None:
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_operator(options))
-    except ConfigurationError as error:
+        return None if text is None else parse(text)
+    except ValueError as error:
         refuse(str(error))
 
 

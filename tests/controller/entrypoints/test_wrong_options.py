@@ -1,0 +1,108 @@
+"""A wrong option ends either process at once: exit code 2, and a line with field, value and remedy."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from controller.entrypoints.main import app
+
+FREE = ("--health-port", "0", "--metrics-port", "0", "--bind-host", "127.0.0.1")
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Path:
+    """One that names an API server which is not there."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],"
+        " clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {token: t}}]}"
+    )
+    return path
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which somebody else listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def operator(kubeconfig: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(
+        app, ["operator", "--kubeconfig", str(kubeconfig), "--webhook-port", "0", *FREE, *arguments]
+    )
+
+
+def agent(tokens: Path, *arguments: str) -> Result:
+    where = ["--tokens-dir", str(tokens), "--server", "http://127.0.0.1:1", "--node", "node-0=CPX/NPS4"]
+    return CliRunner().invoke(app, ["agent", *where, *FREE, *arguments])
+
+
+def refused(result: Result) -> str:
+    """What was said; the parser draws a box around its own words."""
+    assert result.exit_code == 2, (result.exit_code, result.output, result.exception)
+    assert "Traceback" not in result.output
+    return re.sub(r"[\s│╭╮╰╯─]+", " ", result.output)
+
+
+OPERATOR = [
+    pytest.param(["--otlp-endpoint", "nonsense"], ["--otlp-endpoint", "'nonsense'", "give a URL"], id="no tracing URL"),
+    pytest.param(
+        ["--webhook-port", "70000"], ["--webhook-port", "less than or equal to 65535"], id="webhook port too high"
+    ),
+    pytest.param(["--debug-port", "-5"], ["--debug-port", "greater than or equal to 1"], id="debug port below any"),
+    pytest.param(["--debug-port", "65536"], ["--debug-port", "less than or equal to 65535"], id="debug port too high"),
+    pytest.param(["--webhook-url", "ftp://x"], ["--webhook-url 'ftp://x'", "https only"], id="webhook over ftp"),
+    pytest.param(["--webhook-url", "127.0.0.1:44801"], ["'127.0.0.1:44801'", "https://HOST:PORT"], id="no scheme"),
+    pytest.param(["--webhook-host", "https://x"], ["--webhook-host 'https://x'", "give a name"], id="URL for a host"),
+    pytest.param(["--kubeconfig", "/nowhere"], ["/nowhere", "give a kubeconfig"], id="no kubeconfig"),
+    pytest.param(["--renew-deadline", "99"], ["renew", "99"], id="deadline after the lease"),
+]
+BOTH = [
+    pytest.param(["--log-level", "loud"], ["--log-level", "'loud'", "use debug, info"], id="log level"),
+    pytest.param(["--health-port", "-1"], ["--health-port", "greater than or equal to 0"], id="health port below any"),
+    pytest.param(
+        ["--metrics-port", "70000"], ["--metrics-port", "less than or equal to 65535"], id="metrics port too high"
+    ),
+    pytest.param(["--health-port", "1", "--bind-host", "192.0.2.1"], ["'192.0.2.1'", "--bind-host"], id="not our host"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), OPERATOR + BOTH)
+def test_the_operator_refuses(kubeconfig: Path, arguments: list[str], wanted: list[str]) -> None:
+    said = refused(operator(kubeconfig, *arguments))
+    assert [text for text in wanted if text not in said] == [], said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [*BOTH, pytest.param(["--server", "nonsense"], ["server 'nonsense'", "https://"], id="no server URL")],
+)
+def test_the_agent_refuses(tmp_path: Path, arguments: list[str], wanted: list[str]) -> None:
+    said = refused(agent(tmp_path, *arguments))
+    assert [text for text in wanted if text not in said] == [], said
+
+
+@pytest.mark.parametrize("option", ["--webhook-port", "--health-port", "--metrics-port", "--debug-port"])
+def test_a_taken_port_of_the_operator_is_named_in_one_line(kubeconfig: Path, taken: int, option: str) -> None:
+    said = operator(kubeconfig, option, str(taken))
+    assert f"{option} {taken}: cannot listen on '127.0.0.1' (Address already in use)" in refused(said)
+    assert len(said.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--health-port", "--metrics-port"])
+def test_a_taken_port_of_the_agent_is_named_in_one_line(tmp_path: Path, taken: int, option: str) -> None:
+    said = agent(tmp_path, option, str(taken))
+    assert f"{option} {taken}: cannot listen on '127.0.0.1' (Address already in use)" in refused(said)
+    assert len(said.output.splitlines()) == 1
+
+
+def test_one_port_for_two_servers_is_refused(kubeconfig: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    said = refused(operator(kubeconfig, "--health-port", port, "--metrics-port", port))
+    assert f"--metrics-port {port}: cannot listen" in said
