@@ -5,11 +5,16 @@
 Scrapers come every few seconds with the same token, so answers are kept: a yes for a minute, a no for ten seconds.
 They are found by a digest: no token stays in memory longer than its request. While the API server does not answer
 nothing is decided, which is no refusal: the asker is told to come again.
+
+Anybody can make tokens up. So only a few reviews of strangers are under way at once, and refusals are kept apart: who
+was let in before is neither forgotten nor kept waiting because of them.
 """
 
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -27,6 +32,9 @@ DENIED_SECONDS = 10.0
 CAPACITY = 1024
 # Two requests to the API server; a scraper gives up after ten seconds anyway.
 _REVIEW_SECONDS = 8.0
+# Reviews of strangers under way at once, and how long one more waits for its turn.
+STRANGERS = 4
+_TURN_SECONDS = 2.0
 
 
 class Verdict(Enum):
@@ -47,16 +55,20 @@ class Decision:
 
 
 class Undecided(Exception):
-    """The API server gave no answer; the text says why. Not a refusal."""
+    """The API server gave no answer, or could not be asked now; the text says why. Not a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerStatistics:
-    """Answers from memory, and reviews made (each one or two requests); those that came to nothing among them."""
+    """Answers from memory, and reviews made (each one or two requests); those that came to nothing among them.
+
+    `turned_away`: not reviewed, because too many strangers came at once.
+    """
 
     remembered: int
     reviewed: int
     undecided: int
+    turned_away: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +90,39 @@ class _Review:
     outcome: Decision | Undecided | None = None
 
 
+class _Answers:
+    """Answers of one kind, each good for `seconds`, `capacity` at most. One that is too old still counts as held."""
+
+    def __init__(self, seconds: float, capacity: int, clock: Clock) -> None:
+        self._seconds, self._capacity, self._clock = seconds, capacity, clock
+        self._held: OrderedDict[bytes, tuple[float, Decision]] = OrderedDict()
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._held
+
+    def get(self, digest: bytes) -> Decision | None:
+        until, decision = self._held.get(digest, (0.0, None))
+        if decision is None or self._clock.monotonic() >= until:
+            return None
+        self._held.move_to_end(digest)
+        return decision
+
+    def put(self, digest: bytes, decision: Decision) -> None:
+        self._held[digest] = (self._clock.monotonic() + self._seconds, decision)
+        self._held.move_to_end(digest)
+        while len(self._held) > self._capacity:
+            self._held.popitem(last=False)
+
+    def forget(self, digest: bytes) -> None:
+        self._held.pop(digest, None)
+
+
 class Authorizer:
     """Decides on one kind of access. Needs `create` on tokenreviews and subjectaccessreviews.
 
     `allowed_seconds` and `denied_seconds`: how long an answer holds, also after the permission has changed. `capacity`:
-    how many answers are kept, the least recently used ones going first.
+    how many answers of each kind are kept, the least recently used ones going first. `strangers`: how many tokens that
+    were not let in before are reviewed at once.
     """
 
     def __init__(
@@ -94,15 +134,16 @@ class Authorizer:
         allowed_seconds: float = ALLOWED_SECONDS,
         denied_seconds: float = DENIED_SECONDS,
         capacity: int = CAPACITY,
+        strangers: int = STRANGERS,
     ) -> None:
         self._client = client
         self._access = access or Access()
         self._clock = clock or RealClock()
-        self._allowed_seconds, self._denied_seconds = allowed_seconds, denied_seconds
-        self._capacity = capacity
-        self._answers: OrderedDict[bytes, tuple[float, Decision]] = OrderedDict()
+        self._allowed = _Answers(allowed_seconds, capacity, self._clock)
+        self._refused = _Answers(denied_seconds, capacity, self._clock)
+        self._turns = asyncio.Semaphore(strangers)
         self._running: dict[bytes, _Review] = {}
-        self._remembered = self._reviewed = self._undecided = 0
+        self._remembered = self._reviewed = self._undecided = self._turned_away = 0
         self._log = structlog.get_logger(__name__)
 
     async def decide(self, token: str) -> Decision:
@@ -126,35 +167,28 @@ class Authorizer:
 
     def statistics(self) -> AuthorizerStatistics:
         """The figures of this moment."""
-        return AuthorizerStatistics(self._remembered, self._reviewed, self._undecided)
+        return AuthorizerStatistics(self._remembered, self._reviewed, self._undecided, self._turned_away)
 
     def _recall(self, digest: bytes) -> Decision | None:
-        until, decision = self._answers.get(digest, (0.0, None))
-        if decision is None or self._clock.monotonic() >= until:
-            return None
-        self._answers.move_to_end(digest)
-        self._remembered += 1
+        decision = self._allowed.get(digest) or self._refused.get(digest)
+        self._remembered += decision is not None
         return decision
 
     def _remember(self, digest: bytes, decision: Decision) -> None:
-        seconds = self._allowed_seconds if decision.verdict is Verdict.ALLOWED else self._denied_seconds
-        self._answers[digest] = (self._clock.monotonic() + seconds, decision)
-        self._answers.move_to_end(digest)
-        while len(self._answers) > self._capacity:
-            self._answers.popitem(last=False)
+        if decision.verdict is Verdict.ALLOWED:
+            self._allowed.put(digest, decision)
+        else:
+            self._allowed.forget(digest)
+            self._refused.put(digest, decision)
 
     async def _review(self, digest: bytes, token: str) -> Decision:
         review = self._running[digest] = _Review(asyncio.Event())
-        self._reviewed += 1
         try:
-            async with asyncio.timeout(_REVIEW_SECONDS):
-                decision = await self._ask(token)
-        except (ApiError, TimeoutError) as error:
-            self._undecided += 1
-            problem = str(error) or f"nothing within {_REVIEW_SECONDS:g} s"
-            self._log.warning("access not decided", path=self._access.path, problem=problem)
-            review.outcome = Undecided(f"the API server was asked and gave no answer: {problem}")
-            raise review.outcome from error
+            async with self._turn(digest):
+                decision = await self._ask_in_time(token)
+        except Undecided as error:
+            review.outcome = error
+            raise
         else:
             review.outcome = decision
             self._remember(digest, decision)
@@ -162,6 +196,34 @@ class Authorizer:
         finally:
             del self._running[digest]
             review.done.set()
+
+    @asynccontextmanager
+    async def _turn(self, digest: bytes) -> AsyncIterator[None]:
+        """Let few strangers in at once. Raises Undecided for one whose turn does not come soon."""
+        if digest in self._allowed:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            self._turned_away += 1
+            raise Undecided("too many tokens that are not known yet are being looked at") from error
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _ask_in_time(self, token: str) -> Decision:
+        self._reviewed += 1
+        try:
+            async with asyncio.timeout(_REVIEW_SECONDS):
+                return await self._ask(token)
+        except (ApiError, TimeoutError) as error:
+            self._undecided += 1
+            problem = str(error) or f"nothing within {_REVIEW_SECONDS:g} s"
+            self._log.warning("access not decided", path=self._access.path, problem=problem)
+            raise Undecided(f"the API server was asked and gave no answer: {problem}") from error
 
     async def _ask(self, token: str) -> Decision:
         spec: dict[str, Any] = {"token": token}

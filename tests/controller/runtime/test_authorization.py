@@ -11,6 +11,7 @@ from aiohttp import web
 from controller.runtime.authorization import (
     ALLOWED_SECONDS,
     DENIED_SECONDS,
+    STRANGERS,
     Access,
     Authorizer,
     Decision,
@@ -19,6 +20,7 @@ from controller.runtime.authorization import (
 )
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS
+from tests.controller.runtime.conftest import Eventually
 from tests.fakes.api_server import FakeApiServer, status
 from tests.fakes.clock import SkippingClock
 
@@ -34,12 +36,15 @@ class Judge:
         self.hold = asyncio.Event()
         self.hold.set()
         self.waiting = 0
+        self.known_pass = False
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         review = orjson.loads(await request.read())
         self.asked.append(review)
         self.waiting += 1
-        await self.hold.wait()
+        known = review["spec"].get("token", "good") in USERS
+        if not (known and self.known_pass):
+            await self.hold.wait()
         self.waiting -= 1
         spec = review["spec"]
         if review["kind"] == "TokenReview":
@@ -127,6 +132,78 @@ async def test_the_least_recently_used_answers_are_forgotten(
     for token in ("good", "a", "good", "b", "good"):
         await authorizer.decide(token)
     assert [review["spec"].get("token") for review in judge.asked] == ["good", None, "a", "b"]
+
+
+async def test_made_up_tokens_push_nobody_out_who_was_let_in(
+    client: Client, clock: SkippingClock, judge: Judge
+) -> None:
+    authorizer = Authorizer(client, clock=clock, capacity=2)
+    await authorizer.decide("good")
+    for number in range(10):
+        await authorizer.decide(f"made-up-{number}")
+    assert len(judge.asked) == 2 + 10
+    assert (await authorizer.decide("good")).verdict is Verdict.ALLOWED
+    assert len(judge.asked) == 2 + 10
+    await authorizer.decide("made-up-0")
+    assert len(judge.asked) == 2 + 11, "refusals are bounded, too"
+
+
+async def test_few_strangers_are_reviewed_at_once_and_the_rest_is_turned_away(
+    authorizer: Authorizer, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.runtime.authorization._TURN_SECONDS", 0.1)
+    judge.hold.clear()
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(undecided(authorizer, f"made-up-{number}")) for number in range(50)]
+        await asyncio.wait(asked[STRANGERS:])
+        assert judge.waiting == len(judge.asked) == STRANGERS
+        judge.hold.set()
+    assert [task.result() for task in asked].count("") == STRANGERS
+    assert "too many tokens that are not known yet" in asked[-1].result()
+    assert authorizer.statistics().turned_away == 50 - STRANGERS
+
+
+async def test_who_was_let_in_before_waits_for_no_strangers(
+    authorizer: Authorizer, judge: Judge, clock: SkippingClock, eventually: Eventually
+) -> None:
+    await authorizer.decide("good")
+    clock.tick(ALLOWED_SECONDS + 1)
+    judge.hold.clear()
+    judge.known_pass = True
+    async with asyncio.TaskGroup() as tasks:
+        strangers = [tasks.create_task(undecided(authorizer, f"made-up-{number}")) for number in range(20)]
+        await eventually(lambda: judge.waiting == STRANGERS)
+        async with asyncio.timeout(1.5):
+            assert (await authorizer.decide("good")).verdict is Verdict.ALLOWED
+        for stranger in strangers:
+            stranger.cancel()
+
+
+async def test_who_is_not_let_in_any_more_is_a_stranger_again(
+    authorizer: Authorizer, judge: Judge, clock: SkippingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await authorizer.decide("good")
+    clock.tick(ALLOWED_SECONDS + 1)
+    monkeypatch.delitem(USERS, "good")
+    assert (await authorizer.decide("good")).verdict is Verdict.UNKNOWN_TOKEN
+    clock.tick(DENIED_SECONDS + 1)
+    judge.hold.clear()
+    monkeypatch.setattr("controller.runtime.authorization._TURN_SECONDS", 0.1)
+    async with asyncio.TaskGroup() as tasks:
+        first = [tasks.create_task(undecided(authorizer, f"made-up-{number}")) for number in range(STRANGERS)]
+        await asyncio.sleep(0)
+        assert "too many tokens" in await undecided(authorizer, "good")
+        judge.hold.set()
+    assert all(task.result() == "" for task in first)
+
+
+async def undecided(authorizer: Authorizer, token: str) -> str:
+    """Why nothing was decided; "" when it was."""
+    try:
+        await authorizer.decide(token)
+    except Undecided as error:
+        return str(error)
+    return ""
 
 
 async def test_who_asks_at_once_shares_one_review(authorizer: Authorizer, judge: Judge) -> None:
