@@ -20,6 +20,7 @@ from controller.runtime.listener import Listener
 from controller.runtime.task_dump import dump_tasks
 
 _USUAL_ITEMS = 100
+_MOST_ITEMS = 100_000
 
 
 class DebugServer:
@@ -60,8 +61,9 @@ class DebugServer:
 
     async def _queue(self, request: web.Request) -> web.Response:
         text = request.query.get("limit", str(_USUAL_ITEMS))
-        if not text.isdecimal():
-            raise web.HTTPBadRequest(text=f"limit {text!r}: give a number of items\n")
+        # the length first: int refuses thousands of digits
+        if not text.isdecimal() or len(text) > len(str(_MOST_ITEMS)) or int(text) > _MOST_ITEMS:
+            raise web.HTTPBadRequest(text=f"limit {text[:20]!r}: give a number of items, at most {_MOST_ITEMS}\n")
         body = {controller.name: _describe(controller, int(text)) for controller in self._controllers}
         options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
         return web.Response(body=orjson.dumps(body, option=options), content_type="application/json")

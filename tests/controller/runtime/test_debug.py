@@ -68,7 +68,14 @@ async def test_the_queue_is_told_in_its_order(server: DebugServer) -> None:
 async def test_the_number_of_items_can_be_chosen(server: DebugServer) -> None:
     _, text = await get(server, "/debug/queue?limit=2")
     assert len(json.loads(text)["pods"]["items"]) == 2
-    assert await get(server, "/debug/queue?limit=many") == (400, "limit 'many': give a number of items\n")
+
+
+@pytest.mark.parametrize("limit", ["many", "-1", "100001", "9" * 5000, ""], ids=lambda limit: limit[:8] or "nothing")
+async def test_another_number_is_refused(server: DebugServer, limit: str) -> None:
+    assert await get(server, f"/debug/queue?limit={limit}") == (
+        400,
+        f"limit {limit[:20]!r}: give a number of items, at most 100000\n",
+    )
 
 
 async def test_who_asks_by_another_name_is_refused(server: DebugServer) -> None:
