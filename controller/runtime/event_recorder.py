@@ -7,7 +7,7 @@ Event's series; many different notes of one reason become one Event; an object t
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from random import Random
 
@@ -111,7 +111,10 @@ class EventRecorder:
         self._hand_over(series)
 
     async def run(self) -> None:
-        """Write Events until `stop` (which writes what is left) or cancelled."""
+        """Write Events until `stop` (which writes what is left) or cancelled.
+
+        Raises a group with the LeaseLost of a guarded client; nothing more is written then, and nothing tried again.
+        """
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self._write_all(), name=f"{self} writer {number}") for number in range(_WRITERS)
@@ -128,15 +131,7 @@ class EventRecorder:
 
     def statistics(self) -> RecorderStatistics:
         """The figures of this moment."""
-        counts = self._counts
-        return RecorderStatistics(
-            queued=len(self._queue),
-            written=counts.written,
-            repeated=counts.repeated,
-            dropped=counts.dropped,
-            failed=counts.failed,
-            limited=counts.limited,
-        )
+        return RecorderStatistics(queued=len(self._queue), **asdict(self._counts))
 
     def _hand_over(self, series: Series) -> None:
         """Queue `series`, now or when its time has come, unless somebody has it in hand."""

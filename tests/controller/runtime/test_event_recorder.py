@@ -10,6 +10,7 @@ import pytest
 
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import EVENTS
+from controller.runtime.election.fence import LeaseLost
 from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.metadata import ObjectMeta, PartialObject
@@ -292,3 +293,72 @@ async def test_a_long_note_is_cut_between_characters(api: FakeApiServer, recorde
     sent = orjson.loads(api.seen[0].body)["note"]
     assert len(sent.encode()) == 1024
     assert set(sent) == {"ä"}
+
+
+class Lease:
+    """A check that lets writes out until the lease is lost."""
+
+    lost = False
+
+    def __call__(self) -> None:
+        if self.lost:
+            raise LeaseLost("ns/lease", "me", "other", "not renewed")
+
+
+async def failure(recorder: EventRecorder) -> BaseExceptionGroup[BaseException] | None:
+    """What `run` raises; None when it returns."""
+    try:
+        await recorder.run()
+    except BaseExceptionGroup as error:
+        return error
+    return None
+
+
+def only_lost(error: BaseExceptionGroup[BaseException] | None) -> bool:
+    """Whether a lost lease is what was raised, and nothing else."""
+    return error is not None and error.split(LeaseLost)[1] is None
+
+
+async def test_a_lost_lease_ends_it_and_nothing_more_is_written(
+    client: Client, api: FakeApiServer, clock: FakeClock, eventually: Eventually
+) -> None:
+    api.serve(EVENTS)
+    lease = Lease()
+    recorder = EventRecorder(client.guarded(lease), "c", clock=clock)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        ended = tasks.create_task(failure(recorder))
+        recorder.record(POD, "Normal", "R", "while leading", "A")
+        await eventually(lambda: recorder.statistics().written == 1)
+        lease.lost = True
+        recorder.record(POD, "Normal", "R", "afterwards", "A")
+    assert only_lost(ended.result())
+    assert notes(api) == {"while leading"}
+    assert recorder.statistics().failed == 0
+
+
+async def test_a_lease_lost_before_the_stop_is_told_too(client: Client, api: FakeApiServer, clock: FakeClock) -> None:
+    api.serve(EVENTS)
+    lease = Lease()
+    lease.lost = True
+    recorder = EventRecorder(client.guarded(lease), "c", clock=clock)
+    recorder.stop()
+    recorder.record(POD, "Normal", "R", "left over", "A")
+    assert only_lost(await failure(recorder))
+    assert stored(api) == []
+
+
+async def test_no_try_is_made_again_once_the_lease_is_lost(
+    client: Client, api: FakeApiServer, clock: FakeClock, eventually: Eventually
+) -> None:
+    api.serve(EVENTS)
+    api.play(faults.cut(), on="POST")
+    lease = Lease()
+    recorder = EventRecorder(client.guarded(lease), "c", clock=clock, rng=Midway())
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        ended = tasks.create_task(failure(recorder))
+        recorder.record(POD, "Normal", "R", "n", "A")
+        await eventually(lambda: clock.sleepers == 1)
+        lease.lost = True
+        await clock.advance(10)
+    assert only_lost(ended.result())
+    assert api.count("POST") == 1

@@ -6,7 +6,7 @@ Forked, because importing what a replica needs takes half a second of a processo
 
 A replica that leads keeps what is named below, in ResourceClaims labelled with its election: `COUNTERS` objects whose
 annotation it counts up, each write carrying the version that it read, and a chain of objects with deterministic names,
-to which it adds the next. All its writes pass the fence. SIGUSR1 makes it stop itself (SIGSTOP) at the worst moment:
+to which it adds the next. It tells each creation as an Event. All its writes pass the fence. SIGUSR1 makes it stop itself (SIGSTOP) at the worst moment:
 right after the next write has passed the check, and before it is sent. SIGUSR2 blocks its event loop.
 """
 
@@ -31,6 +31,7 @@ from controller.runtime.client.errors import AlreadyExists, Conflict
 from controller.runtime.controller import Controller
 from controller.runtime.election.lease import LeaseTiming
 from controller.runtime.election.renewer import LeaderElector
+from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.manager import Manager
 from controller.runtime.manifest import Manifest
 from controller.runtime.reconcile import Request, Result
@@ -41,6 +42,7 @@ LABEL = "elections.test/election"
 COUNT = "elections.test/count"
 COUNTERS = 3
 WORKERS = COUNTERS + 1  # one for the chain: each may have a write under way
+EVENT_WRITERS = 4  # the recorder's: so may each of these
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class Replica:
         )
         self._controller = Controller(options.election, self._reconcile, workers=WORKERS)
         self._manager = Manager(elector=elector, stop_grace=5.0)
+        self._recorder = EventRecorder(self._client, options.election, instance=options.identity)
         self._manager.add_informer(self._claims)
+        self._manager.add(self._recorder)
         self._manager.add_controller(self._controller)
 
     async def run(self) -> None:
@@ -117,7 +121,8 @@ class Replica:
             "labels": labels,
             "annotations": {COUNT: "1"},
         }
-        await self._client.create(RESOURCE_CLAIMS, {"metadata": metadata, "spec": {"devices": {}}})
+        created = await self._client.create(RESOURCE_CLAIMS, {"metadata": metadata, "spec": {"devices": {}}})
+        self._recorder.record(created, "Normal", "Created", f"by {self._options.identity}", "Create")
 
 
 async def run_replica(options: Options) -> None:

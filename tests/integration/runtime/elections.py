@@ -181,7 +181,10 @@ async def elections(plane: Plane, namespace: str, folder: Path) -> AsyncIterator
 
 @dataclass(frozen=True)
 class Write:
-    """A write of a replica as the audit log has it. `read`: the resourceVersion it carried, "" for a creation."""
+    """A write of a replica as the audit log has it. `read`: the resourceVersion it carried, "" for a creation.
+
+    `name`: resource/name. An Event is only ever created here, and counts 1.
+    """
 
     by: str
     at: datetime
@@ -195,9 +198,13 @@ class Write:
     def accepted(self) -> bool:
         return self.code < 300
 
+    @property
+    def is_event(self) -> bool:
+        return self.name.startswith("events/")
+
 
 def audited(log: Path, namespace: str, where: Callable[[Write], bool] = lambda _write: True) -> list[Write]:
-    """The replicas' writes of ResourceClaims in `namespace`, by time of arrival."""
+    """The replicas' writes of ResourceClaims and Events in `namespace`, by time of arrival."""
     return sorted((write for write in _writes(log, namespace) if where(write)), key=lambda write: write.at)
 
 
@@ -208,17 +215,23 @@ def _writes(log: Path, namespace: str) -> Iterator[Write]:
                 continue
             event = json.loads(line)
             about = event.get("objectRef") or {}
-            if about.get("resource") != "resourceclaims" or about.get("namespace") != namespace:
+            if about.get("namespace") != namespace or event["verb"] not in {"create", "update", "patch"}:
                 continue
-            if event["verb"] not in {"create", "update"} or "requestObject" not in event:
-                continue
-            metadata = event["requestObject"]["metadata"]
-            yield Write(
-                by=event["userAgent"],
-                at=datetime.fromisoformat(event["requestReceivedTimestamp"]),
-                name=metadata["name"],
-                created=event["verb"] == "create",
-                code=event["responseStatus"]["code"],
-                read=metadata.get("resourceVersion", ""),
-                count=int(metadata["annotations"][COUNT]),
-            )
+            if about["resource"] == "events" and "-r" in event["userAgent"]:  # not a component's of the plane
+                yield _write(event, read="", count=1)
+            elif about["resource"] == "resourceclaims" and "requestObject" in event:
+                metadata = event["requestObject"]["metadata"]
+                yield _write(event, metadata.get("resourceVersion", ""), int(metadata["annotations"][COUNT]))
+
+
+def _write(event: dict[str, Any], read: str, count: int) -> Write:
+    about = event["objectRef"]
+    return Write(
+        by=event["userAgent"],
+        at=datetime.fromisoformat(event["requestReceivedTimestamp"]),
+        name=f"{about['resource']}/{about['name']}",
+        created=event["verb"] == "create",
+        code=event["responseStatus"]["code"],
+        read=read,
+        count=count,
+    )

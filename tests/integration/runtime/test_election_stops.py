@@ -17,7 +17,7 @@ from psutil import NoSuchProcess
 from controller.runtime.election.lease import LeaseTiming
 from controller.runtime.election.renewer import LOST_EXIT_CODE
 from e2e.plane import Plane
-from tests.integration.runtime.elected_program import WORKERS
+from tests.integration.runtime.elected_program import EVENT_WRITERS, WORKERS
 from tests.integration.runtime.elections import Elections, Held, Process, Write, audited, elections
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(600)]
@@ -98,11 +98,15 @@ async def test_stopped_leaders_do_no_harm(plane: Plane, namespace: str, tmp_path
     print(_figures(writes, late, stopped, terms), f"; {sum(each.lost for each in stops)} lost without a stop")
     assert len(stopped) == ELECTIONS * ROUNDS
     assert set(stopped) <= set(late)
+    # Else nothing would be looked at of Events.
+    assert sum(write.is_event and write.accepted for write in writes) >= ELECTIONS * ROUNDS
     _assert_created_once(writes)
     _assert_each_change_on_the_version_read(writes)
     for identity, found in late.items():
-        # No more than one a worker: each had passed the check when the process was stopped.
-        assert len(found) <= WORKERS, (identity, found)
+        # No more than one a worker, or writer of Events: each had passed the check when the process was stopped.
+        events = [write for write in found if write.is_event]
+        assert len(events) <= EVENT_WRITERS, (identity, events)
+        assert len(found) - len(events) <= WORKERS, (identity, found)
     # Those that stopped themselves had a write under way each: were none seen, this test would look at nothing.
     assert sum(bool(late[identity]) for identity in stopped) >= ELECTIONS * ROUNDS // 4
 
@@ -141,6 +145,7 @@ def _figures(
     accepted = sum(write.accepted for write in found)
     return (
         f"\n{len(stopped)} stops in {sum(map(len, terms.values()))} terms; {len(writes)} writes, "
+        f"{sum(write.is_event for write in writes)} of them Events ({sum(write.is_event for write in found)} late), "
         f"{sum(write.accepted for write in writes)} accepted; after the successor's claim {len(found)} arrived "
         f"({max(map(len, late.values()))} of one process at most), {len(found) - accepted} refused, {accepted} accepted "
         f"on the version read"
