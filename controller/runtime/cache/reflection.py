@@ -61,7 +61,8 @@ WATCH_AFTER_ABSENCE_SECONDS: Final = (30, 60)
 SILENT_WATCH_SECONDS: Final = 20.0
 """A watch that lasted longer and brought nothing, not even a bookmark, leaves doubts about its version."""
 SHORT_WATCH_SECONDS: Final = 1.0
-"""A watch that ends sooner and brought nothing counts as a failure: else an empty answer becomes a busy loop."""
+"""A watch that ends sooner counts as a failure if it brought nothing, or if the one before ended as soon: else a
+proxy that answers each watch with an empty answer, or with one bookmark, makes a busy loop."""
 _ANY_VERSION: Final = "0"
 """Lists what the server has in memory. A streaming list needs no such favour: served from memory, it is current."""
 
@@ -120,6 +121,7 @@ class Reflection(Generic[T]):
         self._delay = 0.0
         self._opened_at = 0.0
         self._fruitless = True
+        self._was_short = False
         self._was_away = False
         self._streams = self._lists = self._watches = self._events = self._failures = 0
         self._table: dict[tuple[Phase, type[Any]], _Handler[T]] = {
@@ -241,11 +243,11 @@ class Reflection(Generic[T]):
 
     def _on_ended(self, _ended: WatchEnded, now: float) -> None:
         self._was_away = False
-        if not self._fruitless:
-            return
-        if now - self._opened_at < SHORT_WATCH_SECONDS:
+        lasted = now - self._opened_at
+        was_short, self._was_short = self._was_short, lasted < SHORT_WATCH_SECONDS
+        if self._was_short and (was_short or self._fruitless):
             self._back_off(now)
-        elif now - self._opened_at > SILENT_WATCH_SECONDS:
+        elif self._fruitless and lasted > SILENT_WATCH_SECONDS:
             self._phase = Phase.CHECKING
 
     def _on_checked(self, _page: PageListed[T], _now: float) -> None:

@@ -219,6 +219,32 @@ def test_a_short_watch_with_events_does_not_wait(watching: Reflection) -> None:
     assert watch_action(watching).delay == 0.0
 
 
+@pytest.mark.parametrize(
+    "brought",
+    [
+        pytest.param(EventSeen("ADDED", obj("b", 11)), id="an event"),
+        pytest.param(BookmarkSeen("11"), id="a bookmark"),
+    ],
+)
+def test_short_watches_in_succession_wait_whatever_they_brought(
+    watching: Reflection, brought: Report[Manifest]
+) -> None:
+    step(watching, WatchEnded(), now=5.0)
+    delays = []
+    for _ in range(4):
+        step(watching, WatchOpened(), brought, WatchEnded(), now=5.0)
+        delays.append(watch_action(watching).delay)
+    assert (delays[0], delays[1] >= 0.8, delays[3] >= 3.2) == (0.0, True, True)
+    assert watch_action(watching).resource_version == "11"
+
+
+def test_a_long_watch_ends_the_succession(watching: Reflection) -> None:
+    event = EventSeen("ADDED", obj("b", 11))
+    step(watching, event, WatchEnded(), WatchOpened(), event)
+    step(watching, WatchEnded(), WatchOpened(), event, WatchEnded(), now=1.0)
+    assert watch_action(watching).delay == 0.0
+
+
 def checking(machine: Reflection) -> Reflection:
     """Its watch from version 10 lasted 30 s and brought nothing."""
     step(machine, PageListed([], "10", None), WatchOpened())

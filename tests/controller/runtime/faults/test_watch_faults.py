@@ -27,6 +27,20 @@ async def test_empty_answer_to_a_watch() -> None:
         assert len(w.asked()) == 7
 
 
+@pytest.mark.parametrize("kind", ["BOOKMARK", "MODIFIED"])
+async def test_each_watch_brings_one_thing_and_ends(kind: str) -> None:
+    async with world() as w:
+        before, known = len(w.asked()), w.api.objects(NODES)["b"]
+        w.api.play(*[faults.events((kind, known))] * 20, on="watch")
+        w.api.hang_up(NODES)
+        await asyncio.sleep(60.0)
+        assert backed_off(gaps(w.asked(after=before))[1:]), "the first may have been by chance"
+        assert set(versions(w.asked(after=before))[1:]) == {version_of(known)}
+        w.put("c")
+        await w.until_agreed()
+        assert {one.occasion for one in w.asked(after=before)} == {"watch"}, "nothing is read anew, nothing is lost"
+
+
 async def test_html_502() -> None:
     async with world() as w:
         w.api.play(*[faults.html(502)] * 4, on="watch")
