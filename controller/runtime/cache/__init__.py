@@ -3,7 +3,8 @@
 An Informer owns four parts: `Reflection` (pure: which list or watch comes next, what an answer means), `Reflector`
 (its I/O shell), `Store` (objects by key, with indexes) and its handlers. In: a streaming list that goes on as a watch,
 or pages and then watches where the server has no such lists. Out: reads from `informer.store` (`snapshot()` for a state
-that never changes), and a StoreEvent to each handler for every change, in order.
+to keep), and a StoreEvent to each handler for every change, in order. The objects are shared: nobody changes them, and
+`Informer(checked=True)` finds in tests who does.
 
     >>> from controller.runtime.cache.store import Store
     >>> store = Store({"node": lambda pod: [pod["spec"]["nodeName"]]})

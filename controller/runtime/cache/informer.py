@@ -61,7 +61,8 @@ class Informer(Generic[T]):
     and returns what to keep (metadata with name, namespace, uid and resourceVersion must stay); None drops
     managedFields. `indexes`: see `Store.by_index`. `streaming` False: paged lists only, for servers that answer
     streaming ones wrongly (those that refuse them are found out). `resync_seconds`, 10 % more or less: how often
-    handlers are told everything again, from the store; 0: never.
+    handlers are told everything again, from the store; 0: never. `checked`: for tests; a reader that changes an object
+    of the store ends `run` with ObjectChanged (see `Store`).
     """
 
     def __init__(
@@ -77,11 +78,12 @@ class Informer(Generic[T]):
         indexes: Mapping[str, IndexFunction[T]] | None = None,
         streaming: bool = True,
         resync_seconds: float = RESYNC_SECONDS,
+        checked: bool = False,
         clock: Clock | None = None,
         rng: Random | None = None,
     ) -> None:
         self.resource = resource
-        self.store: Store[T] = Store(indexes)
+        self.store: Store[T] = Store(indexes, checked=checked)
         self._project: Callable[[T], T] = project or without_managed_fields
         self._resync_seconds = resync_seconds
         self._rng = rng or Random()  # noqa: S311 - spreads load, guards nothing

@@ -1,7 +1,7 @@
 """Objects by key, with indexes: what an informer knows, and what changed when it learned something.
 
 Pure: callers hand in whole objects; the store compares, keeps its indexes and answers with the events that handlers
-should see. An object is replaced, never changed, so a reader's object stays what it was.
+should see. The store replaces objects and never changes one, and nor may a reader: everybody is given the same object.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +12,7 @@ from typing import Generic, TypeAlias
 
 from msgspec import Struct
 
+from controller.runtime.cache.changed import Digests
 from controller.runtime.cache.object_type import T
 from controller.runtime.manifest import key_of, uid_of, version_of
 
@@ -69,11 +70,16 @@ class StoreStatistics:
 
 
 class Store(Generic[T]):
-    """The objects of one informer. Read it from the event loop that fills it; nothing here waits."""
+    """The objects of one informer. Read it from the event loop that fills it; nothing here waits.
 
-    def __init__(self, indexes: Mapping[str, IndexFunction[T]] | None = None) -> None:
+    `checked`: for tests; every change and `statistics` raise ObjectChanged once a reader has changed an object that
+    is held. It costs an encoding of all objects each time.
+    """
+
+    def __init__(self, indexes: Mapping[str, IndexFunction[T]] | None = None, *, checked: bool = False) -> None:
         self._objects: dict[str, T] = {}
         self._snapshot: Mapping[str, T] | None = None
+        self._digests = Digests() if checked else None
         self._functions = dict(indexes or {})
         # index -> value -> keys, the keys a dict for its order: equal histories give equal answers
         self._indexes: dict[str, dict[str, dict[str, None]]] = {name: {} for name in self._functions}
@@ -100,7 +106,11 @@ class Store(Generic[T]):
         return list(self._objects.values())
 
     def snapshot(self) -> Mapping[str, T]:
-        """All objects by key as they are now, oldest entry first; never changes, and may be kept across waits.
+        """All objects by key as they are now, oldest entry first; may be kept across waits.
+
+        The table never changes: it keeps its keys, and under each the same object. The objects are the store's own,
+        shared and not copied: dicts can be written to, and must not be (`copy.deepcopy` first); Structs refuse it,
+        but for the maps in them, labels and annotations. `checked` finds who does.
 
         Taking it costs nothing. The first change after it copies the table once (0.04 ms for 10,000 objects, 0.6 ms
         for 100,000), however many snapshots were taken before; objects are not copied.
@@ -123,6 +133,7 @@ class Store(Generic[T]):
 
     def statistics(self) -> StoreStatistics:
         """The figures of this moment."""
+        self._check()
         return StoreStatistics(
             objects=len(self._objects),
             added=self._counts[EventType.ADDED],
@@ -141,6 +152,10 @@ class Store(Generic[T]):
         versions go back, and one may come again with other content: so they are compared for equality only, and an
         equal one is believed only of an equal object.
         """
+        self._check()
+        return self._apply(obj, initial)
+
+    def _apply(self, obj: T, initial: bool) -> list[StoreEvent[T]]:
         key = key_of(obj)
         old = self._objects.get(key)
         if old is None:
@@ -154,6 +169,7 @@ class Store(Generic[T]):
 
     def remove(self, obj: T) -> list[StoreEvent[T]]:
         """Forget the object; `obj` is its last state. No event when it was not held, or is another by uid."""
+        self._check()
         key = key_of(obj)
         held = self._objects.get(key)
         if held is None or uid_of(held) != uid_of(obj):
@@ -163,16 +179,19 @@ class Store(Generic[T]):
 
     def replace(self, items: Iterable[T], *, initial: bool = False) -> list[StoreEvent[T]]:
         """Hold exactly `items`: what is new or changed is applied, what is missing gets the DELETED it never got."""
+        self._check()
         listed = {key_of(item): item for item in items}
         events = [self._drop(key, self._objects[key]) for key in self.keys() if key not in listed]
         for item in listed.values():
-            events.extend(self.apply(item, initial=initial))
+            events.extend(self._apply(item, initial))
         return events
 
     def _put(self, kind: EventType, key: str, old: T | None, new: T, initial: bool) -> StoreEvent[T]:
         self._reindex(key, old, new)
         self._leave_snapshot()
         self._objects[key] = new
+        if self._digests is not None:
+            self._digests.keep(key, new)
         self._counts[kind] += 1
         return StoreEvent(kind, key, old, new, initial)
 
@@ -180,8 +199,14 @@ class Store(Generic[T]):
         self._reindex(key, old, None)
         self._leave_snapshot()
         del self._objects[key]
+        if self._digests is not None:
+            self._digests.drop(key)
         self._counts[EventType.DELETED] += 1
         return StoreEvent(EventType.DELETED, key, old, None)
+
+    def _check(self) -> None:
+        if self._digests is not None:
+            self._digests.check(self._objects.items())
 
     def _leave_snapshot(self) -> None:
         if self._snapshot is not None:

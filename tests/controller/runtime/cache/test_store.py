@@ -1,7 +1,12 @@
 """The store's events, indexes and figures."""
 
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, cast
+
 import pytest
 
+from controller.runtime.cache.changed import ObjectChanged
 from controller.runtime.cache.store import EventType, Store, StoreEvent
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.metadata import ObjectMeta
@@ -96,6 +101,49 @@ def test_a_snapshot_never_changes(store: Store) -> None:
     assert dict(store.snapshot()) == {"ns/p": obj("p", 2)}
     with pytest.raises(TypeError):
         taken["ns/q"] = obj("q")  # type: ignore[index]
+
+
+def change(store: Store[Any]) -> None:
+    store.snapshot()["ns/p"]["spec"]["nodeName"] = "b"
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(lambda store: store.apply(obj("q", 2)), id="another is applied"),
+        pytest.param(lambda store: store.apply(obj("p", 2)), id="it is applied itself"),
+        pytest.param(lambda store: store.remove(obj("p", 2)), id="it is removed"),
+        pytest.param(lambda store: store.replace([]), id="all are replaced"),
+        pytest.param(lambda store: store.statistics(), id="somebody asks for figures"),
+    ],
+)
+def test_a_checked_store_finds_who_changed_an_object(then: Callable[[Store], object]) -> None:
+    checked, unchecked = Store(checked=True), Store()
+    for store in (checked, unchecked):
+        store.apply(obj("q"))
+        store.apply(obj("p"))
+        change(store)
+    then(unchecked)
+    with pytest.raises(ObjectChanged, match="changed by a reader: ns/p;"):
+        then(checked)
+
+
+def test_a_checked_store_finds_changed_labels_of_a_struct() -> None:
+    store: Store[Pod] = Store(checked=True)
+    store.apply(Pod(metadata=ObjectMeta(name="p", labels={"a": "b"})))
+    cast("dict[str, str]", store.values()[0].metadata.labels)["a"] = "c"
+    with pytest.raises(ObjectChanged, match="changed by a reader: p;"):
+        store.statistics()
+
+
+def test_a_checked_store_is_content_with_who_copies() -> None:
+    store = Store(checked=True)
+    for version in (1, 2, 2):
+        store.apply(obj("p", version))
+        deepcopy(store.values()[0])["spec"]["nodeName"] = "b"
+    store.replace([obj("p", 3), obj("q")])
+    store.remove(obj("p", 4))
+    assert store.statistics().objects == 1
 
 
 def test_snapshots_cost_one_copy_a_change_at_most(store: Store) -> None:
