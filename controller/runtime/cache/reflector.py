@@ -26,6 +26,7 @@ from controller.runtime.cache.messages import (
 )
 from controller.runtime.cache.object_type import T
 from controller.runtime.cache.reflection import Phase, Reflection, ReflectionStatistics
+from controller.runtime.cache.whole import is_bookmark, is_object
 from controller.runtime.client.client import Client, Selection
 from controller.runtime.client.errors import (
     ApiError,
@@ -120,13 +121,13 @@ class Reflector(Generic[T]):
         """All pages of one list, or none: the first that fails ends it."""
         action = first
         self._begin(first)
-        with collector.paused():
-            while True:
-                await self._list_page(action)
-                following = self._reflection.next_action()
-                if not isinstance(following, ListPage):
-                    return
-                action = following
+        collector.collect_young()
+        while True:
+            await self._list_page(action)
+            following = self._reflection.next_action()
+            if not isinstance(following, ListPage):
+                return
+            action = following
 
     def _begin(self, action: ListPage | Watch) -> None:
         # Of any other version the server may give a state of before now.
@@ -144,15 +145,22 @@ class Reflector(Generic[T]):
         )
         if not page.resource_version:
             raise Unavailable(0, "NotAList", f"list of {self._resource}: an answer without a resourceVersion")
-        await self._prepare_all(page.items)
-        self._report(PageListed(page.items, page.resource_version, page.continue_token))
+        with collector.paused():
+            await self._prepare_all(page.items)
+            self._report(PageListed(page.items, page.resource_version, page.continue_token))
 
     async def _prepare_all(self, items: list[T]) -> None:
         """In place, so that what is not kept goes at once; others get turns, for a first page may be the whole list."""
         for start in range(0, len(items), _TURN_OBJECTS):
             turn = slice(start, start + _TURN_OBJECTS)
-            items[turn] = [self._prepare(item) for item in items[turn]]
+            items[turn] = [self._prepare_one(item) for item in items[turn]]
             await asyncio.sleep(0)
+
+    def _prepare_one(self, obj: T) -> T:
+        # Answers are not trusted to be what they are called: garbage is the sender's failure, and no bug of a sink.
+        if not is_object(obj):
+            raise ApiError(0, "NotAnObject", f"{self._resource}: an object without metadata or name: {obj!r:.200}")
+        return self._prepare(obj)
 
     async def _watch(self, action: Watch) -> None:
         if action.initial_events:
@@ -198,9 +206,10 @@ class Reflector(Generic[T]):
     async def _take_initial(self, stream: Stream[T]) -> None:
         """Read until the initial events are complete, or the stream ends."""
         try:
-            with collector.paused():
+            with collector.paused_in_bursts() as burst:
                 async with asyncio.timeout(INITIAL_EVENTS_SECONDS) as limit:
                     async for kind, obj in stream:
+                        burst.goes_on()
                         self._take(kind, obj)
                         if self._reflection.phase is Phase.WATCHING:
                             return
@@ -212,17 +221,16 @@ class Reflector(Generic[T]):
 
     def _take(self, kind: str, obj: T | PartialObject) -> None:
         if kind in _EVENT_TYPES:
-            self._report(EventSeen(kind, self._prepare(cast("T", obj))))
+            self._report(EventSeen(kind, self._prepare_one(cast("T", obj))))
         elif kind == "BOOKMARK":
             self._report(self._bookmark(obj))
         else:
             raise ApiError(0, "UnknownEvent", f"watch of {self._resource}: an event of type {kind!r}")
 
     def _bookmark(self, obj: AnyObject) -> BookmarkSeen:
-        version = version_of(obj)
-        if not version:
+        if not is_bookmark(obj):
             raise Unavailable(0, "NotABookmark", f"watch of {self._resource}: a bookmark without a resourceVersion")
-        return BookmarkSeen(version, annotations_of(obj).get(_INITIAL_EVENTS_END) == "true")
+        return BookmarkSeen(version_of(obj), annotations_of(obj).get(_INITIAL_EVENTS_END) == "true")
 
     def _report(self, happened: Report[T]) -> None:
         change = self._reflection.step(happened, self._clock.monotonic())

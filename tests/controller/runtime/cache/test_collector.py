@@ -1,7 +1,9 @@
 """The garbage collector is off while lists are taken in, and on again whatever happens."""
 
+import asyncio
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -45,6 +47,43 @@ def test_who_runs_without_it_keeps_running_without_it() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.looptime
+async def test_a_burst_ends_when_nothing_comes() -> None:
+    with collector.paused_in_bursts() as burst:
+        assert gc.isenabled(), "nothing has come yet"
+        for _ in range(10):
+            burst.goes_on()
+            await asyncio.sleep(0.04)
+            assert not gc.isenabled()
+        await asyncio.sleep(0.02)
+        assert gc.isenabled()
+        burst.goes_on()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+@pytest.mark.looptime
+async def test_bursts_of_several_lists_overlap() -> None:
+    with collector.paused_in_bursts() as first:
+        first.goes_on()
+        with collector.paused_in_bursts() as second:
+            second.goes_on()
+            await asyncio.sleep(0.04)
+            first.goes_on()
+        assert not gc.isenabled()
+        await asyncio.sleep(0.06)
+        assert gc.isenabled()
+
+
+async def test_an_error_ends_a_burst_and_its_timer() -> None:
+    with suppress(RuntimeError), collector.paused_in_bursts() as burst:
+        burst.goes_on()
+        raise RuntimeError("half a list")
+    assert gc.isenabled()
+    await asyncio.sleep(2 * collector.BURST_GAP_SECONDS)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize(

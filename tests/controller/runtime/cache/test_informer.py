@@ -11,16 +11,18 @@ import pytest
 from msgspec.structs import replace
 
 from controller.runtime.cache import collector
+from controller.runtime.cache.changed import ObjectChanged
 from controller.runtime.cache.informer import CacheNotSynced, Informer
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.client.client import Client
+from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import NODES, PODS
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.node import Node, NodeSpec
 from tests.controller.runtime.conftest import Eventually
 from tests.fakes import faults
 from tests.fakes.api_server import Answer, FakeApiServer, initial_events_end
-from tests.fakes.clock import SkippingClock
+from tests.fakes.clock import LoopClock, SkippingClock
 
 
 class Quiet:
@@ -122,6 +124,25 @@ async def test_a_handler_that_raises_stops_nobody(api: FakeApiServer, client: Cl
     assert informer.statistics().handler_failures == 1
 
 
+async def test_a_checked_informer_ends_when_a_handler_changes_an_object(api: FakeApiServer, client: Client) -> None:
+    api.put(NODES, {"metadata": {"name": "a"}})
+    api.put(NODES, {"metadata": {"name": "b"}})
+    informer = Informer(client, NODES, checked=True)
+    informer.add_handler(lambda event: event.object["metadata"].update(labels={}))
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(ending(informer))
+        await informer.wait_synced(5)
+        api.put(NODES, {"metadata": {"name": "c"}})
+        assert "changed by a reader: a, b;" in await task
+
+
+async def ending(informer: Informer) -> str:
+    """What a run ended with."""
+    with pytest.raises(ObjectChanged) as caught:
+        await informer.run()
+    return str(caught.value)
+
+
 async def test_a_resync_tells_handlers_what_they_know(
     api: FakeApiServer, client: Client, eventually: Eventually
 ) -> None:
@@ -185,6 +206,46 @@ async def test_the_collector_is_on_after_a_failed_stream(
     api.play(fault, on="stream")
     async with running(Informer(client, NODES, clock=clock)):
         assert gc.isenabled()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("streaming", "fault"),
+    [
+        pytest.param(True, faults.silence(), id="a stream that does not begin"),
+        pytest.param(True, faults.half_open(("ADDED", {"metadata": {"name": "a"}})), id="a stream that stops half way"),
+        pytest.param(False, faults.silence(), id="a page that does not come"),
+    ],
+)
+async def test_the_collector_is_on_while_a_server_is_silent(streaming: bool, fault: Answer) -> None:
+    async with FakeApiServer() as api, Client(ClientConfiguration(server=api.url), clock=LoopClock()) as client:
+        api.serve(NODES)
+        api.play(*[fault] * 50)
+        informer = Informer(client, NODES, streaming=streaming, clock=LoopClock())
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(informer.run())
+            await asyncio.sleep(1.0)
+            looks = []
+            for _ in range(200):
+                await asyncio.sleep(0.1)
+                looks.append(gc.isenabled())
+            task.cancel()
+    assert (looks.count(False), len(api.seen) >= 1) == (0, True)
+
+
+async def test_a_long_stream_is_not_walked_again_and_again(api: FakeApiServer, client: Client) -> None:
+    for number in range(5000):
+        api.put(NODES, {"metadata": {"name": f"n{number}"}, "spec": {"taints": [{"key": "k"}] * 10}})
+    walks: list[str] = []
+    nodes = Informer(client, NODES)
+    gc.callbacks.append(lambda phase, _: walks.append(phase))
+    try:
+        async with running(nodes):
+            assert len(nodes.store) == 5000
+            assert walks.count("start") <= 10, "it would be a hundred"
+    finally:
+        gc.callbacks.pop()
+        gc.unfreeze()
 
 
 async def test_an_unchanged_relist_tells_handlers_nothing(

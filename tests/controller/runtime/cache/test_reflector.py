@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from random import Random
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -28,6 +29,7 @@ from controller.runtime.client.errors import (
     Unavailable,
 )
 from controller.runtime.manifest import Manifest
+from controller.runtime.objects.node import Node
 from tests.controller.runtime.conftest import Eventually
 from tests.fakes import faults
 from tests.fakes.api_server import Answer, FakeApiServer, initial_events_end
@@ -270,6 +272,73 @@ async def test_a_list_that_is_none_is_tried_again(api: FakeApiServer, nodes: Inf
     api.play(faults.lines(b'{"kind":"Something"}'), faults.lines(b"<html>"), on="list")
     api.put(NODES, node("a"))
     await eventually(lambda: held(nodes) == {"a"})
+
+
+@pytest.mark.parametrize("kind", ["ADDED", "DELETED"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param({}, id="no metadata"),
+        pytest.param({"metadata": None}, id="metadata that is null"),
+        pytest.param({"metadata": "a"}, id="metadata that is a text"),
+        pytest.param({"metadata": {"resourceVersion": "7"}}, id="no name"),
+        pytest.param({"metadata": {"name": 7}}, id="a name that is a number"),
+        pytest.param({"metadata": {"name": "a", "namespace": ["n"]}}, id="a namespace that is a list"),
+    ],
+)
+@pytest.mark.parametrize("into", [dict, Node])
+async def test_an_event_of_what_is_no_object_is_followed_by_a_list(
+    api: FakeApiServer, client: Client, clock: SkippingClock, eventually: Eventually, garbage: Any, kind: str, into: Any
+) -> None:
+    informer: Informer[Any] = Informer(client, NODES, into=into, clock=clock)
+    listed = faults.events(("BOOKMARK", initial_events_end(NODES, 100)), (kind, garbage))
+    api.play(faults.events((kind, garbage)), listed, on="stream")
+    api.put(NODES, node("b"))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await eventually(lambda: held(informer) == {"b"})
+        running.cancel()
+    assert (len(clock.slept) >= 1, informer.statistics().reflection.failures >= 1) == (True, True)
+
+
+@pytest.mark.parametrize("into", [dict, Node])
+async def test_a_list_with_what_is_no_object_is_listed_again(
+    api: FakeApiServer, client: Client, clock: SkippingClock, into: Any
+) -> None:
+    api.put(NODES, node("b"))
+    api.play(*[page_of(b"{}"), page_of(b'{"metadata":{}}'), page_of(b'{"metadata":{"name":""}}')], on="list")
+    informer: Informer[Any] = Informer(client, NODES, into=into, streaming=False, clock=clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await informer.wait_synced(5)
+        running.cancel()
+    assert (held(informer), api.count("list"), len(clock.slept)) == ({"b"}, 4, 3)
+
+
+def page_of(item: bytes) -> Answer:
+    """A list of that one item."""
+    return faults.lines(b'{"kind":"NodeList","metadata":{"resourceVersion":"5"},"items":[' + item + b"]}")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param(None, id="null"),
+        pytest.param("7", id="a text"),
+        pytest.param({"resourceVersion": 7}, id="a version that is a number"),
+        pytest.param({"resourceVersion": "7", "annotations": "x"}, id="annotations that are a text"),
+    ],
+)
+async def test_a_bookmark_whose_metadata_is_garbage(
+    api: FakeApiServer, client: Client, clock: SkippingClock, eventually: Eventually, metadata: Any
+) -> None:
+    api.play(faults.events(("BOOKMARK", {"metadata": metadata})), on="stream")
+    informer = Informer(client, NODES, clock=clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(informer.run())
+        await informer.wait_synced(5)
+        running.cancel()
+    assert informer.statistics().reflection.failures == 1
 
 
 async def test_what_the_sink_raises_ends_the_run(client: Client, api: FakeApiServer) -> None:
