@@ -2,6 +2,7 @@
 
 In: the bytes of an answer or a watch line, decoded in one step (`client.get(..., into=Pod)`). Fields that no struct
 names are dropped on the way, which is the projection: 10,000 pods take a tenth of their memory as dicts.
+`packed.PackedObject` is for any kind, and keeps everything: all parts but the metadata as JSON, decoded when read.
 
     >>> from controller.runtime.client.decoding import decode_into
     >>> from controller.runtime.objects.pod import Pod

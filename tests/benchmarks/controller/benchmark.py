@@ -64,7 +64,7 @@ class Benchmark:
         described = {
             "processors": os.cpu_count(),
             "busy_before_percent": busy,
-            "full": "PackedPod",
+            "full": "PackedObject",
             "projected": "SlimPod",
         }
         return Report(NAME, settings.runs, asdict(settings) | described, rows)

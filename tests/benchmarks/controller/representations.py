@@ -7,26 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec import Raw, structs
+from msgspec import structs
 
 from controller.runtime.objects.metadata import EMPTY, ApiStruct, KubeObject, ObjectMeta
+from controller.runtime.objects.packed import PackedObject
 from controller.runtime.objects.pod import Pod
-
-_NOTHING = Raw(b"{}")
-
-
-class PackedPod(KubeObject, frozen=True, kw_only=True):
-    """All of a pod but managedFields: metadata at hand, spec and status as the JSON they came in, decoded when read."""
-
-    api_version: str = "v1"
-    kind: str = "Pod"
-    spec: Raw = _NOTHING
-    status: Raw = _NOTHING
-
-    def __post_init__(self) -> None:
-        # A Raw is a window into the whole event, managedFields included: a copy lets go of that.
-        for name in ("spec", "status"):
-            structs.force_setattr(self, name, getattr(self, name).copy())
 
 
 class Requests(ApiStruct, frozen=True, kw_only=True):
@@ -86,9 +71,9 @@ class Representation:
 
 
 REPRESENTATIONS: Mapping[str, Representation] = {
-    "full": Representation(PackedPod),
+    "full": Representation(PackedObject),
     "projected": Representation(SlimPod, slim),
     "typed": Representation(Pod),
     "dicts": Representation(dict),
 }
-"""`full` and `projected` have their like in Go; `typed` is the runtime's own Pod, `dicts` what decoding gives."""
+"""`full` and `projected` have their like in Go; `full` and `typed` are the runtime's own, `dicts` what decoding gives."""
