@@ -47,6 +47,7 @@ class Participant:
         self._rng = rng
         self._on_leading = on_leading
         self._stopping_until: float | None = None
+        self._told_of_namespace = False
         self._log = log
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -100,8 +101,11 @@ class Participant:
         try:
             async with asyncio.timeout(self._patience(sent)):
                 return await (self._read(sent) if do is Do.READ else self._write(do, sent))
-        except (Conflict, AlreadyExists, NotFound):
-            return Refused(sent, self._clock.monotonic())
+        except (Conflict, AlreadyExists, NotFound) as error:
+            now = self._clock.monotonic()
+            if do is Do.CREATE and isinstance(error, NotFound):
+                return self._homeless(Failed(str(error), sent, now))
+            return Refused(sent, now)
         except TimeoutError:
             now = self._clock.monotonic()
             return self._failed(do, Failed(f"no answer for {now - sent:.3g} s", sent, now))
@@ -123,6 +127,14 @@ class Participant:
 
     def _failed(self, do: Do, report: Failed) -> Failed:
         self._log.warning("lease request failed", request=do.value, error=report.why)
+        return report
+
+    def _homeless(self, report: Failed) -> Failed:
+        """There is nowhere to put a Lease: said once, and tried again, after a wait also by a leader."""
+        if not self._told_of_namespace:
+            self._told_of_namespace = True
+            remedy = f"create the namespace of {self._fence.lease}, or elect in another one"
+            self._log.warning("lease cannot be created", error=report.why, remedy=remedy)
         return report
 
     def _patience(self, sent: float) -> float:

@@ -8,7 +8,9 @@ from random import Random
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
+from controller.runtime.client.errors import NotFound
 from controller.runtime.election.candidacy import Candidate
 from controller.runtime.election.fence import Fence, LeaseLost
 from controller.runtime.election.lease import LeaseTiming
@@ -216,3 +218,38 @@ async def test_a_standby_tries_on_while_nobody_answers() -> None:
     lease.trouble.extend([refuse] * 100)
     async with taking_part(replica, seconds=300):
         assert len(replica.led) == 1
+
+
+def nowhere() -> None:
+    raise NotFound(404, "NotFound", 'namespaces "ns" not found')
+
+
+def missing(lease: FakeLease) -> None:
+    """The namespace is not there: reads find no Lease, writes are refused."""
+    lease.record = None
+    lease.always = lambda: None if lease.requests[-1] == "read" else nowhere()
+
+
+async def test_a_missing_namespace_is_told_once_and_tried_again() -> None:
+    replica = Replica(lease := FakeLease())
+    missing(lease)
+    with capture_logs() as told:
+        async with taking_part(replica, seconds=60):
+            assert lease.requests.count("create") > 10
+            lease.always = None
+            await asyncio.sleep(5)
+            assert replica.fence.open
+    warnings = [line for line in told if line["log_level"] == "warning"]
+    assert [line["event"] for line in warnings] == ["lease cannot be created"]
+    assert "not found" in warnings[0]["error"]
+    assert warnings[0]["remedy"] == "create the namespace of ns/lease, or elect in another one"
+
+
+async def test_a_leader_whose_namespace_vanished_does_not_hammer() -> None:
+    replica = Replica(lease := FakeLease())
+    async with taking_part(replica, seconds=1):
+        missing(lease)
+        await asyncio.sleep(20)
+        assert lease.requests.count("create") <= 1 + 10
+    assert replica.lost is not None
+    assert "not found" in replica.lost.why
