@@ -2,14 +2,25 @@
 
 from controller.runtime.authorization import Authorizer
 from controller.runtime.client.client import Client
+from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.clock import Clock
 from controller.runtime.metrics_server import MetricsServer
 from controller.telemetry.metrics import Metrics
 
+#: A few more than the Authorizer has reviews of strangers under way.
+REVIEW_CONNECTIONS = 8
+
 
 def metrics_server(
-    host: str, port: int, metrics: Metrics, client: Client, clock: Clock, *, plain: bool
+    host: str, port: int, metrics: Metrics, reviews: Client, clock: Clock, *, plain: bool
 ) -> MetricsServer:
     """/metrics over HTTPS for those whom RBAC lets read it, or, where `plain` was asked for, over HTTP for anybody."""
-    authorizer = None if plain else Authorizer(client, clock=clock)
+    authorizer = None if plain else Authorizer(reviews, clock=clock)
     return MetricsServer(host, port, metrics.exposition, authorizer=authorizer, plain=plain, clock=clock)
+
+
+def reviewing_client(configuration: ClientConfiguration, metrics: Metrics, clock: Clock, user_agent: str) -> Client:
+    """A client that only asks who may read metrics: whoever comes for them takes no connection from the real work."""
+    return Client(
+        configuration, clock=clock, user_agent=user_agent, max_connections=REVIEW_CONNECTIONS, meter=metrics.meter
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 import structlog
+from opentelemetry.metrics import Meter
 
 from controller.agent.backend import PartitionBackend
 from controller.agent.node_agent import BackendFactory, NodeAgent
@@ -19,11 +20,12 @@ from controller.runtime.clock import Clock
 class NodeRunner:
     """Keeps the agent of one node running: what ends it is logged, and a new one follows, without harm to others."""
 
-    def __init__(self, node: NodeOptions, options: AgentOptions, clock: Clock, rng: Random) -> None:
+    def __init__(self, node: NodeOptions, options: AgentOptions, clock: Clock, rng: Random, meter: Meter) -> None:
         self.node = node
         self._options = options
         self._clock = clock
         self._rng = rng
+        self._meter = meter
         self._agent: NodeAgent | None = None
         self._failure = "not started yet"
         self._log = structlog.get_logger(__name__).bind(node=node.name)
@@ -54,7 +56,7 @@ class NodeRunner:
 
     async def _serve(self) -> None:
         configuration = self._options.configuration(self.node)
-        async with Client(configuration, clock=self._clock, user_agent="aim-gpu-agent") as client:
+        async with Client(configuration, clock=self._clock, user_agent="aim-gpu-agent", meter=self._meter) as client:
             agent = NodeAgent(
                 self.node.name,
                 client,

@@ -22,10 +22,20 @@ CERTIFICATES = "aim-gpu-webhook-certificates"
 
 
 class OperatorServers:
-    """The servers of every replica, leading or not. `manager` is asked for readiness and given all of them."""
+    """The servers of every replica, leading or not. `manager` is asked for readiness and given all of them.
+
+    `reviews` asks who may read `metrics`.
+    """
 
     def __init__(
-        self, options: OperatorOptions, client: Client, clock: Clock, metrics: Metrics, manager: Manager
+        self,
+        options: OperatorOptions,
+        client: Client,
+        clock: Clock,
+        *,
+        metrics: Metrics,
+        reviews: Client,
+        manager: Manager,
     ) -> None:
         self._options = options
         self._certificates = CertificateKeeper(
@@ -48,7 +58,7 @@ class OperatorServers:
         }
         self.health = HealthServer(options.bind_host, options.health_port, checks, clock=clock)
         self.metrics = metrics_server(
-            options.bind_host, options.metrics_port, metrics, client, clock, plain=options.metrics_plain
+            options.bind_host, options.metrics_port, metrics, reviews, clock, plain=options.metrics_plain
         )
         for server in (self.health, self.metrics):
             manager.add_health(server)

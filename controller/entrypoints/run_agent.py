@@ -6,6 +6,7 @@ that keeps one node's agent off another's objects holds here too.
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -16,9 +17,16 @@ from controller.agent.heartbeat import INTERVAL_SECONDS
 from controller.agent.simulated_seed import MAX_GPUS
 from controller.agent.usage import PartitionFigures
 from controller.entrypoints.agent_options import AgentOptions, NodeOptions
-from controller.entrypoints.metrics_endpoint import metrics_server
+from controller.entrypoints.metrics_endpoint import metrics_server, reviewing_client
 from controller.entrypoints.node_runner import NodeRunner
 from controller.entrypoints.ports_file import PortsFile
+from controller.entrypoints.process_command import (
+    HealthPort,
+    Listening,
+    MetricsPort,
+    configure_process_logs,
+    run_process,
+)
 from controller.exporter.partition_metrics import memory_rows, utilization_rows
 from controller.gpu.mode import Mode, ModeError
 from controller.runtime.client.client import Client
@@ -26,25 +34,24 @@ from controller.runtime.clock import Clock, RealClock
 from controller.runtime.health import HealthServer
 from controller.runtime.manager import Manager
 from controller.runtime.signals import stopping_on_signals
-from controller.telemetry.logs import configure_logs
 from controller.telemetry.metrics import Metrics
 
 SIMULATED = "simulated"
 
 
 class AgentProcess:
-    """Everything of the process. `run` returns when `stop` is set. `client` asks who may read metrics."""
+    """Everything of the process. `run` returns when `stop` is set. `reviews` asks who may read `metrics`."""
 
-    def __init__(self, options: AgentOptions, client: Client, clock: Clock) -> None:
-        self._metrics = Metrics("agent")
-        self._runners = [NodeRunner(node, options, clock, Random(options.seed)) for node in options.nodes]  # noqa: S311
-        self._metrics.observe_partitions(
-            lambda: memory_rows(self._figures()), lambda: utilization_rows(self._figures())
-        )
+    def __init__(self, options: AgentOptions, reviews: Client, metrics: Metrics, clock: Clock) -> None:
+        self._runners = [
+            NodeRunner(node, options, clock, Random(options.seed), metrics.meter)  # noqa: S311
+            for node in options.nodes
+        ]
+        metrics.observe_partitions(lambda: memory_rows(self._figures()), lambda: utilization_rows(self._figures()))
         checks = {runner.node.name: runner.verdict for runner in self._runners}
         self.health = HealthServer(options.host, options.health_port, checks, clock=clock)
         self.metrics = metrics_server(
-            options.host, options.metrics_port, self._metrics, client, clock, plain=options.metrics_plain
+            options.host, options.metrics_port, metrics, reviews, clock, plain=options.metrics_plain
         )
         self._manager = Manager(clock=clock)
         self._manager.add_health(self.health)
@@ -58,10 +65,7 @@ class AgentProcess:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises OSError when a port is taken."""
-        try:
-            await self._manager.run(stop)
-        finally:
-            self._metrics.close()
+        await self._manager.run(stop)
 
     def _figures(self) -> Iterator[PartitionFigures]:
         for runner in self._runners:
@@ -72,11 +76,11 @@ async def run_agent(options: AgentOptions) -> None:
     """Run the agents until SIGTERM or SIGINT. Raises OSError when a port is taken."""
     clock = RealClock()
     stop = asyncio.Event()
-    with stopping_on_signals(stop):
-        # any node's token will do to ask who may read metrics
-        configuration = options.configuration(options.nodes[0])
-        async with Client(configuration, clock=clock, user_agent="aim-gpu-agent") as reviews:
-            await AgentProcess(options, reviews, clock).run(stop)
+    # any node's token will do to ask who may read metrics
+    configuration = options.configuration(options.nodes[0])
+    with stopping_on_signals(stop), closing(Metrics("agent")) as metrics:
+        async with reviewing_client(configuration, metrics, clock, "aim-gpu-agent") as reviews:
+            await AgentProcess(options, reviews, metrics, clock).run(stop)
 
 
 def parse_nodes(texts: Iterable[str], tokens: Path, gpus: int) -> tuple[NodeOptions, ...]:
@@ -114,8 +118,8 @@ def agent(
     ] = 1.0,
     state_dir: Annotated[Path | None, typer.Option(help="Keeps the simulated GPUs' modes over restarts.")] = None,
     bind_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
-    health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz; 0 takes a free one.")] = 8081,
-    metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0 takes a free one.")] = 8443,
+    health_port: HealthPort = 8081,
+    metrics_port: MetricsPort = 8443,
     metrics_plain: Annotated[
         bool, typer.Option("--metrics-plain/--metrics-secure", help="Metrics over HTTP, for anybody who asks.")
     ] = False,
@@ -128,7 +132,7 @@ def agent(
     """Run the agents of simulated nodes until told to end."""
     if backend != SIMULATED:
         raise typer.BadParameter(f"backend {backend!r}: not there; use {SIMULATED}")
-    configure_logs(log_level)
+    configure_process_logs(log_level)
     options = AgentOptions(
         nodes=parse_nodes(node, tokens_dir, gpus),
         server=server,
@@ -142,7 +146,7 @@ def agent(
         ports_file=ports_file,
         heartbeat_seconds=heartbeat_seconds,
     )
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_agent(options))
+    run_process(
+        lambda: run_agent(options),
+        [Listening("--health-port", bind_host, health_port), Listening("--metrics-port", bind_host, metrics_port)],
+    )

@@ -3,9 +3,11 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from random import SystemRandom
 
 from controller.binding.isolation import ResourceIsolator
+from controller.entrypoints.metrics_endpoint import reviewing_client
 from controller.entrypoints.operator_options import OperatorOptions
 from controller.entrypoints.operator_servers import OperatorServers
 from controller.placement.scheduler import ModelScheduler
@@ -40,30 +42,38 @@ from controller.telemetry.tracing import Tracing
 LONGEST_DELAY = 30.0
 #: The Lease that makes a replica the leader, in the system namespace.
 LEASE = "aim-gpu-operator"
+USER_AGENT = "aim-gpu-operator"
 
 
 class Operator:
     """Builds everything of the process. `run` returns when `stop` is set.
 
-    `configuration` is the elector's, which has a thread and connections of its own. What reconcilers and placement
-    write goes out only while this replica surely leads.
+    `configuration` is the elector's, which has a thread and connections of its own; `reviews` asks who may read
+    `metrics`. What reconcilers, placement and the event recorder write goes out only while this replica surely leads.
     """
 
     def __init__(
-        self, options: OperatorOptions, configuration: ClientConfiguration, client: Client, clock: Clock
+        self,
+        options: OperatorOptions,
+        configuration: ClientConfiguration,
+        client: Client,
+        clock: Clock,
+        *,
+        metrics: Metrics,
+        reviews: Client,
     ) -> None:
         self._options = options
         self._clock = clock
-        self._metrics = Metrics("operator")
+        self._metrics = metrics
         self._tracing = Tracing("operator", options.otlp_endpoint)
         elector = self._elector(configuration)
         self._client = client if elector is None else client.guarded(elector.check)
         self._cluster = Cluster(client, clock, system_namespace=options.system_namespace)
         self._manager = Manager(elector=elector, clock=clock)
-        self._recorder = EventRecorder(client, "aim-gpu-operator", clock=clock)
+        self._recorder = EventRecorder(self._client, "aim-gpu-operator", clock=clock)
         self._sizing = ModelSizingConfig(Catalog.bundled())
         self._controllers: list[Controller] = []
-        OperatorServers(options, client, clock, self._metrics, self._manager)
+        OperatorServers(options, client, clock, metrics=metrics, reviews=reviews, manager=self._manager)
         self._wire()
 
     def _elector(self, configuration: ClientConfiguration) -> LeaderElector | None:
@@ -78,7 +88,7 @@ class Operator:
             timing=self._options.election,
             clock=self._clock,
             meter=self._metrics.meter,
-            user_agent="aim-gpu-operator",
+            user_agent=USER_AGENT,
         )
 
     def _wire(self) -> None:
@@ -173,7 +183,6 @@ class Operator:
         try:
             await self._manager.run(stop)
         finally:
-            self._metrics.close()
             await asyncio.to_thread(self._tracing.close)
 
 
@@ -190,6 +199,9 @@ async def run_operator(options: OperatorOptions) -> None:
     clock = RealClock()
     stop = asyncio.Event()
     configuration = ClientConfiguration.load(options.kubeconfig)
-    with stopping_on_signals(stop):
-        async with Client(configuration, clock=clock, user_agent="aim-gpu-operator") as client:
-            await Operator(options, configuration, client, clock).run(stop)
+    with stopping_on_signals(stop), closing(Metrics("operator")) as metrics:
+        async with (
+            Client(configuration, clock=clock, user_agent=USER_AGENT, meter=metrics.meter) as client,
+            reviewing_client(configuration, metrics, clock, USER_AGENT) as reviews,
+        ):
+            await Operator(options, configuration, client, clock, metrics=metrics, reviews=reviews).run(stop)

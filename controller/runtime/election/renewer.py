@@ -59,7 +59,7 @@ class LeaderElector:
 
     `identity` None: hostname_uuid; a given one must be this process's alone. `on_lost` is called at once, from the
     elector's thread, when a lease that was held is lost, or when the thread crashes; the default ends the process.
-    `meter` gets `leader_election_master_status{name}`, 1 while leading.
+    `meter` gets `leader_election_master_status{name}`, 1 while leading, and what its client counts.
 
     `check`, `leading` and `stop` may be called from any thread; `run` and `wait_leading` belong to one event loop.
     """
@@ -88,6 +88,7 @@ class LeaderElector:
         self._user_agent = f"{user_agent}/leader-election"
         self._fence = Fence(f"{namespace}/{name}", self.identity, self._clock.monotonic)
         self._labels = {"name": name}
+        self._meter = meter
         self._status = (meter or NoOpMeter("runtime")).create_gauge(
             _MASTER_STATUS, description="1 while this process holds the lease"
         )
@@ -164,7 +165,9 @@ class LeaderElector:
         self._own = own = _Inside(asyncio.get_running_loop(), task, asyncio.Event())
         if self._stop_asked.is_set():  # before there was anybody to be told
             return
-        async with Client(self._configuration, clock=self._clock, user_agent=self._user_agent) as client:
+        async with Client(
+            self._configuration, clock=self._clock, user_agent=self._user_agent, meter=self._meter
+        ) as client:
             participant = Participant(
                 ApiLease(client, self._namespace, self._name),
                 Candidate(self.identity, self._timing),

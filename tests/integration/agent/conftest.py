@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from controller.gpu.mode import Mode
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.clock import RealClock
+from controller.telemetry.metrics import Metrics
 from e2e.plane import Admin, Plane, add_nodes, service_account_token
 from e2e.run.install import SYSTEM_NAMESPACE
 
@@ -117,13 +118,15 @@ class Site:
     @asynccontextmanager
     async def process(self, options: AgentOptions) -> AsyncIterator[AgentProcess]:
         stop = asyncio.Event()
-        async with Client(options.configuration(options.nodes[0])) as reviews, asyncio.TaskGroup() as tasks:
-            process = AgentProcess(options, reviews, RealClock())
-            tasks.create_task(process.run(stop))
-            try:
-                yield process
-            finally:
-                stop.set()
+        configuration = options.configuration(options.nodes[0])
+        with closing(Metrics("agent")) as metrics:
+            async with Client(configuration) as reviews, asyncio.TaskGroup() as tasks:
+                process = AgentProcess(options, reviews, metrics, RealClock())
+                tasks.create_task(process.run(stop))
+                try:
+                    yield process
+                finally:
+                    stop.set()
 
 
 async def scrape(process: AgentProcess, path: str = "/metrics") -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -23,6 +24,20 @@ pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
 
 FAST_LEASE = ("--lease-duration", "3", "--renew-deadline", "2", "--retry-period", "0.4")
 READER = "metrics-reader"
+#: What dashboards ask for; all of it is there once something was reconciled. Histograms are named by one of their series.
+NAMES = {
+    *(f"workqueue_{name}" for name in ("depth", "adds_total", "retries_total")),
+    *(f"workqueue_{name}_seconds_bucket" for name in ("queue_duration", "work_duration")),
+    *(f"workqueue_{name}_seconds" for name in ("unfinished_work", "longest_running_processor")),
+    *(f"controller_runtime_{name}_total" for name in ("reconcile", "reconcile_errors", "terminal_reconcile_errors")),
+    "controller_runtime_reconcile_panics_total",
+    "controller_runtime_reconcile_time_seconds_bucket",
+    "controller_runtime_max_concurrent_reconciles",
+    "controller_runtime_active_workers",
+    "rest_client_requests_total",
+    "rest_client_request_duration_seconds_bucket",
+    "leader_election_master_status",
+}
 SECRET = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/aim-gpu-webhook-certificates"
 
 
@@ -41,6 +56,12 @@ async def metric(worker: Worker, name: str) -> float:
     found = re.search(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)
     assert found, f"{name} is not among the metrics"
     return float(found[1])
+
+
+async def served_names(worker: Worker) -> set[str]:
+    """The names of all series that a worker serves."""
+    _, text = await get(f"http://{LOOPBACK}:{worker.ports['metrics']}/metrics")
+    return set(re.findall(r"^([a-z_]+)", text, re.MULTILINE))
 
 
 def create_soon(plane: Plane, path: str, obj: Object) -> Object:
@@ -78,6 +99,25 @@ async def test_a_standby_is_ready_and_leads_soon_after_the_leader_was_told_to_en
         begun = time.monotonic()
         assert await leader_of(operators, 10.0) is standby
         assert time.monotonic() - begun < 2.0, "the Lease was not given back"
+
+
+async def test_metrics_have_the_names_that_dashboards_know(plane: Plane, tmp_path: Path, namespace: str) -> None:
+    async with two(plane, tmp_path) as (_, leader, standby):
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        await asyncio.to_thread(create_soon, plane, pods, pod("to-reconcile", opt_in()))
+        missing, until = NAMES, time.monotonic() + 20.0
+        while missing and time.monotonic() < until:
+            await asyncio.sleep(0.2)
+            missing = NAMES - await served_names(leader)
+        assert missing == set()
+        _, text = await get(f"http://{LOOPBACK}:{leader.ports['metrics']}/metrics")
+        host = re.escape(urlsplit(plane.server).netloc)
+        # by what reconcilers read, and by the elector, which has a client of its own
+        for method, code in (("GET", 200), ("PUT", 200)):
+            series = rf'^rest_client_requests_total\{{code="{code}",host="{host}",method="{method}"\}} [1-9]'
+            assert re.search(series, text, re.MULTILINE), method
+        assert len(re.findall(r"^# TYPE rest_client_requests_total ", text, re.MULTILINE)) == 1
+        assert await served_names(standby) >= {name for name in NAMES if name.startswith(("rest_client", "leader"))}
 
 
 async def test_every_replica_answers_webhooks_with_the_shared_certificate(
