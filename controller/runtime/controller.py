@@ -21,7 +21,7 @@ from controller.runtime.reconcile import ReconcileFunction, Request
 from controller.runtime.reconcile_id import IdSource, uuid_source
 from controller.runtime.reconcile_timeout import TimeLimit, TimeLimits
 from controller.runtime.reconciler import Reconciler
-from controller.runtime.source import NORMAL, EventMapping, Source, controller_owner, handler_of, itself
+from controller.runtime.source import NORMAL, EventMapping, Handler, Source, controller_owner, handler_of, itself
 from controller.runtime.workqueue.queue import AsyncWorkQueue
 from controller.runtime.workqueue.statistics import QueuedItem
 
@@ -62,7 +62,9 @@ class Controller:
         self._clock = clock or RealClock()
         self._sync_timeout = sync_timeout
         self._queue: AsyncWorkQueue[Request] = AsyncWorkQueue(self._clock, longest_delay=longest_delay)
-        self._sources: list[Source] = []
+        self._sources: list[tuple[Source, Handler]] = []
+        self._attached = 0
+        self._running = False
         self._limits = TimeLimits(reconcile_timeout)
         self._reconciler = Reconciler(name, reconcile, self._queue, tracer, ids or uuid_source(Random()))  # noqa: S311
         self._metrics = ControllerMetrics(meter, name, self.statistics)
@@ -95,13 +97,15 @@ class Controller:
     ) -> None:
         """Reconcile what `map_event` answers to an event: requests, or (request, priority). Else as `for_`.
 
-        `map_event` runs in the event loop: it must be quick and only look.
+        `map_event` runs in the event loop: it must be quick and only look. It gets events from `run` on, and first
+        those of what is there by then: on a standby, which does not run, nothing piles up.
         """
-        self._sources.append(informer)
-        informer.add_handler(handler_of(map_event, predicates, self._queue.add, on_resync=on_resync))
+        self._sources.append((informer, handler_of(map_event, predicates, self._queue.add, on_resync=on_resync)))
+        if self._running:
+            self._attach()
 
     def enqueue(self, request: Request, priority: int = NORMAL) -> None:
-        """Ask for a reconcile of `request`, soon. From the event loop only."""
+        """Ask for a reconcile of `request`, soon. From the event loop only. Before `run` it is kept until then."""
         self._queue.add(request, priority)
 
     def enqueue_after(self, request: Request, seconds: float, priority: int = NORMAL) -> None:
@@ -113,13 +117,20 @@ class Controller:
 
         Cancelling it cancels the reconciles under way; `stop` lets them finish.
         """
-        for source in self._sources:
+        self._running = True
+        self._attach()
+        for source, _ in self._sources:
             await source.wait_synced(self._sync_timeout)
+        self._limits.begin(_this_task())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._queue.run(), name=f"{self.name} delays")
             watching = tasks.create_task(self._limits.run(), name=f"{self.name} time limits")
             workers = [tasks.create_task(self._work(), name=f"{self.name} worker {n}") for n in range(self._workers)]
-            await asyncio.wait(workers)
+            try:
+                await asyncio.wait(workers)
+            except asyncio.CancelledError:
+                self._limits.end()
+                raise
             watching.cancel()
 
     def stop(self, *, drain: bool = False) -> None:
@@ -147,6 +158,12 @@ class Controller:
         """Up to `limit` requests: those under way, then in the order in which they will be."""
         return self._queue.items(limit)
 
+    def _attach(self) -> None:
+        """Give the sources their handlers, each once however often it runs. No waiting: so no event is missed."""
+        for source, handler in self._sources[self._attached :]:
+            self._attached += 1
+            source.add_handler(handler)
+
     async def _work(self) -> None:
         limit = self._limits.of_worker(_this_task())
         bind_contextvars(controller=self.name)
@@ -172,5 +189,5 @@ class Controller:
 def _this_task() -> "asyncio.Task[None]":
     task = asyncio.current_task()
     if task is None:
-        raise RuntimeError("a worker runs in a task")
+        raise RuntimeError("a controller runs in a task")
     return task

@@ -31,28 +31,40 @@ _BUGS = (
     SystemError,
     TypeError,
 )
-# What must end the process, also when it comes in a group with other errors.
-_EXITS = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 def is_bug(error: BaseException) -> bool:
     """Whether the exception, or one of a group, tells of a mistake in the code."""
-    return any(isinstance(leaf, _BUGS) for leaf in _leaves(error))
+    return any(isinstance(leaf, _BUGS) for leaf in leaves(error))
 
 
 def is_terminal(error: BaseException) -> bool:
     """Whether it is a TerminalError, or a group of nothing else: a TaskGroup wraps what its tasks raise."""
-    return all(isinstance(leaf, TerminalError) for leaf in _leaves(error))
+    return consists_of(error, TerminalError)
 
 
-def ends_process(error: BaseException) -> bool:
-    """Whether it is, or holds, a request to end that no worker may keep to itself."""
-    return any(isinstance(leaf, _EXITS) for leaf in _leaves(error))
+def consists_of(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether it is a `kind`, or a group of nothing else."""
+    return all(isinstance(leaf, kind) for leaf in leaves(error))
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def ends_process(error: BaseException, cancellation: type[BaseException]) -> bool:
+    """Whether it is, or holds, what no worker may keep to itself: an exit, a lost lease.
+
+    That is whatever `except Exception` lets pass, but for a `cancellation`, which may be one of the reconcile's own.
+    """
+    return any(not isinstance(leaf, (Exception, cancellation)) for leaf in leaves(error))
+
+
+def text_of(error: BaseException) -> str:
+    """What it says in one line; of a group, what each of its errors says, and not how many there are."""
+    return "; ".join(str(leaf) or type(leaf).__name__ for leaf in leaves(error))
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions that a group holds, in groups of its own as well; of anything else that itself."""
     if not isinstance(error, BaseExceptionGroup):
         yield error
         return
     for inner in error.exceptions:
-        yield from _leaves(inner)
+        yield from leaves(inner)

@@ -18,15 +18,21 @@ class ReconcileTimeout(TimeoutError):
 
 
 class TimeLimit:
-    """The limit of one worker, entered for each of its reconciles. `task` is the worker's."""
+    """The limit of one worker, entered for each of its reconciles. `task` is the worker's.
 
-    __slots__ = ("_now", "_seconds", "expired", "started", "task")
+    A worker is cancelled for good only once its `limits` are `ending`. Until then a reconcile leaves its task with no
+    more requests to cancel than it found: up to Python 3.12 a TaskGroup whose child fails while its block is left
+    never takes its request back, and the next one to ask would take the worker for cancelled. `cut_off`: whether the
+    last reconcile was over its time.
+    """
 
-    def __init__(self, task: asyncio.Task[Any], seconds: float | None) -> None:
+    __slots__ = ("_limits", "_now", "cut_off", "expired", "started", "task")
+
+    def __init__(self, task: asyncio.Task[Any], limits: "TimeLimits") -> None:
         self.task = task
         self.started: float | None = None
-        self.expired = False
-        self._seconds = seconds
+        self.expired = self.cut_off = False
+        self._limits = limits
         self._now = asyncio.get_running_loop().time
 
     def __enter__(self) -> None:
@@ -36,12 +42,24 @@ class TimeLimit:
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.started = None
-        if not self.expired:
+        self.cut_off, self.expired = self.expired, False
+        if not (self.cut_off or self.task.cancelling()) or self._limits.ending:
             return
-        self.expired = False
-        # As asyncio.timeout: what remains after taking our own request back is a cancellation of the worker itself.
-        if self.task.uncancel() == 0 and kind is asyncio.CancelledError:
-            raise ReconcileTimeout(f"not done within {self._seconds:g} s; cancelled") from error
+        # As asyncio.timeout: what remains after taking our own request back is somebody else's.
+        remaining = self.task.uncancel()
+        if self.cut_off and remaining == 0 and kind is asyncio.CancelledError:
+            raise self.overrun() from error
+        while remaining:
+            remaining = self.task.uncancel()
+
+    @property
+    def ending(self) -> bool:
+        """Whether the worker itself is cancelled, or is about to be."""
+        return self._limits.ending
+
+    def overrun(self) -> ReconcileTimeout:
+        """What a reconcile that was cut off failed with."""
+        return ReconcileTimeout(f"not done within {self._limits.seconds:g} s; cancelled")
 
     def expire(self) -> None:
         """Cancel the reconcile."""
@@ -50,21 +68,42 @@ class TimeLimit:
 
 
 class TimeLimits:
-    """The limits of a controller's workers; `run` watches them. `seconds` None: there is no limit."""
+    """The limits of a controller's workers; `run` watches them. `seconds` None: there is no limit.
+
+    A worker's cancellation cannot be told from one that its reconcile brought upon itself, neither by the exception
+    nor by the task's count. It is meant when the task that started the workers is being cancelled too, which it is at
+    the same moment also when one of them fails, or has said so with `end`.
+    """
 
     def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
+        self._owner: asyncio.Task[Any] | None = None
+        self._found = 0
+        self._ended = False
         self._limits: list[TimeLimit] = []
+
+    @property
+    def ending(self) -> bool:
+        """Whether workers that are cancelled now are cancelled for good."""
+        return self._ended or (self._owner is not None and self._owner.cancelling() > self._found)
+
+    def begin(self, owner: asyncio.Task[Any]) -> None:
+        """Workers are about to be started by `owner`, in a task group that cancels them when it is cancelled."""
+        self._owner, self._found, self._ended = owner, owner.cancelling(), False
+
+    def end(self) -> None:
+        """The owner was cancelled, and lets its task group cancel the workers."""
+        self._ended = True
 
     def of_worker(self, task: asyncio.Task[Any]) -> TimeLimit:
         """The limit of a new worker."""
-        limit = TimeLimit(task, self._seconds)
+        limit = TimeLimit(task, self)
         self._limits.append(limit)
         return limit
 
     async def run(self) -> None:
         """Cancel reconciles that are over their limit, until cancelled."""
-        if self._seconds is None:
+        if self.seconds is None:
             return
         now = asyncio.get_running_loop().time
         while True:
@@ -73,7 +112,7 @@ class TimeLimits:
 
     def _expire(self, now: float) -> float:
         """Cancel what is over at `now`; when to look again. What starts later is over later than that."""
-        seconds = self._seconds or 0.0
+        seconds = self.seconds or 0.0
         oldest = now
         for limit in self._limits:
             if limit.started is None or limit.expired:

@@ -7,8 +7,9 @@ from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode, Tracer
 from structlog.contextvars import bind_contextvars
 
+from controller.runtime.client.errors import ApiError
 from controller.runtime.controller_statistics import Counts
-from controller.runtime.outcome import Outcome, ends_process, is_bug, is_terminal
+from controller.runtime.outcome import Outcome, consists_of, ends_process, is_bug, is_terminal, text_of
 from controller.runtime.reconcile import ReconcileFunction, Request, Result
 from controller.runtime.reconcile_id import IdSource
 from controller.runtime.reconcile_timeout import ReconcileTimeout, TimeLimit
@@ -74,7 +75,7 @@ class Reconciler:
         try:
             return self._after_result(request, await self._call(request, limit))
         except (Exception, BaseExceptionGroup) as error:
-            if ends_process(error):
+            if ends_process(error, asyncio.CancelledError):
                 raise
             self._after_error(request, error)
             return Outcome.ERROR
@@ -84,8 +85,10 @@ class Reconciler:
             with limit:
                 return await self._function(request)
         except asyncio.CancelledError as error:
-            if limit.task.cancelling():
+            if limit.ending:
                 raise
+            if limit.cut_off:
+                raise limit.overrun() from error
             # Nobody cancelled this worker: the reconcile awaited something that was cancelled elsewhere. A task
             # group takes a child that ends so for a finished one, and the worker would be missing from then on.
             raise CancelledItself("the reconcile ended with a cancellation of its own") from error
@@ -111,12 +114,17 @@ class Reconciler:
         if is_terminal(error):
             self.counts.terminal += 1
             self._queue.forget(request)
-            self._log.error("reconcile failed for good", error=str(error))
+            self._log.error("reconcile failed for good", error=text_of(error))
             return
         delay = self._queue.add_rate_limited(request)
         if is_bug(error):
             self.counts.panics += 1
             self._log.error("reconcile hit a bug", retry_in_seconds=delay, exc_info=error)
+            return
+        if consists_of(error, ApiError):
+            # The server says what is wrong. A traceback adds nothing, and one that shows variables (structlog's own,
+            # where rich is installed) would write what was sent into the log: Secrets, for one.
+            self._log.warning("reconcile failed", retry_in_seconds=delay, timed_out=False, error=text_of(error))
             return
         timed_out = isinstance(error, ReconcileTimeout)
         self.counts.timeouts += timed_out

@@ -27,7 +27,7 @@ class Source(Protocol):
     """What a controller asks of an informer; anything else that tells events can stand in for one."""
 
     def add_handler(self, handler: Handler) -> object:
-        """Call `handler` with every event from now on."""
+        """Call `handler` with every event from now on, and at once with an initial one for each object there is."""
         ...
 
     async def wait_synced(self, timeout: float) -> None:

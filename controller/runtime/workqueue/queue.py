@@ -67,7 +67,12 @@ class AsyncWorkQueue(Generic[ItemT]):
         """
         queue = self._queue
         while not queue.drained:
-            item = queue.get(self._clock.monotonic())
+            now = self._clock.monotonic()
+            released = queue.release(now)
+            item = queue.get(now)
+            # `run` finds nothing left to release: those who wait for the others must hear of them from here.
+            for _ in range(released if item is None else released - 1):
+                self._wake_one()
             if item is not None:
                 return item
             await self._wait_for_item()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from controller.runtime.client.errors import NotFound
+from controller.runtime.election.fence import LeaseLost
 from controller.runtime.outcome import ends_process, is_bug, is_terminal
 from controller.runtime.reconcile import TerminalError
 
@@ -24,10 +25,20 @@ ROWS = [
     pytest.param(ExceptionGroup("g", [TerminalError("x"), OSError()]), "", id="one among others is tried again"),
     pytest.param(BaseExceptionGroup("g", [asyncio.CancelledError()]), "", id="a cancellation in a group"),
     pytest.param(BaseExceptionGroup("g", [OSError(), SystemExit(1)]), "exit", id="an exit in a group"),
+    pytest.param(LeaseLost("ns/l", "me", "", "x"), "exit", id="a lost lease"),
+    pytest.param(
+        BaseExceptionGroup("g", [asyncio.CancelledError(), LeaseLost("ns/l", "me", "", "x")]),
+        "exit",
+        id="a lost lease in a group",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("error", "want"), ROWS)
 def test_kinds_of_failures(error: BaseException, want: str) -> None:
-    checks = {"bug": is_bug, "terminal": is_terminal, "exit": ends_process}
+    checks = {
+        "bug": is_bug,
+        "terminal": is_terminal,
+        "exit": lambda found: ends_process(found, asyncio.CancelledError),
+    }
     assert [kind for kind, check in checks.items() if check(error)] == ([want] if want else [])

@@ -1,13 +1,17 @@
 """The README names what is there. Its example runs in tests/integration/runtime."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from controller import runtime
 
 ROOM = Path(runtime.__file__).parent
 TEXT = (ROOM / "README.md").read_text()
+EXAMPLE = TEXT.partition("```python\n")[2].partition("```")[0]
 
 
 def test_every_file_it_names_is_there() -> None:
@@ -32,6 +36,45 @@ def test_every_word_of_ours_in_its_vocabulary_is_there() -> None:
 
 
 def test_its_example_has_some_40_lines() -> None:
-    example = TEXT.partition("```python\n")[2].partition("```")[0]
-    ast.parse(example)
-    assert 30 <= len([line for line in example.splitlines() if line.strip()]) <= 45
+    ast.parse(EXAMPLE)
+    assert 30 <= len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 45
+
+
+def test_its_example_tells_in_one_line_what_is_wrong_with_its_configuration(tmp_path: Path) -> None:
+    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "absent"), "PYTHONPATH": str(ROOM.parents[1])}
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", EXAMPLE],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stdout.decode().splitlines()
+    assert f"{tmp_path / 'absent'}: cannot be read" in line
+
+
+LEAKING = """
+def fails() -> None:
+    password = "hunter" + "2"
+    raise KeyError("spec")
+
+try:
+    fails()
+except KeyError as error:
+    structlog.get_logger().error("hit a bug", exc_info=error)
+"""
+
+
+def test_tracebacks_of_its_example_show_no_variables() -> None:
+    (setting,) = (line for line in EXAMPLE.splitlines() if "exception_formatter" in line)
+    said = subprocess.run(
+        [sys.executable, "-c", f"import structlog\n{setting}\n{LEAKING}"],
+        stdout=subprocess.PIPE,
+        timeout=30,
+        check=True,
+        cwd=ROOM.parents[1],
+    ).stdout.decode()
+    assert "KeyError" in said
+    assert "hunter2" not in said

@@ -73,6 +73,22 @@ async def test_all_that_is_due_at_once_reaches_all_who_wait(queue: AsyncWorkQueu
     assert {task.result() for task in getting} == {"a", "b", "c"}
 
 
+async def test_what_a_getter_releases_beyond_its_own_item_reaches_those_who_wait() -> None:
+    clock = FakeClock()
+    queue: AsyncWorkQueue[str] = AsyncWorkQueue(clock)
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(queue.get()) for _ in range(3)]
+        for name in ("a", "b", "c"):
+            queue.add_after(name, 1)
+        await settle()
+        clock.tick(1)  # due, and a worker that was busy until now asks before `run` looks
+        first = await queue.get()
+        await settle()
+        taken = [task.result() for task in waiting if task.done()]
+        queue.shut_down()
+    assert (first, taken) == ("a", ["b", "c"])
+
+
 async def test_what_is_due_while_all_workers_are_busy_is_no_busy_loop() -> None:
     clock = CountingClock()
     queue: AsyncWorkQueue[str] = AsyncWorkQueue(clock)
