@@ -154,12 +154,14 @@ class ClientConfiguration:
     def load(kubeconfig: Path | None = None) -> "ClientConfiguration":
         """What a command line should use: `kubeconfig`, else $KUBECONFIG, else the pod's, else ~/.kube/config.
 
-        Raises ConfigurationError when none of them is there.
+        The files of $KUBECONFIG are merged as kubectl does. Raises ConfigurationError when none of them is there.
         """
         if kubeconfig is not None:
             return ClientConfiguration.from_kubeconfig(kubeconfig)
         if listed := [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]:
-            return ClientConfiguration.from_kubeconfig(listed[0])
+            from controller.runtime.client.kubeconfig import read_kubeconfigs
+
+            return read_kubeconfigs([Path(part) for part in listed])
         if os.environ.get("KUBERNETES_SERVICE_HOST"):
             return ClientConfiguration.in_cluster()
         return ClientConfiguration.from_kubeconfig(Path("~/.kube/config").expanduser())
