@@ -1,7 +1,7 @@
 """Start and stop in order, failures, grace and sync, in virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,6 +11,7 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import PODS
 from controller.runtime.controller import Controller
+from controller.runtime.election.fence import LeaseLost
 from controller.runtime.manager import Manager
 from controller.runtime.reconcile import Request, Result
 from controller.runtime.runnable import RunnableCancelled
@@ -220,6 +221,66 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure() -> None:
     manager.add(Odd())
     with pytest.raises(RunnableCancelled, match="odd"):
         await manager.run(asyncio.Event())
+
+
+class Grouping:
+    """A runnable that survives the failure of a child while its group's block is left, and then does `after`.
+
+    Up to Python 3.12 its task counts a request to cancel from then on.
+    """
+
+    def __init__(self, after: Callable[[], Awaitable[None]]) -> None:
+        self._after = after
+
+    def __str__(self) -> str:
+        return "grouping"
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._fails())
+        except* ValueError:
+            pass
+        await self._after()
+
+    async def _fails(self) -> None:
+        await asyncio.sleep(1)
+        raise ValueError("x")
+
+
+@pytest.mark.looptime
+async def test_after_a_group_that_failed_a_cancellation_that_nobody_asked_for_is_a_failure() -> None:
+    async def ends() -> None:
+        raise asyncio.CancelledError
+
+    manager = Manager(clock=LoopClock())
+    manager.add(Grouping(ends))
+    async with asyncio.timeout(100):
+        with pytest.raises(RunnableCancelled, match="grouping"):
+            await manager.run(asyncio.Event())
+
+
+@pytest.mark.looptime
+async def test_after_a_group_that_failed_a_runnable_is_cancelled_when_the_lease_is_lost() -> None:
+    cancelled: list[float] = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            cancelled.append(elapsed())
+            raise
+
+    async def loses() -> None:
+        await asyncio.sleep(4)
+        raise LeaseLost("ns/l", "me", "", "x")
+
+    manager = Manager(clock=LoopClock(), on_stuck=lambda _: None)
+    manager.add(Grouping(waits))
+    manager.add(Grouping(loses))
+    with pytest.raises(LeaseLost):
+        await manager.run(asyncio.Event())
+    assert cancelled == [pytest.approx(5, abs=0.1)]
 
 
 @pytest.mark.looptime

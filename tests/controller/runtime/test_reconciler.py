@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, Tracer
 
+from controller.runtime.client.errors import Forbidden
 from controller.runtime.controller import Controller
 from controller.runtime.controller_statistics import ControllerStatistics
 from controller.runtime.reconcile import Request, Result, TerminalError
@@ -50,9 +51,17 @@ def tracer(exporter: InMemorySpanExporter) -> Iterator[Tracer]:
     provider.shutdown()
 
 
-async def ran(reconcile: Reconcile, *requests: Request, seconds: float = 0.001, **options: Any) -> ControllerStatistics:
-    """The figures of a controller that was given `requests` (A when none) and `seconds`."""
-    configure_logs("info", human=False)  # here and not in a fixture: pytest gives a test's body its own stderr
+async def ran(
+    reconcile: Reconcile, *requests: Request, seconds: float = 0.001, unconfigured: bool = False, **options: Any
+) -> ControllerStatistics:
+    """The figures of a controller that was given `requests` (A when none) and `seconds`.
+
+    `unconfigured`: structlog is as it comes, as in programs that set nothing.
+    """
+    if unconfigured:
+        structlog.reset_defaults()
+    else:
+        configure_logs("info", human=False)  # here and not in a fixture: pytest gives a test's body its own stderr
     ids = map("id-{}".format, count(1))
     controller = Controller("pods", reconcile, clock=LoopClock(), ids=lambda: next(ids), **options)
     async with asyncio.TaskGroup() as tasks:
@@ -111,6 +120,41 @@ async def test_failures_are_logged_with_the_names(
     (line,) = lines(capsys)
     assert ((line["level"], line["event"]), names(line)) == (want, ("pods", "ns/a", "id-1"))
     assert ("Traceback" in line.get("exception", "")) == (not isinstance(failure, TerminalError))
+
+
+REFUSED = Forbidden(403, "Forbidden", "secrets is forbidden")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(REFUSED, id="an answer of the server"),
+        pytest.param(ExceptionGroup("several", [ExceptionGroup("some", [REFUSED])]), id="one in groups"),
+    ],
+)
+async def test_an_answer_of_the_server_is_one_line_that_shows_no_variables(
+    failure: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def reconcile(request: Request) -> Result:
+        password = "hunter" + "2"
+        raise failure from ValueError(password)
+
+    found = await ran(reconcile, unconfigured=True)
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) == 1
+    assert "403 Forbidden: secrets is forbidden" in said
+    assert "retry_in_seconds=0.005" in said
+    assert "hunter2" not in said
+    assert (found.errors, found.panics, found.queue.retries) == (1, 0, 1)
+
+
+async def test_an_answer_beside_another_failure_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    async def reconcile(request: Request) -> Result:
+        raise ExceptionGroup("several", [REFUSED, OSError("no route")])
+
+    await ran(reconcile)
+    (line,) = lines(capsys)
+    assert "OSError: no route" in line["exception"]
 
 
 async def test_bugs_are_counted_and_tried_again() -> None:
