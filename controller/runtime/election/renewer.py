@@ -76,7 +76,7 @@ class LeaderElector:
         clock: Clock | None = None,
         rng: Random | None = None,
         meter: Meter | None = None,
-        user_agent: str = "aim-gpu-sharing",
+        user_agent: str = "controller-runtime-python",
     ) -> None:
         self._configuration = configuration
         self._namespace, self._name = namespace, name

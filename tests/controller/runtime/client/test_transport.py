@@ -212,3 +212,9 @@ def test_what_goes_wrong_below_http_has_a_type(error: Exception, want: type[ApiE
 def test_material_that_is_none_is_named() -> None:
     with pytest.raises(ConfigurationError, match="TLS material"):
         Client(ClientConfiguration("https://a", ca=b"garbage"))
+
+
+async def test_the_runtime_names_no_product_of_its_own_accord(api: FakeApiServer) -> None:
+    async with Client(ClientConfiguration(api.url)) as client:
+        await client.list(NODES)
+    assert api.seen[-1].headers["User-Agent"] == "controller-runtime-python"
