@@ -6,11 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from controller.entrypoints.main import app
 
 FREE = ("--health-port", "0", "--metrics-port", "0", "--bind-host", "127.0.0.1")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """The commands set logs up for a stderr that is gone with their runner."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
