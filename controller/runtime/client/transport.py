@@ -6,13 +6,12 @@ that goes wrong below HTTP becomes `Unavailable` or `Timeout`; HTTP errors becom
 
 import asyncio
 import re
-import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
@@ -23,6 +22,7 @@ from yarl import URL
 
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.errors import Timeout, Unavailable, error_of_answer
+from controller.runtime.client.keepalive import keepalive_socket
 from controller.runtime.client.tls import ClientTls
 
 Check = Callable[[], None]
@@ -42,8 +42,6 @@ _NO_LIMIT: Final = 0
 _BIG_BODY_BYTES: Final = 1024 * 1024
 # Uncompressed: unpacking costs this process more than the bytes cost a cluster's network.
 _HEADERS: Final = (("Accept", "application/json"), ("Accept-Encoding", "identity"))
-# A dead peer is noticed after 30 + 3 x 10 s, where the kernel can be told.
-_KEEPALIVE_PROBES: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 _PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
 
 _check_of_this_request: ContextVar[Check | None] = ContextVar("check", default=None)
@@ -136,7 +134,7 @@ class Transport:
         if self._session is not None:
             raise RuntimeError("the client is open already")
         connector = aiohttp.TCPConnector(
-            limit=_NO_LIMIT, keepalive_timeout=_KEEPALIVE_SECONDS, socket_factory=_keepalive_socket
+            limit=_NO_LIMIT, keepalive_timeout=_KEEPALIVE_SECONDS, socket_factory=keepalive_socket
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -293,13 +291,3 @@ def _told(error: Exception, trusted: str) -> str:
 
 def _timeout(request: HttpRequest) -> Timeout:
     return Timeout(0, "ClientTimeout", f"{request}: no answer within {request.timeout} s")
-
-
-def _keepalive_socket(address: Any) -> socket.socket:
-    family, kind, protocol, _, _ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, seconds in _KEEPALIVE_PROBES:
-        if hasattr(socket, option):
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
-    return opened
