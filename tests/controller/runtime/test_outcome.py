@@ -1,6 +1,7 @@
 """What kind of failure an exception is."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -36,7 +37,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("error", "want"), ROWS)
 def test_kinds_of_failures(error: BaseException, want: str) -> None:
-    checks = {
+    checks: dict[str, Callable[[BaseException], bool]] = {
         "bug": is_bug,
         "terminal": is_terminal,
         "exit": lambda found: ends_process(found, asyncio.CancelledError),
