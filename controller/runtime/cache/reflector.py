@@ -246,8 +246,7 @@ class Reflector(Generic[T]):
         self.last_error = error
         failure = failure_of(error)
         self._log.warning("list or watch failed", phase=self._reflection.phase, failure=failure, error=str(error))
-        retry_after = error.retry_after if isinstance(error, TooManyRequests) else None
-        self._report(Failed(failure, retry_after))
+        self._report(Failed(failure, error.retry_after))
 
 
 def failure_of(error: ApiError) -> Failure:

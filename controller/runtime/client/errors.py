@@ -38,14 +38,26 @@ class Cause:
 
 
 class ApiError(Exception):
-    """The root: `status` (HTTP, 0 = no answer), `reason` (CamelCase), `message`, `causes` (may be empty)."""
+    """The root: `status` (HTTP, 0 = no answer), `reason` (CamelCase), `message`, `causes` (may be empty).
 
-    def __init__(self, status: int, reason: str, message: str, causes: tuple[Cause, ...] = ()) -> None:
+    `retry_after`: seconds the server asked to wait (429 and 503 do), None when it did not say.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        causes: tuple[Cause, ...] = (),
+        *,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
         self.causes = causes
+        self.retry_after = retry_after
 
     @property
     def of_the_future(self) -> bool:
@@ -86,22 +98,10 @@ class Invalid(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """429. `retry_after`: seconds the server asked to wait, None when it did not say.
+    """429: ask again after `retry_after`.
 
     An eviction that a disruption budget forbids is one too, with a cause of reason "DisruptionBudget".
     """
-
-    def __init__(
-        self,
-        status: int,
-        reason: str,
-        message: str,
-        causes: tuple[Cause, ...] = (),
-        *,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(status, reason, message, causes)
-        self.retry_after = retry_after
 
     @property
     def by_disruption_budget(self) -> bool:
@@ -114,22 +114,7 @@ class Timeout(ApiError):
 
 
 class Unavailable(ApiError):
-    """No API server was reached, or the connection broke; a write may or may not have happened.
-
-    `retry_after`: seconds the server asked to wait, None when it did not say.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        reason: str,
-        message: str,
-        causes: tuple[Cause, ...] = (),
-        *,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(status, reason, message, causes)
-        self.retry_after = retry_after
+    """No API server was reached, or the connection broke; a write may or may not have happened."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {

@@ -143,10 +143,11 @@ async def test_a_410_streams_from_the_quorum(
     assert [seen.query.get("resourceVersion") for seen in api.seen] == [None, "100", None, None]
 
 
+@pytest.mark.parametrize(("code", "reason"), [(429, "TooManyRequests"), (503, "ServiceUnavailable")])
 async def test_a_stream_that_is_refused_for_now_is_tried_again_when_asked_to(
-    api: FakeApiServer, client: Client, clock: SkippingClock
+    code: int, reason: str, api: FakeApiServer, client: Client, clock: SkippingClock
 ) -> None:
-    api.play(faults.refusal(429, "TooManyRequests", headers={"Retry-After": "17"}), on="stream")
+    api.play(faults.refusal(code, reason, headers={"Retry-After": "17"}), on="stream")
     informer = Informer(client, NODES, clock=clock)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
