@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,11 @@ class Write:
     @property
     def accepted(self) -> bool:
         return self.code < 300
+
+    @property
+    def is_unsure(self) -> bool:
+        """Its process ended before the answer: the API server logs 504, whether etcd took the change or not."""
+        return self.code == HTTPStatus.GATEWAY_TIMEOUT
 
     @property
     def is_event(self) -> bool:
