@@ -11,6 +11,9 @@ GROUP: Final = "aim.amd.com"
 V1BETA1: Final = "v1beta1"
 """The hub and storage version."""
 
+V1ALPHA1: Final = "v1alpha1"
+"""The flat version, served for InferenceService and GPUSharingPolicy, converted to the hub and back."""
+
 API_VERSION: Final[Literal["aim.amd.com/v1beta1"]] = "aim.amd.com/v1beta1"
 """``apiVersion`` of every object of the hub version."""
 
@@ -73,6 +76,9 @@ PROFILE_ID: Final = f"{GROUP}/profile-id"
 ASSIGNMENT_KEYS: Final = (ASSIGNED_NODE, ASSIGNED_PARTITION, ENGINE_ARGS, PROFILE_ID)
 """Annotations that the operator alone writes, on UPDATE; nobody may carry them at CREATE."""
 
+ONLY_IN_HUB: Final = f"{GROUP}/v1beta1-only"
+"""On objects read as v1alpha1: what that version cannot say, kept for the way back. Absent when it can say all."""
+
 GATE: Final = f"{GROUP}/partition"
 """The scheduling gate that holds a pod until a partition is bound to it."""
 
@@ -90,3 +96,12 @@ CLAIM_PREFIX: Final = "aim-"
 
 FINALIZER: Final = f"{GROUP}/release"
 """On our own objects: released before they go. Never put on objects of others."""
+
+OPERATOR_NAMESPACE: Final = "aim-gpu-system"
+"""Where the operator is installed unless the administrator chooses another namespace."""
+
+OPERATOR_SERVICE: Final = "aim-gpu-operator"
+"""The Service by which the API server calls the operator's webhooks."""
+
+MIRRORED_CONDITION: Final = "GPUPartitionAllocated"
+"""The one condition, of severity Info, that we set on an InferenceService of KServe's."""

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import yaml
 
-from api.group import GROUP
+from api.group import GROUP, OPERATOR_NAMESPACE, OPERATOR_SERVICE
 from api.markers import rules
 from api.object import KubernetesObject
-from api.openapi.kind import KINDS, Column, Kind
+from api.openapi.kind import KINDS, Column, Kind, Version
 from api.openapi.structural_schema import structural_schema, without_defaults
 
 HEADER: Final = "# Generated from the models in api/ by `python -m api.openapi.crd`. Do not edit.\n"
@@ -44,20 +44,41 @@ def crd(kind: Kind) -> dict[str, Any]:
                 "categories": ["aim"],
             },
             "versions": [
-                _version(kind, name, model, is_storage=name == storage) for name, model in kind.versions.items()
+                _version(name, version, is_storage=name == storage) for name, version in kind.versions.items()
             ],
-        },
+        }
+        | ({"conversion": _CONVERSION} if len(kind.versions) > 1 else {}),
     }
 
 
-def _version(kind: Kind, name: str, model: type[KubernetesObject], *, is_storage: bool) -> dict[str, Any]:
+CONVERSION_PATH: Final = "/convert"
+"""Where the operator's webhook server answers the API server's questions for another version."""
+
+_CONVERSION: Final[Mapping[str, Any]] = {
+    "strategy": "Webhook",
+    "webhook": {
+        "conversionReviewVersions": ["v1"],
+        # The operator adds the CA, and the URL in place of the Service where it runs outside the cluster.
+        "clientConfig": {
+            "service": {
+                "name": OPERATOR_SERVICE,
+                "namespace": OPERATOR_NAMESPACE,
+                "path": CONVERSION_PATH,
+                "port": 9443,
+            }
+        },
+    },
+}
+
+
+def _version(name: str, version: Version, *, is_storage: bool) -> dict[str, Any]:
     return {
         "name": name,
         "served": True,
         "storage": is_storage,
-        "schema": {"openAPIV3Schema": root_schema(model) | (rules(*kind.rules) if kind.rules else {})},
-        "subresources": _subresources(kind),
-        "additionalPrinterColumns": [_column(column) for column in kind.columns],
+        "schema": {"openAPIV3Schema": root_schema(version.model) | (rules(*version.rules) if version.rules else {})},
+        "subresources": _subresources(version),
+        "additionalPrinterColumns": [_column(column) for column in version.columns],
     }
 
 
@@ -82,10 +103,10 @@ _ENVELOPE: Final[Mapping[str, str]] = {
 }
 
 
-def _subresources(kind: Kind) -> dict[str, Any]:
-    if kind.scale is None:
+def _subresources(version: Version) -> dict[str, Any]:
+    if version.scale is None:
         return {"status": {}}
-    spec_replicas, status_replicas, selector = kind.scale
+    spec_replicas, status_replicas, selector = version.scale
     return {
         "status": {},
         "scale": {

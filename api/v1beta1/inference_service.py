@@ -179,13 +179,32 @@ class QoS(ApiModel):
     queue: RequestQueueLimits | None = Field(default=None, description="How long requests may wait.")
 
 
+_REPLICA_RULES = rules(
+    Rule(
+        "!has(self.maxReplicas) || !has(self.replicas) || self.replicas <= self.maxReplicas",
+        "replicas is larger than maxReplicas: lower replicas or raise maxReplicas",
+        message_expression="'replicas %d is larger than maxReplicas %d:"
+        " lower replicas or raise maxReplicas'.format([self.replicas, self.maxReplicas])",
+        field_path=".replicas",
+    )
+)
+
+
 class InferenceServiceSpec(ApiModel):
     """What is wanted."""
+
+    model_config = ConfigDict(json_schema_extra=_REPLICA_RULES)
 
     model: Model = Field(description="The model and how much of it is wanted.")
     gpu_sharing: GPUSharing = Field(default_factory=GPUSharing, description="How the service takes its part of a GPU.")
     qos: QoS = Field(default_factory=QoS, description="The service level of requests.")
     replicas: int = Field(default=1, ge=0, le=1000, description="Pods wanted; 0 stops the service.")
+    max_replicas: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Pods that an autoscaler may go up to from replicas; absent: nothing scales beyond replicas.",
+    )
     predictor: dict[str, Any] | None = Field(
         default=None,
         description="KServe's predictor, passed through; without KServe its containers are run. Absent: one container "

@@ -85,7 +85,7 @@ def contained(part: Any, whole: Any) -> bool:
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_nothing_of_spec_and_status_is_lost(kind: Kind, data: st.DataObject) -> None:
-    model = kind.versions["v1beta1"]
+    model = kind.versions["v1beta1"].model
     properties = root_schema(model)["properties"]
     given_object = {part: data.draw(values(properties[part]), label=part) for part in ("spec", "status")}
     read = model.model_validate(given_object)
