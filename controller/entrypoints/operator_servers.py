@@ -3,28 +3,38 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from api.group import OPERATOR_SERVICE
 from controller.entrypoints.metrics_endpoint import metrics_server
-from controller.entrypoints.operator_options import OperatorOptions
+from controller.entrypoints.operator_options import CertificateMode, OperatorOptions
+from controller.entrypoints.operator_webhooks import serve_webhooks
 from controller.entrypoints.ports_file import PortsFile
-from controller.runtime.certs.bundle import CertificateKeeper, SecretName
+from controller.runtime.cache.informer import Informer
+from controller.runtime.certs.authority import ServingCertificate
+from controller.runtime.certs.bundle import LOOK_SECONDS, CertificateKeeper, SecretName
+from controller.runtime.certs.files import CertificateFiles
+from controller.runtime.certs.source import CertificateSource
 from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
 from controller.runtime.health import Check, HealthServer
 from controller.runtime.manager import Manager
+from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.webhook.server import WebhookServer
+from controller.sizing.requirement import ModelSizingConfig
+from controller.state.cluster import Cluster
 from controller.telemetry.metrics import Metrics
-from controller.webhooks.pod_gate import PodGate
-from controller.webhooks.registration import PATH, Registration
+from controller.webhooks.registration import Registration
+from controller.webhooks.targets import Address, Target
 
-SERVICE = "aim-gpu-operator"
 #: All replicas show certificates of one authority, so that the API server may ask any of them.
 CERTIFICATES = "aim-gpu-webhook-certificates"
+# Seconds for the webhook to listen, which it does as soon as there is a certificate.
+_LISTENS_SECONDS = 60.0
 
 
 class OperatorServers:
     """The servers of every replica, leading or not. `manager` is asked for readiness and given all of them.
 
-    `reviews` asks who may read `metrics`.
+    `reviews` asks who may read `metrics`. `cluster` and `sizing` are what objects are validated with.
     """
 
     def __init__(
@@ -36,20 +46,15 @@ class OperatorServers:
         metrics: Metrics,
         reviews: Client,
         manager: Manager,
+        cluster: Cluster | None = None,
+        sizing: ModelSizingConfig | None = None,
     ) -> None:
         self._options = options
-        self._certificates = CertificateKeeper(
-            client,
-            SecretName(options.system_namespace, CERTIFICATES),
-            certificate_names(options),
-            common_name="aim-gpu-sharing webhook CA",
-            clock=clock,
-            meter=metrics.meter,
-        )
+        self._certificates = certificate_source(options, client, clock, metrics)
         self.webhook = WebhookServer(options.bind_host, options.webhook_port, clock=clock, meter=metrics.meter)
-        self.webhook.handle_admission(PATH, PodGate())
-        self._certificates.on_change(self.webhook.replace_certificate)
-        self._registration = Registration(client, clock, self._client_config)
+        targets = serve_webhooks(self.webhook, cluster, sizing)
+        self._registration = Registration(client, clock, targets, self._address)
+        self._certificates.on_change(self._changed)
         checks: dict[str, Check] = {
             "manager": lambda: manager.ready,
             "certificates": self._certificates.verdict,
@@ -62,27 +67,62 @@ class OperatorServers:
         )
         for server in (self.health, self.metrics):
             manager.add_health(server)
-        manager.add_webhook(self._certificates)
-        manager.add_webhook(self.webhook)
-        manager.add(self._registration)
+        # The registration goes with the webhooks: informers list what may have to be converted first.
+        for runnable in (self._certificates, self.webhook, self._registration):
+            manager.add_webhook(runnable)
+        for target in targets:
+            manager.add_informer(self._watching(client, clock, target))
         manager.add(PortsFile("operator", options.ports_file, self.ports))
 
-    def _client_config(self) -> dict[str, str]:
-        """What the API server must know of the webhook, once it listens."""
-        config = {"caBundle": self._certificates.ca_bundle}
+    def _changed(self, certificate: ServingCertificate) -> None:
+        self.webhook.replace_certificate(certificate)
+        self._registration.look_now()
+
+    def _watching(self, client: Client, clock: Clock, target: Target) -> Informer[PartialObject]:
+        """Tells the registration when somebody touches `target`: manifests that are applied again forget our part."""
+        informer = Informer(
+            client, target.resource, into=PartialObject, field_selector=f"metadata.name={target.name}", clock=clock
+        )
+        informer.add_handler(lambda _: self._registration.look_now())
+        return informer
+
+    async def _address(self) -> Address:
+        """What the API server must know of the webhooks, once they listen."""
+        await self.webhook.wait_started(_LISTENS_SECONDS)
         base = self._options.webhook_url
         if base is None and self._options.webhook_url_host is not None:
             base = f"https://{self._options.webhook_url_host}:{self.webhook.port}"
-        return config if base is None else {**config, "url": f"{base}{PATH}"}
+        injected = self._options.certificates is CertificateMode.CERT_MANAGER
+        return Address(None if injected else self._certificates.ca_bundle, base)
 
     async def ports(self) -> Mapping[str, int]:
-        """The ports by name, once the webhook is registered."""
+        """The ports by name, once the webhooks are registered."""
         await self._registration.wait_registered()
         return {"webhook": self.webhook.port, "health": self.health.port, "metrics": self.metrics.port}
 
 
+def certificate_source(options: OperatorOptions, client: Client, clock: Clock, metrics: Metrics) -> CertificateSource:
+    """Where the webhooks' certificate comes from.
+
+    `self`: made here and kept in a Secret, which whichever replica looks first renews: a write carries the version it
+    was decided on, so that it takes no leader, and a standby's webhooks do not wait for one. Else: files.
+    """
+    if options.certificates is not CertificateMode.SELF:
+        return CertificateFiles(options.certificate_dir, clock=clock, meter=metrics.meter)
+    return CertificateKeeper(
+        client,
+        SecretName(options.system_namespace, CERTIFICATES),
+        certificate_names(options),
+        common_name="aim-gpu-sharing webhook CA",
+        policy=options.rotation,
+        look_seconds=min(LOOK_SECONDS, options.rotation.settle.total_seconds() / 4),
+        clock=clock,
+        meter=metrics.meter,
+    )
+
+
 def certificate_names(options: OperatorOptions) -> list[str]:
     """The names by which the API server may call the webhook: outside the cluster its URL's host, and the Service."""
-    service = f"{SERVICE}.{options.system_namespace}.svc"
+    service = f"{OPERATOR_SERVICE}.{options.system_namespace}.svc"
     host = urlsplit(options.webhook_url).hostname if options.webhook_url else options.webhook_url_host
     return list(dict.fromkeys(name for name in (host, service) if name))

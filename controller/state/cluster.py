@@ -34,6 +34,7 @@ from controller.state.kinds import (
     INFERENCE_SERVICES,
     REPARTITION_PLANS,
 )
+from controller.state.kserve import KServe, kserve_index
 from controller.state.occupancy import Occupancy, occupancy
 from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index
@@ -45,13 +46,15 @@ from controller.translate.resource_claim import resource_claim_view
 #: Label on the agents' Leases.
 AGENT_LABEL = "aim.amd.com/agent"
 
+_POD_INDEXES = {"claim": claim_index, "kserve": kserve_index}
+
 
 class Cluster:
     """Owns the informers. `snapshot` is synchronous: between two awaits nothing moves."""
 
     def __init__(self, client: Client, clock: Clock, *, system_namespace: str) -> None:
         self.clock = clock
-        self.pods = Informer(client, PODS, into=Pod, indexes={"claim": claim_index}, clock=clock)
+        self.pods = Informer(client, PODS, into=Pod, indexes=_POD_INDEXES, clock=clock)
         self.nodes = Informer(client, NODES, into=NodeObject, clock=clock)
         self.gpu_nodes = Informer(client, GPU_NODES, clock=clock)
         self.claims = Informer(client, GPU_PARTITION_CLAIMS, indexes={"namespace": _namespace}, clock=clock)
@@ -65,6 +68,7 @@ class Cluster:
         self.leases = Informer(
             client, LEASES, into=Lease, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock
         )
+        self.kserve = KServe(client, clock)
         self.assumptions = Assumptions()
         self.heartbeats = Heartbeats(clock)
         self.pod_table = PodTable()
@@ -94,7 +98,7 @@ class Cluster:
 
     @property
     def informers(self) -> tuple[Informer[Any], ...]:
-        """All informers, for the manager to run."""
+        """The informers of what is always served, for the manager to run; `kserve` runs its own."""
         return (
             self.namespaces,
             self.nodes,

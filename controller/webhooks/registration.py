@@ -1,93 +1,116 @@
-"""The operator's webhook, made and kept known to the API server: where it listens and whom to trust."""
+"""The operator's webhooks, made and kept known to the API server: where they listen and whom to trust.
+
+    what is installed (targets.py says where to look) -> what is wanted (an Address) -> one patch an object
+
+The objects come with the manifests, so that no opted-in pod slips by while the operator is down.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
-from typing import Any
 
 import structlog
 
 from controller.runtime.cache.backoff import Backoff
 from controller.runtime.client.client import Client
-from controller.runtime.client.core import MUTATING_WEBHOOKS
-from controller.runtime.client.errors import ApiError, NotFound
+from controller.runtime.client.errors import ApiError, Invalid, NotFound
 from controller.runtime.clock import Clock
+from controller.webhooks.targets import Address, Target, Unusable, patch
 
-CONFIGURATION = "aim-gpu-pod-gate"
-WEBHOOK = "pod-gate.aim.amd.com"
-PATH = "/mutate-pod"
-
-#: Between two looks at a configuration that was right: somebody may have applied the manifests again.
+#: Between two looks at objects that were right, in case nobody told us of a change.
 LOOK_AGAIN_SECONDS = 30.0
+# Somebody else wrote between our look and our patch: look again at once, a few times.
+_TRIES = 3
 
 log = structlog.get_logger(__name__)
 
 
 class Registration:
-    """Keeps CA and, where the operator runs outside the cluster, URL in the installed configuration.
+    """Keeps CA and, where the operator runs outside the cluster, URL in every one of `targets`.
 
-    The configuration itself comes with the manifests, so that no opted-in pod slips by while the operator is down.
-    `client_config` gives the wanted {"caBundle"[, "url"]} once the webhook listens.
+    `address` gives what is wanted, as soon as the webhooks listen. `look_now` makes it look at once: call it when the
+    certificate changed or somebody touched a target. All replicas do this; a patch carries the version it was made
+    for, so that of two at once one is refused.
     """
 
-    def __init__(self, client: Client, clock: Clock, client_config: Callable[[], dict[str, str]]) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, targets: Sequence[Target], address: Callable[[], Awaitable[Address]]
+    ) -> None:
         self._client = client
         self._clock = clock
-        self._client_config = client_config
+        self._targets = tuple(targets)
+        self._address = address
         self._backoff = Backoff(Random(), cap=LOOK_AGAIN_SECONDS)  # noqa: S311 - spreads load, guards nothing
+        self._wanted = asyncio.Event()
         self._registered = asyncio.Event()
-        self._problem = "the webhook is not registered yet"
+        self._written: Address | None = None
+        self._problem = "the webhooks are not registered yet"
 
     def __str__(self) -> str:
-        return f"registration of {CONFIGURATION}"
+        return "registration of webhooks"
 
     def verdict(self) -> bool | str:
-        """True once the API server knows where to call, else why it does not."""
+        """True once the API server knows where to call, else what is missing and the remedy."""
         return True if self._registered.is_set() else self._problem
 
     async def wait_registered(self) -> None:
         """Wait for the first success."""
         await self._registered.wait()
 
+    def look_now(self) -> None:
+        """Look as soon as possible, and not only at the next turn."""
+        self._wanted.set()
+
     async def run(self) -> None:
         """Register, and look again, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._remind(), name="registration reminder")
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                await self._clock.sleep(await self._look())
+
+    async def _remind(self) -> None:
         while True:
+            self.look_now()
+            await self._clock.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _look(self) -> float:
+        """One look at all targets; the seconds before which there must not be another."""
+        address = await self._address()
+        problems, written = [], []
+        for target in self._targets:
             try:
-                await self._register()
-            except (ApiError, ValueError) as error:
-                self._problem = str(error)
-                if isinstance(error, NotFound):
-                    self._problem += f"; install MutatingWebhookConfiguration {CONFIGURATION}"
-                delay = self._backoff.failed(self._clock.monotonic())
-                log.warning("webhook not registered", problem=self._problem, retry_seconds=round(delay, 1))
-                await self._clock.sleep(delay)
-            else:
-                self._registered.set()
-                await self._clock.sleep(LOOK_AGAIN_SECONDS)
+                if await self._register(target, address):
+                    written.append(str(target))
+            except (ApiError, Unusable) as error:
+                remedy = f"; install {target}" if isinstance(error, NotFound) else ""
+                problems.append(f"{error}{remedy}")
+        if written:
+            log.info("webhooks registered", written=written)
+        if problems:
+            self._problem = "; ".join(problems)
+            self.look_now()
+            delay = self._backoff.failed(self._clock.monotonic())
+            log.warning("webhooks not registered", problem=self._problem, retry_seconds=round(delay, 1))
+            return delay
+        self._registered.set()
+        # Written although we want what we wanted before: somebody wrote over it. If they do it again and again, such
+        # as an operator with another address, we must not race with them.
+        repaired, self._written = bool(written) and address == self._written, address
+        return self._backoff.failed(self._clock.monotonic()) if repaired else 0.0
 
-    async def _register(self) -> None:
-        present = await self._client.get(MUTATING_WEBHOOKS, CONFIGURATION)
-        operations = patch(present, self._client_config())
-        if operations:
-            await self._client.json_patch(MUTATING_WEBHOOKS, CONFIGURATION, operations)
-            log.info("webhook registered", configuration=CONFIGURATION)
-
-
-def patch(present: dict[str, Any], wanted: dict[str, str]) -> list[dict[str, Any]]:
-    """The JSON patch that puts `wanted` into our webhook of the configuration; empty when it is there already.
-
-    Raises ValueError when the configuration has no webhook of our name.
-    """
-    names = [webhook["name"] for webhook in present.get("webhooks", ())]
-    if WEBHOOK not in names:
-        raise ValueError(f"webhooks of {CONFIGURATION}: {names} lack {WEBHOOK}; apply the manifests again")
-    position = names.index(WEBHOOK)
-    installed = present["webhooks"][position]["clientConfig"]
-    config = wanted if "url" in wanted else {**wanted, "service": installed.get("service")}
-    if config == installed:
-        return []
-    return [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": present["metadata"]["resourceVersion"]},
-        {"op": "test", "path": f"/webhooks/{position}/name", "value": WEBHOOK},
-        {"op": "replace", "path": f"/webhooks/{position}/clientConfig", "value": config},
-    ]
+    async def _register(self, target: Target, address: Address) -> bool:
+        """Whether something had to be written. Raises ApiError, Unusable."""
+        for attempt in range(1, _TRIES + 1):
+            operations = patch(target, await self._client.get(target.resource, target.name), address)
+            if not operations:
+                return False
+            try:
+                await self._client.json_patch(target.resource, target.name, operations)
+            except Invalid as error:
+                if error.causes or attempt == _TRIES:
+                    raise
+                continue  # the version that the patch was made for is not the latest any more
+            return True
+        raise AssertionError("the last try returns or raises")

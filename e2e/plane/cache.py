@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.plane.errors import LockTimeout
-from e2e.plane.programs import Family, Program
+from e2e.plane.programs import Family, Manifests, Program
 
 LOCK_LIMIT_SECONDS = 1800.0
 _POLL_SECONDS = 0.2
@@ -33,20 +33,23 @@ def this_platform() -> str:
 
 
 def version_key(family: Family, on: str | None = None) -> str:
-    """The version and twelve hex digits over all that shapes the binary: dependencies, source, flags, platform."""
+    """The version and twelve hex digits over all that shapes the binary: dependencies, source, flags, platform;
+    and which files of the dependencies are copied.
+    """
     digest = hashlib.sha256()
     module = family.module
     for path in (module / "go.mod", module / "go.sum", *sorted(module.glob("*.go"))):
         digest.update(path.read_bytes() + b"\0")
     packages = " ".join(program.package for program in family.programs)
-    for text in (family.ldflags, packages, on or this_platform()):
+    copied = " ".join(family.manifests.files) if family.manifests else None
+    for text in filter(None, (family.ldflags, packages, on or this_platform(), copied)):
         digest.update(text.encode() + b"\0")
     return f"{family.version}-{digest.hexdigest()[:12]}"
 
 
-def program_path(root: Path, family: Family, program: Program) -> Path:
-    """Where the program is once it is built."""
-    return root / family.name / version_key(family) / program.name
+def program_path(root: Path, family: Family, product: Program | Manifests) -> Path:
+    """Where the program, or the file of manifests, is once it is built."""
+    return root / family.name / version_key(family) / product.name
 
 
 @contextmanager

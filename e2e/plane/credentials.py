@@ -21,13 +21,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from e2e.plane.ports import LOOPBACK
 
 ADMIN = "admin"
+KSERVE_MANAGER = "kserve-controller-manager"
+LLMISVC_MANAGER = "llmisvc-controller-manager"
 USERS: Mapping[str, tuple[str, ...]] = {
     ADMIN: ("system:masters",),
     "system:kube-controller-manager": (),
     "system:kube-scheduler": (),
     "kwok-controller": (),
+    KSERVE_MANAGER: (),
+    LLMISVC_MANAGER: (),
 }
-"""User name -> groups. `manifests/kwok.yaml` and Kubernetes' own bootstrap roles give them their rights."""
+"""User name -> groups. Kubernetes' own bootstrap roles, `manifests/kwok.yaml` and, on a plane with KServe, its
+ClusterRoles give them their rights."""
 
 _LIFETIME = datetime.timedelta(days=30)
 _SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -36,11 +41,16 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Files as kube-apiserver and kube-controller-manager read them, and the tokens by user."""
+    """Files as kube-apiserver and kube-controller-manager read them, and the tokens by user.
+
+    The webhook certificate is for servers on the loopback address that the plane itself starts.
+    """
 
     authority: Path
     serving_certificate: Path
     serving_key: Path
+    webhook_certificate: Path
+    webhook_key: Path
     account_key: Path
     account_public_key: Path
     token_file: Path

@@ -4,7 +4,8 @@ A family is one Go module under `tools/`; its programs are built from one set of
 here are those of the `go.mod` files (a test compares them).
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,22 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Manifests:
+    """YAML files of a Go module that its programs need on the API server, kept as one JSON file beside them.
+
+    `files` are paths inside `module`. JSON, because a plane starts in less time than it takes to read megabytes of
+    CRDs as YAML.
+    """
+
+    name: str
+    module: str
+    files: tuple[str, ...]
+    typical_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
-    """Programs that share a Go module, in the folder `name` of `parent`.
+    """Programs that share a Go module, in the folder `name` of `parent`, and what is copied for them.
 
     `version` is a plain semantic version, without the leading v.
     """
@@ -37,6 +52,12 @@ class Family:
     programs: tuple[Program, ...]
     ldflags: str = "-s -w"
     parent: Path = TOOLS
+    manifests: Manifests | None = None
+
+    @property
+    def products(self) -> tuple[Program | Manifests, ...]:
+        """Everything that a build leaves in the cache, in the order in which it is made."""
+        return self.programs if self.manifests is None else (*self.programs, self.manifests)
 
     @property
     def minor(self) -> str:
@@ -71,10 +92,67 @@ FAMILIES = (
         _stamp(_KUBERNETES),
     ),
 )
+"""What every plane consists of."""
+
+_CRDS = "config/crd/full"
+_LLM_CRDS = "config/crd/minimal/llmisvc"  # v1alpha2 is as in the full ones, only v1alpha1 has no schema: half the size
+_LLM_PRESETS = (
+    "decode-template",
+    "decode-worker-data-parallel",
+    "prefill-template",
+    "prefill-worker-data-parallel",
+    "router-route",
+    "scheduler",
+    "scheduler-latency-predictor",
+    "template",
+    "tracing",
+    "worker-data-parallel",
+)
+
+KSERVE = Family(
+    "kserve",
+    "0.20.0",
+    (
+        Program("kserve-manager", "github.com/kserve/kserve/cmd/manager", 200),
+        Program("kserve-llmisvc", "github.com/kserve/kserve/cmd/llmisvc", 15),
+    ),
+    manifests=Manifests(
+        "kserve-manifests.json",
+        "github.com/kserve/kserve",
+        (
+            f"{_CRDS}/serving.kserve.io_inferenceservices.yaml",
+            f"{_CRDS}/serving.kserve.io_trainedmodels.yaml",
+            f"{_CRDS}/serving.kserve.io_clusterservingruntimes.yaml",
+            f"{_CRDS}/serving.kserve.io_servingruntimes.yaml",
+            f"{_CRDS}/serving.kserve.io_inferencegraphs.yaml",
+            f"{_CRDS}/clusterstoragecontainer/serving.kserve.io_clusterstoragecontainers.yaml",
+            "config/configmap/inferenceservice.yaml",
+            "config/rbac/role.yaml",
+            "config/webhook/manifests.yaml",
+            f"{_LLM_CRDS}/serving.kserve.io_llminferenceservices.yaml",
+            f"{_LLM_CRDS}/serving.kserve.io_llminferenceserviceconfigs.yaml",
+            "config/rbac/llmisvc/role.yaml",
+            "config/webhook/llmisvc/manifests.yaml",
+            *(f"config/llmisvcconfig/config-llm-{preset}.yaml" for preset in _LLM_PRESETS),
+        ),
+        typical_seconds=5,
+    ),
+)
+"""KServe's controllers, for `Plane(kserve=True)`: never built unless asked for."""
 
 
-def programs() -> Iterator[tuple[Family, Program]]:
+def kserve_wanted(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether KServe is to take part where it can: yes, unless the environment says `KSERVE=0`."""
+    return environ.get("KSERVE", "") != "0"
+
+
+def wanted_families(environ: Mapping[str, str] = os.environ) -> tuple[Family, ...]:
+    """The families of a plane, with KServe's if it is wanted."""
+    return (*FAMILIES, KSERVE) if kserve_wanted(environ) else FAMILIES
+
+
+def programs(families: Sequence[Family] = FAMILIES) -> Iterator[tuple[Family, Program]]:
     """Every program with its family, in the order in which they are built."""
-    for family in FAMILIES:
+    for family in families:
         for program in family.programs:
             yield family, program

@@ -12,12 +12,15 @@ from controller.runtime.clock import Clock
 
 #: Between two looks at the files. The kubelet itself takes up to a minute to bring a changed Secret.
 LOOK_SECONDS = 10.0
+#: What certificate and key may be called: as in a Secret of type kubernetes.io/tls, or as in OLM's older mount
+#: (/apiserver.local.config/certificates). The first pair that is there counts.
+NAMES = ((LEAF, LEAF_KEY), ("apiserver.crt", "apiserver.key"))
 # The kubelet swaps a mounted Secret's files together, by this link.
 _MOUNTED = "..data"
 
 
 class CertificateFiles(CertificateSource):
-    """Reads tls.crt, tls.key and, where it is there, ca.crt in `folder`, again whenever they change.
+    """Reads tls.crt, tls.key (or OLM's names) and, where it is there, ca.crt in `folder`, again when they change.
 
     Files that do not fit each other are refused and looked at again: they may have been caught half way.
     """
@@ -56,8 +59,9 @@ def _read(folder: Path) -> ServingCertificate:
     mounted = folder / _MOUNTED
     folder = mounted.resolve() if mounted.exists() else folder
     authority = folder / BUNDLE
+    leaf, key = next((pair for pair in NAMES if (folder / pair[0]).exists()), NAMES[0])
     return read_certificate(
-        (folder / LEAF).read_bytes(),
-        (folder / LEAF_KEY).read_bytes(),
+        (folder / leaf).read_bytes(),
+        (folder / key).read_bytes(),
         authority.read_bytes() if authority.exists() else b"",
     )

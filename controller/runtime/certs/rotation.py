@@ -19,6 +19,7 @@ from enum import StrEnum
 #: Of a certificate's life, after which it is renewed.
 RENEW_AT = 2 / 3
 _SETTLES = 2
+_SETTLES_IN_LEAF = 12
 
 
 class Action(StrEnum):
@@ -72,6 +73,14 @@ class RotationPolicy:
     authority_lifetime: timedelta = timedelta(days=365)
     leaf_lifetime: timedelta = timedelta(days=30)
     settle: timedelta = timedelta(hours=1)
+
+    @classmethod
+    def lasting(cls, leaf: timedelta, authority: timedelta) -> "RotationPolicy":
+        """A policy of these lifetimes. It settles within the default time, or a twelfth of a shorter leaf's life.
+
+        Raises ValueError for lifetimes that are not positive, or an authority that does not last four leaves.
+        """
+        return cls(authority_lifetime=authority, leaf_lifetime=leaf, settle=min(cls.settle, leaf / _SETTLES_IN_LEAF))
 
     def __post_init__(self) -> None:
         if self.settle <= timedelta(0):
