@@ -6,7 +6,7 @@ UV := build/uv/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env run plane test bench soak lint unit integration generate clean
+.PHONY: help env run plane test bench soak fuzz lint unit integration generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +35,11 @@ lint: env ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-generate: env ## write generated files: the CRDs
+generate: env ## write generated files: CRDs, OpenAPI document, API reference, tables of v1alpha1
 	$(BIN)/python -m api.openapi.crd --out charts/aim-gpu-sharing/files/crds
+	$(BIN)/python -m api.openapi.openapi_document --out api/openapi/openapi.json
+	$(BIN)/python -m api.openapi.reference --out docs/api-reference.md
+	$(BIN)/python -m api.openapi.mapping_table --into docs/v1alpha1.md
 
 test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane
 	$(BIN)/python -m e2e.plane build
@@ -47,6 +50,9 @@ bench: env ## benchmarks beside their peers, into build/bench: NAME=controller; 
 
 soak: env ## half an hour of churn against one controller, into build/soak: DURATION=seconds, SEED=number
 	@$(BIN)/python -m tests.soak $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
+
+fuzz: env ## long searches for what conversion loses: COUNT=objects a kind and direction, SEED=number
+	@$(BIN)/python -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove .venv and build (the cache of built binaries stays)
 	rm -rf .venv build

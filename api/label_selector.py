@@ -6,11 +6,32 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from api.markers import ATOMIC, Rule, rules
+from api.markers import ATOMIC, Remedy, Rule, rules
 from api.object import ApiModel
 
-LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
-LabelValue = Annotated[str, StringConstraints(max_length=63)]
+LabelKey = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+        r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        max_length=317,
+    ),
+    Remedy(
+        "cannot be the key of a label: write letters, digits, dashes, underscores and dots, with an optional prefix "
+        "such as example.com/"
+    ),
+]
+"""Key of a label."""
+
+LabelValue = Annotated[
+    str,
+    StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63),
+    Remedy(
+        "cannot be the value of a label: write letters, digits, dashes, underscores and dots, beginning and ending "
+        "with a letter or digit"
+    ),
+]
+"""Value of a label."""
 
 
 class SelectorOperator(StrEnum):
@@ -28,10 +49,18 @@ class LabelRequirement(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "self.operator in ['In', 'NotIn'] ? (has(self.values) && size(self.values) > 0)"
-                " : (!has(self.values) || size(self.values) == 0)",
-                "In and NotIn need values; Exists and DoesNotExist take none",
-            )
+                "!(self.operator in ['In', 'NotIn']) || (has(self.values) && size(self.values) > 0)",
+                "operators In and NotIn need values: give some, or write Exists",
+                "'operator ' + self.operator + ' of key ' + self.key + ' has no values: give some, or write Exists'",
+                field_path=".values",
+            ),
+            Rule(
+                "self.operator in ['In', 'NotIn'] || !has(self.values) || size(self.values) == 0",
+                "operators Exists and DoesNotExist take no values: leave values out, or write In or NotIn",
+                "'operator ' + self.operator + ' of key ' + self.key + ' takes no values:"
+                " leave values out, or write In or NotIn'",
+                field_path=".values",
+            ),
         )
     )
 
@@ -57,8 +86,11 @@ class LabelRequirement(ApiModel):
 class LabelSelector(ApiModel):
     """Selects objects by label; an empty selector selects all."""
 
-    match_labels: dict[LabelKey, LabelValue] = Field(
-        default_factory=dict, max_length=32, description="Labels that must be present with exactly these values."
+    # The API server cannot bound a map's keys, so it could not say what a rule about them costs.
+    match_labels: dict[Annotated[str, StringConstraints(min_length=1, max_length=317)], LabelValue] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Labels that must be present with exactly these values.",
     )
     match_expressions: list[LabelRequirement] = Field(
         default_factory=list,

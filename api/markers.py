@@ -1,4 +1,4 @@
-"""What a field tells the API server beyond its type: CEL rules and list semantics.
+"""What a field tells the API server beyond its type: CEL rules, list semantics, remedies of text forms.
 
 Each function returns a fragment for pydantic's ``json_schema_extra``; fragments combine with ``|``. The
 schema generator carries keys that start with ``x-kubernetes-`` through unchanged.
@@ -6,6 +6,9 @@ schema generator carries keys that start with ``x-kubernetes-`` through unchange
 
 from dataclasses import dataclass
 from typing import Any, Final
+
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 Marker = dict[str, Any]
 """A fragment of a structural schema."""
@@ -35,9 +38,37 @@ class Rule:
         return item
 
 
+REMEDY: Final = "x-remedy"
+"""Key of a schema node with a pattern: what to write instead. The CRDs say it by a CEL rule in place of the pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Beside ``StringConstraints(pattern=...)``: the sentence for a text of another form.
+
+    ``text`` continues the value and ends with what to write, e.g. ``is no time of day: write HH:MM``.
+    """
+
+    text: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), REMEDY: self.text}
+
+
 def rules(*items: Rule) -> Marker:
     """CEL rules of this node."""
     return {"x-kubernetes-validations": [item.schema() for item in items]}
+
+
+def with_value(text: str) -> str:
+    """CEL for a message about a text field: the value in double quotes, then ``text``.
+
+    Raises:
+        ValueError: ``text`` has a quote or a backslash, which would need escaping.
+    """
+    if set(text) & {"'", "\\"}:
+        raise ValueError(f"message {text!r} has a quote or a backslash: write it without")
+    return f"'\"' + self + '\" {text}'"
 
 
 def keyed_by(*keys: str) -> Marker:

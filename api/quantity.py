@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from api.markers import Rule, rules
+from api.markers import Remedy, Rule, rules, with_value
 
 QUANTITY_PATTERN: Final = r"^[0-9]{1,19}(\.[0-9]{1,9})?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
 
@@ -35,21 +35,29 @@ _FACTORS: Final = {
 _BINARY: Final = ("Pi", "Ti", "Gi", "Mi", "Ki", "")
 _TEXT: Final = re.compile(r"(?P<number>[0-9]{1,19}(?:\.[0-9]{1,9})?)(?P<suffix>[KMGTP]i|[kMGTP])?")
 
-QuantityText = Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN, max_length=32)]
+QuantityText = Annotated[
+    str,
+    StringConstraints(pattern=QUANTITY_PATTERN, max_length=32),
+    Remedy(
+        "is no amount of memory: write a number with an optional suffix Ki, Mi, Gi, Ti, Pi, k, M, G, T or P, such as "
+        "24Gi"
+    ),
+]
 """An amount of memory as text, e.g. ``24Gi``."""
+
+_NOTHING: Final = "is no memory: write more than 0, such as 24Gi"
 
 PositiveQuantityText = Annotated[
     QuantityText,
     Field(
         json_schema_extra=rules(
-            Rule(
-                "!isQuantity(self) || quantity(self).isGreaterThan(quantity('0'))",
-                "must be more than 0: write an amount of memory such as 24Gi",
-            )
+            Rule("!isQuantity(self) || quantity(self).isGreaterThan(quantity('0'))", _NOTHING, with_value(_NOTHING))
         )
     ),
 ]
 """An amount of memory above zero."""
+
+_CAP: Final = 2**63 - 1
 
 
 class QuantityError(ValueError):
@@ -62,13 +70,30 @@ def parse_quantity(text: str) -> int:
     Raises:
         QuantityError: the text has another form; the message names it and a remedy.
     """
+    match = _matched(text)
+    return ceil(Fraction(match["number"]) * _FACTORS[match["suffix"] or ""])
+
+
+def _matched(text: str) -> re.Match[str]:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise QuantityError(
             f"quantity {text!r} is not an amount of memory: write a number with an optional suffix "
             "Ki, Mi, Gi, Ti, Pi, k, M, G, T or P, such as 24Gi"
         )
-    return ceil(Fraction(match["number"]) * _FACTORS[match["suffix"] or ""])
+    return match
+
+
+def capped_quantity(text: str) -> Fraction:
+    """The amount as the API server compares it: with its fractions; with a binary suffix never above 2**63 - 1.
+
+    Raises:
+        QuantityError: the text has another form.
+    """
+    match = _matched(text)
+    suffix = match["suffix"] or ""
+    amount = Fraction(match["number"]) * _FACTORS[suffix]
+    return min(amount, Fraction(_CAP)) if suffix.endswith("i") else amount
 
 
 def format_bytes(count: int) -> str:

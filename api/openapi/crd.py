@@ -16,6 +16,7 @@ from api.markers import rules
 from api.object import KubernetesObject
 from api.openapi.kind import KINDS, Column, Kind, Version
 from api.openapi.structural_schema import structural_schema, without_defaults
+from api.openapi.text_form import by_pattern, by_rule
 
 HEADER: Final = "# Generated from the models in api/ by `python -m api.openapi.crd`. Do not edit.\n"
 
@@ -86,14 +87,16 @@ def root_schema(model: type[KubernetesObject]) -> dict[str, Any]:
     """The schema of a whole object.
 
     apiVersion, kind and metadata are the API server's own: they are named, not constrained. A status has no
-    defaults, since what nobody has written is not known.
+    defaults, since what nobody has written is not known. The form of a text is a rule with a remedy in what users
+    write, and a plain pattern in the status.
     """
     schema = structural_schema(model)
     properties = schema["properties"]
     for own in ("apiVersion", "kind"):
         properties[own] = {"description": _ENVELOPE[own], "type": "string"}
     properties["metadata"] = {"type": "object"}
-    properties["status"] = without_defaults(properties["status"])
+    properties["spec"] = by_rule(properties["spec"])
+    properties["status"] = by_pattern(without_defaults(properties["status"]))
     return schema
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from api import v1alpha1
+from api.group import V1ALPHA1, V1BETA1
 from api.markers import Rule
 from api.object import KubernetesObject
 from api.v1beta1 import (
@@ -14,6 +16,7 @@ from api.v1beta1 import (
     ModelProfile,
     RepartitionPlan,
 )
+from api.v1beta1.inference_service import LONGEST_SERVICE_NAME, SERVICE_NAME_PATTERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,30 @@ def condition_column(name: str, condition: str, part: str, description: str, pri
 
 READY: Final = condition_column("Ready", "Ready", "status", "Whether it is ready.")
 
-_LONGEST_SERVICE_NAME: Final = 53
-"""A Service's name has at most 63 characters; the rest is for suffixes such as -predictor."""
+_SERVICE_NAME: Final = Rule(
+    f"self.metadata.name.matches('{SERVICE_NAME_PATTERN}') && size(self.metadata.name) <= {LONGEST_SERVICE_NAME}",
+    f"the name becomes a Service's: use at most {LONGEST_SERVICE_NAME} lower-case letters, digits and '-', "
+    "beginning with a letter",
+    message_expression="'metadata.name ' + self.metadata.name + ' becomes the name of a Service:"
+    f" use at most {LONGEST_SERVICE_NAME} lower-case letters, digits and dashes, beginning with a letter'",
+)
+
+
+def _service_columns(model: str, precision: str) -> tuple[Column, ...]:
+    """The columns of a service, whose versions keep what is asked for in different places."""
+    return (
+        Column("Model", model, "The model."),
+        Column("Precision", precision, "Precision asked for."),
+        Column("Memory", ".status.sizing.memory", "Memory a replica needs."),
+        READY,
+        condition_column("Allocated", "Allocated", "status", "Whether all pods have partitions."),
+        condition_column("Reason", "Allocated", "reason", "Why they have or have not."),
+        Column("Replicas", ".status.readyReplicas", "Ready pods.", type="integer", priority=1),
+        Column("Backend", ".status.backend", "What runs the pods.", priority=1),
+        condition_column("Message", "Allocated", "message", "Why, as a sentence.", priority=1),
+        AGE,
+    )
+
 
 INFERENCE_SERVICE: Final = Kind(
     name="InferenceService",
@@ -77,32 +102,18 @@ INFERENCE_SERVICE: Final = Kind(
     short_name="aimisvc",
     namespaced=True,
     versions={
-        "v1beta1": Version(
+        V1BETA1: Version(
             InferenceService,
             scale=(".spec.replicas", ".status.replicas", ".status.selector"),
-            rules=(
-                Rule(
-                    f"self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
-                    f" && size(self.metadata.name) <= {_LONGEST_SERVICE_NAME}",
-                    f"the name becomes a Service's: use at most {_LONGEST_SERVICE_NAME} lower-case letters, digits and '-', "
-                    "beginning with a letter",
-                    message_expression="'metadata.name ' + self.metadata.name + ' becomes the name of a Service:"
-                    f" use at most {_LONGEST_SERVICE_NAME} lower-case letters, digits and dashes, beginning with a letter'",
-                ),
-            ),
-            columns=(
-                Column("Model", ".spec.model.id", "The model."),
-                Column("Precision", ".spec.model.precision", "Precision asked for."),
-                Column("Memory", ".status.sizing.memory", "Memory a replica needs."),
-                READY,
-                condition_column("Allocated", "Allocated", "status", "Whether all pods have partitions."),
-                condition_column("Reason", "Allocated", "reason", "Why they have or have not."),
-                Column("Replicas", ".status.readyReplicas", "Ready pods.", type="integer", priority=1),
-                Column("Backend", ".status.backend", "What runs the pods.", priority=1),
-                condition_column("Message", "Allocated", "message", "Why, as a sentence.", priority=1),
-                AGE,
-            ),
-        )
+            rules=(_SERVICE_NAME,),
+            columns=_service_columns(".spec.model.id", ".spec.model.precision"),
+        ),
+        V1ALPHA1: Version(
+            v1alpha1.InferenceService,
+            scale=(".spec.minInstances", ".status.replicas", ".status.selector"),
+            rules=(_SERVICE_NAME,),
+            columns=_service_columns(".spec.modelId", ".spec.precision"),
+        ),
     },
 )
 
@@ -112,7 +123,7 @@ GPU_PARTITION_CLAIM: Final = Kind(
     short_name="gpc",
     namespaced=True,
     versions={
-        "v1beta1": Version(
+        V1BETA1: Version(
             GPUPartitionClaim,
             columns=(
                 Column("Phase", ".status.phase", "Where the claim stands."),
@@ -137,7 +148,7 @@ GPU_NODE: Final = Kind(
     short_name="gpun",
     namespaced=False,
     versions={
-        "v1beta1": Version(
+        V1BETA1: Version(
             GPUNode,
             columns=(
                 Column("Product", ".status.product", "The GPUs' product."),
@@ -162,7 +173,7 @@ REPARTITION_PLAN: Final = Kind(
     short_name="rpp",
     namespaced=False,
     versions={
-        "v1beta1": Version(
+        V1BETA1: Version(
             RepartitionPlan,
             columns=(
                 Column("Node", ".spec.node", "The node."),
@@ -179,25 +190,34 @@ REPARTITION_PLAN: Final = Kind(
     },
 )
 
+
+def _policy_columns(enabled: str, approval: str) -> tuple[Column, ...]:
+    """The columns of a policy, whose versions keep the rules of repartitioning in different places."""
+    return (
+        Column("Scorer", ".spec.scorer", "How a place is chosen."),
+        Column("Repartition", enabled, "Whether modes are changed.", type="boolean"),
+        Column("Approval", approval, "Who approves changes."),
+        Column("Paused", ".spec.paused", "Whether everything stops.", type="boolean"),
+        Column("Nodes", ".status.nodes", "Nodes governed.", type="integer"),
+        Column("Claims", ".status.claims", "Claims placed.", type="integer"),
+        READY,
+        AGE,
+    )
+
+
 GPU_SHARING_POLICY: Final = Kind(
     name="GPUSharingPolicy",
     plural="gpusharingpolicies",
     short_name="gsp",
     namespaced=False,
     versions={
-        "v1beta1": Version(
-            GPUSharingPolicy,
-            columns=(
-                Column("Scorer", ".spec.scorer", "How a place is chosen."),
-                Column("Repartition", ".spec.repartition.enabled", "Whether modes are changed.", type="boolean"),
-                Column("Approval", ".spec.repartition.approval", "Who approves changes."),
-                Column("Paused", ".spec.paused", "Whether everything stops.", type="boolean"),
-                Column("Nodes", ".status.nodes", "Nodes governed.", type="integer"),
-                Column("Claims", ".status.claims", "Claims placed.", type="integer"),
-                READY,
-                AGE,
-            ),
-        )
+        V1BETA1: Version(
+            GPUSharingPolicy, columns=_policy_columns(".spec.repartition.enabled", ".spec.repartition.approval")
+        ),
+        V1ALPHA1: Version(
+            v1alpha1.GPUSharingPolicy,
+            columns=_policy_columns(".spec.repartitionEnabled", ".spec.repartitionApproval"),
+        ),
     },
 )
 
@@ -207,7 +227,7 @@ MODEL_PROFILE: Final = Kind(
     short_name="aimmp",
     namespaced=False,
     versions={
-        "v1beta1": Version(
+        V1BETA1: Version(
             ModelProfile,
             columns=(
                 Column("Model", ".spec.modelId", "The model."),

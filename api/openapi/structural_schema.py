@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, NoDefault
 
+from api.markers import REMEDY
 from api.object import dump
 
 Schema = dict[str, Any]
@@ -33,6 +34,7 @@ _KEPT: Final = frozenset(
         "maxItems",
         "minProperties",
         "maxProperties",
+        REMEDY,
     }
 )
 _LAST: Final = ("required", "properties", "additionalProperties", "items")
@@ -73,7 +75,7 @@ class _WithFactoryDefaults(GenerateJsonSchema):
 
 
 def structural_schema(model: type[BaseModel]) -> Schema:
-    """The structural schema of ``model``, by JSON names.
+    """The structural schema of ``model``, by JSON names; patterns may have a remedy beside them.
 
     Raises:
         SchemaError: the model uses something that a structural schema cannot express.

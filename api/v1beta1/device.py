@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from api.formats import BdfText, ByteCount, DeviceName, ModeText, ShortText
+from api.formats import BdfText, ByteCount, DeviceName, ReportedMode, ShortText
 from api.object import ApiModel
 
 
@@ -16,5 +16,5 @@ class Device(ApiModel):
     )
     bdf: BdfText = Field(description="PCI address of the GPU, dddd:bb:dd.0.")
     partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
-    mode: ModeText = Field(description="Mode of the GPU when the partition was chosen, e.g. CPX/NPS4.")
+    mode: ReportedMode = Field(description="Mode of the GPU when the partition was chosen, e.g. CPX/NPS4.")
     bytes: ByteCount = Field(description="Memory of the partition in bytes.")

@@ -7,21 +7,25 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.formats import BdfText, ByteCount, DeviceName, LongText, ModeText, ShortText, Timestamp, UidText
+from api.formats import BdfText, ByteCount, DeviceName, LongText, ReportedMode, ShortText, Timestamp, UidText
 from api.group import API_VERSION
-from api.markers import SET, keyed_by
+from api.markers import SET, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
-from api.v1beta1.gpu_layout import ONE_MEMORY_MODE, Layout, summarise_modes
+from api.v1beta1.gpu_layout import A_CHANGE, ONE_MEMORY_MODE, Layout, summarise_modes
 
 
 class NodeOperation(ApiModel):
     """A change of modes that the agent is to carry out."""
 
+    model_config = ConfigDict(json_schema_extra=rules(*A_CHANGE))
+
     id: UidText = Field(description="Identity of the operation; the agent does each once.")
-    from_: Layout = Field(description="The layout before, to which a failure returns.")
-    to: Layout = Field(description="The layout to reach.", json_schema_extra=ONE_MEMORY_MODE)
+    from_: Layout = Field(
+        description="The layout before, to which a failure returns.", json_schema_extra=rules(ONE_MEMORY_MODE)
+    )
+    to: Layout = Field(description="The layout to reach.", json_schema_extra=rules(ONE_MEMORY_MODE))
 
 
 class GPUNodeSpec(ApiModel):
@@ -73,16 +77,16 @@ class GPU(ApiModel):
     bdf: BdfText = Field(description="PCI address, dddd:bb:dd.0.")
     product: ShortText = Field(default="", description="Product, e.g. MI300X.")
     vram_bytes: ByteCount | None = Field(default=None, description="Memory of the whole GPU in bytes.")
-    modes_allowed: list[ModeText] = Field(
+    modes_allowed: list[ReportedMode] = Field(
         default_factory=list, max_length=15, description="Modes the GPU can be put into.", json_schema_extra=SET
     )
-    modes_validated: list[ModeText] = Field(
+    modes_validated: list[ReportedMode] = Field(
         default_factory=list,
         max_length=15,
         description="Those of them that AMD has validated for the product.",
         json_schema_extra=SET,
     )
-    mode: ModeText | None = Field(default=None, description="The current mode; absent when it cannot be read.")
+    mode: ReportedMode | None = Field(default=None, description="The current mode; absent when it cannot be read.")
     partitions: list[Partition] = Field(
         default_factory=list,
         max_length=8,

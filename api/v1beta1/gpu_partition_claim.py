@@ -9,11 +9,12 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.formats import LabelName, LongText, ModelId, ModeText, ObjectName, ShortText, Timestamp
+from api.formats import LabelName, LongText, ModelId, ObjectName, ReportedMode, ShortText, Timestamp
 from api.group import API_VERSION
 from api.markers import ATOMIC, SET, Rule, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
 from api.quantity import PositiveQuantityText
+from api.unchanged import unchanged
 from api.v1beta1.device import Device
 from api.v1beta1.references import PodReference
 
@@ -50,7 +51,7 @@ class Requirement(ApiModel):
         "the condition Bound says why.",
     )
     count: int = Field(default=1, ge=1, le=64, description="Partitions needed, all on one node.")
-    modes: list[ModeText] = Field(
+    modes: list[ReportedMode] = Field(
         default_factory=list,
         max_length=15,
         description="Modes to accept, e.g. CPX/NPS4; empty accepts any mode the policy allows.",
@@ -73,14 +74,30 @@ class ClaimModel(ApiModel):
 _ONE_HOLDER = Rule(
     "has(self.podRef) != has(self.shareGroup)",
     "set exactly one of podRef and shareGroup: a claim belongs to one pod or to one share group",
+    "(has(self.podRef) && has(self.shareGroup)"
+    " ? 'podRef ' + self.podRef.name + ' and shareGroup ' + self.shareGroup + ' are both set'"
+    " : 'neither podRef nor shareGroup is set')"
+    " + ': set exactly one of podRef and shareGroup, a claim belongs to one pod or to one share group'",
 )
-_IMMUTABLE = Rule("self == oldSelf", "the spec of a claim never changes: delete the claim and create another")
+_ISOLATION_OF_HOLDER = Rule(
+    "has(self.podRef) == has(self.shareGroup) || has(self.shareGroup) == (self.requirement.isolation == 'cooperative')",
+    "a pod's claim has isolation hardware, a share group's cooperative: change isolation or the holder",
+    "'isolation ' + self.requirement.isolation + ' does not go with '"
+    " + (has(self.podRef) ? 'podRef ' + self.podRef.name : 'shareGroup ' + self.shareGroup)"
+    " + ': write hardware for a pod, cooperative for a share group'",
+    field_path=".requirement.isolation",
+)
+_FIXED = unchanged(
+    "the spec of a claim never changes, delete the claim and create another",
+    required=("requirement",),
+    optional=("podRef", "shareGroup", "model", "policyRef"),
+)
 
 
 class GPUPartitionClaimSpec(ApiModel):
     """Who needs what."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_ONE_HOLDER, _IMMUTABLE))
+    model_config = ConfigDict(json_schema_extra=rules(_ONE_HOLDER, _ISOLATION_OF_HOLDER, _FIXED))
 
     pod_ref: PodReference | None = Field(default=None, description="The pod that holds the claim.")
     share_group: LabelName | None = Field(

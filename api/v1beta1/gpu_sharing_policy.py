@@ -4,15 +4,15 @@ Without a policy, models are placed into partitions that exist and nothing is re
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from api.duration import DurationText
+from api.duration import DurationText, at_most, longer_than_zero
 from api.formats import ByteCount, ClockTime, LabelName, ModeText
 from api.group import API_VERSION
 from api.label_selector import LabelSelector
-from api.markers import ATOMIC, SET, Rule, keyed_by, rules
+from api.markers import ATOMIC, SET, Remedy, Rule, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
 from api.quantity import QuantityText
 from api.v1beta1.gpu_partition_claim import Binding
@@ -60,29 +60,68 @@ class Weekday(StrEnum):
     SUNDAY = "Sun"
 
 
+TimeZone = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", max_length=64),
+    Remedy("is no time zone: write a name of the time zone database, such as UTC or Europe/Helsinki"),
+]
+"""Name of a time zone; whether it exists is not for the schema to know."""
+
+LONGEST_COOLDOWN: Final = "720h"
+"""30 days: a longer rest is a wrong unit, and who wants no change at all sets enabled false."""
+
+
 class Window(ApiModel):
     """A time of the week in which repartitioning may begin."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.start != self.end",
+                "the window opens and closes at the same time: give another end, or no windows for any time",
+                message_expression="'the window opens and closes at ' + self.end"
+                " + ': give another end, or no windows for any time'",
+                field_path=".end",
+            )
+        )
+    )
+
     days: list[Weekday] = Field(
-        default_factory=list, max_length=7, description="Days on which it opens; empty: all.", json_schema_extra=SET
+        default_factory=list,
+        max_length=7,
+        description="Days on which it opens, Mon to Sun; empty: every day.",
+        json_schema_extra=SET,
     )
-    start: ClockTime = Field(description="When it opens, HH:MM.")
-    end: ClockTime = Field(description="When it closes, HH:MM; before start: on the next day.")
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", max_length=64)] = Field(
-        default="UTC", description="Time zone of start and end, e.g. Europe/Helsinki."
-    )
+    start: ClockTime = Field(description="When it opens, HH:MM on a 24-hour clock.")
+    end: ClockTime = Field(description="When it closes, HH:MM on a 24-hour clock; before start: on the next day.")
+    timezone: TimeZone = Field(default="UTC", description="Time zone of start and end, e.g. Europe/Helsinki.")
+
+
+_TOO_LONG = f"is too long a rest: write at most {LONGEST_COOLDOWN}, such as 10m; to change nothing set enabled false"
 
 
 class RepartitionRules(ApiModel):
     """Whether and how GPU modes are changed to make room."""
 
-    enabled: bool = Field(default=False, description="Whether modes are changed at all.")
-    approval: Approval = Field(
-        default=Approval.MANUAL, description="Auto changes idle GPUs by itself; Manual waits for a person."
+    enabled: bool = Field(
+        default=False, description="Whether modes are changed at all; false: models are placed in what there is."
     )
-    max_parallel_nodes: int = Field(default=1, ge=1, le=1000, description="Nodes changed at once.")
-    max_unavailable_pods: int = Field(default=1, ge=0, le=10_000, description="Pods that may be down for it at once.")
-    cooldown: DurationText = Field(default="10m", description="Rest of a node between two changes.")
+    approval: Approval = Field(
+        default=Approval.MANUAL,
+        description="Manual: each change waits for a person; Auto: idle GPUs are changed by themselves.",
+    )
+    max_parallel_nodes: int = Field(default=1, ge=1, le=1000, description="Nodes changed at once, at most.")
+    max_unavailable_pods: int = Field(
+        default=1,
+        ge=0,
+        le=10_000,
+        description="Pods that may be down for changes at once, at most; 0: only GPUs that nobody uses are changed.",
+    )
+    cooldown: DurationText = Field(
+        default="10m",
+        description="Rest of a node between two changes, as a duration such as 10m, at most 720h; 0s: none.",
+        json_schema_extra=rules(at_most(LONGEST_COOLDOWN, _TOO_LONG)),
+    )
     windows: list[Window] = Field(
         default_factory=list,
         max_length=32,
@@ -91,14 +130,21 @@ class RepartitionRules(ApiModel):
     )
 
 
+_NO_ORDER = "would serve every request out of order: write more than 0, such as 10s"
+
+
 class QoSClass(ApiModel):
     """A class of requests."""
 
-    name: LabelName = Field(description="Name that services refer to.")
-    rank: int = Field(ge=0, le=100, description="Order of service; 0 comes first.")
-    weight: int = Field(default=1, ge=1, le=1000, description="Share among classes of the same rank.")
+    name: LabelName = Field(description="Name that services refer to in spec.qos.class.")
+    rank: int = Field(ge=0, le=100, description="Order of service: lower ranks are served first, 0 before all others.")
+    weight: int = Field(
+        default=1, ge=1, le=1000, description="Share among classes of the same rank, in proportion to their weights."
+    )
     starvation_after: DurationText = Field(
-        default="60s", description="How long a request may wait before it is served out of order."
+        default="60s",
+        description="How long a request may wait before it is served out of order, as a duration such as 10s.",
+        json_schema_extra=rules(longer_than_zero(_NO_ORDER)),
     )
 
 
@@ -122,67 +168,91 @@ class Quota(ApiModel):
                 "min is larger than max: lower min or raise max",
                 message_expression="'min ' + self.min + ' is larger than max ' + self.max + ': lower min or raise max'",
                 field_path=".min",
-            )
+            ),
+            Rule(
+                "has(self.min) || has(self.max)",
+                "the quota says nothing: set min, max or both",
+                message_expression="'the quota of namespace ' + self.__namespace__"
+                " + ' says nothing: set min, max or both'",
+            ),
         )
     )
 
-    namespace: LabelName = Field(description="The namespace.")
-    min: QuantityText | None = Field(default=None, description="Memory it can always have, e.g. 192Gi.")
-    max: QuantityText | None = Field(default=None, description="Memory it never exceeds; absent: no limit.")
+    namespace: LabelName = Field(description="Name of the namespace.")
+    min: QuantityText | None = Field(
+        default=None,
+        description="GPU memory it can always have, as a quantity such as 192Gi; absent: none is promised.",
+    )
+    max: QuantityText | None = Field(
+        default=None, description="GPU memory it never exceeds, as a quantity such as 384Gi; absent: no limit."
+    )
 
 
 class GPUSharingPolicySpec(ApiModel):
     """What is allowed where."""
 
     node_selector: LabelSelector = Field(
-        default_factory=LabelSelector, description="Nodes the policy governs, by label; empty: all."
+        default_factory=LabelSelector, description="Nodes that the policy governs, by their labels; empty: all."
     )
     namespace_selector: LabelSelector = Field(
-        default_factory=LabelSelector, description="Namespaces that may use it, by label; empty: all."
+        default_factory=LabelSelector, description="Namespaces that may use those nodes, by their labels; empty: all."
     )
     scorer: Scorer = Field(
-        default=Scorer.DEFAULT, description="How a place is chosen: default, bestfit (tightest) or fgd (fragmentation)."
+        default=Scorer.DEFAULT,
+        description="How a place is chosen among several: default (the product's choice), bestfit (the tightest) or "
+        "fgd (the least fragmentation left).",
     )
     allowed_modes: list[ModeText] = Field(
         default_factory=list,
         max_length=15,
-        description="Modes that GPUs may be put into, e.g. CPX/NPS4; empty: all the product has.",
+        description="Modes that GPUs may be put into, e.g. CPX/NPS4; empty: all that the product has.",
         json_schema_extra=SET,
     )
     validated_only: bool = Field(
-        default=True, description="Whether GPUs are only put into modes AMD has validated for the product."
+        default=True,
+        description="Whether GPUs are put only into modes that AMD has validated for the product; false: into any it "
+        "has.",
     )
     binding: Binding | None = Field(
-        default=None, description="DRA or DevicePlugin; absent: DRA where the API server serves it."
+        default=None,
+        description="How pods get their partitions, DRA or DevicePlugin; absent: DRA where the API server serves it, "
+        "else DevicePlugin.",
     )
     repartition: RepartitionRules = Field(
         default_factory=RepartitionRules, description="Whether and how GPU modes are changed to make room."
     )
     rollout: Rollout | None = Field(
         default=None,
-        description="RollingUpdate, or Handover: an old pod gives its partition to the new revision; absent: "
-        "RollingUpdate.",
+        description="How a new revision gets partitions when none is free: RollingUpdate (it waits), or Handover (an "
+        "old pod gives up its partition to it); absent: RollingUpdate.",
     )
     when_full: WhenFull = Field(
         default=WhenFull.WAIT,
-        description="What becomes of a pod that fits nowhere: Wait, or ReleaseForAutoscaler to make it visible.",
+        description="What becomes of a pod that fits nowhere: Wait, or ReleaseForAutoscaler, which lets a cluster "
+        "autoscaler see it.",
     )
     on_unhealthy: OnUnhealthy = Field(
-        default=OnUnhealthy.REPORT, description="What becomes of a pod on an unhealthy partition: Report or Replace."
+        default=OnUnhealthy.REPORT,
+        description="What becomes of a pod on an unhealthy partition: Report (nothing is done), or Replace (it is "
+        "moved).",
     )
     qos_classes: list[QoSClass] = Field(
         default_factory=default_qos_classes,
         max_length=16,
-        description="Classes of requests that services can name.",
+        description="Classes of requests that services can name; absent: realtime (rank 0), standard (1), batch (2). "
+        "Services that name none get standard.",
         json_schema_extra=keyed_by("name"),
     )
     quotas: list[Quota] = Field(
         default_factory=list,
         max_length=256,
-        description="GPU memory of namespaces.",
+        description="GPU memory of namespaces, an entry each; a namespace without one has no bounds.",
         json_schema_extra=keyed_by("namespace"),
     )
-    paused: bool = Field(default=False, description="Whether binding, eviction and repartitioning stop at once.")
+    paused: bool = Field(
+        default=False,
+        description="Whether binding, eviction and repartitioning stop at once; what runs keeps running.",
+    )
 
 
 class GPUSharingPolicyStatus(ApiModel):

@@ -4,11 +4,11 @@ The user says what; sizing, partition and node follow from it and are reported i
 """
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
-from api.duration import DurationText
+from api.duration import DurationText, longer_than_zero
 from api.formats import (
     BdfText,
     ByteCount,
@@ -17,52 +17,79 @@ from api.formats import (
     ModelId,
     ModeText,
     ObjectName,
+    ReportedMode,
     ShortText,
     Timestamp,
 )
 from api.group import API_VERSION
-from api.markers import ATOMIC, PRESERVE_UNKNOWN, Rule, keyed_by, rules
+from api.markers import ATOMIC, PRESERVE_UNKNOWN, Remedy, Rule, keyed_by, rules, with_value
 from api.object import ApiModel, Condition, KubernetesObject
 from api.quantity import PositiveQuantityText, QuantityText, rounded_up
 from api.v1beta1.gpu_partition_claim import Isolation
 from api.v1beta1.precision import Precision, ResolvedPrecision
 
+LONGEST_SERVICE_NAME: Final = 53
+"""A Service's name has at most 63 characters; the rest is for suffixes such as -predictor."""
+
+SERVICE_NAME_PATTERN: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""What a Service can be called."""
+
+LARGEST_MIN_MEMORY: Final = "1Pi"
+"""More than any GPU has; keeps amounts in the range in which the flat version can say them, too."""
+
 
 class Model(ApiModel):
     """The model and how much of it is wanted."""
 
-    id: ModelId = Field(description="Identity of the model in the catalogue, e.g. Qwen/Qwen3-8B.")
+    id: ModelId = Field(
+        description="Identity of the model, as its publisher writes it, in the catalogue or in a ModelProfile, e.g. "
+        "Qwen/Qwen3-8B."
+    )
     precision: Precision = Field(
         default=Precision.AUTO,
-        description="Precision of the weights; auto takes the one in which the model is published.",
+        description="Precision of the weights; auto: the one in which the model is published.",
     )
     max_model_len: int | None = Field(
         default=None,
         ge=1,
         le=16_777_216,
-        description="Longest sequence in tokens, prompt and output together; absent: a sensible part of what the "
-        "model allows.",
+        description="Longest sequence in tokens, prompt and output together; absent: the model's own limit, or 8192 "
+        "where that is less.",
     )
     max_concurrency: int | None = Field(
         default=None,
         ge=1,
         le=65_536,
-        description="Sequences served at once; KV cache is reserved for so many of the longest ones.",
+        description="Sequences served at once; KV cache is reserved for so many of the longest ones; absent: 8.",
     )
     profile_ref: ObjectName | None = Field(
-        default=None, description="Name of the ModelProfile to size with; absent: the built-in catalogue."
+        default=None,
+        description="Name of the ModelProfile whose facts size the model; absent: those of the built-in catalogue.",
     )
+
+
+_TOO_MUCH = f"is more than any GPU has: write at most {LARGEST_MIN_MEMORY}, such as 24Gi"
+_WITHIN_A_GPU = Rule(
+    f"!isQuantity(self) || quantity(self).compareTo(quantity('{LARGEST_MIN_MEMORY}')) <= 0",
+    _TOO_MUCH,
+    with_value(_TOO_MUCH),
+)
 
 
 class PartitionRequest(ApiModel):
     """What to ask of the hardware beyond what sizing finds."""
 
     mode: ModeText | None = Field(
-        default=None, description="The only partition mode to accept, e.g. CPX/NPS4; absent: any allowed one."
+        default=None,
+        description="The only partition mode to accept, compute and memory mode, e.g. CPX/NPS4; absent: any that the "
+        "policy allows and that is large enough.",
     )
-    count: int = Field(default=1, ge=1, le=64, description="Partitions a replica, all on one node.")
+    count: int = Field(default=1, ge=1, le=64, description="Partitions that each replica gets, all on one node.")
     min_memory: PositiveQuantityText | None = Field(
-        default=None, description="Memory that each partition must have at least, when more than sizing finds."
+        default=None,
+        description="Memory that each partition must have at least, as a quantity such as 24Gi, when that is more than "
+        "sizing finds; absent: what sizing finds.",
+        json_schema_extra=rules(_WITHIN_A_GPU),
     )
 
 
@@ -70,6 +97,8 @@ _GROUP_RULES = rules(
     Rule(
         "!has(self.isolation) || self.isolation != 'cooperative' || has(self.shareGroup)",
         "isolation cooperative needs a shareGroup: name the group, or use isolation hardware",
+        message_expression="'isolation ' + self.isolation + ' needs a shareGroup:"
+        " name the group, or use isolation hardware'",
         field_path=".isolation",
     ),
     Rule(
@@ -92,10 +121,13 @@ class GPUSharing(ApiModel):
     )
     isolation: Isolation = Field(
         default=Isolation.HARDWARE,
-        description="hardware: a partition of its own; cooperative: one shared within a group, memory by agreement.",
+        description="hardware: each replica has partitions of its own; cooperative: it shares one within shareGroup, "
+        "where memory is kept by agreement only.",
     )
     share_group: LabelName | None = Field(
-        default=None, description="The group of this namespace whose members share one partition."
+        default=None,
+        description="Name of the group, within this namespace, whose members share one partition; only with isolation "
+        "cooperative.",
     )
     policy_ref: ObjectName | None = Field(
         default=None, description="Name of the GPUSharingPolicy to use; absent: the one that selects the namespace."
@@ -122,7 +154,7 @@ class Percentile(StrEnum):
 
 
 class Guarantees(ApiModel):
-    """Shares of a partition's capacity that requests can count on."""
+    """How many requests are served at once, at least and at most."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -137,46 +169,107 @@ class Guarantees(ApiModel):
     )
 
     min_concurrency: int | None = Field(
-        default=None, ge=0, le=65_536, description="Requests that can always be in flight at once."
+        default=None,
+        ge=0,
+        le=65_536,
+        description="Requests that can always be in flight at once, whatever the neighbours do; absent: none is "
+        "promised.",
     )
     max_concurrency: int | None = Field(
-        default=None, ge=1, le=65_536, description="Requests that are never exceeded in flight, even when idle."
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Requests in flight at once at most, even when nobody else is served; absent: no limit.",
     )
-    max_rate: int | None = Field(default=None, ge=1, le=1_000_000, description="Requests a second at most.")
+    max_rate: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Requests begun in a second at most; absent: no limit."
+    )
+
+
+_NEVER_KEPT = "can never be kept: write more than 0, such as 500ms"
+_ASKS_NOTHING = "asks for nothing: write the percent of the time that the threshold is kept, such as 99.5"
+
+PercentText = Annotated[
+    str,
+    StringConstraints(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$", max_length=32),
+    Remedy("is no percentage: write a number up to 100 with at most three decimals, such as 99.5"),
+]
+"""Percent as decimal text, ``0`` to ``100``."""
 
 
 class ServiceLevelObjective(ApiModel):
-    """One objective: so many percent of windows keep a percentile below a threshold."""
+    """One objective: a percentile stays below a threshold for so many percent of the time."""
 
-    metric: SLOMetric = Field(description="What is measured.")
-    percentile: Percentile = Field(default=Percentile.P99, description="The percentile that is compared.")
-    threshold: DurationText = Field(description="What the percentile may reach, e.g. 500ms.")
-    objective: str = Field(
-        default="99",
-        pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$",
-        max_length=6,
-        description="Percent of the time the threshold has to be kept, as decimal text, e.g. 99.5.",
+    metric: SLOMetric = Field(
+        description="What is measured of each request: requestLatency (from first to last byte), timeToFirstToken, "
+        "timePerOutputToken (after the first) or queueWait."
     )
+    percentile: Percentile = Field(
+        default=Percentile.P99,
+        description="The percentile of the requests that is compared with the threshold, p50 to p99.9.",
+    )
+    threshold: DurationText = Field(
+        description="What the percentile may reach, as a duration such as 500ms.",
+        json_schema_extra=rules(longer_than_zero(_NEVER_KEPT)),
+    )
+    objective: PercentText = Field(
+        default="99",
+        description="Percent of the time the threshold has to be kept, above 0 and up to 100, as decimal text such as "
+        "99.5.",
+        json_schema_extra=rules(Rule("!self.matches('^[0.]+$')", _ASKS_NOTHING, with_value(_ASKS_NOTHING))),
+    )
+
+
+_NO_WAIT = "lets no request wait: write more than 0, such as 30s; to refuse at once set maxLength 0"
 
 
 class RequestQueueLimits(ApiModel):
     """How long requests may wait at the gateway."""
 
-    max_length: int = Field(default=1000, ge=0, le=100_000, description="Requests that may wait; 0 refuses at once.")
-    timeout: DurationText = Field(default="60s", description="How long one may wait before it is refused.")
+    max_length: int = Field(
+        default=1000,
+        ge=0,
+        le=100_000,
+        description="Requests that may wait at once; 0: a request that cannot be served at once is refused.",
+    )
+    timeout: DurationText = Field(
+        default="60s",
+        description="How long a request may wait before it is refused, as a duration such as 30s.",
+        json_schema_extra=rules(longer_than_zero(_NO_WAIT)),
+    )
+
+
+_SAME_TARGET = (
+    "self.filter(one, !self.exists_one(other, other.metric == one.metric"
+    " && other.percentile == one.percentile && other.threshold == one.threshold))"
+)
+_DISTINCT = Rule(
+    f"size({_SAME_TARGET}) == 0",
+    "several objectives have the same metric, percentile and threshold: keep the one whose objective is meant",
+    "'several objectives have the same metric, percentile and threshold %s: keep the one whose objective is meant'"
+    f".format([{_SAME_TARGET}.map(one, one.threshold)])",
+)
 
 
 class QoS(ApiModel):
     """The service level of requests."""
 
     class_: LabelName | None = Field(
-        default=None, description="Name of a QoS class of the policy; absent: the policy's default, standard."
+        default=None,
+        description="Name of one of the policy's qosClasses, which decides who is served first; absent: standard.",
     )
-    guarantees: Guarantees | None = Field(default=None, description="Shares that requests can count on.")
+    guarantees: Guarantees | None = Field(
+        default=None, description="How many requests are served at once, at least and at most; absent: no bounds."
+    )
     slo: list[ServiceLevelObjective] = Field(
-        default_factory=list, max_length=8, description="Objectives to keep and report.", json_schema_extra=ATOMIC
+        default_factory=list,
+        max_length=8,
+        description="Service level objectives to keep and to report; absent: none is watched.",
+        json_schema_extra=ATOMIC | rules(_DISTINCT),
     )
-    queue: RequestQueueLimits | None = Field(default=None, description="How long requests may wait.")
+    queue: RequestQueueLimits | None = Field(
+        default=None, description="How many requests may wait, and how long; absent: 1000 requests, 60s each."
+    )
 
 
 _REPLICA_RULES = rules(
@@ -196,8 +289,16 @@ class InferenceServiceSpec(ApiModel):
     model_config = ConfigDict(json_schema_extra=_REPLICA_RULES)
 
     model: Model = Field(description="The model and how much of it is wanted.")
-    gpu_sharing: GPUSharing = Field(default_factory=GPUSharing, description="How the service takes its part of a GPU.")
-    qos: QoS = Field(default_factory=QoS, description="The service level of requests.")
+    gpu_sharing: GPUSharing = Field(
+        default_factory=GPUSharing,
+        description="How the service takes its part of a GPU; absent: one partition that nobody shares, of the size "
+        "that sizing finds.",
+    )
+    qos: QoS = Field(
+        default_factory=QoS,
+        description="The service level of requests: their class, how many are served at once, the objectives to keep, "
+        "and how long they may wait. Absent: class standard, no bounds and no objectives.",
+    )
     replicas: int = Field(default=1, ge=0, le=1000, description="Pods wanted; 0 stops the service.")
     max_replicas: int | None = Field(
         default=None,
@@ -216,11 +317,13 @@ class InferenceServiceSpec(ApiModel):
 class SizingResult(ApiModel):
     """The memory a replica needs, and what of."""
 
-    weights_bytes: ByteCount = Field(description="Weights.")
-    kv_cache_bytes: ByteCount = Field(description="KV cache for maxConcurrency sequences of maxModelLen tokens.")
-    overhead_bytes: ByteCount = Field(description="Activations, graphs and what the runtime itself takes.")
-    total_bytes: ByteCount = Field(description="The sum, which a partition must have.")
-    kv_bytes_per_token: ByteCount = Field(description="KV cache a token.")
+    weights_bytes: ByteCount = Field(description="Weights, in bytes.")
+    kv_cache_bytes: ByteCount = Field(
+        description="KV cache for maxConcurrency sequences of maxModelLen tokens, in bytes."
+    )
+    overhead_bytes: ByteCount = Field(description="Activations, graphs and what the runtime itself takes, in bytes.")
+    total_bytes: ByteCount = Field(description="The sum, which a partition must have, in bytes.")
+    kv_bytes_per_token: ByteCount = Field(description="KV cache a token, in bytes.")
     memory: QuantityText = Field(
         default_factory=lambda known: rounded_up(known.get("total_bytes", 0)),
         description="The sum for people, in whole Mi, rounded up.",
@@ -238,7 +341,7 @@ class Placement(ApiModel):
     node: ObjectName = Field(description="Name of the node.")
     bdf: BdfText = Field(description="PCI address of the GPU, dddd:bb:dd.0.")
     partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
-    mode: ModeText = Field(description="Mode of the GPU, e.g. CPX/NPS4.")
+    mode: ReportedMode = Field(description="Mode of the GPU, e.g. CPX/NPS4.")
     bytes: ByteCount = Field(description="Memory of the partition in bytes.")
 
 
@@ -253,7 +356,7 @@ class ResizeRequest(ApiModel):
     """A wish for a larger partition, because an objective is missed for long."""
 
     reason: ShortText = Field(description="Why, as one CamelCase word.")
-    want_memory: QuantityText | None = Field(default=None, description="Memory wanted.")
+    want_memory: QuantityText | None = Field(default=None, description="Memory wanted, as a quantity.")
     want_compute_units: int | None = Field(default=None, ge=1, description="Compute units wanted.")
     since: Timestamp | None = Field(default=None, description="Since when.")
     observed_burn: ShortText | None = Field(
@@ -261,8 +364,19 @@ class ResizeRequest(ApiModel):
     )
 
 
+_CHOSEN_ONCE = Rule(
+    "!has(oldSelf.backend) || has(self.backend) && self.backend == oldSelf.backend",
+    "backend is chosen once: to change it, delete the service and create it again",
+    message_expression="'backend ' + oldSelf.backend + ' was chosen once and cannot become '"
+    " + (has(self.backend) ? self.backend : 'absent') + ': to change it, delete the service and create it again'",
+    field_path=".backend",
+)
+
+
 class InferenceServiceStatus(ApiModel):
     """What became of the service; written by the operator alone."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_CHOSEN_ONCE))
 
     observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
     replicas: int = Field(default=0, ge=0, description="Pods that exist.")
@@ -272,9 +386,9 @@ class InferenceServiceStatus(ApiModel):
     placements: list[Placement] = Field(
         default_factory=list, max_length=2000, description="Where the pods run.", json_schema_extra=ATOMIC
     )
-    backend: Backend | None = Field(default=None, description="What runs the pods; chosen once.")
+    backend: Backend | None = Field(default=None, description="What runs the pods, kserve or deployment; chosen once.")
     resize_request: ResizeRequest | None = Field(default=None, description="A wish for a larger partition.")
-    url: str | None = Field(default=None, max_length=2048, description="Where requests go.")
+    url: str | None = Field(default=None, max_length=2048, description="URL to which requests go.")
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,

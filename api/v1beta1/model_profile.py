@@ -13,25 +13,51 @@ from api.v1beta1.precision import ResolvedPrecision
 _LARGEST = 1_000_000_000
 
 
+_CONSISTENT = (
+    Rule(
+        "!has(self.activeParams) || self.activeParams <= self.totalParams",
+        "activeParams is larger than totalParams: give at most totalParams, or leave it out",
+        "'activeParams %d is larger than totalParams %d: give at most totalParams, or leave it out'"
+        ".format([self.activeParams, self.totalParams])",
+        field_path=".activeParams",
+    ),
+    Rule(
+        # the embedding alone has so many; below 10^18, so nothing overflows
+        "self.totalParams >= self.vocabSize * self.hiddenSize",
+        "totalParams is less than vocabSize x hiddenSize, which the embedding alone has: write the whole number, "
+        "8000000000 for 8B",
+        "'totalParams %d is less than vocabSize %d x hiddenSize %d, which the embedding alone has:"
+        " write the whole number, 8000000000 for 8B'.format([self.totalParams, self.vocabSize, self.hiddenSize])",
+        field_path=".totalParams",
+    ),
+    Rule(
+        "self.attentionHeads % self.kvHeads == 0",
+        "attentionHeads is no multiple of kvHeads: check num_attention_heads and num_key_value_heads",
+        "'attentionHeads %d is no multiple of kvHeads %d:"
+        " check num_attention_heads and num_key_value_heads'.format([self.attentionHeads, self.kvHeads])",
+        field_path=".attentionHeads",
+    ),
+    Rule(
+        "!has(self.fullAttentionLayers) || self.fullAttentionLayers <= self.layers",
+        "fullAttentionLayers is larger than layers: give at most layers, or leave it out when all are",
+        "'fullAttentionLayers %d is larger than layers %d: give at most layers, or leave it out when all are'"
+        ".format([self.fullAttentionLayers, self.layers])",
+        field_path=".fullAttentionLayers",
+    ),
+    Rule(
+        "!has(self.qkRopeHeadDim) || has(self.kvLoraRank)",
+        "qkRopeHeadDim belongs to latent attention: give kvLoraRank, too, or leave both out",
+        "'qkRopeHeadDim %d belongs to latent attention: give kvLoraRank, too, or leave both out'"
+        ".format([self.qkRopeHeadDim])",
+        field_path=".qkRopeHeadDim",
+    ),
+)
+
+
 class ArchitectureFacts(ApiModel):
     """Shape of the model, in the words of its config.json."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(
-                "!has(self.activeParams) || self.activeParams <= self.totalParams",
-                "activeParams is larger than totalParams: give at most totalParams",
-                field_path=".activeParams",
-            ),
-            Rule(
-                "self.attentionHeads % self.kvHeads == 0",
-                "attentionHeads is no multiple of kvHeads: check num_attention_heads and num_key_value_heads",
-                message_expression="'attentionHeads %d is no multiple of kvHeads %d:"
-                " check num_attention_heads and num_key_value_heads'.format([self.attentionHeads, self.kvHeads])",
-                field_path=".attentionHeads",
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(*_CONSISTENT))
 
     architecture: ShortText | None = Field(default=None, description="Family, e.g. llama, qwen3, deepseek_v3.")
     total_params: int = Field(ge=1, description="Parameters in all.")
@@ -61,12 +87,25 @@ class ArchitectureFacts(ApiModel):
     native_quantization: ShortText | None = Field(default=None, description="Their quantization, e.g. fp8.")
 
 
+_WEIGHTLESS = (
+    "would place the model without room for its weights: write their bytes, or leave it out to have them computed"
+)
+
+
 class SizingOverrides(ApiModel):
     """Figures to use instead of computed ones."""
 
-    weights_bytes: ByteCount | None = Field(default=None, description="Weights in bytes.")
-    kv_bytes_per_token: ByteCount | None = Field(default=None, description="KV cache a token in bytes.")
-    overhead_bytes: ByteCount | None = Field(default=None, description="Activations and runtime in bytes.")
+    weights_bytes: ByteCount | None = Field(
+        default=None,
+        description="Weights in bytes; absent: computed from the architecture.",
+        json_schema_extra=rules(Rule("self > 0", f"weightsBytes 0 {_WEIGHTLESS}")),
+    )
+    kv_bytes_per_token: ByteCount | None = Field(
+        default=None, description="KV cache a token in bytes; absent: computed from the architecture."
+    )
+    overhead_bytes: ByteCount | None = Field(
+        default=None, description="Activations and runtime in bytes; absent: computed."
+    )
 
 
 class ModelProfileSpec(ApiModel):

@@ -10,9 +10,10 @@ from pydantic import ConfigDict, Field
 
 from api.formats import LongText, ObjectName, ShortText, Timestamp, UidText
 from api.group import API_VERSION
-from api.markers import ATOMIC, Rule, keyed_by, rules
+from api.markers import ATOMIC, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
-from api.v1beta1.gpu_layout import ONE_MEMORY_MODE, Layout
+from api.unchanged import unchanged
+from api.v1beta1.gpu_layout import A_CHANGE, MODES_THAT_EXIST, ONE_MEMORY_MODE, Layout
 from api.v1beta1.references import ClaimReference, NamespacedName
 
 
@@ -37,35 +38,24 @@ class PlanPhase(StrEnum):
     FAILED = "Failed"
 
 
-_REQUIRED_FIELDS = ("node", "from", "to")
-_DEFAULTED_FIELDS = ("approval", "dryRun")
-_OPTIONAL_FIELDS = ("reason", "claimRef", "policyRef")
-_UNCHANGED = " && ".join(
-    [f"self.{name} == oldSelf.{name}" for name in _REQUIRED_FIELDS + _DEFAULTED_FIELDS]
-    + [
-        f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})"
-        for name in _OPTIONAL_FIELDS
-    ]
+_UNCHANGED = unchanged(
+    "only approved may change, delete the plan and create another",
+    required=("node", "from", "to", "approval", "dryRun"),
+    optional=("reason", "claimRef", "policyRef"),
 )
 
 
 class RepartitionPlanSpec(ApiModel):
     """The change and who wants it; only ``approved`` may change later."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(_UNCHANGED, "only approved may change: delete the plan and create another"),
-            Rule(
-                "self.to.gpus.exists(t, !self.from.gpus.exists(f, f.bdf == t.bdf && f.mode == t.mode))",
-                "every GPU in to has the mode it has in from: nothing would change, give another mode",
-                field_path=".to",
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(_UNCHANGED, *A_CHANGE))
 
     node: ObjectName = Field(description="Name of the node.")
-    from_: Layout = Field(description="The layout the plan starts from, to which a failure returns.")
-    to: Layout = Field(description="The layout to reach.", json_schema_extra=ONE_MEMORY_MODE)
+    from_: Layout = Field(
+        description="The layout the plan starts from, to which a failure returns.",
+        json_schema_extra=rules(ONE_MEMORY_MODE),
+    )
+    to: Layout = Field(description="The layout to reach.", json_schema_extra=rules(ONE_MEMORY_MODE, MODES_THAT_EXIST))
     reason: LongText | None = Field(default=None, description="Why, for people.")
     claim_ref: ClaimReference | None = Field(default=None, description="The claim the change is made for.")
     policy_ref: ObjectName | None = Field(default=None, description="Name of the policy that allows the change.")

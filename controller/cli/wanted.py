@@ -16,10 +16,11 @@ from controller.cli.documents import BadInput, Document
 from controller.cli.pod_template import as_stored
 from controller.cli.strictness import check_fields, check_quantities
 from controller.placement.demand import PodConstraints
-from controller.reconcilers.inference_service.backend import deployment_for
+from controller.reconcilers.inference_service.backend import CONTAINER, EXTENSIONS, deployment_for
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.metadata import ObjectMeta
 from controller.runtime.objects.pod import Pod, PodSpec
+from controller.state.kinds import KSERVE_SERVICES
 from controller.translate.pod import PodView, constraints, pod_view
 from controller.webhooks.pod_gate import PodGate
 
@@ -149,6 +150,16 @@ def _templated(replicas: str) -> "Reader":
     return read
 
 
+def _kserve(document: Document) -> Workload | str:
+    """A service of KServe's. Of a serving runtime only KServe knows the pod: one container is taken for it."""
+    predictor = document.obj["spec"]["predictor"]
+    annotations = (document.obj["metadata"].get("annotations") or {}) | (predictor.get("annotations") or {})
+    model = {"name": CONTAINER, "resources": (predictor.get("model") or {}).get("resources") or {}}
+    spec = {"containers": [model]} | {key: value for key, value in predictor.items() if key not in EXTENSIONS}
+    template = {"metadata": {"annotations": annotations}, "spec": spec}
+    return _opted_in(document, template, predictor.get("minReplicas", 1), "spec.predictor")
+
+
 def _pod(document: Document) -> Workload | str:
     return _opted_in(document, document.obj, 1, "spec")
 
@@ -189,6 +200,7 @@ Reader = Callable[[Document], Workload | str]
 
 _READERS: Mapping[tuple[str, str], Reader] = {
     (GROUP, "InferenceService"): _service,
+    (KSERVE_SERVICES.group, KSERVE_SERVICES.kind): _kserve,
     ("apps", "Deployment"): _templated("replicas"),
     ("apps", "ReplicaSet"): _templated("replicas"),
     ("apps", "StatefulSet"): _templated("replicas"),

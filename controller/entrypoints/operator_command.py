@@ -1,13 +1,21 @@
 """`aim-gpu operator`: the process's options on the command line."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from controller.cli.output import refuse
+from controller.entrypoints.certificate_options import (
+    AUTHORITY_SECONDS,
+    LEAF_SECONDS,
+    AuthorityLifetime,
+    CertificateDir,
+    CertificateLifetime,
+    Certificates,
+    rotation,
+)
 from controller.entrypoints.operator_options import CERTIFICATE_DIR, CertificateMode, OperatorOptions
 from controller.entrypoints.process_command import (
     HealthPort,
@@ -17,11 +25,9 @@ from controller.entrypoints.process_command import (
     run_process,
 )
 from controller.entrypoints.webhook_address import parse_webhook_host, parse_webhook_url
-from controller.runtime.certs.rotation import RotationPolicy
 from controller.runtime.election.lease import LeaseTiming
 
 _TIMING = LeaseTiming()
-_ROTATION = RotationPolicy()
 
 
 def operator(
@@ -39,22 +45,10 @@ def operator(
     webhook_host: Annotated[
         str | None, typer.Option(help="Host by which it reaches this replica's webhook, outside the cluster.")
     ] = None,
-    certificates: Annotated[
-        CertificateMode,
-        typer.Option(
-            help="Who makes the webhooks' certificate: self (the operator; kept in a Secret), cert-manager (mounted;"
-            " it injects the CA as well), files (mounted, as by OLM; a ca.crt among them is published)."
-        ),
-    ] = CertificateMode.SELF,
-    certificate_dir: Annotated[
-        Path, typer.Option(help="Folder of tls.crt, tls.key (or apiserver.crt, apiserver.key) and ca.crt.")
-    ] = CERTIFICATE_DIR,
-    certificate_lifetime: Annotated[
-        float, typer.Option(help="With --certificates self: seconds a certificate lasts; renewed at two thirds.")
-    ] = _ROTATION.leaf_lifetime.total_seconds(),
-    authority_lifetime: Annotated[
-        float, typer.Option(help="The same for its CA: at least four times as long.")
-    ] = _ROTATION.authority_lifetime.total_seconds(),
+    certificates: Certificates = CertificateMode.SELF,
+    certificate_dir: CertificateDir = CERTIFICATE_DIR,
+    certificate_lifetime: CertificateLifetime = LEAF_SECONDS,
+    authority_lifetime: AuthorityLifetime = AUTHORITY_SECONDS,
     health_port: HealthPort = 8081,
     metrics_port: MetricsPort = 8443,
     metrics_plain: Annotated[
@@ -94,7 +88,7 @@ def operator(
         webhook_url_host=_parsed(parse_webhook_host, webhook_host),
         certificates=certificates,
         certificate_dir=certificate_dir,
-        rotation=_rotation(certificate_lifetime, authority_lifetime),
+        rotation=rotation(certificate_lifetime, authority_lifetime),
         health_port=health_port,
         metrics_port=metrics_port,
         metrics_plain=metrics_plain,
@@ -128,10 +122,3 @@ def _timing(duration: int, renew_deadline: float, retry_period: float) -> LeaseT
         return LeaseTiming(duration, renew_deadline, retry_period)
     except ValueError as error:
         refuse(str(error))
-
-
-def _rotation(leaf: float, authority: float) -> RotationPolicy:
-    try:
-        return RotationPolicy.lasting(timedelta(seconds=leaf), timedelta(seconds=authority))
-    except (ValueError, OverflowError) as error:
-        refuse(f"--certificate-lifetime {leaf:g}, --authority-lifetime {authority:g}: {error}")

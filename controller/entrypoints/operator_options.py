@@ -29,9 +29,10 @@ class OperatorOptions:
 
     `webhook_url` is the base URL by which the API server reaches webhooks outside the cluster (a balancer before all
     replicas); `webhook_url_host` does the same for a single replica, whose port is its own; with neither the Service
-    of the installed configuration stays. `election` None: this process leads without asking, for tests of one
-    replica. `metrics_plain`: metrics over HTTP without authentication. `debug_port` None: no debug pages.
-    `rotation` counts for certificates of our own, `certificate_dir` for mounted ones. `otlp_endpoint` None: no spans. `ports_file` receives {"webhook", "health", "metrics"} once all listen.
+    of the installed configuration stays. `rotation` counts for certificates of our own, `certificate_dir` for mounted
+    ones. `election` None: this process leads without asking, for tests of one replica. `metrics_plain`: metrics over
+    HTTP without authentication. `debug_port` None: no debug pages. `otlp_endpoint` None: no spans. `ports_file`
+    receives {"webhook", "health", "metrics"} once all listen.
     """
 
     kubeconfig: Path | None = None

@@ -12,7 +12,6 @@ from controller.runtime.cache.informer import Informer
 from controller.runtime.certs.authority import ServingCertificate
 from controller.runtime.certs.bundle import LOOK_SECONDS, CertificateKeeper, SecretName
 from controller.runtime.certs.files import CertificateFiles
-from controller.runtime.certs.source import CertificateSource
 from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
 from controller.runtime.health import Check, HealthServer
@@ -68,8 +67,9 @@ class OperatorServers:
         for server in (self.health, self.metrics):
             manager.add_health(server)
         # The registration goes with the webhooks: informers list what may have to be converted first.
-        for runnable in (self._certificates, self.webhook, self._registration):
-            manager.add_webhook(runnable)
+        manager.add_webhook(self._certificates)
+        manager.add_webhook(self.webhook)
+        manager.add_webhook(self._registration)
         for target in targets:
             manager.add_informer(self._watching(client, clock, target))
         manager.add(PortsFile("operator", options.ports_file, self.ports))
@@ -101,7 +101,9 @@ class OperatorServers:
         return {"webhook": self.webhook.port, "health": self.health.port, "metrics": self.metrics.port}
 
 
-def certificate_source(options: OperatorOptions, client: Client, clock: Clock, metrics: Metrics) -> CertificateSource:
+def certificate_source(
+    options: OperatorOptions, client: Client, clock: Clock, metrics: Metrics
+) -> CertificateKeeper | CertificateFiles:
     """Where the webhooks' certificate comes from.
 
     `self`: made here and kept in a Secret, which whichever replica looks first renews: a write carries the version it

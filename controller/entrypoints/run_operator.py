@@ -18,6 +18,8 @@ from controller.reconcilers.gpu_partition_claim.controller import ClaimReconcile
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
 from controller.reconcilers.inference_service.triggers import service_of_claim, service_of_owned, service_of_pod
+from controller.reconcilers.kserve_service.controller import KServeServiceReconciler
+from controller.reconcilers.kserve_service.triggers import kserve_service_of_claim, kserve_service_of_pod
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
 from controller.runtime.cache.object_type import T
 from controller.runtime.cache.store import StoreEvent
@@ -73,7 +75,16 @@ class Operator:
         self._recorder = EventRecorder(self._client, "aim-gpu-operator", clock=clock)
         self._sizing = ModelSizingConfig(Catalog.bundled())
         self._controllers: list[Controller] = []
-        OperatorServers(options, client, clock, metrics=metrics, reviews=reviews, manager=self._manager)
+        OperatorServers(
+            options,
+            client,
+            clock,
+            metrics=metrics,
+            reviews=reviews,
+            manager=self._manager,
+            cluster=self._cluster,
+            sizing=self._sizing,
+        )
         self._wire()
 
     def _elector(self, configuration: ClientConfiguration) -> LeaderElector | None:
@@ -95,8 +106,10 @@ class Operator:
         for informer in self._cluster.informers:
             self._manager.add_informer(informer)
         self._manager.add(self._recorder)
+        self._manager.add(self._cluster.kserve)
         self._wire_claims()
         self._wire_services()
+        self._wire_kserve()
         self._wire_nodes()
         self._wire_plans()
         if self._options.debug_port is not None:
@@ -150,12 +163,28 @@ class Operator:
         cluster.heartbeats.on_revival(cycle.changed)
 
     def _wire_services(self) -> None:
-        context = ServiceContext(self._client, self._cluster, self._sizing, self._clock, self._options.image_template)
+        cluster = self._cluster
+        context = ServiceContext(self._client, cluster, self._sizing, self._clock, self._options.image_template)
         controller = self._controller("inferenceservice", InferenceServiceReconciler(context).reconcile, 4)
-        controller.for_(self._cluster.services)
-        controller.watches(self._cluster.deployments, service_of_owned)
-        controller.watches(self._cluster.pods, service_of_pod)
-        controller.watches(self._cluster.claims, service_of_claim(self._cluster))
+        controller.for_(cluster.services)
+        controller.watches(cluster.deployments, service_of_owned)
+        controller.watches(cluster.kserve, service_of_owned)
+        controller.watches(cluster.pods, service_of_pod)
+        controller.watches(cluster.claims, service_of_claim(cluster))
+
+        def all_of_them() -> None:
+            for request in map(Request.of, cluster.service_table.keys()):
+                controller.enqueue(request)
+
+        cluster.kserve.on_change(all_of_them)
+
+    def _wire_kserve(self) -> None:
+        cluster = self._cluster
+        reconciler = KServeServiceReconciler(self._client, cluster, self._recorder, self._clock)
+        controller = self._controller("kserveservice", reconciler.reconcile, 2)
+        controller.for_(cluster.kserve)
+        controller.watches(cluster.pods, kserve_service_of_pod)
+        controller.watches(cluster.claims, kserve_service_of_claim(cluster))
 
     def _wire_nodes(self) -> None:
         controller = self._controller("gpunode", GPUNodeReconciler(self._client, self._cluster).reconcile, 2)

@@ -75,7 +75,10 @@ class PodConstraints:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A claim that waits for a place. `created_seconds` is the pod's creation time, seconds since the epoch."""
+    """A claim that waits for a place. `created_seconds` is the pod's creation time, seconds since the epoch.
+
+    `of_service`: an InferenceService asked, so messages name its fields instead of the pod's annotations.
+    """
 
     key: str
     uid: str
@@ -85,4 +88,6 @@ class Demand:
     priority: int = 0
     created_seconds: float = 0.0
     policy: str | None = None
+    qos_class: str | None = None
+    of_service: bool = False
     excluded_nodes: frozenset[str] = frozenset()

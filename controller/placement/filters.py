@@ -37,7 +37,8 @@ def policy_admits(_: Snapshot, demand: Demand, node: Node) -> str | None:
     if demand.policy is not None and (policy is None or policy.name != demand.policy):
         return f"node {node.name} is not selected by policy {demand.policy}; name a policy that selects nodes"
     if policy is not None and not policy.admits(demand.namespace):
-        return f"policy {policy.name} does not select namespace {demand.namespace}; ask for its namespaceSelector"
+        # its name may be another tenant's, and is not told
+        return f"node {node.name} has a policy that does not select namespace {demand.namespace}; ask for one that does"
     return None
 
 
@@ -203,8 +204,8 @@ def free(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Pa
 
 NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
     ("StaleInventory", inventory_fresh),
-    ("Paused", not_paused),
     ("PolicyMismatch", policy_admits),
+    ("Paused", not_paused),
     ("ForeignDevicePluginPods", no_plugin_pods),
     ("NodeNotReady", ready),
     ("NodeCordoned", schedulable),

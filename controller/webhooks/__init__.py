@@ -1,7 +1,10 @@
-"""Webhooks: what is decided while a pod is being created.
+"""Webhooks: what is decided while an object is being written.
 
-In: admission reviews. Out: a patch that gates the pod and names its claim, or a refusal that names field, value and
-remedy. Pods that did not opt in never come here: the webhook's matchCondition leaves them out.
+In: admission reviews. Out: for a pod, a patch that gates it and names its claim, or a refusal; for services and
+policies, a refusal or warnings, by what else there is: catalogue, policies, nodes. Each names field, value and remedy.
+Pods that did not opt in never come here, nor do updates that change no spec: matchConditions leave them out.
+
+    request -> facts (read once from the caches) -> checks, each pure -> findings -> one answer
 
     >>> from controller.webhooks.pod_gate import PodGate
     >>> pod = {"metadata": {"annotations": {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "org/m"}},

@@ -6,14 +6,17 @@ ReplicaSet's pod has neither name nor uid yet, and KServe's come twice.
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from api.group import ASSIGNED_PARTITION, CLAIM_PREFIX, ENGINE_ARGS, GATE, GPU_SHARING
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow, deny
+from controller.translate.annotation_keys import misspelt
 from controller.translate.pod import claim_name
 from controller.translate.request import Problem, parse_request
+from controller.webhooks.finding import shown
 
 Json = Mapping[str, Any]
 Patch = list[dict[str, Any]]
@@ -48,9 +51,10 @@ class PodGate:
         if request.operation != "CREATE" or pod is None:
             return allow()
         outcome = self.mutate(pod)
+        warnings = shown(misspelt(pod.get("metadata", {}).get("annotations") or {}))
         if isinstance(outcome, list):
-            return allow(outcome)
-        return deny("; ".join(map(str, outcome)), code=422)
+            return allow(outcome, warnings)
+        return replace(deny("; ".join(map(str, outcome)), code=422), warnings=warnings)
 
     def mutate(self, pod: Json) -> Patch | tuple[Problem, ...]:
         """The JSON patch for a pod, empty when there is nothing to do, or every problem found."""

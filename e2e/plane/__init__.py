@@ -4,7 +4,8 @@ KWOK in the place of kubelets, as plain processes that need no root and no conta
 In: the pinned Go modules under `tools/` (built once, cached) or `KUBEBUILDER_ASSETS`, our `stages/` (how simulated
 nodes and pods behave) and manifests to begin with. Out: an API server in a few seconds, its kubeconfig, tokens and
 audit log. Deployments, garbage collection, scheduling and dynamic resource allocation are the real thing; that a pod is
-Running is KWOK's word. No process outlives the caller.
+Running is KWOK's word. `Plane(kserve=True)` adds KServe's own controllers, kinds and webhooks; `KSERVE=0` in the
+environment is for those who do not want to wait for their build. No process outlives the caller.
 
     from e2e.plane import Plane, add_nodes
 
@@ -21,6 +22,7 @@ from e2e.plane.build import ensure_binaries
 from e2e.plane.errors import AdminError, BuildError, ComponentDied, LockTimeout, NotReady, PlaneError, ToolchainError
 from e2e.plane.nodes import NodeShape, add_nodes, remove_nodes
 from e2e.plane.plane import Plane, PlaneStatistics
+from e2e.plane.programs import kserve_wanted, wanted_families
 from e2e.plane.progress import Progress
 from e2e.plane.tokens import service_account_token
 
@@ -41,6 +43,8 @@ __all__ = [
     "ToolchainError",
     "add_nodes",
     "ensure_binaries",
+    "kserve_wanted",
     "remove_nodes",
     "service_account_token",
+    "wanted_families",
 ]

@@ -1,4 +1,7 @@
-"""`python -m e2e.plane`: a plane left running for a person, until Ctrl-C; `... build`: only build the programs."""
+"""`python -m e2e.plane`: a plane left running for a person, until Ctrl-C; `... build`: only build the programs.
+
+With `--kserve`, KServe's controllers run on it too. `build` makes theirs as well, unless the environment says KSERVE=0.
+"""
 
 import argparse
 import http.client
@@ -11,7 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from e2e.plane import Plane, PlaneError, Progress, add_nodes, ensure_binaries
+from e2e.plane import Plane, PlaneError, Progress, add_nodes, ensure_binaries, wanted_families
+from e2e.plane.programs import FAMILIES, KSERVE
 
 KUBECONFIG = Path("build/plane/kubeconfig")
 _LOOK_SECONDS = 1.0
@@ -25,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.command == "build":
-            for path in ensure_binaries(Progress()).values():
+            for path in ensure_binaries(Progress(), families=wanted_families()).values():
                 sys.stdout.write(f"{path}\n")
         else:
-            run(options.kubeconfig, options.nodes)
+            run(options.kubeconfig, options.nodes, kserve=options.kserve)
     except PlaneError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -38,13 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(kubeconfig: Path, nodes: int) -> None:
+def run(kubeconfig: Path, nodes: int, *, kserve: bool = False) -> None:
     """Keep a plane, its admin kubeconfig at the given path, until Ctrl-C. Raises PlaneError."""
     kubeconfig = kubeconfig.resolve()
     if in_use(kubeconfig):
         raise PlaneError(f"{kubeconfig} belongs to a plane that is running: use that, stop it, or pass --kubeconfig")
-    binaries = ensure_binaries(Progress())
-    with Plane(binaries=binaries) as plane:
+    binaries = ensure_binaries(Progress(), families=(*FAMILIES, KSERVE) if kserve else FAMILIES)
+    with Plane(binaries=binaries, kserve=kserve) as plane:
         kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         kubeconfig.unlink(missing_ok=True)
         kubeconfig.touch(mode=0o600)
@@ -92,6 +96,7 @@ def in_use(kubeconfig: Path) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m e2e.plane", description=__doc__)
     parser.add_argument("command", nargs="?", choices=("run", "build"), default="run")
+    parser.add_argument("--kserve", action="store_true", help="with KServe's controllers, kinds and webhooks")
     parser.add_argument("--nodes", type=int, default=3, help="simulated nodes to begin with (default: 3)")
     parser.add_argument(
         "--kubeconfig",

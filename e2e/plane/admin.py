@@ -21,6 +21,8 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
+_AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
 _LIMIT_SECONDS = 30.0
 _READY_SECONDS = 3.0
 _FIELD_MANAGER = "aim-plane"
@@ -34,7 +36,7 @@ class Admin:
         self._host = parts.hostname or ""
         self._port = parts.port
         self._tls = ssl.create_default_context(cafile=str(authority))
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._headers = {"Authorization": f"Bearer {token}"}
         self._plurals: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def raw(
@@ -44,12 +46,14 @@ class Admin:
         body: Object | list[Any] | None = None,
         content_type: str = "application/json",
         limit_seconds: float = _LIMIT_SECONDS,
+        accept: str = "application/json",
     ) -> tuple[int, bytes]:
         """Status and body of one request. Raises OSError or http.client.HTTPException when there is no answer."""
         connection = http.client.HTTPSConnection(self._host, self._port, context=self._tls, timeout=limit_seconds)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, path, payload, self._headers | {"Content-Type": content_type})
+            headers = self._headers | {"Content-Type": content_type, "Accept": accept}
+            connection.request(method, path, payload, headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -104,6 +108,19 @@ class Admin:
             return self.raw("GET", "/readyz", limit_seconds=_READY_SECONDS)[0] == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
+
+    def discovered(self) -> set[tuple[str, str, str]]:
+        """(group, version, plural) of all that discovery tells of named groups, which is what clients built on it see.
+
+        A new kind is served a moment before discovery knows of it.
+        """
+        groups = json.loads(self.raw("GET", "/apis", accept=_AGGREGATED_DISCOVERY)[1])["items"]
+        return {
+            (group["metadata"]["name"], version["version"], resource["resource"])
+            for group in groups
+            for version in group["versions"]
+            for resource in version.get("resources", ())
+        }
 
     def apply(self, objects: Iterable[Object]) -> list[Object]:
         """Server-side apply of whole objects, in order; those of a namespaced kind without one go to `default`."""

@@ -59,16 +59,14 @@ class Credentials:
 
 def write_credentials(folder: Path) -> Credentials:
     """Make new ones in an existing folder; every file is readable by its owner alone."""
-    paths = {name: folder / name for name in ("ca.crt", "apiserver.crt", "apiserver.key", "sa.key", "sa.pub")}
+    paths = {name: folder / name for name in ("ca.crt", "sa.key", "sa.pub")}
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    serving_key = ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("aim-plane-ca", authority_key.public_key(), authority_key, None)
-    serving = _certificate("kube-apiserver", serving_key.public_key(), authority_key, authority)
+    _write(paths["ca.crt"], authority.public_bytes(serialization.Encoding.PEM))
+    serving_certificate, serving_key = _write_leaf(folder / "apiserver", "kube-apiserver", authority_key, authority)
+    webhook_certificate, webhook_key = _write_leaf(folder / "webhook", "webhook-server", authority_key, authority)
     # RS256 is what every verifier of ServiceAccount tokens knows
     account_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    _write(paths["ca.crt"], authority.public_bytes(serialization.Encoding.PEM))
-    _write(paths["apiserver.crt"], serving.public_bytes(serialization.Encoding.PEM))
-    _write(paths["apiserver.key"], _private_pem(serving_key))
     _write(paths["sa.key"], _private_pem(account_key))
     _write(
         paths["sa.pub"],
@@ -83,13 +81,27 @@ def write_credentials(folder: Path) -> Credentials:
         csv.writer(file).writerows([tokens[user], user, user, ",".join(USERS[user])] for user in USERS)
     return Credentials(
         authority=paths["ca.crt"],
-        serving_certificate=paths["apiserver.crt"],
-        serving_key=paths["apiserver.key"],
+        serving_certificate=serving_certificate,
+        serving_key=serving_key,
+        webhook_certificate=webhook_certificate,
+        webhook_key=webhook_key,
         account_key=paths["sa.key"],
         account_public_key=paths["sa.pub"],
         token_file=token_file,
         tokens=tokens,
     )
+
+
+def _write_leaf(
+    path: Path, name: str, signer: ec.EllipticCurvePrivateKey, issuer: x509.Certificate
+) -> tuple[Path, Path]:
+    """`path` with .crt and .key: a serving certificate for this machine, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate_file, key_file = path.with_suffix(".crt"), path.with_suffix(".key")
+    certificate = _certificate(name, key.public_key(), signer, issuer)
+    _write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
+    _write(key_file, _private_pem(key))
+    return certificate_file, key_file
 
 
 def _certificate(
@@ -98,7 +110,7 @@ def _certificate(
     signer: ec.EllipticCurvePrivateKey,
     issuer: x509.Certificate | None,
 ) -> x509.Certificate:
-    """A leaf for the API server's addresses, or, without an issuer, a self-signed authority."""
+    """A leaf for the API server's names and the loopback address, or, without an issuer, a self-signed authority."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     builder = (

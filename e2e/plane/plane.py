@@ -1,8 +1,8 @@
 """One local control plane: start, look after, stop.
 
-The order is etcd, kube-apiserver, the manifests, then kube-controller-manager, kube-scheduler and KWOK together.
-The manifests come before the controllers because the garbage collector learns kinds when it starts, and later only
-every 30 seconds.
+The order is etcd, kube-apiserver, the manifests, then kube-controller-manager, kube-scheduler and KWOK together, and
+KServe's controllers if asked for. The manifests come before the controllers because the garbage collector learns kinds
+when it starts, and later only every 30 seconds.
 """
 
 import asyncio
@@ -13,21 +13,36 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from e2e.plane import components
-from e2e.plane.admin import Admin
+from e2e.plane.admin import Admin, Object, documents
 from e2e.plane.build import Binaries, ensure_binaries
 from e2e.plane.components import APISERVER, ETCD, KWOK, Site
 from e2e.plane.credentials import ADMIN, USERS, write_credentials
 from e2e.plane.errors import ComponentDied, NotReady, PlaneError
+from e2e.plane.kserve import (
+    KSERVE,
+    KSERVE_MANIFESTS,
+    LLMISVC,
+    PORTS_EACH,
+    KServeSetup,
+    Manager,
+    known,
+    kserve_manager,
+    kserve_setup,
+    webhooks_work,
+)
 from e2e.plane.kubeconfig import write_kubeconfig
+from e2e.plane.module_manifests import read_manifests
 from e2e.plane.ports import LOOPBACK, Reservation
 from e2e.plane.processes import Child, Processes
+from e2e.plane.programs import FAMILIES
+from e2e.plane.programs import KSERVE as KSERVE_FAMILY
 
 READY_LIMIT_SECONDS = 60.0
 _POLL_SECONDS = 0.02
@@ -50,7 +65,8 @@ class Plane:
 
     Binaries are built first unless given. `manifests` are YAML files applied before the controllers start (CRDs, so
     that garbage collection knows them at once). Without `folder` the plane lives in a new temporary folder, removed at
-    the end; a given one must be empty and is kept. `arguments` adds flags by component.
+    the end; a given one must be empty and is kept. `arguments` adds flags by component. `kserve` adds KServe, its
+    kinds and webhooks; `llmisvc` adds to it the controller of LLMInferenceServices, whose kinds are large.
 
     However the caller ends, no process of the plane outlives it.
     """
@@ -62,11 +78,16 @@ class Plane:
         binaries: Binaries | None = None,
         manifests: Sequence[Path] = (),
         arguments: Mapping[str, Sequence[str]] | None = None,
+        kserve: bool = False,
+        llmisvc: bool = False,
     ) -> None:
         self._binaries = binaries
         self._manifests = (_KWOK_MANIFEST, *manifests)
         self._extra = dict(arguments or {})
         self._given_folder = folder
+        self._kserve_components = (KSERVE, LLMISVC) if llmisvc else (KSERVE,) if kserve else ()
+        self._managers: dict[str, Manager] = {}
+        self._kserve = KServeSetup()
         self._abandoned = threading.Event()
         self._ended_by_us: set[str] = set()
         self._processes: Processes | None = None
@@ -77,7 +98,8 @@ class Plane:
 
     def start(self) -> None:
         """Start all and return when the plane works. Raises PlaneError, with a log's tail if a process died."""
-        binaries = self._binaries or ensure_binaries()
+        families = (*FAMILIES, KSERVE_FAMILY) if self._kserve_components else FAMILIES
+        binaries = self._binaries or ensure_binaries(families=families)
         try:
             self._prepare(binaries)
             self._bring_up()
@@ -178,6 +200,8 @@ class Plane:
         self._launch(component)
         if component in {ETCD, APISERVER}:
             self.wait_until(self.admin.ready, f"{component} is ready again")
+        elif component in self._managers:
+            self.wait_until(self._managers[component].ready, f"{component} is ready again")
 
     def restart(self, component: str) -> None:
         """Ask a component to end (SIGTERM), and start it again on the same address with the same data."""
@@ -191,8 +215,8 @@ class Plane:
         for name in ("logs", "kubeconfigs", "certificates"):
             (self.folder / name).mkdir(mode=0o700)
         credentials = write_credentials(self.folder / "certificates")
-        self._ports = Reservation(3)
-        apiserver_port, etcd_port, etcd_peer_port = self._ports.ports
+        self._ports = Reservation(3 + PORTS_EACH * len(self._kserve_components))
+        apiserver_port, etcd_port, etcd_peer_port, *kserve_ports = self._ports.ports
         self.server = f"https://{LOOPBACK}:{apiserver_port}"
         self.ca = credentials.authority
         self.ca_pem = credentials.authority.read_text(encoding="ascii")
@@ -200,33 +224,65 @@ class Plane:
         self.kubeconfig = kubeconfigs[ADMIN]
         site = Site(self.folder, credentials, kubeconfigs, apiserver_port, etcd_port, etcd_peer_port)
         self.audit_log = site.audit_log
+        self._prepare_kserve(site, binaries, kserve_ports)
+        arguments = components.arguments(site) | {name: one.arguments for name, one in self._managers.items()}
         self._commands = {
-            name: [str(binaries[name]), *arguments, *self._extra.get(name, ())]
-            for name, arguments in components.arguments(site).items()
+            name: [str(binaries[name]), *given, *self._extra.get(name, ())] for name, given in arguments.items()
         }
         self.admin = Admin(self.server, self.ca, credentials.tokens[ADMIN])
         removed = None if self._given_folder else self.folder
         self._processes = Processes(self.log("supervisor"), remove=removed)
+
+    def _prepare_kserve(self, site: Site, binaries: Binaries, ports: Sequence[int]) -> None:
+        """The managers' folders and KServe's objects; does nothing without KServe."""
+        if not self._kserve_components:
+            return
+        missing = {product.name for product in KSERVE_FAMILY.products} - binaries.keys()
+        if missing:
+            raise PlaneError(f"KServe is asked for without {', '.join(sorted(missing))}: pass its family to the build")
+        for index, component in enumerate(self._kserve_components):
+            own_ports = ports[index * PORTS_EACH : (index + 1) * PORTS_EACH]
+            manager = kserve_manager(component, site, own_ports)
+            manager.write_certificate(site.credentials)
+            self._managers[component] = manager
+        files = read_manifests(binaries[KSERVE_MANIFESTS])
+        self._kserve = kserve_setup(files, list(self._managers.values()), self.ca.read_bytes())
 
     def _bring_up(self) -> None:
         started = time.monotonic()
         self._launch(ETCD)
         self._launch(APISERVER)
         self.wait_until(self.admin.ready, "kube-apiserver is ready")
-        try:
-            self.admin.apply_files(self._manifests)
-        except (OSError, http.client.HTTPException) as error:
-            self.check()  # raises with the log's tail when it was the API server that ended
-            raise NotReady(f"manifests were not applied: {error}") from error
+        self._apply([*(document for file in self._manifests for document in documents(file)), *self._kserve.kinds])
         for component in (components.CONTROLLER_MANAGER, components.SCHEDULER, KWOK):
             self._launch(component)
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self.wait_until(lambda: self.admin.find(account) is not None, "kube-controller-manager works")
+        if self._managers:
+            self._bring_up_kserve()
         self._ready_seconds = time.monotonic() - started
+
+    def _bring_up_kserve(self) -> None:
+        self.wait_until(lambda: known(self.admin, self._kserve.kinds), "KServe's kinds are discovered")
+        self._apply(self._kserve.settings)
+        for component, manager in self._managers.items():
+            self._launch(component)
+            self.wait_until(manager.ready, f"{component} is ready")
+        self.wait_until(lambda: webhooks_work(self.admin), "KServe's webhooks work")
+        self._apply(self._kserve.presets)
+
+    def _apply(self, objects: Iterable[Object]) -> None:
+        try:
+            self.admin.apply(objects)
+        except (OSError, http.client.HTTPException) as error:
+            self.check()  # raises with the log's tail when it was the API server that ended
+            raise NotReady(f"manifests were not applied: {error}") from error
 
     def _launch(self, component: str) -> None:
         # No proxy, no kubeconfig and no home of the caller may leak in.
         environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)}
+        if component in self._managers:
+            environ |= self._managers[component].environ
         self._running().start(component, self._commands[component], environ, self.log(component))
         self._ended_by_us.discard(component)
 

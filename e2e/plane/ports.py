@@ -1,7 +1,9 @@
 """Free TCP ports that stay ours for as long as a plane lives, also while the process that listens on one restarts.
 
 A port that is found free and released again may be taken by anyone. Here the finding socket stays bound, without
-listening, and shares the port (SO_REUSEPORT) with the server, which must ask for sharing too.
+listening, and shares the port with the server, which must ask for sharing too: by SO_REUSEPORT, or by SO_REUSEADDR
+(every server written in Go does), which lets it bind a port on which nobody listens. The kernel gives such a port to
+nobody who asks for any free one.
 """
 
 import socket
@@ -34,5 +36,6 @@ class Reservation:
 def _bound() -> socket.socket:
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind((LOOPBACK, 0))
     return held

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from controller.runtime.client.errors import ApiError
-from e2e.plane import PlaneError, Progress, ensure_binaries
+from e2e.plane import PlaneError, Progress, ensure_binaries, kserve_wanted, wanted_families
 from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation, expectation
 from e2e.run.install import ROOT
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: --folder {options.folder} cannot be made ({error}); name a new one\n")
         return 1
     try:
-        wanted = expectation(options.examples)
+        wanted = expectation(options.examples, kserve=kserve_wanted())
         with Screen(once=options.once) as screen:
             screen.introduce(wanted)
             ended = _run(Settings(options.once, folder), wanted, screen)
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, wanted: Expectation, screen: Screen) -> Ended:
-    binaries = ensure_binaries(Progress())
+    binaries = ensure_binaries(Progress(), families=wanted_families())
 
     async def interruptible() -> Ended:
         task = asyncio.current_task()

@@ -11,16 +11,24 @@ from controller.sizing.catalog import Catalog
 from controller.sizing.requirement import ModelSizingConfig
 from e2e.run.errors import ExampleError
 from e2e.run.services import Wish, wishes
+from e2e.run.world import Object
+
+_KSERVE_GROUP = "serving.kserve.io"
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The files to apply, the nodes to simulate, the services with their declared reasons, the offline plan."""
+    """The objects to apply, the nodes to simulate, the services with their declared reasons, the offline plan.
 
-    files: tuple[Path, ...]
+    `left_out` are the services that need KServe, where it is not there.
+    """
+
+    objects: tuple[Object, ...]
     nodes: tuple[OfflineNode, ...]
     wishes: tuple[Wish, ...]
     plan: OfflinePlan
+    kserve: bool = False
+    left_out: tuple[str, ...] = ()
 
     @property
     def modes(self) -> dict[str, str]:
@@ -28,11 +36,14 @@ class Expectation:
         return {node.name: str(node.mode) for node in self.nodes}
 
 
-def expectation(examples: Path) -> Expectation:
-    """Read the examples. Raises ExampleError for what `aim-gpu plan` would refuse, or when no service is there."""
+def expectation(examples: Path, *, kserve: bool = False) -> Expectation:
+    """Read the examples. Without `kserve` its kinds are left out.
+
+    Raises ExampleError for what `aim-gpu plan` would refuse, or when no service is there.
+    """
     try:
-        files = files_of([examples])
-        documents = read_documents(files)
+        read = read_documents(files_of([examples]))
+        documents = [document for document in read if kserve or document.group != _KSERVE_GROUP]
         wanted = gather(documents)
     except BadInput as error:
         raise ExampleError(str(error)) from error
@@ -40,4 +51,11 @@ def expectation(examples: Path) -> Expectation:
     if not found:
         raise ExampleError(f"{examples}: no InferenceService and no annotated Deployment is there; name another folder")
     nodes = default_nodes()
-    return Expectation(tuple(files), nodes, found, expect(wanted, nodes, ModelSizingConfig(Catalog.bundled())))
+    return Expectation(
+        objects=tuple(document.obj for document in documents),
+        nodes=nodes,
+        wishes=found,
+        plan=expect(wanted, nodes, ModelSizingConfig(Catalog.bundled())),
+        kserve=kserve,
+        left_out=tuple(f"{document.namespace}/{document.name}" for document in read if document not in documents),
+    )

@@ -54,11 +54,9 @@ def install(plane: Plane, manifests: Path = MANIFESTS) -> Installation:
 _SERVER_SIDE = ("--server-side", "--force-conflicts", "-f", "-")
 
 
-def apply_files(plane: Plane, files: Iterable[Path]) -> list[Object]:
-    """Apply the documents of YAML files, namespaces first, and return them. Raises InstallError."""
-    objects = ordered(document for file in files for document in documents(file))
-    kubectl(plane, "apply", *_SERVER_SIDE, text=yaml.safe_dump_all(objects))
-    return objects
+def apply_objects(plane: Plane, objects: Iterable[Mapping[str, Any]]) -> None:
+    """Apply objects, namespaces first. Raises InstallError."""
+    kubectl(plane, "apply", *_SERVER_SIDE, text=yaml.safe_dump_all(ordered(map(dict, objects))))
 
 
 def ordered(objects: Iterable[Object]) -> list[Object]:

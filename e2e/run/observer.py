@@ -34,11 +34,15 @@ _WATCHED: Mapping[str, Resource] = {
 }
 
 
+_KSERVE = {"kserve_services": Resource("serving.kserve.io", "v1beta1", "inferenceservices", "InferenceService")}
+
+
 class Observer:
     """What a run knows of the cluster. `double_allocations` grows with every fault ever seen and never shrinks."""
 
-    def __init__(self, client: Client) -> None:
-        self._informers = {name: Informer(client, resource) for name, resource in _WATCHED.items()}
+    def __init__(self, client: Client, *, kserve: bool = False) -> None:
+        watched = {**_WATCHED, **_KSERVE} if kserve else _WATCHED
+        self._informers = {name: Informer(client, resource) for name, resource in watched.items()}
         self.gate_times = GateTimes()
         self.double_allocations: set[Fault] = set()
         self._informers["pods"].add_handler(self._time)
@@ -73,11 +77,11 @@ class Observer:
 
 
 @asynccontextmanager
-async def observe(plane: Plane) -> AsyncIterator[Observer]:
-    """An observer that has seen everything once, and watches until the block ends."""
+async def observe(plane: Plane, *, kserve: bool = False) -> AsyncIterator[Observer]:
+    """An observer that has seen everything once, and watches until the block ends. `kserve`: the plane has it."""
     configuration = ClientConfiguration.from_kubeconfig(plane.kubeconfig)
     async with Client(configuration, user_agent="aim-run") as client:
-        observer = Observer(client)
+        observer = Observer(client, kserve=kserve)
         try:
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(observer.run())

@@ -13,6 +13,7 @@ from e2e.run.world import World
 class Report:
     """`services` are InferenceServices and annotated Deployments: `bound` of them run, `pending` ones do not.
 
+    `kserve` of them, running or not, have their pods from KServe.
     `repartitions`: mode changes that succeeded. `double_allocations`: faults seen at any time. `rebinds`: sum of the
     claims' own count. `mismatches`: claims that say otherwise than the scheduler at the end. Milliseconds from a
     pod's ADDED to its gate's removal, as the watch brought them; None when no pod was released.
@@ -28,6 +29,7 @@ class Report:
     mismatches: int
     claim_to_bound_p50_ms: float | None
     claim_to_bound_p99_ms: float | None
+    kserve: int
 
     def document(self) -> dict[str, float | int | None]:
         """The fields as JSON has them."""
@@ -54,6 +56,7 @@ def report(
         mismatches=len(mismatches(world)),
         claim_to_bound_p50_ms=_rounded(percentile(milliseconds, 50)),
         claim_to_bound_p99_ms=_rounded(percentile(milliseconds, 99)),
+        kserve=sum(service.through_kserve for service in found),
     )
 
 

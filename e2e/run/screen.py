@@ -76,10 +76,18 @@ class Screen:
 
 
 def introduction(expectation: Expectation) -> str:
-    """What is simulated and what is real."""
+    """What is simulated and what is real, and where KServe stands."""
     nodes = ", ".join(map(str, expectation.nodes))
     return (
         f"Nodes and GPUs are simulated: {nodes}.\n"
         "No GPU is used and no container runs: that a pod is Ready is KWOK's word. API server, scheduler, garbage\n"
-        "collection and device allocation are Kubernetes' own; operator and agents are the real programs."
+        "collection and device allocation are Kubernetes' own; operator and agents are the real programs.\n"
+        f"{_kserve(expectation)}"
     )
+
+
+def _kserve(expectation: Expectation) -> str:
+    if expectation.kserve:
+        return "KServe is its own controller, built once (some minutes); KSERVE=0 leaves it out."
+    left_out = f"; without it these are left out: {', '.join(expectation.left_out)}" if expectation.left_out else ""
+    return f"KServe is left out, as KSERVE=0 asks: InferenceServices are run by Deployments{left_out}."

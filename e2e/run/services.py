@@ -1,6 +1,7 @@
 """What became of each service, and whether that is what was expected. Pure.
 
-Services are InferenceServices and annotated Deployments. A Deployment that an InferenceService made is a part of it.
+Services are InferenceServices of ours, annotated ones of KServe's, and annotated Deployments. What was made for one of
+them is a part of it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from e2e.run.world import (
+    KSERVE_LABEL,
     SERVICE_LABEL,
     Object,
     World,
@@ -15,6 +17,7 @@ from e2e.run.world import (
     claim_key,
     condition,
     key_of,
+    label,
     lives,
     opted_in,
     ready,
@@ -24,7 +27,10 @@ from e2e.run.world import (
 EXPECT = "examples.aim.amd.com/expect"
 """On an example: the reason with which it stays pending; absent: it is to run."""
 
-INFERENCE_SERVICE, DEPLOYMENT = "InferenceService", "Deployment"
+INFERENCE_SERVICE, KSERVE_SERVICE, DEPLOYMENT = "InferenceService", "KServe InferenceService", "Deployment"
+
+_SAYS = {INFERENCE_SERVICE: ("Allocated", "Ready"), KSERVE_SERVICE: ("GPUPartitionAllocated", "Ready"), DEPLOYMENT: ()}
+"""The conditions by which a service says itself how it stands; a Deployment knows nothing of partitions."""
 
 
 class Standing(StrEnum):
@@ -46,13 +52,17 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as it stands. `reason` and `message` say why it does not run; empty when it does."""
+    """A service as it stands. `reason` and `message` say why it does not run; empty when it does.
+
+    `through_kserve`: whether it has pods and all of them are KServe's.
+    """
 
     kind: str
     key: str
     standing: Standing
     reason: str = ""
     message: str = ""
+    through_kserve: bool = False
 
     def fulfils(self, wish: Wish) -> bool:
         """Whether this is what was expected."""
@@ -64,28 +74,40 @@ class Service:
 def wishes(objects: Iterable[Object]) -> tuple[Wish, ...]:
     """The services among applied objects."""
     return tuple(
-        Wish(obj["kind"], key_of(obj), (obj["metadata"].get("annotations") or {}).get(EXPECT))
+        Wish(kind, key_of(obj), (obj["metadata"].get("annotations") or {}).get(EXPECT))
         for obj in objects
-        if is_service(obj)
+        if (kind := kind_of(obj)) is not None
     )
 
 
-def is_service(obj: Object) -> bool:
-    """Whether an object is an InferenceService of ours or a Deployment that opts in by itself."""
-    if obj["kind"] == INFERENCE_SERVICE:
-        return str(obj["apiVersion"]).startswith("aim.amd.com/")
-    owned = SERVICE_LABEL in (obj["metadata"].get("labels") or {})
-    return obj["kind"] == DEPLOYMENT and opted_in(obj["spec"]["template"]) and not owned
+def kind_of(obj: Object) -> str | None:
+    """Which kind of service an object is; None for what is none, or is a part of one."""
+    if label(obj, SERVICE_LABEL) is not None:
+        return None
+    match str(obj["apiVersion"]).partition("/")[0], obj["kind"]:
+        case "aim.amd.com", "InferenceService":
+            return INFERENCE_SERVICE
+        case "serving.kserve.io", "InferenceService":
+            return KSERVE_SERVICE if opted_in(obj) else None
+        case "apps", "Deployment":
+            made = label(obj, KSERVE_LABEL) is not None
+            return DEPLOYMENT if opted_in(obj["spec"]["template"]) and not made else None
+    return None
 
 
 def services(world: World) -> tuple[Service, ...]:
     """Every service of the cluster, by kind and key."""
     claims = by_key(world.claims)
-    found = [_service(service, INFERENCE_SERVICE, world.pods, claims) for service in world.services]
-    found += [
-        _service(deployment, DEPLOYMENT, world.pods, claims)
-        for deployment in world.deployments
-        if is_service({"apiVersion": "apps/v1", "kind": DEPLOYMENT, **deployment})
+    found = [
+        _service(obj, kind, world.pods, claims)
+        for api_version, own_kind, objects in (
+            ("aim.amd.com/v1beta1", "InferenceService", world.services),
+            ("serving.kserve.io/v1beta1", "InferenceService", world.kserve_services),
+            ("apps/v1", "Deployment", world.deployments),
+        )
+        for obj in objects
+        # items of a list carry neither
+        if (kind := kind_of({"apiVersion": api_version, "kind": own_kind, **obj})) is not None
     ]
     return tuple(sorted(found, key=lambda service: (service.kind, service.key)))
 
@@ -108,43 +130,56 @@ def unfulfilled(found: Iterable[Service], wanted: Sequence[Wish]) -> list[str]:
 
 
 def _service(obj: Object, kind: str, pods: Sequence[Object], claims: dict[str, Object]) -> Service:
-    key, replicas = key_of(obj), obj["spec"].get("replicas", 1)
+    key, replicas = key_of(obj), _replicas(obj, kind)
     mine = [pod for pod in pods if lives(pod) and _selects(obj, kind, pod)]
+    through_kserve = bool(mine) and all(label(pod, KSERVE_LABEL) for pod in mine)
+
+    def stands(standing: Standing, reason: str = "", message: str = "") -> Service:
+        return Service(kind, key, standing, reason, message, through_kserve)
+
     own = [claims.get(claim_key(pod) or "") for pod in mine]
     trouble = _trouble(obj, kind) or next((found for found in map(_refusal, own) if found), None)
-    if len(mine) != replicas or not _observed(obj):
-        return Service(kind, key, Standing.MOVING, "PodsMissing", f"{len(mine)} of {replicas} pods are there")
+    if len(mine) != replicas or not _observed(obj, kind):
+        return stands(Standing.MOVING, "PodsMissing", f"{len(mine)} of {replicas} pods are there")
     if trouble is None and all(map(_allocated, own)) and all(map(ready, mine)):
-        return Service(kind, key, Standing.RUNNING)
+        return stands(Standing.RUNNING)
     refusals = [_refusal(claim) for claim in own]
     reasons = {refusal[0] if refusal else "" for refusal in refusals}
     if trouble is not None and refusals and reasons == {trouble[0]}:
-        return Service(kind, key, Standing.REFUSED, *trouble)
-    return Service(kind, key, Standing.MOVING, *(trouble or ("PodsNotReady", "not every pod is allocated and Ready")))
+        return stands(Standing.REFUSED, *trouble)
+    return stands(Standing.MOVING, *(trouble or ("PodsNotReady", "not every pod is allocated and Ready")))
+
+
+def _replicas(obj: Object, kind: str) -> int:
+    spec = obj["spec"]
+    wanted = spec["predictor"].get("minReplicas", 1) if kind == KSERVE_SERVICE else spec.get("replicas", 1)
+    return int(wanted)
 
 
 def _selects(obj: Object, kind: str, pod: Object) -> bool:
     metadata = obj["metadata"]
     if pod["metadata"]["namespace"] != metadata["namespace"]:
         return False
-    wanted = {SERVICE_LABEL: metadata["name"]} if kind == INFERENCE_SERVICE else obj["spec"]["selector"]["matchLabels"]
+    labels = {INFERENCE_SERVICE: SERVICE_LABEL, KSERVE_SERVICE: KSERVE_LABEL}
+    wanted = {labels[kind]: metadata["name"]} if kind in labels else obj["spec"]["selector"]["matchLabels"]
     return dict(wanted).items() <= (pod["metadata"].get("labels") or {}).items()
 
 
-def _observed(obj: Object) -> bool:
+def _observed(obj: Object, kind: str) -> bool:
+    """Whether the status is of the present spec. KServe's counts the Deployment's generations, which says nothing."""
+    if kind == KSERVE_SERVICE:
+        return True
     return bool(status_of(obj).get("observedGeneration") == obj["metadata"].get("generation"))
 
 
 def _trouble(obj: Object, kind: str) -> tuple[str, str] | None:
     """Reason and message of what the service itself says against its readiness, None when it says that it is ready."""
-    if kind == DEPLOYMENT:
-        return None
-    for type_ in ("Allocated", "Ready"):
+    for type_ in _SAYS[kind]:
         found = condition(obj, type_)
         if found is None:
             return "NoCondition", f"it has no condition {type_} yet"
         if found["status"] != "True":
-            return found["reason"], found.get("message", "")
+            return found.get("reason", "NoReason"), found.get("message", "")
     return None
 
 

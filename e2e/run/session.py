@@ -18,7 +18,7 @@ from e2e.plane import Plane, PlaneError
 from e2e.plane.build import Binaries
 from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation
-from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_files, install
+from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_objects, install
 from e2e.run.observer import Observer, observe
 from e2e.run.processes import start_agents, start_operators, wait_for_heartbeats
 from e2e.run.report import Report, faults, report
@@ -56,7 +56,9 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
     async with AsyncExitStack() as stack:
         screen.say("starting the control plane")
         stack.enter_context(own_log(settings.folder / "run.log"))
-        plane = await stack.enter_async_context(Plane(binaries=binaries, manifests=CRD_FILES))
+        plane = await stack.enter_async_context(
+            Plane(binaries=binaries, manifests=CRD_FILES, kserve=expectation.kserve)
+        )
         stack.enter_context(blaming(plane))
         screen.say(f"control plane ready after {plane.statistics.ready_seconds:.1f} s; installing")
         await asyncio.to_thread(install, plane)
@@ -68,8 +70,8 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
         )
         await agents.wait_until("/readyz")
         await asyncio.to_thread(wait_for_heartbeats, plane, expectation.modes)
-        observer = await stack.enter_async_context(observe(plane))
-        await asyncio.to_thread(apply_files, plane, expectation.files)
+        observer = await stack.enter_async_context(observe(plane, kserve=expectation.kserve))
+        await asyncio.to_thread(apply_objects, plane, expectation.objects)
         screen.say(f"examples applied\n\n  export KUBECONFIG={plane.kubeconfig}\n")
 
         def check() -> None:

@@ -15,14 +15,14 @@ from rich.text import Text
 
 from api.quantity import parse_quantity
 from e2e.run.services import Service, Standing
-from e2e.run.world import Object, World, claim_key, held_partitions, lives, ready, status_of
+from e2e.run.world import KSERVE_LABEL, Object, World, claim_key, held_partitions, label, lives, ready, status_of
 
-HEADINGS = ("NODE", "GPU", "MODE", "PART", "MODEL", "SHARE OF MEMORY", "STATE")
-Row = tuple[str, str, str, str, str, str, str]
+HEADINGS = ("NODE", "GPU", "MODE", "PART", "MODEL", "BACKEND", "SHARE OF MEMORY", "STATE")
+Row = tuple[str, str, str, str, str, str, str, str]
 Claims = dict[tuple[str, str, int], Object]
 
 _BAR_CELLS = 10
-_WIDE = 126
+_WIDE = 138
 """Columns of a terminal from which on bars, borders and whole names have room."""
 
 _STYLES = {"Ready": "green", "Bound": "yellow", "Allocated": "yellow"}
@@ -64,7 +64,7 @@ def view(world: World, found: Sequence[Service], seconds: float) -> View:
 def _table(shown: Sequence[Row], *, wide: bool) -> Table:
     table = Table(header_style="bold", box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD)
     table.collapse_padding, table.pad_edge = not wide, wide
-    for heading in HEADINGS:
+    for heading in HEADINGS if wide else (heading for heading in HEADINGS if heading != "BACKEND"):
         table.add_column(heading if wide else heading.removesuffix(" OF MEMORY"), overflow="ellipsis")
         table.columns[-1].no_wrap = heading not in ("MODEL", "STATE")
     for index, row in enumerate(shown):
@@ -75,9 +75,9 @@ def _table(shown: Sequence[Row], *, wide: bool) -> Table:
     return table
 
 
-def _short(row: Row) -> Row:
-    """The model without its owner, the share without its bar."""
-    node, gpu, mode, partition, model, part, state = row
+def _short(row: Row) -> tuple[str, ...]:
+    """The model without its owner, no backend, the share without its bar."""
+    node, gpu, mode, partition, model, _, part, state = row
     return node, gpu, mode, partition, model.rpartition("/")[2], part.lstrip("█░ "), state
 
 
@@ -107,9 +107,9 @@ def rows(node: Object, world: World) -> Iterator[Row]:
             yield (name, gpu["bdf"], gpu.get("mode", "?"), str(part["id"]), *_holder(claim, part, pods))
         free = len(gpu["partitions"]) - len(held)
         if free:
-            yield name, gpu["bdf"], gpu.get("mode", "?"), "", "", "", f"{free} free"
+            yield name, gpu["bdf"], gpu.get("mode", "?"), "", "", "", "", f"{free} free"
     for (mode, parts), gpus in sorted(idle.items()):
-        yield name, f"{gpus} GPUs" if gpus > 1 else "1 GPU", mode, "", "", "", f"{gpus * parts} free"
+        yield name, f"{gpus} GPUs" if gpus > 1 else "1 GPU", mode, "", "", "", "", f"{gpus * parts} free"
     yield from _operation(name, status)
 
 
@@ -117,15 +117,22 @@ def _taken(node: str, gpu: Object, part: Object, claims: Claims) -> bool:
     return (node, gpu["bdf"], part["id"]) in claims or part.get("holder", "free") == "foreign"
 
 
-def _holder(claim: Object | None, part: Object, pods: dict[str | None, Object]) -> tuple[str, str, str]:
-    """Model, share of memory and state of a held partition."""
+def _holder(claim: Object | None, part: Object, pods: dict[str | None, Object]) -> tuple[str, str, str, str]:
+    """Model, backend, share of memory and state of a held partition."""
     if claim is None:
-        return "(not managed here)", "", "foreign"
+        return "(not managed here)", "", "", "foreign"
     metadata = claim["metadata"]
     pod = pods.get(f"{metadata['namespace']}/{metadata['name']}")
     state = "Ready" if pod is not None and ready(pod) else str(status_of(claim)["phase"])
     model = (claim["spec"].get("model") or {}).get("id", "?")
-    return str(model), share(claim, part["bytes"]), state
+    return str(model), backend(pod), share(claim, part["bytes"]), state
+
+
+def backend(pod: Object | None) -> str:
+    """What made a pod, as its labels say; empty without one."""
+    if pod is None:
+        return ""
+    return "KServe" if label(pod, KSERVE_LABEL) else "Deployment"
 
 
 def share(claim: Object, partition_bytes: int) -> str:
@@ -142,7 +149,7 @@ def _operation(name: str, status: Object) -> Iterator[Row]:
     operation = status.get("operation") or {}
     if operation.get("phase") in ("Pending", "Running"):
         state = f"changing modes: {operation.get('step') or 'begins'} {operation.get('progressPercent', 0)}%"
-        yield name, "", "", "", "", "", state
+        yield name, "", "", "", "", "", "", state
 
 
 def waiting(found: Iterable[Service]) -> list[RenderableType]:

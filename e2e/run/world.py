@@ -9,6 +9,7 @@ Object = Mapping[str, Any]
 GPU_SHARING = "aim.amd.com/gpu-sharing"
 MODEL_ID = "aim.amd.com/model-id"
 SERVICE_LABEL = "aim.amd.com/inference-service"
+KSERVE_LABEL = "serving.kserve.io/inferenceservice"
 GATE = "aim.amd.com/partition"
 CLAIM_PREFIX = "aim-"
 DRIVER = "gpu.amd.com"
@@ -28,6 +29,7 @@ class World:
     deployments: Sequence[Object] = ()
     gpu_nodes: Sequence[Object] = ()
     plans: Sequence[Object] = ()
+    kserve_services: Sequence[Object] = ()
 
 
 def key_of(obj: Object) -> str:
@@ -50,6 +52,13 @@ def status_of(obj: Object) -> Object:
 def condition(obj: Object, type_: str) -> Object | None:
     """A condition of the status, None when it is not there."""
     return next((entry for entry in status_of(obj).get("conditions", ()) if entry["type"] == type_), None)
+
+
+def label(obj: Object, name: str) -> str | None:
+    """A label's value, None when it is not there."""
+    labels = obj["metadata"].get("labels") or {}
+    value: str | None = labels.get(name)
+    return value
 
 
 def opted_in(template: Object) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, PRECISION, SERVICE_LABEL
+from api.group import SERVICE_LABEL
 from api.object import ObjectMeta, OwnerReference
 from api.quantity import format_bytes, parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
@@ -11,24 +11,8 @@ from api.v1beta1.references import PodReference
 from controller.sizing.errors import SizingError
 from controller.sizing.requirement import ModelSizingConfig, Sizing
 from controller.translate.pod import PodView
-from controller.translate.request import PodRequest, Problem, parse_request
-
-#: Where a pod says what sizing calls so.
-ANNOTATION_OF = {
-    "model_id": MODEL_ID,
-    "precision": PRECISION,
-    "max_model_len": MAX_MODEL_LEN,
-    "max_concurrency": MAX_CONCURRENCY,
-}
-
-
-#: Where an InferenceService says it.
-FIELD_OF = {
-    "model_id": "spec.model.id",
-    "precision": "spec.model.precision",
-    "max_model_len": "spec.model.maxModelLen",
-    "max_concurrency": "spec.model.maxConcurrency",
-}
+from controller.translate.request import PodRequest, parse_request
+from controller.translate.sizing_fields import ANNOTATION_OF, FIELD_OF, sizing_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +40,7 @@ def need_of(pod: PodView, sizing: ModelSizingConfig) -> Need | Unsized:
         return Need(request, sizing.size(request.sizing))
     except SizingError as error:
         named = FIELD_OF if SERVICE_LABEL in pod.labels else ANNOTATION_OF
-        problem = Problem(named[error.field], str(error.value), f"{error.problem}: {error.remedy}")
-        return Unsized(type(error).__name__, str(problem))
+        return Unsized(type(error).__name__, str(sizing_problem(error, named)))
 
 
 def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceService | None) -> GPUPartitionClaim:

@@ -22,6 +22,7 @@ from controller.repartition.planner import propose
 from controller.runtime.clock import Clock
 from controller.state.assumptions import Assumption
 from controller.state.cluster import Cluster
+from controller.translate.policy_choice import REASONS, refuse_choice
 
 #: A burst of pods is decided together when it arrives within this time, seconds.
 GATHER_SECONDS = 0.002
@@ -134,7 +135,7 @@ class PlacementCycle:
         demands = order((*self._new.values(), *(self._waiting.values() if retry else ())))
         snapshot = self._cluster.snapshot()
         for demand in demands:
-            decision = self._scheduler.schedule(snapshot, demand)
+            decision = self._refused_choice(demand) or self._scheduler.schedule(snapshot, demand)
             if isinstance(decision, Placed):
                 self._place(snapshot, demand, decision)
                 self._new.pop(demand.key, None)
@@ -144,6 +145,11 @@ class PlacementCycle:
                 snapshot = self._cluster.snapshot()
             self._wait_on(demand, decision, outcome)
             self._new.pop(demand.key, None)
+
+    def _refused_choice(self, demand: Demand) -> Unplaced | None:
+        """Why the policy or class asked for cannot be had: judged at each cycle, so a policy that appears is seen."""
+        labels = self._cluster.namespace_labels.get(demand.namespace) or {}
+        return refuse_choice(demand, labels, tuple(self._cluster.policy_table.values()))
 
     def _place(self, snapshot: Snapshot, demand: Demand, decision: Placed) -> None:
         snapshot.hold(decision.node, decision.partition, demand.key, demand.pod.resources)
@@ -159,7 +165,7 @@ class PlacementCycle:
     def _wish(self, snapshot: Snapshot, demand: Demand, decision: Unplaced) -> Outcome:
         """The mode change that would help, if one may be made; it counts as under way at once."""
         plans = self._cluster.plan_table
-        if plans.for_claim(demand.uid) is not None:
+        if decision.reason in REASONS or plans.for_claim(demand.uid) is not None:
             return Outcome(decision)
         if self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
             return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))

@@ -1,6 +1,7 @@
 """Pending: hand the demand to the cycle, act on its decision, or say why there is none."""
 
 from api.condition import find_condition
+from api.group import QOS_CLASS, SERVICE_LABEL
 from api.object import dump
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim
@@ -10,6 +11,7 @@ from controller.placement.demand import Demand, Requirement
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, need_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
 from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
@@ -29,6 +31,8 @@ from controller.translate.pod import PodView, constraints
 
 #: How long a pin that the API server refused is not tried again, seconds.
 REFUSED_PAUSE_SECONDS = 60.0
+#: How long a pod that contradicts its InferenceService is left alone, seconds: either may be about to be replaced.
+CONTRADICTED_SECONDS = 10.0
 #: A decision older than this is looked at again before it is stored, seconds.
 DECISION_SECONDS = 1.0
 #: Reasons for which another mode could be the answer.
@@ -57,6 +61,12 @@ class Placing:
             return Result()
         if claim.spec.requirement.memory is None:
             return await self._unsized(claim, pod)
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        contradicted = contradiction(pod.annotations, claim.spec.policy_ref, service)
+        if contradicted is not None:
+            self._cycle.withdraw(key)
+            await self._writer.explain(claim, pod, *contradicted)
+            return Result(requeue_after=CONTRADICTED_SECONDS)
         present = self._cluster.resource_claim_table.get(key)
         if present is not None and present.owner_uid != pod.uid:
             self._cycle.withdraw(key)
@@ -144,6 +154,8 @@ class Placing:
             priority=pod.priority,
             created_seconds=pod.created_seconds,
             policy=claim.spec.policy_ref,
+            qos_class=pod.annotations.get(QOS_CLASS) or None,
+            of_service=SERVICE_LABEL in pod.labels,
             excluded_nodes=excluded,
         )
 

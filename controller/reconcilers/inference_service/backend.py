@@ -26,6 +26,9 @@ DEFAULT_IMAGE = "docker.io/amdenterpriseai/aim-{model}:0.13.0"
 
 Json = dict[str, Any]
 
+#: A surge pod would wait for a partition that its predecessor holds.
+NO_SURGE: Json = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+
 
 def image_for(model_id: str, template: str = DEFAULT_IMAGE) -> str:
     """The catalogue's image of a model: `Qwen/Qwen3-32B` -> `.../aim-qwen-qwen3-32b:...`."""
@@ -52,22 +55,61 @@ def annotations_for(service: InferenceService) -> dict[str, str]:
     }
 
 
+#: What KServe adds to a pod spec that says what runs: any of them is enough for KServe, none for a Deployment.
+IMPLEMENTATIONS = frozenset(
+    {
+        "model",
+        "sklearn",
+        "xgboost",
+        "tensorflow",
+        "pytorch",
+        "triton",
+        "onnx",
+        "huggingface",
+        "pmml",
+        "lightgbm",
+        "paddle",
+    }
+)
+#: Everything that KServe adds to a pod spec.
+EXTENSIONS = IMPLEMENTATIONS | {
+    "annotations",
+    "autoScaling",
+    "batcher",
+    "canaryTrafficPercent",
+    "containerConcurrency",
+    "deploymentStrategy",
+    "labels",
+    "logger",
+    "maxReplicas",
+    "minReplicas",
+    "name",
+    "scaleMetric",
+    "scaleMetricType",
+    "scaleTarget",
+    "storageContainerName",
+    "storageUris",
+    "timeout",
+    "workerSpec",
+}
+
+
 def pod_spec(service: InferenceService, image_template: str) -> Json:
     """The pod spec: the predictor's own containers, else one container with the catalogue's image."""
     predictor = service.spec.predictor or {}
     if predictor.get("containers"):
-        # What KServe adds to a pod spec is its own; a Deployment would refuse it.
-        extensions = {"minReplicas", "maxReplicas", "model", "workerSpec", "deploymentStrategy", "scaleTarget"}
-        return {key: value for key, value in predictor.items() if key not in extensions}
+        # A Deployment would refuse what is KServe's own.
+        return {key: value for key, value in predictor.items() if key not in EXTENSIONS}
+    return {"containers": [default_container(service, image_template)]}
+
+
+def default_container(service: InferenceService, image_template: str) -> Json:
+    """What runs when the predictor does not say: the catalogue's image of the model."""
     return {
-        "containers": [
-            {
-                "name": CONTAINER,
-                "image": image_for(service.spec.model.id, image_template),
-                "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-                "resources": {"requests": {"cpu": "1", "memory": "2Gi"}},
-            }
-        ]
+        "name": CONTAINER,
+        "image": image_for(service.spec.model.id, image_template),
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": "1", "memory": "2Gi"}},
     }
 
 
@@ -82,7 +124,8 @@ def _owner(service: InferenceService) -> Json:
     }
 
 
-def _metadata(service: InferenceService) -> Json:
+def metadata_for(service: InferenceService) -> Json:
+    """Name, namespace, label and owner of an object that is made for the service under the service's own name."""
     return {
         "name": service.metadata.name,
         "namespace": service.metadata.namespace,
@@ -92,16 +135,16 @@ def _metadata(service: InferenceService) -> Json:
 
 
 def deployment_for(service: InferenceService, image_template: str = DEFAULT_IMAGE) -> Json:
-    """The Deployment. maxSurge 0: a surge pod would wait for a partition that its predecessor holds."""
+    """The Deployment."""
     labels = {SERVICE_LABEL: service.metadata.name}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(service),
+        "metadata": metadata_for(service),
         "spec": {
             "replicas": service.spec.replicas,
             "selector": {"matchLabels": labels},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            "strategy": NO_SURGE,
             "template": {
                 "metadata": {"labels": labels, "annotations": annotations_for(service)},
                 "spec": pod_spec(service, image_template),
@@ -124,12 +167,17 @@ def service_for(service: InferenceService) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(service),
+        "metadata": metadata_for(service),
         "spec": {
             "selector": {SERVICE_LABEL: service.metadata.name},
             "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": target}],
         },
     }
+
+
+def selector_for(service: InferenceService) -> str:
+    """What selects the pods, as text."""
+    return f"{SERVICE_LABEL}={service.metadata.name}"
 
 
 def url_for(service: InferenceService) -> str:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from api.group import SERVICE_LABEL
 from api.object import dump
 from api.v1beta1 import GPUPartitionClaim, InferenceService
-from controller.reconcilers.gpu_partition_claim.admit import FIELD_OF
+from api.v1beta1.inference_service import Backend, InferenceServiceStatus
 from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, deployment_for, service_for
+from controller.reconcilers.inference_service.choice import backend_of, is_of
+from controller.reconcilers.inference_service.kserve_backend import deployment_key, kserve_service_for
 from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import DEPLOYMENTS, SERVICES
-from controller.runtime.client.errors import Conflict, Forbidden, Invalid, NotFound
+from controller.runtime.client.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock
 from controller.runtime.reconcile import Request, Result
@@ -18,13 +20,21 @@ from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
 from controller.state.cluster import Cluster
-from controller.state.kinds import INFERENCE_SERVICES
+from controller.state.kinds import INFERENCE_SERVICES, KSERVE_SERVICES
+from controller.state.kserve import LOOK_AGAIN_SECONDS
+from controller.translate.sizing_fields import FIELD_OF, sizing_problem
 
 MANAGER = "aim-gpu-operator"
 #: A service that moved on under us is looked at again after this many seconds.
 SOON_SECONDS = 0.2
 #: A backend that was refused is applied again after this many seconds: names and quotas free up without an event.
 TRY_AGAIN_SECONDS = 15.0
+
+NO_KSERVE = Refusal(
+    "KServeNotServed",
+    "status.backend is kserve, and serving.kserve.io/v1beta1 is not served any more; install KServe again, or make "
+    "the service anew",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +56,56 @@ class InferenceServiceReconciler:
         self._applied: dict[str, tuple[str, int | None]] = {}
 
     async def reconcile(self, request: Request) -> Result:
-        """Apply, gather, write."""
+        """Choose a backend, apply, gather, write."""
         service = self._context.cluster.service_table.get(request.key)
         if service is None:
             self._applied.pop(request.key, None)
             return Result()
         if service.metadata.deletion_timestamp is not None:
             return Result()
-        error = await self._apply(request.key, service)
-        gathered = Gathered(service, self._size(service), self._deployment(request.key), self._claims(service), error)
-        status = status_of(gathered, self._context.clock.now())
-        if status != service.status:
-            try:
-                await self._write(service.model_copy(update={"status": status}))
-            except Conflict:
-                return Result(requeue_after=SOON_SECONDS)
+        try:
+            chosen = await self._with_backend(request.key, service)
+            if chosen is None or self._in_the_dark(chosen):
+                return Result(requeue_after=LOOK_AGAIN_SECONDS)
+            error = await self._apply(request.key, chosen)
+            status = status_of(self._gather(request.key, chosen, error), self._context.clock.now())
+            if status != chosen.status:
+                await self._write(chosen, status)
+        except Conflict:
+            return Result(requeue_after=SOON_SECONDS)
         return Result(requeue_after=TRY_AGAIN_SECONDS if error is not None else None)
 
+    def _in_the_dark(self, service: InferenceService) -> bool:
+        """Whether it runs through KServe and nobody has found out yet whether that is there."""
+        return service.status.backend is Backend.KSERVE and self._context.cluster.kserve.served is None
+
+    async def _with_backend(self, key: str, service: InferenceService) -> InferenceService | None:
+        """The service with its backend, None while that cannot be chosen.
+
+        The choice is written before anything is made: whoever comes after a crash must not make the other one.
+        """
+        made = self._deployment(key), self._kserve(key)
+        backend = backend_of(service, *made, served=self._context.cluster.kserve.served)
+        if backend is None or backend is service.status.backend:
+            return None if backend is None else service
+        return await self._write(service, service.status.model_copy(update={"backend": backend}))
+
     async def _apply(self, key: str, service: InferenceService) -> Refusal | None:
-        """Deployment and Service, once a generation and again when the Deployment went missing."""
+        """What the backend is made of, once a generation and again when it went missing."""
         version = (service.metadata.uid, service.metadata.generation)
-        if self._applied.get(key) == version and self._deployment(key) is not None:
+        if service.status.backend is Backend.KSERVE:
+            if not self._context.cluster.kserve.served:
+                return NO_KSERVE
+            there = self._kserve(key) is not None
+            wanted = [(KSERVE_SERVICES, kserve_service_for(service, self._context.image_template))]
+        else:
+            there = self._deployment(key) is not None
+            deployment = deployment_for(service, self._context.image_template)
+            wanted = [(DEPLOYMENTS, deployment), (SERVICES, service_for(service))]
+        if self._applied.get(key) == version and there:
             return None
-        deployment = deployment_for(service, self._context.image_template)
-        for resource, wanted in ((DEPLOYMENTS, deployment), (SERVICES, service_for(service))):
-            error = await self._apply_one(resource, wanted, service)
+        for resource, obj in wanted:
+            error = await self._apply_one(resource, obj, service)
             if error is not None:
                 return error
         self._applied[key] = version
@@ -85,17 +120,30 @@ class InferenceServiceReconciler:
             present = await self._context.client.get(resource, name, namespace)
             owners = [ref["uid"] for ref in present["metadata"].get("ownerReferences", ())]
             if service.metadata.uid not in owners:
+                kind = f"KServe's {resource.kind}" if resource is KSERVE_SERVICES else resource.kind
                 return Refusal(
-                    "NameTaken",
-                    f"{resource.kind} {namespace}/{name} belongs to somebody else; delete it or rename the service",
+                    "NameTaken", f"{kind} {namespace}/{name} belongs to somebody else; delete it or rename the service"
                 )
         except NotFound:
             pass
         try:
             await self._context.client.apply(resource, wanted, field_manager=MANAGER)
-        except (Invalid, Forbidden) as error:
+        except (BadRequest, Invalid, Forbidden) as error:
             return Refusal("BackendRefused", f"{resource.kind}: {error.message}")
+        except NotFound:
+            return NO_KSERVE if resource is KSERVE_SERVICES else Refusal("BackendRefused", "the namespace is gone")
         return None
+
+    def _gather(self, key: str, service: InferenceService, error: Refusal | None) -> Gathered:
+        through_kserve = service.status.backend is Backend.KSERVE
+        return Gathered(
+            service,
+            self._size(service),
+            self._deployment(deployment_key(key) if through_kserve else key),
+            self._claims(service),
+            error,
+            self._kserve(key) if through_kserve and is_of(service, self._kserve(key)) else None,
+        )
 
     def _size(self, service: InferenceService) -> Sizing | Refusal:
         model = service.spec.model
@@ -103,12 +151,13 @@ class InferenceServiceReconciler:
         try:
             return self._context.sizing.size(request)
         except SizingError as error:
-            return Refusal(
-                type(error).__name__, f"{FIELD_OF[error.field]}: {str(error.value)!r} {error.problem}: {error.remedy}"
-            )
+            return Refusal(type(error).__name__, str(sizing_problem(error, FIELD_OF)))
 
     def _deployment(self, key: str) -> dict[str, object] | None:
         return self._context.cluster.deployments.store.get(key)
+
+    def _kserve(self, key: str) -> dict[str, object] | None:
+        return self._context.cluster.kserve.services.store.get(key)
 
     def _claims(self, service: InferenceService) -> list[GPUPartitionClaim]:
         cluster = self._context.cluster
@@ -122,5 +171,7 @@ class InferenceServiceReconciler:
                 found.append(claim)
         return found
 
-    async def _write(self, service: InferenceService) -> None:
-        await self._context.client.replace(INFERENCE_SERVICES, dump(service), subresource="status")
+    async def _write(self, service: InferenceService, status: InferenceServiceStatus) -> InferenceService:
+        body = dump(service.model_copy(update={"status": status}))
+        stored = await self._context.client.replace(INFERENCE_SERVICES, body, subresource="status")
+        return InferenceService.model_validate(stored)

@@ -1,18 +1,18 @@
-"""The status of an InferenceService, worked out from its Deployment, claims and pods. Pure."""
+"""The status of an InferenceService, worked out from what its backend made, its claims and pods. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from api.condition import find_condition, set_condition
-from api.group import SERVICE_LABEL
 from api.object import Condition
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from api.v1beta1.inference_service import Backend, InferenceServiceStatus, Placement, SizingResult
 from api.v1beta1.precision import ResolvedPrecision
-from controller.reconcilers.inference_service.backend import url_for
+from controller.reconcilers.inference_service.backend import selector_for, url_for
+from controller.reconcilers.inference_service.kserve_backend import kserve_selector_for, kserve_url_for
 from controller.sizing.requirement import Sizing
 
 MESSAGE_LIMIT = 1024
@@ -28,13 +28,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """All that is known of one service. `sizing` is a refusal when the model cannot be sized."""
+    """All that is known of one service. `sizing` is a refusal when the model cannot be sized.
+
+    `deployment` is what runs the pods with either backend, `kserve` KServe's object with that one.
+    """
 
     service: InferenceService
     sizing: Sizing | Refusal
     deployment: dict[str, Any] | None
     claims: Sequence[GPUPartitionClaim]
     backend_error: Refusal | None = None
+    kserve: Mapping[str, Any] | None = None
 
 
 def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
@@ -42,6 +46,7 @@ def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
     service = gathered.service
     observed = (gathered.deployment or {}).get("status") or {}
     sizing = gathered.sizing
+    through_kserve = service.status.backend is Backend.KSERVE
     conditions = list(service.status.conditions)
     for type_, verdict in (
         ("Allocated", _allocated(gathered)),
@@ -54,11 +59,10 @@ def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
             "observed_generation": service.metadata.generation,
             "replicas": observed.get("replicas", 0),
             "ready_replicas": observed.get("readyReplicas", 0),
-            "selector": f"{SERVICE_LABEL}={service.metadata.name}",
+            "selector": kserve_selector_for(service) if through_kserve else selector_for(service),
             "sizing": None if isinstance(sizing, Refusal) else sizing_result(sizing),
             "placements": placements(gathered.claims),
-            "backend": service.status.backend or Backend.DEPLOYMENT,
-            "url": url_for(service),
+            "url": kserve_url_for(service, gathered.kserve) if through_kserve else url_for(service),
             "conditions": conditions,
         }
     )
@@ -121,19 +125,36 @@ def _allocated(gathered: Gathered) -> Verdict:
     if isinstance(gathered.sizing, Refusal):
         return "False", gathered.sizing.reason, gathered.sizing.message
     held = sum(claim.status.phase is ClaimPhase.ALLOCATED for claim in gathered.claims)
-    if held >= wanted:
-        return "True", "PartitionsAllocated", f"{held} of {wanted} pods hold a partition"
-    return "False", "Pending", f"{held} of {wanted} pods hold a partition"
+    counted = (
+        f"{held} of {max(wanted, len(gathered.claims))} pods hold a partition"  # an autoscaler may have added some
+    )
+    return ("True", "PartitionsAllocated", counted) if held >= wanted else ("False", "Pending", counted)
 
 
 def _predictor_ready(gathered: Gathered, observed: dict[str, Any]) -> Verdict:
     wanted = gathered.service.spec.replicas
     ready = observed.get("readyReplicas", 0)
     if gathered.deployment is None:
-        return "False", "NoDeployment", "the Deployment is not there yet"
-    if ready >= wanted:
-        return "True", "PodsReady", f"{ready} of {wanted} pods are ready"
-    return "False", "PodsNotReady", f"{ready} of {wanted} pods are ready"
+        return _no_deployment(gathered)
+    counted = f"{ready} of {max(wanted, ready)} pods are ready"
+    return ("True", "PodsReady", counted) if ready >= wanted else ("False", "PodsNotReady", counted)
+
+
+def _no_deployment(gathered: Gathered) -> Verdict:
+    if gathered.backend_error is not None:
+        return "False", gathered.backend_error.reason, gathered.backend_error.message
+    for type_ in ("PredictorReady", "Ready"):
+        told = _told(gathered, type_)
+        if told:
+            return "False", "KServeNotReady", f"KServe says: {told}"
+    return "False", "NoDeployment", "the Deployment is not there yet"
+
+
+def _told(gathered: Gathered, type_: str) -> str:
+    """What KServe's condition of that type says against it, empty when it says nothing."""
+    conditions = ((gathered.kserve or {}).get("status") or {}).get("conditions") or ()
+    against = (entry for entry in conditions if entry["type"] == type_ and entry["status"] != "True")
+    return next((str(entry.get("message") or "") for entry in against), "")
 
 
 def _ready(gathered: Gathered, observed: dict[str, Any]) -> Verdict:

@@ -20,6 +20,7 @@ from enum import StrEnum
 RENEW_AT = 2 / 3
 _SETTLES = 2
 _SETTLES_IN_LEAF = 12
+_SETTLE = timedelta(hours=1)
 
 
 class Action(StrEnum):
@@ -72,7 +73,7 @@ class RotationPolicy:
 
     authority_lifetime: timedelta = timedelta(days=365)
     leaf_lifetime: timedelta = timedelta(days=30)
-    settle: timedelta = timedelta(hours=1)
+    settle: timedelta = _SETTLE
 
     @classmethod
     def lasting(cls, leaf: timedelta, authority: timedelta) -> "RotationPolicy":
@@ -80,7 +81,7 @@ class RotationPolicy:
 
         Raises ValueError for lifetimes that are not positive, or an authority that does not last four leaves.
         """
-        return cls(authority_lifetime=authority, leaf_lifetime=leaf, settle=min(cls.settle, leaf / _SETTLES_IN_LEAF))
+        return cls(authority_lifetime=authority, leaf_lifetime=leaf, settle=min(_SETTLE, leaf // _SETTLES_IN_LEAF))
 
     def __post_init__(self) -> None:
         if self.settle <= timedelta(0):

@@ -102,7 +102,7 @@ def test_columns_read_fields_that_exist(kind: Any) -> None:
     ("kind", "path", "want"),
     [
         ("InferenceService", "spec.model.precision", {"default": "auto"}),
-        ("InferenceService", "spec.gpuSharing.partition.mode", {"pattern": "^(SPX|DPX|TPX|QPX|CPX)/(NPS1|NPS2|NPS4)$"}),
+        ("InferenceService", "status.placements[].mode", {"pattern": "^(SPX|DPX|TPX|QPX|CPX)/(NPS1|NPS2|NPS4)$"}),
         ("InferenceService", "spec.replicas", {"default": 1, "minimum": 0, "maximum": 1000}),
         ("InferenceService", "spec.predictor", {"x-kubernetes-preserve-unknown-fields": True}),
         ("InferenceService", "spec.qos", {"default": {}}),
@@ -117,6 +117,18 @@ def test_columns_read_fields_that_exist(kind: Any) -> None:
 )
 def test_a_node_says(kind: str, path: str, want: dict[str, Any]) -> None:
     assert want.items() <= at(kind, path).items()
+
+
+@pytest.mark.parametrize("kind", KIND_NAMES)
+def test_what_users_write_has_no_pattern_without_a_remedy(kind: str) -> None:
+    assert [path for path, schema in nodes(kind) if path.startswith(f"{kind}.spec") and "pattern" in schema] == []
+
+
+@pytest.mark.parametrize("kind", KIND_NAMES)
+def test_every_rule_has_a_message_that_says_what_to_write_instead(kind: str) -> None:
+    for path, schema in nodes(kind):
+        for rule in schema.get("x-kubernetes-validations", ()):
+            assert ":" in rule["message"] or "use at most" in rule["message"] or "weightsBytes" in rule["message"], path
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from api.group import API_VERSION
 from api.object import KubernetesObject
 from api.openapi.kind import KINDS
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService
-from api.v1beta1.inference_service import SizingResult
+from api.v1beta1.inference_service import Model, SizingResult
 from api.v1beta1.precision import Precision
+from controller.sizing.requirement import DEFAULT_CONCURRENCY, DEFAULT_MODEL_LEN
 
 CLAIM = {"spec": {"podRef": {"name": "chat-0", "uid": "u-1"}, "requirement": {"memory": "24Gi"}}}
 
@@ -50,6 +51,12 @@ def test_sizing_shows_its_total_rounded_up() -> None:
         figures | {"totalBytes": 24 * 1024**3 + 1, "precision": "fp8", "maxModelLen": 1, "maxConcurrency": 1}
     )
     assert sizing.memory == "24577Mi"
+
+
+def test_descriptions_name_the_figures_that_sizing_takes() -> None:
+    said = {name: field.description or "" for name, field in Model.model_fields.items()}
+    assert f"or {DEFAULT_MODEL_LEN} where that is less" in said["max_model_len"]
+    assert said["max_concurrency"].endswith(f"absent: {DEFAULT_CONCURRENCY}.")
 
 
 @pytest.mark.parametrize("model", [kind.versions["v1beta1"].model for kind in KINDS], ids=[kind.name for kind in KINDS])

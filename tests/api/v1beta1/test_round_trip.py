@@ -3,6 +3,7 @@
 The objects are drawn from the generated schema, so that schema and models are held against each other.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,14 +18,21 @@ from api.openapi.kind import KINDS, Kind
 IDS = [kind.name for kind in KINDS]
 
 
+def pattern_of(schema: dict[str, Any]) -> str | None:
+    """The form of a text: a pattern in a status, the first rule in a spec."""
+    first: str = (schema.get("x-kubernetes-validations") or [{"rule": ""}])[0]["rule"]
+    found = re.fullmatch(r"self\.matches\(r'(.*)'\)", first)
+    return found[1] if found else schema.get("pattern")
+
+
 def texts(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if schema.get("format") == "date-time":
         return st.sampled_from(["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000006Z"])
     longest = schema.get("maxLength", 40)
-    if "pattern" in schema:
-        whole = schema["pattern"].removesuffix("$") + r"\Z"
+    if pattern := pattern_of(schema):
+        whole = pattern.removesuffix("$") + r"\Z"
         return st.from_regex(whole).filter(lambda text: len(text) <= longest)
     return st.text("abc/-", min_size=schema.get("minLength", 0), max_size=min(longest, 12))
 

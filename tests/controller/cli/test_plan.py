@@ -59,6 +59,13 @@ def template(model: str | None = SMALL, **annotations: str) -> dict[str, Any]:
     return {"metadata": {"annotations": asked | own}, "spec": {"containers": [{"name": "engine", "image": "engine"}]}}
 
 
+def of_kserve(name: str = "x", **predictor: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "team", **template()["metadata"]}
+    api_version = "serving.kserve.io/v1beta1"
+    spec = {"predictor": predictor or {"containers": template()["spec"]["containers"]}}
+    return {"apiVersion": api_version, "kind": "InferenceService", "metadata": metadata, "spec": spec}
+
+
 def workload(kind: str, name: str, spec: dict[str, Any], api_version: str = "apps/v1") -> dict[str, Any]:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "team"}, "spec": spec}
 
@@ -174,6 +181,8 @@ def _told(row: dict[str, Any]) -> tuple[str, str, int] | None:
         pytest.param(pod("x"), 1, id="pod"),
         pytest.param(service("x", replicas=4), 4, id="our service"),
         pytest.param(service("x", replicas=0), 0, id="scaled to zero"),
+        pytest.param(of_kserve(), 1, id="KServe's service"),
+        pytest.param(of_kserve(minReplicas=3, model={"modelFormat": {"name": "vllm"}}), 3, id="KServe's, by a runtime"),
     ],
 )
 def test_each_entry_counts_its_pods(write: Write, obj: dict[str, Any], want: int) -> None:
@@ -188,6 +197,11 @@ def test_each_entry_counts_its_pods(write: Write, obj: dict[str, Any], want: int
             workload("Deployment", "web", {"template": template(None)}),
             "Deployment web does not opt in",
             id="no opt-in",
+        ),
+        pytest.param(
+            of_kserve(annotations={"aim.amd.com/gpu-sharing": "false"}),
+            "InferenceService x does not opt in",
+            id="the predictor's annotations go over the service's",
         ),
         pytest.param(
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}},

@@ -68,6 +68,13 @@ OPERATOR = [
     pytest.param(["--webhook-url", "127.0.0.1:44801"], ["'127.0.0.1:44801'", "https://HOST:PORT"], id="no scheme"),
     pytest.param(["--webhook-host", "https://x"], ["--webhook-host 'https://x'", "give a name"], id="URL for a host"),
     pytest.param(["--kubeconfig", "/nowhere"], ["/nowhere", "give a kubeconfig"], id="no kubeconfig"),
+    pytest.param(["--certificates", "none"], ["--certificates", "'none'", "cert-manager"], id="no such mode"),
+    pytest.param(
+        ["--certificate-lifetime", "100", "--authority-lifetime", "300"],
+        ["--authority-lifetime 300", "at least three leaf lifetimes"],
+        id="authority too short",
+    ),
+    pytest.param(["--certificate-lifetime", "0"], ["--certificate-lifetime 0", "positive"], id="no lifetime"),
     pytest.param(["--renew-deadline", "99"], ["renew", "99"], id="deadline after the lease"),
 ]
 BOTH = [

@@ -61,6 +61,15 @@ def test_the_policy_asked_for_must_rule_the_node(asked: str | None, ruling: str 
     assert refused(candidate, demand(policy=asked)) == want
 
 
+def test_of_a_policy_for_others_neither_name_nor_state_is_told() -> None:
+    candidate = node(policy=policy_view("others-secret", namespaces=frozenset({"team-b"}), paused=True))
+    found = refuse_node(Snapshot([candidate]), demand(), candidate)
+    assert found is not None
+    assert found[0] == "PolicyMismatch"
+    assert "others-secret" not in found[1]
+    assert "namespace team-a" in found[1]
+
+
 def test_the_first_check_that_refuses_is_named() -> None:
     assert refused(node(fresh=False, ready=False, unschedulable=True), demand()) == "StaleInventory"
     assert refused(node(ready=False, unschedulable=True), demand()) == "NodeNotReady"

@@ -228,3 +228,25 @@ async def test_malformed_annotations_are_refused_with_every_problem() -> None:
 async def test_other_operations_pass(operation: str) -> None:
     answer = await PodGate()(asked(template(), operation))
     assert (answer.allowed, answer.patch) == (True, ())
+
+
+MISSPELT = OPTED_IN | {"aim.amd.com/maxModelLen": "4096"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "want_allowed"),
+    [
+        pytest.param(MISSPELT, True, id="a pod that is gated"),
+        pytest.param(MISSPELT | {MAX_MODEL_LEN: "8k"}, False, id="a pod that is refused"),
+    ],
+)
+async def test_misspelt_keys_are_warned_about(annotations: dict[str, str], want_allowed: bool) -> None:
+    answer = await PodGate(numbered())(asked(template(annotations=annotations)))
+    assert answer.allowed is want_allowed
+    (warning,) = answer.warnings
+    assert "aim.amd.com/maxModelLen: '4096'" in warning
+    assert f"did you mean {MAX_MODEL_LEN}?" in warning
+
+
+async def test_a_pod_that_spells_well_hears_nothing() -> None:
+    assert (await PodGate(numbered())(asked(template()))).warnings == ()

@@ -1,104 +1,24 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
 
 from controller.runtime.client.client import Client
-from controller.runtime.client.core import MUTATING_WEBHOOKS
-from controller.runtime.client.errors import Forbidden, Unavailable
-from controller.webhooks.registration import CONFIGURATION, LOOK_AGAIN_SECONDS, WEBHOOK, Registration, patch
-from tests.builders.json_patch import apply_patch
+from controller.runtime.client.core import CUSTOM_RESOURCE_DEFINITIONS, MUTATING_WEBHOOKS
+from controller.runtime.client.errors import Forbidden, Invalid, Unavailable
+from controller.webhooks.registration import LOOK_AGAIN_SECONDS, Registration
+from controller.webhooks.targets import Address, Conversion, WebhookConfiguration
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
 from tests.fakes.clock import FakeClock
 
-SERVICE = {"name": "aim-gpu-operator", "namespace": "aim-gpu-system", "path": "/mutate-pod"}
-PATCHED = "patch mutatingwebhookconfigurations"
-
-
-def configuration(*names: str, **client_config: Any) -> dict[str, Any]:
-    """The configuration as the manifests install it: a webhook for each name, all with this clientConfig."""
-    return {
-        "metadata": {"name": CONFIGURATION, "resourceVersion": "7"},
-        "webhooks": [{"name": name, "clientConfig": dict(client_config)} for name in names or (WEBHOOK,)],
-    }
-
-
-def patched(present: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
-    """Our webhook's clientConfig once the patch is applied."""
-    webhooks = apply_patch(present, patch(present, wanted))["webhooks"]
-    found: dict[str, Any] = next(webhook["clientConfig"] for webhook in webhooks if webhook["name"] == WEBHOOK)
-    return found
-
-
-# The patch.
-
-
-@pytest.mark.parametrize(
-    ("installed", "wanted"),
-    [
-        pytest.param({"service": SERVICE, "caBundle": "new"}, {"caBundle": "new"}, id="a service"),
-        pytest.param(
-            {"url": "https://here", "caBundle": "new"}, {"url": "https://here", "caBundle": "new"}, id="a URL"
-        ),
-    ],
-)
-def test_what_is_there_already_is_not_patched(installed: dict[str, Any], wanted: dict[str, str]) -> None:
-    assert patch(configuration(**installed), wanted) == []
-
-
-@pytest.mark.parametrize(
-    ("installed", "wanted", "want"),
-    [
-        pytest.param(
-            {"service": SERVICE}, {"caBundle": "new"}, {"service": SERVICE, "caBundle": "new"}, id="the first CA"
-        ),
-        pytest.param(
-            {"service": SERVICE, "caBundle": "old"},
-            {"caBundle": "new"},
-            {"service": SERVICE, "caBundle": "new"},
-            id="another CA",
-        ),
-        pytest.param(
-            {"service": SERVICE, "caBundle": "old"},
-            {"caBundle": "new", "url": "https://here"},
-            {"caBundle": "new", "url": "https://here"},
-            id="a URL in the service's place",
-        ),
-    ],
-)
-def test_the_wanted_address_and_trust_are_put_in(
-    installed: dict[str, Any], wanted: dict[str, str], want: dict[str, Any]
-) -> None:
-    assert patched(configuration(**installed), wanted) == want
-
-
-def test_webhooks_of_others_in_the_configuration_stay_as_they_are() -> None:
-    present = configuration("a.example.com", WEBHOOK, "z.example.com", service=SERVICE)
-    after = apply_patch(present, patch(present, {"caBundle": "new"}))
-    assert [webhook["clientConfig"].get("caBundle") for webhook in after["webhooks"]] == [None, "new", None]
-
-
-def test_a_patch_says_which_version_it_was_made_for() -> None:
-    first, second, _ = patch(configuration("other", WEBHOOK, service=SERVICE), {"caBundle": "new"})
-    assert first == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
-    assert second == {"op": "test", "path": "/webhooks/1/name", "value": WEBHOOK}
-
-
-@pytest.mark.parametrize(
-    "present",
-    [
-        pytest.param(configuration("other.example.com"), id="webhooks of others"),
-        pytest.param({"metadata": {"name": CONFIGURATION, "resourceVersion": "7"}}, id="no webhook at all"),
-    ],
-)
-def test_a_configuration_without_our_webhook_is_refused(present: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"lack {WEBHOOK}; apply the manifests again"):
-        patch(present, {"caBundle": "new"})
-
-
-# Keeping it registered.
+WEBHOOK = "gate.example.com"
+HOOKS = WebhookConfiguration(MUTATING_WEBHOOKS, "gate", {WEBHOOK: "/gate"})
+CRD = Conversion("gadgets.example.com", "/convert")
+SERVICE = {"name": "operator", "namespace": "system"}
+PATCHED = ["patch mutatingwebhookconfigurations", "patch customresourcedefinitions"]
+NEW = Address("new")
 
 
 @pytest.fixture
@@ -106,21 +26,36 @@ def api() -> InMemoryApi:
     return InMemoryApi()
 
 
-def install(api: InMemoryApi) -> None:
-    api.put(MUTATING_WEBHOOKS, configuration(service=SERVICE, caBundle="old"))
+def install(api: InMemoryApi, *, hooks: bool = True, crd: bool = True) -> None:
+    """As the manifests have them, over whatever is there."""
+    config = {"service": SERVICE, "caBundle": "old"}
+    if hooks:
+        webhooks = [{"name": WEBHOOK, "clientConfig": config}]
+        api.put(MUTATING_WEBHOOKS, {"metadata": {"name": HOOKS.name}, "webhooks": webhooks})
+    if crd:
+        conversion = {"strategy": "Webhook", "webhook": {"clientConfig": config}}
+        spec = {"versions": [{"name": "v1"}, {"name": "v2"}], "conversion": conversion}
+        api.put(CUSTOM_RESOURCE_DEFINITIONS, {"metadata": {"name": CRD.name}, "spec": spec})
 
 
-def installed_ca(api: InMemoryApi) -> str:
-    (found,) = api.of(MUTATING_WEBHOOKS)
-    return str(found["webhooks"][0]["clientConfig"].get("caBundle"))
+def authorities(api: InMemoryApi) -> list[str]:
+    """The caBundle in each target."""
+    (hooks,), (crd,) = api.of(MUTATING_WEBHOOKS), api.of(CUSTOM_RESOURCE_DEFINITIONS)
+    return [str(place.installed["caBundle"]) for place in (*HOOKS.places(hooks), *CRD.places(crd))]
 
 
 @asynccontextmanager
-async def running(api: InMemoryApi) -> AsyncIterator[tuple[Registration, FakeClock]]:
+async def running(
+    api: InMemoryApi, address: Callable[[], Address] = lambda: NEW
+) -> AsyncIterator[tuple[Registration, FakeClock]]:
     """A registration that has had its first try."""
+
+    async def wanted() -> Address:
+        return address()
+
     clock = FakeClock()
-    registration = Registration(cast("Client", api), clock, lambda: {"caBundle": "new"})
-    assert registration.verdict() == "the webhook is not registered yet"
+    registration = Registration(cast("Client", api), clock, (HOOKS, CRD), wanted)
+    assert registration.verdict() == "the webhooks are not registered yet"
     async with asyncio.TaskGroup() as group:
         task = group.create_task(registration.run())
         await clock.advance(0.0)
@@ -128,38 +63,78 @@ async def running(api: InMemoryApi) -> AsyncIterator[tuple[Registration, FakeClo
         task.cancel()
 
 
-async def test_a_registered_webhook_is_told_to_those_who_wait(api: InMemoryApi) -> None:
+async def test_registered_webhooks_are_told_to_those_who_wait(api: InMemoryApi) -> None:
     install(api)
     async with running(api) as (registration, _):
         async with asyncio.timeout(1):
             await registration.wait_registered()
-        assert (installed_ca(api), registration.verdict()) == ("new", True)
+        assert (authorities(api), registration.verdict()) == (["new", "new"], True)
+        assert api.writes == PATCHED
+
+
+async def test_what_was_installed_over_ours_is_corrected_at_once_when_it_is_told(api: InMemoryApi) -> None:
+    install(api)
+    async with running(api) as (registration, clock):
+        install(api)
+        registration.look_now()
+        await clock.advance(0.0)
+        assert authorities(api) == ["new", "new"]
 
 
 async def test_what_was_installed_over_ours_is_corrected_at_the_next_look(api: InMemoryApi) -> None:
     install(api)
     async with running(api) as (_, clock):
-        install(api)
+        install(api, crd=False)
         await clock.advance(LOOK_AGAIN_SECONDS - 1)
-        assert installed_ca(api) == "old"
+        assert authorities(api) == ["old", "new"]
         await clock.advance(1)
-        assert installed_ca(api) == "new"
+        assert authorities(api) == ["new", "new"]
+
+
+async def test_a_new_certificate_is_published_at_once(api: InMemoryApi) -> None:
+    install(api)
+    address = [NEW]
+    async with running(api, lambda: address[0]) as (registration, clock):
+        for bundle in ("newer", "newest", "newest of all"):
+            address[0] = Address(bundle)
+            registration.look_now()
+            await clock.advance(0.0)
+            assert authorities(api) == [bundle] * 2
+
+
+async def test_whoever_writes_over_ours_again_and_again_is_not_raced(api: InMemoryApi) -> None:
+    install(api)
+    async with running(api) as (registration, clock):
+        for _ in range(600):
+            if authorities(api) == ["new", "new"]:
+                install(api)
+                registration.look_now()
+            await clock.advance(0.1)
+        assert len(api.writes) < 30
 
 
 async def test_a_look_that_finds_all_well_writes_nothing(api: InMemoryApi) -> None:
     install(api)
     async with running(api) as (_, clock):
         await clock.advance(LOOK_AGAIN_SECONDS * 3)
-        assert api.writes == [PATCHED]
+        assert api.writes == PATCHED
 
 
-async def test_a_missing_configuration_is_named_until_it_is_installed(api: InMemoryApi) -> None:
+async def test_everything_that_is_missing_is_named_and_the_rest_is_registered(api: InMemoryApi) -> None:
+    install(api, hooks=False)
     async with running(api) as (registration, clock):
         await clock.advance(LOOK_AGAIN_SECONDS)
-        assert f"; install MutatingWebhookConfiguration {CONFIGURATION}" in str(registration.verdict())
+        assert f"; install MutatingWebhookConfiguration {HOOKS.name}" in str(registration.verdict())
+        assert api.writes == PATCHED[1:]
         install(api)
         await clock.advance(LOOK_AGAIN_SECONDS)
-        assert (installed_ca(api), registration.verdict()) == ("new", True)
+        assert (authorities(api), registration.verdict()) == (["new", "new"], True)
+
+
+async def test_two_missing_objects_are_both_named(api: InMemoryApi) -> None:
+    async with running(api) as (registration, _):
+        said = str(registration.verdict())
+        assert [text for text in (f"install {HOOKS}", f"install {CRD}") if text not in said] == []
 
 
 @pytest.mark.parametrize(
@@ -171,19 +146,36 @@ async def test_a_missing_configuration_is_named_until_it_is_installed(api: InMem
 )
 async def test_a_failed_write_is_told_and_tried_again(api: InMemoryApi, error: Forbidden | Unavailable) -> None:
     install(api)
-    api.before_write = refusing(PATCHED, error, times=2)
+    api.before_write = refusing(PATCHED[0], error, times=2)
     async with running(api) as (registration, clock):
         assert registration.verdict() == str(error)
+        assert authorities(api) == ["old", "new"]
         await clock.advance(10)
-        assert (installed_ca(api), registration.verdict()) == ("new", True)
+        assert (authorities(api), registration.verdict()) == (["new", "new"], True)
+
+
+async def test_of_two_replicas_that_write_at_once_the_second_looks_again_at_once(api: InMemoryApi) -> None:
+    install(api)
+    another: list[Any] = []
+
+    def wrote_first(verb: str) -> None:
+        if verb == PATCHED[0] and not another:
+            another.append(verb)
+            install(api, crd=False)
+            raise Invalid(422, "Invalid", "the server rejected our request due to an error in our request")
+
+    api.before_write = wrote_first
+    async with running(api) as (registration, _):
+        assert (authorities(api), registration.verdict()) == (["new", "new"], True)
 
 
 async def test_a_failure_after_a_success_is_retried_sooner_than_the_next_look(api: InMemoryApi) -> None:
     install(api)
     async with running(api) as (registration, clock):
         install(api)
-        api.before_write = refusing(PATCHED, Unavailable(503, "Unavailable", "nobody answers"))
+        api.before_write = refusing(PATCHED[0], Unavailable(503, "Unavailable", "nobody answers"))
         await clock.advance(LOOK_AGAIN_SECONDS)
-        assert (installed_ca(api), registration.verdict()) == ("old", True)  # the API server still knows where to call
+        assert authorities(api) == ["old", "new"]
+        assert registration.verdict() is True  # the API server still knows where to call
         await clock.advance(2)
-        assert installed_ca(api) == "new"
+        assert authorities(api) == ["new", "new"]

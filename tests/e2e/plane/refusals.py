@@ -3,8 +3,17 @@
 import json
 
 from e2e.plane import Plane
+from e2e.plane.credentials import KSERVE_MANAGER, LLMISVC_MANAGER
+from e2e.plane.kserve import KSERVE, LLMISVC
 
-CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok", KSERVE, LLMISVC)
+USERS = (
+    "system:kube-",
+    "system:serviceaccount:kube-system:",
+    "kwok-controller",
+    KSERVE_MANAGER,
+    LLMISVC_MANAGER,
+)
 
 
 def refusals(plane: Plane) -> list[str]:
@@ -12,18 +21,19 @@ def refusals(plane: Plane) -> list[str]:
 
     Other refusals are everyday life: nothing can be created in a namespace that is being deleted.
     """
+    started = plane.children()
     complaints = [
         line
         for component in CONTROLLERS
+        if component in started
         for line in plane.log(component).read_text().splitlines()
         if "forbidden: User" in line or "nauthorized" in line
     ]
     audited = [json.loads(line) for line in plane.audit_log.read_text().splitlines()]
-    users = ("system:kube-", "system:serviceaccount:kube-system:", "kwok-controller")
     refused = [
         f"{entry['user']['username']} {entry['verb']} {entry['requestURI']}"
         for entry in audited
         if entry["annotations"].get("authorization.k8s.io/decision") != "allow"
-        and entry["user"]["username"].startswith(users)
+        and entry["user"]["username"].startswith(USERS)
     ]
     return complaints + refused

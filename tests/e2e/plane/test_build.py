@@ -1,6 +1,10 @@
-"""Building with a Go that is a shell script: it counts its runs, takes its time, and writes what it was told to."""
+"""Building with a Go that is a shell script: it counts its runs, takes its time, and writes what it was told to.
+
+Its modules are all one folder beside it.
+"""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +17,7 @@ import pytest
 from e2e.plane.build import Target, build, ensure_binaries
 from e2e.plane.cache import program_path
 from e2e.plane.errors import BuildError
-from e2e.plane.programs import FAMILIES, programs
+from e2e.plane.programs import FAMILIES, KSERVE, programs
 from e2e.plane.progress import Progress, Step
 
 ETCD = FAMILIES[0]
@@ -21,6 +25,7 @@ ROOT = Path(__file__).parents[3]
 
 COMPILER = """#!/bin/sh
 if [ "$1" = version ]; then echo "go version go1.26.6 linux/amd64"; exit 0; fi
+if [ "$1" = mod ]; then echo "{{\\"Dir\\": \\"$(dirname "$0")/module\\"}}"; exit 0; fi
 echo run >> "$(dirname "$0")/runs"
 while [ "$1" != -o ]; do shift; done
 printf half > "$2"
@@ -38,7 +43,7 @@ def fake_go(folder: Path, act: str = "") -> Path:
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    return {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "XDG_CACHE_HOME": str(folder / "cache"), **more}
+    return {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "XDG_CACHE_HOME": str(folder / "cache"), "KSERVE": "0", **more}
 
 
 def etcd_target(folder: Path) -> Target:
@@ -54,11 +59,21 @@ def runs(folder: Path) -> int:
     return len((folder / "bin" / "runs").read_text().splitlines())
 
 
-def start_build(folder: Path) -> subprocess.Popen[bytes]:
+def module_files(folder: Path) -> list[Path]:
+    """What KServe's module must have, each file with two objects."""
+    assert KSERVE.manifests is not None
+    files = [folder / "bin" / "module" / name for name in KSERVE.manifests.files]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"---\nkind: First\n---\nkind: Second\nname: {file.name}\n---\n")
+    return files
+
+
+def start_build(folder: Path, **more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "e2e.plane", "build"],
         cwd=ROOT,
-        env=environment(folder),
+        env=environment(folder, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -138,3 +153,38 @@ def test_a_failed_build_shows_the_last_lines_and_leaves_nothing(tmp_path: Path) 
         build(target, go, silent_step(), environment(tmp_path))
 
     assert list(target.path.parent.iterdir()) == []
+
+
+def test_kserve_is_built_only_when_asked_for_with_its_manifests_as_json(tmp_path: Path) -> None:
+    fake_go(tmp_path)
+    module_files(tmp_path)
+    told = io.StringIO()
+
+    without = ensure_binaries(Progress(told), environment(tmp_path))
+    with_it = ensure_binaries(Progress(told), environment(tmp_path), families=(KSERVE,))
+
+    assert not any(name.startswith("kserve") for name in without)
+    assert list(with_it) == ["kserve-manager", "kserve-llmisvc", "kserve-manifests.json"]
+    copied = json.loads(with_it["kserve-manifests.json"].read_text())
+    assert copied["config/rbac/role.yaml"] == [{"kind": "First"}, {"kind": "Second", "name": "role.yaml"}]
+    assert "[3/3] building kserve-manifests.json 0.20.0: done in" in told.getvalue()
+
+
+def test_a_module_without_a_listed_file_fails_and_leaves_nothing(tmp_path: Path) -> None:
+    fake_go(tmp_path)
+    module_files(tmp_path)[3].unlink()
+
+    with pytest.raises(BuildError, match=r"servingruntimes\.yaml cannot be read .* does this version of the module"):
+        ensure_binaries(Progress(io.StringIO()), environment(tmp_path), families=(KSERVE,))
+
+    assert list(tmp_path.glob("cache/*/kserve/*/*.json*")) == []
+
+
+@pytest.mark.parametrize(("choice", "want"), [("0", 5), ("1", 8)], ids=["KSERVE=0", "KSERVE=1"])
+def test_the_build_command_makes_kserve_too_unless_told_not_to(choice: str, want: int, tmp_path: Path) -> None:
+    fake_go(tmp_path)
+    module_files(tmp_path)
+
+    output, _ = start_build(tmp_path, KSERVE=choice).communicate(timeout=30)
+
+    assert len(output.splitlines()) == want

@@ -7,7 +7,7 @@ import pytest
 
 from e2e.plane.cache import build_lock, cache_root, program_path, version_key
 from e2e.plane.errors import LockTimeout
-from e2e.plane.programs import FAMILIES
+from e2e.plane.programs import FAMILIES, KSERVE
 
 ETCD = FAMILIES[0]
 
@@ -39,6 +39,14 @@ def test_the_key_follows_flags_platform_and_packages() -> None:
 
     assert len(keys) == 4
     assert version_key(ETCD) == version_key(ETCD)
+
+
+def test_the_key_follows_what_is_copied_beside_the_programs() -> None:
+    assert KSERVE.manifests is not None
+    fewer = dataclasses.replace(KSERVE.manifests, files=KSERVE.manifests.files[1:])
+
+    assert version_key(KSERVE) != version_key(dataclasses.replace(KSERVE, manifests=fewer))
+    assert version_key(KSERVE) != version_key(dataclasses.replace(KSERVE, manifests=None))
 
 
 @pytest.mark.parametrize("name", ["go.mod", "go.sum", "main.go"])

@@ -4,12 +4,18 @@ import re
 
 import pytest
 
-from e2e.plane.programs import FAMILIES, Family
+from e2e.plane.programs import FAMILIES, KSERVE, Family, kserve_wanted, wanted_families
 
-MODULES = {"etcd": "go.etcd.io/etcd/server/v3", "kwok": "sigs.k8s.io/kwok", "kubernetes": "k8s.io/kubernetes"}
+ALL = (*FAMILIES, KSERVE)
+MODULES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kwok": "sigs.k8s.io/kwok",
+    "kubernetes": "k8s.io/kubernetes",
+    "kserve": "github.com/kserve/kserve",
+}
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 def test_a_family_has_the_version_that_its_go_mod_requires(family: Family) -> None:
     required = re.search(rf"{MODULES[family.name]} v(\S+)", (family.module / "go.mod").read_text())
 
@@ -17,7 +23,7 @@ def test_a_family_has_the_version_that_its_go_mod_requires(family: Family) -> No
     assert required[1] == family.version
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 def test_every_program_is_a_tool_of_its_go_mod(family: Family) -> None:
     go_mod = (family.module / "go.mod").read_text()
 
@@ -30,3 +36,14 @@ def test_kubernetes_is_told_its_version() -> None:
     assert "version.gitVersion=v1.35.4" in kubernetes.ldflags
     assert "version.gitMinor=35" in kubernetes.ldflags
     assert kubernetes.minor == "1.35"
+
+
+@pytest.mark.parametrize(
+    ("environ", "want"),
+    [({}, True), ({"KSERVE": ""}, True), ({"KSERVE": "1"}, True), ({"KSERVE": "0"}, False)],
+    ids=["unset", "empty", "KSERVE=1", "KSERVE=0"],
+)
+def test_kserve_is_wanted_unless_the_environment_says_no(environ: dict[str, str], want: bool) -> None:
+    assert kserve_wanted(environ) is want
+    assert (KSERVE in wanted_families(environ)) is want
+    assert wanted_families(environ)[: len(FAMILIES)] == FAMILIES

@@ -41,9 +41,11 @@ def pod(
     gated: bool = False,
     app: str = "",
     service: str = "",
+    kserve: str = "",
 ) -> Object:
     labels = {"app": app} if app else {}
     labels |= {"aim.amd.com/inference-service": service} if service else {}
+    labels |= {"serving.kserve.io/inferenceservice": kserve} if kserve else {}
     conditions = [{"type": "Ready", "status": str(ready)}]
     spec: Object = {"resourceClaims": [{"name": "aim-gpu", "resourceClaimName": claim_name}]}
     if gated:
@@ -78,4 +80,22 @@ def inference_service(name: str, *, allocated: str = "True", ready: str = "True"
         "metadata": {"namespace": "a", "name": name, "generation": 1},
         "spec": {"replicas": 1},
         "status": {"observedGeneration": 1, "conditions": conditions},
+    }
+
+
+def kserve_service(
+    name: str, replicas: int = 1, *, allocated: str = "True", ready: str = "True", opted_in: bool = True
+) -> Object:
+    told = {"reason": "TooLarge", "message": "because", "severity": "Info"}
+    conditions = [{"type": "Ready", "status": ready}, {"type": "GPUPartitionAllocated", "status": allocated} | told]
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {
+            "namespace": "a",
+            "name": name,
+            "annotations": {"aim.amd.com/gpu-sharing": "true"} if opted_in else {},
+        },
+        "spec": {"predictor": {"minReplicas": replicas}},
+        "status": {"observedGeneration": 7, "conditions": conditions},
     }

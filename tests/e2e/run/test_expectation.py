@@ -11,11 +11,26 @@ from e2e.run.install import ROOT
 EXAMPLES = ROOT / "examples"
 
 
-def test_the_examples_use_both_entries_in_two_namespaces() -> None:
-    services = expectation(EXAMPLES).plan.services
-    assert {service.workload.kind for service in services} == {"InferenceService", "Deployment"}
-    assert len({service.workload.namespace for service in services}) == 2
+def test_the_examples_use_every_entry_in_three_namespaces() -> None:
+    expected = expectation(EXAMPLES, kserve=True)
+    services = expected.plan.services
+    assert {wish.kind for wish in expected.wishes} == {"InferenceService", "KServe InferenceService", "Deployment"}
+    assert len({service.workload.namespace for service in services}) == 3
     assert len({service.workload.pod.annotations["aim.amd.com/model-id"] for service in services}) >= 8
+
+
+def test_without_kserve_its_services_are_left_out_and_named() -> None:
+    everything, without = expectation(EXAMPLES, kserve=True), expectation(EXAMPLES)
+    left_out = {"team-search/qwen3-coder-next", "team-search/mistral-small-24b"}
+    assert {wish.key for wish in everything.wishes} - {wish.key for wish in without.wishes} == left_out
+    assert (set(without.left_out), everything.left_out) == (left_out, ())
+    assert len(everything.plan.services) - len(without.plan.services) == 2
+    assert not any(obj["apiVersion"].startswith("serving.kserve.io") for obj in without.objects)
+
+
+def test_half_of_the_examples_go_through_kserve() -> None:
+    wishes = expectation(EXAMPLES, kserve=True).wishes
+    assert sum(wish.kind != "Deployment" for wish in wishes) * 2 >= len(wishes) == 12
 
 
 def test_what_the_plan_refuses_is_what_the_examples_declare() -> None:

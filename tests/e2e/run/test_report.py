@@ -2,11 +2,12 @@ from e2e.run.checks import double_allocations
 from e2e.run.report import faults, report
 from e2e.run.services import services
 from e2e.run.world import World
-from tests.e2e.run.objects import claim, deployment, pod, refused, resource_claim
+from tests.e2e.run.objects import claim, deployment, kserve_service, pod, refused, resource_claim
 
 WORLD = World(
-    deployments=[deployment("web"), deployment("big")],
-    pods=[pod("p", "aim-1", app="web"), pod("q", "aim-2", app="big")],
+    deployments=[deployment("web")],
+    kserve_services=[kserve_service("big", allocated="False", ready="False")],
+    pods=[pod("p", "aim-1", app="web"), pod("q", "aim-2", kserve="big")],
     claims=[claim("aim-1"), refused("aim-2", "TooLarge")],
     resource_claims=[resource_claim("aim-1", "gpu-0-128", reserved=("p",))],
 )
@@ -25,6 +26,7 @@ def test_the_line_has_every_field_and_no_other() -> None:
         "mismatches": 0,
         "claim_to_bound_p50_ms": 10.0,
         "claim_to_bound_p99_ms": 20.0,
+        "kserve": 1,
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from e2e.run.services import Standing, Wish, services, unfulfilled, wishes
 from e2e.run.world import World
-from tests.e2e.run.objects import claim, deployment, inference_service, pod, refused
+from tests.e2e.run.objects import claim, deployment, inference_service, kserve_service, pod, refused
 
 LABEL = "aim.amd.com/inference-service"
 STANDINGS = [
@@ -95,6 +95,56 @@ STANDINGS = [
         "Pending",
         id="a service that has not heard of the refusal",
     ),
+    pytest.param(
+        {
+            "kserve_services": [kserve_service("web")],
+            "pods": [pod("p", "aim-1", kserve="web")],
+            "claims": [claim("aim-1")],
+        },
+        Standing.RUNNING,
+        "",
+        id="KServe's service, Ready and told that it is allocated",
+    ),
+    pytest.param(
+        {
+            "kserve_services": [kserve_service("web", allocated="False")],
+            "pods": [pod("p", "aim-1", kserve="web")],
+            "claims": [claim("aim-1")],
+        },
+        Standing.MOVING,
+        "TooLarge",
+        id="KServe's service runs, and its condition lags",
+    ),
+    pytest.param(
+        {
+            "kserve_services": [kserve_service("web", ready="False")],
+            "pods": [pod("p", "aim-1", kserve="web")],
+            "claims": [claim("aim-1")],
+        },
+        Standing.MOVING,
+        "NoReason",
+        id="KServe does not call it Ready",
+    ),
+    pytest.param(
+        {
+            "kserve_services": [kserve_service("web", allocated="False", ready="False")],
+            "pods": [pod("p", "aim-1", ready=False, kserve="web")],
+            "claims": [refused("aim-1", "TooLarge")],
+        },
+        Standing.REFUSED,
+        "TooLarge",
+        id="KServe's service refused, by claim and by its condition",
+    ),
+    pytest.param(
+        {
+            "kserve_services": [kserve_service("web", 2)],
+            "pods": [pod("p", "aim-1", kserve="web"), pod("q", "aim-2", app="web")],
+            "claims": [claim("aim-1"), claim("aim-2")],
+        },
+        Standing.MOVING,
+        "PodsMissing",
+        id="one of two pods of KServe's service is there",
+    ),
 ]
 
 
@@ -117,6 +167,29 @@ def test_only_what_opts_in_by_itself_is_a_service() -> None:
     made = deployment("made")
     made["metadata"]["labels"] = {LABEL: "made"}
     assert services(World(deployments=[made, deployment("plain", opted_in=False)])) == ()
+
+
+def test_what_kserve_makes_of_a_service_is_a_part_of_it() -> None:
+    made = deployment("web-predictor")
+    made["metadata"]["labels"] = {"serving.kserve.io/inferenceservice": "web"}
+    of_ours = kserve_service("mine")
+    of_ours["metadata"]["labels"] = {LABEL: "mine"}
+    aside = kserve_service("aside", opted_in=False)
+    world = World(deployments=[made], kserve_services=[kserve_service("web"), of_ours, aside])
+    assert [(service.kind, service.key) for service in services(world)] == [("KServe InferenceService", "a/web")]
+
+
+@pytest.mark.parametrize(
+    ("pods", "want"),
+    [
+        pytest.param([], False, id="no pod yet"),
+        pytest.param([pod("p", "aim-1", service="web")], False, id="a Deployment's pod"),
+        pytest.param([pod("p", "aim-1", service="web", kserve="web")], True, id="KServe's pod"),
+    ],
+)
+def test_whether_a_service_of_ours_runs_through_kserve_is_seen_by_its_pods(pods: list[Any], want: bool) -> None:
+    [found] = services(World(services=[inference_service("web")], pods=pods))
+    assert found.through_kserve is want
 
 
 def test_wishes_carry_the_declared_reason() -> None:

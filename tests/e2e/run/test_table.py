@@ -26,10 +26,10 @@ def test_held_partitions_stand_alone_and_free_ones_are_counted() -> None:
     )
     world = World(gpu_nodes=[one], claims=[claim("aim-1")], pods=[pod("p", "aim-1")])
     assert list(rows(one, world)) == [
-        ("node-0", "0000:05:00.0", "CPX/NPS4", "0", "owner/model", "█████░░░░░  50% of 2 GiB", "Ready"),
-        ("node-0", "0000:05:00.0", "CPX/NPS4", "", "", "", "7 free"),
-        ("node-0", "2 GPUs", "CPX/NPS4", "", "", "", "16 free"),
-        ("node-0", "1 GPU", "SPX/NPS1", "", "", "", "1 free"),
+        ("node-0", "0000:05:00.0", "CPX/NPS4", "0", "owner/model", "Deployment", "█████░░░░░  50% of 2 GiB", "Ready"),
+        ("node-0", "0000:05:00.0", "CPX/NPS4", "", "", "", "", "7 free"),
+        ("node-0", "2 GPUs", "CPX/NPS4", "", "", "", "", "16 free"),
+        ("node-0", "1 GPU", "SPX/NPS1", "", "", "", "", "1 free"),
     ]
 
 
@@ -47,11 +47,17 @@ def test_state(phase: str, ready: bool, want_state: str) -> None:
     assert next(rows(one, world))[-1] == want_state
 
 
+def test_what_made_the_pod_is_seen_by_its_labels() -> None:
+    one = node(gpu("0000:05:00.0", 1))
+    world = World(gpu_nodes=[one], claims=[claim("aim-1")], pods=[pod("p", "aim-1", kserve="web")])
+    assert next(rows(one, world))[5] == "KServe"
+
+
 def test_foreign_holders_and_mode_changes_are_shown() -> None:
     operation = {"phase": "Running", "step": "SetComputeMode", "progressPercent": 40}
     one = node(gpu("0000:05:00.0", 1, holder="foreign"), operation=operation)
     foreign, change = rows(one, World(gpu_nodes=[one]))
-    assert foreign[4:] == ("(not managed here)", "", "foreign")
+    assert foreign[4:] == ("(not managed here)", "", "", "foreign")
     assert change[-1] == "changing modes: SetComputeMode 40%"
 
 
@@ -72,7 +78,16 @@ def test_the_screen_says_simulated_and_why_something_waits() -> None:
 BUSY = View(
     "a title",
     [
-        (f"node-{i // 8}", "0000:05:00.0", "CPX/NPS4", str(i % 8), "owner/model", "█░  50% of 24 GiB", "Ready")
+        (
+            f"node-{i // 8}",
+            "0000:05:00.0",
+            "CPX/NPS4",
+            str(i % 8),
+            "owner/model",
+            "KServe",
+            "█░  50% of 24 GiB",
+            "Ready",
+        )
         for i in range(24)
     ],
     [Text("a/web waits: TooLarge")],
@@ -118,6 +133,7 @@ def test_a_narrow_terminal_drops_bars_and_owners_before_facts() -> None:
     assert "owner/model" in wide
     assert "█░  50% of 24 GiB" in wide
     assert "owner/" not in narrow
+    assert ("KServe" in wide, "KServe" in narrow) == (True, False)
     assert "█" not in narrow
     for fact in ("node-2", "0000:05:00.0", "CPX/NPS4", "model", "50% of 24 GiB", "Ready"):
         assert fact in narrow

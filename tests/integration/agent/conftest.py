@@ -74,7 +74,13 @@ class Site:
         """Write an operation as the operator would."""
         layouts = [{"gpus": [{"bdf": b, "mode": m} for b, m in modes.items()]} for modes in (before, after)]
         operation = {"id": operation_id, "from": layouts[0], "to": layouts[1]}
-        self.plane.admin.patch(f"{GPU_NODES}/{node}", {"spec": {"operation": operation}})
+        self.operator.patch(f"{GPU_NODES}/{node}", {"spec": {"operation": operation}})
+
+    @property
+    def operator(self) -> Admin:
+        """The operator's identity: nobody else writes operations and claims, administrators neither."""
+        token = service_account_token(self.plane, SYSTEM_NAMESPACE, "aim-gpu-operator")
+        return Admin(self.plane.server, self.plane.ca, token)
 
     def token(self, node: str | None) -> str:
         return service_account_token(self.plane, SYSTEM_NAMESPACE, ACCOUNT, bound_node=node)

@@ -12,7 +12,7 @@ FIRST, SECOND = "0000:05:00.0", "0000:27:00.0"
 
 
 def hold(
-    plane: Plane, namespace: str, node: str, device: str, name: str = "aim-held00000", profile: str = "cpx_nps4"
+    plane: Plane, namespace: str, node: str, device: str, name: str = "held00000", profile: str = "cpx_nps4"
 ) -> None:
     """A pod that claims one device of the node, and its claim."""
     render = int(device.rsplit("-", 1)[1])
@@ -30,7 +30,7 @@ def hold(
     plane.admin.create(f"/api/v1/namespaces/{namespace}/pods", pod)
 
 
-def allocated(site: Site, namespace: str, name: str = "aim-held00000") -> list[str]:
+def allocated(site: Site, namespace: str, name: str = "held00000") -> list[str]:
     claim = site.get(f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaims/{name}")
     results = claim.get("status", {}).get("allocation", {}).get("devices", {}).get("results", [])
     return [result["device"] for result in results]
@@ -39,17 +39,18 @@ def allocated(site: Site, namespace: str, name: str = "aim-held00000") -> list[s
 def make_ours(site: Site, namespace: str, node: str, device: str, memory: str) -> None:
     """The GPUPartitionClaim that the operator would have written for the claim of that name."""
     path = f"/apis/aim.amd.com/v1beta1/namespaces/{namespace}/gpupartitionclaims"
-    pod = site.get(f"/api/v1/namespaces/{namespace}/pods/aim-held00000")["metadata"]
+    pod = site.get(f"/api/v1/namespaces/{namespace}/pods/held00000")["metadata"]
     spec = {
         "podRef": {"name": pod["name"], "uid": pod["uid"]},
         "requirement": {"memory": memory},
         "model": {"id": "Qwen/Qwen3-8B"},
     }
     kind = {"apiVersion": "aim.amd.com/v1beta1", "kind": "GPUPartitionClaim"}
-    site.plane.admin.create(path, {**kind, "metadata": {"name": "aim-held00000"}, "spec": spec})
+    made = site.operator.create(path, {**kind, "metadata": {"name": "held00000"}, "spec": spec})
     chosen = {"device": device, "bdf": FIRST, "partition": 3, "mode": "CPX/NPS4", "bytes": 24574 << 20}
-    allocation = {"node": node, "devices": [chosen], "resourceClaim": "aim-held00000"}
-    site.plane.admin.patch(f"{path}/aim-held00000/status", {"status": {"phase": "Allocated", "allocation": allocation}})
+    allocation = {"node": node, "devices": [chosen], "resourceClaim": "held00000"}
+    status = {"phase": "Allocated", "allocation": allocation}
+    site.operator.request("PUT", f"{path}/held00000/status", {**made, "status": status})
 
 
 def partition(site: Site, node: str, number: int) -> Object:
@@ -84,9 +85,9 @@ async def test_a_pinned_claim_gets_its_device_and_the_metrics_follow(site: Site,
         assert value == 17 << 30
         assert 'model="Qwen/Qwen3-8B"' in line
         assert metric(await scrape(process), node, "allocated")[0] == 17 << 30
-        site.plane.admin.delete(f"/apis/aim.amd.com/v1beta1/namespaces/{namespace}/gpupartitionclaims/aim-held00000")
-        site.plane.admin.delete(f"/api/v1/namespaces/{namespace}/pods/aim-held00000")
-        site.plane.admin.delete(f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaims/aim-held00000")
+        site.plane.admin.delete(f"/apis/aim.amd.com/v1beta1/namespaces/{namespace}/gpupartitionclaims/held00000")
+        site.plane.admin.delete(f"/api/v1/namespaces/{namespace}/pods/held00000")
+        site.plane.admin.delete(f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaims/held00000")
         await site.until(lambda: partition(site, node, 3)["holder"] == "free", "free again")
         assert metric(await scrape(process), node, "used")[0] == 0
 

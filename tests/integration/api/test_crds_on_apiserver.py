@@ -7,19 +7,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 
 from api.openapi import crd
+from tests.integration.api.small_objects import BDFS, SPECS, small_object
 
 pytestmark = pytest.mark.plane
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 STORED = ("fixed", "scaled", "shown")
-BDFS = ("0000:05:00.0", "0000:26:00.0")
 
 
 class HasKubeconfig(Protocol):
@@ -63,168 +62,50 @@ def kubectl(plane: HasKubeconfig) -> Iterator[Kubectl]:
         client.run("delete", resource, "--ignore-not-found", "--wait=false", *STORED)
 
 
-def layout(*modes: str) -> dict[str, Any]:
-    return {"gpus": [{"bdf": bdf, "mode": mode} for bdf, mode in zip(BDFS, modes, strict=False)]}
-
-
-SPECS: dict[str, dict[str, Any]] = {
-    "InferenceService": {"model": {"id": "Qwen/Qwen3-8B"}},
-    "GPUPartitionClaim": {"podRef": {"name": "chat-0", "uid": "u-1"}, "requirement": {"memory": "24Gi"}},
-    "GPUNode": {},
-    "RepartitionPlan": {
-        "node": "n",
-        "from": layout("SPX/NPS1", "SPX/NPS1"),
-        "to": layout("CPX/NPS4", "CPX/NPS4"),
-        "claimRef": {"namespace": "team-a", "name": "c", "uid": "u-1"},
-    },
-    "GPUSharingPolicy": {},
-    "ModelProfile": {
-        "modelId": "a/b",
-        "architecture": {
-            "totalParams": 1_000_000_000_000,
-            "layers": 32,
-            "hiddenSize": 4096,
-            "attentionHeads": 32,
-            "kvHeads": 8,
-            "headDim": 128,
-            "vocabSize": 32000,
-            "maxPositionEmbeddings": 8192,
-        },
-    },
-}
-
-
-def document(kind: str, changes: dict[str, Any], name: str = "checked") -> str:
-    """The smallest good object of a kind, with dotted paths of its spec set; None takes a field away."""
-    spec = deepcopy(SPECS[kind])
-    for path, value in changes.items():
-        *parents, last = path.split(".")
-        target = spec
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        if value is None:
-            del target[last]
-        else:
-            target[last] = value
-    return json.dumps({"apiVersion": "aim.amd.com/v1beta1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+def document(kind: str, name: str = "checked") -> str:
+    return json.dumps(small_object(kind, name=name))
 
 
 @pytest.mark.parametrize("kind", SPECS)
 def test_the_smallest_good_object_is_accepted(kubectl: Kubectl, kind: str) -> None:
-    kubectl.output("create", "--dry-run=server", "--validate=strict", "-f", "-", document=document(kind, {}))
-
-
-BAD = [
-    pytest.param("InferenceService", {"model.precision": "fp12"}, ["precision", '"fp12"', '"fp8"'], id="precision"),
-    pytest.param(
-        "InferenceService",
-        {"gpuSharing.partition.mode": "cpx_nps4"},
-        ["mode", '"cpx_nps4"', "CPX"],
-        id="another spelling",
-    ),
-    pytest.param(
-        "InferenceService", {"gpuSharing.partition.mode": "CPX/NPS8"}, ["mode", '"CPX/NPS8"', "NPS4"], id="no such mode"
-    ),
-    pytest.param(
-        "InferenceService",
-        {"gpuSharing.partition.minMemory": "24GB"},
-        ["minMemory", '"24GB"', "Gi"],
-        id="GB is no unit",
-    ),
-    pytest.param(
-        "InferenceService", {"gpuSharing.partition.minMemory": "0Gi"}, ["minMemory", '"0Gi"', "24Gi"], id="no memory"
-    ),
-    pytest.param(
-        "InferenceService",
-        {"gpuSharing.isolation": "cooperative"},
-        ["isolation", "cooperative", "name the group"],
-        id="cooperative without a group",
-    ),
-    pytest.param(
-        "InferenceService", {"gpuSharing.shareGroup": "team"}, ["shareGroup", "team", "set isolation"], id="lone group"
-    ),
-    pytest.param(
-        "InferenceService",
-        {"qos.guarantees": {"minConcurrency": 9, "maxConcurrency": 3}},
-        ["minConcurrency", "9", "3", "lower the one"],
-        id="a minimum above the maximum",
-    ),
-    pytest.param("InferenceService", {"replicas": -1}, ["replicas", "-1", "greater than or equal to 0"], id="replicas"),
-    pytest.param(
-        "GPUPartitionClaim", {"podRef": None}, ["spec", "exactly one of podRef and shareGroup"], id="no holder"
-    ),
-    pytest.param("GPUPartitionClaim", {"shareGroup": "team"}, ["exactly one of podRef"], id="two holders"),
-    pytest.param("GPUPartitionClaim", {"requirement.memory": "lots"}, ["memory", '"lots"', "Gi"], id="no quantity"),
-    pytest.param("GPUPartitionClaim", {"requirement.modes": ["CPX"]}, ["modes[0]", '"CPX"', "NPS4"], id="half a mode"),
-    pytest.param(
-        "GPUNode",
-        {"operation": {"id": "a", "from": layout("SPX/NPS1"), "to": layout("CPX/NPS4", "DPX/NPS2")}},
-        ["operation.to", "one memory mode", "same NPS"],
-        id="two memory modes on a node",
-    ),
-    pytest.param(
-        "RepartitionPlan",
-        {"to": layout("SPX/NPS1", "SPX/NPS1")},
-        ["spec.to", "nothing would change", "another mode"],
-        id="nothing changes",
-    ),
-    pytest.param("RepartitionPlan", {"approval": "Yes"}, ["approval", '"Yes"', '"Manual"'], id="approval"),
-    pytest.param("GPUSharingPolicy", {"repartition.cooldown": "10"}, ["cooldown", '"10"', "ms|s|m|h"], id="no unit"),
-    pytest.param(
-        "GPUSharingPolicy",
-        {"quotas": [{"namespace": "a", "min": "2Gi", "max": "1Gi"}]},
-        ["quotas[0].min", "2Gi", "1Gi", "raise max"],
-        id="a quota's minimum above its maximum",
-    ),
-    pytest.param(
-        "GPUSharingPolicy",
-        {"nodeSelector.matchExpressions": [{"key": "a", "operator": "In"}]},
-        ["matchExpressions[0]", "In and NotIn need values"],
-        id="In without values",
-    ),
-    pytest.param(
-        "ModelProfile",
-        {"architecture.kvHeads": 5},
-        ["attentionHeads", "32", "5", "num_key_value_heads"],
-        id="heads that do not divide",
-    ),
-]
-
-
-@pytest.mark.parametrize(("kind", "changes", "want"), BAD)
-def test_a_bad_object_is_refused_with_field_value_and_remedy(
-    kubectl: Kubectl, kind: str, changes: dict[str, Any], want: list[str]
-) -> None:
-    message = kubectl.refusal("create", "--dry-run=server", "-f", "-", document=document(kind, changes))
-    assert [part for part in want if part not in message] == [], message
-
-
-def test_a_name_that_no_service_can_have_is_refused(kubectl: Kubectl) -> None:
-    bad = document("InferenceService", {}, name="1chat")
-    message = kubectl.refusal("create", "--dry-run=server", "-f", "-", document=bad)
-    assert "1chat" in message
-    assert "beginning with a letter" in message
+    kubectl.output("create", "--dry-run=server", "--validate=strict", "-f", "-", document=document(kind))
 
 
 def test_a_claims_spec_never_changes(kubectl: Kubectl) -> None:
-    kubectl.output("apply", "--server-side", "-f", "-", document=document("GPUPartitionClaim", {}, name="fixed"))
+    kubectl.output("apply", "--server-side", "-f", "-", document=document("GPUPartitionClaim", name="fixed"))
     message = kubectl.refusal(
         "patch", "gpc", "fixed", "--type=merge", '--patch={"spec":{"requirement":{"memory":"1Gi"}}}'
     )
-    assert "never changes" in message
+    assert '["requirement"] cannot be changed: the spec of a claim never changes' in message
+    taken = kubectl.refusal(
+        "patch", "gpc", "fixed", "--type=merge", '--patch={"spec":{"podRef":null,"shareGroup":"a"}}'
+    )
+    assert '["podRef", "shareGroup"] cannot be changed' in taken
 
 
 def test_of_a_plan_only_the_approval_changes(kubectl: Kubectl) -> None:
-    kubectl.output("apply", "--server-side", "-f", "-", document=document("RepartitionPlan", {}, name="fixed"))
+    kubectl.output("apply", "--server-side", "-f", "-", document=document("RepartitionPlan", name="fixed"))
     patch = ("patch", "rpp", "fixed", "--type=merge")
     kubectl.output(*patch, '--patch={"spec":{"approved":true}}')
     for change in ('{"reason":"other"}', '{"claimRef":null}', '{"node":"m"}', '{"dryRun":true}'):
-        assert "only approved may change" in kubectl.refusal(*patch, f'--patch={{"spec":{change}}}')
+        refusal = kubectl.refusal(*patch, f'--patch={{"spec":{change}}}')
+        assert f"{json.dumps(list(json.loads(change)))} cannot be changed: only approved may change" in refusal
+
+
+def test_the_backend_of_a_service_is_chosen_once(kubectl: Kubectl) -> None:
+    kubectl.output("apply", "--server-side", "-f", "-", document=document("InferenceService", name="fixed"))
+    patch = ("patch", "aimisvc", "fixed", "--subresource=status", "--type=merge")
+    kubectl.output(*patch, '--patch={"status":{"backend":"deployment"}}')
+    kubectl.output(*patch, '--patch={"status":{"backend":"deployment","replicas":1}}')
+    assert "backend deployment was chosen once and cannot become kserve" in kubectl.refusal(
+        *patch, '--patch={"status":{"backend":"kserve"}}'
+    )
+    assert "cannot become absent" in kubectl.refusal(*patch, '--patch={"status":{"backend":null}}')
 
 
 def test_what_was_defaulted_is_visible(kubectl: Kubectl) -> None:
     created = kubectl.output(
-        "create", "--dry-run=server", "-o", "json", "-f", "-", document=document("InferenceService", {})
+        "create", "--dry-run=server", "-o", "json", "-f", "-", document=document("InferenceService")
     )
     spec = json.loads(created)["spec"]
     assert spec["gpuSharing"] == {"isolation": "hardware", "partition": {"count": 1}}
@@ -232,13 +113,13 @@ def test_what_was_defaulted_is_visible(kubectl: Kubectl) -> None:
 
 
 def test_a_service_scales(kubectl: Kubectl) -> None:
-    kubectl.output("apply", "--server-side", "-f", "-", document=document("InferenceService", {}, name="scaled"))
+    kubectl.output("apply", "--server-side", "-f", "-", document=document("InferenceService", name="scaled"))
     kubectl.output("scale", "aimisvc", "scaled", "--replicas=3")
     assert kubectl.output("get", "aimisvc", "scaled", "-o", "jsonpath={.spec.replicas}") == "3"
 
 
 def test_columns_show_what_the_status_says(kubectl: Kubectl) -> None:
-    kubectl.output("apply", "--server-side", "-f", "-", document=document("GPUPartitionClaim", {}, name="shown"))
+    kubectl.output("apply", "--server-side", "-f", "-", document=document("GPUPartitionClaim", name="shown"))
     device = {"bdf": BDFS[0], "partition": 3, "mode": "CPX/NPS4", "bytes": 1}
     condition = {
         "type": "Bound",
@@ -252,6 +133,23 @@ def test_columns_show_what_the_status_says(kubectl: Kubectl) -> None:
     kubectl.output("patch", "gpc", "shown", "--subresource=status", "--type=merge", f"--patch={patch}")
     row = kubectl.output("get", "gpc", "shown", "--no-headers").split()
     assert row[:-1] == ["shown", "Bound", "n", BDFS[0], "3", "CPX/NPS4", "Placed", "chat-0"]
+
+
+QOS_EXPLAINED = (
+    "The service level of requests: their class, how many are served at once, the objectives to keep, and how long they "
+    "may wait. Absent: class standard, no bounds and no objectives.",
+    "Name of one of the policy's qosClasses, which decides who is served first; absent: standard.",
+    "How many requests are served at once, at least and at most; absent: no bounds.",
+    "How many requests may wait, and how long; absent: 1000 requests, 60s each.",
+    "Service level objectives to keep and to report; absent: none is watched.",
+)
+
+
+def test_the_service_level_is_explained_in_sentences(kubectl: Kubectl) -> None:
+    explained = " ".join(kubectl.output("explain", "aimisvc.spec.qos").split())
+    assert [sentence for sentence in QOS_EXPLAINED if sentence not in explained] == [], explained
+    for field in ("class <string>", "guarantees <Object>", "queue <Object>", "slo <[]Object>"):
+        assert field in explained
 
 
 @pytest.mark.parametrize(

@@ -153,13 +153,17 @@ async def test_another_gate_is_waited_for(cluster: Running) -> None:
 
 async def test_resource_claim_of_somebody_else_under_our_name(cluster: Running) -> None:
     request = {"name": "gpu", "exactly": {"deviceClassName": "gpu.amd.com"}}
-    forged = {"metadata": {"name": "aim-forged"}, "spec": {"devices": {"requests": [request]}}}
-    await cluster.create(cluster.resource_claims_path, forged)
-    named = pod("named", opt_in(), resourceClaims=[{"name": "aim-gpu", "resourceClaimName": "aim-forged"}])
+    template = {"metadata": {"name": "any"}, "spec": {"spec": {"devices": {"requests": [request]}}}}
+    await cluster.create(f"{cluster.resource_claims_path.removesuffix('s')}templates", template)
+    other = pod("aim-other", {}, resourceClaims=[{"name": "gpu", "resourceClaimTemplateName": "any"}])
+    await cluster.create(cluster.pods_path, other)
+    (theirs,) = await cluster.eventually("the other pod's claim is made", cluster.resource_claims)
+    asked = [{"name": "aim-gpu", "resourceClaimName": theirs["metadata"]["name"]}]
+    named = pod("named", opt_in(), resourceClaims=asked)
     await cluster.create(cluster.pods_path, named)
     await cluster.claim_where(reason="ClaimNameTaken")
     assert (await cluster.get(f"{cluster.pods_path}/named"))["spec"]["schedulingGates"]
-    await cluster.delete(f"{cluster.resource_claims_path}/aim-forged")
+    await cluster.delete(f"{cluster.pods_path}/aim-other")
     await cluster.all_allocated(1)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from e2e.plane import Plane
 from e2e.run.expectation import Expectation, expectation
-from e2e.run.install import CRD_FILES, ROOT, add_gpu_nodes, apply_files, install
+from e2e.run.install import CRD_FILES, ROOT, add_gpu_nodes, apply_objects, install
 from e2e.run.observer import Observer, observe
 from e2e.run.processes import Operators, Worker, start_agents, start_operators, wait_for_heartbeats
 from e2e.run.report import faults
@@ -86,7 +86,7 @@ async def test_twenty_leaders_killed_during_the_scenario(tmp_path: Path) -> None
         )
         await asyncio.to_thread(wait_for_heartbeats, plane, wanted.modes)
         observer = await stack.enter_async_context(observe(plane))
-        await asyncio.to_thread(apply_files, plane, wanted.files)
+        await asyncio.to_thread(apply_objects, plane, wanted.objects)
         scene = Scene(plane, operators, observer, wanted, Random(20))
         killed = [(await scene.kill_leader()).name for _ in range(KILLS)]
         assert await scene.settle() == []

@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 
+from e2e.plane import kserve_wanted
 from e2e.plane.admin import Admin
 from e2e.run.install import ROOT
 
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.plane, pytest.mark.timeout(240)]
 _LIMIT_SECONDS = 90
 _STOP_SECONDS = 10
 _CLAIMS = "/apis/aim.amd.com/v1beta1/namespaces/team-chat/gpupartitionclaims"
-_PATCH = "application/merge-patch+json"
+_OPERATOR_TOKEN = "/api/v1/namespaces/aim-gpu-system/serviceaccounts/aim-gpu-operator/token"
 _FIELDS = [
     "plane_ready_s",
     "services",
@@ -38,6 +39,7 @@ _FIELDS = [
     "mismatches",
     "claim_to_bound_p50_ms",
     "claim_to_bound_p99_ms",
+    "kserve",
 ]
 
 
@@ -76,11 +78,11 @@ class Started:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[Started]:
-    """The run; none of its processes outlives the block, also when the test fails."""
+def started(folder: Path, *arguments: str, kserve: bool = False) -> Iterator[Started]:
+    """The run; none of its processes outlives the block, also when the test fails. KServe only where it matters."""
     out, err, temporary = folder / "out", folder / "err", folder / "temporary"
     temporary.mkdir()
-    environ = os.environ | {"TMPDIR": str(temporary)}
+    environ = os.environ | {"TMPDIR": str(temporary), "KSERVE": "1" if kserve else "0"}
     with out.open("wb") as stdout, err.open("wb") as stderr:
         command = [sys.executable, "-m", "e2e.run", "--folder", str(folder / "kept"), *arguments]
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=stdout, stderr=stderr)
@@ -91,12 +93,15 @@ def started(folder: Path, *arguments: str) -> Iterator[Started]:
         process.wait()
 
 
-def admin(kubeconfig: str, folder: Path) -> Admin:
-    """A client for the run's plane, from the kubeconfig that the run told."""
+def operator(kubeconfig: str, folder: Path) -> Admin:
+    """A client for the run's plane with the operator's rights: nobody else may write claims."""
     content = yaml.safe_load(Path(kubeconfig).read_text())
     authority = folder / "ca.crt"
     authority.write_bytes(base64.b64decode(content["clusters"][0]["cluster"]["certificate-authority-data"]))
-    return Admin(content["clusters"][0]["cluster"]["server"], authority, content["users"][0]["user"]["token"])
+    server = content["clusters"][0]["cluster"]["server"]
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    answer = Admin(server, authority, content["users"][0]["user"]["token"]).create(_OPERATOR_TOKEN, request)
+    return Admin(server, authority, answer["status"]["token"])
 
 
 def alive(processes: list[psutil.Process]) -> list[str]:
@@ -105,14 +110,26 @@ def alive(processes: list[psutil.Process]) -> list[str]:
     return [str(process) for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_once_settles_and_ends_with_one_line_of_json(tmp_path: Path) -> None:
-    with started(tmp_path, "--once") as run:
+@pytest.mark.parametrize(
+    ("kserve", "want_services", "want_through_kserve"),
+    [
+        pytest.param(
+            True, 12, 7, id="KServe", marks=pytest.mark.skipif(not kserve_wanted(), reason="KSERVE=0 leaves it out")
+        ),
+        pytest.param(False, 10, 0, id="no KServe"),
+    ],
+)
+def test_once_settles_and_ends_with_one_line_of_json(
+    tmp_path: Path, kserve: bool, want_services: int, want_through_kserve: int
+) -> None:
+    with started(tmp_path, "--once", kserve=kserve) as run:
         run.wait_for("examples applied")
         others = run.descendants()
         assert run.end() == 0, run.err.read_text()
         line = run.last_line()
         assert list(line) == _FIELDS
-        assert (line["services"], line["bound"], line["pending"], line["repartitions"]) == (12, 11, 1, 1)
+        assert (line["services"], line["bound"], line["pending"]) == (want_services, want_services - 1, 1)
+        assert (line["repartitions"], line["kserve"]) == (1, want_through_kserve)
         assert (line["double_allocations"], line["rebinds"], line["mismatches"]) == (0, 0, 0)
         assert 0 < line["claim_to_bound_p50_ms"] <= line["claim_to_bound_p99_ms"]
         assert len(others) >= 7
@@ -132,7 +149,7 @@ def test_the_plan_and_what_is_simulated_are_told_before_the_plane_is_built(tmp_p
 def test_a_planted_double_allocation_fails_the_run(tmp_path: Path) -> None:
     with started(tmp_path, "--once") as run:
         kubeconfig = run.wait_for(r"KUBECONFIG=(\S+)")[1]
-        plant(admin(kubeconfig, tmp_path))
+        plant(operator(kubeconfig, tmp_path))
         assert run.end() == 1
         assert run.last_line()["double_allocations"] >= 1
         assert re.search(r"error: partition \S+ \S+ is held by .*team-chat/planted", run.err.read_text())
@@ -147,7 +164,8 @@ def plant(plane: Admin) -> None:
                 planted = {key: claim[key] for key in ("apiVersion", "kind", "spec")}
                 planted["metadata"] = {"name": "planted", "namespace": "team-chat"}
                 plane.raw("POST", _CLAIMS, planted)
-                status, _ = plane.raw("PATCH", f"{_CLAIMS}/planted/status", {"status": claim["status"]}, _PATCH)
+                present = plane.find(f"{_CLAIMS}/planted") or {}
+                status, _ = plane.raw("PUT", f"{_CLAIMS}/planted/status", present | {"status": claim["status"]})
                 if status == 200:
                     return
         time.sleep(0.1)

@@ -92,7 +92,7 @@ def reasons(given: Gathered) -> dict[str, tuple[str, str]]:
         ),
         pytest.param(
             gathered(waiting("aim-a", "Later"), error=Refusal("NameTaken", "no")),
-            (("False", "NameTaken"), ("False", "NoDeployment"), ("False", "NameTaken")),
+            (("False", "NameTaken"), ("False", "NameTaken"), ("False", "NameTaken")),
             id="a backend that was refused comes first",
         ),
         pytest.param(

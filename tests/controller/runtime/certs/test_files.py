@@ -80,6 +80,22 @@ async def test_a_mounted_secret_is_read_through_its_link(tmp_path: Path, authori
         assert files.certificate == second
 
 
+async def test_the_names_of_an_older_mount_are_read_where_the_usual_ones_are_missing(
+    tmp_path: Path, authority: Authority
+) -> None:
+    first, second = leaf(authority), leaf(authority)
+    (tmp_path / "apiserver.crt").write_bytes(first.certificate_pem)
+    (tmp_path / "apiserver.key").write_bytes(first.private_key_pem)
+    clock = FakeClock()
+    files = CertificateFiles(tmp_path, clock=clock)
+    async with running(files):
+        assert files.certificate is not None
+        assert files.certificate.certificate_pem == first.certificate_pem
+        write(tmp_path, second)
+        await clock.advance(LOOK_SECONDS)
+        assert files.certificate == second
+
+
 async def test_without_an_authority_file_the_bundle_is_empty(tmp_path: Path, authority: Authority) -> None:
     write(tmp_path, leaf(authority), authority=False)
     files = CertificateFiles(tmp_path, clock=FakeClock())
@@ -133,3 +149,14 @@ async def test_the_verdict_tells_of_a_certificate_that_nobody_renews(tmp_path: P
         assert "nobody renewed it" in str(files.verdict())
         clock.set(START + DAY)
         assert "ended at 2026-01-02" in str(files.verdict())
+
+
+async def test_a_short_certificate_is_well_until_its_last_sixth(tmp_path: Path, authority: Authority) -> None:
+    clock = FakeClock()
+    write(tmp_path, issue_leaf(authority, ["aim.svc"], START, timedelta(seconds=60)))
+    files = CertificateFiles(tmp_path, clock=clock)
+    async with running(files):
+        clock.set(START + timedelta(seconds=49))
+        assert files.verdict() is True
+        clock.set(START + timedelta(seconds=50))
+        assert "nobody renewed it" in str(files.verdict())

@@ -1,0 +1,30 @@
+"""A pod that carries an InferenceService's label asks for what that service asks for, and for nothing else."""
+
+from collections.abc import Mapping
+
+from api.group import POLICY, QOS_CLASS, SERVICE_LABEL
+from api.v1beta1 import InferenceService
+from controller.translate.request import Problem
+
+
+def contradiction(
+    annotations: Mapping[str, str], policy: str | None, service: InferenceService | None
+) -> tuple[str, str] | None:
+    """The reason and sentence for a policy or class that is not the service's; None without a service.
+
+    `policy` is the claim's: what the pod named when its claim was made.
+    """
+    if service is None:
+        return None
+    spec, name = service.spec, service.metadata.name
+    for key, asked, field, said in (
+        (POLICY, policy, "spec.gpuSharing.policyRef", spec.gpu_sharing.policy_ref),
+        (QOS_CLASS, annotations.get(QOS_CLASS) or None, "spec.qos.class", spec.qos.class_),
+    ):
+        if asked != said:
+            sentence = (
+                f"contradicts {field} {said or ''!r} of InferenceService {name}; change it there and delete the pod, "
+                f"or leave label {SERVICE_LABEL} out"
+            )
+            return "ServiceMismatch", str(Problem(key, asked or "", sentence))
+    return None

@@ -1,0 +1,34 @@
+"""Where users say what sizing calls ``model_id``, ``precision``, ``max_model_len`` and ``max_concurrency``."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, PRECISION
+from controller.sizing.errors import SizingError
+from controller.translate.request import Problem
+
+ANNOTATION_OF: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "model_id": MODEL_ID,
+        "precision": PRECISION,
+        "max_model_len": MAX_MODEL_LEN,
+        "max_concurrency": MAX_CONCURRENCY,
+    }
+)
+"""On a pod or an InferenceService of KServe."""
+
+FIELD_OF: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "model_id": "spec.model.id",
+        "precision": "spec.model.precision",
+        "max_model_len": "spec.model.maxModelLen",
+        "max_concurrency": "spec.model.maxConcurrency",
+    }
+)
+"""In an InferenceService of ours."""
+
+
+def sizing_problem(error: SizingError, places: Mapping[str, str]) -> Problem:
+    """What is wrong, with the field named as in `places`."""
+    return Problem(places[error.field], str(error.value), f"{error.problem}: {error.remedy}")

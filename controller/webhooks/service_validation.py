@@ -1,0 +1,245 @@
+"""InferenceServices against what else there is: the catalogue, the policies, the hardware.
+
+What one object can decide by itself the CRD's rules have decided before. Everything here comes as a condition too, so
+the webhook may fail open.
+
+    request -> ServiceFacts (read once) -> CHECKS, each pure -> one answer that lists all
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from api.group import MANAGED_LABEL
+from api.quantity import parse_quantity
+from api.v1beta1 import GPUSharingPolicy, InferenceService
+from api.v1beta1.gpu_partition_claim import Isolation
+from api.v1beta1.gpu_sharing_policy import WhenFull
+from controller.placement.decision import gib
+from controller.runtime.manifest import Manifest
+from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
+from controller.sizing.errors import SizingError
+from controller.sizing.precision import Precision
+from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
+from controller.state.cluster import Cluster
+from controller.translate.policy_choice import (
+    CLASS_NOT_FOUND,
+    SERVICE_CLASS_FIELD,
+    SERVICE_POLICY_FIELD,
+    Choice,
+    refused_choices,
+)
+from controller.translate.sizing_fields import FIELD_OF, sizing_problem
+from controller.webhooks.finding import Finding, answer, ratcheted, refuse, warn
+from controller.webhooks.hardware import ManagedNode, Reach, managed_nodes, reach
+from controller.webhooks.second_look import second_look, unchanged
+
+PATH: Final = "/validate-inference-service"
+WEBHOOK: Final = "inference-service.aim.amd.com"
+
+_MODE = "spec.gpuSharing.partition.mode"
+_MIN_MEMORY = "spec.gpuSharing.partition.minMemory"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """All that the checks read. `namespace_labels` None: the namespace is so new that it is not known here yet."""
+
+    service: InferenceService
+    sizing: Sizing | SizingError
+    policies: Mapping[str, GPUSharingPolicy]
+    namespace_labels: Mapping[str, str] | None
+    nodes: tuple[ManagedNode, ...]
+
+    @property
+    def choice(self) -> Choice:
+        """The policy and class that the service names."""
+        spec = self.service.spec
+        namespace = self.service.metadata.namespace or ""
+        asked = spec.gpu_sharing.policy_ref, spec.qos.class_
+        return Choice(
+            *asked, namespace, self.namespace_labels, policy_field=SERVICE_POLICY_FIELD, class_field=SERVICE_CLASS_FIELD
+        )
+
+    def may_use(self, node: ManagedNode) -> bool:
+        """Whether the node's policy lets the service in, and is the one it asked for."""
+        asked = self.service.spec.gpu_sharing.policy_ref
+        if node.policy is None:
+            return asked is None
+        return self.choice.admitted_by(node.policy) and asked in (None, node.policy.metadata.name)
+
+
+def model_sized(facts: ServiceFacts) -> Iterator[Finding]:
+    """The model must be in the catalogue, and what is asked of it must exist."""
+    if isinstance(facts.sizing, SizingError):
+        yield Finding(type(facts.sizing).__name__, sizing_problem(facts.sizing, FIELD_OF))
+
+
+def choice_offered(facts: ServiceFacts) -> Iterator[Finding]:
+    """A policy that is named must exist and select the namespace, and offer the QoS class."""
+    for refused in refused_choices(facts.choice, facts.policies.values()):
+        yield Finding(refused.reason, refused.problem)
+
+
+def mode_reachable(facts: ServiceFacts) -> Iterator[Finding]:
+    """Some GPU should be in the mode asked for, or able to be put into it."""
+    mode = facts.service.spec.gpu_sharing.partition.mode
+    if mode is None:
+        return
+    modes = reach(filter(facts.may_use, facts.nodes))
+    if modes and mode not in modes:
+        yield warn(
+            "ModeUnavailable",
+            _MODE,
+            mode,
+            f"is a mode that no GPU here has or may be put into; choose one of {', '.join(sorted(modes))}",
+        )
+
+
+def fits_somewhere(facts: ServiceFacts) -> Iterator[Finding]:
+    """Some partition must be able to hold a replica, even if only after a change of modes."""
+    if isinstance(facts.sizing, SizingError):
+        return
+    model_id = facts.service.spec.model.id
+    if not any(node.gpus for node in facts.nodes):
+        remedy = f"label nodes {MANAGED_LABEL}=true and run the agent there"
+        yield warn(
+            "NoManagedNodes", FIELD_OF["model_id"], model_id, f"waits: no GPU node has reported its GPUs; {remedy}"
+        )
+        return
+    usable = [node for node in facts.nodes if facts.may_use(node)]
+    if usable:
+        yield from _fits(facts, facts.sizing, usable)
+    elif all(found.reason == CLASS_NOT_FOUND for found in choice_offered(facts)):
+        asked = facts.service.spec.gpu_sharing.policy_ref
+        field, value = (
+            (SERVICE_POLICY_FIELD, asked)
+            if asked is not None
+            else ("metadata.namespace", facts.service.metadata.namespace)
+        )
+        remedy = "may use no GPU node: each is governed by another policy; name one that selects nodes and namespace"
+        yield warn("PolicyMismatch", field, value, remedy)
+
+
+def _fits(facts: ServiceFacts, sizing: Sizing, usable: list[ManagedNode]) -> Iterator[Finding]:
+    wanted = facts.service.spec.gpu_sharing.partition
+    need = max(sizing.total_bytes, parse_quantity(wanted.min_memory) if wanted.min_memory else 0)
+    modes = reach(usable)
+    asked = modes.get(wanted.mode) if wanted.mode is not None else None
+    largest = asked or max(modes.values(), default=Reach(0, "", ""))
+    if need <= largest.bytes:
+        return
+    field, value, sentence = _too_large(facts, sizing, need, modes, asked)
+    beyond = max(reach(usable, under_policy=False).values(), default=largest)
+    if asked is None and need <= beyond.bytes:
+        sentence += f"; or have the policy allow {beyond.mode}"
+    # nodes to come, or nodes whose agent has not spoken yet, may have what is missing
+    uncertain = any(not node.gpus or _scales_up(node) for node in usable)
+    yield (warn if uncertain else refuse)("TooLargeForAnyGPU", field, value, sentence)
+
+
+def _too_large(
+    facts: ServiceFacts, sizing: Sizing, need: int, modes: Mapping[str, Reach], asked: Reach | None
+) -> tuple[str, str, str]:
+    """Field, value and sentence: the field whose change would help."""
+    wanted = facts.service.spec.gpu_sharing.partition
+    if asked is not None:
+        fitting = [mode for mode in sorted(modes) if modes[mode].bytes >= need]
+        if fitting:
+            makes = f"makes partitions of {gib(asked.bytes)} at most, needed are {gib(need)}"
+            return _MODE, asked.mode, f"{makes}: choose {' or '.join(fitting)}, or leave it out"
+    largest = max(modes.values(), default=Reach(0, "", ""))
+    having = f"{gib(largest.bytes)}, of {largest.product} in {largest.mode}" if largest.bytes else "none at all"
+    if wanted.min_memory and need > sizing.total_bytes:
+        return _MIN_MEMORY, wanted.min_memory, f"is more than the largest partition possible here, {having}: lower it"
+    sized = f"{sizing.max_concurrency} sequences of {sizing.max_model_len} tokens in {sizing.precision}"
+    remedy = "choose a smaller precision or another model"
+    if sizing.weights_bytes < largest.bytes:
+        remedy = "lower spec.model.maxModelLen or maxConcurrency, or choose a smaller precision"
+    sentence = f"needs {gib(need)} for {sized}; the largest partition possible here has {having}: {remedy}"
+    return FIELD_OF["model_id"], facts.service.spec.model.id, sentence
+
+
+def _scales_up(node: ManagedNode) -> bool:
+    return node.policy is not None and node.policy.spec.when_full is WhenFull.RELEASE_FOR_AUTOSCALER
+
+
+def not_offered_yet(facts: ServiceFacts) -> Iterator[Finding]:
+    """Fields that are taken and not acted upon yet."""
+    spec = facts.service.spec
+    partition = spec.gpu_sharing.partition
+    if partition.count != 1:
+        yield warn(
+            "CountUnsupported",
+            "spec.gpuSharing.partition.count",
+            partition.count,
+            "partitions for one pod are not placed yet; set it to 1 and choose a larger partition",
+        )
+    if spec.gpu_sharing.isolation is Isolation.COOPERATIVE:
+        yield warn(
+            "NotOffered", "spec.gpuSharing.isolation", "cooperative", "is not offered yet: pods wait; use hardware"
+        )
+    if spec.model.profile_ref is not None:
+        yield warn(
+            "NotOffered",
+            "spec.model.profileRef",
+            spec.model.profile_ref,
+            "is not read yet: the built-in catalogue sizes the model; leave it out",
+        )
+
+
+Check = Callable[[ServiceFacts], Iterator[Finding]]
+
+CHECKS: Final[tuple[Check, ...]] = (
+    model_sized,
+    choice_offered,
+    mode_reachable,
+    fits_somewhere,
+    not_offered_yet,
+)
+"""In the order in which problems are named."""
+
+CHECKS_OF_THE_OBJECT: Final[tuple[Check, ...]] = (model_sized, not_offered_yet)
+"""Those that can be made while the caches are not filled yet."""
+
+
+class ServiceValidator:
+    """Answers for InferenceServices of v1beta1, as which the API server sends all of them."""
+
+    def __init__(self, cluster: Cluster, sizing: ModelSizingConfig) -> None:
+        self._cluster = cluster
+        self._sizing = sizing
+
+    async def __call__(self, request: AdmissionRequest) -> AdmissionResponse:
+        """Answer one admission request."""
+        obj = request.object
+        if obj is None or request.operation not in ("CREATE", "UPDATE") or unchanged(obj, request.old_object):
+            return allow()
+        return answer(
+            await second_look(self._cluster, lambda: self._findings(request.namespace, obj, request.old_object))
+        )
+
+    def _findings(self, namespace: str, obj: Manifest, old: Manifest | None) -> list[Finding]:
+        cluster = self._cluster
+        policies = {policy.metadata.name: policy for policy in cluster.policy_table.values()}
+        labels, nodes = cluster.namespace_labels.get(namespace), managed_nodes(cluster)
+        read = (cluster.policies, cluster.namespaces, cluster.nodes, cluster.gpu_nodes)
+        checks = CHECKS if all(informer.synced for informer in read) else CHECKS_OF_THE_OBJECT
+
+        def judge(manifest: Manifest) -> list[Finding]:
+            service = InferenceService.model_validate(manifest)
+            facts = ServiceFacts(service, self._size(service), policies, labels, nodes)
+            return [finding for check in checks for finding in check(facts)]
+
+        findings = judge(obj)
+        if old is None or not any(finding.refuses for finding in findings):
+            return findings
+        return ratcheted(findings, judge(old))
+
+    def _size(self, service: InferenceService) -> Sizing | SizingError:
+        model = service.spec.model
+        request = SizingRequest(model.id, Precision(model.precision.value), model.max_model_len, model.max_concurrency)
+        try:
+            return self._sizing.size(request)
+        except SizingError as error:
+            return error

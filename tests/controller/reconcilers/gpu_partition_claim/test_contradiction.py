@@ -1,0 +1,44 @@
+import pytest
+
+from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
+from tests.builders.inference_service import inference_service
+
+QOS = "aim.amd.com/qos-class"
+SERVICE = inference_service(gpuSharing={"policyRef": "gold"}, qos={"class": "fast"})
+
+
+@pytest.mark.parametrize(
+    ("annotations", "policy", "service"),
+    [
+        pytest.param({QOS: "any"}, "any", None, id="a pod of no service"),
+        pytest.param({QOS: "fast"}, "gold", SERVICE, id="both as the service says"),
+        pytest.param({}, None, inference_service(), id="neither side says anything"),
+        pytest.param({QOS: ""}, None, inference_service(), id="an empty class is none"),
+    ],
+)
+def test_what_agrees_passes(annotations: dict[str, str], policy: str | None, service: object) -> None:
+    assert contradiction(annotations, policy, service) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "policy", "want_words"),
+    [
+        pytest.param(
+            {QOS: "fast"},
+            "silver",
+            ["aim.amd.com/policy: 'silver'", "spec.gpuSharing.policyRef 'gold'", "InferenceService chat"],
+            id="another policy",
+        ),
+        pytest.param({QOS: "fast"}, None, ["aim.amd.com/policy: ''", "'gold'"], id="no policy"),
+        pytest.param({QOS: "realtime"}, "gold", ["qos-class: 'realtime'", "spec.qos.class 'fast'"], id="another class"),
+        pytest.param({}, "gold", ["qos-class: ''", "'fast'"], id="no class"),
+    ],
+)
+def test_what_differs_is_named_with_both_values(
+    annotations: dict[str, str], policy: str | None, want_words: list[str]
+) -> None:
+    found = contradiction(annotations, policy, SERVICE)
+    assert found is not None
+    assert found[0] == "ServiceMismatch"
+    for words in want_words:
+        assert words in found[1]

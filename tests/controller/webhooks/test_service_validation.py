@@ -1,0 +1,179 @@
+from typing import Any
+
+import pytest
+
+from controller.sizing.catalog import Catalog
+from controller.sizing.requirement import ModelSizingConfig
+from controller.webhooks.service_validation import ServiceValidator
+from tests.builders.gpu import gpu
+from tests.builders.policy import policy_object
+from tests.controller.webhooks.ground import Ground, Object
+
+SIZING = ModelSizingConfig(Catalog.bundled())
+SMALL = {"id": "Qwen/Qwen3-4B"}
+#: 141 GB of weights in 16 bit: a whole MI300X, or no partition.
+LARGE = {"id": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16"}
+GOLD = policy_object("gold", namespace_labels={"team": "a"}, validatedOnly=False)
+OTHERS = policy_object("others", namespace_labels={"team": "b"}, qosClasses=[{"name": "secret", "rank": 0}])
+
+
+def service(model: Object, **spec: Any) -> Object:
+    return {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "chat", "namespace": "team-a", "uid": "u", "generation": 1},
+        "spec": {"model": model, **spec},
+    }
+
+
+def sharing(**fields: Any) -> Object:
+    return {"gpuSharing": fields}
+
+
+def validator(ground: Ground) -> ServiceValidator:
+    return ServiceValidator(ground.cluster, SIZING)
+
+
+def cpx_forever() -> Ground:
+    """One MI300X in CPX that its policy lets be in CPX/NPS4 and CPX/NPS1 only: partitions of 24 GiB at most."""
+    only = policy_object("small", allowedModes=["CPX/NPS4", "CPX/NPS1"], validatedOnly=False)
+    return Ground(policies=[only], nodes={"n": [gpu()]})
+
+
+REFUSED = [
+    pytest.param(Ground(), {"id": "Qwen/Qwen3-9B"}, {}, ["spec.model.id", "Qwen/Qwen3-9B", "Qwen/Qwen3-8B", "UnknownModel"], id="a model that nobody knows"),
+    pytest.param(Ground(), {"id": "openai/gpt-oss-20b", "precision": "int4"}, {}, ["spec.model.precision", "int4", "use auto or one of mxfp4"], id="a precision the model has not got"),
+    pytest.param(Ground(), {"id": "Qwen/Qwen3-8B", "maxModelLen": 99999}, {}, ["spec.model.maxModelLen", "99999", "use at most 40960"], id="longer than the model's positions"),
+    pytest.param(Ground(), SMALL, sharing(policyRef="nosuch"), ["spec.gpuSharing.policyRef", "nosuch", "is no GPUSharingPolicy", "leave it out"], id="a policy that does not exist"),
+    pytest.param(Ground(policies=[GOLD, OTHERS]), SMALL, sharing(policyRef="golden"), ["golden", "choose gold, or leave"], id="a misspelt policy: the right one is offered"),
+    pytest.param(Ground(policies=[GOLD, OTHERS]), SMALL, sharing(policyRef="others"), ["policyRef: 'others' does not select namespace team-a", "choose gold"], id="a policy for other namespaces"),
+    pytest.param(Ground(), SMALL, {"qos": {"class": "gold"}}, ["spec.qos.class", "gold", "built in", "realtime, standard, batch"], id="no such class, no policy"),
+    pytest.param(Ground(policies=[policy_object("p", qosClasses=[{"name": "fast", "rank": 0}])]), SMALL, {"qos": {"class": "standard"}}, ["spec.qos.class", "standard", "policy p", "choose one of fast"], id="a built-in class where the policy has its own"),
+    pytest.param(Ground(policies=[GOLD, policy_object("p", qosClasses=[{"name": "fast", "rank": 0}])]), SMALL, {"qos": {"class": "batch"}, **sharing(policyRef="p")}, ["batch", "policy p", "choose one of fast"], id="a class of another policy than the one named"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "deepseek-ai/DeepSeek-R1", "precision": "fp8"}, {}, ["spec.model.id", "deepseek-ai/DeepSeek-R1", "needs 652.2 GiB", "192.0 GiB, of MI300X in SPX/NPS1", "choose a smaller precision or another model"], id="more weights than any GPU has"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "Qwen/Qwen3-8B", "maxModelLen": 40960, "maxConcurrency": 512}, {}, ["spec.model.id", "512 sequences of 40960 tokens", "lower spec.model.maxModelLen or maxConcurrency"], id="more cache than any GPU has"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"minMemory": "200Gi"}), ["spec.gpuSharing.partition.minMemory", "200Gi", "192.0 GiB", "lower it"], id="more asked than any GPU has"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, sharing(partition={"mode": "CPX/NPS4"}), ["spec.gpuSharing.partition.mode", "CPX/NPS4", "24.0 GiB at most", "choose SPX/NPS1"], id="a mode whose partitions are too small"),
+    pytest.param(cpx_forever(), LARGE, {}, ["spec.model.id", "24.0 GiB, of MI300X in CPX", "have the policy allow SPX/NPS1"], id="nothing large enough that the policy allows"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ground", "model", "spec", "want_words"), REFUSED)
+async def test_a_bad_service_is_refused_with_field_value_and_remedy(
+    ground: Ground, model: Object, spec: Object, want_words: list[str]
+) -> None:
+    given = await ground.ask(validator(ground), service(model, **spec))
+    assert (given.allowed, given.code) == (False, 422)
+    assert all(word in given.message for word in want_words), given.message
+
+
+WARNED = [
+    pytest.param(Ground(), SMALL, {}, ["spec.model.id", "no GPU node has reported", "aim.amd.com/managed=true"], id="an empty cluster"),
+    pytest.param(Ground(nodes={"n": []}), LARGE, {}, ["no GPU node has reported"], id="only silent agents"),
+    pytest.param(Ground(nodes={"n": [gpu(product="MI210", mode="SPX/NPS1")], "silent": []}), LARGE, {}, ["needs", "64.0 GiB, of MI210"], id="too large for what is known, but one agent is silent"),
+    pytest.param(Ground(policies=[policy_object("grows", whenFull="ReleaseForAutoscaler")], nodes={"n": [gpu(product="MI210", mode="SPX/NPS1")]}), LARGE, {}, ["needs"], id="too large for nodes of today, but an autoscaler may add others"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"mode": "TPX/NPS1"}), ["spec.gpuSharing.partition.mode", "TPX/NPS1", "CPX/NPS1, CPX/NPS4, DPX/NPS1"], id="a mode that no product here has"),
+    pytest.param(cpx_forever(), SMALL, sharing(partition={"mode": "SPX/NPS1"}), ["SPX/NPS1", "choose one of CPX/NPS1, CPX/NPS4"], id="a mode that the policy does not allow"),
+    pytest.param(Ground(policies=[OTHERS], nodes={"n": [gpu()]}), SMALL, {}, ["metadata.namespace", "team-a", "may use no GPU node"], id="every node is another team's"),
+    pytest.param(Ground(policies=[GOLD, policy_object("lonely", node_labels={"no": "where"})], nodes={"n": [gpu()]}), SMALL, sharing(policyRef="lonely"), ["spec.gpuSharing.policyRef", "lonely", "may use no GPU node"], id="the policy named governs no node"),
+    pytest.param(Ground(policies=[policy_object("lonely", node_labels={"no": "where"})], nodes={"n": [gpu()]}), SMALL, sharing(policyRef="lonely"), ["lonely", "may use no GPU node"], id="the policy named governs no node, and nobody governs the others"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"count": 2}), ["spec.gpuSharing.partition.count", "2", "set it to 1"], id="several partitions"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(isolation="cooperative", shareGroup="g"), ["spec.gpuSharing.isolation", "cooperative", "use hardware"], id="cooperative sharing"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), {**SMALL, "profileRef": "mine"}, {}, ["spec.model.profileRef", "mine", "leave it out"], id="a profile, which is not read yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ground", "model", "spec", "want_words"), WARNED)
+async def test_what_may_still_come_right_is_a_warning(
+    ground: Ground, model: Object, spec: Object, want_words: list[str]
+) -> None:
+    given = await ground.ask(validator(ground), service(model, **spec))
+    assert given.allowed, given.message
+    (warning,) = given.warnings
+    assert all(word in warning for word in want_words), warning
+
+
+FINE = [
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, {}, id="it fits where the GPUs are"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, {}, id="it fits after a change of mode, policy or none"),
+    pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), LARGE, sharing(policyRef="gold", partition={"mode": "SPX/NPS1"}), id="a policy and a mode that are there"),
+    pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), SMALL, {"qos": {"class": "batch"}}, id="a class of the namespace's policy"),
+    pytest.param(Ground(policies=[policy_object("v")], nodes={"n": [gpu(mode="DPX/NPS1")]}), SMALL, sharing(partition={"mode": "DPX/NPS1"}), id="the mode is not validated, but the GPU is in it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ground", "model", "spec"), FINE)
+async def test_a_good_service_passes_without_a_word(ground: Ground, model: Object, spec: Object) -> None:
+    given = await ground.ask(validator(ground), service(model, **spec))
+    assert (given.allowed, given.warnings, given.message) == (True, (), "")
+
+
+async def test_all_problems_are_named_at_once() -> None:
+    ground = Ground(nodes={"n": [gpu()]})
+    bad = service({"id": "Qwen/Qwen3-9B"}, qos={"class": "gold"}, **sharing(policyRef="x", partition={"count": 2}))
+    given = await ground.ask(validator(ground), bad)
+    assert [reason in given.message for reason in ("UnknownModel", "PolicyNotFound")] == [True, True]
+    assert "count" in given.warnings[0]
+
+
+async def test_names_of_others_policies_and_classes_are_not_told() -> None:
+    ground = Ground(policies=[OTHERS], nodes={"n": [gpu()]})
+    bad = service(SMALL, qos={"class": "gold"}, **sharing(policyRef="nosuch"))
+    given = await ground.ask(validator(ground), bad)
+    foreign = await ground.ask(validator(ground), service(SMALL, qos={"class": "x"}, **sharing(policyRef="others")))
+    assert "others" not in given.message
+    assert "secret" not in given.message + foreign.message
+    assert "spec.qos.class" not in foreign.message, "of classes of a policy that cannot be had nothing is told"
+    assert foreign.warnings == (), "that no node is left is no second problem"
+
+
+UPDATES = [
+    pytest.param({"replicas": 2}, True, id="scaling brings nothing in"),
+    pytest.param({"model": {"id": "Qwen/Qwen3-9B"}}, False, id="another wrong value does"),
+]
+
+
+@pytest.mark.parametrize(("change", "want_allowed"), UPDATES)
+async def test_an_update_answers_for_what_it_changes(change: Object, want_allowed: bool) -> None:
+    ground = Ground(nodes={"n": [gpu()]})
+    old = service(SMALL, **sharing(policyRef="deleted-since"))
+    given = await ground.ask(validator(ground), {**old, "spec": {**old["spec"], **change}}, old)
+    assert given.allowed is want_allowed
+    assert "deleted-since" in given.warnings[0]
+
+
+async def test_status_metadata_and_deletion_are_not_judged() -> None:
+    ground = Ground()
+    bad = service({"id": "Qwen/Qwen3-9B"})
+    touched = {**bad, "status": {"replicas": 1}, "metadata": {**bad["metadata"], "labels": {"a": "b"}}}
+    going = {**service({"id": "Qwen/x"}), "metadata": bad["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    for obj, old, operation in ((touched, bad, "UPDATE"), (going, bad, "UPDATE"), (None, bad, "DELETE")):
+        given = await ground.ask(validator(ground), obj, old, operation=operation)
+        assert (given.allowed, given.warnings) == (True, ())
+
+
+async def test_a_policy_applied_in_the_same_breath_is_waited_for() -> None:
+    ground = Ground(nodes={"n": [gpu()]})
+    wanted = service(SMALL, **sharing(policyRef="gold"))
+    given = await ground.ask(validator(ground), wanted, meanwhile=lambda: ground.fed.put(ground.cluster.policies, GOLD))
+    assert (given.allowed, given.warnings) == (True, ())
+
+
+async def test_what_no_other_object_can_mend_is_refused_at_once() -> None:
+    ground = Ground(nodes={"n": [gpu()]})
+    began = ground.fed.clock.monotonic()
+    given = await validator(ground)(ground.question(service({"id": "Qwen/Qwen3-9B"})))
+    assert (given.allowed, ground.fed.clock.monotonic() - began) == (False, 0.0)
+
+
+async def test_with_caches_still_empty_only_the_object_itself_is_judged() -> None:
+    ground = Ground(synced=False)
+    passed = await ground.ask(validator(ground), service(LARGE, qos={"class": "gold"}, **sharing(policyRef="p")))
+    refused = await ground.ask(validator(ground), service({"id": "Qwen/Qwen3-9B"}))
+    assert (passed.allowed, passed.warnings, refused.allowed) == (True, (), False)
+
+
+async def test_a_namespace_not_known_yet_is_not_held_against_a_policy() -> None:
+    ground = Ground(policies=[GOLD], nodes={"n": [gpu()]}, namespaces={})
+    given = await ground.ask(validator(ground), service(SMALL, **sharing(policyRef="gold")))
+    assert (given.allowed, given.warnings) == (True, ())

@@ -1,0 +1,80 @@
+"""`python -m tests.fuzz [--count N] [--seed S]`: convert N drawn objects a kind and direction, to and fro, with edits.
+
+Prints how many objects used each leaf of the schema and how many edits each flat field saw. Exit code 0 when nothing
+was lost and, from 5,000 objects on, every count is at least a hundredth of N; 1 when not, 2 for bad input, 130 for
+Ctrl-C.
+"""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+
+from e2e.plane.progress import Progress
+from tests.fuzz.search import KINDS, Start, Tally, search
+
+COUNT = 10_000
+SEED = 1
+_SECONDS_AN_OBJECT = 0.006
+_SHARE = 100
+_ENOUGH_TO_COUNT = 5000
+"""Below, a rare leaf may be rarer still by chance."""
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Search, print, judge."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument(
+        "--count", type=_positive, default=COUNT, help=f"objects a kind and direction (default: {COUNT})"
+    )
+    parser.add_argument("--seed", type=int, default=SEED, help=f"another seed draws others (default: {SEED})")
+    options = parser.parse_args(argv)
+    try:
+        passed = [_searched(kind, start, options.count, options.seed) for kind in KINDS for start in Start]
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return _INTERRUPTED
+    return 0 if all(passed) else 1
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} objects are none: give 1 or more")
+    return number
+
+
+def _searched(kind: str, start: Start, count: int, seed: int) -> bool:
+    place, total = len(Start) * KINDS.index(kind) + list(Start).index(start) + 1, len(KINDS) * len(Start)
+    title = f"{kind} from {start}, {count} objects, seed {seed}"
+    try:
+        with Progress().step(place, total, title, count * _SECONDS_AN_OBJECT) as step:
+            tally = search(kind, start, count, seed, step.tick)
+    except Exception:  # noqa: BLE001 - hypothesis raises what the check raised, with the object as a note
+        sys.stdout.write(f"{title}: something is lost\n{traceback.format_exc()}\n")
+        return False
+    return report(title, tally, count)
+
+
+def report(title: str, tally: Tally, count: int) -> bool:
+    """Print the counts; whether all of them are large enough."""
+    wanted = count // _SHARE if count >= _ENOUGH_TO_COUNT else 0
+    sys.stdout.write(f"{title}: {tally.objects} kept\n")
+    _print_counts("objects that use a leaf", tally.leaves)
+    _print_counts("edits of a flat field", tally.edits)
+    least, name = tally.rarest
+    enough = least >= wanted
+    sys.stdout.write(f"  least: {name} {least}, wanted {wanted}{'' if enough else ': too few'}\n")
+    return enough and tally.objects >= count
+
+
+def _print_counts(heading: str, counts: Mapping[str, int]) -> None:
+    sys.stdout.write(f"  {heading}:\n")
+    for name, count in counts.items():
+        sys.stdout.write(f"    {count:7d}  {name}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
