@@ -53,7 +53,7 @@ WARNED = [
     pytest.param(kserve(GOOD | {MAX_MODEL_LEN: "99999"}), [MAX_MODEL_LEN, "99999", "use at most 40960"], id="longer than the model's positions"),
     pytest.param(kserve(GOOD | {POLICY: "nosuch"}), [POLICY, "nosuch", "is no GPUSharingPolicy", "choose gold, or leave it out"], id="no such policy"),
     pytest.param(kserve(GOOD | {POLICY: "others"}), [POLICY, "others", "does not select namespace team-a", "choose gold"], id="a policy for other namespaces"),
-    pytest.param(kserve(GOOD | {QOS_CLASS: "golden"}), [QOS_CLASS, "golden", "policies of this namespace", "realtime, standard, batch"], id="no such class"),
+    pytest.param(kserve(GOOD | {QOS_CLASS: "golden"}), [QOS_CLASS, "golden", "policy gold", "realtime, standard, batch"], id="no such class"),
     pytest.param(kserve(GOOD | {ASSIGNED_NODE: "n"}), [ASSIGNED_NODE, "written by the operator alone", "remove it"], id="an assignment"),
     pytest.param(kserve({MODEL_ID: "Qwen/Qwen3-8B"}), [MODEL_ID, "does nothing without aim.amd.com/gpu-sharing"], id="wishes without the opt-in"),
     pytest.param(kserve(GOOD, transformer={"containers": []}), [GPU_SHARING, "pods of the transformer too", "spec.predictor.annotations"], id="an opt-in that reaches the transformer"),
