@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.plane import Plane, PlaneError, ensure_binaries
+from e2e.plane import Plane, PlaneError, ensure_binaries, wanted_families
+from e2e.plane.programs import FAMILIES
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -18,13 +19,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     wanted = any(item.get_closest_marker("plane") for item in session.items)
     if not wanted or session.config.option.collectonly:
         return
+    families = wanted_families() if any(item.get_closest_marker("kserve") for item in session.items) else FAMILIES
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:
         if capture is None:
-            ensure_binaries()
+            ensure_binaries(families=families)
         else:
             with capture.global_and_fixture_disabled():
-                ensure_binaries()
+                ensure_binaries(families=families)
     except PlaneError as error:
         pytest.exit(f"the local control plane cannot be built: {error}", returncode=1)
 

@@ -8,6 +8,7 @@ from random import SystemRandom
 
 from controller.binding.isolation import ResourceIsolator
 from controller.entrypoints.metrics_endpoint import reviewing_client
+from controller.entrypoints.operator_migration import storage_migration
 from controller.entrypoints.operator_options import OperatorOptions
 from controller.entrypoints.operator_servers import OperatorServers
 from controller.placement.scheduler import ModelScheduler
@@ -85,6 +86,7 @@ class Operator:
             cluster=self._cluster,
             sizing=self._sizing,
         )
+        self._manager.add_leader_only(storage_migration(options, self._client, clock, metrics))
         self._wire()
 
     def _elector(self, configuration: ClientConfiguration) -> LeaderElector | None:

@@ -45,6 +45,7 @@ class Balancer:
     def __init__(self, backends: Iterable[int] = ()) -> None:
         self._backends: tuple[int, ...] = tuple(dict.fromkeys(backends))
         self._lock = threading.Lock()
+        self._carrying: set[asyncio.Task[None]] = set()
         self._accepted: Counter[int] = Counter()
         self._open: Counter[int] = Counter()
         self._unserved = self._passed_over = self._turn = 0
@@ -119,6 +120,9 @@ class Balancer:
         server.close()
 
     async def _carry(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)  # asyncio itself holds it weakly
         try:
             connected = await self._connect()
             if connected is None:
@@ -127,6 +131,7 @@ class Balancer:
             with self._counted(port):
                 await _exchange((client, to_backend), (backend, to_client))
         finally:
+            self._carrying.discard(task)
             to_client.transport.abort()
 
     async def _connect(self) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter] | None:

@@ -16,6 +16,7 @@ import yaml
 from e2e.plane import NodeShape, Plane, add_nodes
 from e2e.plane.admin import documents
 from e2e.run.errors import InstallError
+from e2e.run.webhook_addresses import forget_addresses
 
 ROOT = Path(__file__).parents[2]
 CRD_FILES = tuple(sorted((ROOT / "charts/aim-gpu-sharing/files/crds").glob("*.yaml")))
@@ -42,6 +43,7 @@ class Installation:
 def install(plane: Plane, manifests: Path = MANIFESTS) -> Installation:
     """Apply CRDs and manifests and return when the kinds are served. Raises InstallError."""
     crds = [document for file in CRD_FILES for document in documents(file)]
+    forget_addresses(plane)
     kubectl(plane, "apply", *_SERVER_SIDE, text=yaml.safe_dump_all(crds))
     wait = ("wait", "--for=condition=Established", "--timeout=30s", "-f", "-")
     kubectl(plane, *wait, text=yaml.safe_dump_all(crds))

@@ -24,6 +24,8 @@ from e2e.run.errors import NotListening, ProcessDied
 from e2e.run.install import SYSTEM_NAMESPACE
 
 OPERATOR_ACCOUNT = "aim-gpu-operator"
+OPERATOR = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{OPERATOR_ACCOUNT}"
+"""The operator's name as admission policies see it."""
 AGENT_ACCOUNT = "aim-gpu-agent"
 READY_LIMIT_SECONDS = 60.0
 

@@ -14,6 +14,7 @@ from api.openapi import crd
 from api.openapi.kind import KINDS, Kind
 from e2e.plane import Plane
 from e2e.plane.admin import documents
+from e2e.run.processes import OPERATOR
 from tests.builders.claim import bound_claim, claim
 from tests.builders.gpu_node import gpu_node
 from tests.builders.inference_service import inference_service
@@ -29,9 +30,9 @@ GROUP = "aim.amd.com/v1beta1"
 
 
 def create_dry(plane: Plane, obj: dict[str, Any]) -> tuple[int, str]:
-    """Status and message of a creation that is not kept."""
+    """Status and message of a creation, as the operator, that is not kept."""
     collection = plane.admin.path_of(obj).rpartition("/")[0]
-    status, body = plane.admin.raw("POST", f"{collection}?dryRun=All&fieldValidation=Strict", obj)
+    status, body = plane.admin.acting_as(OPERATOR).raw("POST", f"{collection}?dryRun=All&fieldValidation=Strict", obj)
     return status, json.loads(body).get("message", "")
 
 

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from api.openapi import crd
+from e2e.plane import Plane
+from e2e.run.processes import OPERATOR
+from e2e.run.webhook_addresses import forget_addresses
 from tests.integration.api.small_objects import BDFS, SPECS, small_object
 
 pytestmark = pytest.mark.plane
@@ -21,20 +23,15 @@ KUBECTL = Path(sys.executable).with_name("kubectl")
 STORED = ("fixed", "scaled", "shown")
 
 
-class HasKubeconfig(Protocol):
-    """What these tests need of the plane."""
-
-    kubeconfig: Path
-
-
 class Kubectl:
-    """kubectl against one API server."""
+    """kubectl against one API server, in the operator's name: claims are nobody else's to make."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = kubeconfig
 
     def run(self, *arguments: str, document: str | None = None) -> subprocess.CompletedProcess[str]:
-        command = [str(KUBECTL), f"--kubeconfig={self._kubeconfig}", *arguments]
+        command = [str(KUBECTL), f"--kubeconfig={self._kubeconfig}", f"--as={OPERATOR}", "--as-group=system:masters"]
+        command += arguments
         return subprocess.run(command, input=document, capture_output=True, text=True, timeout=60, check=False)
 
     def output(self, *arguments: str, document: str | None = None) -> str:
@@ -49,8 +46,9 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def kubectl(plane: HasKubeconfig) -> Iterator[Kubectl]:
+def kubectl(plane: Plane) -> Iterator[Kubectl]:
     client = Kubectl(plane.kubeconfig)
+    forget_addresses(plane)
     definitions = crd.crds()
     document = "---\n".join(map(crd.to_yaml, definitions))
     client.output("apply", "--server-side", "--force-conflicts", "-f", "-", document=document)

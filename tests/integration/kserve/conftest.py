@@ -7,25 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e.plane import Plane, PlaneError, add_nodes, ensure_binaries, kserve_wanted, wanted_families
+from e2e.plane import Plane, add_nodes, kserve_wanted
 from e2e.run.install import install
 from tests.integration.kserve.services import Services
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build KServe's controllers, which takes minutes once, before the time of any test runs."""
-    wanted = kserve_wanted() and any(item.path.is_relative_to(HERE) for item in session.items)
-    if not wanted or session.config.option.collectonly:
-        return
-    capture = session.config.pluginmanager.getplugin("capturemanager")
-    assert capture is not None
-    try:
-        with capture.global_and_fixture_disabled():
-            ensure_binaries(families=wanted_families())
-    except PlaneError as error:
-        pytest.exit(f"KServe's controllers cannot be built (KSERVE=0 does without): {error}", returncode=1)
 
 
 @pytest.fixture(scope="session")

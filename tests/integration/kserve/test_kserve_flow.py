@@ -14,7 +14,7 @@ from e2e.plane import Plane
 from tests.integration.kserve.services import API, inference_service
 from tests.integration.operator.running import Object, Running, opt_in, running, service
 
-pytestmark = [pytest.mark.plane, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 MIRRORED = "GPUPartitionAllocated"
 NO_AUTOSCALER = {"serving.kserve.io/autoscalerClass": "none"}

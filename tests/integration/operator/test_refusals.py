@@ -50,19 +50,26 @@ async def test_unservable_requests_wait_with_reason_on_claim_pod_and_owner(clust
 
 
 async def test_inference_service_says_why_it_waits(cluster: Running) -> None:
-    await cluster.create(cluster.services_path, service("nosuch", "Qwen/Qwen3-9B"))
+    await cluster.create(cluster.services_path, service("seven", "Qwen/Qwen3-8B", replicas=7))
+    await cluster.create(cluster.services_path, service("late", "Qwen/Qwen3-8B", replicas=2))
 
     async def refused() -> Object | None:
-        found = await cluster.get(f"{cluster.services_path}/nosuch")
+        found = await cluster.get(f"{cluster.services_path}/late")
         for condition in found.get("status", {}).get("conditions", ()):
-            if condition["type"] == "Allocated" and condition["reason"] == "UnknownModel":
+            if condition["type"] == "Allocated" and condition["reason"] == "NoFreePartition":
                 return dict(condition)
         return None
 
-    condition = await cluster.eventually("Allocated is False for UnknownModel", refused)
+    condition = await cluster.eventually("Allocated is False for NoFreePartition", refused)
     assert condition["status"] == "False"
-    assert "Qwen/Qwen3-9B" in condition["message"]
-    assert await _events(cluster, "InferenceService", "UnknownModel")
+    assert "8 partitions" in condition["message"]
+    assert await _events(cluster, "InferenceService", "NoFreePartition")
+
+
+async def test_an_inference_service_of_an_unknown_model_is_refused_at_creation(cluster: Running) -> None:
+    with pytest.raises(AdminError) as refused:
+        await cluster.create(cluster.services_path, service("nosuch", "Qwen/Qwen3-9B"))
+    assert all(word in str(refused.value) for word in ("spec.model.id", "Qwen/Qwen3-9B", "Qwen/Qwen3-8B"))
 
 
 @pytest.mark.parametrize(

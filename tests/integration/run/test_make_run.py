@@ -114,7 +114,9 @@ def alive(processes: list[psutil.Process]) -> list[str]:
     ("kserve", "want_services", "want_through_kserve"),
     [
         pytest.param(
-            True, 12, 7, id="KServe", marks=pytest.mark.skipif(not kserve_wanted(), reason="KSERVE=0 leaves it out")
+            *(True, 12, 7),
+            id="KServe",
+            marks=[pytest.mark.kserve, pytest.mark.skipif(not kserve_wanted(), reason="KSERVE=0 leaves it out")],
         ),
         pytest.param(False, 10, 0, id="no KServe"),
     ],

@@ -1,0 +1,42 @@
+"""Takes off the URLs by which an operator outside the cluster has its webhooks called.
+
+The manifests name a Service, and the API server refuses both together: manifests could not be applied a second time.
+The operator, if it runs, writes its URLs again.
+"""
+
+from typing import Any
+
+from e2e.plane import Plane
+from e2e.plane.admin import JSON_PATCH
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
+_CALLED = (
+    f"{_CRDS}/inferenceservices.aim.amd.com",
+    f"{_CRDS}/gpusharingpolicies.aim.amd.com",
+    f"{_WEBHOOKS}/mutatingwebhookconfigurations/aim-gpu-pod-gate",
+    f"{_WEBHOOKS}/validatingwebhookconfigurations/aim-gpu-validation",
+)
+_SERVICE = {"service": {"name": "aim-gpu-operator", "namespace": "aim-gpu-system"}}
+
+
+def forget_addresses(plane: Plane) -> None:
+    """Put the Service back wherever a URL stands."""
+    for path in _CALLED:
+        present = plane.admin.find(path)
+        pointers = [] if present is None else [pointer for pointer, config in _configs(present) if "url" in config]
+        if pointers:
+            operations = [{"op": "replace", "path": pointer, "value": _SERVICE} for pointer in pointers]
+            plane.admin.request("PATCH", path, operations, JSON_PATCH)
+
+
+def _configs(present: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every clientConfig of a webhook configuration or a CRD, with the JSON pointer to it."""
+    webhooks = [
+        (f"/webhooks/{number}/clientConfig", webhook["clientConfig"])
+        for number, webhook in enumerate(present.get("webhooks", ()))
+    ]
+    conversion = present.get("spec", {}).get("conversion", {}).get("webhook")
+    return (
+        [*webhooks, ("/spec/conversion/webhook/clientConfig", conversion["clientConfig"])] if conversion else webhooks
+    )
