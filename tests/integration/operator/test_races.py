@@ -35,66 +35,64 @@ async def _rebound(cluster: Running, name: str) -> Object | None:
     return None
 
 
-async def test_lost_race_is_repaired_on_the_same_node_or_with_a_new_pod(plane: Plane, tmp_path: Path) -> None:
+async def test_lost_races_are_repaired_on_the_node_or_with_a_new_pod_or_told(plane: Plane, tmp_path: Path) -> None:
+    """Three at once, since each takes the scheduler's 30 s: another partition is free there, or none and the pod has a
+    controller, or none and it has none."""
     async with (
         recording_proxy(plane) as proxy,
-        running(plane, tmp_path, {"a": "DPX/NPS1", "b": "SPX/NPS1"}, gpus=1, server=proxy.url) as cluster,
-    ):
-        gate = _hold_bind(proxy, cluster)
-        on_a = {"nodeSelector": {"kubernetes.io/hostname": cluster.names["a"]}}
-        await cluster.create(cluster.pods_path, pod("stays", opt_in(), **on_a))
-        first = await cluster.claim_where(phase="Bound")
-        device = first["status"]["allocation"]["devices"][0]["device"]
-        taken = await hold_any_device(cluster, "thief", cluster.names["a"], _pinned(first))
-        assert taken == device
-
-        gate.set()
-
-        async def moved() -> Object | None:
-            return await _rebound(cluster, "stays")
-
-        claim = await cluster.eventually("the claim is pinned anew", moved, REPAIR_SECONDS)
-        assert claim["status"]["rebinds"] == 1
-        assert claim["status"]["allocation"]["node"] == cluster.names["a"]
-        assert claim["status"]["allocation"]["devices"][0]["device"] != device
-
-
-async def test_lost_race_without_another_partition_replaces_the_pod(plane: Plane, tmp_path: Path) -> None:
-    async with (
-        recording_proxy(plane) as proxy,
-        running(plane, tmp_path, {"a": "QPX/NPS1", "b": "SPX/NPS1"}, gpus=1, server=proxy.url) as cluster,
+        running(
+            plane, tmp_path, {"a": "DPX/NPS1", "b": "SPX/NPS1", "c": "QPX/NPS1"}, gpus=1, server=proxy.url
+        ) as cluster,
     ):
         for number in range(3):
-            await hold_any_device(cluster, f"before{number}", cluster.names["a"])
+            await hold_any_device(cluster, f"before{number}", cluster.names["c"])
         gate = _hold_bind(proxy, cluster)
-        await cluster.create(cluster.deployments_path, deployment("moves", 1, opt_in()))
+        await cluster.create(cluster.pods_path, pod("stays", opt_in(partition_mode="DPX/NPS1")))
         await cluster.create(cluster.pods_path, pod("nobodys", opt_in(partition_mode="SPX/NPS1")))
-
-        async def both_bound() -> dict[str, Object] | None:
-            bound = {
-                c["spec"]["podRef"]["name"]: c for c in await cluster.claims() if c.get("status", {}).get("allocation")
-            }
-            return bound if len(bound) == 2 else None
-
-        bound = await cluster.eventually("both are bound", both_bound)
-        first = next(name for name in bound if name != "nobodys")
-        assert bound[first]["status"]["allocation"]["node"] == cluster.names["a"]
-        await hold_any_device(cluster, "thief-a", cluster.names["a"], _pinned(bound[first]))
-        await hold_any_device(cluster, "thief-b", cluster.names["b"], _pinned(bound["nobodys"]))
+        await cluster.create(cluster.deployments_path, deployment("moves", 1, opt_in(partition_mode="QPX/NPS1")))
+        bound = await cluster.eventually("all three are bound", lambda: _bound(cluster, 3))
+        moving = next(name for name in bound if name.startswith("moves-"))
+        for name, node in (("stays", "a"), ("nobodys", "b"), (moving, "c")):
+            (device,) = bound[name]["status"]["allocation"]["devices"]
+            thief = "thief-" + node
+            assert await hold_any_device(cluster, thief, cluster.names[node], _pinned(bound[name])) == device["device"]
         gate.set()
-
-        async def replaced() -> bool:
-            names = {one["metadata"]["name"] for one in await cluster.pods()}
-            return first not in names
-
-        await cluster.eventually("the Deployment's pod is made anew", replaced, REPAIR_SECONDS)
+        await _pinned_anew(cluster, bound["stays"])
+        await _replaced(cluster, moving)
+        await _stuck(cluster, "nobodys")
         await cluster.delete(f"{cluster.pods_path}/thief-b")
+        await cluster.eventually("its device is free again", lambda: _rebound(cluster, "nobodys"))
 
-        async def stuck() -> bool:
-            for claim in await cluster.claims():
-                for condition in claim.get("status", {}).get("conditions", ()):
-                    if condition["type"] == "Stuck" and claim["spec"]["podRef"]["name"] == "nobodys":
-                        return "delete the pod" in condition["message"]
-            return False
 
-        await cluster.eventually("the pod of nobody is Stuck, with the remedy", stuck, REPAIR_SECONDS)
+async def _bound(cluster: Running, count: int) -> dict[str, Object] | None:
+    bound = {c["spec"]["podRef"]["name"]: c for c in await cluster.claims() if c.get("status", {}).get("allocation")}
+    return bound if len(bound) == count else None
+
+
+async def _pinned_anew(cluster: Running, before: Object) -> None:
+    """On the same node, to another device."""
+    name = before["spec"]["podRef"]["name"]
+    claim = await cluster.eventually("the claim is pinned anew", lambda: _rebound(cluster, name), REPAIR_SECONDS)
+    was, now = before["status"]["allocation"], claim["status"]["allocation"]
+    assert claim["status"]["rebinds"] == 1
+    assert now["node"] == was["node"]
+    assert now["devices"][0]["device"] != was["devices"][0]["device"]
+
+
+async def _replaced(cluster: Running, pod_name: str) -> None:
+    async def gone() -> bool:
+        return pod_name not in {one["metadata"]["name"] for one in await cluster.pods()}
+
+    await cluster.eventually("the Deployment's pod is made anew", gone, REPAIR_SECONDS)
+
+
+async def _stuck(cluster: Running, pod_name: str) -> None:
+    async def told() -> bool:
+        return any(
+            condition["type"] == "Stuck" and "delete the pod" in condition["message"]
+            for claim in await cluster.claims()
+            if claim["spec"]["podRef"]["name"] == pod_name
+            for condition in claim.get("status", {}).get("conditions", ())
+        )
+
+    await cluster.eventually("the pod of nobody is Stuck, with the remedy", told, REPAIR_SECONDS)

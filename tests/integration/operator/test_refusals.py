@@ -50,8 +50,9 @@ async def test_unservable_requests_wait_with_reason_on_claim_pod_and_owner(clust
 
 
 async def test_inference_service_says_why_it_waits(cluster: Running) -> None:
-    await cluster.create(cluster.services_path, service("seven", "Qwen/Qwen3-8B", replicas=7))
-    await cluster.create(cluster.services_path, service("late", "Qwen/Qwen3-8B", replicas=2))
+    await cluster.create(cluster.services_path, service("seven", replicas=7))
+    await cluster.all_allocated(7)
+    await cluster.create(cluster.services_path, service("late", replicas=2))
 
     async def refused() -> Object | None:
         found = await cluster.get(f"{cluster.services_path}/late")
