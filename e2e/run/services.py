@@ -112,6 +112,12 @@ def services(world: World) -> tuple[Service, ...]:
     return tuple(sorted(found, key=lambda service: (service.kind, service.key)))
 
 
+def fulfilled(found: Iterable[Service], wanted: Sequence[Wish]) -> int:
+    """How many of the services that were applied are as expected; others do not count."""
+    present = {(service.kind, service.key): service for service in found}
+    return sum((service := present.get((wish.kind, wish.key))) is not None and service.fulfils(wish) for wish in wanted)
+
+
 def unfulfilled(found: Iterable[Service], wanted: Sequence[Wish]) -> list[str]:
     """A sentence for each service that is not as expected; empty: all are."""
     present = {(service.kind, service.key): service for service in found}

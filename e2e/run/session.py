@@ -23,7 +23,7 @@ from e2e.run.observer import Observer, observe
 from e2e.run.processes import start_agents, start_operators, wait_for_heartbeats
 from e2e.run.report import Report, faults, report
 from e2e.run.screen import Screen
-from e2e.run.services import services, unfulfilled
+from e2e.run.services import fulfilled, services, unfulfilled
 from e2e.run.settling import LIMIT_SECONDS, Settling
 from e2e.run.table import view
 
@@ -124,7 +124,7 @@ async def look(
         settled = settling.look(now, as_expected=not missing)
         ending = settled or (once and (settling.too_late(now) or bool(observer.double_allocations)))
         screen.show(view(world, found, now - settling.started), final=ending)
-        screen.say(f"{len(expectation.wishes) - len(missing)} of {len(expectation.wishes)} services are as expected")
+        screen.say(f"{fulfilled(found, expectation.wishes)} of {len(expectation.wishes)} services are as expected")
         if once and ending:
             problems = faults(world, observer.double_allocations)
             if settling.too_late(now) and not settled:

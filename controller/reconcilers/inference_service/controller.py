@@ -1,5 +1,6 @@
 """The InferenceService reconciler: applies the backend, gathers what became of it, writes a status that differs."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from api.group import SERVICE_LABEL
@@ -8,11 +9,11 @@ from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.inference_service import Backend, InferenceServiceStatus
 from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, deployment_for, service_for
 from controller.reconcilers.inference_service.choice import backend_of, is_of
-from controller.reconcilers.inference_service.kserve_backend import deployment_key, kserve_service_for
+from controller.reconcilers.inference_service.kserve_backend import deployment_key, kserve_service_for, sleeps
 from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import DEPLOYMENTS, SERVICES
-from controller.runtime.client.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound
+from controller.runtime.client.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock
 from controller.runtime.reconcile import Request, Result
@@ -29,6 +30,8 @@ MANAGER = "aim-gpu-operator"
 SOON_SECONDS = 0.2
 #: A backend that was refused is applied again after this many seconds: names and quotas free up without an event.
 TRY_AGAIN_SECONDS = 15.0
+#: An API server says 500 with these words to an object with fields that its schema has not, or of other types.
+UNREADABLE = "failed to create typed patch object"
 
 NO_KSERVE = Refusal(
     "KServeNotServed",
@@ -68,6 +71,7 @@ class InferenceServiceReconciler:
             if chosen is None or self._in_the_dark(chosen):
                 return Result(requeue_after=LOOK_AGAIN_SECONDS)
             error = await self._apply(request.key, chosen)
+            await self._wake(request.key, chosen)
             status = status_of(self._gather(request.key, chosen, error), self._context.clock.now())
             if status != chosen.status:
                 await self._write(chosen, status)
@@ -132,7 +136,20 @@ class InferenceServiceReconciler:
             return Refusal("BackendRefused", f"{resource.kind}: {error.message}")
         except NotFound:
             return NO_KSERVE if resource is KSERVE_SERVICES else Refusal("BackendRefused", "the namespace is gone")
+        except ApiError as error:
+            if UNREADABLE not in error.message:
+                raise
+            return Refusal("BackendRefused", f"{resource.kind}: {error.message}")
         return None
+
+    async def _wake(self, key: str, service: InferenceService) -> None:
+        """Start the first pods of a service with an autoscaler, which scales no Deployment up from 0."""
+        made, deployment = self._kserve(key), self._deployment(deployment_key(key))
+        if service.status.backend is Backend.KSERVE and is_of(service, made) and sleeps(service, deployment):
+            name, namespace = f"{service.metadata.name}-predictor", service.metadata.namespace
+            patch = {"spec": {"replicas": service.spec.replicas}}
+            with suppress(NotFound):  # KServe makes it anew, and we hear of that
+                await self._context.client.merge_patch(DEPLOYMENTS, name, patch, namespace)
 
     def _gather(self, key: str, service: InferenceService, error: Refusal | None) -> Gathered:
         through_kserve = service.status.backend is Backend.KSERVE

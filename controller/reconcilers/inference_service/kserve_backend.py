@@ -71,6 +71,13 @@ def deployment_key(service_key: str) -> str:
     return f"{service_key}-predictor"
 
 
+def sleeps(service: InferenceService, deployment: Mapping[str, Any] | None) -> bool:
+    """Whether pods are wanted, an autoscaler is to look after them, and the Deployment still stands at none."""
+    spec = service.spec
+    scales = spec.max_replicas is not None and spec.replicas > 0
+    return scales and deployment is not None and (deployment.get("spec") or {}).get("replicas") == 0
+
+
 def kserve_selector_for(service: InferenceService) -> str:
     """What selects the pods, as text."""
     return f"{POD_LABEL}={service.metadata.name}"

@@ -124,6 +124,9 @@ def _allocated(gathered: Gathered) -> Verdict:
                 return "False", bound.reason, bound.message
     if isinstance(gathered.sizing, Refusal):
         return "False", gathered.sizing.reason, gathered.sizing.message
+    told = "" if gathered.claims or not wanted else _told(gathered, "PredictorReady") or _told(gathered, "Ready")
+    if told:  # without pods nothing of ours can say why
+        return "False", "KServeNotReady", f"KServe says: {told}"
     held = sum(claim.status.phase is ClaimPhase.ALLOCATED for claim in gathered.claims)
     counted = (
         f"{held} of {max(wanted, len(gathered.claims))} pods hold a partition"  # an autoscaler may have added some
@@ -154,7 +157,7 @@ def _told(gathered: Gathered, type_: str) -> str:
     """What KServe's condition of that type says against it, empty when it says nothing."""
     conditions = ((gathered.kserve or {}).get("status") or {}).get("conditions") or ()
     against = (entry for entry in conditions if entry["type"] == type_ and entry["status"] != "True")
-    return next((str(entry.get("message") or "") for entry in against), "")
+    return next((str(entry.get("message") or entry.get("reason") or "") for entry in against), "")
 
 
 def _ready(gathered: Gathered, observed: dict[str, Any]) -> Verdict:

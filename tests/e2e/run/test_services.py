@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from e2e.run.services import Standing, Wish, services, unfulfilled, wishes
+from e2e.run.services import Service, Standing, Wish, fulfilled, services, unfulfilled, wishes
 from e2e.run.world import World
 from tests.e2e.run.objects import claim, deployment, inference_service, kserve_service, pod, refused
 
@@ -220,3 +220,8 @@ def test_a_service_that_vanished_or_was_never_asked_for_is_not_as_expected() -> 
         "Deployment a/web is not there; it should be allocated with its pods Ready",
         "Deployment a/stray was not applied by this run",
     ]
+
+
+def test_only_what_was_applied_counts_as_fulfilled() -> None:
+    found = [Service("Deployment", key, Standing.RUNNING) for key in ("a/web", "a/of-a-user")]
+    assert fulfilled(found, [Wish("Deployment", "a/web"), Wish("Deployment", "a/gone")]) == 1

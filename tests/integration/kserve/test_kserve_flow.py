@@ -192,9 +192,28 @@ async def test_replicas_of_ours_follow_without_a_rollout_down_to_none(cluster: R
     await nothing_left(cluster, "scaled")
 
 
+async def test_a_service_that_scales_comes_back_from_none(cluster: Running) -> None:
+    path = f"{cluster.services_path}/woken"
+    await cluster.create(cluster.services_path, service("woken", maxReplicas=2))
+    await once(cluster, path, "has a pod ready", partial(has_pods, 1))
+    for replicas in (0, 1):
+        await cluster.patch(f"{path}/scale", {"spec": {"replicas": replicas}})
+        await once(cluster, path, f"has {replicas} pods ready", partial(has_pods, replicas))
+    await cluster.delete(path)
+    await nothing_left(cluster, "woken")
+
+
+async def test_a_predictor_that_kserve_cannot_read_is_told_in_a_condition(cluster: Running) -> None:
+    path = f"{cluster.services_path}/strange"
+    await cluster.create(cluster.services_path, service("strange", predictor={"foo": 1}))
+    found = await once(cluster, path, "is refused", lambda found: "Ready" in conditions(found))
+    assert conditions(found)["Ready"]["reason"] == "BackendRefused"
+    assert ".spec.predictor.foo" in conditions(found)["Ready"]["message"]
+
+
 def has_pods(replicas: int, found: Object) -> bool:
     status = found["status"]
-    observed = status["observedGeneration"] == found["metadata"]["generation"]
+    observed = status.get("observedGeneration") == found["metadata"]["generation"]
     counted = (status.get("replicas", 0), status.get("readyReplicas", 0), len(status.get("placements", ())))
     return observed and counted == (replicas,) * 3 and is_true(found, "Ready")
 

@@ -10,6 +10,7 @@ from controller.reconcilers.inference_service.kserve_backend import (
     kserve_selector_for,
     kserve_service_for,
     kserve_url_for,
+    sleeps,
 )
 from tests.builders.inference_service import inference_service
 
@@ -117,3 +118,17 @@ def test_names_by_which_things_of_kserves_are_found() -> None:
 )
 def test_where_requests_go(made: dict[str, Any] | None, want: str) -> None:
     assert kserve_url_for(inference_service(), made) == want
+
+
+@pytest.mark.parametrize(
+    ("spec", "stands_at", "want"),
+    [
+        pytest.param({"replicas": 1, "maxReplicas": 3}, 0, True, id="an autoscaler would leave it at none"),
+        pytest.param({"replicas": 1, "maxReplicas": 3}, 2, False, id="the autoscaler has it"),
+        pytest.param({"replicas": 0, "maxReplicas": 3}, 0, False, id="none are wanted"),
+        pytest.param({"replicas": 1}, 0, False, id="without an autoscaler KServe sets the number"),
+    ],
+)
+def test_whether_pods_have_to_be_woken(spec: dict[str, int], stands_at: int, want: bool) -> None:
+    assert sleeps(inference_service(**spec), {"spec": {"replicas": stands_at}}) is want
+    assert not sleeps(inference_service(**spec), None)
