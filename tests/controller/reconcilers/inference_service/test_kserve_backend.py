@@ -129,6 +129,6 @@ def test_where_requests_go(made: dict[str, Any] | None, want: str) -> None:
         pytest.param({"replicas": 1}, 0, False, id="without an autoscaler KServe sets the number"),
     ],
 )
-def test_whether_pods_have_to_be_woken(spec: dict[str, int], stands_at: int, want: bool) -> None:
+def test_whether_pods_have_to_be_woken(spec: dict[str, Any], stands_at: int, want: bool) -> None:
     assert sleeps(inference_service(**spec), {"spec": {"replicas": stands_at}}) is want
     assert not sleeps(inference_service(**spec), None)
