@@ -154,7 +154,7 @@ async def test_a_service_of_ours_runs_through_kserve(cluster: Running) -> None:
     path = f"{cluster.services_path}/ours"
     await cluster.create(cluster.services_path, service("ours", replicas=2))
     found = await once(cluster, path, "is Ready", lambda found: is_true(found, "Ready"))
-    status = found["status"]
+    status = found.get("status", {})
     assert (status["backend"], status["replicas"], status["readyReplicas"]) == ("kserve", 2, 2)
     assert status["selector"] == "serving.kserve.io/inferenceservice=ours"
     assert status["url"] == f"http://ours-predictor.{cluster.namespace}.svc.cluster.local"
@@ -212,7 +212,7 @@ async def test_a_predictor_that_kserve_cannot_read_is_told_in_a_condition(cluste
 
 
 def has_pods(replicas: int, found: Object) -> bool:
-    status = found["status"]
+    status = found.get("status", {})
     observed = status.get("observedGeneration") == found["metadata"]["generation"]
     counted = (status.get("replicas", 0), status.get("readyReplicas", 0), len(status.get("placements", ())))
     return observed and counted == (replicas,) * 3 and is_true(found, "Ready")
