@@ -7,7 +7,6 @@ The operator, if it runs, writes its URLs again.
 from typing import Any
 
 from e2e.plane import Plane
-from e2e.plane.admin import JSON_PATCH
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
@@ -26,8 +25,7 @@ def forget_addresses(plane: Plane) -> None:
         present = plane.admin.find(path)
         pointers = [] if present is None else [pointer for pointer, config in _configs(present) if "url" in config]
         if pointers:
-            operations = [{"op": "replace", "path": pointer, "value": _SERVICE} for pointer in pointers]
-            plane.admin.request("PATCH", path, operations, JSON_PATCH)
+            plane.admin.patch(path, [{"op": "replace", "path": pointer, "value": _SERVICE} for pointer in pointers])
 
 
 def _configs(present: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -30,6 +30,7 @@ from controller.telemetry.metrics import Metrics
 from e2e.plane import Balancer, Plane
 from e2e.plane.ports import LOOPBACK
 from e2e.run.processes import operator_kubeconfig
+from tests.integration.runtime.gadgets import Replica
 
 ROOT = Path(__file__).parents[3]
 Object = dict[str, Any]
@@ -92,23 +93,6 @@ def main() -> None:
 
 
 # A test's side --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Replica:
-    """A running replica and its webhook's port."""
-
-    process: asyncio.subprocess.Process
-    port: int
-
-    async def end(self, number: signal.Signals) -> None:
-        """Send the signal and wait for the end."""
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        async with asyncio.timeout(30):
-            await self.process.wait()
 
 
 @dataclass
