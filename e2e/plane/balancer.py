@@ -39,10 +39,12 @@ class BalancerStatistics:
 class Balancer:
     """Round robin over loopback ports; a context manager with a thread of its own, so that blocking code may use it.
 
+    `port` is where it listens; 0: any free one. Raises OSError on entering when that is taken.
     `add`, `remove`, `backends`, `statistics` may be called from any thread. Connections of a removed backend go on.
     """
 
-    def __init__(self, backends: Iterable[int] = ()) -> None:
+    def __init__(self, backends: Iterable[int] = (), *, port: int = 0) -> None:
+        self._wanted = port
         self._backends: tuple[int, ...] = tuple(dict.fromkeys(backends))
         self._lock = threading.Lock()
         self._carrying: set[asyncio.Task[None]] = set()
@@ -113,7 +115,7 @@ class Balancer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._carry, LOOPBACK, 0, backlog=_BACKLOG, limit=_BUFFER_BYTES)
+        server = await asyncio.start_server(self._carry, LOOPBACK, self._wanted, backlog=_BACKLOG, limit=_BUFFER_BYTES)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -68,6 +68,9 @@ class Plane:
     the end; a given one must be empty and is kept. `arguments` adds flags by component. `kserve` adds KServe, its
     kinds and webhooks; `llmisvc` adds to it the controller of LLMInferenceServices, whose kinds are large.
 
+    `webhook_port` is reserved for the webhooks of whatever is tried on the plane, one program after another. A new
+    address for them makes the API server begin the storage of converted kinds anew: watches end, and it takes seconds.
+
     However the caller ends, no process of the plane outlives it.
     """
 
@@ -215,8 +218,8 @@ class Plane:
         for name in ("logs", "kubeconfigs", "certificates"):
             (self.folder / name).mkdir(mode=0o700)
         credentials = write_credentials(self.folder / "certificates")
-        self._ports = Reservation(3 + PORTS_EACH * len(self._kserve_components))
-        apiserver_port, etcd_port, etcd_peer_port, *kserve_ports = self._ports.ports
+        self._ports = Reservation(4 + PORTS_EACH * len(self._kserve_components))
+        apiserver_port, etcd_port, etcd_peer_port, self.webhook_port, *kserve_ports = self._ports.ports
         self.server = f"https://{LOOPBACK}:{apiserver_port}"
         self.ca = credentials.authority
         self.ca_pem = credentials.authority.read_text(encoding="ascii")

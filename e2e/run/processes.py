@@ -133,17 +133,19 @@ async def start_operator(
 ) -> AsyncIterator[Worker]:
     """One operator without election, ready, as ServiceAccount aim-gpu-operator; ended on exit.
 
-    `server`: a proxy before the plane's. Without election it works again at once after it was killed.
+    `server`: a proxy before the plane's. Without election it works again at once after it was killed. Its webhooks
+    listen on the plane's port for them, so that a start changes nothing that the API server knows of them.
     """
     kubeconfig = await asyncio.to_thread(operator_kubeconfig, plane, folder, server)
-    command = [*_operator_command(kubeconfig), "--no-leader-elect", "--webhook-host", LOOPBACK, *arguments]
+    webhook = ("--webhook-host", LOOPBACK, "--webhook-port", str(plane.webhook_port))
+    command = [*_operator_command(kubeconfig), "--no-leader-elect", *webhook, *arguments]
     async with _running(Worker(plane, "operator", command, folder, _OPERATOR_READY)) as worker:
         yield worker
 
 
 def _operator_command(kubeconfig: Path) -> list[str]:
     where = ("--kubeconfig", str(kubeconfig), "--system-namespace", SYSTEM_NAMESPACE)
-    return ["operator", *where, "--webhook-port", "0"]
+    return ["operator", *where]
 
 
 class Operators:
@@ -181,9 +183,9 @@ async def start_operators(
 ) -> AsyncIterator[Operators]:
     """Elected replicas of the operator, all ready; ended on exit."""
     kubeconfig = await asyncio.to_thread(operator_kubeconfig, plane, folder)
-    with Balancer() as balancer:
+    with Balancer(port=plane.webhook_port) as balancer:
         url = f"https://{LOOPBACK}:{balancer.port}"
-        command = [*_operator_command(kubeconfig), "--webhook-url", url, *arguments]
+        command = [*_operator_command(kubeconfig), "--webhook-port", "0", "--webhook-url", url, *arguments]
         workers = [Worker(plane, f"operator-{number}", command, folder, _OPERATOR_READY) for number in range(replicas)]
         operators = Operators(plane, workers, balancer)
         try:

@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from urllib.parse import urlencode
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import payload
@@ -33,10 +34,10 @@ CERTIFICATE_REFUSED: Final = "CertificateRefused"
 
 # Idle connections are ours to drop before a server or balancer does (apiserver: 90 s and more): a request written
 # to a connection that the other end is closing is a lost write.
-_CLOSING_TURNS: Final = 3
 # Where a connection that was kept, and closed meanwhile, is made up for by another.
 _REPEATED_BELOW: Final = frozenset({"GET", "HEAD"})
 _KEEPALIVE_SECONDS: Final = 45.0
+_CLOSING_TURNS: Final = 3
 _CONNECT_SECONDS: Final = 10.0
 _NO_LIMIT: Final = 0
 _BIG_BODY_BYTES: Final = 1024 * 1024
@@ -81,9 +82,16 @@ class _KeptBack(Exception):
 
 
 class _CheckedRequest(aiohttp.ClientRequest):
-    """A request that is checked when a connection is there to write it to: waiting for one may take seconds."""
+    """A request that is checked when a connection is there to write it to: waiting for one may take seconds.
+
+    `used` is set by a subclass: it is told of every connection that requests were written to.
+    """
+
+    used: ClassVar[WeakSet[asyncio.Transport]]
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if conn.transport is not None:
+            self.used.add(conn.transport)
         check = _check_of_this_request.get()
         if check is not None:
             try:
@@ -129,6 +137,7 @@ class Transport:
         self._headers = CIMultiDict([("User-Agent", user_agent), *_HEADERS])
         self._slots = asyncio.Semaphore(max_connections)
         self._session: aiohttp.ClientSession | None = None
+        self._used: WeakSet[asyncio.Transport] = WeakSet()
 
     async def __aenter__(self) -> "Transport":
         if self._session is not None:
@@ -143,7 +152,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            request_class=_CheckedRequest,
+            request_class=type("_Request", (_CheckedRequest,), {"used": self._used}),
         )
         return self
 
@@ -151,8 +160,11 @@ class Transport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-        # A closed TLS connection lets go of its socket in callbacks of the loop, two deep (the TLS layer, then the
-        # socket below it); whoever closes the loop right after us would leave sockets to the garbage collector.
+        # A TLS connection that was closed, as a watch's is that somebody left, waits up to 30 s for the other end to
+        # say goodbye as well; whoever closes the loop right after us would leave its socket to the garbage collector.
+        for connection in tuple(self._used):
+            connection.abort()
+        # An aborted one lets go of its socket in callbacks of the loop, two deep (the TLS layer, the socket below it).
         for _turn in range(_CLOSING_TURNS):
             await asyncio.sleep(0)
 
