@@ -6,12 +6,14 @@ that goes wrong below HTTP becomes `Unavailable` or `Timeout`; HTTP errors becom
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 from weakref import WeakSet
 
@@ -37,7 +39,8 @@ CERTIFICATE_REFUSED: Final = "CertificateRefused"
 # Where a connection that was kept, and closed meanwhile, is made up for by another.
 _REPEATED_BELOW: Final = frozenset({"GET", "HEAD"})
 _KEEPALIVE_SECONDS: Final = 45.0
-_CLOSING_TURNS: Final = 3
+_CLOSING_SECONDS: Final = 1.0
+_CLOSING_POLL_SECONDS: Final = 0.001
 _CONNECT_SECONDS: Final = 10.0
 _NO_LIMIT: Final = 0
 _BIG_BODY_BYTES: Final = 1024 * 1024
@@ -82,16 +85,9 @@ class _KeptBack(Exception):
 
 
 class _CheckedRequest(aiohttp.ClientRequest):
-    """A request that is checked when a connection is there to write it to: waiting for one may take seconds.
-
-    `used` is set by a subclass: it is told of every connection that requests were written to.
-    """
-
-    used: ClassVar[WeakSet[asyncio.Transport]]
+    """A request that is checked when a connection is there to write it to: waiting for one may take seconds."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        if conn.transport is not None:
-            self.used.add(conn.transport)
         check = _check_of_this_request.get()
         if check is not None:
             try:
@@ -137,13 +133,13 @@ class Transport:
         self._headers = CIMultiDict([("User-Agent", user_agent), *_HEADERS])
         self._slots = asyncio.Semaphore(max_connections)
         self._session: aiohttp.ClientSession | None = None
-        self._used: WeakSet[asyncio.Transport] = WeakSet()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     async def __aenter__(self) -> "Transport":
         if self._session is not None:
             raise RuntimeError("the client is open already")
         connector = aiohttp.TCPConnector(
-            limit=_NO_LIMIT, keepalive_timeout=_KEEPALIVE_SECONDS, socket_factory=keepalive_socket
+            limit=_NO_LIMIT, keepalive_timeout=_KEEPALIVE_SECONDS, socket_factory=self._socket
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -152,7 +148,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            request_class=type("_Request", (_CheckedRequest,), {"used": self._used}),
+            request_class=_CheckedRequest,
         )
         return self
 
@@ -160,13 +156,26 @@ class Transport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-        # A TLS connection that was closed, as a watch's is that somebody left, waits up to 30 s for the other end to
-        # say goodbye as well; whoever closes the loop right after us would leave its socket to the garbage collector.
-        for connection in tuple(self._used):
-            connection.abort()
-        # An aborted one lets go of its socket in callbacks of the loop, two deep (the TLS layer, the socket below it).
-        for _turn in range(_CLOSING_TURNS):
-            await asyncio.sleep(0)
+        await self._part()
+
+    def _socket(self, address: Any) -> socket.socket:
+        opened = keepalive_socket(address)
+        self._sockets.add(opened)
+        return opened
+
+    async def _part(self) -> None:
+        """See every connection closed. Whoever closes the loop right after us would leave their sockets to the
+        garbage collector: a TLS connection that was closed, as a watch's is that somebody left, waits for the other
+        end's goodbye, up to 30 s.
+        """
+        for opened in self._sockets:
+            with suppress(OSError):  # closed by now, or never connected
+                opened.shutdown(socket.SHUT_RDWR)  # which the loop reads as the other end's
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                # nobody tells when a transport lets go of its socket
+                while any(opened.fileno() >= 0 for opened in self._sockets):  # noqa: ASYNC110
+                    await asyncio.sleep(_CLOSING_POLL_SECONDS)
 
     def identify(self, fields: Sequence[tuple[str, str]]) -> None:
         """Send these headers with every request from now on, instead of those given before."""

@@ -4,12 +4,14 @@ import asyncio
 import gc
 import socket
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+import uvloop
 
 from controller.runtime.certs.authority import issue_leaf, make_authority
 from controller.runtime.certs.serving import server_context
@@ -19,6 +21,7 @@ from controller.runtime.client.core import NODES
 from controller.runtime.clock import RealClock
 
 DAY = timedelta(days=1)
+AT_ONCE_SECONDS = 0.9  # less than the second after which it would stop waiting
 EVENT = b'{"type":"BOOKMARK","object":{"kind":"Node","metadata":{"resourceVersion":"7"}}}\n'
 
 
@@ -62,14 +65,25 @@ async def a_request(client: Client) -> None:
             await client.get(NODES, "n")
 
 
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize("leave", [a_watch, a_request])
-def test_no_socket_is_left_to_the_garbage_collector(server: ClientConfiguration, leave: object) -> None:
-    async def main() -> None:
+def test_no_socket_is_left_to_the_garbage_collector(
+    server: ClientConfiguration,
+    leave: Callable[[Client], Awaitable[None]],
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> float:
         async with Client(server) as client:
-            await leave(client)  # type: ignore[operator]
+            await leave(client)
+            began = time.perf_counter()
+        return time.perf_counter() - began
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as told, asyncio.Runner(loop_factory=new_loop) as runner:
         warnings.simplefilter("always")
-        asyncio.run(main())
+        took = runner.run(main())
+        runner.close()
         gc.collect()
     assert [str(one.message) for one in told] == []
+    assert caplog.records == []
+    assert took < AT_ONCE_SECONDS
