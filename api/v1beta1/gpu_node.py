@@ -9,9 +9,20 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.formats import BdfText, ByteCount, DeviceName, LongText, ReportedMode, ShortText, Timestamp, UidText
+from api.formats import (
+    BdfText,
+    ByteCount,
+    DeviceName,
+    LabelName,
+    LongText,
+    ObjectName,
+    ReportedMode,
+    ShortText,
+    Timestamp,
+    UidText,
+)
 from api.group import API_VERSION
-from api.markers import SET, keyed_by, rules
+from api.markers import ATOMIC, SET, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
 from api.v1beta1.gpu_layout import A_CHANGE, ONE_MEMORY_MODE, Layout, summarise_modes
 
@@ -28,6 +39,15 @@ class NodeOperation(ApiModel):
     to: Layout = Field(description="The layout to reach.", json_schema_extra=rules(ONE_MEMORY_MODE))
 
 
+class Quarantine(ApiModel):
+    """A partition that gets no claims, however healthy it looks now."""
+
+    bdf: BdfText = Field(description="PCI address of its GPU, dddd:bb:dd.0.")
+    partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
+    reason: LongText = Field(default="", description="Why it was taken out, for people.")
+    since: Timestamp | None = Field(default=None, description="When it was taken out.")
+
+
 class GPUNodeSpec(ApiModel):
     """What is to be done with the node."""
 
@@ -35,6 +55,13 @@ class GPUNodeSpec(ApiModel):
     paused: bool = Field(default=False, description="Whether binding, eviction and repartitioning stop here.")
     operation: NodeOperation | None = Field(
         default=None, description="The change of modes to carry out; the operator alone writes it."
+    )
+    quarantine: list[Quarantine] = Field(
+        default_factory=list,
+        max_length=128,
+        description="Partitions that get no claims until their entry is removed; the operator adds them where a policy "
+        "says onUnhealthy: Replace.",
+        json_schema_extra=keyed_by("bdf", "partition"),
     )
 
 
@@ -71,6 +98,14 @@ class Partition(ApiModel):
     holder: PartitionHolder = Field(default=PartitionHolder.FREE, description="free, ours or foreign.")
 
 
+class EccCounts(ApiModel):
+    """Memory errors since the driver was loaded."""
+
+    correctable: int = Field(default=0, ge=0, description="Errors that the hardware corrected.")
+    uncorrectable: int = Field(default=0, ge=0, description="Errors that lost data.")
+    deferred: int = Field(default=0, ge=0, description="Errors found in data that nobody has read yet.")
+
+
 class GPU(ApiModel):
     """One GPU of the node."""
 
@@ -93,6 +128,14 @@ class GPU(ApiModel):
         description="The partitions in the current mode.",
         json_schema_extra=keyed_by("id"),
     )
+    missing_partitions: int = Field(
+        default=0, ge=0, le=8, description="Partitions that the mode has and the driver does not show."
+    )
+    processes: int | None = Field(
+        default=None, ge=0, description="Processes that have the GPU open; absent where it cannot be told."
+    )
+    ecc: EccCounts | None = Field(default=None, description="Memory errors; absent where they are not counted.")
+    problem: LongText | None = Field(default=None, description="Why the GPU is not healthy, and the remedy.")
 
 
 class OperationPhase(StrEnum):
@@ -114,6 +157,18 @@ class OperationProgress(ApiModel):
     message: LongText = Field(default="", description="What happens, or why it failed, for people.")
     start_time: Timestamp | None = Field(default=None, description="When the agent began.")
     end_time: Timestamp | None = Field(default=None, description="When it ended.")
+
+
+class AssignedDevice(ApiModel):
+    """A partition that the kubelet gave to a container."""
+
+    namespace: LabelName = Field(description="Namespace of the pod.")
+    pod: ObjectName = Field(description="Name of the pod.")
+    container: LabelName = Field(description="Name of the container.")
+    resource: ShortText = Field(description="The resource asked for, e.g. amd.com/cpx_nps4, or the DRA driver's name.")
+    device: ShortText = Field(description="The device as the kubelet names it.")
+    bdf: BdfText | None = Field(default=None, description="PCI address of its GPU; absent when it is none of ours.")
+    partition: int | None = Field(default=None, ge=0, le=63, description="Number of the partition within its GPU.")
 
 
 class NodeSummary(ApiModel):
@@ -143,9 +198,18 @@ class GPUNodeStatus(ApiModel):
     observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
     driver: Driver = Field(default_factory=Driver, description="The GPU driver.")
     simulated: bool = Field(default=False, description="Whether the GPUs are simulated.")
+    backend: ShortText | None = Field(
+        default=None, description="What the agent reads the GPUs by: amdsmi, sysfs (it changes nothing) or simulated."
+    )
     product: ShortText | None = Field(default=None, description="Product of the GPUs, when all are the same.")
     gpus: list[GPU] = Field(
         default_factory=list, max_length=16, description="The GPUs.", json_schema_extra=keyed_by("bdf")
+    )
+    assigned: list[AssignedDevice] | None = Field(
+        default=None,
+        max_length=1024,
+        description="What the kubelet gave to which container; absent where the kubelet does not tell.",
+        json_schema_extra=ATOMIC,
     )
     operation: OperationProgress | None = Field(default=None, description="The operation under way, or the last one.")
     fingerprint: ShortText | None = Field(

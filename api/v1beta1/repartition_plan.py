@@ -8,7 +8,17 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.formats import LongText, ObjectName, ShortText, Timestamp, UidText
+from api.formats import (
+    BdfText,
+    ByteCount,
+    LabelName,
+    LongText,
+    ObjectName,
+    ReportedMode,
+    ShortText,
+    Timestamp,
+    UidText,
+)
 from api.group import API_VERSION
 from api.markers import ATOMIC, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
@@ -30,7 +40,9 @@ class PlanPhase(StrEnum):
     PENDING = "Pending"
     AWAITING_APPROVAL = "AwaitingApproval"
     DRAINING = "Draining"
+    QUIESCING = "Quiescing"
     APPLYING = "Applying"
+    RELOADING = "Reloading"
     VERIFYING = "Verifying"
     SUCCEEDED = "Succeeded"
     ROLLING_BACK = "RollingBack"
@@ -39,14 +51,14 @@ class PlanPhase(StrEnum):
 
 
 _UNCHANGED = unchanged(
-    "only approved may change, delete the plan and create another",
+    "only approved and rollback may change, delete the plan and create another",
     required=("node", "from", "to", "approval", "dryRun"),
     optional=("reason", "claimRef", "policyRef"),
 )
 
 
 class RepartitionPlanSpec(ApiModel):
-    """The change and who wants it; only ``approved`` may change later."""
+    """The change and who wants it; only ``approved`` and ``rollback`` may change later."""
 
     model_config = ConfigDict(json_schema_extra=rules(_UNCHANGED, *A_CHANGE))
 
@@ -62,6 +74,11 @@ class RepartitionPlanSpec(ApiModel):
     approval: Approval = Field(default=Approval.MANUAL, description="Auto or Manual.")
     approved: bool = Field(default=False, description="Set to true to let a Manual plan run.")
     dry_run: bool = Field(default=False, description="Report what would happen; change nothing.")
+    rollback: bool = Field(
+        default=False,
+        description="Set to true to take a plan under way back: GPUs that were changed return to from. A plan that "
+        "ended stays as it is.",
+    )
 
 
 class PlanStep(ApiModel):
@@ -72,6 +89,24 @@ class PlanStep(ApiModel):
     end_time: Timestamp | None = Field(default=None, description="When it ended; absent while it runs.")
     result: ShortText | None = Field(default=None, description="How it ended, in CamelCase, e.g. Succeeded.")
     message: LongText | None = Field(default=None, description="What happened, for people.")
+
+
+class Reservation(ApiModel):
+    """A place kept for the successor of an evicted pod, so that nobody else takes it meanwhile."""
+
+    namespace: LabelName = Field(description="Namespace of the evicted pod.")
+    pod: ObjectName = Field(description="Name of the evicted pod.")
+    claim: ObjectName = Field(description="Name of its claim.")
+    owner: UidText = Field(description="Identity of the controller that makes the successor.")
+    template_hash: ShortText = Field(
+        default="", description="The label pod-template-hash of the evicted pod; empty: any pod of the controller."
+    )
+    node: ObjectName = Field(description="Name of the node.")
+    bdf: BdfText = Field(description="PCI address of the GPU, dddd:bb:dd.0.")
+    partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
+    mode: ReportedMode = Field(description="Mode of the GPU when the place is taken.")
+    bytes: ByteCount = Field(default=0, description="Memory of the partition in bytes.")
+    evicted_time: Timestamp | None = Field(default=None, description="When the eviction was accepted; absent before.")
 
 
 class PlanSummary(ApiModel):
@@ -92,6 +127,12 @@ class RepartitionPlanStatus(ApiModel):
     operation_id: UidText | None = Field(default=None, description="Identity of the agent's operation.")
     affected_pods: list[NamespacedName] = Field(
         default_factory=list, max_length=512, description="Pods that have to move.", json_schema_extra=ATOMIC
+    )
+    reservations: list[Reservation] = Field(
+        default_factory=list,
+        max_length=512,
+        description="Places kept for the successors of pods that have to move, each made before the eviction.",
+        json_schema_extra=ATOMIC,
     )
     before: list[ShortText] = Field(
         default_factory=list, max_length=512, description="Placement before, a line a pod.", json_schema_extra=ATOMIC
