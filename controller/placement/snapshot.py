@@ -18,8 +18,22 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Reservation:
+    """Whom a partition is kept for: the successor of a pod that was moved.
+
+    `owner` is the uid of the controller that makes the successor; `template_hash` empty means any pod of it.
+    """
+
+    owner: str
+    template_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition as its agent reported it. `device` is its name in the node's ResourceSlice."""
+    """One partition as its agent reported it. `device` is its name in the node's ResourceSlice.
+
+    `quarantined`: taken out by the operator or a person, however healthy it looks.
+    """
 
     id: PartitionId
     device: str
@@ -28,6 +42,8 @@ class Partition:
     compute_units: int
     healthy: bool = True
     holder: Holder | None = None
+    reservation: Reservation | None = None
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,8 @@ class PolicyView:
     """What a GPUSharingPolicy says about one node. Times are seconds.
 
     `modes` empty allows every mode. `namespaces` None selects all. `cooldown_left` is the rest of the pause after
-    the node's last mode change, 0 when there is none.
+    the node's last mode change, 0 when there is none. `window_opens` says when changes may begin, or why they never
+    may, and is empty while `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
     """
 
     name: str
@@ -67,7 +84,11 @@ class PolicyView:
     repartition: bool = False
     approval: Literal["Auto", "Manual"] = "Manual"
     max_parallel_nodes: int = 1
+    max_unavailable_pods: int = 1
     cooldown_left: float = 0.0
+    in_window: bool = True
+    window_opens: str = ""
+    ignore_device_config_manager: bool = False
     paused: bool = False
 
     def admits(self, namespace: str) -> bool:

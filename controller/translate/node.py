@@ -12,6 +12,8 @@ from controller.runtime.objects.node import Node
 from controller.translate.quantity import cpu_milli, memory_bytes
 
 HOSTNAME = "kubernetes.io/hostname"
+CONSISTENT = "Consistent"
+"""Condition of a GPUNode: False while amdsmi and the kernel tell different things of its GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,12 @@ def host_view(node: Node) -> HostView:
 
 
 def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
-    """The GPUs that the agent reported, with nobody holding them."""
+    """The GPUs that the agent reported, with nobody holding them.
+
+    While the hardware contradicts itself (condition Consistent is False) no partition of the node counts as healthy.
+    """
+    quarantined = {(entry.bdf, entry.partition) for entry in gpu_node.spec.quarantine}
+    trusted = _consistent(gpu_node)
     return tuple(
         Gpu(
             bdf=gpu.bdf,
@@ -63,7 +70,8 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
                     render_index=partition.render_index,
                     bytes=partition.bytes,
                     compute_units=partition.compute_units,
-                    healthy=partition.health == "Healthy",
+                    healthy=trusted and partition.health == "Healthy",
+                    quarantined=(gpu.bdf, partition.id) in quarantined,
                 )
                 for partition in gpu.partitions
             ),
@@ -71,6 +79,10 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
         for gpu in gpu_node.status.gpus
         if gpu.mode is not None
     )
+
+
+def _consistent(gpu_node: GPUNode) -> bool:
+    return not any(found.type == CONSISTENT and found.status == "False" for found in gpu_node.status.conditions)
 
 
 def modes(gpu_node: GPUNode) -> dict[str, Mode]:

@@ -47,6 +47,7 @@ def policy_view(
         repartition=spec.repartition.enabled,
         approval="Auto" if spec.repartition.approval == "Auto" else "Manual",
         max_parallel_nodes=spec.repartition.max_parallel_nodes,
+        max_unavailable_pods=spec.repartition.max_unavailable_pods,
         cooldown_left=left,
         paused=spec.paused,
     )

@@ -54,3 +54,22 @@ def test_a_gpu_whose_mode_cannot_be_read_is_left_out() -> None:
     made = gpu_node("worker-0", gpu(0), gpu(1, "SPX/NPS1"))
     del made["status"]["gpus"][0]["mode"]
     assert modes(GPUNode.model_validate(made)) == {bdf(1): Mode.parse("SPX/NPS1")}
+
+
+def test_partitions_in_quarantine_are_marked() -> None:
+    made = gpu_node("worker-0", gpu(0), gpu(1))
+    made["spec"]["quarantine"] = [{"bdf": bdf(1), "partition": 3, "reason": "errors of memory"}]
+    first, second = gpus(GPUNode.model_validate(made))
+    assert [partition.id.index for partition in second.partitions if partition.quarantined] == [3]
+    assert all(partition.healthy for partition in second.partitions)
+    assert not any(partition.quarantined for partition in first.partitions)
+
+
+@pytest.mark.parametrize(("status", "want"), [("True", True), ("Unknown", True), ("False", False)])
+def test_hardware_that_contradicts_itself_is_not_healthy(status: str, want: bool) -> None:
+    made = gpu_node("worker-0", gpu(0))
+    made["status"]["conditions"] = [
+        {"type": "Consistent", "status": status, "reason": "Compared", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    ]
+    (found,) = gpus(GPUNode.model_validate(made))
+    assert {partition.healthy for partition in found.partitions} == {want}
