@@ -128,6 +128,11 @@ class RepartitionRules(ApiModel):
         description="When changes may begin; empty: at any time.",
         json_schema_extra=ATOMIC,
     )
+    ignore_device_config_manager: bool = Field(
+        default=False,
+        description="Whether nodes that AMD's Device Config Manager partitions, by their labels, are changed, too; "
+        "false: they are left to it.",
+    )
 
 
 _NO_ORDER = "would serve every request out of order: write more than 0, such as 10s"
