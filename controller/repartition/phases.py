@@ -1,12 +1,10 @@
-"""The life of a RepartitionPlan as one transition table.
+"""The life of a RepartitionPlan as one transition table; docs/repartitioning.md shows it, drawn from here.
 
-    Pending -> Draining -> Applying -> Verifying -> Succeeded
-       |          |           |            |
-       v          v           v            v
-    AwaitingApproval  Failed  RollingBack -> RolledBack | Failed
+    Pending -> Draining -> Quiescing -> Applying -> (Reloading ->) Verifying -> Succeeded
 
-Draining waits until nobody holds the GPUs; nothing on the hardware has changed before Applying, so a plan that ends
-there is `Failed` with nothing to take back. From Applying on, a failure goes back to the former layout.
+Draining waits until nobody holds the GPUs, Quiescing until nothing has them open. The hardware is as it was until
+Applying, so a plan that ends before is `Failed` with nothing to take back. From Applying on a failure goes back to the
+former layout: RollingBack, then RolledBack, or Failed when even that did not succeed.
 """
 
 from collections.abc import Mapping
@@ -19,7 +17,9 @@ class Phase(StrEnum):
     PENDING = "Pending"
     AWAITING_APPROVAL = "AwaitingApproval"
     DRAINING = "Draining"
+    QUIESCING = "Quiescing"
     APPLYING = "Applying"
+    RELOADING = "Reloading"
     VERIFYING = "Verifying"
     SUCCEEDED = "Succeeded"
     ROLLING_BACK = "RollingBack"
@@ -28,54 +28,106 @@ class Phase(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a plan."""
+    """What can happen to a plan; `MEANINGS` says each in a sentence."""
 
     APPROVED = "Approved"
     APPROVAL_NEEDED = "ApprovalNeeded"
+    REFUSED = "Refused"
     IDLE = "Idle"
+    DISTURBED = "Disturbed"
+    QUIET = "Quiet"
+    RELOADS = "Reloads"
     APPLIED = "Applied"
     APPLY_FAILED = "ApplyFailed"
-    REFUSED = "Refused"
     VERIFIED = "Verified"
     MISMATCHED = "Mismatched"
+    RETRIED = "Retried"
     RESTORED = "Restored"
+    NODE_GONE = "NodeGone"
+    CANCELLED = "Cancelled"
     EXPIRED = "Expired"
 
+
+MEANINGS: Mapping[Event, str] = {
+    Event.APPROVED: "a person approved the plan, or it needs no approval",
+    Event.APPROVAL_NEEDED: "the plan is Manual and nobody has approved it yet",
+    Event.REFUSED: "the plan must not run (any more): a rule, its claim, its policy or its starting point says no",
+    Event.IDLE: "nobody holds the GPUs of the plan",
+    Event.DISTURBED: "somebody holds or opened a GPU of the plan; nothing was changed",
+    Event.QUIET: "nothing has the GPUs open and AMD's metrics exporter is gone",
+    Event.RELOADS: "the agent began to reload the driver",
+    Event.APPLIED: "the agent changed the modes",
+    Event.APPLY_FAILED: "the agent could not change the modes",
+    Event.VERIFIED: "modes, partitions and advertised devices are as asked",
+    Event.MISMATCHED: "a GPU reads another mode than the one asked for",
+    Event.RETRIED: "the way back failed and is tried again",
+    Event.RESTORED: "modes, partitions and advertised devices are as before the plan",
+    Event.NODE_GONE: "the GPUNode was deleted",
+    Event.CANCELLED: "spec.rollback was set, or the plan deleted",
+    Event.EXPIRED: "the phase took longer than its deadline",
+}
 
 TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
     (Phase.PENDING, Event.APPROVED): Phase.DRAINING,
     (Phase.PENDING, Event.APPROVAL_NEEDED): Phase.AWAITING_APPROVAL,
-    (Phase.AWAITING_APPROVAL, Event.APPROVED): Phase.DRAINING,
     (Phase.PENDING, Event.REFUSED): Phase.FAILED,
+    (Phase.PENDING, Event.CANCELLED): Phase.FAILED,
+    (Phase.AWAITING_APPROVAL, Event.APPROVED): Phase.DRAINING,
     (Phase.AWAITING_APPROVAL, Event.REFUSED): Phase.FAILED,
+    (Phase.AWAITING_APPROVAL, Event.CANCELLED): Phase.FAILED,
+    (Phase.DRAINING, Event.IDLE): Phase.QUIESCING,
     (Phase.DRAINING, Event.REFUSED): Phase.FAILED,
-    (Phase.AWAITING_APPROVAL, Event.EXPIRED): Phase.FAILED,
-    (Phase.DRAINING, Event.IDLE): Phase.APPLYING,
+    (Phase.DRAINING, Event.CANCELLED): Phase.FAILED,
     (Phase.DRAINING, Event.EXPIRED): Phase.FAILED,
+    (Phase.QUIESCING, Event.QUIET): Phase.APPLYING,
+    (Phase.QUIESCING, Event.DISTURBED): Phase.DRAINING,
+    (Phase.QUIESCING, Event.REFUSED): Phase.FAILED,
+    (Phase.QUIESCING, Event.CANCELLED): Phase.FAILED,
+    (Phase.QUIESCING, Event.EXPIRED): Phase.FAILED,
+    (Phase.APPLYING, Event.RELOADS): Phase.RELOADING,
     (Phase.APPLYING, Event.APPLIED): Phase.VERIFYING,
-    (Phase.APPLYING, Event.REFUSED): Phase.FAILED,
+    (Phase.APPLYING, Event.DISTURBED): Phase.DRAINING,
     (Phase.APPLYING, Event.APPLY_FAILED): Phase.ROLLING_BACK,
+    (Phase.APPLYING, Event.NODE_GONE): Phase.FAILED,
+    (Phase.APPLYING, Event.CANCELLED): Phase.ROLLING_BACK,
     (Phase.APPLYING, Event.EXPIRED): Phase.ROLLING_BACK,
+    (Phase.RELOADING, Event.APPLIED): Phase.VERIFYING,
+    (Phase.RELOADING, Event.APPLY_FAILED): Phase.ROLLING_BACK,
+    (Phase.RELOADING, Event.NODE_GONE): Phase.FAILED,
+    (Phase.RELOADING, Event.CANCELLED): Phase.ROLLING_BACK,
+    (Phase.RELOADING, Event.EXPIRED): Phase.ROLLING_BACK,
     (Phase.VERIFYING, Event.VERIFIED): Phase.SUCCEEDED,
     (Phase.VERIFYING, Event.MISMATCHED): Phase.ROLLING_BACK,
+    (Phase.VERIFYING, Event.NODE_GONE): Phase.FAILED,
+    (Phase.VERIFYING, Event.CANCELLED): Phase.ROLLING_BACK,
     (Phase.VERIFYING, Event.EXPIRED): Phase.ROLLING_BACK,
     (Phase.ROLLING_BACK, Event.RESTORED): Phase.ROLLED_BACK,
+    (Phase.ROLLING_BACK, Event.RETRIED): Phase.ROLLING_BACK,
     (Phase.ROLLING_BACK, Event.APPLY_FAILED): Phase.FAILED,
-    (Phase.ROLLING_BACK, Event.REFUSED): Phase.FAILED,
+    (Phase.ROLLING_BACK, Event.NODE_GONE): Phase.FAILED,
     (Phase.ROLLING_BACK, Event.EXPIRED): Phase.FAILED,
 }
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.FAILED})
 
-#: Longest stay in a phase, seconds; None waits for a person. Applying allows for a driver reload of a whole node,
-#: which amdgpu's own tools give some minutes.
+#: Phases before a plan begins: nobody is disturbed and nothing acts.
+NOT_BEGUN = frozenset({Phase.PENDING, Phase.AWAITING_APPROVAL})
+
+#: Phases in which the hardware may differ from what the plan started from.
+HARDWARE = frozenset({Phase.APPLYING, Phase.RELOADING, Phase.VERIFYING, Phase.ROLLING_BACK})
+
+#: Longest stay in a phase, seconds; None waits for a person. Draining counts from its first beginning, also when it is
+#: come back to. A reload of a whole node takes minutes by amdgpu's own tools, and the agent gives up on one that hangs
+#: by itself: Reloading and RollingBack outlast that. Verifying allows for a device plugin whose image is pulled anew.
 DEADLINE_SECONDS: Mapping[Phase, float | None] = {
     Phase.PENDING: None,
     Phase.AWAITING_APPROVAL: None,
     Phase.DRAINING: 600.0,
+    Phase.QUIESCING: 120.0,
     Phase.APPLYING: 600.0,
-    Phase.VERIFYING: 120.0,
-    Phase.ROLLING_BACK: 600.0,
+    Phase.RELOADING: 1200.0,
+    Phase.VERIFYING: 300.0,
+    Phase.ROLLING_BACK: 1200.0,
 }
 
 

@@ -38,8 +38,11 @@ def observe(cluster: Cluster, plan: RepartitionPlan) -> Seen:
             return _obsolete(cluster, plan) or _approval(plan, phase)
         case Phase.DRAINING:
             return _draining(cluster, plan)
-        case Phase.APPLYING | Phase.ROLLING_BACK:
-            return _operation(cluster, plan, rollback=phase is Phase.ROLLING_BACK)
+        case Phase.QUIESCING:
+            drained = _draining(cluster, plan)
+            return Seen(Event.QUIET, drained.message) if drained.event is Event.IDLE else drained
+        case Phase.APPLYING | Phase.RELOADING | Phase.ROLLING_BACK:
+            return _operation(cluster, plan, phase)
         case Phase.VERIFYING:
             return _verifying(cluster, plan)
         case _:
@@ -127,10 +130,11 @@ def _reloads(plan: RepartitionPlan) -> bool:
     return before != {Mode.parse(gpu.mode).memory for gpu in plan.spec.to.gpus}
 
 
-def _operation(cluster: Cluster, plan: RepartitionPlan, *, rollback: bool) -> Seen:
+def _operation(cluster: Cluster, plan: RepartitionPlan, phase: Phase) -> Seen:
+    rollback = phase is Phase.ROLLING_BACK
     node = cluster.gpu_node_table.get(plan.spec.node)
     if node is None:
-        return Seen(Event.REFUSED, f"GPUNode {plan.spec.node} is gone")
+        return Seen(Event.NODE_GONE, f"GPUNode {plan.spec.node} is gone")
     progress = node.status.operation
     if progress is None or progress.id != operation_id(plan, rollback=rollback):
         return Seen(None, "waits for the agent")
@@ -140,7 +144,8 @@ def _operation(cluster: Cluster, plan: RepartitionPlan, *, rollback: bool) -> Se
             return Seen(Event.RESTORED if rollback else Event.APPLIED, done)
         case OperationPhase.FAILED:
             refused = progress.message.startswith(BUSY)
-            return Seen(Event.REFUSED if refused else Event.APPLY_FAILED, progress.message)
+            disturbed = refused and phase is Phase.APPLYING
+            return Seen(Event.DISTURBED if disturbed else Event.APPLY_FAILED, progress.message)
         case _:
             return Seen(None, f"the agent is at {progress.step or 'the start'}, {progress.progress_percent} %")
 

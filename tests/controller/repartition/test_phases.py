@@ -3,7 +3,17 @@ from itertools import product
 import pytest
 
 from api.v1beta1.repartition_plan import PlanPhase
-from controller.repartition.phases import DEADLINE_SECONDS, TERMINAL, TRANSITIONS, Event, Phase, UnknownTransition, step
+from controller.repartition.phases import (
+    DEADLINE_SECONDS,
+    HARDWARE,
+    MEANINGS,
+    TERMINAL,
+    TRANSITIONS,
+    Event,
+    Phase,
+    UnknownTransition,
+    step,
+)
 
 UNFINISHED = sorted(set(Phase) - TERMINAL)
 UNKNOWN = [pair for pair in product(Phase, Event) if pair not in TRANSITIONS]
@@ -53,16 +63,37 @@ def test_every_unfinished_phase_has_a_deadline_or_waits_for_a_person_on_purpose(
     assert set(DEADLINE_SECONDS) == set(UNFINISHED)
 
 
-def test_once_the_hardware_may_have_changed_a_failure_goes_back() -> None:
-    touched = {Phase.APPLYING, Phase.VERIFYING}
-    failures = {Event.APPLY_FAILED, Event.MISMATCHED, Event.EXPIRED}
-    after = {target for (phase, event), target in TRANSITIONS.items() if phase in touched and event in failures}
-    assert after == {Phase.ROLLING_BACK}
+def targets(phases: frozenset[Phase], *events: Event) -> set[Phase]:
+    return {target for (phase, event), target in TRANSITIONS.items() if phase in phases and event in events}
 
 
-def test_nothing_acts_before_the_gpus_are_idle() -> None:
+@pytest.mark.parametrize("event", [Event.APPLY_FAILED, Event.MISMATCHED, Event.EXPIRED, Event.CANCELLED])
+def test_once_the_hardware_may_have_changed_a_failure_goes_back(event: Event) -> None:
+    assert targets(HARDWARE - {Phase.ROLLING_BACK}, event) == {Phase.ROLLING_BACK}
+
+
+@pytest.mark.parametrize("event", [Event.REFUSED, Event.EXPIRED, Event.CANCELLED])
+def test_before_that_a_failure_ends_the_plan_with_nothing_to_take_back(event: Event) -> None:
+    assert targets(frozenset(UNFINISHED) - HARDWARE, event) == {Phase.FAILED}
+
+
+def test_nothing_acts_before_the_gpus_are_quiet() -> None:
     into_applying = {pair for pair, target in TRANSITIONS.items() if target is Phase.APPLYING}
-    assert into_applying == {(Phase.DRAINING, Event.IDLE)}
+    assert into_applying == {(Phase.QUIESCING, Event.QUIET)}
+    assert targets(frozenset(Phase) - HARDWARE, *Event) & HARDWARE == {Phase.APPLYING}
+
+
+def test_a_way_back_never_leads_to_another_change() -> None:
+    assert reachable(Phase.ROLLING_BACK) == {Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.FAILED}
+
+
+@pytest.mark.parametrize("phase", sorted(HARDWARE))
+def test_a_node_that_goes_away_ends_the_plan(phase: Phase) -> None:
+    assert step(phase, Event.NODE_GONE) is Phase.FAILED
+
+
+def test_every_event_is_explained() -> None:
+    assert set(MEANINGS) == set(Event)
 
 
 def test_every_phase_can_be_stored() -> None:

@@ -40,7 +40,7 @@ def test_the_table_knows_every_phase_that_the_api_has() -> None:
     assert {phase.value for phase in PlanPhase} == {phase.value for phase in Phase}
 
 
-@pytest.mark.parametrize("phase", ["Quiescing", ""], ids=["of another version", "empty"])
+@pytest.mark.parametrize("phase", ["Musing", ""], ids=["of another version", "empty"])
 def test_a_plan_in_an_unknown_phase_hides_no_other(phase: str) -> None:
     strange = plan("strange", "worker-1")
     strange["status"]["phase"] = phase

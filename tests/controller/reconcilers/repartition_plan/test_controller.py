@@ -110,7 +110,7 @@ async def test_a_plan_that_may_run_goes_all_the_way() -> None:
     plane.agent("Succeeded", AFTER)
     plane.driver(AFTER)
     await plane.until("Succeeded")
-    assert steps(plane) == ["Draining", "Applying", "Verifying"]
+    assert steps(plane) == ["Draining", "Quiescing", "Applying", "Verifying"]
     assert all(step["result"] == "Done" and "endTime" in step for step in plane.status["steps"])
     assert plane.status["summary"] == {"from": "1xSPX/NPS1", "to": "1xCPX/NPS1"}
     assert plane.counted == ["Succeeded"]
@@ -122,8 +122,10 @@ async def test_the_order_is_given_once_and_taken_back_at_the_end() -> None:
     for _ in range(3):
         await plane.step()
     assert plane.api.writes.count(ORDER) == 1
-    plane.agent("Failed", BEFORE, message="Busy: somebody came first")
-    await plane.until("Failed")
+    plane.agent("Failed", BEFORE, message="the driver is gone")
+    await plane.until("RollingBack")
+    plane.agent("Succeeded", BEFORE)
+    await plane.until("RolledBack")
     await plane.step()
     assert plane.ordered is None
 

@@ -119,7 +119,7 @@ def test_a_change_of_memory_mode_needs_every_gpu_of_the_node() -> None:
         pytest.param("Applying", {"id": OURS, "phase": "Running"}, None, id="under way"),
         pytest.param("Applying", {"id": OURS, "phase": "Succeeded"}, Event.APPLIED, id="done"),
         pytest.param("Applying", {"id": OURS, "phase": "Failed", "message": "no"}, Event.APPLY_FAILED, id="failed"),
-        pytest.param("Applying", {"id": OURS, "phase": "Failed", "message": "Busy: x"}, Event.REFUSED, id="refused"),
+        pytest.param("Applying", {"id": OURS, "phase": "Failed", "message": "Busy: x"}, Event.DISTURBED, id="refused"),
         pytest.param("RollingBack", {"id": OURS, "phase": "Succeeded"}, None, id="the way there, when back is asked"),
         pytest.param(
             "RollingBack", {"id": f"{OURS}-rollback", "phase": "Succeeded"}, Event.RESTORED, id="the way back, done"
@@ -146,7 +146,7 @@ def test_progress_is_told() -> None:
 
 @pytest.mark.parametrize("phase", ["Applying", "RollingBack"])
 def test_an_operation_on_a_node_that_is_gone_is_refused(phase: str) -> None:
-    assert observe(FedCluster().cluster, the_plan(phase)).event is Event.REFUSED
+    assert observe(FedCluster().cluster, the_plan(phase)).event is Event.NODE_GONE
 
 
 # Verifying.
