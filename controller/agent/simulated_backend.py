@@ -13,6 +13,8 @@ from zlib import crc32
 from controller.agent.backend import (
     Busy,
     DriverGone,
+    EccCount,
+    GpuProcess,
     HardwareGpu,
     HardwarePartition,
     NodeHardware,
@@ -43,6 +45,7 @@ MEMORY_SECONDS = 1.0
 RELOAD_SECONDS = 20.0
 RELOAD_SECONDS_PER_GPU = 2.5
 
+_FIRST_PID = 4000
 _LEAST_BUSY = 0.35
 _BUSY_SPAN = 0.5
 
@@ -64,7 +67,9 @@ class SimulatedBackend:
     SettingUnavailable for a first mode that the product has not got, StateFileError for a bad state file.
     """
 
+    name = "simulated"
     simulated = True
+    writable = True
 
     def __init__(
         self,
@@ -129,6 +134,14 @@ class SimulatedBackend:
         await self._take(COMPUTE_SECONDS)
         self._keep(self._modes.with_compute(bdf, mode))
 
+    async def processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
+        """A process for each held GPU: whoever holds one is taken to have it open."""
+        self._require_driver()
+        held = self._held()
+        return {
+            bdf: (GpuProcess(_FIRST_PID + number, "simulated"),) for number, bdf in enumerate(self._gpus) if bdf in held
+        }
+
     async def usage(self) -> Mapping[PartitionId, PartitionUse]:
         """Bytes as told; a busy share made up from partition and bytes alone, so that it can be foretold."""
         used = self._used()
@@ -159,6 +172,7 @@ class SimulatedBackend:
                 )
                 for piece in slices(self._product, mode)
             ),
+            ecc=EccCount(0, 0, 0),
         )
 
     def _require(self, mode: Mode) -> None:
