@@ -7,10 +7,13 @@ Sources, by the short names the table uses:
 - *specifications*: AMD's "GPU hardware specifications" (rocm.docs.amd.com): VRAM, compute units, dies.
 - *ids*: the PCI id database (pciutils/pciids) and libdrm's ``data/amdgpu.ids``; virtual functions also in
   ROCm/gpu-operator ``internal/utils.go`` and vLLM ``platforms/rocm.py``.
-- *sizes*: MiB as devices report them, which is the nominal size less 16 MiB. MI300X is 196592; MI308X is the sum of a
-  recorded KFD topology (ROCm/k8s-device-plugin ``testdata/topology-parsing-mi308``); MI325X and MI355X follow from
-  the 255.98 and 287.98 GiB vLLM prints on them; MI100 and MI2x0 from rocm-smi output (34342961152 and
-  68702699520 bytes). MI350X is taken to be as MI355X; MI300A is the nominal size, its memory being the host's.
+- *guide*: AMD's GPU partitioning guide (instinct.docs.amd.com): the modes it has tested, per product.
+- *release notes*: AMD driver release notes 30.10, which extend that list to the MI350 series.
+- *recording*: a KFD topology of a real host (ROCm/k8s-device-plugin ``testdata``).
+- *rocm-smi*, *vLLM*: what these print on such a device.
+
+Sizes are MiB as devices report them, which is the nominal size less 16 MiB (MI300A: the nominal size, its memory being
+the host's). Nothing here was read from a GPU by this project.
 """
 
 from collections.abc import Mapping
@@ -29,12 +32,26 @@ class UnknownProduct(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """Where each fact of a product is from, in the words of this module's list. `weak`: what not to rely on, or ""."""
+
+    ids: str
+    memory: str
+    compute_units: str
+    allowed: str
+    validated: str
+    weak: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """One Instinct product, as one PCI device shows it (an MI250X shows two devices, one per die).
 
     ``vram_mib`` is the whole device in MiB (None: not established), ``xcds`` its compute dies, ``allowed`` the modes
-    its driver knows, in the order SPX to CPX, ``validated`` those AMD has tested. Sizes serve planning only: what a
-    node's hardware reports replaces them.
+    its driver knows, in the order SPX to CPX, ``validated`` those AMD has tested. ``virtual_device_ids`` are those of
+    the ids that a virtual function has, ``virtual_modes`` what the driver knows on such a one besides; a guest can
+    read its modes and not set them. ``gfx_version`` is the kernel's number of the instruction set, 90402 for gfx942.
+    Sizes serve planning only: what a node's hardware reports replaces them.
     """
 
     name: str
@@ -44,12 +61,24 @@ class Product:
     compute_units: int
     allowed: tuple[Mode, ...]
     validated: frozenset[Mode]
-    source: str
+    gfx_version: int
+    sources: Sources
+    virtual_device_ids: frozenset[int] = frozenset()
+    virtual_modes: tuple[Mode, ...] = ()
 
     @property
     def partitionable(self) -> bool:
         """Whether it can be divided at all."""
         return any(allowed.compute is not ComputeMode.SPX for allowed in self.allowed)
+
+    @property
+    def device_id(self) -> int:
+        """The PCI device id of a whole one; the lowest where several models share the product's name."""
+        return min(self.device_ids - self.virtual_device_ids)
+
+    def modes_of(self, device_id: int) -> tuple[Mode, ...]:
+        """The modes the driver knows on a device of that id: on a virtual function they can be more."""
+        return (*self.allowed, *self.virtual_modes) if device_id in self.virtual_device_ids else self.allowed
 
     @property
     def compute_modes(self) -> tuple[ComputeMode, ...]:
@@ -82,7 +111,7 @@ class Product:
         return self.compute_units // self.partition_count(mode.compute)
 
     def _require(self, mode: Mode) -> None:
-        if mode not in self.allowed:
+        if mode not in (*self.allowed, *self.virtual_modes):
             raise ModeError(
                 f"mode {mode} does not exist on {self.name}: use one of {', '.join(str(m) for m in self.allowed)}"
             )
@@ -99,6 +128,8 @@ _MI350_MODES = _modes(
     "SPX/NPS1", "DPX/NPS1", "DPX/NPS2", "QPX/NPS1", "QPX/NPS2", "QPX/NPS4", "CPX/NPS1", "CPX/NPS2", "CPX/NPS4"
 )
 _WHOLE = _modes("SPX/NPS1")
+_VIRTUAL_MODES = _modes("CPX/NPS2")
+"""On SR-IOV virtual functions of the MI300 series only."""
 
 
 _TABLE = (
@@ -110,8 +141,12 @@ _TABLE = (
         compute_units=304,
         allowed=_MI300_MODES,
         validated=frozenset(_modes("SPX/NPS1", "DPX/NPS2", "CPX/NPS4")),
-        source="driver, specifications, ids (0x74b5 is the virtual function, which also allows CPX/NPS2); validated: "
-        "AMD's GPU partitioning guide",
+        gfx_version=90402,
+        sources=Sources(
+            ids="ids", memory="guide", compute_units="recording, specifications", allowed="driver", validated="guide"
+        ),
+        virtual_device_ids=frozenset({0x74B5}),
+        virtual_modes=_VIRTUAL_MODES,
     ),
     Product(
         name="MI325X",
@@ -121,7 +156,16 @@ _TABLE = (
         compute_units=304,
         allowed=_MI300_MODES,
         validated=frozenset(_WHOLE),
-        source="driver, specifications, ids (0x74b9 is the virtual function); users run CPX, AMD validates SPX only",
+        gfx_version=90402,
+        sources=Sources(
+            ids="ids",
+            memory="vLLM (255.98 GiB)",
+            compute_units="specifications",
+            allowed="driver",
+            validated="guide (users run CPX as well)",
+        ),
+        virtual_device_ids=frozenset({0x74B9}),
+        virtual_modes=_VIRTUAL_MODES,
     ),
     Product(
         name="MI350X",
@@ -131,7 +175,15 @@ _TABLE = (
         compute_units=256,
         allowed=_MI350_MODES,
         validated=frozenset(_modes("SPX/NPS1", "DPX/NPS2")),
-        source="driver (its MI350 pairs), specifications, ids; validated: AMD driver release notes 30.10",
+        gfx_version=90500,
+        sources=Sources(
+            ids="ids",
+            memory="as MI355X",
+            compute_units="specifications",
+            allowed="driver (its pairs for this series)",
+            validated="release notes",
+            weak="memory: taken from the MI355X",
+        ),
     ),
     Product(
         name="MI355X",
@@ -141,7 +193,14 @@ _TABLE = (
         compute_units=256,
         allowed=_MI350_MODES,
         validated=frozenset(_modes("SPX/NPS1", "DPX/NPS2")),
-        source="driver (its MI350 pairs), specifications, ids; validated: AMD driver release notes 30.10",
+        gfx_version=90500,
+        sources=Sources(
+            ids="ids",
+            memory="vLLM (287.98 GiB)",
+            compute_units="specifications",
+            allowed="driver (its pairs for this series)",
+            validated="release notes",
+        ),
     ),
     Product(
         name="MI300A",
@@ -151,8 +210,16 @@ _TABLE = (
         compute_units=228,
         allowed=_MI300A_MODES,
         validated=frozenset(_WHOLE),
-        source="driver (no DPX: six dies in pairs or threes; amdsmi's page claims it), specifications, ids; NPS1 only: "
-        "AMD's GPU partitioning guide",
+        gfx_version=90402,
+        sources=Sources(
+            ids="ids",
+            memory="specifications (nominal: it is the host's)",
+            compute_units="specifications",
+            # AMD SMI's own page claims DPX; the driver asks for dies in fours there
+            allowed="driver (no DPX: six dies); NPS1 only: guide",
+            validated="guide",
+            weak="memory: what the driver leaves to the GPU is known only on the host",
+        ),
     ),
     Product(
         name="MI308X",
@@ -162,8 +229,17 @@ _TABLE = (
         compute_units=80,
         allowed=_MI308_MODES,
         validated=frozenset(_WHOLE),
-        source="driver, ids; dies, compute units and memory from the recorded topology (4 partitions of 20 units); AMD "
-        "publishes no validated list: only the mode it ships in is taken as such",
+        gfx_version=90402,
+        sources=Sources(
+            ids="ids",
+            memory="recording",
+            compute_units="recording (4 partitions of 20)",
+            allowed="driver (its modes for four dies)",
+            validated="none published: the mode it ships in",
+            weak="dies, compute units and memory: from one recorded host, AMD publishes none",
+        ),
+        virtual_device_ids=frozenset({0x74B6}),
+        virtual_modes=_VIRTUAL_MODES,
     ),
     Product(
         name="MI250X",
@@ -173,7 +249,15 @@ _TABLE = (
         compute_units=110,
         allowed=_WHOLE,
         validated=frozenset(_WHOLE),
-        source="specifications (per die), ids; 0x740c is shared with the MI250, whose dies have 104 units",
+        gfx_version=90010,
+        sources=Sources(
+            ids="ids",
+            memory="rocm-smi",
+            compute_units="specifications (per die)",
+            allowed="driver (cannot partition)",
+            validated="driver",
+            weak="compute units: id 0x740c is shared with the MI250, whose dies have 104",
+        ),
     ),
     Product(
         name="MI210",
@@ -183,7 +267,15 @@ _TABLE = (
         compute_units=104,
         allowed=_WHOLE,
         validated=frozenset(_WHOLE),
-        source="specifications, ids (0x7410 is the virtual function)",
+        gfx_version=90010,
+        sources=Sources(
+            ids="ids",
+            memory="rocm-smi",
+            compute_units="recording, specifications",
+            allowed="driver (cannot partition)",
+            validated="driver",
+        ),
+        virtual_device_ids=frozenset({0x7410}),
     ),
     Product(
         name="MI100",
@@ -193,7 +285,14 @@ _TABLE = (
         compute_units=120,
         allowed=_WHOLE,
         validated=frozenset(_WHOLE),
-        source="specifications, ids",
+        gfx_version=90008,
+        sources=Sources(
+            ids="ids",
+            memory="rocm-smi",
+            compute_units="specifications",
+            allowed="driver (cannot partition)",
+            validated="driver",
+        ),
     ),
 )
 

@@ -45,12 +45,73 @@ def test_compute_modes_are_those_the_driver_allows(name: str, want: str) -> None
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_every_mode_of_every_product_stays_within_the_whole(name: str) -> None:
     product = product_named(name)
-    assert product.source
     assert product.validated <= frozenset(product.allowed)
     for mode in product.allowed:
         pieces = slices(product, mode)
         assert sum(piece.bytes for piece in pieces) <= (product.vram_mib or 0) * MIB
         assert sum(piece.compute_units for piece in pieces) == product.compute_units
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_every_fact_has_a_source(name: str) -> None:
+    sources = product_named(name).sources
+    assert all((sources.ids, sources.memory, sources.compute_units, sources.allowed, sources.validated))
+
+
+def test_weak_sources_are_flagged() -> None:
+    assert {name for name, product in PRODUCTS.items() if product.sources.weak} == {
+        "MI350X",
+        "MI300A",
+        "MI308X",
+        "MI250X",
+    }
+
+
+PAIRS = {
+    "MI300X": "SPX/NPS1 DPX/NPS1 DPX/NPS2 QPX/NPS1 QPX/NPS4 CPX/NPS1 CPX/NPS4",
+    "MI325X": "SPX/NPS1 DPX/NPS1 DPX/NPS2 QPX/NPS1 QPX/NPS4 CPX/NPS1 CPX/NPS4",
+    "MI350X": "SPX/NPS1 DPX/NPS1 DPX/NPS2 QPX/NPS1 QPX/NPS2 QPX/NPS4 CPX/NPS1 CPX/NPS2 CPX/NPS4",
+    "MI355X": "SPX/NPS1 DPX/NPS1 DPX/NPS2 QPX/NPS1 QPX/NPS2 QPX/NPS4 CPX/NPS1 CPX/NPS2 CPX/NPS4",
+    "MI300A": "SPX/NPS1 TPX/NPS1 CPX/NPS1",
+    "MI308X": "SPX/NPS1 DPX/NPS1 DPX/NPS2 CPX/NPS1 CPX/NPS4",
+    "MI250X": "SPX/NPS1",
+    "MI210": "SPX/NPS1",
+    "MI100": "SPX/NPS1",
+}
+VALIDATED = {
+    "MI300X": "SPX/NPS1 DPX/NPS2 CPX/NPS4",
+    "MI325X": "SPX/NPS1",
+    "MI350X": "SPX/NPS1 DPX/NPS2",
+    "MI355X": "SPX/NPS1 DPX/NPS2",
+    "MI300A": "SPX/NPS1",
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_modes_are_the_drivers_pairs_and_amds_tested_ones(name: str) -> None:
+    product = product_named(name)
+    assert " ".join(map(str, product.allowed)) == PAIRS[name]
+    assert {str(mode) for mode in product.validated} == set(VALIDATED.get(name, "SPX/NPS1").split())
+
+
+@pytest.mark.parametrize(("device_id", "want"), [(0x74A1, False), (0x74B5, True), (0x74B9, True), (0x75A0, False)])
+def test_cpx_with_nps2_is_known_on_virtual_functions_only(device_id: int, want: bool) -> None:
+    product = product_of_device(device_id)
+    assert product is not None
+    if product.name.startswith("MI300"):
+        assert Mode.parse("CPX/NPS2") not in product.allowed
+        assert (
+            product.partition_count(ComputeMode.CPX) * product.partition_bytes(Mode.parse("CPX/NPS2")) <= 196592 * MIB
+        )
+    assert (Mode.parse("CPX/NPS2") in product.modes_of(device_id)) == (want or product.name == "MI350X")
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_device_id_of_a_product_is_that_of_a_whole_one(name: str) -> None:
+    product = product_named(name)
+    assert product_of_device(product.device_id) is product
+    assert product.virtual_device_ids < product.device_ids
+    assert product.modes_of(product.device_id) == product.allowed
 
 
 @pytest.mark.parametrize(
