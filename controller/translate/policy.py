@@ -1,12 +1,14 @@
 """GPUSharingPolicies as placement sees them: one view a node."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import lru_cache
 
 from api.duration import parse_duration
 from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import PolicyView
+from controller.repartition.windows import Openness, Window, open_at
 
 Labels = Mapping[str, str]
 
@@ -39,6 +41,7 @@ def policy_view(
     if last_change is not None:
         until = last_change + timedelta(seconds=parse_duration(spec.repartition.cooldown))
         left = max(0.0, (until - now).total_seconds())
+    openness = _openness(windows(policy), now.replace(second=0, microsecond=0))
     return PolicyView(
         name=policy.metadata.name or "",
         modes=frozenset(Mode.parse(mode) for mode in spec.allowed_modes),
@@ -49,5 +52,27 @@ def policy_view(
         max_parallel_nodes=spec.repartition.max_parallel_nodes,
         max_unavailable_pods=spec.repartition.max_unavailable_pods,
         cooldown_left=left,
+        in_window=openness.is_open,
+        window_opens=openness.sentence,
+        ignore_device_config_manager=spec.repartition.ignore_device_config_manager,
         paused=spec.paused,
     )
+
+
+def windows(policy: GPUSharingPolicy) -> tuple[Window, ...]:
+    """When the policy lets changes begin; empty: at any time."""
+    return tuple(
+        Window(
+            start=time.fromisoformat(window.start),
+            end=time.fromisoformat(window.end),
+            days=frozenset(day.value for day in window.days),
+            timezone=window.timezone,
+        )
+        for window in policy.spec.repartition.windows
+    )
+
+
+@lru_cache(maxsize=128)
+def _openness(found: tuple[Window, ...], minute: datetime) -> Openness:
+    """Asked for each node of a snapshot; windows open and close on whole minutes."""
+    return open_at(found, minute)

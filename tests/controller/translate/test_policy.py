@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -78,3 +78,18 @@ def test_a_selector_that_matches_nobody_admits_nobody() -> None:
 def test_the_rest_of_the_cooldown(ago: int, want: float) -> None:
     (policy,) = policies(policy_object(repartition={"enabled": True, "cooldown": "10m"}))
     assert policy_view(policy, {}, START - timedelta(seconds=ago), START).cooldown_left == want
+
+
+@pytest.mark.parametrize(
+    ("now", "opens"),
+    [
+        pytest.param("2026-11-26T20:30:59+00:00", "", id="open"),
+        pytest.param("2026-11-26T12:00:00+00:00", "the next window opens on Thu 2026-11-26 22:00 EET", id="closed"),
+    ],
+)
+def test_windows_are_seen_as_open_or_with_the_time_of_the_next(now: str, opens: str) -> None:
+    night = {"start": "22:00", "end": "04:00", "days": ["Thu"], "timezone": "Europe/Helsinki"}
+    (policy,) = policies(policy_object(repartition={"enabled": True, "maxUnavailablePods": 3, "windows": [night]}))
+    seen = policy_view(policy, {}, None, datetime.fromisoformat(now))
+    assert (seen.in_window, seen.window_opens) == (not opens, opens)
+    assert (seen.max_unavailable_pods, seen.ignore_device_config_manager) == (3, False)
