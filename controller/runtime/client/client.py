@@ -15,6 +15,7 @@ from controller.runtime.client.request_metrics import RequestMetrics
 from controller.runtime.client.sender import Sender
 from controller.runtime.client.tls import ClientTls
 from controller.runtime.client.transport import Check, HttpRequest, Transport
+from controller.runtime.client.wire import Wire
 from controller.runtime.client.writer import JSON, Writer
 from controller.runtime.clock import Clock, RealClock
 
@@ -27,7 +28,7 @@ class Client(Reader, Writer):
     `base_url` replaces the configuration's server (a recording proxy in tests). `max_connections` bounds requests
     under way; watches are not counted. `qps`, `burst`: requests a second, and how many may come at once (None: twice
     the rate); `qps` None is no limit. Reads are repeated when nobody answered, everything is on a 429 (see
-    `retry.py`); a 401 is repeated once with a new credential.
+    `retry.py`); a 401 is repeated once with a new credential. `transport`: what carries requests instead of HTTP.
     """
 
     def __init__(
@@ -41,13 +42,15 @@ class Client(Reader, Writer):
         qps: float | None = None,
         burst: int | None = None,
         meter: Meter | None = None,
+        transport: Wire | None = None,
     ) -> None:
         if base_url is not None:
             configuration = replace(configuration, server=base_url)
         self.configuration = configuration
         clock = clock or RealClock()
         tls = ClientTls(configuration, clock)
-        transport = Transport(configuration, tls, user_agent=user_agent, max_connections=max_connections)
+        if transport is None:
+            transport = Transport(configuration, tls, user_agent=user_agent, max_connections=max_connections)
         limiter = RateLimiter(qps, burst, clock) if qps is not None else None
         metrics = RequestMetrics(meter, configuration.server)
         sender = Sender(configuration, transport, tls, clock, limiter=limiter, metrics=metrics)

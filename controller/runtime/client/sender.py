@@ -12,7 +12,8 @@ from controller.runtime.client.rate_limit import RateLimiter
 from controller.runtime.client.request_metrics import RequestMetrics
 from controller.runtime.client.retry import retrying, worth_repeating
 from controller.runtime.client.tls import ClientTls
-from controller.runtime.client.transport import CERTIFICATE_REFUSED, Answer, Check, HttpRequest, Transport
+from controller.runtime.client.transport import CERTIFICATE_REFUSED, Answer, Check, HttpRequest
+from controller.runtime.client.wire import Wire
 from controller.runtime.clock import Clock
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -27,7 +28,7 @@ class Sender:
     def __init__(
         self,
         configuration: ClientConfiguration,
-        transport: Transport,
+        transport: Wire,
         tls: ClientTls,
         clock: Clock,
         *,
