@@ -77,7 +77,9 @@ class PodConstraints:
 class Demand:
     """A claim that waits for a place. `created_seconds` is the pod's creation time, seconds since the epoch.
 
-    `of_service`: an InferenceService asked, so messages name its fields instead of the pod's annotations.
+    `of_service`: an InferenceService asked, so messages name its fields instead of the pod's annotations. `owner` is
+    the uid of the controller that made the pod and `template_hash` its revision, both empty where there is none: by
+    them a moved pod's successor is known.
     """
 
     key: str
@@ -91,3 +93,5 @@ class Demand:
     qos_class: str | None = None
     of_service: bool = False
     excluded_nodes: frozenset[str] = frozenset()
+    owner: str = ""
+    template_hash: str = ""

@@ -193,6 +193,29 @@ def not_changing(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: P
     return f"{node.name} {gpu.bdf} is being changed by plan {gpu.plan}" if gpu.plan else None
 
 
+def not_quarantined(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """A partition in quarantine gets nobody, however healthy it looks."""
+    if not partition.quarantined:
+        return None
+    where = f"{node.name} {gpu.bdf}/{partition.id.index}"
+    return f"{where} is in quarantine; remove its entry from spec.quarantine of GPUNode {node.name}"
+
+
+def kept_for(partition: Partition, demand: Demand) -> bool:
+    """Whether the partition is reserved for this demand: its owner's pod was moved, and this is the successor."""
+    kept = partition.reservation
+    if kept is None or kept.owner != demand.owner:
+        return False
+    return kept.template_hash in ("", demand.template_hash)
+
+
+def not_reserved(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """A place kept for the successor of a moved pod goes to nobody else."""
+    if partition.reservation is None or kept_for(partition, demand):
+        return None
+    return f"{node.name} {gpu.bdf}/{partition.id.index} is kept for a pod that was moved"
+
+
 def free(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
     """Nobody may hold the partition. Names of holders are not told: they may be another tenant's."""
     holder = snapshot.holder(node, partition)
@@ -222,8 +245,10 @@ PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
     ("ModeNotAllowed", mode_allowed),
     ("PartitionTooSmall", large_enough),
     ("PartitionUnhealthy", healthy),
+    ("Quarantined", not_quarantined),
     ("Repartitioning", not_changing),
     ("PartitionHeld", free),
+    ("Reserved", not_reserved),
 )
 
 

@@ -8,7 +8,7 @@ from api.v1beta1 import GPUNode, GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
-from controller.placement.snapshot import Gpu, Holder, Partition
+from controller.placement.snapshot import Gpu, Holder, Partition, Reservation
 from controller.runtime.cache.informer import Informer
 from controller.runtime.manifest import Manifest, key_of
 from controller.runtime.objects.pod import Pod
@@ -36,19 +36,20 @@ class Holdings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """Holders by device and by partition, resources by node, plans by GPU; see the fields' names."""
+    """Holders by device and by partition, resources by node, plans by GPU, places kept; see the fields' names."""
 
     by_device: dict[tuple[str, str], Holder]
     by_partition: dict[tuple[str, PartitionId], Holder]
     used_by_node: dict[str, Resources]
     plan_by_gpu: dict[tuple[str, str], str]
+    reserved: dict[tuple[str, PartitionId], Reservation]
 
     def used(self, node: str) -> Resources:
         """What is taken of the node."""
         return self.used_by_node.get(node, Resources())
 
     def held(self, node: str, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
-        """The GPUs with holders and plans filled in."""
+        """The GPUs with holders, plans and reservations filled in."""
         return tuple(
             replace(
                 gpu,
@@ -60,7 +61,8 @@ class Occupancy:
 
     def _held(self, node: str, partition: Partition) -> Partition:
         holder = self.by_partition.get((node, partition.id)) or self.by_device.get((node, partition.device))
-        return partition if holder is None else replace(partition, holder=holder)
+        kept = self.reserved.get((node, partition.id))
+        return partition if holder is None and kept is None else replace(partition, holder=holder, reservation=kept)
 
 
 def occupancy(cluster: Holdings) -> Occupancy:
@@ -79,7 +81,9 @@ def occupancy(cluster: Holdings) -> Occupancy:
     for assumed in cluster.assumptions:
         by_partition[assumed.node, assumed.partition] = Holder("ours", assumed.claim)
         used[assumed.node] = used[assumed.node].plus(assumed.resources)
-    return Occupancy(_by_device(cluster), by_partition, used, cluster.plan_table.gpus_in_hand())
+    plans = cluster.plan_table
+    kept: dict[tuple[str, PartitionId], Reservation] = getattr(plans, "reservations", dict)()
+    return Occupancy(_by_device(cluster), by_partition, used, plans.gpus_in_hand(), kept)
 
 
 def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str, Resources]) -> None:

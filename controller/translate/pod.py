@@ -14,6 +14,8 @@ from controller.runtime.objects.pod import Toleration as PodToleration
 from controller.translate.quantity import cpu_milli, memory_bytes
 
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
+#: Labels by which controllers mark the revision of a pod's template: ReplicaSets, then StatefulSets and DaemonSets.
+REVISION_LABELS = ("pod-template-hash", "controller-revision-hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class PodView:
     created_seconds: float
     priority: int
     owner: tuple[str, str, str] | None
+
+    @property
+    def template_hash(self) -> str:
+        """The revision of the template that the pod was made from; empty when nobody marked one."""
+        return next((self.labels[label] for label in REVISION_LABELS if label in self.labels), "")
 
     @property
     def terminal(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
@@ -67,3 +68,11 @@ def full(number: int = 0, mode: str = "CPX/NPS4", holder: Holder = OURS) -> Gpu:
     """A GPU whose every partition somebody holds."""
     idle = gpu(number, mode)
     return replace(idle, partitions=tuple(replace(partition, holder=holder) for partition in idle.partitions))
+
+
+def with_partition(whole: Gpu, index: int, **changes: Any) -> Gpu:
+    """The GPU with fields of one partition replaced."""
+    return replace(
+        whole,
+        partitions=tuple(replace(one, **changes) if one.id.index == index else one for one in whole.partitions),
+    )

@@ -157,6 +157,8 @@ class Placing:
             qos_class=pod.annotations.get(QOS_CLASS) or None,
             of_service=SERVICE_LABEL in pod.labels,
             excluded_nodes=excluded,
+            owner=pod.owner[2] if pod.owner else "",
+            template_hash=pod.template_hash,
         )
 
     async def _choose(self, key: str, claim: GPUPartitionClaim, outcome: Outcome, placed: Placed) -> GPUPartitionClaim:

@@ -3,10 +3,10 @@ from collections.abc import Sequence
 import pytest
 
 from controller.placement.demand import Demand, Expression, Resources, Toleration
-from controller.placement.filters import expression_matches, refuse_node, refuse_partition, tolerates
-from controller.placement.snapshot import Gpu, Node, Snapshot, Taint
+from controller.placement.filters import expression_matches, kept_for, refuse_node, refuse_partition, tolerates
+from controller.placement.snapshot import Gpu, Node, Reservation, Snapshot, Taint
 from tests.builders.demand import constrained, demand
-from tests.builders.gpu import FOREIGN, GIB, OURS, busy, gpu
+from tests.builders.gpu import FOREIGN, GIB, OURS, busy, gpu, with_partition
 from tests.builders.node import node
 from tests.builders.policy import policy_view
 
@@ -279,3 +279,53 @@ def test_a_holder_is_never_named() -> None:
         found = refuse_partition(Snapshot([host]), demand(), host, host.gpus[0], host.gpus[0].partitions[0])
         assert found is not None
         assert holder.name not in found[1]
+
+
+QUARANTINED = with_partition(gpu(), 0, quarantined=True)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "index", "want"),
+    [
+        pytest.param(QUARANTINED, 0, "Quarantined", id="in quarantine, though it looks healthy"),
+        pytest.param(QUARANTINED, 1, None, id="its neighbour is not"),
+        pytest.param(
+            with_partition(gpu(unhealthy=[0]), 0, quarantined=True), 0, "PartitionUnhealthy", id="unhealthy comes first"
+        ),
+    ],
+)
+def test_quarantine(candidate: Gpu, index: int, want: str | None) -> None:
+    assert refused_partition(candidate, demand(), index) == want
+
+
+def test_quarantine_says_how_it_ends() -> None:
+    host = node("worker-0", QUARANTINED)
+    found = refuse_partition(Snapshot([host]), demand(), host, host.gpus[0], host.gpus[0].partitions[0])
+    assert found is not None
+    assert "remove its entry from spec.quarantine of GPUNode worker-0" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted", "want"),
+    [
+        pytest.param(Reservation("rs-1", "7f"), demand(), "Reserved", id="a pod that nobody made"),
+        pytest.param(Reservation("rs-1", "7f"), demand(owner="rs-2", template_hash="7f"), "Reserved", id="of another"),
+        pytest.param(
+            Reservation("rs-1", "7f"), demand(owner="rs-1", template_hash="8a"), "Reserved", id="of another revision"
+        ),
+        pytest.param(Reservation("rs-1", "7f"), demand(owner="rs-1", template_hash="7f"), None, id="the successor"),
+        pytest.param(Reservation("rs-1"), demand(owner="rs-1", template_hash="8a"), None, id="any revision will do"),
+        pytest.param(Reservation(""), demand(), None, id="a place kept for pods that nobody made"),
+    ],
+)
+def test_a_kept_place_goes_to_the_successor_alone(kept: Reservation, wanted: Demand, want: str | None) -> None:
+    candidate = with_partition(gpu(), 0, reservation=kept)
+    assert refused_partition(candidate, wanted) == want
+    assert refused_partition(candidate, wanted, 1) is None
+    assert kept_for(candidate.partitions[0], wanted) is (want is None)
+    assert not kept_for(candidate.partitions[1], wanted)
+
+
+def test_a_kept_place_that_is_held_again_is_held() -> None:
+    kept = with_partition(busy(), 0, reservation=Reservation("rs-1"))
+    assert refused_partition(kept, demand(owner="rs-1")) == "PartitionHeld"

@@ -120,8 +120,8 @@ def test_what_was_placed_before_in_the_cycle_is_not_named_either() -> None:
 
 
 def test_another_scorer_is_obeyed() -> None:
-    def last(_s: Snapshot, _d: Demand, host: Node, *_: object) -> tuple[int, int, str, str, int]:
-        return (-int(host.name[-1]), 0, "", "", 0)
+    def last(_s: Snapshot, _d: Demand, host: Node, *_: object) -> tuple[int, int, int, str, str, int]:
+        return (0, -int(host.name[-1]), 0, "", "", 0)
 
     decision = ModelScheduler(last).schedule(Snapshot([node("worker-0"), node("worker-1")]), demand())
     assert isinstance(decision, Placed)

@@ -2,14 +2,15 @@ import pytest
 
 from controller.placement.decision import Placed
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.snapshot import Node, Snapshot
+from controller.placement.snapshot import Node, Reservation, Snapshot
 from tests.builders.demand import demand
-from tests.builders.gpu import OURS, bdf, gpu
+from tests.builders.gpu import OURS, bdf, gpu, with_partition
 from tests.builders.node import node
 
 
-def choice(gib: float, *nodes: Node) -> tuple[str, str, int]:
-    decision = ModelScheduler().schedule(Snapshot(nodes), demand(gib=gib))
+def choice(gib: float, *nodes: Node, owner: str = "", template_hash: str = "") -> tuple[str, str, int]:
+    wanted = demand(gib=gib, owner=owner, template_hash=template_hash)
+    decision = ModelScheduler().schedule(Snapshot(nodes), wanted)
     assert isinstance(decision, Placed), decision
     return decision.node.name, decision.partition.id.bdf, decision.partition.id.index
 
@@ -46,3 +47,10 @@ def test_last_ties_go_by_node_gpu_and_index() -> None:
 def test_a_tighter_fit_beats_a_fuller_gpu() -> None:
     nodes = node("worker-0", gpu(0, "DPX/NPS1", holders={0: OURS}), gpu(1, "QPX/NPS1"))
     assert choice(40, nodes)[1] == bdf(1)
+
+
+def test_a_successor_prefers_the_place_kept_for_it_over_a_tighter_one() -> None:
+    kept = with_partition(gpu(0, "SPX/NPS1"), 0, reservation=Reservation("rs-1", "7f"))
+    nodes = node("worker-0", kept), node("worker-1", gpu(0))
+    assert choice(16, *nodes, owner="rs-1", template_hash="7f") == ("worker-0", bdf(0), 0)
+    assert choice(16, *nodes, owner="rs-2", template_hash="7f") == ("worker-1", bdf(0), 0)

@@ -4,7 +4,7 @@ import pytest
 
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
-from controller.placement.snapshot import Holder
+from controller.placement.snapshot import Holder, Reservation
 from controller.state.assumptions import Assumption
 from controller.state.occupancy import admin_held, occupancy
 from tests.builders.claim import bound_claim, claim
@@ -100,3 +100,10 @@ def test_a_plan_has_its_gpus_in_hand(fed: FedCluster) -> None:
     fed.put(fed.cluster.plans, plan("p", numbers=(1,), phase="Applying"))
     (host,) = fed.cluster.snapshot().nodes
     assert [each.plan for each in host.gpus] == [None, "p"]
+
+
+def test_a_place_kept_for_a_moved_pod_is_seen(fed: FedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {("worker-0", PartitionId(bdf(0), 3)): Reservation("rs-1", "7f")}
+    monkeypatch.setattr(fed.cluster.plan_table, "reservations", lambda: kept, raising=False)
+    seen = {str(p.id): p.reservation for _, _, p in fed.cluster.snapshot().partitions() if p.reservation is not None}
+    assert seen == {f"{bdf(0)}/3": Reservation("rs-1", "7f")}

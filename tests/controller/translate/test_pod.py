@@ -170,3 +170,15 @@ def test_without_node_affinity_there_is_no_constraint() -> None:
 def test_a_pod_that_no_api_server_has_stored_has_no_view() -> None:
     with pytest.raises(ValueError, match=r"pod team-a/model-0: metadata.creationTimestamp is missing"):
         pod_view(typed_pod(metadata={"creationTimestamp": None}))
+
+
+@pytest.mark.parametrize(
+    ("labels", "want"),
+    [
+        pytest.param({"pod-template-hash": "7f"}, "7f", id="of a ReplicaSet"),
+        pytest.param({"controller-revision-hash": "web-5"}, "web-5", id="of a StatefulSet"),
+        pytest.param({"app": "x"}, "", id="of nobody who marks revisions"),
+    ],
+)
+def test_the_revision_of_a_pods_template(labels: dict[str, str], want: str) -> None:
+    assert pod_view(typed_pod(metadata={"labels": labels})).template_hash == want

@@ -2,10 +2,12 @@ from typing import Any
 
 import pytest
 
+from controller.gpu.identity import PartitionId
+from controller.placement.snapshot import Reservation
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import Forbidden
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
-from tests.builders.gpu import gpu
+from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.pod import GATE, pod
 from tests.builders.policy import policy_object
@@ -152,3 +154,22 @@ async def test_saying_the_same_again_writes_nothing(api: InMemoryApi, operator: 
     for _ in range(3):
         await operator.round()
     assert api.writes == settled
+
+
+@pytest.mark.parametrize(
+    ("revision", "want_index"),
+    [
+        pytest.param("7f", 5, id="the revision that was moved"),
+        pytest.param("8a", 0, id="another revision takes what is free"),
+    ],
+)
+async def test_a_moved_pods_successor_gets_the_place_kept_for_it(
+    api: InMemoryApi, operator: Operator, monkeypatch: pytest.MonkeyPatch, revision: str, want_index: int
+) -> None:
+    kept = {("worker-0", PartitionId(bdf(0), 5)): Reservation("rs-1", "7f")}
+    monkeypatch.setattr(operator.cluster.plan_table, "reservations", lambda: kept, raising=False)
+    owner = {"kind": "ReplicaSet", "name": "r", "uid": "rs-1", "controller": True, "apiVersion": "v1"}
+    made_by = {"ownerReferences": [owner], "labels": {"pod-template-hash": revision}}
+    api.put(PODS, pod(annotations=SMALL, metadata=made_by))
+    await operator.round()
+    assert status(api)["allocation"]["devices"][0]["partition"] == want_index
