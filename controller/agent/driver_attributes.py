@@ -61,7 +61,7 @@ _VALUES: Mapping[str, Callable[[DeviceFacts], dict[str, Any]]] = {
     "productName": lambda of: {"string": of.gpu.market_name},
     "driverVersion": lambda of: {"version": of.node.driver_version},
     "driverSrcVersion": lambda of: {"string": of.node.driver_source_version},
-    "partitionProfile": lambda of: {"string": of.gpu.mode.profile},
+    "partitionProfile": lambda of: {"string": of.gpu.mode.profile if of.gpu.mode else ""},
     "pciAddr": lambda of: {"string": of.gpu.bdf},
     "parentPciAddr": lambda of: {"string": of.gpu.bdf},
     "deviceID": lambda of: {"string": of.gpu.unique_id},
@@ -76,8 +76,8 @@ _CAPACITIES: Mapping[str, Callable[[DeviceFacts], str]] = {
 
 
 def whole(gpu: HardwareGpu) -> bool:
-    """Whether the driver shows the GPU as one whole device."""
-    return gpu.mode.compute is ComputeMode.SPX
+    """Whether the driver shows the GPU as one whole device; by its partitions where the mode cannot be read."""
+    return len(gpu.partitions) == 1 if gpu.mode is None else gpu.mode.compute is ComputeMode.SPX
 
 
 def device_name(partition: HardwarePartition) -> str:
@@ -88,8 +88,9 @@ def device_name(partition: HardwarePartition) -> str:
 def device(facts: DeviceFacts, names: DriverAttributes = OF_2025_10) -> dict[str, Any]:
     """The device as an entry of a ResourceSlice."""
     listed = names.whole_gpu if whole(facts.gpu) else names.partition
+    unknown = {"partitionProfile"} if facts.gpu.mode is None else set()
     return {
         "name": device_name(facts.partition),
-        "attributes": {name: _VALUES[name](facts) for name in listed},
+        "attributes": {name: _VALUES[name](facts) for name in listed if name not in unknown},
         "capacity": {name: {"value": _CAPACITIES[name](facts)} for name in names.capacity},
     }

@@ -1,4 +1,4 @@
-"""The node as GPUNode.status shows it: hardware, holders and the last operation, put together. Decides nothing."""
+"""The node as GPUNode.status shows it: hardware, its health, holders and the last operation, put together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +6,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from api.condition import Condition, set_condition
+from api.condition import Condition, ConditionStatus, set_condition
 from api.v1beta1.gpu_node import (
     GPU,
+    AssignedDevice,
     Driver,
+    EccCounts,
     GPUNodeStatus,
     NodeSummary,
     OperationProgress,
@@ -17,39 +19,60 @@ from api.v1beta1.gpu_node import (
     PartitionHealth,
     PartitionHolder,
 )
-from controller.agent.backend import BackendError, HardwareGpu, HardwarePartition, NodeHardware
+from controller.agent.backend import BackendError, EccCount, HardwareGpu, HardwarePartition, NodeHardware
 from controller.agent.driver_attributes import device_name
+from controller.agent.health import GpuHealth, gpu_health
 from controller.agent.usage import Holder, Holders, exclusive
 
 READY = "Ready"
+CONSISTENT = "Consistent"
+"""False while the sources of what the hardware is disagree: nothing is placed there, and no change counts as done."""
+BACKEND = "Backend"
+"""False when the agent had to read the GPUs by another way than it should."""
+
+_MESSAGE_CHARACTERS = 32768
+
+
+@dataclass(frozen=True, slots=True)
+class BackendFacts:
+    """How the agent reads the node. `fallback`: why it is not the way it should be, with the remedy; "" when it is."""
+
+    name: str
+    simulated: bool
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
     """All that a status is made of. `hardware` is the last that could be read, None when none ever could.
 
-    `problem`: why it cannot be read now; every partition is then reported as unhealthy.
+    `problem`: why it cannot be read now; every partition is then reported as unhealthy. `processes`: others that have
+    a GPU open, by address, None where that is not told. `assigned`: None where the kubelet does not tell.
     """
 
     hardware: NodeHardware | None
     problem: BackendError | None
-    simulated: bool
+    backend: BackendFacts
     holders: Holders
     operation: OperationProgress | None
+    processes: Mapping[str, int] | None = None
+    assigned: tuple[AssignedDevice, ...] | None = None
 
 
 def node_status(facts: NodeFacts, present: Mapping[str, Any], now: datetime) -> GPUNodeStatus:
     """The status to write over `present`: it answers that GPUNode's generation and carries on its conditions."""
     hardware = facts.hardware
-    gpus = [_gpu(gpu, facts) for gpu in hardware.gpus] if hardware else []
+    gpus = [_gpu(gpu, hardware, facts) for gpu in hardware.gpus] if hardware else []
     products = {gpu.product for gpu in gpus}
     generation = present["metadata"].get("generation")
     return GPUNodeStatus(
         observed_generation=generation,
         driver=Driver(version=hardware.driver_version if hardware else ""),
-        simulated=facts.simulated,
+        simulated=facts.backend.simulated,
+        backend=facts.backend.name,
         product=products.pop() if len(products) == 1 else None,
         gpus=gpus,
+        assigned=None if facts.assigned is None else list(facts.assigned),
         operation=facts.operation,
         fingerprint=fingerprint(hardware) if hardware else None,
         summary=NodeSummary.of(gpus),
@@ -65,20 +88,28 @@ def fingerprint(hardware: NodeHardware) -> str:
     return sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
-def _gpu(gpu: HardwareGpu, facts: NodeFacts) -> GPU:
+def _gpu(gpu: HardwareGpu, node: NodeHardware, facts: NodeFacts) -> GPU:
+    health = gpu_health(gpu, node, facts.problem)
     return GPU(
         bdf=gpu.bdf,
         product=gpu.product,
         vram_bytes=gpu.vram_bytes,
         modes_allowed=[str(mode) for mode in gpu.modes_allowed],
         modes_validated=[str(mode) for mode in gpu.modes_allowed if mode in gpu.modes_validated],
-        mode=str(gpu.mode),
-        partitions=[_partition(partition, facts) for partition in gpu.partitions],
+        mode=None if gpu.mode is None else str(gpu.mode),
+        partitions=[_partition(partition, health, facts.holders) for partition in gpu.partitions],
+        missing_partitions=gpu.missing_partitions,
+        processes=None if facts.processes is None else facts.processes.get(gpu.bdf, 0),
+        ecc=None if gpu.ecc is None else _ecc(gpu.ecc),
+        problem=health.problem or None,
     )
 
 
-def _partition(partition: HardwarePartition, facts: NodeFacts) -> Partition:
-    healthy = partition.healthy and facts.problem is None
+def _ecc(count: EccCount) -> EccCounts:
+    return EccCounts(correctable=count.correctable, uncorrectable=count.uncorrectable, deferred=count.deferred)
+
+
+def _partition(partition: HardwarePartition, health: GpuHealth, holders: Holders) -> Partition:
     name = device_name(partition)
     return Partition(
         id=partition.id,
@@ -86,8 +117,8 @@ def _partition(partition: HardwarePartition, facts: NodeFacts) -> Partition:
         device=name,
         bytes=partition.bytes,
         compute_units=partition.compute_units,
-        health=PartitionHealth.HEALTHY if healthy else PartitionHealth.UNHEALTHY,
-        holder=_holder(exclusive(facts.holders.get(name, ()))),
+        health=PartitionHealth.HEALTHY if health.covers(partition) else PartitionHealth.UNHEALTHY,
+        holder=_holder(exclusive(holders.get(name, ()))),
     )
 
 
@@ -97,14 +128,45 @@ def _holder(holder: Holder | None) -> PartitionHolder:
     return PartitionHolder.OURS if holder.ours else PartitionHolder.FOREIGN
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """One condition, before it is known whether it changed."""
+
+    type: str
+    status: ConditionStatus
+    reason: str
+    message: str
+
+
 def _conditions(facts: NodeFacts, present: Mapping[str, Any], generation: int | None, now: datetime) -> list[Condition]:
     conditions = [Condition.model_validate(entry) for entry in (present.get("status") or {}).get("conditions") or ()]
+    for verdict in (_ready(facts), _consistent(facts), _backend(facts.backend)):
+        message = verdict.message[:_MESSAGE_CHARACTERS]
+        conditions = set_condition(conditions, verdict.type, verdict.status, verdict.reason, message, generation, now)
+    return conditions
+
+
+def _ready(facts: NodeFacts) -> _Verdict:
     if facts.problem is not None:
-        reason, message = type(facts.problem).__name__, str(facts.problem)
-    elif facts.hardware is None:
-        reason, message = "NotReadYet", "the hardware has not been read yet"
-    else:
-        kind = "simulated GPUs" if facts.simulated else "GPUs"
-        reason, message = "InventoryRead", f"{len(facts.hardware.gpus)} {kind}, driver {facts.hardware.driver_version}"
-    ready = facts.problem is None and facts.hardware is not None
-    return set_condition(conditions, READY, ready, reason, message, generation, now)
+        return _Verdict(READY, ConditionStatus.FALSE, type(facts.problem).__name__, str(facts.problem))
+    if facts.hardware is None:
+        return _Verdict(READY, ConditionStatus.FALSE, "NotReadYet", "the hardware has not been read yet")
+    kind = "simulated GPUs" if facts.backend.simulated else "GPUs"
+    message = f"{len(facts.hardware.gpus)} {kind}, driver {facts.hardware.driver_version}"
+    return _Verdict(READY, ConditionStatus.TRUE, "InventoryRead", message)
+
+
+def _consistent(facts: NodeFacts) -> _Verdict:
+    if facts.hardware is None or facts.problem is not None:
+        return _Verdict(CONSISTENT, ConditionStatus.UNKNOWN, "NotRead", "the hardware cannot be read now")
+    if facts.hardware.disagreements:
+        remedy = "nothing is placed here until they agree: reload the amdgpu driver or reboot the node"
+        message = f"{'; '.join(facts.hardware.disagreements)}; {remedy}"
+        return _Verdict(CONSISTENT, ConditionStatus.FALSE, "SourcesDisagree", message)
+    return _Verdict(CONSISTENT, ConditionStatus.TRUE, "SourcesAgree", "nothing contradicts what was read")
+
+
+def _backend(backend: BackendFacts) -> _Verdict:
+    if backend.fallback:
+        return _Verdict(BACKEND, ConditionStatus.FALSE, "FellBack", backend.fallback)
+    return _Verdict(BACKEND, ConditionStatus.TRUE, "AsAsked", f"GPUs are read by {backend.name}")

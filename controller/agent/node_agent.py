@@ -15,9 +15,10 @@ import structlog
 from pydantic import ValidationError
 
 from api.v1beta1.gpu_node import GPUNode, GPUNodeStatus, OperationPhase, OperationProgress
-from controller.agent.backend import BackendError, NodeHardware, PartitionBackend, PartitionUse
+from controller.agent.backend import NodeHardware, PartitionBackend
 from controller.agent.heartbeat import INTERVAL_SECONDS, Heartbeat
-from controller.agent.inventory import NodeFacts, node_status
+from controller.agent.inventory import BackendFacts, NodeFacts, node_status
+from controller.agent.observation import Assignments, Observation
 from controller.agent.occupancy import Occupancy
 from controller.agent.operation import OperationExecutor, failed
 from controller.agent.resource_slices import SlicePublisher, devices
@@ -32,7 +33,7 @@ from controller.runtime.clock import Clock
 from controller.runtime.manifest import Manifest, uid_of
 from controller.state.kinds import GPU_NODES
 
-REFRESH_SECONDS = 30.0
+REFRESH_SECONDS = 10.0
 """Between two readings of the hardware without a reason, and between two checks of what was published."""
 
 # Changes that come together become one write.
@@ -53,7 +54,11 @@ class BackendFactory(Protocol):
 
 
 class NodeAgent:
-    """The agent of `node`; `client` carries that node's own token. `run` it once."""
+    """The agent of `node`; `client` carries that node's own token. `run` it once.
+
+    `fallback`: why the backend is not the one that was asked for, "" when it is. `assignments` None: nobody asks the
+    kubelet what it gave to whom.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,8 @@ class NodeAgent:
         clock: Clock,
         rng: Random,
         heartbeat_seconds: float = INTERVAL_SECONDS,
+        fallback: str = "",
+        assignments: Assignments | None = None,
     ) -> None:
         self.node = node
         self._clock = clock
@@ -72,16 +79,15 @@ class NodeAgent:
         self._gpu_node = Informer(client, GPU_NODES, field_selector=f"metadata.name={node}", clock=clock, rng=rng)
         self._occupancy = Occupancy(client, node, clock, rng)
         self._reporter = StatusReporter(client, self._gpu_node.store, node, self._make_status)
-        self._backend = make_backend(held=self.held, used=self._used)
-        self._publisher = SlicePublisher(client, node) if self._backend.simulated else None
+        backend = make_backend(held=self.held, used=self._used)
+        self._about = BackendFacts(backend.name, backend.simulated, fallback)
+        self._seen = Observation(backend, assignments, node)
+        self._publisher = SlicePublisher(client, node) if backend.simulated else None
         self._publishing = asyncio.Lock()
-        self._executor = OperationExecutor(self._backend, self, clock, node)
+        self._executor = OperationExecutor(backend, self, clock, node)
         self._heartbeat = Heartbeat(
             client, node, clock, rng, lambda: self.problem() is None, interval_seconds=heartbeat_seconds
         )
-        self._hardware: NodeHardware | None = None
-        self._hardware_problem: BackendError | None = None
-        self._use: Mapping[PartitionId, PartitionUse] = {}
         self._withdrawn: frozenset[str] = frozenset()
         self._published: list[Manifest] | None = None
         self._operation: OperationProgress | None = None
@@ -95,19 +101,20 @@ class NodeAgent:
 
     def problem(self) -> str | None:
         """Why the API's record of this node is not to be trusted now; None when it is."""
-        if self._hardware_problem is not None:
-            return str(self._hardware_problem)
+        if self._seen.problem is not None:
+            return str(self._seen.problem)
         return self._report_problem
 
     def held(self) -> frozenset[str]:
         """The GPUs that some claim holds."""
-        return held_gpus(self._hardware, self._occupancy.holders()) if self._hardware else frozenset()
+        hardware = self._seen.hardware
+        return held_gpus(hardware, self._occupancy.holders()) if hardware else frozenset()
 
     def figures(self) -> tuple[PartitionFigures, ...]:
         """The use of each partition as last sampled; empty before the first reading."""
-        if self._hardware is None:
+        if self._seen.hardware is None:
             return ()
-        return figures(self.node, self._hardware, self._occupancy.holders(), self._use)
+        return figures(self.node, self._seen.hardware, self._occupancy.holders(), self._seen.use)
 
     # Life -----------------------------------------------------------------------------------------------------------
 
@@ -119,7 +126,7 @@ class NodeAgent:
                 tasks.create_task(informer.run(), name=f"{self.node}: {informer}")
             for informer in informers:
                 await informer.wait_synced(_SYNC_SECONDS)
-            await self._read()
+            await self._seen.read()
             self._resume()
             self._occupancy.on_change(self._due.set)
             self._gpu_node.add_handler(lambda _: self._wake())
@@ -136,8 +143,8 @@ class NodeAgent:
             return
         self._adopt(present)
         interrupted = self._operation is not None and self._operation.phase is OperationPhase.RUNNING
-        if interrupted and self._hardware is not None:
-            self._withdrawn = frozenset(gpu.bdf for gpu in self._hardware.gpus)
+        if interrupted and self._seen.hardware is not None:
+            self._withdrawn = frozenset(gpu.bdf for gpu in self._seen.hardware.gpus)
 
     def _wake(self) -> None:
         self._due.set()
@@ -151,10 +158,8 @@ class NodeAgent:
             await self._clock.sleep(_PAUSE_SECONDS)
 
     async def _report(self) -> None:
-        try:
-            self._use = await self._backend.usage()
-        except BackendError as error:
-            self._log.debug("no usage", error=str(error))  # a reload; the next sample tells
+        if not self._operating:  # who looks at a GPU now may keep its driver from going
+            await self._seen.sample()
         try:
             await self._publish_slices()
             await self._reporter.publish()
@@ -167,7 +172,7 @@ class NodeAgent:
         while True:
             await self._clock.sleep(REFRESH_SECONDS)
             if not self._operating:
-                await self._read()
+                await self._seen.read()
             self._published = None  # so that slices somebody else changed or deleted are made good
             self._due.set()
 
@@ -179,7 +184,7 @@ class NodeAgent:
                 await self._operate()
             except GPUNodeAbsent:
                 self._log.warning("GPUNode went away during an operation")
-                await self._read()  # the hardware may be half way
+                await self._seen.read()  # the hardware may be half way
             finally:
                 self._operating = False
                 self._withdrawn = frozenset()
@@ -232,25 +237,17 @@ class NodeAgent:
     async def restore(self, hardware: NodeHardware | None) -> None:
         """Offer everything again, as `hardware` is or as it is read now."""
         if hardware is not None:
-            self._hardware, self._hardware_problem = hardware, None
+            self._seen.take(hardware)
         else:
-            await self._read()
+            await self._seen.read()
         self._withdrawn = frozenset()
         await self._until_stored(self._publish_slices)
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        try:
-            self._hardware = await self._backend.read()
-        except BackendError as error:
-            self._log.error("hardware cannot be read", error=str(error))
-            self._hardware_problem = error
-        else:
-            self._hardware_problem = None
-
     def _used(self) -> Mapping[PartitionId, int]:
-        return used_bytes(self._hardware, self._occupancy.holders()) if self._hardware else {}
+        hardware = self._seen.hardware
+        return used_bytes(hardware, self._occupancy.holders()) if hardware else {}
 
     def _adopt(self, present: Manifest) -> None:
         """Take over the record of the last operation when the object is new to us."""
@@ -263,20 +260,23 @@ class NodeAgent:
     def _make_status(self, present: Manifest) -> GPUNodeStatus:
         self._adopt(present)
         facts = NodeFacts(
-            hardware=self._hardware,
-            problem=self._hardware_problem,
-            simulated=self._backend.simulated,
+            hardware=self._seen.hardware,
+            problem=self._seen.problem,
+            backend=self._about,
             holders=self._occupancy.holders(),
             operation=self._operation,
+            processes=self._seen.processes,
+            assigned=self._seen.assigned,
         )
         return node_status(facts, present, self._clock.now())
 
     async def _publish_slices(self) -> None:
         async with self._publishing:
             present = self._reporter.latest()
-            if self._publisher is None or self._hardware is None or present is None:
+            hardware = self._seen.hardware
+            if self._publisher is None or hardware is None or present is None:
                 return
-            wanted = [] if self._hardware_problem else devices(self._hardware, self._withdrawn)
+            wanted = [] if self._seen.problem else devices(hardware, self._withdrawn)
             if wanted == self._published:
                 return
             self._published = None

@@ -41,7 +41,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class PartitionFigures:
-    """One partition's use, for metrics. Bytes; `busy` 0 to 1; texts are "" where nobody holds it."""
+    """One partition's use, for metrics. Bytes; `busy` 0 to 1; texts are "" where nobody holds it.
+
+    `mode` is "" when it cannot be read; `used_bytes` and `busy` are None where they are not told.
+    """
 
     node: str
     gpu: str
@@ -52,8 +55,8 @@ class PartitionFigures:
     model: str
     total_bytes: int
     allocated_bytes: int
-    used_bytes: int
-    busy: float
+    used_bytes: int | None
+    busy: float | None
 
 
 Holders = Mapping[str, tuple[Holder, ...]]
@@ -123,13 +126,13 @@ def figures(
     for gpu in hardware.gpus:
         for partition in gpu.partitions:
             holder = exclusive(held.get(device_name(partition), ()))
-            now = use.get(PartitionId(gpu.bdf, partition.id), PartitionUse(0, 0.0))
+            now = use.get(PartitionId(gpu.bdf, partition.id), PartitionUse(None, None))
             rows.append(
                 PartitionFigures(
                     node=node,
                     gpu=gpu.bdf,
                     partition=partition.id,
-                    mode=str(gpu.mode),
+                    mode=str(gpu.mode) if gpu.mode else "",
                     namespace=holder.namespace if holder else "",
                     claim=holder.claim if holder else "",
                     model=holder.model if holder else "",

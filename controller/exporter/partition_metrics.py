@@ -8,7 +8,10 @@ Row = tuple[float, dict[str, str]]
 
 
 class PartitionFigures(Protocol):
-    """What is known of one partition. Bytes; `busy` 0 to 1; `namespace`, `claim` and `model` are "" when it is free."""
+    """What is known of one partition. Bytes; `busy` 0 to 1; `namespace`, `claim` and `model` are "" when it is free.
+
+    What is not known is None: its row is left out, because 0 would be a statement.
+    """
 
     @property
     def node(self) -> str:
@@ -27,7 +30,7 @@ class PartitionFigures(Protocol):
 
     @property
     def mode(self) -> str:
-        """The GPU's mode, `CPX/NPS4`."""
+        """The GPU's mode, `CPX/NPS4`; "" when it cannot be read."""
         ...
 
     @property
@@ -56,29 +59,31 @@ class PartitionFigures(Protocol):
         ...
 
     @property
-    def used_bytes(self) -> int:
+    def used_bytes(self) -> int | None:
         """What the device reports as used."""
         ...
 
     @property
-    def busy(self) -> float:
+    def busy(self) -> float | None:
         """The busy share of its compute units."""
         ...
 
 
 def memory_rows(partitions: Iterable[PartitionFigures]) -> Iterator[Row]:
-    """Three rows a partition, told apart by the label `type`: total, allocated, used."""
+    """Up to three rows a partition, told apart by the label `type`: total, allocated, and used where it is told."""
     for figures in partitions:
         labels = _labels(figures)
         yield float(figures.total_bytes), {**labels, "type": "total"}
         yield float(figures.allocated_bytes), {**labels, "type": "allocated"}
-        yield float(figures.used_bytes), {**labels, "type": "used"}
+        if figures.used_bytes is not None:
+            yield float(figures.used_bytes), {**labels, "type": "used"}
 
 
 def utilization_rows(partitions: Iterable[PartitionFigures]) -> Iterator[Row]:
-    """One row a partition."""
+    """One row for each partition whose busy share is told."""
     for figures in partitions:
-        yield figures.busy, _labels(figures)
+        if figures.busy is not None:
+            yield figures.busy, _labels(figures)
 
 
 def _labels(figures: PartitionFigures) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from controller.agent.backend import BackendError, NodeHardware, PartitionUse
+from controller.agent.backend import BackendError, GpuProcess, NodeHardware, PartitionUse
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
@@ -14,15 +14,21 @@ A, B, C = "0000:05:00.0", "0000:27:00.0", "0000:47:00.0"
 
 
 class RecordedBackend:
-    """A simulated node of `gpus` GPUs. `calls` are the changes in order; `fail` names errors by call."""
+    """A simulated node of `gpus` GPUs. `calls` are the changes in order; `fail` names errors by call.
 
+    `foreign`: processes that have a GPU open, by address.
+    """
+
+    name = "simulated"
     simulated = True
+    writable = True
 
     def __init__(
         self, mode: str, *, gpus: int = 2, clock: Clock | None = None, time_scale: float = 0.0, file: Path | None = None
     ) -> None:
         self.held: frozenset[str] = frozenset()
         self.used: dict[PartitionId, int] = {}
+        self.foreign: dict[str, tuple[GpuProcess, ...]] = {}
         self.calls: list[str] = []
         self.fail: dict[str, BackendError] = {}
         self.node = SimulatedBackend(
@@ -47,6 +53,10 @@ class RecordedBackend:
     async def set_compute_mode(self, bdf: str, mode: ComputeMode) -> None:
         self._call(f"compute {bdf} {mode}")
         await self.node.set_compute_mode(bdf, mode)
+
+    async def processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
+        self._fail("processes")
+        return self.foreign
 
     async def usage(self) -> Mapping[PartitionId, PartitionUse]:
         return await self.node.usage()

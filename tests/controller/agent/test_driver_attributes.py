@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 from api.quantity import parse_quantity
@@ -37,6 +38,13 @@ async def test_a_partition_has_its_parents_address_instead_of_its_own() -> None:
     assert set(part["attributes"]) == SHARED | {"parentPciAddr", "parentDeviceID"}
     assert part["attributes"]["type"] == {"string": "amdgpu-partition"}
     assert part["attributes"]["partitionProfile"] == {"string": "cpx_nps4"}
+
+
+async def test_a_mode_that_cannot_be_read_is_not_published() -> None:
+    node = await RecordedBackend("SPX/NPS1").read()
+    unread = replace(node.gpus[0], mode=None)
+    attributes = device(DeviceFacts(node, unread, unread.partitions[0]))["attributes"]
+    assert set(attributes) == (SHARED | {"pciAddr", "deviceID"}) - {"partitionProfile"}
 
 
 async def test_capacity() -> None:

@@ -4,16 +4,20 @@ from datetime import timedelta
 import pytest
 
 from api.object import dump
-from api.v1beta1.gpu_node import GPUNode, GPUNodeStatus
-from controller.agent.backend import DriverGone, NodeHardware
-from controller.agent.inventory import NodeFacts, fingerprint, node_status
+from api.v1beta1.gpu_node import AssignedDevice, EccCounts, GPUNode, GPUNodeStatus
+from controller.agent.backend import DriverGone, EccCount, NodeHardware
+from controller.agent.inventory import BackendFacts, NodeFacts, fingerprint, node_status
 from controller.agent.usage import Holders, holders
-from controller.gpu.mode import ComputeMode
+from controller.gpu.mode import mode
 from controller.runtime.manifest import Manifest
 from tests.controller.agent.claims import partition_claim, resource_claim
 from tests.controller.agent.hardware import A, RecordedBackend
 from tests.fakes.clock import START
 
+SIMULATED = BackendFacts("simulated", simulated=True)
+ASSIGNED = AssignedDevice(
+    namespace="team", pod="llm-0", container="main", resource="amd.com/cpx_nps4", device="amdgpu_xcp_1", bdf=A
+)
 PRESENT: Manifest = {"metadata": {"name": "node-0", "generation": 3}}
 
 
@@ -23,12 +27,17 @@ async def node() -> NodeHardware:
 
 
 def facts(node: NodeHardware | None, held: Holders | None = None) -> NodeFacts:
-    return NodeFacts(hardware=node, problem=None, simulated=True, holders=held or {}, operation=None)
+    return NodeFacts(hardware=node, problem=None, backend=SIMULATED, holders=held or {}, operation=None)
+
+
+def condition(status: GPUNodeStatus, kind: str) -> tuple[str, str]:
+    """Status and reason of one condition."""
+    (found,) = [found for found in status.conditions if found.type == kind]
+    return found.status, found.reason
 
 
 def ready(status: GPUNodeStatus) -> tuple[str, str]:
-    (condition,) = status.conditions
-    return condition.status, condition.reason
+    return condition(status, "Ready")
 
 
 def test_the_node_in_one_status(node: NodeHardware) -> None:
@@ -68,8 +77,58 @@ def test_without_the_driver_every_partition_is_unhealthy(node: NodeHardware) -> 
     gone = replace(facts(node), problem=DriverGone("the driver is gone; load it"))
     status = node_status(gone, PRESENT, START)
     assert ready(status) == ("False", "DriverGone")
+    assert condition(status, "Consistent") == ("Unknown", "NotRead")
+    assert [gpu.problem for gpu in status.gpus] == ["not readable now: the driver is gone; load it"] * 2
     assert {p.health for gpu in status.gpus for p in gpu.partitions} == {"Unhealthy"}
     assert status.summary.free == 0
+
+
+def test_what_the_hardware_tells_of_each_gpu(node: NodeHardware) -> None:
+    first, second = node.gpus
+    told = replace(first, ecc=EccCount(5, 0, 1), missing_partitions=1, partitions=first.partitions[:1])
+    unread = replace(second, mode=None)
+    seen = replace(facts(replace(node, gpus=(told, unread))), processes={A: 3})
+    one, two = node_status(seen, PRESENT, START).gpus
+    assert (one.processes, one.missing_partitions, one.ecc) == (3, 1, EccCounts(correctable=5, deferred=1))
+    assert (two.processes, two.ecc, two.mode) == (0, None, None)
+    assert one.problem is not None
+    assert one.problem.startswith("1 of its 2 partitions are there; 3 of the node's 4")
+
+
+def test_processes_that_nobody_can_tell_are_not_zero(node: NodeHardware) -> None:
+    assert {gpu.processes for gpu in node_status(facts(node), PRESENT, START).gpus} == {None}
+
+
+def test_where_the_sources_disagree_no_partition_is_healthy(node: NodeHardware) -> None:
+    torn = replace(node, disagreements=("GPU 0000:05:00.0: AMD SMI tells 2 partitions, KFD 1",))
+    status = node_status(facts(torn), PRESENT, START)
+    assert condition(status, "Consistent") == ("False", "SourcesDisagree")
+    assert "KFD 1" in next(found.message for found in status.conditions if found.type == "Consistent")
+    assert {p.health for gpu in status.gpus for p in gpu.partitions} == {"Unhealthy"}
+    assert ready(status) == ("True", "InventoryRead")
+
+
+BACKENDS = [
+    pytest.param(BackendFacts("amdsmi", simulated=False), ("True", "AsAsked"), id="as asked"),
+    pytest.param(
+        BackendFacts("sysfs", simulated=False, fallback="no libamd_smi.so; install it"),
+        ("False", "FellBack"),
+        id="fell back",
+    ),
+]
+
+
+@pytest.mark.parametrize(("backend", "want"), BACKENDS)
+def test_how_the_node_is_read(node: NodeHardware, backend: BackendFacts, want: tuple[str, str]) -> None:
+    status = node_status(replace(facts(node), backend=backend), PRESENT, START)
+    assert (status.backend, status.simulated) == (backend.name, False)
+    assert condition(status, "Backend") == want
+
+
+@pytest.mark.parametrize("assigned", [None, (), (ASSIGNED,)], ids=["not told", "nothing", "one"])
+def test_what_the_kubelet_gave_away(node: NodeHardware, assigned: tuple[AssignedDevice, ...] | None) -> None:
+    status = node_status(replace(facts(node), assigned=assigned), PRESENT, START)
+    assert status.assigned == (None if assigned is None else list(assigned))
 
 
 def test_before_the_first_reading_nothing_is_claimed() -> None:
@@ -81,7 +140,7 @@ def test_before_the_first_reading_nothing_is_claimed() -> None:
 def test_the_fingerprint_changes_with_modes_and_health_only(node: NodeHardware) -> None:
     first = node.gpus[0]
     sick = replace(first, partitions=(replace(first.partitions[0], healthy=False), *first.partitions[1:]))
-    moded = replace(first, mode=replace(first.mode, compute=ComputeMode.CPX))
+    moded = replace(first, mode=mode("CPX/NPS1"))
     known = fingerprint(node)
     assert fingerprint(replace(node, gpus=(sick, *node.gpus[1:]))) != known
     assert fingerprint(replace(node, gpus=(moded, *node.gpus[1:]))) != known

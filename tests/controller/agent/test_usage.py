@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from controller.agent.usage import Holder, figures, held_gpus, holders, used_bytes
@@ -89,10 +91,17 @@ async def test_figures_have_a_row_for_each_partition() -> None:
     backend.used = used_bytes(node, held)
     rows = figures("node-0", node, held, await backend.usage())
     assert len(rows) == 16
-    told = [(row.claim, row.model, row.allocated_bytes, row.used_bytes, row.busy > 0) for row in rows[:3]]
+    told = [(row.claim, row.model, row.allocated_bytes, row.used_bytes, bool(row.busy)) for row in rows[:3]]
     assert told == [
         ("aim-1", "Qwen/Qwen3-8B", 17 * GIB, 17 * GIB, True),
         ("aim-2", "", 17 * GIB, 0, False),
         ("", "", 0, 0, False),
     ]
     assert {(row.node, row.mode, row.total_bytes) for row in rows} == {("node-0", "CPX/NPS4", 24574 << 20)}
+
+
+async def test_what_is_not_told_is_not_made_up() -> None:
+    node = await RecordedBackend("CPX/NPS4", gpus=1).read()
+    unread = replace(node, gpus=(replace(node.gpus[0], mode=None),))
+    rows = figures("node-0", unread, {}, {})
+    assert {(row.mode, row.used_bytes, row.busy) for row in rows} == {("", None, None)}

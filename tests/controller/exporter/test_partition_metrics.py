@@ -54,6 +54,12 @@ def test_labels_say_where_and_who() -> None:
     }
 
 
+def test_what_is_not_told_has_no_row() -> None:
+    untold = replace(HELD, used_bytes=None, busy=None)
+    assert [labels["type"] for _, labels in memory_rows([untold])] == ["total", "allocated"]
+    assert list(utilization_rows([untold])) == []
+
+
 def test_a_former_holder_leaves_no_row_behind(metrics: Metrics) -> None:
     partitions = [HELD]
     metrics.observe_partitions(lambda: memory_rows(partitions), lambda: utilization_rows(partitions))

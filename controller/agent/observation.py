@@ -1,0 +1,72 @@
+"""What an agent knows of its hardware at this moment: the last reading, and why there is no newer one."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import structlog
+
+from api.v1beta1.gpu_node import AssignedDevice
+from controller.agent.backend import BackendError, NodeHardware, NotSupported, PartitionBackend, PartitionUse
+from controller.gpu.identity import PartitionId
+
+
+class Assignments(Protocol):
+    """Who was given what, as the kubelet tells it."""
+
+    async def assigned(self, hardware: NodeHardware) -> tuple[AssignedDevice, ...] | None:
+        """Every device of every container, in a stable order; None where the kubelet does not tell."""
+        ...
+
+
+class Observation:
+    """The readings of one node. `read` asks what the GPUs are, `sample` what is done with them.
+
+    `hardware`: the last that could be read. `problem`: why it cannot be read now, None when it can. `processes`: how
+    many others have a GPU open, by address; None where the backend cannot tell.
+    """
+
+    def __init__(self, backend: PartitionBackend, assignments: Assignments | None, node: str) -> None:
+        self._backend = backend
+        self._assignments = assignments
+        self._log = structlog.get_logger(__name__).bind(node=node)
+        self.hardware: NodeHardware | None = None
+        self.problem: BackendError | None = None
+        self.use: Mapping[PartitionId, PartitionUse] = {}
+        self.processes: Mapping[str, int] | None = None
+        self.assigned: tuple[AssignedDevice, ...] | None = None
+
+    def take(self, hardware: NodeHardware) -> None:
+        """`hardware` was read just now by somebody else."""
+        self.hardware, self.problem = hardware, None
+
+    async def read(self) -> None:
+        """Read the hardware anew; an error becomes the problem."""
+        try:
+            self.take(await self._backend.read())
+        except BackendError as error:
+            self._log.error("hardware cannot be read", error=str(error))
+            self.problem = error
+
+    async def sample(self) -> None:
+        """Read use, processes and what the kubelet gave to whom. What cannot be told is not known afterwards."""
+        self.use = await self._use()
+        self.processes = await self._processes()
+        if self._assignments is not None and self.hardware is not None:
+            self.assigned = await self._assignments.assigned(self.hardware)
+
+    async def _use(self) -> Mapping[PartitionId, PartitionUse]:
+        try:
+            return await self._backend.usage()
+        except BackendError as error:
+            self._log.debug("no usage", error=str(error))  # a reload; the next sample tells
+            return {}
+
+    async def _processes(self) -> Mapping[str, int] | None:
+        try:
+            found = await self._backend.processes()
+        except NotSupported:
+            return None
+        except BackendError as error:
+            self._log.debug("no processes", error=str(error))
+            return None
+        return {bdf: len(who) for bdf, who in found.items()}
