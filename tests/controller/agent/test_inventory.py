@@ -86,7 +86,7 @@ def test_without_the_driver_every_partition_is_unhealthy(node: NodeHardware) -> 
 def test_what_the_hardware_tells_of_each_gpu(node: NodeHardware) -> None:
     first, second = node.gpus
     told = replace(first, ecc=EccCount(5, 0, 1), missing_partitions=1, partitions=first.partitions[:1])
-    unread = replace(second, mode=None)
+    unread = replace(second, mode=None, ecc=None)
     seen = replace(facts(replace(node, gpus=(told, unread))), processes={A: 3})
     one, two = node_status(seen, PRESENT, START).gpus
     assert (one.processes, one.missing_partitions, one.ecc) == (3, 1, EccCounts(correctable=5, deferred=1))
