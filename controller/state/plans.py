@@ -1,9 +1,11 @@
-"""RepartitionPlans: which are under way, which GPUs they have in hand, when a node changed last."""
+"""RepartitionPlans: which are under way, which GPUs and places they have in hand, when a node changed last."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from api.v1beta1.repartition_plan import RepartitionPlan
+from controller.gpu.identity import PartitionId
+from controller.placement.snapshot import Reservation
 from controller.repartition.phases import TERMINAL, Phase
 from controller.runtime.manifest import Manifest
 from controller.state.table import Table
@@ -49,6 +51,18 @@ class Plans(Table[Manifest, RepartitionPlan]):
     def gpus_in_hand(self) -> dict[tuple[str, str], str]:
         """The plan of each (node, bdf) that one is changing."""
         return {(plan.spec.node, gpu.bdf): plan.metadata.name for plan in self._running() for gpu in plan.spec.to.gpus}
+
+    def reservations(self) -> dict[tuple[str, PartitionId], Reservation]:
+        """The places, by node and partition, that plans keep for the successors of pods they moved.
+
+        A plan that ended keeps those of evicted pods until their successors are bound, or for ten minutes: the
+        reconciler takes them off its status then.
+        """
+        return {
+            (kept.node, PartitionId(kept.bdf, kept.partition)): Reservation(kept.owner, kept.template_hash)
+            for plan in self.values()
+            for kept in plan.status.reservations
+        }
 
     def for_claim(self, uid: str) -> RepartitionPlan | None:
         """The unfinished plan made for a claim, None when there is none."""

@@ -32,3 +32,18 @@ def plan(
         "spec": spec,
         "status": {"phase": phase, "steps": [step] if applied_until else []},
     }
+
+
+def reservation(address: str, partition: int = 0, *, node: str = "worker-0", **fields: Any) -> dict[str, Any]:
+    """A place kept for the successor of pod `model-0`; without `evictedTime` it was not evicted yet."""
+    return {
+        "namespace": "team-a",
+        "pod": "model-0",
+        "claim": "aim-a",
+        "owner": "rs-1",
+        "templateHash": "",
+        "node": node,
+        "bdf": address,
+        "partition": partition,
+        "mode": "SPX/NPS1",
+    } | fields

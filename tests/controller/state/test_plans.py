@@ -4,11 +4,13 @@ import pytest
 
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import PlanPhase
+from controller.gpu.identity import PartitionId
+from controller.placement.snapshot import Reservation
 from controller.repartition.phases import TERMINAL, Phase
 from controller.runtime.cache.store import Store
 from controller.state.plans import Plans
 from tests.builders.gpu import bdf
-from tests.builders.plan import plan
+from tests.builders.plan import plan, reservation
 
 
 def plans(*objects: dict[str, object]) -> Plans:
@@ -125,3 +127,11 @@ def test_an_assumption_does_not_hide_what_was_seen() -> None:
 def test_when_a_node_changed_last(objects: list[dict[str, object]], want: int | None) -> None:
     found = plans(*objects).last_change("worker-0")
     assert found == (None if want is None else datetime(2026, 1, 1, 0, want, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("phase", ["Draining", "Succeeded", "Failed"])
+def test_a_place_is_kept_as_long_as_the_plan_says_so(phase: str) -> None:
+    keeps = plan("p", phase=phase)
+    keeps["status"]["reservations"] = [reservation(bdf(1), 2, owner="rs-1", templateHash="h1")]
+    found = plans(keeps, plan("q")).reservations()
+    assert found == {("worker-0", PartitionId(bdf(1), 2)): Reservation("rs-1", "h1")}
