@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.formats import LabelName, LongText, ModelId, ObjectName, ReportedMode, ShortText, Timestamp
+from api.formats import ByteCount, LabelName, LongText, ModelId, ObjectName, ReportedMode, ShortText, Timestamp
 from api.group import API_VERSION
 from api.markers import ATOMIC, SET, Rule, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
@@ -110,16 +110,30 @@ class GPUPartitionClaimSpec(ApiModel):
     )
 
 
+class PluginResource(ApiModel):
+    """An extended resource of the device plugin, and what any device of that name on the node is."""
+
+    name: ShortText = Field(description="Name of the resource that the pod asks for, e.g. amd.com/cpx_nps4.")
+    mode: ReportedMode = Field(description="Mode of the GPUs whose partitions bear the name on the node.")
+    bytes: ByteCount = Field(description="Memory of the smallest of these partitions in bytes.")
+
+
 class Allocation(ApiModel):
     """Where the claim was placed."""
 
     node: ObjectName = Field(description="Name of the node.")
     devices: list[Device] = Field(
-        min_length=1, max_length=64, description="The partitions, in order.", json_schema_extra=ATOMIC
+        default_factory=list,
+        max_length=64,
+        description="The partitions, in order; with DevicePlugin the kubelet's choice, empty until it was read back.",
+        json_schema_extra=ATOMIC,
     )
     binding: Binding = Field(default=Binding.DRA, description="How the pod gets its devices: DRA or DevicePlugin.")
     resource_claim: ObjectName | None = Field(
         default=None, description="Name of the ResourceClaim that carries the allocation, with DRA."
+    )
+    resource: PluginResource | None = Field(
+        default=None, description="The extended resource by which the kubelet chooses the device, with DevicePlugin."
     )
 
 
@@ -137,10 +151,13 @@ class GPUPartitionClaimStatus(ApiModel):
     observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
     phase: ClaimPhase = Field(
         default=ClaimPhase.PENDING,
-        description="Pending, Bound (chosen), Allocated (confirmed by the scheduler) or Released.",
+        description="Pending, Bound (chosen), Allocated (confirmed by the scheduler, or with DevicePlugin by the "
+        "kubelet) or Released.",
     )
     allocation: Allocation | None = Field(default=None, description="Where the claim was placed.")
-    observed: ObservedDevices | None = Field(default=None, description="What the pod really holds.")
+    observed: ObservedDevices | None = Field(
+        default=None, description="What the pod really holds by the kubelet's word; absent where it does not tell."
+    )
     explanation: LongText | None = Field(
         default=None, description="Why the claim waits, and the nearest change that would place it."
     )
@@ -155,7 +172,8 @@ class GPUPartitionClaimStatus(ApiModel):
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
-        description="Bound, Allocated and others.",
+        description="Bound, Allocated, Stuck (needs a person) and ObservedMismatch (the pod holds another device than "
+        "it was bound to).",
         json_schema_extra=keyed_by("type"),
     )
 
