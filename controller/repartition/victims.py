@@ -1,0 +1,60 @@
+"""Pods in the way of a change, and the order in which they move: who matters least goes first."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controller.gpu.identity import PartitionId
+from controller.gpu.mode import Mode
+from controller.placement.demand import Demand, PodConstraints, Requirement
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """A pod that opted in and holds `partition` on a GPU that is to change.
+
+    `owner` is the uid of the controller that will make its successor, empty when nobody will; `template_hash` its
+    revision. `requirement_bytes`, `modes` (empty: any), `policy` and `constraints` are what the successor will ask for
+    again. `created_seconds`: since the epoch.
+    """
+
+    namespace: str
+    pod: str
+    uid: str
+    claim: str
+    owner: str
+    template_hash: str
+    priority: int
+    partition: PartitionId
+    requirement_bytes: int
+    constraints: PodConstraints
+    ready: bool
+    created_seconds: float = 0.0
+    modes: frozenset[Mode] = frozenset()
+    policy: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The pod as messages name it: `namespace/name`."""
+        return f"{self.namespace}/{self.pod}"
+
+    @property
+    def demand(self) -> Demand:
+        """What the successor will ask of placement, as nobody's successor: it has no reservation yet."""
+        return Demand(
+            key=f"{self.namespace}/{self.claim}",
+            uid=self.uid,
+            namespace=self.namespace,
+            requirement=Requirement(self.requirement_bytes, modes=self.modes),
+            pod=self.constraints,
+            priority=self.priority,
+            created_seconds=self.created_seconds,
+            policy=self.policy,
+        )
+
+
+def in_order(victims: Iterable[Victim]) -> list[Victim]:
+    """Lowest priority first; of one priority those that do not serve, then the youngest, then by name and uid."""
+    return sorted(
+        victims,
+        key=lambda each: (each.priority, each.ready, -each.created_seconds, each.namespace, each.pod, each.uid),
+    )
