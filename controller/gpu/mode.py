@@ -54,6 +54,11 @@ class Mode:
         """AMD's spelling in labels, resource names and the DRA driver's partitionProfile: ``cpx_nps4``."""
         return f"{self.compute}_{self.memory}".lower()
 
+    @property
+    def scheme(self) -> str:
+        """aim-engine's spelling in node labels and profiles, and ours where no slash may stand: ``CPX-NPS4``."""
+        return f"{self.compute}-{self.memory}"
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read our spelling, ``CPX/NPS4``. Raises ModeError naming the value and what is accepted."""
