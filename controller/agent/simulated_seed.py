@@ -1,27 +1,31 @@
-"""What a simulated node is made of: an eight-GPU MI300X server as its KFD topology was recorded.
+"""What a simulated node is made of: a server of eight GPUs as the KFD topology of one with MI300X was recorded.
 
 Addresses, render minors and unique ids are those of the recording `topo-mi300-cpx` published with AMD's Kubernetes
 device plugin (ROCm/k8s-device-plugin, `testdata`); names and driver version those of a published ResourceSlice
-(ROCm/k8s-gpu-dra-driver, `docs/demo.md`). Memory, compute units and modes come from `controller.gpu.product`.
+(ROCm/k8s-gpu-dra-driver, `docs/demo.md`). Memory, compute units and modes come from `controller.gpu.product`. Servers
+of other products are the same server with other GPUs in it; render minors then follow the recordings of MI308X and
+MI210.
 """
 
 from dataclasses import dataclass
 
 from controller.gpu.identity import bdf_of
+from controller.gpu.product import Product, product_named
 
 PRODUCT = "MI300X"
-MARKET_NAME = "AMD_Instinct_MI300X_OAM"
 FAMILY = "AI"
 DRIVER_VERSION = "6.12.12"
 DRIVER_SOURCE_VERSION = "7AA72EC2C8F513519BE86FD"
 SIMD_PER_COMPUTE_UNIT = 4
 
-# The driver reserves one render minor per possible partition, so a GPU's first minor does not depend on any mode. Card
-# numbers run beside them from 0 (card 40 is renderD168 in the published slice); a board whose BMC has a graphics
-# driver of its own starts at 1.
+# The driver reserves eight render minors a GPU that can be partitioned, whatever its dies (MI308X has four), so a GPU's
+# first minor does not depend on any mode; others have one. Card numbers run beside them from 0 (card 40 is renderD168
+# in the published slice); a board whose BMC has a graphics driver of its own starts at 1.
 _FIRST_RENDER_MINOR = 128
 _FIRST_CARD = 0
-_MINORS_PER_GPU = 8
+_MINORS_PER_PARTITIONABLE_GPU = 8
+
+_MARKET_NAMES = {"MI300X": "AMD_Instinct_MI300X_OAM"}
 
 _RECORDED = (
     (1280, 16404946649897475633),
@@ -43,21 +47,29 @@ class SeededGpu:
     """One GPU of the server: what no mode changes."""
 
     bdf: str
+    location_id: int
     unique_id: str
     first_render_index: int
     first_card_index: int
 
 
-def seeded_gpus(count: int = MAX_GPUS) -> tuple[SeededGpu, ...]:
-    """The first `count` GPUs of the recorded server. Raises ValueError for a count that it has not got."""
+def seeded_gpus(count: int = MAX_GPUS, product: Product | None = None) -> tuple[SeededGpu, ...]:
+    """The first `count` GPUs of the server, of MI300X or of `product`. Raises ValueError for a count it has not got."""
     if not 1 <= count <= MAX_GPUS:
         raise ValueError(f"gpus {count}: a simulated node has 1 to {MAX_GPUS}")
+    minors = _MINORS_PER_PARTITIONABLE_GPU if (product or product_named(PRODUCT)).partitionable else 1
     return tuple(
         SeededGpu(
             bdf=bdf_of(0, location),
+            location_id=location,
             unique_id=str(unique_id),
-            first_render_index=_FIRST_RENDER_MINOR + _MINORS_PER_GPU * number,
-            first_card_index=_FIRST_CARD + _MINORS_PER_GPU * number,
+            first_render_index=_FIRST_RENDER_MINOR + minors * number,
+            first_card_index=_FIRST_CARD + minors * number,
         )
         for number, (location, unique_id) in enumerate(_RECORDED[:count])
     )
+
+
+def market_name(product: Product) -> str:
+    """What devices of that product call themselves, with underscores for spaces as AMD's DRA driver has it."""
+    return _MARKET_NAMES.get(product.name, f"AMD_Instinct_{product.name}")

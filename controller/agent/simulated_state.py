@@ -41,7 +41,7 @@ class SimulatedModes:
         return replace(self, memory=self.requested, compute=dict.fromkeys(self.compute, default))
 
 
-def load_modes(path: Path, bdfs: tuple[str, ...]) -> SimulatedModes | None:
+def load_modes(path: Path, bdfs: tuple[str, ...], product: Product) -> SimulatedModes | None:
     """The modes in the file, None when there is no file. Raises StateFileError for another node's or a broken one."""
     try:
         document = orjson.loads(path.read_bytes())
@@ -56,6 +56,9 @@ def load_modes(path: Path, bdfs: tuple[str, ...]) -> SimulatedModes | None:
         raise StateFileError(f"{path}: holds no simulated modes ({error!r}): delete it to start anew") from error
     if set(modes.compute) != set(bdfs):
         raise StateFileError(f"{path}: is of a node with {len(modes.compute)} GPUs, not {len(bdfs)}: delete it")
+    unknown = {Mode(compute, modes.memory) for compute in modes.compute.values()} - set(product.allowed)
+    if unknown:
+        raise StateFileError(f"{path}: has GPUs in {min(unknown)}, which {product.name} has not got: delete it")
     return modes
 
 

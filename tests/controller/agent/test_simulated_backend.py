@@ -1,26 +1,26 @@
 import asyncio
-import tarfile
 from pathlib import Path
 
 import pytest
 
-from controller.agent.backend import Busy, DriverGone, RestartFailed, SettingUnavailable
+from controller.agent.backend import Busy, DriverGone, GpuProcess, RestartFailed, SettingUnavailable
+from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
 from controller.agent.simulated_seed import seeded_gpus
 from controller.agent.simulated_state import StateFileError
 from controller.agent.sysfs import read_topology
 from controller.gpu.identity import PartitionId
-from controller.gpu.mode import ComputeMode, MemoryMode
+from controller.gpu.layout import slices
+from controller.gpu.mode import ComputeMode, MemoryMode, Mode
+from controller.gpu.product import PRODUCTS, product_named
+from tests.builders.kfd_recording import unpack
 from tests.controller.agent.hardware import A, B, RecordedBackend
-from tests.fakes.clock import LoopClock
+from tests.fakes.clock import LoopClock, SkippingClock
 
 MIB = 2**20
-RECORDING = Path(__file__).parents[2] / "data" / "kfd" / "topo-mi300-cpx.tar.gz"
 
 
 async def test_it_is_the_recorded_server(tmp_path: Path) -> None:
-    with tarfile.open(RECORDING) as tar:
-        tar.extractall(tmp_path, filter="data")
-    recorded = read_topology(tmp_path / "topo-mi300-cpx")
+    recorded = read_topology(unpack("topo-mi300-cpx.tar.gz", tmp_path))
     simulated = {gpu.bdf: gpu for gpu in (await RecordedBackend("CPX/NPS4", gpus=8).read()).gpus}
     assert list(simulated) == [gpu.bdf for gpu in recorded.gpus]
     for gpu in recorded.gpus:
@@ -144,6 +144,42 @@ async def test_usage_follows_the_holders_and_can_be_foretold() -> None:
     assert first[partition].used_bytes == 5 * MIB
     assert 0.35 <= first[partition].busy <= 0.85
     assert all(use.used_bytes == use.busy == 0 for other, use in first.items() if other != partition)
+
+
+ALL_MODES = [(name, str(mode)) for name, product in PRODUCTS.items() for mode in product.allowed]
+
+
+@pytest.mark.parametrize(("name", "mode"), ALL_MODES)
+async def test_every_product_is_simulated_in_every_mode(name: str, mode: str) -> None:
+    backend = SimulatedBackend(
+        SimulatedShape(Mode.parse(mode), gpus=2, product=name), SkippingClock(), held=frozenset, used=dict
+    )
+    product = PRODUCTS[name]
+    for gpu in (await backend.read()).gpus:
+        assert (gpu.product, str(gpu.mode), gpu.missing_partitions) == (name, mode, 0)
+        assert (gpu.modes_allowed, gpu.modes_validated) == (product.allowed, product.validated)
+        assert [(part.id, part.bytes, part.compute_units) for part in gpu.partitions] == [
+            (piece.index, piece.bytes, piece.compute_units) for piece in slices(product, Mode.parse(mode))
+        ]
+
+
+def test_a_gpu_that_cannot_be_divided_takes_one_render_minor() -> None:
+    assert [gpu.first_render_index for gpu in seeded_gpus(3, product_named("MI210"))] == [128, 129, 130]
+
+
+def test_a_state_file_of_another_product_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "node.json"
+    RecordedBackend("QPX/NPS4", file=file)
+    shape = SimulatedShape(Mode.parse("SPX/NPS1"), gpus=2, state_file=file, product="MI308X")
+    with pytest.raises(StateFileError, match="QPX/NPS4, which MI308X has not got: delete it"):
+        SimulatedBackend(shape, SkippingClock(), held=frozenset, used=dict)
+
+
+async def test_whoever_holds_a_gpu_has_it_open() -> None:
+    backend = RecordedBackend("SPX/NPS1")
+    assert await backend.node.processes() == {}
+    backend.held = frozenset({B})
+    assert await backend.node.processes() == {B: (GpuProcess(4001, "simulated"),)}
 
 
 @pytest.mark.parametrize("count", [0, 9])

@@ -1,5 +1,4 @@
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,15 +6,7 @@ import pytest
 
 from controller.agent.kfd import Topology, TopologyError
 from controller.agent.sysfs import read_topology
-
-RECORDINGS = Path(__file__).parents[2] / "data" / "kfd"
-
-
-def unpack(archive: str, into: Path) -> Path:
-    with tarfile.open(RECORDINGS / archive) as tar:
-        tar.extractall(into, filter="data")
-    (root,) = into.iterdir()
-    return root
+from tests.builders.kfd_recording import unpack
 
 
 @pytest.fixture(scope="module")

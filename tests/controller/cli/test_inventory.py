@@ -1,5 +1,4 @@
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -7,8 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from controller.cli.inventory import inventory
-
-RECORDINGS = Path(__file__).parents[2] / "data" / "kfd"
+from tests.builders.kfd_recording import unpack
 
 app = typer.Typer()
 app.command()(inventory)
@@ -16,10 +14,7 @@ app.command()(inventory)
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("kfd")
-    with tarfile.open(RECORDINGS / "topo-mi300-cpx.tar.gz") as tar:
-        tar.extractall(folder, filter="data")
-    return folder / "topo-mi300-cpx"
+    return unpack("topo-mi300-cpx.tar.gz", tmp_path_factory.mktemp("kfd"))
 
 
 def test_json_has_every_field_and_no_other(recording: Path) -> None:

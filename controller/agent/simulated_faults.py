@@ -1,0 +1,224 @@
+"""What goes wrong with simulated hardware, and when: a script of faults, and the player that a node asks at each call.
+
+A fault strikes at a call (a status, a hang, a mode that does not stick) or begins with one and lasts (a lost GPU,
+memory errors, a foreign process). A script is data, so that a file can hold it:
+
+    {"durations": {"reload_seconds": 20},
+     "faults": [{"fault": "Busy", "call": "SetComputeMode", "nth": 2, "times": 3},
+                {"fault": "GpuLost", "gpu": "0000:e5:00.0", "seconds": 600}]}
+"""
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from controller.runtime.clock import Clock
+
+
+class FaultScriptError(ValueError):
+    """A script that cannot be played. The text names file or entry, the value and the remedy."""
+
+
+class Call(StrEnum):
+    """The backend's calls."""
+
+    READ = "Read"
+    SET_MEMORY_MODE = "SetMemoryMode"
+    RELOAD_DRIVER = "ReloadDriver"
+    SET_COMPUTE_MODE = "SetComputeMode"
+    PROCESSES = "Processes"
+    USAGE = "Usage"
+
+
+class Fault(StrEnum):
+    """Everything that can go wrong, by what the hardware or its driver does."""
+
+    BUSY = "Busy"
+    """A change is refused with status 30."""
+    NOT_PERMITTED = "NotPermitted"
+    """A change is refused with status 10."""
+    RESTART_FAILED = "RestartFailed"
+    """A reload is refused with status 54; the driver stays as it was."""
+    SETTING_UNAVAILABLE = "SettingUnavailable"
+    """A mode is refused with status 55."""
+    RELOAD_HANGS = "ReloadHangs"
+    """A reload takes `seconds` (unset: for ever); nothing answers meanwhile, and afterwards it has happened."""
+    RELOAD_FAILS_HALF_WAY = "ReloadFailsHalfWay"
+    """A reload ends with status 54 after the driver was unloaded: none answers for `seconds` (unset: until it is
+    loaded again by the next reload)."""
+    MODE_NOT_KEPT = "ModeNotKept"
+    """A change succeeds, and the mode reads back as it was."""
+    GPU_LOST = "GpuLost"
+    """A GPU is not there any more."""
+    MEMORY_ERRORS = "MemoryErrors"
+    """A GPU counts memory errors, uncorrectable ones among them."""
+    FOREIGN_PROCESS = "ForeignProcess"
+    """A process that no claim stands behind has a GPU open."""
+    NOT_TOLD = "NotTold"
+    """A GPU answers "N/A" when asked for its use and its memory errors."""
+    MODE_NOT_TOLD = "ModeNotTold"
+    """A GPU's mode cannot be read."""
+    COUNTS_DIFFER = "CountsDiffer"
+    """KFD shows one partition of a GPU less than AMD SMI does."""
+    PARTITION_MISSING = "PartitionMissing"
+    """The last partition of a GPU is shown by nobody: another driver holds its device."""
+
+
+_CHANGES = (Call.SET_COMPUTE_MODE, Call.SET_MEMORY_MODE, Call.RELOAD_DRIVER)
+_SETS = (Call.SET_COMPUTE_MODE, Call.SET_MEMORY_MODE)
+_RELOAD = (Call.RELOAD_DRIVER,)
+
+STRIKES: Mapping[Fault, tuple[Call, ...]] = MappingProxyType(
+    {
+        Fault.BUSY: _SETS,
+        Fault.NOT_PERMITTED: _CHANGES,
+        Fault.RESTART_FAILED: _RELOAD,
+        Fault.SETTING_UNAVAILABLE: _SETS,
+        Fault.RELOAD_HANGS: _RELOAD,
+        Fault.RELOAD_FAILS_HALF_WAY: _RELOAD,
+        Fault.MODE_NOT_KEPT: _CHANGES,
+    }
+)
+"""The calls at which the faults that strike can do so."""
+
+LASTING: Mapping[Fault, Call] = MappingProxyType(
+    {
+        Fault.GPU_LOST: Call.RELOAD_DRIVER,
+        Fault.MEMORY_ERRORS: Call.READ,
+        Fault.FOREIGN_PROCESS: Call.READ,
+        Fault.NOT_TOLD: Call.READ,
+        Fault.MODE_NOT_TOLD: Call.READ,
+        Fault.COUNTS_DIFFER: Call.READ,
+        Fault.PARTITION_MISSING: Call.READ,
+    }
+)
+"""The faults that last, and the call with which each begins unless the script says otherwise. A reload begins one at
+its end: what is lost then was there before."""
+
+
+class ScriptedFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One fault. `call` unset: any at which it can strike, or the usual one of those that last.
+
+    `nth` (from 1) counts such calls, on `gpu` only where that is set; `times` is how many calls in a row it strikes,
+    0: all from there on. `seconds` of the clock: how long it lasts, unset: until the node is restarted. `gpu` is an
+    address; unset: the one the call is about, for those that last the node's last one.
+    """
+
+    fault: Fault
+    call: Call | None = None
+    nth: int = 1
+    times: int = 1
+    seconds: float | None = None
+    gpu: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.nth < 1 or self.times < 0 or (self.seconds is not None and self.seconds < 0):
+            raise FaultScriptError(
+                f"{self.fault}: nth {self.nth}, times {self.times}, seconds {self.seconds}: "
+                "nth counts from 1, times and seconds from 0"
+            )
+        possible = STRIKES.get(self.fault, tuple(Call))
+        if self.call is not None and self.call not in possible:
+            raise FaultScriptError(f"{self.fault}: call {self.call}: it can be at {', '.join(possible)}")
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls that count for it."""
+        if self.call is not None:
+            return (self.call,)
+        return STRIKES.get(self.fault) or (LASTING[self.fault],)
+
+
+class Durations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long changes take, in seconds; the node's time scale multiplies them.
+
+    Of the order that operators of such servers report, not measured. `reload_timeout_seconds` is when a reload that
+    hangs is given up.
+    """
+
+    compute_seconds: float = 1.5
+    memory_seconds: float = 1.0
+    reload_seconds: float = 20.0
+    reload_seconds_per_gpu: float = 2.5
+    reload_timeout_seconds: float = 300.0
+
+
+class FaultScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All faults of a node, and its durations."""
+
+    faults: tuple[ScriptedFault, ...] = ()
+    durations: Durations = Durations()
+
+
+NO_FAULTS = FaultScript()
+
+
+def load_script(path: Path) -> FaultScript:
+    """The script in a JSON file. Raises FaultScriptError naming file, place, value and remedy."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=FaultScript)
+    except OSError as error:
+        raise FaultScriptError(f"{path}: cannot be read ({error}): give a file with a script of faults") from error
+    except msgspec.DecodeError as error:
+        known = ", ".join(Fault)
+        raise FaultScriptError(f"{path}: {error}: write faults out of {known}") from error
+
+
+class FaultPlayer:
+    """Plays one script for one node: counts its calls and knows what lasts."""
+
+    def __init__(self, script: FaultScript, clock: Clock) -> None:
+        self._script = script
+        self._clock = clock
+        self._seen = [0] * len(script.faults)
+        self._ends: dict[int, float | None] = {}
+
+    def begin(self, call: Call, gpu: str | None = None) -> ScriptedFault | None:
+        """Count a call; the first fault that strikes it. Those that last begin here, but at a reload with its end."""
+        struck = self._count(call, gpu, STRIKES)
+        if call is not Call.RELOAD_DRIVER:
+            self._count(call, gpu, LASTING)
+        return struck[0] if struck else None
+
+    def reload_ended(self) -> None:
+        """A reload has happened: what it was to begin begins."""
+        self._count(Call.RELOAD_DRIVER, None, LASTING)
+
+    def lasting(self, fault: Fault, default_gpu: str) -> frozenset[str]:
+        """The GPUs that now have that fault."""
+        now = self._clock.monotonic()
+        return frozenset(
+            self._script.faults[index].gpu or default_gpu
+            for index, end in self._ends.items()
+            if self._script.faults[index].fault is fault and (end is None or now < end)
+        )
+
+    def restart(self) -> None:
+        """The node was restarted: nothing lasts any more. What was counted stays counted."""
+        self._ends.clear()
+
+    def _count(self, call: Call, gpu: str | None, kinds: Collection[Fault]) -> list[ScriptedFault]:
+        """Count the call for faults of these kinds; those that are due now, begun if they last."""
+        due = []
+        for index, fault in enumerate(self._script.faults):
+            if fault.fault not in kinds or not _concerns(fault, call, gpu):
+                continue
+            self._seen[index] += 1
+            if _due(fault, self._seen[index]):
+                due.append(fault)
+                if fault.fault in LASTING:
+                    self._ends[index] = None if fault.seconds is None else self._clock.monotonic() + fault.seconds
+        return due
+
+
+def _concerns(fault: ScriptedFault, call: Call, gpu: str | None) -> bool:
+    if call not in fault.calls:
+        return False
+    return fault.fault in LASTING or fault.gpu is None or gpu is None or fault.gpu == gpu
+
+
+def _due(fault: ScriptedFault, seen: int) -> bool:
+    return seen >= fault.nth and (fault.times == 0 or seen < fault.nth + fault.times)
