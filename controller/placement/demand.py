@@ -79,7 +79,8 @@ class Demand:
 
     `of_service`: an InferenceService asked, so messages name its fields instead of the pod's annotations. `owner` is
     the uid of the controller that made the pod and `template_hash` its revision, both empty where there is none: by
-    them a moved pod's successor is known.
+    them a moved pod's successor is known. `resource` is the extended resource of the device plugin that the pod asks
+    for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim.
     """
 
     key: str
@@ -95,3 +96,5 @@ class Demand:
     excluded_nodes: frozenset[str] = frozenset()
     owner: str = ""
     template_hash: str = ""
+    resource: str = ""
+    naming: str = ""

@@ -5,7 +5,7 @@ elsewhere afterwards; partition checks are about the GPU. Order matters only for
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from controller.placement.decision import gib
 from controller.placement.demand import Demand, Expression, Toleration
@@ -15,6 +15,7 @@ NodeFilter = Callable[[Snapshot, Demand, Node], str | None]
 PartitionFilter = Callable[[Snapshot, Demand, Node, Gpu, Partition], str | None]
 
 HOSTNAME_LABEL = "kubernetes.io/hostname"
+ASK_ANEW = "delete the pod, its successor asks as the node does"
 
 
 def inventory_fresh(_: Snapshot, demand: Demand, node: Node) -> str | None:
@@ -42,9 +43,31 @@ def policy_admits(_: Snapshot, demand: Demand, node: Node) -> str | None:
     return None
 
 
+def binding_matches(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """A pod asks by a ResourceClaim or by an extended resource, for good; the node must hand GPUs out that way."""
+    if not demand.resource:
+        if not node.plugin:
+            return None
+        return f"node {node.name} hands GPUs out by its device plugin, the pod asks by a ResourceClaim; {ASK_ANEW}"
+    if not node.plugin:
+        return f"node {node.name} hands GPUs out by ResourceClaims, the pod asks for {demand.resource}; {ASK_ANEW}"
+    if node.naming is None:
+        return f"node {node.name} advertises no GPUs, the pod asks for {demand.resource}; start the device plugin there"
+    if node.naming != demand.naming:
+        named = ", ".join(sorted(node.devices))
+        return f"node {node.name} names its GPUs {named}, the pod asks for {demand.resource}; {ASK_ANEW}"
+    return None
+
+
+def no_change_on_node(_: Snapshot, demand: Demand, node: Node) -> str | None:
+    """The kubelet chooses among all GPUs of the node, so while one of them is changed a pod could be given that one."""
+    plans = sorted({gpu.plan for gpu in node.gpus if gpu.plan}) if demand.resource else []
+    return f"node {node.name} is being changed by plan {', '.join(plans)}" if plans else None
+
+
 def no_plugin_pods(_: Snapshot, demand: Demand, node: Node) -> str | None:
-    """Pods served by the device plugin hold devices that cannot be told apart here, so nothing is bound beside them."""
-    if node.plugin_pods:
+    """Beside pods of the device plugin nothing is bound by ResourceClaims: both would hand out the same devices."""
+    if node.plugin_pods and not demand.resource:
         return f"node {node.name} runs {node.plugin_pods} pods that took GPUs past ResourceClaims; move them away"
     return None
 
@@ -167,6 +190,13 @@ def mode_asked(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Par
     return None
 
 
+def bears_resource(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """The partition must be one of those among which the kubelet will choose."""
+    if not demand.resource or partition.resource == demand.resource:
+        return None
+    return f"{node.name} {gpu.bdf} is advertised as {partition.resource}, the pod asks for {demand.resource}"
+
+
 def mode_allowed(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
     """The node's policy must allow the mode the GPU is in."""
     policy = node.policy
@@ -229,7 +259,9 @@ NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
     ("StaleInventory", inventory_fresh),
     ("PolicyMismatch", policy_admits),
     ("Paused", not_paused),
+    ("BindingMismatch", binding_matches),
     ("ForeignDevicePluginPods", no_plugin_pods),
+    ("Repartitioning", no_change_on_node),
     ("NodeNotReady", ready),
     ("NodeCordoned", schedulable),
     ("NodeWithoutHostname", addressable),
@@ -242,6 +274,7 @@ NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
 
 PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
     ("ModeMismatch", mode_asked),
+    ("ResourceMismatch", bears_resource),
     ("ModeNotAllowed", mode_allowed),
     ("PartitionTooSmall", large_enough),
     ("PartitionUnhealthy", healthy),
@@ -270,3 +303,26 @@ def refuse_partition(
         if sentence is not None:
             return reason, sentence
     return None
+
+
+def refuse_devices(
+    snapshot: Snapshot, demand: Demand, node: Node, usable: Collection[Partition]
+) -> tuple[str, str] | None:
+    """Why the node's device plugin has no device left for a demand that fits the `usable` partitions.
+
+    Which device a pod gets is the kubelet's choice, so devices are counted: of those advertised, and of those that
+    pass all checks, as many are gone as are held, and as pods hold without anybody knowing which.
+    """
+    resource = demand.resource
+    advertised = node.devices.get(resource, 0)
+    if advertised == 0:
+        return "NotAdvertised", f"node {node.name} advertises no {resource} now; see that the device plugin runs there"
+    unlocated = node.unlocated.get(resource, 0)
+    held = sum(
+        partition.resource == resource and snapshot.holder(node, partition) is not None
+        for gpu in node.gpus
+        for partition in gpu.partitions
+    )
+    if min(len(usable), advertised - held) - unlocated > 0:
+        return None
+    return "PartitionHeld", f"node {node.name} has {advertised} {resource}, of which {held + unlocated} are taken"

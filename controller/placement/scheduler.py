@@ -1,10 +1,10 @@
 """ModelScheduler: filter, score, decide; then the next demand, on a snapshot that holds the decisions before it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
-from controller.placement.filters import refuse_node, refuse_partition
+from controller.placement.filters import refuse_devices, refuse_node, refuse_partition
 from controller.placement.scores import Score, Scorer, best_fit
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
@@ -45,25 +45,13 @@ class ModelScheduler:
             if refused is not None:
                 refusals.add(*refused, count=sum(len(gpu.partitions) for gpu in node.gpus))
                 continue
-            for gpu, partition in self._candidates(snapshot, demand, node, refusals):
+            for gpu, partition in _candidates(snapshot, demand, node, refusals):
                 score = self._scorer(snapshot, demand, node, gpu, partition)
                 if best is None or score < best[0]:
                     best = score, Placed(node, gpu, partition)
         if best is not None:
             return best[1]
         return _explain(snapshot, demand, refusals.rows())
-
-    @staticmethod
-    def _candidates(
-        snapshot: Snapshot, demand: Demand, node: Node, refusals: "_Refusals"
-    ) -> Iterable[tuple[Gpu, Partition]]:
-        for gpu in node.gpus:
-            for partition in gpu.partitions:
-                refused = refuse_partition(snapshot, demand, node, gpu, partition)
-                if refused is None:
-                    yield gpu, partition
-                else:
-                    refusals.add(*refused, count=1)
 
 
 class _Refusals:
@@ -78,6 +66,25 @@ class _Refusals:
 
     def rows(self) -> tuple[Refusal, ...]:
         return tuple(sorted(self._rows.values(), key=lambda row: (-row.count, row.reason)))
+
+
+def _candidates(snapshot: Snapshot, demand: Demand, node: Node, refusals: _Refusals) -> Sequence[tuple[Gpu, Partition]]:
+    """The node's partitions that pass every check; with the device plugin they stand for those the kubelet may give."""
+    found: list[tuple[Gpu, Partition]] = []
+    for gpu in node.gpus:
+        for partition in gpu.partitions:
+            refused = refuse_partition(snapshot, demand, node, gpu, partition)
+            if refused is None:
+                found.append((gpu, partition))
+            else:
+                refusals.add(*refused, count=1)
+    if not demand.resource or not found:
+        return found
+    short = refuse_devices(snapshot, demand, node, [partition for _, partition in found])
+    if short is None:
+        return found
+    refusals.add(*short, count=len(found))
+    return ()
 
 
 Lead = Callable[[Snapshot, Demand], tuple[str, str] | None]

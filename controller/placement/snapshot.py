@@ -32,7 +32,8 @@ class Reservation:
 class Partition:
     """One partition as its agent reported it. `device` is its name in the node's ResourceSlice.
 
-    `quarantined`: taken out by the operator or a person, however healthy it looks.
+    `quarantined`: taken out by the operator or a person, however healthy it looks. `resource` is the extended resource
+    that the node's device plugin advertises it by, empty where ResourceSlices do.
     """
 
     id: PartitionId
@@ -44,6 +45,7 @@ class Partition:
     holder: Holder | None = None
     reservation: Reservation | None = None
     quarantined: bool = False
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,11 @@ class PolicyView:
 class Node:
     """A GPU node. `fresh` says that its agent's inventory may be trusted for binding.
 
-    `plugin_pods` counts pods that hold devices through AMD's device plugin: which ones cannot be known from here.
+    `plugin_pods` counts pods that hold devices through AMD's device plugin, past any ResourceClaim.
     `hostname` is the node's own value of `kubernetes.io/hostname`, None when it has no such label.
+    `plugin`: GPUs are handed out by the device plugin, and `naming` is how it names them, None while it never did.
+    `devices` counts what it advertises by resource, `unlocated` those of them that pods hold or will hold without
+    anybody knowing which: the kubelet chooses.
     """
 
     name: str
@@ -118,6 +123,10 @@ class Node:
     policy: PolicyView | None = None
     pool: str = ""
     plugin_pods: int = 0
+    plugin: bool = False
+    naming: str | None = None
+    devices: Mapping[str, int] = field(default_factory=dict)
+    unlocated: Mapping[str, int] = field(default_factory=dict)
 
 
 class Snapshot:
