@@ -18,6 +18,7 @@ from api.v1beta1.gpu_node import GPUNode, GPUNodeStatus, OperationPhase, Operati
 from controller.agent.backend import NodeHardware, PartitionBackend
 from controller.agent.heartbeat import INTERVAL_SECONDS, Heartbeat
 from controller.agent.inventory import BackendFacts, NodeFacts, node_status
+from controller.agent.limited_backend import LimitedBackend
 from controller.agent.observation import Assignments, Observation
 from controller.agent.occupancy import Occupancy
 from controller.agent.operation import OperationExecutor, failed
@@ -79,7 +80,7 @@ class NodeAgent:
         self._gpu_node = Informer(client, GPU_NODES, field_selector=f"metadata.name={node}", clock=clock, rng=rng)
         self._occupancy = Occupancy(client, node, clock, rng)
         self._reporter = StatusReporter(client, self._gpu_node.store, node, self._make_status)
-        backend = make_backend(held=self.held, used=self._used)
+        backend = LimitedBackend(make_backend(held=self.held, used=self._used))
         self._about = BackendFacts(backend.name, backend.simulated, fallback)
         self._seen = Observation(backend, assignments, node)
         self._publisher = SlicePublisher(client, node) if backend.simulated else None

@@ -1,6 +1,6 @@
 """Simulated nodes for tests: with users that the test decides, a log of the calls, and failures on demand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from controller.agent.backend import BackendError, GpuProcess, NodeHardware, PartitionUse
@@ -16,7 +16,7 @@ A, B, C = "0000:05:00.0", "0000:27:00.0", "0000:47:00.0"
 class RecordedBackend:
     """A simulated node of `gpus` GPUs. `calls` are the changes in order; `fail` names errors by call.
 
-    `foreign`: processes that have a GPU open, by address.
+    `held` GPUs have a holder, and those that `holders` tells; `foreign`: processes that have a GPU open, by address.
     """
 
     name = "simulated"
@@ -27,6 +27,7 @@ class RecordedBackend:
         self, mode: str, *, gpus: int = 2, clock: Clock | None = None, time_scale: float = 0.0, file: Path | None = None
     ) -> None:
         self.held: frozenset[str] = frozenset()
+        self.holders: Callable[[], frozenset[str]] = frozenset
         self.used: dict[PartitionId, int] = {}
         self.foreign: dict[str, tuple[GpuProcess, ...]] = {}
         self.calls: list[str] = []
@@ -34,7 +35,7 @@ class RecordedBackend:
         self.node = SimulatedBackend(
             SimulatedShape(Mode.parse(mode), gpus, time_scale, file),
             clock or SkippingClock(),
-            held=lambda: self.held,
+            held=lambda: self.held | self.holders(),
             used=lambda: self.used,
         )
 

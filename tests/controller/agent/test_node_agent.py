@@ -55,7 +55,7 @@ class World:
     @asynccontextmanager
     async def agent(self) -> AsyncIterator[NodeAgent]:
         def make(*, held: Callable[[], frozenset[str]], used: object) -> RecordedBackend:
-            self.hardware.node._held = held
+            self.hardware.holders = held
             return self.hardware
 
         async with Client(ClientConfiguration(server=self.api.url)) as client, asyncio.TaskGroup() as tasks:

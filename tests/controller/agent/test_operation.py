@@ -1,14 +1,28 @@
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from math import inf
 
 import pytest
 
 from api.v1beta1.gpu_layout import GPUMode, Layout
 from api.v1beta1.gpu_node import NodeOperation, OperationPhase, OperationProgress
-from controller.agent.backend import BackendError, Busy, DriverGone, NodeHardware, RestartFailed
+from controller.agent.backend import (
+    BackendError,
+    Busy,
+    DriverGone,
+    GpuProcess,
+    NodeHardware,
+    NotPermitted,
+    NotSupported,
+    RestartFailed,
+)
+from controller.agent.limited_backend import LimitedBackend
 from controller.agent.operation import OperationExecutor
-from controller.gpu.mode import ComputeMode
+from controller.gpu.mode import ComputeMode, MemoryMode
 from tests.controller.agent.hardware import A, B, C, RecordedBackend
-from tests.fakes.clock import START, SkippingClock
+from tests.fakes.clock import START, LoopClock, SkippingClock
 
 
 class Host:
@@ -19,10 +33,12 @@ class Host:
         self.records: list[OperationProgress] = []
         self.story: list[str] = []
         self.on_withdraw: Callable[[], None] = lambda: None
+        self.on_record: Callable[[str], object] = lambda told: None
 
     async def record(self, progress: OperationProgress) -> None:
         self.records.append(progress)
         self._tell(f"{progress.phase} {progress.step}".strip())
+        self.on_record(progress.step)
 
     async def withdraw(self, gpus: frozenset[str]) -> None:
         self._tell(f"withdraw {','.join(sorted(gpus))}")
@@ -46,9 +62,12 @@ class Host:
 
 def operation(operation_id: str = "op-1", **to: str) -> NodeOperation:
     """An operation to these modes of the GPUs A, B, C."""
+    return NodeOperation(id=operation_id, from_=layout(**to), to=layout(**to))
+
+
+def layout(**modes: str) -> Layout:
     bdfs = {"A": A, "B": B, "C": C}
-    layout = Layout(gpus=[GPUMode(bdf=bdfs[letter], mode=mode) for letter, mode in to.items()])
-    return NodeOperation(id=operation_id, from_=layout, to=layout)
+    return Layout(gpus=[GPUMode(bdf=bdfs[letter], mode=mode) for letter, mode in modes.items()])
 
 
 def progress(phase: OperationPhase, operation_id: str = "op-1") -> OperationProgress:
@@ -107,6 +126,32 @@ async def test_holders(to: dict[str, str], held: set[str], want: OperationPhase)
         assert held.pop() in host.last.message
         assert host.story[-2:] == ["restore", "Failed"]
         assert await backend.modes() == {A: "SPX/NPS1", B: "SPX/NPS1"}
+
+
+@pytest.mark.parametrize(
+    ("to", "foreign", "want"),
+    [
+        pytest.param({"A": "CPX/NPS1"}, A, OperationPhase.FAILED, id="compute, open on that gpu"),
+        pytest.param({"A": "CPX/NPS1"}, B, OperationPhase.SUCCEEDED, id="compute, open on another gpu"),
+        pytest.param({"A": "CPX/NPS4", "B": "CPX/NPS4"}, B, OperationPhase.FAILED, id="memory, open on any gpu"),
+    ],
+)
+async def test_processes_that_no_claim_stands_behind(to: dict[str, str], foreign: str, want: OperationPhase) -> None:
+    backend = RecordedBackend("SPX/NPS1")
+    backend.foreign = {foreign: (GpuProcess(77, "exporter"), GpuProcess(78))}
+    host = await execute(backend, operation(**to))
+    assert host.last.phase is want
+    if want is OperationPhase.FAILED:
+        assert host.last.message.startswith("Busy: processes have them open")
+        assert f"GPU {foreign}: exporter 77, process 78" in host.last.message
+        assert await backend.modes() == {A: "SPX/NPS1", B: "SPX/NPS1"}
+
+
+async def test_claims_alone_count_where_processes_are_not_told() -> None:
+    backend = RecordedBackend("SPX/NPS1")
+    backend.fail = {"processes": NotSupported("not by sysfs")}
+    host = await execute(backend, operation(A="CPX/NPS1"))
+    assert host.last.phase is OperationPhase.SUCCEEDED
 
 
 async def test_a_holder_that_comes_while_devices_are_withdrawn_is_seen() -> None:
@@ -169,14 +214,14 @@ async def test_an_interrupted_operation_is_finished_from_where_the_hardware_is()
 @pytest.mark.parametrize(
     ("call", "error", "want"),
     [
-        pytest.param("reload", RestartFailed("handles are open"), "RestartFailed: handles are open", id="reload"),
+        pytest.param("compute", NotPermitted("not as a guest"), "NotPermitted: not as a guest", id="refused"),
         pytest.param("read", DriverGone("no driver"), "DriverGone: no driver", id="no driver"),
     ],
 )
 async def test_hardware_errors_end_it_with_their_name(call: str, error: BackendError, want: str) -> None:
     backend = RecordedBackend("SPX/NPS1")
     backend.fail = {call: error}
-    host = await execute(backend, operation(A="CPX/NPS4", B="CPX/NPS4"))
+    host = await execute(backend, operation(A="CPX/NPS1", B="CPX/NPS1"))
     assert (host.last.phase, host.last.message) == (OperationPhase.FAILED, want)
     assert "restore" in host.story
 
@@ -200,3 +245,154 @@ async def test_a_gpu_named_twice_is_refused() -> None:
     twice = Layout(gpus=[GPUMode(bdf=A, mode="CPX/NPS1"), GPUMode(bdf=A, mode="SPX/NPS1")])
     host = await execute(RecordedBackend("SPX/NPS1"), NodeOperation(id="op-1", from_=twice, to=twice))
     assert "named twice" in host.last.message
+
+
+async def test_an_interrupted_operation_that_had_changed_something_is_not_called_busy() -> None:
+    backend = RecordedBackend("SPX/NPS1")
+    await backend.node.set_compute_mode(A, ComputeMode.CPX)
+    backend.foreign = {B: (GpuProcess(77),)}
+    asked = operation(A="CPX/NPS1", B="CPX/NPS1").model_copy(update={"from_": layout(A="SPX/NPS1", B="SPX/NPS1")})
+    host = await execute(backend, asked, progress(OperationPhase.RUNNING))
+    assert host.last.message.startswith("HalfChanged:")
+    assert f"the GPUs are {A} CPX/NPS1, {B} SPX/NPS1 now" in host.last.message
+
+
+async def test_a_node_that_was_rebooted_half_way_goes_on_to_the_target() -> None:
+    """A reboot leaves every GPU as the driver makes it; the record says how far the operation had come."""
+    backend = RecordedBackend("SPX/NPS1")
+    asked = operation(A="CPX/NPS4", B="CPX/NPS4").model_copy(update={"from_": layout(A="DPX/NPS1", B="DPX/NPS1")})
+    last = progress(OperationPhase.RUNNING).model_copy(update={"step": f"SetComputeMode CPX on {A}"})
+    host = await execute(backend, asked, last)
+    assert host.last.phase is OperationPhase.SUCCEEDED
+    assert await backend.modes() == {A: "CPX/NPS4", B: "CPX/NPS4"}
+
+
+class Absent(RecordedBackend):
+    """No driver answers for so many readings, or until it is reloaded."""
+
+    def __init__(self, mode: str, readings: float) -> None:
+        super().__init__(mode)
+        self.readings = readings
+
+    async def read(self) -> NodeHardware:
+        self.readings -= 1
+        if self.readings >= 0:
+            raise DriverGone("no driver")
+        return await super().read()
+
+    async def reload_driver(self) -> None:
+        self.readings = 0
+        await super().reload_driver()
+
+
+async def test_a_driver_that_is_still_reloading_is_waited_for() -> None:
+    host = await execute(Absent("SPX/NPS1", 5), operation(A="CPX/NPS1"), progress(OperationPhase.RUNNING))
+    assert host.story[:2] == ["Running WaitForDriver", "Running Withdraw"]
+    assert "reload" not in host.story
+    assert host.last.phase is OperationPhase.SUCCEEDED
+
+
+async def test_a_driver_that_does_not_come_back_is_loaded() -> None:
+    host = await execute(Absent("SPX/NPS1", inf), operation(A="CPX/NPS1"))
+    assert host.story[:3] == ["Running WaitForDriver", "Running ReloadDriver", "reload"]
+    assert host.last.phase is OperationPhase.SUCCEEDED
+
+
+@pytest.mark.looptime
+async def test_a_reload_that_hangs_fails_the_operation_at_its_limit() -> None:
+    class Hanging(RecordedBackend):
+        async def reload_driver(self) -> None:
+            self.fail = {"read": DriverGone("reloading")}
+            await asyncio.Event().wait()
+
+    backend = Hanging("SPX/NPS1")
+    host = Host(backend)
+    executor = OperationExecutor(LimitedBackend(backend), host, LoopClock(), "node-0")
+    await executor.execute(operation(A="CPX/NPS4", B="CPX/NPS4"), None)
+    assert host.last.message.startswith("ReloadTimeout: the driver is not back 300 s after its reload began")
+    assert host.last.end_time == START + timedelta(seconds=301)
+
+
+async def test_a_mode_that_does_not_stick_fails_it() -> None:
+    class Forgetful(RecordedBackend):
+        async def set_compute_mode(self, bdf: str, mode: ComputeMode) -> None:
+            self._call(f"compute {bdf} {mode}")
+
+    host = await execute(Forgetful("SPX/NPS1"), operation(A="CPX/NPS1"))
+    assert host.last.message.startswith(f"ReadBackMismatch: GPU {A} is SPX/NPS1 and was asked to be CPX/NPS1")
+
+
+class Torn(RecordedBackend):
+    """AMD SMI and KFD tell different things for so many readings."""
+
+    def __init__(self, mode: str, readings: float) -> None:
+        super().__init__(mode)
+        self.readings = readings
+
+    async def read(self) -> NodeHardware:
+        self.readings -= 1
+        disagreements = ("AMD SMI tells 8 partitions, KFD 7",) if self.readings >= 0 else ()
+        return replace(await super().read(), disagreements=disagreements)
+
+
+@pytest.mark.parametrize(
+    ("readings", "want"),
+    [
+        pytest.param(5, "", id="for a moment"),
+        pytest.param(inf, "SourcesDisagree: AMD SMI tells 8 partitions, KFD 7", id="for good"),
+    ],
+)
+async def test_a_change_is_done_once_the_sources_agree(readings: float, want: str) -> None:
+    host = await execute(Torn("SPX/NPS1", readings), operation(A="CPX/NPS1"))
+    assert host.last.phase is (OperationPhase.FAILED if want else OperationPhase.SUCCEEDED)
+    assert host.last.message.startswith(want)
+
+
+async def test_partitions_that_are_missing_afterwards_are_told() -> None:
+    class Lacking(RecordedBackend):
+        async def read(self) -> NodeHardware:
+            node = await super().read()
+            first = replace(node.gpus[0], missing_partitions=1)
+            return replace(node, gpus=(first, *node.gpus[1:]))
+
+    host = await execute(Lacking("SPX/NPS1"), operation(A="CPX/NPS1"))
+    assert host.last.phase is OperationPhase.SUCCEEDED
+    assert "9 of the node's 10 partitions are there" in host.last.message
+
+
+async def test_a_memory_mode_that_was_asked_for_in_vain_is_taken_back() -> None:
+    """The driver remembers what it was asked: its next reload, for whatever reason, would change the node."""
+    backend = RecordedBackend("SPX/NPS1")
+    backend.fail = {"reload": RestartFailed("handles are open")}
+    host = await execute(backend, operation(A="CPX/NPS4", B="CPX/NPS4"))
+    assert host.last.message == (
+        "RestartFailed: handles are open; memory mode NPS1 was asked for again in place of NPS4"
+    )
+    await backend.node.reload_driver()
+    assert await backend.modes() == {A: "SPX/NPS1", B: "SPX/NPS1"}
+
+
+async def test_so_is_one_that_an_agent_asked_for_before_it_died() -> None:
+    backend = RecordedBackend("SPX/NPS1")
+    await backend.node.set_memory_mode(MemoryMode.NPS4)
+    backend.foreign = {B: (GpuProcess(77),)}
+    last = progress(OperationPhase.RUNNING).model_copy(update={"step": "SetMemoryMode NPS4"})
+    host = await execute(backend, operation(A="CPX/NPS4", B="CPX/NPS4"), last)
+    assert host.last.message.endswith("memory mode NPS1 was asked for again in place of NPS4")
+
+
+async def test_what_could_not_be_taken_back_is_told_and_tried_again_by_the_next_operation() -> None:
+    backend = RecordedBackend("SPX/NPS1")
+    backend.fail = {"reload": RestartFailed("handles are open")}
+    host, clock = Host(backend), SkippingClock()
+    executor = OperationExecutor(backend, host, clock, "node-0")
+    host.on_record = lambda told: backend.fail.update(memory=Busy("in use", frozenset())) if "Reload" in told else None
+    await executor.execute(operation(A="CPX/NPS4", B="CPX/NPS4"), None)
+    assert "the next driver reload would bring memory mode NPS4, which could not be taken back (in use)" in (
+        host.last.message
+    )
+    backend.fail = {}
+    await executor.execute(operation("op-2", A="SPX/NPS1", B="SPX/NPS1"), host.last)
+    assert host.last.message == (
+        "every GPU is in the mode asked for; memory mode NPS1 was asked for again in place of NPS4"
+    )
