@@ -32,6 +32,7 @@ from controller.runtime.debug import DebugServer
 from controller.runtime.election.renewer import LeaderElector, unique_identity
 from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.manager import Manager
+from controller.runtime.manifest import Manifest
 from controller.runtime.reconcile import Request, Result
 from controller.runtime.signals import stopping_on_signals
 from controller.runtime.source import itself
@@ -191,6 +192,7 @@ class Operator:
     def _wire_nodes(self) -> None:
         controller = self._controller("gpunode", GPUNodeReconciler(self._client, self._cluster).reconcile, 2)
         controller.watches(self._cluster.nodes, itself)
+        controller.watches(self._cluster.plans, _node_of_plan)
         controller.for_(self._cluster.gpu_nodes)
 
     def _wire_plans(self) -> None:
@@ -215,6 +217,10 @@ class Operator:
             await self._manager.run(stop)
         finally:
             await asyncio.to_thread(self._tracing.close)
+
+
+def _node_of_plan(event: StoreEvent[Manifest]) -> list[Request]:
+    return [Request("", event.object["spec"]["node"])]
 
 
 def _when(helps: Callable[[StoreEvent[T]], bool], cycle: PlacementCycle) -> Callable[[StoreEvent[T]], None]:

@@ -20,9 +20,14 @@ def api() -> InMemoryApi:
     return InMemoryApi()
 
 
+def bare(made: dict[str, Any]) -> dict[str, Any]:
+    """The GPUNode before its agent reported anything."""
+    return made | {"status": {}}
+
+
 def owned(owner_uid: str = "uid-worker-0", **fields: Any) -> dict[str, Any]:
     """The node's GPUNode, owned by the Node with that uid."""
-    made = gpu_node(**fields)
+    made = bare(gpu_node(**fields))
     owner = {"apiVersion": "v1", "kind": "Node", "name": "worker-0", "uid": owner_uid}
     return made | {"metadata": made["metadata"] | {"ownerReferences": [owner]}}
 
