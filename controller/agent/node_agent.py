@@ -86,8 +86,9 @@ class NodeAgent:
         self._publisher = SlicePublisher(client, node) if backend.simulated else None
         self._publishing = asyncio.Lock()
         self._executor = OperationExecutor(backend, self, clock, node)
+        # a status that tells of GPUs which cannot be read is as true as any other
         self._heartbeat = Heartbeat(
-            client, node, clock, rng, lambda: self.problem() is None, interval_seconds=heartbeat_seconds
+            client, node, clock, rng, lambda: self._report_problem is None, interval_seconds=heartbeat_seconds
         )
         self._withdrawn: frozenset[str] = frozenset()
         self._published: list[Manifest] | None = None
@@ -101,7 +102,7 @@ class NodeAgent:
     # What others ask ------------------------------------------------------------------------------------------------
 
     def problem(self) -> str | None:
-        """Why the API's record of this node is not to be trusted now; None when it is."""
+        """Why this node is not served as it should be: the GPUs cannot be read, or the API holds old news of them."""
         if self._seen.problem is not None:
             return str(self._seen.problem)
         return self._report_problem

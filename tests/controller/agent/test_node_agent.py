@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from controller.agent.backend import DriverGone, GpuProcess
 from controller.agent.node_agent import NodeAgent
 from controller.gpu.mode import ComputeMode
 from controller.runtime.client.client import Client
@@ -42,6 +43,10 @@ class World:
         return (self.status.get("operation") or {}).get("phase")
 
     @property
+    def health(self) -> set[str]:
+        return {partition["health"] for gpu in self.status.get("gpus", ()) for partition in gpu["partitions"]}
+
+    @property
     def devices(self) -> list[str]:
         slices = self.api.objects(RESOURCE_SLICES).values()
         return [device["name"] for one in slices for device in one["spec"]["devices"]]
@@ -59,7 +64,7 @@ class World:
             return self.hardware
 
         async with Client(ClientConfiguration(server=self.api.url)) as client, asyncio.TaskGroup() as tasks:
-            agent = NodeAgent("node-0", client, make, clock=RealClock(), rng=Random(1))
+            agent = NodeAgent("node-0", client, make, clock=RealClock(), rng=Random(1), heartbeat_seconds=0.2)
             task = tasks.create_task(agent.run())
             yield agent
             task.cancel()
@@ -104,6 +109,34 @@ async def test_an_unwritten_status_is_a_problem(world: World) -> None:
         world.api.play(*[faults.refusal(403, "Forbidden", "policy says no")] * 50, on="PUT")
         world.api.put(RESOURCE_CLAIMS, resource_claim("c", "gpu-0-128"))
         await until(lambda: "policy says no" in str(agent.problem()), "the refusal shows")
+
+
+async def test_gpus_that_cannot_be_read_are_told_of_while_the_heart_beats(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 0.1)
+    world.put_node()
+    async with world.agent() as agent:
+        await until(lambda: LEASE in world.api.objects(LEASES), "a heartbeat")
+        world.hardware.fail = {"read": DriverGone("no driver; load it")}
+        await until(lambda: world.health == {"Unhealthy"}, "told")
+        assert agent.problem() == "no driver; load it"
+        assert world.devices == []
+        renewed = world.api.objects(LEASES)[LEASE]["spec"]["renewTime"]
+        await until(lambda: world.api.objects(LEASES)[LEASE]["spec"]["renewTime"] != renewed, "the next heartbeat")
+        world.hardware.fail = {}
+        await until(lambda: world.health == {"Healthy"} and world.devices, "back")
+        assert agent.problem() is None
+
+
+async def test_processes_are_counted_anew_with_each_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 0.1)
+    world.put_node()
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        assert [gpu["processes"] for gpu in world.status["gpus"]] == [0, 0]
+        world.hardware.foreign = {A: (GpuProcess(7, "exporter"),)}
+        await until(lambda: world.status["gpus"][0]["processes"] == 1, "seen")
 
 
 async def test_a_gpu_node_made_anew_is_filled_again(world: World) -> None:
