@@ -25,6 +25,7 @@ from api.group import API_VERSION
 from api.markers import ATOMIC, SET, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
 from api.v1beta1.gpu_layout import A_CHANGE, ONE_MEMORY_MODE, Layout, summarise_modes
+from api.v1beta1.repartition_plan import Reservation
 
 
 class NodeOperation(ApiModel):
@@ -61,6 +62,13 @@ class GPUNodeSpec(ApiModel):
         max_length=128,
         description="Partitions that get no claims until their entry is removed; the operator adds them where a policy "
         "says onUnhealthy: Replace.",
+        json_schema_extra=keyed_by("bdf", "partition"),
+    )
+    reservations: list[Reservation] = Field(
+        default_factory=list,
+        max_length=128,
+        description="Partitions of this node kept for the successors of pods that are moved off broken ones; the "
+        "operator alone writes them.",
         json_schema_extra=keyed_by("bdf", "partition"),
     )
 
