@@ -1,10 +1,13 @@
-"""May a mode change run now? Checks in order, each a CamelCase reason and a sentence, or nothing."""
+"""May a mode change run now? Checks in order, each a CamelCase reason and a sentence, or nothing.
 
-from collections.abc import Sequence
+The planner asks before it proposes a change and the plan again when it begins: what has been used up meanwhile counts.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from controller.placement.demand import Demand
-from controller.placement.snapshot import Node
+from controller.placement.snapshot import Node, PolicyView
+from controller.repartition.device_config_manager import dcm_managed
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,25 +18,81 @@ class Refused:
     message: str
 
 
-def refuse_change(demand: Demand, node: Node, active_nodes: Sequence[str]) -> Refused | None:
-    """The first rule that forbids a change on `node` for `demand`.
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What changes use up across the cluster at this moment.
 
-    `active_nodes` are the nodes with a plan under way; budgets count them across the cluster.
+    `active_nodes` have a change under way, but for the plan that is asked about. `unavailable_pods` were evicted for
+    changes, or will be at once, and their successors have no place yet.
+    """
+
+    active_nodes: Collection[str] = ()
+    unavailable_pods: int = 0
+
+
+NOTHING_USED = Usage()
+
+
+def refuse_change(node: Node, namespace: str | None, usage: Usage, *, evicts: int = 0) -> Refused | None:
+    """The first rule that forbids a change on `node` now.
+
+    `namespace` is that of the claim the change is for, None when it is for none; `evicts` counts the pods in its way.
     """
     policy = node.policy
     if policy is None or not policy.repartition:
         return Refused("RepartitionDisabled", f"no policy with repartition.enabled selects node {node.name}")
+    return (
+        _off_limits(node, policy, namespace)
+        or _crowded(node, policy, usage)
+        or _too_many_down(policy, usage, evicts)
+        or _not_yet(node, policy)
+    )
+
+
+def budget_left(policy: PolicyView, usage: Usage) -> int:
+    """How many more pods may be evicted for changes now."""
+    return max(0, policy.max_unavailable_pods - usage.unavailable_pods)
+
+
+def _off_limits(node: Node, policy: PolicyView, namespace: str | None) -> Refused | None:
     if policy.paused or node.paused:
         return Refused("Paused", f"node {node.name} or its policy {policy.name} is paused")
-    if not policy.admits(demand.namespace):
-        return Refused("PolicyMismatch", f"policy {policy.name} does not select namespace {demand.namespace}")
-    if node.name in active_nodes:
+    if dcm_managed(node.labels) and not policy.ignore_device_config_manager:
+        return Refused(
+            "DeviceConfigManager",
+            f"node {node.name} has labels of AMD's Device Config Manager, which partitions it; remove them, or set "
+            f"repartition.ignoreDeviceConfigManager in policy {policy.name}",
+        )
+    if namespace is not None and not policy.admits(namespace):
+        return Refused("PolicyMismatch", f"policy {policy.name} does not select namespace {namespace}")
+    return None
+
+
+def _crowded(node: Node, policy: PolicyView, usage: Usage) -> Refused | None:
+    if node.name in usage.active_nodes:
         return Refused("RepartitionRunning", f"node {node.name} has a mode change under way")
-    if len(active_nodes) >= policy.max_parallel_nodes:
+    active = len(set(usage.active_nodes))
+    if active >= policy.max_parallel_nodes:
         return Refused(
             "RepartitionBudget",
-            f"{len(active_nodes)} of repartition.maxParallelNodes {policy.max_parallel_nodes} nodes are changing",
+            f"{active} of repartition.maxParallelNodes {policy.max_parallel_nodes} nodes are changing",
         )
+    return None
+
+
+def _too_many_down(policy: PolicyView, usage: Usage, evicts: int) -> Refused | None:
+    if evicts == 0 or budget_left(policy, usage) > 0:
+        return None
+    return Refused(
+        "UnavailablePodsBudget",
+        f"{usage.unavailable_pods} of repartition.maxUnavailablePods {policy.max_unavailable_pods} pods are down for "
+        f"changes, and {evicts} more would have to move",
+    )
+
+
+def _not_yet(node: Node, policy: PolicyView) -> Refused | None:
     if policy.cooldown_left > 0:
         return Refused("Cooldown", f"node {node.name} changed lately; next change in {policy.cooldown_left:.0f} s")
+    if not policy.in_window:
+        return Refused("OutsideWindow", f"policy {policy.name}: {policy.window_opens}")
     return None

@@ -1,23 +1,53 @@
 """Which mode change would give a claim its place, at the least cost.
 
 A compute-mode change touches one GPU and needs that GPU idle. A memory-mode change reloads the driver, touches every
-GPU of the node and needs all of them idle. Only idle GPUs are ever proposed.
+GPU of the node and needs all of them idle. Where no idle GPU helps, pods may be in the way that can go elsewhere: a
+change that moves them is proposed for a person to approve, or for a claim of higher priority than all of them.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
-from controller.gpu.mode import Mode, ModeError
-from controller.gpu.product import Product, UnknownProduct, product_named
+from controller.gpu.mode import Mode
 from controller.placement.demand import Demand
 from controller.placement.filters import refuse_node
-from controller.placement.snapshot import Gpu, Node, Snapshot
-from controller.repartition.disruption_budget import Refused, refuse_change
+from controller.placement.snapshot import Node, Snapshot
+from controller.repartition.attempts import NONE_TRIED, TRIES_AN_HOUR, Attempts, Change
+from controller.repartition.candidates import Candidate, candidates
+from controller.repartition.disruption_budget import Refused, Usage, refuse_change
+from controller.repartition.drain import decide_drain
+from controller.repartition.victims import NOBODY, Movable, Victim, in_order
+
+_DISABLED: Final = "RepartitionDisabled"
+#: Changes that move pods are looked into no further than this, the least disturbing first: each costs a search.
+MOST_DRAINS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What else bears on a change now.
+
+    `unavailable_pods`: as in Usage. `admin_held`: devices, as (pool, device), held with adminAccess: their GPUs cannot
+    be changed. `attempts`: those of the claim. `movable` is asked only where no idle GPU helps.
+    """
+
+    unavailable_pods: int = 0
+    admin_held: frozenset[tuple[str, str]] = frozenset()
+    attempts: Attempts = NONE_TRIED
+    movable: Movable = NOBODY
+
+
+NOTHING_ELSE: Final = Standing()
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A node's change: `before` and `after` name every GPU that the change touches, as (bdf, mode) by bdf."""
+    """A node's change: `before` and `after` name every GPU that the change touches, as (bdf, mode) by bdf.
+
+    `victims` have to move first, in this order. `attempt` counts how often the same was tried for the claim before.
+    """
 
     node: str
     policy: str
@@ -26,6 +56,8 @@ class Proposal:
     after: tuple[tuple[str, Mode], ...]
     target: str
     mode: Mode
+    victims: tuple[Victim, ...] = ()
+    attempt: int = 0
 
     @property
     def reloads_driver(self) -> bool:
@@ -33,97 +65,142 @@ class Proposal:
         return self.before[0][1].memory != self.after[0][1].memory
 
 
-def propose(snapshot: Snapshot, demand: Demand, active_nodes: Sequence[str]) -> Proposal | Refused:
+def propose(
+    snapshot: Snapshot, demand: Demand, active_nodes: Sequence[str], standing: Standing = NOTHING_ELSE
+) -> Proposal | Refused:
     """The cheapest change that gives `demand` a partition, or why none may run.
 
-    Cheapest: no driver reload first, then the fewest GPUs touched, then the smallest partition that fits, then names.
+    Cheapest: nobody has to move, then the fewest pods, then no driver reload, then the fewest GPUs touched, then the
+    smallest partition that fits, then names. `active_nodes` have a change under way.
     """
     if demand.requirement.count != 1:
         # Placement would refuse the claim in any mode, so a change would be made for nothing.
         return Refused("CountUnsupported", "no mode change helps a claim of several partitions yet")
-    refused: Refused | None = None
-    best: tuple[tuple[bool, int, int, str, str], Proposal] | None = None
-    for node in snapshot.nodes:
-        if refuse_node(snapshot, demand, node) is not None:
-            continue
-        refused_here = refuse_change(demand, node, active_nodes)
-        if refused_here is not None:
-            refused = _weightier(refused, refused_here)
-            continue
-        for size, proposal in _changes(snapshot, demand, node):
-            cost = (proposal.reloads_driver, len(proposal.after), size, node.name, proposal.target)
-            if best is None or cost < best[0]:
-                best = cost, proposal
-    if best is not None:
-        return best[1]
-    return refused or Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
+    return _Search(snapshot, demand, Usage(active_nodes, standing.unavailable_pods), standing).run()
 
 
-def _weightier(known: Refused | None, new: Refused) -> Refused:
-    # "Disabled" is the answer only when nothing nearer to a change was found.
-    return new if known is None or known.reason == "RepartitionDisabled" else known
+class _Search:
+    def __init__(self, snapshot: Snapshot, demand: Demand, usage: Usage, standing: Standing) -> None:
+        self._snapshot = snapshot
+        self._demand = demand
+        self._usage = usage
+        self._standing = standing
+        self._refused: Refused | None = None
 
+    def run(self) -> Proposal | Refused:
+        best = self._idle() or self._evicting()
+        if best is None:
+            return self._nearest()
+        again = self._standing.attempts.too_many()
+        if again is not None:
+            sentence = f"{TRIES_AN_HOUR} changes were made for this claim within an hour and did not help"
+            return Refused("RepartitionTried", f"{sentence}; the next one may come at {again:%Y-%m-%d %H:%M} UTC")
+        return best
 
-def _changes(snapshot: Snapshot, demand: Demand, node: Node) -> Iterator[tuple[int, Proposal]]:
-    for gpu in node.gpus:
-        if gpu.plan is not None or not snapshot.idle(node, gpu):
-            continue
-        for mode in _useful_modes(demand, node, gpu):
-            touched = _touched(snapshot, node, gpu, mode)
-            if touched is None or node.policy is None:
+    def _refuse(self, refused: Refused) -> None:
+        if self._refused is None or self._refused.reason == _DISABLED:
+            self._refused = refused
+
+    def _nearest(self) -> Refused:
+        """What is nearest to a change: "Disabled" is the answer only when no node may be changed at all."""
+        if self._refused is None or (self._refused.reason == _DISABLED and self._nodes):
+            return Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
+        return self._refused
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        """Nodes that the pod could run on and that may be changed now."""
+        found = []
+        for node in self._snapshot.nodes:
+            if refuse_node(self._snapshot, self._demand, node) is not None:
                 continue
-            yield (
-                product_named(gpu.product).partition_bytes(mode),
-                Proposal(
-                    node=node.name,
-                    policy=node.policy.name,
-                    automatic=node.policy.approval == "Auto",
-                    before=tuple((other.bdf, other.mode) for other, _ in touched),
-                    after=tuple((other.bdf, after) for other, after in touched),
-                    target=gpu.bdf,
-                    mode=mode,
-                ),
-            )
+            refused = refuse_change(node, self._demand.namespace, self._usage)
+            if refused is None:
+                found.append(node)
+            else:
+                self._refuse(refused)
+        return tuple(found)
+
+    def _candidates(self, node: Node, *, evicting: bool) -> Iterator[Candidate]:
+        held = self._standing.admin_held
+        for candidate in candidates(self._snapshot, self._demand, node, held, evicting=evicting):
+            if self._standing.attempts.rests(_change(candidate)):
+                sentence = f"a change of node {node.name} was made for this claim and did not help"
+                self._refuse(Refused("RepartitionTried", f"{sentence}; it is not repeated at once"))
+            else:
+                yield candidate
+
+    def _idle(self) -> Proposal | None:
+        found = (each for node in self._nodes for each in self._candidates(node, evicting=False))
+        best = min(found, key=Candidate.cost, default=None)
+        return None if best is None else self._proposal(best, ())
+
+    def _evicting(self) -> Proposal | None:
+        found = (
+            each for node in self._nodes if self._may_evict(node) for each in self._candidates(node, evicting=True)
+        )
+        drains = 0
+        for candidate in sorted(found, key=Candidate.cost):
+            victims = self._victims(candidate)
+            if not victims:
+                continue
+            refused = self._refuse_drain(candidate, victims)
+            if refused is None:
+                return self._proposal(candidate, victims)
+            self._refuse(refused)
+            drains += 1
+            if drains == MOST_DRAINS:
+                break
+        return None
+
+    def _may_evict(self, node: Node) -> bool:
+        lowest = self._standing.movable.lowest_priority
+        if lowest is None or (_automatic(node) and self._demand.priority <= lowest):
+            return False
+        refused = refuse_change(node, self._demand.namespace, self._usage, evicts=1)
+        if refused is not None:
+            self._refuse(refused)
+        return refused is None
+
+    def _victims(self, candidate: Candidate) -> tuple[Victim, ...]:
+        """The pods that hold the candidate's GPUs, in the order they would move; empty when one of them may not."""
+        there = self._standing.movable.on(candidate.node.name)
+        victims = [there[partition] for partition in candidate.held if partition in there]
+        if len(victims) < len(candidate.held) or not all(victim.owner for victim in victims):
+            return ()
+        if _automatic(candidate.node) and any(victim.priority >= self._demand.priority for victim in victims):
+            return ()
+        return tuple(in_order(victims))
+
+    def _refuse_drain(self, candidate: Candidate, victims: Sequence[Victim]) -> Refused | None:
+        drain = decide_drain(
+            self._snapshot,
+            candidate.node.name,
+            frozenset(gpu.bdf for gpu, _ in candidate.touched),
+            victims,
+            budget_left=len(victims),
+            allowed=lambda _: True,
+        )
+        return drain if isinstance(drain, Refused) else None
+
+    def _proposal(self, candidate: Candidate, victims: tuple[Victim, ...]) -> Proposal:
+        node, change = candidate.node, _change(candidate)
+        return Proposal(
+            node=node.name,
+            policy=node.policy.name if node.policy is not None else "",
+            automatic=_automatic(node),
+            before=tuple((gpu.bdf, gpu.mode) for gpu, _ in candidate.touched),
+            after=change.after,
+            target=candidate.target.bdf,
+            mode=candidate.mode,
+            victims=victims,
+            attempt=self._standing.attempts.of(change),
+        )
 
 
-def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
-    """Modes the GPU can take whose partitions hold the requirement, within policy and wish."""
-    try:
-        product = product_named(gpu.product)
-    except UnknownProduct:
-        return  # sizes of a mode the GPU is not in come from the table; without it nothing is promised
-    policy = node.policy
-    for mode in gpu.allowed:
-        wanted = not demand.requirement.modes or mode in demand.requirement.modes
-        permitted = policy is not None and (not policy.modes or mode in policy.modes)
-        validated = policy is not None and (not policy.validated_only or mode in gpu.validated)
-        if mode == gpu.mode or not (wanted and permitted and validated):
-            continue
-        if _partition_bytes(product, mode) >= demand.requirement.bytes:
-            yield mode
+def _automatic(node: Node) -> bool:
+    return node.policy is not None and node.policy.approval == "Auto"
 
 
-def _partition_bytes(product: Product, mode: Mode) -> int:
-    """The planned size; 0 for a mode that hardware offers and the table has no figures for: nothing is promised."""
-    try:
-        return product.partition_bytes(mode)
-    except ModeError:
-        return 0
-
-
-def _touched(snapshot: Snapshot, node: Node, gpu: Gpu, mode: Mode) -> tuple[tuple[Gpu, Mode], ...] | None:
-    """Every GPU the change touches with its mode after it; None when one of them is in use or has no such mode."""
-    if mode.memory == gpu.mode.memory:
-        return ((gpu, mode),)
-    after: list[tuple[Gpu, Mode]] = []
-    for other in node.gpus:
-        if other.plan is not None or not snapshot.idle(node, other):
-            return None
-        kept = Mode(other.mode.compute, mode.memory)
-        if other.bdf != gpu.bdf and kept in other.allowed:
-            after.append((other, kept))
-        elif mode in other.allowed:
-            after.append((other, mode))
-        else:
-            return None
-    return tuple(after)
+def _change(candidate: Candidate) -> Change:
+    return Change(candidate.node.name, tuple((gpu.bdf, after) for gpu, after in candidate.touched))

@@ -1,7 +1,8 @@
 """Pods in the way of a change, and the order in which they move: who matters least goes first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final, Protocol
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
@@ -58,3 +59,33 @@ def in_order(victims: Iterable[Victim]) -> list[Victim]:
         victims,
         key=lambda each: (each.priority, each.ready, -each.created_seconds, each.namespace, each.pod, each.uid),
     )
+
+
+class Movable(Protocol):
+    """Pods of ours that may be moved at all."""
+
+    @property
+    def lowest_priority(self) -> int | None:
+        """The lowest of their priorities; None when there are none."""
+
+    def on(self, node: str) -> Mapping[PartitionId, Victim]:
+        """Those on a node, by the partition each one holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Victims:
+    """Movable pods by node, each under the partition it holds."""
+
+    by_node: Mapping[str, Mapping[PartitionId, Victim]]
+
+    @property
+    def lowest_priority(self) -> int | None:
+        """The lowest of their priorities; None when there are none."""
+        return min((v.priority for there in self.by_node.values() for v in there.values()), default=None)
+
+    def on(self, node: str) -> Mapping[PartitionId, Victim]:
+        """Those on a node."""
+        return self.by_node.get(node, {})
+
+
+NOBODY: Final = Victims({})

@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.gpu.product import product_named
 from controller.placement.snapshot import Node, Snapshot
-from controller.repartition.planner import Proposal, propose
+from controller.repartition.disruption_budget import Refused
+from controller.repartition.planner import Proposal, Standing, propose
+from controller.repartition.victims import Victims
 from tests.builders.demand import demand
 from tests.builders.gpu import FOREIGN, OURS, busy, gpu
 from tests.builders.node import node
 from tests.builders.policy import policy_view
+from tests.builders.victim import victim
 
 NPS1, NPS4 = ("SPX/NPS1", "DPX/NPS1", "QPX/NPS1", "CPX/NPS1"), ("QPX/NPS4", "CPX/NPS4")
 
@@ -47,3 +52,38 @@ def test_a_proposal_touches_idle_gpus_only_and_keeps_one_memory_mode(cluster: tu
     size = product_named(cards[found.target].product).partition_bytes(after[found.target])
     assert after[found.target] == found.mode != cards[found.target].mode
     assert size >= wanted.requirement.bytes
+
+
+@settings(deadline=None)
+@given(hosts(), st.sampled_from([10, 40, 180]), st.integers(0, 2), st.sampled_from(["Auto", "Manual"]))
+def test_who_has_to_move_may_and_can(cluster: tuple[Node, ...], gib: int, priority: int, approval: str) -> None:
+    spare = node("worker-9", gpu(0, "CPX/NPS1"))
+    cluster = tuple(replace(each, policy=policy_view(approval=approval)) for each in cluster)
+    snapshot = Snapshot((*cluster, spare))
+    ours = [
+        (host.name, part.id)
+        for host, _, part in snapshot.partitions()
+        if part.holder is not None and part.holder == OURS
+    ]
+    movable = Victims(
+        {
+            host.name: {
+                part: victim(f"b-{n}", partition=part, priority=n % 3)
+                for n, (name, part) in enumerate(ours)
+                if name == host.name
+            }
+            for host in cluster
+        }
+    )
+    found = propose(snapshot, demand(gib=gib, priority=priority), [], Standing(movable=movable))
+    if not isinstance(found, Proposal):
+        return
+    host = snapshot.node(found.node)
+    assert host is not None
+    touched = [card for card in host.gpus if card.bdf in dict(found.after)]
+    held = {part.id for card in touched for part in card.partitions if part.holder is not None}
+    assert {each.partition for each in found.victims} == held
+    assert all(card.plan is None for card in touched)
+    if found.victims:
+        assert isinstance(propose(snapshot, demand(gib=gib, priority=priority), []), Refused)
+        assert not found.automatic or all(each.priority < priority for each in found.victims)

@@ -1,0 +1,114 @@
+"""The mode changes of a node that would make a partition for a claim, and who holds the GPUs that each one touches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from controller.gpu.identity import PartitionId
+from controller.gpu.mode import Mode, ModeError
+from controller.gpu.product import Product, UnknownProduct, product_named
+from controller.placement.demand import Demand
+from controller.placement.snapshot import Gpu, Holder, Node, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`target` would go to `mode`, which gives partitions of `size` bytes as planned.
+
+    `touched`: every GPU of the change with its mode after it; `held`: partitions of them that pods of ours hold.
+    """
+
+    node: Node
+    target: Gpu
+    mode: Mode
+    touched: tuple[tuple[Gpu, Mode], ...]
+    held: tuple[PartitionId, ...]
+    size: int
+
+    def cost(self) -> tuple[int, bool, int, int, str, str]:
+        """Lower is better: pods to move, a driver reload, GPUs touched, the partition's size, names."""
+        reloads = self.mode.memory != self.target.mode.memory
+        return len(self.held), reloads, len(self.touched), self.size, self.node.name, self.target.bdf
+
+
+def candidates(
+    snapshot: Snapshot, demand: Demand, node: Node, admin_held: frozenset[tuple[str, str]], *, evicting: bool
+) -> Iterator[Candidate]:
+    """Every change of the node that helps and touches idle GPUs only; `evicting`: those that pods of ours hold, too."""
+    held = {gpu.bdf: _held(snapshot, node, gpu) for gpu in node.gpus}
+    fixed = frozenset(
+        gpu.bdf for gpu in node.gpus if (held[gpu.bdf] and not evicting) or _fixed(snapshot, node, gpu, admin_held)
+    )
+    for gpu in node.gpus:
+        if gpu.bdf in fixed or not all(partition.healthy for partition in gpu.partitions):
+            continue
+        for mode in _useful_modes(demand, node, gpu):
+            touched = _touched(node, gpu, mode, fixed)
+            if touched is not None:
+                holders = tuple(partition for other, _ in touched for partition in held[other.bdf])
+                yield Candidate(node, gpu, mode, touched, holders, product_named(gpu.product).partition_bytes(mode))
+
+
+def _held(snapshot: Snapshot, node: Node, gpu: Gpu) -> tuple[PartitionId, ...]:
+    return tuple(partition.id for partition in gpu.partitions if snapshot.holder(node, partition) is not None)
+
+
+def _fixed(snapshot: Snapshot, node: Node, gpu: Gpu, admin_held: frozenset[tuple[str, str]]) -> bool:
+    """Whether the GPU keeps its mode: another plan has it, or somebody holds it who does not move for us.
+
+    A place kept for a successor must be there when it comes, and an entry of the quarantine names a partition of the
+    present mode.
+    """
+    return gpu.plan is not None or any(
+        partition.reservation is not None
+        or partition.quarantined
+        or (node.pool, partition.device) in admin_held
+        or _foreign(snapshot.holder(node, partition))
+        for partition in gpu.partitions
+    )
+
+
+def _foreign(holder: Holder | None) -> bool:
+    return holder is not None and holder.kind == "foreign"
+
+
+def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
+    """Modes the GPU can take whose partitions hold the requirement, within policy and wish."""
+    try:
+        product = product_named(gpu.product)
+    except UnknownProduct:
+        return  # sizes of a mode the GPU is not in come from the table; without it nothing is promised
+    policy = node.policy
+    for mode in gpu.allowed:
+        wanted = not demand.requirement.modes or mode in demand.requirement.modes
+        permitted = policy is not None and (not policy.modes or mode in policy.modes)
+        validated = policy is not None and (not policy.validated_only or mode in gpu.validated)
+        if mode == gpu.mode or not (wanted and permitted and validated):
+            continue
+        if _partition_bytes(product, mode) >= demand.requirement.bytes:
+            yield mode
+
+
+def _partition_bytes(product: Product, mode: Mode) -> int:
+    """The planned size; 0 for a mode that hardware offers and the table has no figures for: nothing is promised."""
+    try:
+        return product.partition_bytes(mode)
+    except ModeError:
+        return 0
+
+
+def _touched(node: Node, gpu: Gpu, mode: Mode, fixed: frozenset[str]) -> tuple[tuple[Gpu, Mode], ...] | None:
+    """Every GPU the change touches with its mode after it; None when one of them is fixed or has no such mode."""
+    if mode.memory == gpu.mode.memory:
+        return ((gpu, mode),)
+    if fixed:
+        return None
+    after: list[tuple[Gpu, Mode]] = []
+    for other in node.gpus:
+        kept = Mode(other.mode.compute, mode.memory)
+        if other.bdf != gpu.bdf and kept in other.allowed:
+            after.append((other, kept))
+        elif mode in other.allowed:
+            after.append((other, mode))
+        else:
+            return None
+    return tuple(after)

@@ -1,0 +1,151 @@
+"""A place for each pod that has to move: partitions as they are, that nobody holds and nobody is promised.
+
+Places are given out one after the other, each pod taking the tightest. Where that leaves a pod without one, those
+before it are moved to their other places, as far as that helps (augmenting paths of a bipartite matching).
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from controller.placement.demand import Demand, Resources
+from controller.placement.filters import refuse_node, refuse_partition
+from controller.placement.scores import Score, best_fit
+from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+from controller.repartition.victims import Victim
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A partition with its GPU and node."""
+
+    node: Node
+    gpu: Gpu
+    partition: Partition
+
+
+class Places:
+    """Free places outside the GPUs `touched` of `node`, for pods that leave that node's touched GPUs."""
+
+    def __init__(self, snapshot: Snapshot, node: str, touched: frozenset[str]) -> None:
+        self._snapshot = snapshot
+        self._home = node
+        self._free = tuple(_free(snapshot, node, touched))
+        self._largest = max((place.partition.bytes for place in self._free), default=0)
+        self._found: dict[Hashable, list[Place]] = {}
+
+    def give(self, victims: Sequence[Victim]) -> list[Place] | Victim:
+        """A place for each, in the order of `victims`; or the first one for which there is none."""
+        given = _Given(self._snapshot, self._home, victims, [self._fitting(victim) for victim in victims])
+        for index, victim in enumerate(victims):
+            if not (given.direct(index) or given.rearranged(index)):
+                return victim
+        return given.overcommitting() or given.places()
+
+    def _fitting(self, victim: Victim) -> list[Place]:
+        """The victim's possible places, the best first; pods of one template share the answer."""
+        if victim.requirement_bytes > self._largest:
+            return []
+        alike = (victim.namespace, victim.requirement_bytes, victim.modes, victim.policy, victim.constraints)
+        if alike not in self._found:
+            self._found[alike] = self._search(victim.demand)
+        return self._found[alike]
+
+    def _search(self, demand: Demand) -> list[Place]:
+        nodes: dict[str, Demand | None] = {}
+        found: list[tuple[Score, Place]] = []
+        for place in self._free:
+            name = place.node.name
+            if name not in nodes:
+                nodes[name] = self._demand_on(demand, place.node)
+            asked = nodes[name]
+            if asked is None or refuse_partition(self._snapshot, asked, place.node, place.gpu, place.partition):
+                continue
+            found.append((best_fit(self._snapshot, asked, place.node, place.gpu, place.partition), place))
+        return [place for _, place in sorted(found, key=lambda entry: entry[0])]
+
+    def _demand_on(self, demand: Demand, node: Node) -> Demand | None:
+        """The demand as that node must meet it, None when it cannot. At home the pod frees what it asks for."""
+        if node.name == self._home:
+            demand = replace(demand, pod=replace(demand.pod, resources=Resources()))
+        return None if refuse_node(self._snapshot, demand, node) else demand
+
+
+def _free(snapshot: Snapshot, node: str, touched: frozenset[str]) -> Iterator[Place]:
+    for host, gpu, partition in snapshot.partitions():
+        if host.name == node and gpu.bdf in touched:
+            continue
+        if gpu.plan is None and partition.reservation is None and snapshot.holder(host, partition) is None:
+            yield Place(host, gpu, partition)
+
+
+class _Given:
+    """Which victim has which place so far."""
+
+    def __init__(
+        self, snapshot: Snapshot, home: str, victims: Sequence[Victim], fitting: Sequence[Sequence[Place]]
+    ) -> None:
+        self._snapshot = snapshot
+        self._home = home
+        self._victims = victims
+        self._fitting = fitting
+        self._place: dict[int, Place] = {}
+        self._taken: dict[Hashable, int] = {}
+
+    def direct(self, index: int) -> bool:
+        """Give the victim the best place that nobody was given, on a node with room for the pod."""
+        for place in self._fitting[index]:
+            if _key(place) not in self._taken and self._room(place.node, self._victims[index]):
+                self._put(index, place)
+                return True
+        return False
+
+    def rearranged(self, index: int) -> bool:
+        """Give the victim a place by moving others to their other places."""
+        return self._augment(index, set())
+
+    def _augment(self, index: int, visited: set[Hashable]) -> bool:
+        for place in self._fitting[index]:
+            key = _key(place)
+            if key in visited:
+                continue
+            visited.add(key)
+            if key not in self._taken or self._augment(self._taken[key], visited):
+                self._put(index, place)
+                return True
+        return False
+
+    def _put(self, index: int, place: Place) -> None:
+        self._place[index] = place
+        self._taken[_key(place)] = index
+
+    def overcommitting(self) -> Victim | None:
+        """A victim whose node has not enough CPU, memory or pod slots for all that come there."""
+        return next(
+            (self._victims[i] for i, place in sorted(self._place.items()) if not self._room(place.node, None)), None
+        )
+
+    def places(self) -> list[Place]:
+        """The places in the order of the victims."""
+        return [self._place[index] for index in range(len(self._victims))]
+
+    def _room(self, node: Node, more: Victim | None) -> bool:
+        """Whether the node has room for those who were given a place there, and for one more."""
+        if node.name == self._home:
+            return True
+        asked = more.constraints.resources if more is not None else Resources()
+        for index, place in self._place.items():
+            if place.node.name == node.name:
+                asked = asked.plus(self._victims[index].constraints.resources)
+        left = node.allocatable.minus(self._snapshot.used(node))
+        return all(
+            wanted == 0 or wanted <= there
+            for wanted, there in (
+                (asked.pods, left.pods),
+                (asked.cpu_milli, left.cpu_milli),
+                (asked.memory_bytes, left.memory_bytes),
+            )
+        )
+
+
+def _key(place: Place) -> Hashable:
+    return place.node.name, place.partition.id
