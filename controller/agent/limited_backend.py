@@ -1,7 +1,7 @@
 """A backend none of whose calls can last for ever: a driver that hangs must not silence the agent.
 
-The limits are far above what the calls take. A reload of eight GPUs takes about 40 s, and AMD's own tool waits 140 s
-for one; a reading takes less than a tenth of a second.
+The limits are above the backends' own, which know better what to say, and far above what the calls take: a reload of
+eight GPUs about 40 s (AMD's own tool waits 140 s for one), a reading less than a tenth of a second.
 """
 
 import asyncio
@@ -20,9 +20,10 @@ from controller.agent.backend import (
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode
 
-READ_SECONDS = 30.0
-CHANGE_SECONDS = 120.0
-RELOAD_SECONDS = 300.0
+READ_SECONDS = 40.0
+CHANGE_SECONDS = 150.0
+RELOAD_SECONDS = 330.0
+"""Also for setting a memory mode: before ROCm 7.0 that reloads the driver by itself."""
 
 _T = TypeVar("_T")
 
@@ -47,7 +48,8 @@ class LimitedBackend:
 
     async def set_memory_mode(self, mode: MemoryMode) -> None:
         """As the backend's; raises ChangeTimeout."""
-        await _within(CHANGE_SECONDS, self._backend.set_memory_mode(mode), _unfinished(f"memory mode {mode}"))
+        what = _unfinished(f"memory mode {mode}")
+        await _within(self._reload_seconds, self._backend.set_memory_mode(mode), what)
 
     async def reload_driver(self) -> None:
         """As the backend's; raises ReloadTimeout."""

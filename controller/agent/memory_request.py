@@ -1,4 +1,8 @@
-"""A memory mode that was asked for and not reached: the next driver reload, whoever causes it, would bring it."""
+"""A memory mode that was asked for and not reached: the next driver reload, whoever causes it, would bring it.
+
+Asking for the present mode again is all that can be done against it, and some drivers ignore that: what a node is in
+is read, and never taken from what was asked.
+"""
 
 from controller.agent.backend import BackendError, NodeHardware, PartitionBackend
 from controller.gpu.mode import MemoryMode
@@ -27,9 +31,6 @@ class MemoryRequest:
         try:
             await self._backend.set_memory_mode(memory)
         except BackendError as error:
-            return (
-                f"the next driver reload would bring memory mode {asked}, which could not be taken back ({error}): "
-                f"set {memory} once nobody uses the GPUs (amd-smi set --memory-partition {memory})"
-            )
+            return f"memory mode {asked} may come with the next driver reload, and was not taken back ({error})"
         self._asked = memory
         return f"memory mode {memory} was asked for again in place of {asked}"

@@ -11,14 +11,14 @@ from tests.controller.agent.hardware import A, RecordedBackend
 Call = Callable[[LimitedBackend], Awaitable[object]]
 
 CALLS = [
-    pytest.param("read", lambda one: one.read(), DriverGone, 30, id="read"),
-    pytest.param("processes", lambda one: one.processes(), DriverGone, 30, id="processes"),
-    pytest.param("usage", lambda one: one.usage(), DriverGone, 30, id="usage"),
-    pytest.param("set_memory_mode", lambda one: one.set_memory_mode(MemoryMode.NPS4), ChangeTimeout, 120, id="memory"),
+    pytest.param("read", lambda one: one.read(), DriverGone, 40, id="read"),
+    pytest.param("processes", lambda one: one.processes(), DriverGone, 40, id="processes"),
+    pytest.param("usage", lambda one: one.usage(), DriverGone, 40, id="usage"),
+    pytest.param("set_memory_mode", lambda one: one.set_memory_mode(MemoryMode.NPS4), ChangeTimeout, 330, id="memory"),
     pytest.param(
-        "set_compute_mode", lambda one: one.set_compute_mode(A, ComputeMode.CPX), ChangeTimeout, 120, id="set"
+        "set_compute_mode", lambda one: one.set_compute_mode(A, ComputeMode.CPX), ChangeTimeout, 150, id="set"
     ),
-    pytest.param("reload_driver", lambda one: one.reload_driver(), ReloadTimeout, 300, id="reload"),
+    pytest.param("reload_driver", lambda one: one.reload_driver(), ReloadTimeout, 330, id="reload"),
 ]
 
 
