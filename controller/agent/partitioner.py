@@ -3,14 +3,22 @@
     memory mode (all GPUs) -> driver reload -> compute modes (each GPU)
 
 A reload resets compute modes, and open handles after a compute change make the reload fail: so memory comes first.
-Nothing is believed that was not read after the last change.
+Nothing is believed that was not read after the last change, and nothing is changed while a process has the GPU open.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from controller.agent.backend import BackendError, NodeHardware, PartitionBackend
+from controller.agent.backend import (
+    BackendError,
+    Busy,
+    GpuProcess,
+    NodeHardware,
+    NotSupported,
+    PartitionBackend,
+    ReloadTimeout,
+)
 from controller.gpu.mode import MemoryMode, Mode
 
 
@@ -20,6 +28,10 @@ class LayoutError(ValueError):
 
 class ReadBackMismatch(BackendError):
     """Every call succeeded, and the hardware says something else. The text says what it is and what was asked."""
+
+
+class GpuLost(ReadBackMismatch):
+    """A GPU that was there before a change is not there after it. The text names it."""
 
 
 class StepKind(StrEnum):
@@ -58,7 +70,8 @@ Report = Callable[[Progress], Awaitable[None]]
 def complete(hardware: NodeHardware, asked: Mapping[str, Mode]) -> dict[str, Mode]:
     """The mode of every GPU once `asked` is reached: those not named keep their compute mode.
 
-    Raises LayoutError for an unknown GPU, for two memory modes, and for a mode that a GPU has not got.
+    Raises LayoutError for an unknown GPU, for two memory modes, for a mode that a GPU has not got, and while the mode
+    of any GPU cannot be read: nobody knows then what a change would touch.
     """
     by_bdf = {gpu.bdf: gpu for gpu in hardware.gpus}
     if unknown := sorted(set(asked) - set(by_bdf)):
@@ -69,7 +82,14 @@ def complete(hardware: NodeHardware, asked: Mapping[str, Mode]) -> dict[str, Mod
             f"memory modes {', '.join(sorted(memories)) or '(none)'}: all GPUs of a node share one; ask for one NPS"
         )
     memory = memories.pop()
-    target = {bdf: asked.get(bdf, Mode(gpu.mode.compute, memory)) for bdf, gpu in by_bdf.items()}
+    target: dict[str, Mode] = {}
+    for bdf, gpu in by_bdf.items():
+        if gpu.mode is None:
+            raise LayoutError(
+                f"GPU {bdf}: its mode cannot be read, so that no layout of this node can be reached: look at "
+                "current_compute_partition and current_memory_partition of this PCI device, or reload the amdgpu driver"
+            )
+        target[bdf] = asked.get(bdf, Mode(gpu.mode.compute, memory))
     for bdf, mode in target.items():
         if mode not in by_bdf[bdf].modes_allowed:
             allowed = ", ".join(str(known) for known in by_bdf[bdf].modes_allowed)
@@ -113,36 +133,93 @@ class ROCmPartitioner:
     async def apply(self, asked: Mapping[str, Mode], report: Report) -> NodeHardware:
         """Reach `asked` (see `complete`) from wherever the hardware is; what it is afterwards, as read back.
 
-        There already: nothing is called. `report` is awaited before each step acts. Raises LayoutError before
-        anything is touched, BackendError's tree from a step, ReadBackMismatch when the modes do not stick. Cancelled
-        or failed half way it can be called again with the same modes.
+        There already: nothing is called. `report` is awaited before each step acts. Raises NotSupported for a backend
+        that changes nothing and LayoutError, both before anything is touched; Busy, naming them, while processes have
+        a GPU of the next step open; BackendError's tree from a step; GpuLost, and ReadBackMismatch when the modes do
+        not stick. Cancelled or failed half way it can be called again with the same modes. Where sources disagree
+        afterwards the result says so: they may take a moment to agree, which is the caller's to wait for.
         """
+        if not self._backend.writable:
+            raise NotSupported(
+                f"backend {self._backend.name}: it reads GPUs and changes none; install AMD SMI's library "
+                "(libamd_smi.so, with ROCm) on the host"
+            )
         hardware = await self._backend.read()
         target = complete(hardware, asked)
         todo = steps(hardware.modes, target)
         for number, step in enumerate(todo):
-            if step.bdf is not None and hardware.modes.get(step.bdf) == step.mode:
-                continue  # the reload left it as it is wanted
+            if _reached(step, hardware):
+                continue
+            await self._require_idle(step, target)
             await report(Progress(step, 100 * number // len(todo)))
-            await self._take(step)
-            hardware = await self._backend.read()
-        _verify(hardware.modes, target)
+            hardware = await self._take(step)
+            _require_all(hardware, target, step)
+        _verify(hardware, target)
         return hardware
 
-    async def _take(self, step: Step) -> None:
+    async def _require_idle(self, step: Step, target: Mapping[str, Mode]) -> None:
+        """Raise Busy while a process has a GPU open that the step touches. A backend that cannot tell tells of none."""
+        try:
+            found = await self._backend.processes()
+        except NotSupported:
+            return
+        touched_now = target.keys() if step.bdf is None else {step.bdf}
+        if using := {bdf: who for bdf, who in found.items() if who and bdf in touched_now}:
+            told = "; ".join(f"GPU {bdf}: {', '.join(map(_named, who))}" for bdf, who in sorted(using.items()))
+            raise Busy(f"{step}: processes have GPUs open ({told}): end them first", frozenset(using))
+
+    async def _take(self, step: Step) -> NodeHardware:
+        """Do it; the hardware afterwards."""
         if step.kind is StepKind.SET_MEMORY_MODE:
             await self._backend.set_memory_mode(step.mode.memory)
         elif step.kind is StepKind.RELOAD_DRIVER:
-            await self._backend.reload_driver()
+            return await self._reload(step)
         elif step.bdf is not None:
             await self._backend.set_compute_mode(step.bdf, step.mode.compute)
+        return await self._backend.read()
+
+    async def _reload(self, step: Step) -> NodeHardware:
+        """Reload. One that takes too long may have come to its end all the same: then the hardware says so."""
+        try:
+            await self._backend.reload_driver()
+        except ReloadTimeout as late:
+            try:
+                hardware = await self._backend.read()
+            except BackendError as error:
+                raise late from error
+            if not _reached(step, hardware):
+                raise
+            return hardware
+        return await self._backend.read()
 
 
-def _verify(found: Mapping[str, Mode], target: Mapping[str, Mode]) -> None:
+def _named(process: GpuProcess) -> str:
+    return f"{process.name or 'process'} {process.pid}"
+
+
+def _reached(step: Step, hardware: NodeHardware) -> bool:
+    """Whether there is nothing left to do: a reload leaves some compute modes as they are wanted, and before ROCm 7.0
+    setting the memory mode reloads by itself."""
+    if step.bdf is not None:
+        return hardware.modes.get(step.bdf) == step.mode
+    memories = [gpu.mode.memory if gpu.mode else None for gpu in hardware.gpus]
+    return step.kind is StepKind.RELOAD_DRIVER and set(memories) == {step.mode.memory}
+
+
+def _require_all(hardware: NodeHardware, target: Mapping[str, Mode], step: Step) -> None:
+    if lost := sorted(target.keys() - {gpu.bdf for gpu in hardware.gpus}):
+        raise GpuLost(
+            f"GPU {', '.join(lost)}: gone after {step}: read the kernel's log, then power the node off and on; replace "
+            "the GPU if it stays away"
+        )
+
+
+def _verify(hardware: NodeHardware, target: Mapping[str, Mode]) -> None:
+    found = {gpu.bdf: str(gpu.mode or "in a mode that cannot be read") for gpu in hardware.gpus}
     wrong = [
         f"GPU {bdf} is {found.get(bdf, 'gone')} and was asked to be {mode}"
         for bdf, mode in sorted(target.items())
-        if found.get(bdf) != mode
+        if found.get(bdf) != str(mode)
     ]
     if wrong:
         raise ReadBackMismatch(f"{'; '.join(wrong)}: read the hardware's log, then ask again or choose another mode")
