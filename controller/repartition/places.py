@@ -45,9 +45,10 @@ class Places:
         """The victim's possible places, the best first; pods of one template share the answer."""
         if victim.requirement_bytes > self._largest:
             return []
-        alike = (victim.namespace, victim.requirement_bytes, victim.modes, victim.policy, victim.constraints)
+        demand = victim.demand
+        alike = demand.namespace, demand.requirement, demand.policy, demand.pod
         if alike not in self._found:
-            self._found[alike] = self._search(victim.demand)
+            self._found[alike] = self._search(demand)
         return self._found[alike]
 
     def _search(self, demand: Demand) -> list[Place]:

@@ -1,12 +1,13 @@
 """Pods in the way of a change, and the order in which they move: who matters least goes first."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand, PodConstraints, Requirement
+from controller.placement.filters import HOSTNAME_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,17 @@ class Victim:
 
     @property
     def demand(self) -> Demand:
-        """What the successor will ask of placement, as nobody's successor: it has no reservation yet."""
+        """What the successor will ask of placement, as nobody's successor: it has no reservation yet.
+
+        Binding pinned the pod to its node by the hostname's label; the template of its successor has no such pin.
+        """
+        free = tuple(pair for pair in self.constraints.node_selector if pair[0] != HOSTNAME_LABEL)
         return Demand(
             key=f"{self.namespace}/{self.claim}",
             uid=self.uid,
             namespace=self.namespace,
             requirement=Requirement(self.requirement_bytes, modes=self.modes),
-            pod=self.constraints,
+            pod=replace(self.constraints, node_selector=free),
             priority=self.priority,
             created_seconds=self.created_seconds,
             policy=self.policy,

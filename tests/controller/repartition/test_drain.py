@@ -54,6 +54,11 @@ def test_a_victim_moves_to_the_tightest_free_partition_in_its_present_mode() -> 
     )
 
 
+def test_the_pin_to_its_present_node_does_not_hold_a_pod_there() -> None:
+    pinned = victim(constraints=constrained(node_selector=(("kubernetes.io/hostname", "worker-0"),)))
+    assert moved([node("worker-0", busy(0)), node("worker-1", gpu(0))], pinned) == {"b-0": f"worker-1 {bdf(0)}/0"}
+
+
 def test_nobody_in_the_way_means_nothing_to_do() -> None:
     assert decided([node("worker-0", gpu(0))]) == Drain((), "")
 
@@ -129,10 +134,10 @@ def test_other_nodes_need_room_for_all_that_come_there() -> None:
 
 def test_a_place_is_given_up_for_a_pod_that_has_no_other() -> None:
     # The tightest place of the first is the only place of the second.
-    picky = victim("b-1", index=1, constraints=constrained(node_selector=(("kubernetes.io/hostname", "worker-1"),)))
+    picky = victim("b-1", index=1, constraints=constrained(node_selector=(("zone", "north"),)))
     hosts = [
         node("worker-0", full(0)),
-        node("worker-1", kept(gpu(0), *range(1, 8))),
+        node("worker-1", kept(gpu(0), *range(1, 8)), labels={"zone": "north"}),
         node("worker-2", kept(gpu(0), *range(1, 8))),
     ]
     assert moved(hosts, victim("b-0", priority=-1), picky) == {

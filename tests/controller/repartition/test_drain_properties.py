@@ -15,7 +15,7 @@ from tests.builders.gpu import FOREIGN, OURS, bdf, gpu
 from tests.builders.node import node
 from tests.builders.victim import victim
 
-SELECTORS = [(), (("kubernetes.io/hostname", "worker-0"),), (("kubernetes.io/hostname", "worker-1"),)]
+SELECTORS = [(), (("zone", "worker-0"),), (("zone", "worker-1"),)]
 
 
 @st.composite
@@ -59,10 +59,10 @@ def scenes(draw: st.DrawFn) -> tuple[list[Node], frozenset[str], list[Victim]]:
         for n in range(draw(st.integers(0, 4)))
     ]
     first = gpu(0, "CPX/NPS1", holders={each.partition.index: OURS for each in victims}, plan="mine")
-    home = node("worker-0", first, draw(cards(1)))
+    home = node("worker-0", first, draw(cards(1)), labels={"zone": "worker-0"})
     whole = draw(st.booleans())
     touched = frozenset({bdf(0), bdf(1)} if whole else {bdf(0)})
-    return [home, node("worker-1", draw(cards(0)))], touched, victims
+    return [home, node("worker-1", draw(cards(0)), labels={"zone": "worker-1"})], touched, victims
 
 
 @settings(deadline=None, max_examples=300)
@@ -92,7 +92,7 @@ def test_no_drain_breaks_a_promise(
         assert card.plan is None
         assert (card.mode, part.bytes) == (move.mode, move.bytes)
         assert part.bytes >= move.victim.requirement_bytes
-        assert dict(move.victim.constraints.node_selector).get("kubernetes.io/hostname", move.node) == move.node
+        assert dict(move.victim.constraints.node_selector).get("zone", move.node) == move.node
         assert move.victim in victims
         assert move.victim.priority <= most
         assert move.victim.owner
@@ -144,8 +144,7 @@ def by_trying_all(nodes: list[Node], touched: frozenset[str], victims: list[Vict
         return False
     return any(
         all(
-            size >= each.requirement_bytes
-            and dict(each.constraints.node_selector).get("kubernetes.io/hostname", host) == host
+            size >= each.requirement_bytes and dict(each.constraints.node_selector).get("zone", host) == host
             for each, (host, size) in zip(victims, chosen, strict=True)
         )
         for chosen in set(permutations(places, len(victims)))

@@ -24,8 +24,14 @@ def test_who_moves_first(first: dict[str, object], second: dict[str, object]) ->
 
 
 def test_a_victims_successor_asks_for_the_same_again_and_is_nobodys_successor_yet() -> None:
-    asked = victim("b-0", gib=24, priority=7, policy="shared", constraints=constrained(node_selector=(("zone", "n"),)))
+    asked = victim(
+        "b-0",
+        gib=24,
+        priority=7,
+        policy="shared",
+        constraints=constrained(node_selector=(("kubernetes.io/hostname", "here"), ("zone", "n"))),
+    )
     demand = asked.demand
     assert (demand.key, demand.namespace, demand.priority, demand.policy) == ("team-b/aim-b-0", "team-b", 7, "shared")
-    assert (demand.requirement, demand.pod) == (Requirement(24 * GIB), asked.constraints)
+    assert (demand.requirement, demand.pod) == (Requirement(24 * GIB), constrained(node_selector=(("zone", "n"),)))
     assert (demand.owner, demand.template_hash) == ("", "")
