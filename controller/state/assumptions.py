@@ -10,19 +10,26 @@ from controller.placement.demand import Resources
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """One claim on one partition. `resources` are the pod's, counted on the node."""
+    """One claim on one partition. `resources` are the pod's, counted on the node.
+
+    With `resource`, an extended one of the device plugin, the partition only stands for the one that the kubelet will
+    choose: the claim is on any of that name.
+    """
 
     claim: str
     claim_uid: str
     node: str
     partition: PartitionId
     resources: Resources
+    resource: str = ""
 
     def shown_by(self, claim: GPUPartitionClaim) -> bool:
-        """Whether the claim's stored allocation names this very partition."""
+        """Whether the claim's stored allocation names this very partition, or any of the resource's on that node."""
         allocation = claim.status.allocation
         if allocation is None or allocation.node != self.node:
             return False
+        if self.resource:
+            return allocation.resource is not None and allocation.resource.name == self.resource
         return any(PartitionId(device.bdf, device.partition) == self.partition for device in allocation.devices)
 
 
@@ -46,7 +53,7 @@ class Assumptions:
         """Remember a decision. Raises RuntimeError when the partition is assumed for another claim."""
         for other in self._by_claim.values():
             same = other.node == assumption.node and other.partition == assumption.partition
-            if same and other.claim != assumption.claim:
+            if same and not assumption.resource and other.claim != assumption.claim:
                 raise RuntimeError(
                     f"partition {assumption.partition} of node {assumption.node} is assumed for {other.claim}; "
                     f"cannot assume it for {assumption.claim}"

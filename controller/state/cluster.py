@@ -5,6 +5,8 @@ from typing import Any
 
 from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
+from api.v1beta1.gpu_partition_claim import Binding
+from controller.binding.device_plugin import naming_of
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
@@ -26,6 +28,7 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.objects.resource_slice import ResourceSlice
 from controller.state.assumptions import Assumptions
+from controller.state.claim_indexes import claim_namespace, claim_node
 from controller.state.heartbeats import Heartbeats
 from controller.state.kinds import (
     GPU_NODES,
@@ -38,8 +41,10 @@ from controller.state.kserve import KServe, kserve_index
 from controller.state.occupancy import Occupancy, occupancy
 from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index
+from controller.state.served import ServedInformer
 from controller.state.table import Table
-from controller.translate.node import HostView, gpus, host_view
+from controller.translate.binding import binding_of
+from controller.translate.node import HostView, gpus, host_view, under_resources
 from controller.translate.policy import policy_for, policy_view
 from controller.translate.resource_claim import resource_claim_view
 
@@ -47,6 +52,7 @@ from controller.translate.resource_claim import resource_claim_view
 AGENT_LABEL = "aim.amd.com/agent"
 
 _POD_INDEXES = {"claim": claim_index, "kserve": kserve_index}
+_CLAIM_INDEXES = {"namespace": claim_namespace, "node": claim_node}
 
 
 class Cluster:
@@ -57,9 +63,9 @@ class Cluster:
         self.pods = Informer(client, PODS, into=Pod, indexes=_POD_INDEXES, clock=clock)
         self.nodes = Informer(client, NODES, into=NodeObject, clock=clock)
         self.gpu_nodes = Informer(client, GPU_NODES, clock=clock)
-        self.claims = Informer(client, GPU_PARTITION_CLAIMS, indexes={"namespace": _namespace}, clock=clock)
-        self.resource_claims = Informer(client, RESOURCE_CLAIMS, into=ResourceClaim, clock=clock)
-        self.resource_slices = Informer(client, RESOURCE_SLICES, into=ResourceSlice, clock=clock)
+        self.claims = Informer(client, GPU_PARTITION_CLAIMS, indexes=_CLAIM_INDEXES, clock=clock)
+        self.resource_claims = ServedInformer(client, RESOURCE_CLAIMS, into=ResourceClaim, clock=clock)
+        self.resource_slices = ServedInformer(client, RESOURCE_SLICES, into=ResourceSlice, clock=clock)
         self.policies = Informer(client, GPU_SHARING_POLICIES, clock=clock)
         self.plans = Informer(client, REPARTITION_PLANS, clock=clock)
         self.services = Informer(client, INFERENCE_SERVICES, clock=clock)
@@ -123,9 +129,19 @@ class Cluster:
         if claim is None or claim.metadata.uid != assumed.claim_uid or assumed.shown_by(claim):
             self.assumptions.forget(event.key)
 
+    @property
+    def dra_served(self) -> bool:
+        """Whether the API server has ResourceClaims; taken for granted until it has answered once."""
+        return self.resource_claims.served is not False
+
     def claims_in(self, namespace: str) -> list[GPUPartitionClaim]:
         """The claims of one namespace."""
         found = (self.claim_table.get(key_of(raw)) for raw in self.claims.store.by_index("namespace", namespace))
+        return [claim for claim in found if claim is not None]
+
+    def claims_on(self, node: str) -> list[GPUPartitionClaim]:
+        """The claims that have a place on one node."""
+        found = (self.claim_table.get(key_of(raw)) for raw in self.claims.store.by_index("node", node))
         return [claim for claim in found if claim is not None]
 
     def snapshot(self) -> Snapshot:
@@ -143,10 +159,13 @@ class Cluster:
         if policy is not None:
             labels = dict(self.namespace_labels.items())
             view = policy_view(policy, labels, self.plan_table.last_change(host.name), self.clock.now())
+        plugin = binding_of(policy, dra_served=self.dra_served) is Binding.DEVICE_PLUGIN
+        naming = naming_of(host.devices) if plugin else None
+        found = taken.held(host.name, self._reported_gpus(gpu_node))
         return Node(
             name=host.name,
             hostname=host.hostname,
-            gpus=taken.held(host.name, self._reported_gpus(gpu_node)),
+            gpus=found if naming is None else under_resources(found, naming),
             allocatable=host.allocatable,
             used=taken.used(host.name),
             labels=host.labels,
@@ -158,6 +177,10 @@ class Cluster:
             policy=view,
             pool=host.name,
             plugin_pods=self.pod_table.plugin_pods(host.name),
+            plugin=plugin,
+            naming=naming,
+            devices=host.devices,
+            unlocated=taken.unlocated.get(host.name, {}),
         )
 
     def _reported_gpus(self, gpu_node: GPUNode) -> tuple[Gpu, ...]:
@@ -167,7 +190,3 @@ class Cluster:
             known = version, gpus(gpu_node)
             self._gpus[gpu_node.metadata.name] = known
         return known[1]
-
-
-def _namespace(obj: Manifest) -> tuple[str]:
-    return (obj["metadata"]["namespace"],)

@@ -1,6 +1,7 @@
 """Who holds which partition and how much of each node: allocations of every namespace, our claims, our assumptions."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.state.assumptions import Assumptions
 from controller.state.plans import Plans
+from controller.state.plugin_holdings import plugin_holdings
 from controller.state.pods import PodTable
 from controller.state.table import Table
 from controller.translate.resource_claim import ResourceClaimView
@@ -36,13 +38,17 @@ class Holdings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """Holders by device and by partition, resources by node, plans by GPU, places kept; see the fields' names."""
+    """Holders by device and by partition, resources by node, plans by GPU, places kept; see the fields' names.
+
+    `unlocated`: by node and extended resource, devices that are taken though nobody has told yet which they are.
+    """
 
     by_device: dict[tuple[str, str], Holder]
     by_partition: dict[tuple[str, PartitionId], Holder]
     used_by_node: dict[str, Resources]
     plan_by_gpu: dict[tuple[str, str], str]
     reserved: dict[tuple[str, PartitionId], Reservation]
+    unlocated: Mapping[str, Mapping[str, int]]
 
     def used(self, node: str) -> Resources:
         """What is taken of the node."""
@@ -70,7 +76,8 @@ def occupancy(cluster: Holdings) -> Occupancy:
     used: dict[str, Resources] = defaultdict(Resources)
     for name in cluster.gpu_node_table.keys():  # noqa: SIM118 - a table, no dict
         used[name] = cluster.pod_table.used(name)
-    by_partition: dict[tuple[str, PartitionId], Holder] = {}
+    plugin = plugin_holdings(cluster)
+    by_partition, unlocated = dict(plugin.by_partition), plugin.unlocated
     for key, claim in cluster.claim_table.items():
         allocation = claim.status.allocation
         if allocation is None or claim.status.phase not in HOLDING:
@@ -79,11 +86,13 @@ def occupancy(cluster: Holdings) -> Occupancy:
             by_partition[allocation.node, PartitionId(device.bdf, device.partition)] = Holder("ours", key)
         _count_unscheduled(cluster, key, allocation.node, used)
     for assumed in cluster.assumptions:
-        by_partition[assumed.node, assumed.partition] = Holder("ours", assumed.claim)
+        if assumed.resource:
+            unlocated[assumed.node][assumed.resource] += 1
+        else:
+            by_partition[assumed.node, assumed.partition] = Holder("ours", assumed.claim)
         used[assumed.node] = used[assumed.node].plus(assumed.resources)
     plans = cluster.plan_table
-    kept: dict[tuple[str, PartitionId], Reservation] = getattr(plans, "reservations", dict)()
-    return Occupancy(_by_device(cluster), by_partition, used, plans.gpus_in_hand(), kept)
+    return Occupancy(_by_device(cluster), by_partition, used, plans.gpus_in_hand(), plans.reservations(), unlocated)
 
 
 def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str, Resources]) -> None:

@@ -1,15 +1,13 @@
 """Pods as a table: views by key, who uses how much of a node, and which pods take devices past us."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.placement.demand import Resources
 from controller.runtime.cache.store import StoreEvent
-from controller.runtime.objects.pod import Pod, PodSpec
+from controller.runtime.objects.pod import Pod
 from controller.translate.pod import PodView, claim_name, pod_view, requests
-
-RESOURCE_PREFIX = "amd.com/"
 
 
 def claim_index(pod: Pod) -> Iterable[str]:
@@ -22,7 +20,6 @@ def claim_index(pod: Pod) -> Iterable[str]:
 class _Row:
     view: PodView
     resources: Resources
-    plugin_node: str | None
 
 
 class PodTable:
@@ -31,26 +28,30 @@ class PodTable:
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
         self._used: dict[str, Resources] = defaultdict(Resources)
-        self._plugin_pods: dict[str, int] = defaultdict(int)
+        self._on_plugin: dict[str, dict[str, PodView]] = defaultdict(dict)
 
     def take(self, event: StoreEvent[Pod]) -> None:
         """Apply one informer event."""
         old = self._rows.pop(event.key, None)
         if old is not None:
-            self._count(old, -1)
+            self._count(event.key, old, -1)
         if event.new is not None:
-            row = _row(event.new)
+            row = _Row(pod_view(event.new), requests(event.new.spec))
             self._rows[event.key] = row
-            self._count(row, 1)
+            self._count(event.key, row, 1)
 
-    def _count(self, row: _Row, sign: int) -> None:
+    def _count(self, key: str, row: _Row, sign: int) -> None:
         view = row.view
         if view.node is None or view.terminal:
             return
         used = self._used[view.node]
         self._used[view.node] = used.plus(row.resources) if sign > 0 else used.minus(row.resources)
-        if row.plugin_node is not None:
-            self._plugin_pods[row.plugin_node] += sign
+        if not view.devices:
+            return
+        if sign > 0:
+            self._on_plugin[view.node][key] = view
+        else:
+            del self._on_plugin[view.node][key]
 
     def view(self, key: str) -> PodView | None:
         """The pod of `namespace/name`, None when it is not there."""
@@ -68,18 +69,8 @@ class PodTable:
 
     def plugin_pods(self, node: str) -> int:
         """How many live pods on a node hold devices through AMD's device plugin, past any ResourceClaim."""
-        return self._plugin_pods.get(node, 0)
+        return len(self._on_plugin.get(node, ()))
 
-
-def _row(pod: Pod) -> _Row:
-    view = pod_view(pod)
-    node = view.node if _asks_device_plugin(pod.spec) else None
-    return _Row(view, requests(pod.spec), node)
-
-
-def _asks_device_plugin(spec: PodSpec) -> bool:
-    return any(
-        name.startswith(RESOURCE_PREFIX)
-        for container in (*spec.containers, *spec.init_containers)
-        for name in container.resources.limits
-    )
+    def on_plugin(self, node: str) -> Mapping[str, PodView]:
+        """Those pods by `namespace/name`."""
+        return self._on_plugin.get(node, {})

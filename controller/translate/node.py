@@ -1,13 +1,15 @@
 """A Node joined with its GPUNode: the node that placement sees, before anybody holds anything."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from api.quantity import parse_quantity
 from api.v1beta1.gpu_node import GPUNode
+from controller.binding.device_plugin import Naming, naming_of_resource, resource_name
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
-from controller.placement.snapshot import Gpu, Partition, Taint
+from controller.placement.snapshot import Gpu, Partition, Reservation, Taint
 from controller.runtime.objects.node import Node
 from controller.translate.quantity import cpu_milli, memory_bytes
 
@@ -18,7 +20,7 @@ CONSISTENT = "Consistent"
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """What a Node object says."""
+    """What a Node object says. `devices` counts what AMD's device plugin advertises, by resource."""
 
     name: str
     uid: str
@@ -28,6 +30,7 @@ class HostView:
     ready: bool
     unschedulable: bool
     allocatable: Resources
+    devices: Mapping[str, int]
 
 
 def host_view(node: Node) -> HostView:
@@ -46,6 +49,7 @@ def host_view(node: Node) -> HostView:
             memory_bytes(allocatable.get("memory", "0")),
             int(allocatable.get("pods", "0")),
         ),
+        devices={name: parse_quantity(count) for name, count in allocatable.items() if naming_of_resource(name)},
     )
 
 
@@ -55,6 +59,10 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
     While the hardware contradicts itself (condition Consistent is False) no partition of the node counts as healthy.
     """
     quarantined = {(entry.bdf, entry.partition) for entry in gpu_node.spec.quarantine}
+    kept = {
+        (entry.bdf, entry.partition): Reservation(entry.owner, entry.template_hash)
+        for entry in gpu_node.spec.reservations
+    }
     trusted = _consistent(gpu_node)
     return tuple(
         Gpu(
@@ -72,12 +80,21 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
                     compute_units=partition.compute_units,
                     healthy=trusted and partition.health == "Healthy",
                     quarantined=(gpu.bdf, partition.id) in quarantined,
+                    reservation=kept.get((gpu.bdf, partition.id)),
                 )
                 for partition in gpu.partitions
             ),
         )
         for gpu in gpu_node.status.gpus
         if gpu.mode is not None
+    )
+
+
+def under_resources(gpus: Iterable[Gpu], naming: Naming) -> tuple[Gpu, ...]:
+    """The GPUs with every partition under the extended resource that the node's device plugin advertises it by."""
+    return tuple(
+        replace(gpu, partitions=tuple(replace(one, resource=resource_name(gpu.mode, naming)) for one in gpu.partitions))
+        for gpu in gpus
     )
 
 

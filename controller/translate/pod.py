@@ -1,11 +1,14 @@
 """A pod as the flow sees it: its claim, its gates, what it asks of a node, and whether it still counts."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from api.group import CLAIM_PREFIX, GATE, GPU_SHARING
+from api.group import ASSIGNED_NODE, CLAIM_PREFIX, GATE, GPU_SHARING
+from api.quantity import parse_quantity
+from controller.binding.device_plugin import RESOURCE_PREFIX, claim_suffix
 from controller.placement.demand import Expression, PodConstraints, Resources, Toleration
 from controller.runtime.objects.metadata import OwnerReference
 from controller.runtime.objects.node_selector import NodeSelectorRequirement
@@ -16,11 +19,15 @@ from controller.translate.quantity import cpu_milli, memory_bytes
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 #: Labels by which controllers mark the revision of a pod's template: ReplicaSets, then StatefulSets and DaemonSets.
 REVISION_LABELS = ("pod-template-hash", "controller-revision-hash")
+_NO_DEVICES: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """What reconciling needs of a pod. `gates` are its scheduling gates in order; `owner` its controller."""
+    """What reconciling needs of a pod. `gates` are its scheduling gates in order; `owner` its controller.
+
+    `devices` counts what it asks of AMD's device plugin, by resource.
+    """
 
     namespace: str
     name: str
@@ -38,11 +45,22 @@ class PodView:
     created_seconds: float
     priority: int
     owner: tuple[str, str, str] | None
+    devices: Mapping[str, int]
 
     @property
     def template_hash(self) -> str:
         """The revision of the template that the pod was made from; empty when nobody marked one."""
         return next((self.labels[label] for label in REVISION_LABELS if label in self.labels), "")
+
+    @property
+    def resource(self) -> str:
+        """The extended resource by which it gets its partition; empty for one with a ResourceClaim, or none of ours."""
+        return next(iter(self.devices), "") if self.by_device_plugin else ""
+
+    @property
+    def by_device_plugin(self) -> bool:
+        """Whether it takes part, and gets its partition from the device plugin."""
+        return self.claim is not None and self.claim == plugin_claim_name(self.uid)
 
     @property
     def terminal(self) -> bool:
@@ -88,6 +106,7 @@ def pod_view(pod: Pod) -> PodView:
         created_seconds=datetime.fromisoformat(metadata.creation_timestamp).timestamp(),
         priority=spec.priority,
         owner=_controller(metadata.owner_references),
+        devices=plugin_devices(spec),
     )
 
 
@@ -99,13 +118,58 @@ def _controller(references: Iterable[OwnerReference]) -> tuple[str, str, str] | 
 
 
 def claim_name(pod: Pod) -> str | None:
-    """The name of our claim that the pod asks for, None when it takes no part."""
-    if pod.metadata.annotations.get(GPU_SHARING, "false") == "false":
+    """The name of the pod's claim, None when it takes no part.
+
+    With a ResourceClaim the pod names it. A pod of the device plugin takes part when our gate held it: it has the gate
+    still, or what the operator wrote when it took the gate off; its claim is named for its uid.
+    """
+    annotations = pod.metadata.annotations
+    if annotations.get(GPU_SHARING, "false") == "false":
         return None
     for claim in pod.spec.resource_claims:
         if claim.resource_claim_name.startswith(CLAIM_PREFIX):
             return claim.resource_claim_name
-    return None
+    if not _asks_device_plugin(pod.spec):
+        return None
+    held = ASSIGNED_NODE in annotations or any(gate.name == GATE for gate in pod.spec.scheduling_gates)
+    return plugin_claim_name(pod.metadata.uid) if held else None
+
+
+def plugin_claim_name(uid: str) -> str:
+    """The name of the claim of a pod that asks the device plugin."""
+    return CLAIM_PREFIX + claim_suffix(uid)
+
+
+def plugin_devices(spec: PodSpec) -> Mapping[str, int]:
+    """How many devices the pod holds of each extended resource of AMD's, as the scheduler counts them."""
+    if not _asks_device_plugin(spec):
+        return _NO_DEVICES
+    running: Counter[str] = Counter()
+    peak: Counter[str] = Counter()
+    for container in spec.init_containers:
+        asked = _devices(container)
+        if container.restart_policy == "Always":
+            running += asked
+            peak |= running
+        else:
+            peak |= running + asked
+    for container in spec.containers:
+        running += _devices(container)
+    return dict(running | peak)
+
+
+def _asks_device_plugin(spec: PodSpec) -> bool:
+    return any(
+        name.startswith(RESOURCE_PREFIX)
+        for container in (*spec.containers, *spec.init_containers)
+        for name in container.resources.limits
+    )
+
+
+def _devices(container: Container) -> Counter[str]:
+    limits = container.resources.limits
+    asked = {name: parse_quantity(limits[name]) for name in limits if name.startswith(RESOURCE_PREFIX)}
+    return Counter(asked)
 
 
 def constraints(spec: PodSpec) -> PodConstraints:

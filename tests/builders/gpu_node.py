@@ -1,6 +1,6 @@
 """GPUNode objects, and the Lease of their agent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.gpu.product import product_named
@@ -11,15 +11,24 @@ from tests.builders.gpu import gpu
 
 
 def gpu_node(
-    name: str = "worker-0", *gpus: Gpu, managed: bool = True, paused: bool = False, version: str = "1"
+    name: str = "worker-0",
+    *gpus: Gpu,
+    managed: bool = True,
+    paused: bool = False,
+    version: str = "1",
+    assigned: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """The GPUNode that an agent reporting `gpus` (one idle GPU in CPX by default) would write."""
+    """The GPUNode that an agent reporting `gpus` (one idle GPU in CPX by default) would write.
+
+    `assigned` is what the kubelet told of its devices; None where it does not tell.
+    """
+    told = {} if assigned is None else {"assigned": [dict(entry) for entry in assigned]}
     return {
         "apiVersion": "aim.amd.com/v1beta1",
         "kind": "GPUNode",
         "metadata": {"name": name, "uid": f"gpu-node-{name}", "resourceVersion": version},
         "spec": {"managed": managed, "paused": paused},
-        "status": {"simulated": True, "gpus": [_reported(each) for each in gpus or (gpu(),)]},
+        "status": {"simulated": True, "gpus": [_reported(each) for each in gpus or (gpu(),)], **told},
     }
 
 

@@ -154,7 +154,9 @@ class PlacementCycle:
     def _place(self, snapshot: Snapshot, demand: Demand, decision: Placed) -> None:
         snapshot.hold(decision.node, decision.partition, demand.key, demand.pod.resources)
         self._cluster.assumptions.add(
-            Assumption(demand.key, demand.uid, decision.node.name, decision.partition.id, demand.pod.resources)
+            Assumption(
+                demand.key, demand.uid, decision.node.name, decision.partition.id, demand.pod.resources, demand.resource
+            )
         )
         self._waiting.pop(demand.key, None)
         self._reported.pop(demand.key, None)

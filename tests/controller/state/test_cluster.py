@@ -6,6 +6,7 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Node
+from controller.runtime.cache.informer import Informer
 from controller.state.assumptions import Assumption
 from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
@@ -138,5 +139,5 @@ def test_claims_of_a_namespace() -> None:
 def test_every_informer_is_run_once() -> None:
     cluster = FedCluster().cluster
     kinds = [informer.resource for informer in cluster.informers]
-    attributes = [value for value in vars(cluster).values() if type(value).__name__ == "Informer"]
+    attributes = [value for value in vars(cluster).values() if isinstance(value, Informer)]
     assert len(kinds) == len(set(kinds)) == len(attributes)

@@ -1,12 +1,13 @@
 import pytest
 
 from api.v1beta1 import GPUNode
+from controller.binding.device_plugin import Naming
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Taint
 from controller.runtime.objects.metadata import Condition, ObjectMeta
 from controller.runtime.objects.node import Node, NodeStatus
-from controller.translate.node import gpus, host_view, modes
+from controller.translate.node import gpus, host_view, modes, under_resources
 from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.node import typed_node
@@ -73,3 +74,20 @@ def test_hardware_that_contradicts_itself_is_not_healthy(status: str, want: bool
     ]
     (found,) = gpus(GPUNode.model_validate(made))
     assert {partition.healthy for partition in found.partitions} == {want}
+
+
+def test_devices_of_the_plugin_are_counted_and_nothing_else() -> None:
+    made = typed_node(allocatable={"cpu": "8", "amd.com/cpx_nps4": "8", "amd.com/gpu": "0", "amd.com/npu": "1"})
+    assert host_view(made).devices == {"amd.com/cpx_nps4": 8, "amd.com/gpu": 0}
+
+
+@pytest.mark.parametrize(
+    ("naming", "want"),
+    [
+        pytest.param(Naming.SINGLE, {"amd.com/gpu"}, id="single"),
+        pytest.param(Naming.MIXED, {"amd.com/cpx_nps4", "amd.com/dpx_nps2"}, id="mixed"),
+    ],
+)
+def test_partitions_bear_the_names_of_the_plugin(naming: Naming, want: set[str]) -> None:
+    named = under_resources([gpu(0, "CPX/NPS4"), gpu(1, "DPX/NPS2")], naming)
+    assert {partition.resource for each in named for partition in each.partitions} == want

@@ -5,7 +5,8 @@ import pytest
 from controller.placement.demand import Expression, Resources, Toleration
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod, PodSpec
-from controller.translate.pod import claim_name, constraints, pod_view, requests
+from controller.translate.pod import claim_name, constraints, plugin_claim_name, plugin_devices, pod_view, requests
+from tests.builders.plugin import CPX, plugin_pod
 from tests.builders.pod import GATE, OPTED_IN, container, pod, pod_spec, typed_pod
 
 MI = 1 << 20
@@ -182,3 +183,65 @@ def test_a_pod_that_no_api_server_has_stored_has_no_view() -> None:
 )
 def test_the_revision_of_a_pods_template(labels: dict[str, str], want: str) -> None:
     assert pod_view(typed_pod(metadata={"labels": labels})).template_hash == want
+
+
+PLUGIN_CLAIM = plugin_claim_name("uid-model-0")
+GPU = {"amd.com/gpu": "1"}
+
+
+@pytest.mark.parametrize(
+    ("made", "want"),
+    [
+        pytest.param(plugin_pod(), PLUGIN_CLAIM, id="held by our gate"),
+        pytest.param(plugin_pod(bound="worker-0"), PLUGIN_CLAIM, id="bound by the operator"),
+        pytest.param(plugin_pod(gates=()), None, id="it was never held: annotated afterwards, or made without us"),
+        pytest.param(plugin_pod(annotations={}), None, id="it takes no part"),
+        pytest.param(pod(claim=None), None, id="it asks for nothing of AMD's"),
+        pytest.param(pod("model-0", container(limits=GPU), claim="aim-a"), "aim-a", id="a ResourceClaim goes before"),
+    ],
+)
+def test_the_claim_of_a_pod_of_the_device_plugin_is_named_for_its_uid(made: dict[str, Any], want: str | None) -> None:
+    assert claim_name(typed(made, Pod)) == want
+
+
+@pytest.mark.parametrize(
+    ("made", "want"),
+    [
+        pytest.param(plugin_pod(), CPX, id="of the device plugin"),
+        pytest.param(pod("model-0", container(limits=GPU), claim="aim-a"), "", id="with a ResourceClaim"),
+        pytest.param(plugin_pod(annotations={}), "", id="none of ours"),
+    ],
+)
+def test_the_resource_by_which_a_pod_gets_its_partition(made: dict[str, Any], want: str) -> None:
+    assert pod_view(typed(made, Pod)).resource == want
+
+
+@pytest.mark.parametrize(
+    ("spec", "want"),
+    [
+        pytest.param(pod_spec(container(limits={"cpu": "1"})), {}, id="none"),
+        pytest.param(pod_spec(container(limits=GPU), container("b", limits=GPU)), {"amd.com/gpu": 2}, id="they add up"),
+        pytest.param(
+            pod_spec(container(limits=GPU), initContainers=[container("i", limits=GPU)]),
+            {"amd.com/gpu": 1},
+            id="an init container's device is used again",
+        ),
+        pytest.param(
+            pod_spec(container(limits=GPU), initContainers=[container("i", limits=GPU, restartPolicy="Always")]),
+            {"amd.com/gpu": 2},
+            id="a sidecar keeps its own",
+        ),
+        pytest.param(
+            pod_spec(container(limits=GPU), initContainers=[container("i", limits={"amd.com/gpu": "4"})]),
+            {"amd.com/gpu": 4},
+            id="a larger init container",
+        ),
+        pytest.param(
+            pod_spec(container(limits=GPU), container("b", limits={CPX: "1"})),
+            {"amd.com/gpu": 1, CPX: 1},
+            id="of two names",
+        ),
+    ],
+)
+def test_devices_are_counted_as_the_scheduler_does(spec: PodSpec, want: dict[str, int]) -> None:
+    assert plugin_devices(spec) == want
