@@ -21,9 +21,17 @@ class TopologyError(Exception):
     """A topology that cannot be read or believed. The text names the path or node and the remedy."""
 
 
+class NoGpus(TopologyError):
+    """There is no topology, or none with an AMD GPU in it: no amdgpu driver runs there."""
+
+
 @dataclass(frozen=True, slots=True)
 class KfdNode:
-    """One GPU node of the topology: one partition. ``num_xcc`` and ``vram_bytes`` are None where it tells none."""
+    """One GPU node of the topology: one partition.
+
+    ``num_xcc``, ``vram_bytes`` and ``gpu_id`` (KFD's own number) are None where it tells none, ``unique_id`` and
+    ``gfx_version`` 0.
+    """
 
     number: int
     device_id: int
@@ -34,16 +42,25 @@ class KfdNode:
     simd_per_cu: int
     num_xcc: int | None
     vram_bytes: int | None
+    gpu_id: int | None = None
+    unique_id: int = 0
+    gfx_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedPartition:
-    """One partition as read: its index, its DRM render minor, bytes of memory (None: not told), compute units."""
+    """One partition as read: its index, its DRM render minor, bytes of memory (None: not told), compute units.
+
+    ``node`` is the number of its topology node, ``gpu_id`` KFD's own number of it (None: not told).
+    """
 
     id: int
     render_minor: int
     vram_bytes: int | None
     compute_units: int
+    simd_units: int
+    node: int
+    gpu_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +69,14 @@ class ObservedGpu:
 
     ``vram_bytes`` is the sum over its partitions, None when any is untold or missing. ``compute_mode`` is None when
     the partitions match no mode; ``memory_mode`` is None unless the PCI device's own files told it.
-    ``missing_partitions`` counts those the mode has and the topology does not show.
+    ``missing_partitions`` counts those the mode has and the topology does not show. ``unique_id`` and ``gfx_version``
+    are 0 where they are not told.
     """
 
     bdf: str
+    device_id: int
+    unique_id: int
+    gfx_version: int
     product_name: str
     vram_bytes: int | None
     compute_mode: ComputeMode | None
@@ -90,7 +111,9 @@ def parse_properties(text: str, origin: str) -> dict[str, int]:
 _REMEDY = "read /sys of a host with the amdgpu driver loaded, or record the tree again"
 
 
-def gpu_node(number: int, properties: dict[str, int], vram_bytes: int | None, origin: str) -> KfdNode | None:
+def gpu_node(
+    number: int, properties: dict[str, int], vram_bytes: int | None, origin: str, gpu_id: int | None = None
+) -> KfdNode | None:
     """The GPU behind a node's properties; None for a CPU node. Raises TopologyError for what is neither."""
     if "simd_count" not in properties:
         raise TopologyError(f"{origin}: has no simd_count, so it is cut off or no KFD node: {_REMEDY}")
@@ -114,6 +137,9 @@ def gpu_node(number: int, properties: dict[str, int], vram_bytes: int | None, or
         simd_per_cu=properties["simd_per_cu"],
         num_xcc=properties.get("num_xcc"),
         vram_bytes=vram_bytes,
+        gpu_id=gpu_id,
+        unique_id=properties.get("unique_id", 0),
+        gfx_version=properties.get("gfx_target_version", 0),
     )
 
 
@@ -133,7 +159,15 @@ def assemble(nodes: Iterable[KfdNode]) -> Topology:
 
 def _gpu(bdf: str, nodes: dict[int, KfdNode]) -> ObservedGpu:
     partitions = tuple(
-        ObservedPartition(index, node.render_minor, node.vram_bytes, node.simd_count // node.simd_per_cu)
+        ObservedPartition(
+            id=index,
+            render_minor=node.render_minor,
+            vram_bytes=node.vram_bytes,
+            compute_units=node.simd_count // node.simd_per_cu,
+            simd_units=node.simd_count,
+            node=node.number,
+            gpu_id=node.gpu_id,
+        )
         for index, node in sorted(nodes.items())
     )
     first = nodes[min(nodes)]
@@ -144,6 +178,9 @@ def _gpu(bdf: str, nodes: dict[int, KfdNode]) -> ObservedGpu:
     complete = len(known) == len(sizes) == expected
     return ObservedGpu(
         bdf=bdf,
+        device_id=first.device_id,
+        unique_id=first.unique_id,
+        gfx_version=first.gfx_version,
         product_name=product.name if product else f"unknown ({first.device_id:#06x})",
         vram_bytes=sum(known) if complete else None,
         compute_mode=mode,

@@ -1,11 +1,20 @@
 """Reading a node's GPUs from the driver's files: a running host's ``/sys``, or a recording of its KFD topology."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
-from controller.agent.kfd import KfdNode, ObservedGpu, Topology, TopologyError, assemble, gpu_node, parse_properties
+from controller.agent.kfd import (
+    KfdNode,
+    NoGpus,
+    ObservedGpu,
+    Topology,
+    TopologyError,
+    assemble,
+    gpu_node,
+    parse_properties,
+)
+from controller.agent.sysfs_device import mode_in
 from controller.gpu.mode import ComputeMode, MemoryMode
 
 _NODE_FOLDERS = ("class/kfd/kfd/topology/nodes", "nodes", "topology/nodes")
@@ -13,45 +22,46 @@ _NODE_FOLDERS = ("class/kfd/kfd/topology/nodes", "nodes", "topology/nodes")
 _VRAM_HEAPS = frozenset({1, 2})
 """KFD heap types of device memory: host-visible and private."""
 
-_ModeT = TypeVar("_ModeT", bound=StrEnum)
+_FIRST_RENDER_MINOR = 128
 
 
 def read_topology(root: Path) -> Topology:
     """Read every GPU below ``root``: ``/sys``, or any directory that holds ``nodes/`` or ``topology/nodes/``.
 
     Below a real ``/sys`` the PCI devices' own files tell the memory mode and overrule the compute mode that follows
-    from the partitions. Raises TopologyError, naming path and remedy, for a tree that is missing, cut off,
-    unreadable or without a GPU.
+    from the partitions. Raises TopologyError, naming path and remedy, for a tree that is cut off, unreadable or not
+    AMD's, NoGpus for one that is missing or without a GPU.
     """
-    folder = _nodes_folder(root)
-    nodes = _gpu_nodes(folder)
+    folder = nodes_folder(root)
+    properties = _properties_by_node(folder)
+    nodes = [node for number, own in properties.items() if (node := _gpu_node(folder / str(number), number, own))]
     if not nodes:
-        raise TopologyError(
+        raise NoGpus(
             f"{folder}: no node is a GPU: load the amdgpu driver on this host, or give the tree of a host that has one"
         )
-    _require_complete(folder, nodes[0].number)
+    _require_complete(folder, properties, nodes)
     topology = assemble(nodes)
     devices = root / "bus/pci/devices"
     return Topology(tuple(_with_device_files(devices / gpu.bdf, gpu) for gpu in topology.gpus))
 
 
-def _nodes_folder(root: Path) -> Path:
+def nodes_folder(root: Path) -> Path:
+    """The folder of the topology's numbered nodes. Raises NoGpus when there is none."""
     for candidate in (root / name for name in _NODE_FOLDERS):
         if candidate.is_dir():
             return candidate
-    raise TopologyError(
+    raise NoGpus(
         f"{root}: holds no KFD topology (none of {', '.join(_NODE_FOLDERS)}): "
         "give /sys of a host with the amdgpu driver loaded, or a directory that holds nodes/"
     )
 
 
-def _gpu_nodes(folder: Path) -> list[KfdNode]:
+def _properties_by_node(folder: Path) -> dict[int, dict[str, int]]:
     numbers = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
     if numbers != list(range(len(numbers))):
         # the kernel numbers nodes without a gap, so a gap is a recording that lost some
         raise TopologyError(f"{folder}: nodes {_gaps(numbers)} are missing: record the whole tree again")
-    read = (_gpu_node(folder / str(number), number) for number in numbers)
-    return [node for node in read if node is not None]
+    return {number: _properties(folder / str(number) / "properties") for number in numbers}
 
 
 def _gaps(numbers: list[int]) -> str:
@@ -59,49 +69,79 @@ def _gaps(numbers: list[int]) -> str:
     return ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
 
 
-def _gpu_node(folder: Path, number: int) -> KfdNode | None:
-    path = folder / "properties"
-    properties = parse_properties(_read(path), str(path))
+def _gpu_node(folder: Path, number: int, properties: dict[str, int]) -> KfdNode | None:
+    origin = str(folder / "properties")
     if not properties.get("simd_count"):
-        return gpu_node(number, properties, None, str(path))
-    return gpu_node(number, properties, _vram_bytes(folder / "mem_banks"), str(path))
+        return gpu_node(number, properties, None, origin)
+    node = gpu_node(number, properties, _vram_bytes(folder / "mem_banks"), origin, _gpu_id(folder / "gpu_id"))
+    if node is not None and node.render_minor < _FIRST_RENDER_MINOR:
+        raise TopologyError(
+            f"{origin}: drm_render_minor {node.render_minor} is none ({_FIRST_RENDER_MINOR} is the first), "
+            "so it is cut off: record the tree again"
+        )
+    return node
+
+
+def _gpu_id(path: Path) -> int | None:
+    """KFD's own number of the GPU, by which processes name it; None when the tree has no such file."""
+    if not path.is_file():
+        return None
+    text = _read(path).strip()
+    if not (text.isascii() and text.isdigit()):
+        raise TopologyError(f"{path}: {text!r} is no number: record the tree again")
+    return int(text)
 
 
 def _vram_bytes(banks: Path) -> int | None:
     """The node's device memory, None when the tree has no memory banks for it."""
     sizes = []
     for path in sorted(banks.glob("*/properties")):
-        bank = parse_properties(_read(path), str(path))
+        text = _read(path)
+        bank = parse_properties(text, str(path))
         if bank.get("heap_type") not in _VRAM_HEAPS:
             continue
-        if "size_in_bytes" not in bank:
-            raise TopologyError(f"{path}: has no size_in_bytes, so it is cut off: record the tree again")
+        if "size_in_bytes" not in bank or not text.endswith("\n"):
+            raise TopologyError(f"{path}: has no size_in_bytes, or part of it, so it is cut off: record the tree again")
         sizes.append(bank["size_in_bytes"])
     return sum(sizes) if sizes else None
 
 
-def _require_complete(folder: Path, number: int) -> None:
-    """Refuse a tree whose first GPU has a link to a node that is not there: a recording that lost its end."""
-    for path in sorted((folder / str(number)).glob("*_links/*/properties")):
-        peer = parse_properties(_read(path), str(path)).get("node_to")
-        if peer is not None and not (folder / str(peer)).is_dir():
-            raise TopologyError(f"{path}: links to node {peer}, which is missing: record the whole tree again")
+def _require_complete(folder: Path, properties: Mapping[int, Mapping[str, int]], gpus: Iterable[KfdNode]) -> None:
+    """Refuse a tree that lost its end, or a file of it that lost its last lines.
+
+    Links lead to a node each, so no node has as many as there are nodes (a recording without any links has lost them
+    on purpose); the kernel writes the same properties for every GPU of a model.
+    """
+    for number, own in properties.items():
+        links = own.get("io_links_count", 0)
+        if links >= len(properties) and (folder / str(number) / "io_links").is_dir():
+            raise TopologyError(
+                f"{folder}: node {number} has links to {links} others and {len(properties) - 1} are there, so the end "
+                "of the tree is missing: record the whole tree again"
+            )
+    fullest: dict[int, KfdNode] = {}
+    for gpu in gpus:
+        other = fullest.setdefault(gpu.device_id, gpu)
+        lost = properties[other.number].keys() - properties[gpu.number].keys()
+        more = properties[gpu.number].keys() - properties[other.number].keys()
+        if lost or more:
+            short, names = (gpu, lost) if lost else (other, more)
+            raise TopologyError(
+                f"{folder / str(short.number) / 'properties'}: has no {', '.join(sorted(names))}, which its like have, "
+                "so it is cut off: record the tree again"
+            )
 
 
 def _with_device_files(device: Path, gpu: ObservedGpu) -> ObservedGpu:
     return replace(
         gpu,
-        compute_mode=_mode_in(device / "current_compute_partition", ComputeMode) or gpu.compute_mode,
-        memory_mode=_mode_in(device / "current_memory_partition", MemoryMode),
+        compute_mode=mode_in(device / "current_compute_partition", ComputeMode) or gpu.compute_mode,
+        memory_mode=mode_in(device / "current_memory_partition", MemoryMode),
     )
 
 
-def _mode_in(path: Path, modes: type[_ModeT]) -> _ModeT | None:
-    """The mode a device's file names; None when there is no such file, or it says something else (UNKNOWN)."""
-    if not path.is_file():
-        return None
-    text = _read(path).strip()
-    return modes(text) if text in modes.__members__ else None
+def _properties(path: Path) -> dict[str, int]:
+    return parse_properties(_read(path), str(path))
 
 
 def _read(path: Path) -> str:
