@@ -13,6 +13,7 @@ import pytest
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import CONFIG_MAPS, LEASES, POD_DISRUPTION_BUDGETS, PODS
 from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound, TooManyRequests
+from controller.runtime.manifest import annotations_of, key_of, version_of
 from controller.state.kinds import GPU_PARTITION_CLAIMS
 
 RESOURCES: Final = (CONFIG_MAPS, LEASES, PODS, POD_DISRUPTION_BUDGETS, GPU_PARTITION_CLAIMS)
@@ -219,14 +220,14 @@ async def a_streaming_list_tells_what_is_there_and_where_it_ends(client: Client,
     )
     async with aclosing(events) as stream:
         kind, first = await anext(stream)
-        assert (kind, first["metadata"]["name"]) == ("ADDED", "there")
+        assert (kind, key_of(first)) == ("ADDED", f"{namespace}/there")
         kind, mark = await anext(stream)
         assert kind == "BOOKMARK"
-        assert mark["metadata"]["annotations"]["k8s.io/initial-events-end"] == "true"
+        assert annotations_of(mark)["k8s.io/initial-events-end"] == "true"
         await client.create(CONFIG_MAPS, config_map(namespace, "later", {"app": "web"}))
         async for kind, obj in stream:
             if kind != "BOOKMARK":
-                assert (kind, obj["metadata"]["name"]) == ("ADDED", "later")
+                assert (kind, key_of(obj)) == ("ADDED", f"{namespace}/later")
                 return
 
 
@@ -239,7 +240,7 @@ async def a_deletion_is_told_with_a_version_of_its_own(client: Client, namespace
     async with aclosing(events) as stream:
         async for kind, obj in stream:
             if kind == "DELETED":
-                assert int(obj["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"])
+                assert int(version_of(obj)) > int(made["metadata"]["resourceVersion"])
                 return
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 # Far from the machine's monotonic clock and from zero, so that mixing clocks shows at once.
 _START = 10_000.0
+# A thread's result comes through the loop's wake-up pipe; only when nothing else is left to do it is waited for.
+_THREAD_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -16,7 +18,7 @@ class NothingToDo(RuntimeError):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Threads and sockets are not waited for: code that needs them does not run on this loop."""
+    """Sockets are not waited for, and threads only when nothing else is left to do."""
 
     def __init__(self) -> None:
         self._now = _START
@@ -31,34 +33,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now += seconds
 
 
-class _Jumps(selectors.BaseSelector):
+class _Jumps(selectors.DefaultSelector):
     """Instead of waiting for `timeout`, has the loop's time pass."""
 
     def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
         self._loop = loop
-        self._keys: dict[Any, selectors.SelectorKey] = {}
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Only the loop's own wake-up pipe comes here."""
-        key = selectors.SelectorKey(fileobj, fileobj, events, data)
-        self._keys[fileobj] = key
-        return key
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """Forget it."""
-        return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Nothing ever becomes ready. Raises NothingToDo without a timer."""
+        """What is ready now. Raises NothingToDo when there is no timer and no thread that ends soon."""
         if timeout is None:
-            raise NothingToDo("every task waits and no timer is set")
-        if timeout > 0:
-            self._loop.jump(timeout)
+            ready = super().select(_THREAD_SECONDS)
+            if not ready:
+                raise NothingToDo("every task waits and no timer is set")
+            return ready
+        self._loop.jump(max(timeout, 0.0))
         return []
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        """What is registered."""
-        return self._keys
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
