@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import Product, UnknownProduct, product_named
 from controller.placement.demand import Demand
 from controller.placement.snapshot import Gpu, Holder, Node, Snapshot
+
+#: The device plugin's two ways of naming devices: all alike, or each for its mode.
+SINGLE: Final = "single"
+MIXED: Final = "mixed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ def candidates(
     snapshot: Snapshot, demand: Demand, node: Node, admin_held: frozenset[tuple[str, str]], *, evicting: bool
 ) -> Iterator[Candidate]:
     """Every change of the node that helps and touches idle GPUs only; `evicting`: those that pods of ours hold, too."""
+    if any(node.unlocated.values()):
+        return  # a pod of the device plugin holds a device, and nobody has told yet which
     held = {gpu.bdf: _held(snapshot, node, gpu) for gpu in node.gpus}
     fixed = frozenset(
         gpu.bdf for gpu in node.gpus if (held[gpu.bdf] and not evicting) or _fixed(snapshot, node, gpu, admin_held)
@@ -82,10 +89,15 @@ def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
         wanted = not demand.requirement.modes or mode in demand.requirement.modes
         permitted = policy is not None and (not policy.modes or mode in policy.modes)
         validated = policy is not None and (not policy.validated_only or mode in gpu.validated)
-        if mode == gpu.mode or not (wanted and permitted and validated):
+        if mode == gpu.mode or not (wanted and permitted and validated and _bears(demand, mode)):
             continue
         if _partition_bytes(product, mode) >= demand.requirement.bytes:
             yield mode
+
+
+def _bears(demand: Demand, mode: Mode) -> bool:
+    """Whether partitions of the mode are advertised by the extended resource that the pod asks for, if it does."""
+    return demand.naming != MIXED or demand.resource.partition("/")[2] == mode.profile
 
 
 def _partition_bytes(product: Product, mode: Mode) -> int:
@@ -98,17 +110,16 @@ def _partition_bytes(product: Product, mode: Mode) -> int:
 
 def _touched(node: Node, gpu: Gpu, mode: Mode, fixed: frozenset[str]) -> tuple[tuple[Gpu, Mode], ...] | None:
     """Every GPU the change touches with its mode after it; None when one of them is fixed or has no such mode."""
-    if mode.memory == gpu.mode.memory:
+    alike = node.plugin and node.naming == SINGLE  # the plugin advertises nothing of a node in several modes
+    if mode.memory == gpu.mode.memory and not alike:
         return ((gpu, mode),)
-    if fixed:
-        return None
     after: list[tuple[Gpu, Mode]] = []
     for other in node.gpus:
         kept = Mode(other.mode.compute, mode.memory)
-        if other.bdf != gpu.bdf and kept in other.allowed:
+        if other.bdf != gpu.bdf and kept in other.allowed and not alike:
             after.append((other, kept))
         elif mode in other.allowed:
             after.append((other, mode))
         else:
             return None
-    return tuple(after)
+    return None if fixed else tuple(after)

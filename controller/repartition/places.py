@@ -46,7 +46,7 @@ class Places:
         if victim.requirement_bytes > self._largest:
             return []
         demand = victim.demand
-        alike = demand.namespace, demand.requirement, demand.policy, demand.pod
+        alike = demand.namespace, demand.requirement, demand.policy, demand.pod, demand.resource
         if alike not in self._found:
             self._found[alike] = self._search(demand)
         return self._found[alike]
@@ -62,13 +62,41 @@ class Places:
             if asked is None or refuse_partition(self._snapshot, asked, place.node, place.gpu, place.partition):
                 continue
             found.append((best_fit(self._snapshot, asked, place.node, place.gpu, place.partition), place))
-        return [place for _, place in sorted(found, key=lambda entry: entry[0])]
+        ordered = [place for _, place in sorted(found, key=lambda entry: entry[0])]
+        return self._countable(ordered, demand.resource) if demand.resource else ordered
 
     def _demand_on(self, demand: Demand, node: Node) -> Demand | None:
-        """The demand as that node must meet it, None when it cannot. At home the pod frees what it asks for."""
+        """The demand as that node must meet it, None when it cannot. At home the pod frees what it asks for.
+
+        A device of the device plugin is the kubelet's choice, so no place at home is sure to be on another GPU.
+        """
         if node.name == self._home:
+            if demand.resource:
+                return None
             demand = replace(demand, pod=replace(demand.pod, resources=Resources()))
         return None if refuse_node(self._snapshot, demand, node) else demand
+
+    def _countable(self, ordered: list[Place], resource: str) -> list[Place]:
+        """Of each node as many places as its device plugin has devices for: those held unseen are any of them."""
+        left: dict[str, int] = {}
+        kept = []
+        for place in ordered:
+            node = place.node
+            if node.name not in left:
+                fitting = sum(other.node.name == node.name for other in ordered)
+                free = min(fitting, node.devices.get(resource, 0) - self._held(node, resource))
+                left[node.name] = free - node.unlocated.get(resource, 0)
+            left[node.name] -= 1
+            if left[node.name] >= 0:
+                kept.append(place)
+        return kept
+
+    def _held(self, node: Node, resource: str) -> int:
+        return sum(
+            partition.resource == resource and self._snapshot.holder(node, partition) is not None
+            for gpu in node.gpus
+            for partition in gpu.partitions
+        )
 
 
 def _free(snapshot: Snapshot, node: str, touched: frozenset[str]) -> Iterator[Place]:

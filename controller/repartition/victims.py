@@ -16,7 +16,7 @@ class Victim:
 
     `owner` is the uid of the controller that will make its successor, empty when nobody will; `template_hash` its
     revision. `requirement_bytes`, `modes` (empty: any), `policy` and `constraints` are what the successor will ask for
-    again. `created_seconds`: since the epoch.
+    again, `resource` and `naming` those of a pod of the device plugin. `created_seconds`: since the epoch.
     """
 
     namespace: str
@@ -33,6 +33,8 @@ class Victim:
     created_seconds: float = 0.0
     modes: frozenset[Mode] = frozenset()
     policy: str | None = None
+    resource: str = ""
+    naming: str = ""
 
     @property
     def name(self) -> str:
@@ -55,6 +57,8 @@ class Victim:
             priority=self.priority,
             created_seconds=self.created_seconds,
             policy=self.policy,
+            resource=self.resource,
+            naming=self.naming,
         )
 
 
