@@ -3,5 +3,5 @@
 In: plans, GPUNodes, who holds what, the slices that the driver advertises. Out: the operation in GPUNode.spec that the
 agent carries out, and the plan's status; only the operator writes it. The phases are `repartition.phases`.
 
-    reconciler = RepartitionPlanReconciler(client, cluster, recorder, clock, operations)
+    reconciler = RepartitionPlanReconciler(client, cluster, recorder, clock, operations, plugins=plugins)
 """

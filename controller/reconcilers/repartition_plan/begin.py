@@ -1,0 +1,41 @@
+"""The rules at the moment a plan begins, also for plans that people wrote: one plan a node, budgets, windows, rest."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from api.v1beta1 import RepartitionPlan
+from controller.placement.snapshot import Node
+from controller.reconcilers.repartition_plan.closing import is_closing
+from controller.reconcilers.repartition_plan.reservations import unavailable_pods
+from controller.reconcilers.repartition_plan.victims import victims_of
+from controller.repartition.disruption_budget import Usage, refuse_change
+from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
+from controller.state.cluster import Cluster
+
+
+def held_up(cluster: Cluster, plans: Iterable[RepartitionPlan], plan: RepartitionPlan) -> str | None:
+    """What must end before the plan may begin, as a sentence; None: it may begin now. `plans` are all there are."""
+    known = list(plans)
+    changing = {other.spec.node: other.metadata.name for other in known if _under_way(other)}
+    if plan.spec.node in changing:
+        return f"waits until plan {changing[plan.spec.node]} of the same node has ended"
+    node = cluster.snapshot().node(plan.spec.node)
+    if node is None or node.policy is None:
+        return None  # nobody set rules for the node: who wrote the plan answers for it
+    usage = Usage(tuple(sorted(changing)), unavailable_pods(cluster, known))
+    namespace = plan.spec.claim_ref.namespace if plan.spec.claim_ref is not None else None
+    refused = refuse_change(_judged(plan, node), namespace, usage, evicts=len(victims_of(cluster, node, plan)))
+    return None if refused is None else f"waits: {refused.message}"
+
+
+def _under_way(plan: RepartitionPlan) -> bool:
+    phase = Phase(plan.status.phase)
+    begun = is_closing(plan) if phase in TERMINAL else phase not in NOT_BEGUN
+    return begun and not plan.spec.dry_run
+
+
+def _judged(plan: RepartitionPlan, node: Node) -> Node:
+    """A plan that a person wrote needs no policy that lets the operator make plans; every other rule holds for it."""
+    if plan.spec.policy_ref is not None or node.policy is None:
+        return node
+    return replace(node, policy=replace(node.policy, repartition=True))

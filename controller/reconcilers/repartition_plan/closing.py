@@ -1,0 +1,72 @@
+"""The end of every plan: the exporter runs again, the operation is off the node, places nobody needs are given up.
+
+Its step in the status is open until that is done, so it is done after a crash as well, and once.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from api.v1beta1 import RepartitionPlan
+from api.v1beta1.repartition_plan import PlanStep, Reservation
+from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.operation import clear
+from controller.reconcilers.repartition_plan.reservations import unsettled
+from controller.reconcilers.repartition_plan.seen import Seen
+from controller.repartition.phases import HARDWARE, Phase
+from controller.state.cluster import Cluster
+
+#: Name of the last step.
+CLOSING = "Closing"
+#: How long an ended plan keeps a place for a successor that does not come, seconds.
+KEPT_SECONDS = 600.0
+_QUIET = HARDWARE | {Phase.QUIESCING}
+
+
+def is_closing(plan: RepartitionPlan) -> bool:
+    """Whether the plan has ended and is not tidied up yet."""
+    steps = plan.status.steps
+    return bool(steps) and steps[-1].name == CLOSING and steps[-1].end_time is None
+
+
+def closing_step(now: datetime) -> PlanStep:
+    """The step as it begins."""
+    return PlanStep(name=CLOSING, start_time=now)
+
+
+async def close(context: PlanContext, plan: RepartitionPlan) -> Seen:
+    """Tidy up after an ended plan; what is left to record."""
+    changes: dict[str, Any] = {}
+    if is_closing(plan):
+        await clear(context, plan.spec.node, plan.metadata.uid or "")
+        if not _needs_quiet(context.cluster, plan):
+            await context.plugins.resume(plan.spec.node)
+        ended = plan.status.steps[-1].model_copy(update={"end_time": context.clock.now(), "result": "Done"})
+        changes["steps"] = [*plan.status.steps[:-1], ended]
+    kept = still_kept(context.cluster, plan)
+    if kept != plan.status.reservations:
+        changes["reservations"] = kept
+    return Seen(None, plan.status.message, changes)
+
+
+def _needs_quiet(cluster: Cluster, plan: RepartitionPlan) -> bool:
+    """Whether another plan of the node wants the exporter away; the informer may show this one as it was."""
+    return any(
+        other.spec.node == plan.spec.node
+        and other.metadata.uid != plan.metadata.uid
+        and Phase(other.status.phase) in _QUIET
+        for other in cluster.plan_table.values()
+    )
+
+
+def still_kept(cluster: Cluster, plan: RepartitionPlan) -> list[Reservation]:
+    """The places that an ended plan goes on keeping: those of evicted pods whose successors do not serve yet."""
+    ended = next((step.start_time for step in reversed(plan.status.steps) if step.name == CLOSING), None)
+    if ended is None or (cluster.clock.now() - ended).total_seconds() > KEPT_SECONDS:
+        return []
+    waiting = unsettled(cluster, plan.status.reservations)
+    return [kept for kept in waiting if kept.evicted_time is not None]
+
+
+def at_the_end(plan: RepartitionPlan) -> list[Reservation]:
+    """What an ending plan still keeps: nothing for pods that were not evicted."""
+    return [kept for kept in plan.status.reservations if kept.evicted_time is not None]

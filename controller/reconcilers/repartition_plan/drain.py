@@ -1,0 +1,127 @@
+"""Draining: nobody may hold the GPUs. A pod of ours is asked to leave once a place stands reserved for its successor.
+
+The reservation is recorded at one look and acted upon at the next, when the informer shows it: so placement knows of
+it, and a crash in between evicts nobody twice and nobody without a place. A disruption budget that forbids an
+eviction is asked again until the deadline.
+"""
+
+from dataclasses import dataclass, field
+
+from api.v1beta1 import RepartitionPlan
+from api.v1beta1.repartition_plan import Reservation
+from controller.placement.snapshot import Node, Snapshot
+from controller.reconcilers.repartition_plan.approval import forbidden, moved_on
+from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.holders import holders_of, touched
+from controller.reconcilers.repartition_plan.impact import line
+from controller.reconcilers.repartition_plan.operation import clear
+from controller.reconcilers.repartition_plan.reservations import (
+    evicted,
+    holds,
+    reservation,
+    still_there,
+    unavailable_pods,
+)
+from controller.reconcilers.repartition_plan.seen import Seen
+from controller.reconcilers.repartition_plan.victims import movable, victims_of
+from controller.repartition.disruption_budget import Refused, Usage, budget_left
+from controller.repartition.drain import decide_drain
+from controller.repartition.phases import Event
+from controller.runtime.client.errors import Conflict, NotFound, TooManyRequests
+from controller.state.cluster import Cluster
+
+
+def observe_draining(cluster: Cluster, plan: RepartitionPlan) -> Seen:
+    """Whether the GPUs are idle, still in use, or no longer what the plan starts from."""
+    refused = moved_on(cluster, plan) or forbidden(cluster, plan)
+    if refused is not None:
+        return Seen(Event.REFUSED, refused)
+    holders = holders_of(cluster, plan)
+    if holders is None:
+        return Seen(None, f"node {plan.spec.node} has no inventory yet")
+    if holders:
+        return Seen(None, f"waits until {', '.join(holders)} are idle")
+    return Seen(Event.IDLE, "nobody holds the GPUs")
+
+
+async def drain(context: PlanContext, plan: RepartitionPlan) -> Seen:
+    """Evict who has a place elsewhere; find places for who has none."""
+    await clear(context, plan.spec.node, plan.metadata.uid or "")  # of an attempt that found the GPUs busy
+    seen = observe_draining(context.cluster, plan)
+    snapshot = context.cluster.snapshot()
+    node = snapshot.node(plan.spec.node)
+    if node is None:
+        return seen
+    round_ = await _evict(context, plan, snapshot)
+    if round_.kept != plan.status.reservations:
+        return Seen(None, round_.message or seen.message, {"reservations": round_.kept})
+    if round_.refused:
+        return Seen(None, round_.message)
+    return _reserve(context, snapshot, node, plan, seen)
+
+
+@dataclass(slots=True)
+class _Round:
+    """One round of evictions: the reservations after it, and what disruption budgets refused."""
+
+    kept: list[Reservation] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def message(self) -> str:
+        return f"waits for disruption budgets: {'; '.join(self.refused)}" if self.refused else ""
+
+
+async def _evict(context: PlanContext, plan: RepartitionPlan, snapshot: Snapshot) -> _Round:
+    """Ask those to leave whose places stand in the status. A place that was lost meanwhile is given up first."""
+    done = _Round()
+    for kept in plan.status.reservations:
+        pod = still_there(context.cluster, kept) if kept.evicted_time is None else None
+        if kept.evicted_time is not None:
+            done.kept.append(kept)
+        elif pod is None:
+            done.kept.append(evicted(kept, context.clock.now()))  # by us before a crash, or it left by itself
+        elif holds(snapshot, kept):
+            refusal = await _ask(context, pod.namespace, pod.name, pod.uid)
+            done.kept.append(kept if refusal is not None else evicted(kept, context.clock.now()))
+            done.refused += [refusal] if refusal is not None else []
+    return done
+
+
+async def _ask(context: PlanContext, namespace: str, name: str, uid: str) -> str | None:
+    """Ask for the eviction of that very pod; why it is refused for now, None when it goes or has gone."""
+    try:
+        await context.client.evict(name, namespace, uid)
+    except TooManyRequests as error:
+        return f"{namespace}/{name}: {error}"
+    except (NotFound, Conflict):
+        return None
+    return None
+
+
+def _reserve(context: PlanContext, snapshot: Snapshot, node: Node, plan: RepartitionPlan, seen: Seen) -> Seen:
+    """Places for the next pods that have to leave, as many as the budget lets go at once."""
+    planned = {(kept.namespace, kept.claim) for kept in plan.status.reservations}
+    left = [
+        victim for victim in victims_of(context.cluster, node, plan) if (victim.namespace, victim.claim) not in planned
+    ]
+    if not left:
+        return seen
+    usage = Usage(unavailable_pods=unavailable_pods(context.cluster, context.plans))
+    decided = decide_drain(
+        snapshot,
+        node.name,
+        touched(plan, node),
+        left,
+        budget_left=budget_left(node.policy, usage) if node.policy is not None else int(not usage.unavailable_pods),
+        allowed=movable(context.cluster, plan, approved=plan.spec.approved),
+    )
+    if isinstance(decided, Refused):
+        return Seen(None, f"{seen.message}; {decided.message}")
+    if not decided.moves:
+        return Seen(None, f"{seen.message}; {decided.waiting}" if decided.waiting else seen.message)
+    kept = [*plan.status.reservations, *map(reservation, decided.moves)]
+    moved = {move.victim.name: line(move.victim.name, move.node, move.partition, move.mode) for move in decided.moves}
+    after = [moved.get(known.partition(":")[0], known) for known in plan.status.after]
+    names = ", ".join(moved)
+    return Seen(None, f"places are kept for the successors of {names}", {"reservations": kept, "after": after})

@@ -1,0 +1,48 @@
+"""Who holds the GPUs of a plan: allocations of every namespace, adminAccess, device plugin pods, processes."""
+
+from api.v1beta1 import RepartitionPlan
+from controller.gpu.mode import Mode
+from controller.placement.snapshot import Node
+from controller.state.cluster import Cluster
+from controller.state.occupancy import admin_held
+
+
+def touched(plan: RepartitionPlan, node: Node) -> frozenset[str]:
+    """The GPUs that must be idle: those the plan names, and all of the node when the memory mode changes."""
+    named = {gpu.bdf for gpu in plan.spec.to.gpus}
+    return frozenset(named | {gpu.bdf for gpu in node.gpus} if reloads(plan) else named)
+
+
+def reloads(plan: RepartitionPlan) -> bool:
+    """Whether the plan changes the memory mode, which reloads the driver of the whole node."""
+    before = {Mode.parse(gpu.mode).memory for gpu in plan.spec.from_.gpus}
+    return before != {Mode.parse(gpu.mode).memory for gpu in plan.spec.to.gpus}
+
+
+def holders_of(cluster: Cluster, plan: RepartitionPlan) -> list[str] | None:
+    """What somebody holds of the plan's GPUs, adminAccess included, for people; None when the node is not known."""
+    node = cluster.snapshot().node(plan.spec.node)
+    if node is None:
+        return None
+    bdfs = touched(plan, node)
+    admin = admin_held(cluster)
+    held = [
+        f"{gpu.bdf}/{partition.id.index}"
+        for gpu in node.gpus
+        if gpu.bdf in bdfs
+        for partition in gpu.partitions
+        if partition.holder is not None or (node.pool, partition.device) in admin
+    ]
+    untold = sum(node.unlocated.values())
+    if untold:
+        held.append(f"{untold} devices of AMD's device plugin, of which nobody has told yet which they are,")
+    return held
+
+
+def processes_on(cluster: Cluster, plan: RepartitionPlan) -> list[str]:
+    """The plan's GPUs that processes have open, with their number; a GPU of which nobody can tell is left out."""
+    node, reported = cluster.snapshot().node(plan.spec.node), cluster.gpu_node_table.get(plan.spec.node)
+    if node is None or reported is None:
+        return []
+    bdfs = touched(plan, node)
+    return [f"{gpu.bdf} ({gpu.processes})" for gpu in reported.status.gpus if gpu.bdf in bdfs and gpu.processes]

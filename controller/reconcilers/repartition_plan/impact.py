@@ -1,0 +1,76 @@
+"""What a plan would do to pods, as a person who approves it wants to see: who moves, from where, to where."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from api.v1beta1 import RepartitionPlan
+from api.v1beta1.references import NamespacedName
+from api.v1beta1.repartition_plan import Approval
+from controller.placement.snapshot import Node
+from controller.reconcilers.repartition_plan.holders import touched
+from controller.reconcilers.repartition_plan.victims import movable, victims_of
+from controller.repartition.disruption_budget import Refused
+from controller.repartition.drain import Drain, decide_drain
+from controller.repartition.victims import Victim
+from controller.state.cluster import Cluster
+
+_LINE, _LINES = 256, 512
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """The pods that have to move, and a line for each before and after; `message` says it in short."""
+
+    affected_pods: list[NamespacedName]
+    before: list[str]
+    after: list[str]
+    message: str
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """As fields of the status."""
+        return {"affected_pods": self.affected_pods, "before": self.before, "after": self.after}
+
+
+def impact(cluster: Cluster, plan: RepartitionPlan) -> Impact:
+    """The impact if the plan began now with the approval that it asks for; nothing is reserved."""
+    snapshot = cluster.snapshot()
+    node = snapshot.node(plan.spec.node)
+    victims = victims_of(cluster, node, plan) if node is not None else []
+    if node is None or not victims:
+        return Impact([], [], [], "no pod has to move")
+    approved = plan.spec.approved or plan.spec.approval is Approval.MANUAL
+    allowed = movable(cluster, plan, approved=approved)
+    decided = decide_drain(snapshot, node.name, touched(plan, node), victims, budget_left=len(victims), allowed=allowed)
+    return Impact(
+        [NamespacedName(namespace=victim.namespace, name=victim.pod) for victim in victims][:_LINES],
+        [_line(victim, node) for victim in victims][:_LINES],
+        _after(victims, decided)[:_LINES],
+        _message(len(victims), decided),
+    )
+
+
+def line(pod: str, node: str, partition: object, mode: object) -> str:
+    """A pod and its place."""
+    return f"{pod}: {node} {partition} {mode}"[:_LINE]
+
+
+def _line(victim: Victim, node: Node) -> str:
+    mode = next(gpu.mode for gpu in node.gpus if gpu.bdf == victim.partition.bdf)
+    return line(victim.name, node.name, victim.partition, mode)
+
+
+def _after(victims: list[Victim], decided: Drain | Refused) -> list[str]:
+    moves = {move.victim.name: move for move in decided.moves} if isinstance(decided, Drain) else {}
+    return [
+        line(victim.name, move.node, move.partition, move.mode)
+        if (move := moves.get(victim.name)) is not None
+        else f"{victim.name}: no place"[:_LINE]
+        for victim in victims
+    ]
+
+
+def _message(count: int, decided: Drain | Refused) -> str:
+    pods = "1 pod has" if count == 1 else f"{count} pods have"
+    held_up = decided.message if isinstance(decided, Refused) else decided.waiting
+    return f"{pods} to move" + (f", and cannot yet: {held_up}" if held_up else "")

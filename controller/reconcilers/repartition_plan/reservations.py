@@ -1,0 +1,77 @@
+"""Places kept for successors: as the status has them, whether they are still good, and who has come."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from api.v1beta1 import RepartitionPlan
+from api.v1beta1.repartition_plan import Reservation
+from controller.placement.snapshot import Snapshot
+from controller.repartition.drain import Move
+from controller.state.cluster import Cluster
+from controller.state.occupancy import HOLDING
+from controller.translate.pod import PodView
+
+
+def reservation(move: Move) -> Reservation:
+    """The record of a move that was decided."""
+    victim = move.victim
+    return Reservation(
+        namespace=victim.namespace,
+        pod=victim.pod,
+        claim=victim.claim,
+        owner=victim.owner,
+        template_hash=victim.template_hash,
+        node=move.node,
+        bdf=move.partition.bdf,
+        partition=move.partition.index,
+        mode=str(move.mode),
+        bytes=move.bytes,
+    )
+
+
+def still_there(cluster: Cluster, kept: Reservation) -> PodView | None:
+    """The pod that is to leave; None once it has gone or is going. A later pod of its name has another claim."""
+    view = cluster.pod_table.view(f"{kept.namespace}/{kept.pod}")
+    if view is None or view.claim != kept.claim or view.deleting or view.terminal:
+        return None
+    return view
+
+
+def evicted(kept: Reservation, now: datetime) -> Reservation:
+    """The record once the pod goes."""
+    return kept.model_copy(update={"evicted_time": now})
+
+
+def holds(snapshot: Snapshot, kept: Reservation) -> bool:
+    """Whether the place is as it was when it was chosen: there, in that mode, fit for use and nobody's."""
+    node = snapshot.node(kept.node)
+    return node is not None and any(
+        str(gpu.mode) == kept.mode and partition.healthy and not partition.quarantined and partition.holder is None
+        for gpu in node.gpus
+        if gpu.bdf == kept.bdf
+        for partition in gpu.partitions
+        if partition.id.index == kept.partition
+    )
+
+
+def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
+    """Pods that are down for changes, or will be at once, over all `plans`: their successors do not serve yet."""
+    return len(unsettled(cluster, (kept for plan in plans for kept in plan.status.reservations)))
+
+
+def unsettled(cluster: Cluster, reservations: Iterable[Reservation]) -> list[Reservation]:
+    """Those whose place no other pod serves from yet."""
+    taken = {
+        (allocation.node, device.bdf, device.partition): claim
+        for claim in cluster.claim_table.values()
+        if (allocation := claim.status.allocation) is not None and claim.status.phase in HOLDING
+        for device in allocation.devices
+    }
+    return [
+        kept
+        for kept in reservations
+        if (claim := taken.get((kept.node, kept.bdf, kept.partition))) is None
+        or claim.spec.pod_ref is None
+        or (view := cluster.pod_table.view(f"{claim.metadata.namespace}/{claim.spec.pod_ref.name}")) is None
+        or not view.ready
+    ]

@@ -1,0 +1,91 @@
+"""The way back to the layout that a plan started from, and what a person can do when there is none."""
+
+from datetime import datetime
+
+from api.v1beta1 import GPUNode, RepartitionPlan
+from api.v1beta1.gpu_node import OperationPhase, OperationProgress
+from controller.reconcilers.repartition_plan.apply import (
+    BUSY,
+    MOST_ATTEMPTS,
+    progress_of,
+    told,
+    waits_for_agent,
+)
+from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.holders import holders_of, reloads
+from controller.reconcilers.repartition_plan.operation import attempts, order
+from controller.reconcilers.repartition_plan.seen import Seen
+from controller.reconcilers.repartition_plan.verify import other_mode, settled
+from controller.repartition.phases import Event, Phase
+from controller.state.cluster import Cluster
+
+#: Between the end of one attempt and the next, seconds.
+PAUSE_SECONDS = 5.0
+
+
+def observe_rollback(cluster: Cluster, plan: RepartitionPlan) -> Seen:
+    """How far the agent has come on the way back."""
+    node = cluster.gpu_node_table.get(plan.spec.node)
+    if node is None:
+        return Seen(Event.NODE_GONE, f"GPUNode {plan.spec.node} is gone")
+    progress = progress_of(cluster, plan)
+    if progress is None:
+        return Seen(None, waits_for_agent(cluster, plan.spec.node))
+    match progress.phase:
+        case OperationPhase.SUCCEEDED:
+            other = other_mode(node, plan.spec.from_)
+            return Seen(None, "the modes are as before") if other is None else _again(cluster, plan, progress, other)
+        case OperationPhase.FAILED:
+            return _again(cluster, plan, progress, progress.message or "the agent could not change the modes back")
+        case _:
+            return Seen(None, told(cluster, plan.spec.node, progress))
+
+
+def _again(cluster: Cluster, plan: RepartitionPlan, progress: OperationProgress, why: str) -> Seen:
+    if attempts(plan, Phase.ROLLING_BACK) >= MOST_ATTEMPTS:
+        return Seen(Event.APPLY_FAILED, why)
+    holders = holders_of(cluster, plan) if progress.message.startswith(BUSY) else []
+    if holders:
+        return Seen(None, f"waits to go back until {', '.join(holders)} are idle")
+    ended = progress.end_time
+    if ended is not None and (cluster.clock.now() - ended).total_seconds() < PAUSE_SECONDS:
+        return Seen(None, f"tries again in a moment: {why}")
+    return Seen(Event.RETRIED, why)
+
+
+async def roll_back(context: PlanContext, plan: RepartitionPlan) -> Seen:
+    """Order the way back; once the agent has gone it, make AMD's plugins see the former layout."""
+    seen = observe_rollback(context.cluster, plan)
+    if not await order(context, plan):
+        return Seen(None, "waits: the plan or its node has changed")
+    progress = progress_of(context.cluster, plan)
+    if progress is None or progress.phase is not OperationPhase.SUCCEEDED:
+        return seen
+    unsettled = await settled(context, plan.spec.node, plan.spec.from_, _changed_back(plan, progress))
+    if unsettled is not None:
+        return Seen(None, unsettled)
+    return Seen(Event.RESTORED, "the former layout is back, reported and advertised")
+
+
+def _changed_back(plan: RepartitionPlan, progress: OperationProgress) -> datetime:
+    began = next(step.start_time for step in reversed(plan.status.steps) if step.name == Phase.ROLLING_BACK)
+    known = [moment for moment in (began, progress.end_time) if moment is not None]
+    return max(known)
+
+
+def remedy(node: GPUNode | None, plan: RepartitionPlan) -> str:
+    """What a person has to do, command by command, when even the way back did not succeed."""
+    name, former = plan.spec.node, plan.spec.from_.gpus
+    if node is None:
+        return (
+            f"GPUNode {name} is gone, so nobody knows the modes of its GPUs: if the machine is still there, read them "
+            f"with `amd-smi list` and `amd-smi partition --current` on {name}; with the label "
+            f"aim.amd.com/managed=true on the Node the operator makes the GPUNode again"
+        )
+    lines = [f"GPUs of node {name} may be in any mode. Stop what uses them: kubectl cordon {name}. Then on {name}:"]
+    if reloads(plan):
+        memory = former[0].mode.partition("/")[2]
+        lines.append(f"amd-smi set --memory-partition {memory} && modprobe -r amdgpu && modprobe amdgpu;")
+    lines += [f"amd-smi set --gpu {gpu.bdf} --compute-partition {gpu.mode.partition('/')[0]};" for gpu in former]
+    lines.append(f"Then: kubectl uncordon {name}. kubectl get gpun {name} -o yaml shows what the agent reads.")
+    return " ".join(lines)

@@ -1,0 +1,16 @@
+"""What one look at a plan's phase found: an event, or nothing but a sentence, and what is to stand in the status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.repartition.phases import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`event` None: nothing to do but wait. `changes` are status fields to record with it."""
+
+    event: Event | None
+    message: str
+    changes: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,193 @@
+from typing import Any
+
+import pytest
+
+from controller.reconcilers.repartition_plan.controller import LOOK_AGAIN_SECONDS
+from controller.repartition.phases import Phase
+from controller.runtime.client.core import PODS
+from controller.runtime.client.errors import Cause, Conflict, NotFound, TooManyRequests
+from controller.runtime.reconcile import Result
+from controller.state.kinds import GPU_NODES
+from tests.builders.gpu import bdf, gpu
+from tests.builders.gpu_node import gpu_node
+from tests.controller.reconcilers.gpu_partition_claim.api import NOT_ANSWERED
+from tests.controller.reconcilers.repartition_plan.plane import BEFORE, NEIGHBOUR, ORDER, STATUS_WRITE, Plane
+
+BY_BUDGET = TooManyRequests(
+    429, "TooManyRequests", "needs 1 healthy pods and has 1 currently", (Cause("", "DisruptionBudget", "no"),)
+)
+
+
+def serving(*names: str, spare: int = 1, budget: int = 1, **spec: Any) -> Plane:
+    """Pods on the first GPUs, which the plan changes, `spare` idle GPUs after them, and a person's approval."""
+    numbers = range(len(names))
+    gpus = [gpu(number, "SPX/NPS1") for number in range(len(names) + spare)]
+    touched = {key: {"gpus": [{"bdf": bdf(n), "mode": mode} for n in numbers]} for key, mode in LAYOUTS.items()}
+    plane = Plane("Pending", *gpus, **({"approved": True} | touched | spec))
+    plane.policy(repartition={"maxUnavailablePods": budget})
+    for number, name in enumerate(names):
+        plane.serves(name, number)
+    return plane
+
+
+LAYOUTS = {"from": "SPX/NPS1", "to": "CPX/NPS1"}
+
+
+def refusing(error: Exception) -> Any:
+    def refuse(_: str) -> None:
+        raise error
+
+    return refuse
+
+
+def kept(plane: Plane) -> list[tuple[str, str, bool]]:
+    return [(one["pod"], one["bdf"], "evictedTime" in one) for one in plane.status["reservations"]]
+
+
+async def test_a_place_stands_in_the_status_before_its_pod_is_evicted() -> None:
+    plane = serving("web-1")
+    seen: list[list[tuple[str, str, bool]]] = []
+    plane.api.refuse = lambda _: seen.append(kept(plane))
+    await plane.settle()
+    assert seen == [[("web-1", bdf(1), False)]]
+    assert plane.api.evictions == [("web-1", "uid-web-1")]
+    assert kept(plane) == [("web-1", bdf(1), True)]
+    (place,) = plane.status["reservations"]
+    assert (place["owner"], place["claim"], place["mode"], place["node"]) == (
+        "rs-1",
+        "aim-web-1",
+        "SPX/NPS1",
+        "worker-0",
+    )
+
+
+async def test_once_the_pods_have_left_the_plan_goes_on() -> None:
+    plane = serving("web-1")
+    await plane.until("Applying")
+    assert plane.steps == ["Draining", "Quiescing", "Applying"]
+
+
+async def test_a_disruption_budget_that_never_allows_is_waited_out() -> None:
+    plane = serving("web-1")
+    plane.api.refuse = refusing(BY_BUDGET)
+    assert await plane.settle() == Result(requeue_after=LOOK_AGAIN_SECONDS)
+    assert "waits for disruption budgets: team-a/web-1: " in plane.status["message"]
+    settled = len(plane.api.writes)
+    await plane.settle()
+    assert len(plane.api.writes) == settled
+    await plane.past_deadline(Phase.DRAINING)
+    assert (plane.status["phase"], plane.status["reservations"]) == ("Failed", [])
+    assert len(plane.api.of(PODS)) == 1
+    assert ORDER not in plane.api.writes
+
+
+async def test_nobody_is_evicted_after_the_deadline() -> None:
+    plane = serving("web-1")
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    plane.api.refuse = lambda _: None
+    plane.restart()
+    await plane.past_deadline(Phase.DRAINING)
+    assert (plane.api.evictions, plane.status["phase"]) == ([], "Failed")
+
+
+@pytest.mark.parametrize(
+    ("spec", "owner", "want"),
+    [
+        pytest.param({"approved": False, "approval": "Auto"}, "rs-1", "by a person's approval", id="not approved"),
+        pytest.param({}, None, "no controller makes a successor", id="nobody would bring it back"),
+    ],
+)
+async def test_who_may_not_be_moved_is_waited_for(spec: dict[str, Any], owner: str | None, want: str) -> None:
+    plane = serving("web-1", **spec)
+    plane.serves("web-1", owner=owner)
+    await plane.settle()
+    assert (plane.status["phase"], plane.api.evictions, plane.status["reservations"]) == ("Draining", [], [])
+    assert want in plane.status["message"]
+
+
+async def test_a_claim_of_higher_priority_moves_pods_without_a_person() -> None:
+    plane = serving("web-1", approved=False, approval="Auto", claimRef=CLAIM)
+    plane.waits("big", priority=100)
+    await plane.until("Applying")
+    assert plane.api.evictions == [("web-1", "uid-web-1")]
+
+
+CLAIM = {"namespace": "team-a", "name": "aim-big", "uid": "uid-team-a/aim-big"}
+
+
+async def test_one_of_equal_priority_does_not() -> None:
+    plane = serving("web-1", approved=False, approval="Auto", claimRef=CLAIM)
+    plane.waits("big", priority=0)
+    await plane.settle()
+    assert (plane.status["phase"], plane.api.evictions) == ("Draining", [])
+
+
+async def test_without_a_place_nobody_moves() -> None:
+    plane = serving("web-1", spare=0)
+    await plane.settle()
+    assert (plane.api.evictions, plane.status["reservations"]) == ([], [])
+    assert "no free one takes it" in plane.status["message"]
+
+
+async def test_no_more_pods_are_down_at_once_than_the_budget_allows() -> None:
+    plane = serving("web-1", "web-2", spare=2)
+    await plane.settle()
+    assert len(plane.api.evictions) == 1
+    (first,) = plane.status["reservations"]
+    plane.serves("web-3", 2 if first["bdf"] == bdf(2) else 3)
+    await plane.until("Applying")
+    assert len(plane.api.evictions) == 2
+
+
+@pytest.mark.parametrize("error", [NotFound(404, "NotFound", "gone"), Conflict(409, "Conflict", "another pod")])
+async def test_a_pod_that_has_gone_by_itself_counts_as_gone(error: Exception) -> None:
+    plane = serving("web-1")
+    plane.api.refuse = refusing(error)
+    await plane.settle()
+    assert kept(plane) == [("web-1", bdf(1), True)]
+
+
+async def test_an_operator_that_dies_at_an_eviction_evicts_nobody_twice() -> None:
+    plane = serving("web-1")
+    plane.api.lost_answer = 3  # Draining, the place, the eviction
+    with pytest.raises(type(NOT_ANSWERED)):
+        await plane.settle()
+    assert (plane.api.writes[-1], kept(plane)) == ("evict pods", [("web-1", bdf(1), False)])
+    plane.restart()
+    await plane.until("Applying")
+    assert plane.api.evictions == [("web-1", "uid-web-1")]
+    assert kept(plane) == [("web-1", bdf(1), False)]
+
+
+async def test_a_place_that_was_lost_before_the_eviction_is_given_up() -> None:
+    plane = serving("web-1", spare=2)
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    assert kept(plane) == [("web-1", bdf(1), False)]
+    plane.api.put(GPU_NODES, gpu_node("worker-0", BEFORE, gpu(1, "SPX/NPS1", unhealthy=[0]), gpu(2, "SPX/NPS1")))
+    await plane.settle()
+    assert kept(plane) == [("web-1", bdf(2), False)]
+
+
+async def test_a_pod_that_did_not_opt_in_is_never_evicted() -> None:
+    plane = serving("web-1")
+    stranger = plane.api.objects["pods", "team-a", "web-1"]
+    stranger["metadata"]["annotations"] = {}
+    await plane.settle()
+    assert (plane.status["phase"], plane.api.evictions) == ("Draining", [])
+
+
+async def test_a_pause_stops_evictions() -> None:
+    plane = serving("web-1")
+    plane.policy(paused=True)
+    plane.put_plan(plane.stored() | {"status": {"phase": "Draining"}})
+    await plane.settle()
+    assert (plane.api.evictions, plane.api.writes) == ([], [STATUS_WRITE])
+
+
+async def test_gpus_that_read_another_mode_end_the_plan() -> None:
+    plane = Plane("Draining", gpu(0, "CPX/NPS1"), NEIGHBOUR, approved=True)
+    await plane.settle()
+    assert plane.status["phase"] == "Failed"
+    assert "nothing was changed" in plane.status["message"]
