@@ -14,6 +14,7 @@ from controller.gpu.product import Product, product_of_device
 
 AMD_VENDOR_ID = 0x1002
 
+_MAX_DIGITS = 20  # of a 64-bit number
 _REQUIRED = ("simd_per_cu", "device_id", "location_id", "drm_render_minor")
 
 
@@ -100,9 +101,10 @@ def parse_properties(text: str, origin: str) -> dict[str, int]:
     properties: dict[str, int] = {}
     for line in text.splitlines():
         key, _, value = line.partition(" ")
-        if not key.isidentifier() or not value.strip().isascii() or not value.strip().isdigit():
+        digits = value.strip()
+        if not (key.isidentifier() and digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS):
             raise TopologyError(f"{origin}: line {line!r} is not 'name number': {_REMEDY}")
-        properties[key] = int(value)
+        properties[key] = int(digits)
     if not properties:
         raise TopologyError(f"{origin}: is empty: {_REMEDY}")
     return properties

@@ -1,6 +1,6 @@
 """Reading a node's GPUs from the driver's files: a running host's ``/sys``, or a recording of its KFD topology."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ _VRAM_HEAPS = frozenset({1, 2})
 """KFD heap types of device memory: host-visible and private."""
 
 _FIRST_RENDER_MINOR = 128
+_LONGEST_GPU_ID = 12
 
 
 def read_topology(root: Path) -> Topology:
@@ -57,7 +58,10 @@ def nodes_folder(root: Path) -> Path:
 
 
 def _properties_by_node(folder: Path) -> dict[int, dict[str, int]]:
-    numbers = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+    try:
+        numbers = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+    except OSError as error:
+        raise TopologyError(f"{folder}: cannot be read ({error}): run as root, or record the tree again") from error
     if numbers != list(range(len(numbers))):
         # the kernel numbers nodes without a gap, so a gap is a recording that lost some
         raise TopologyError(f"{folder}: nodes {_gaps(numbers)} are missing: record the whole tree again")
@@ -65,7 +69,7 @@ def _properties_by_node(folder: Path) -> dict[int, dict[str, int]]:
 
 
 def _gaps(numbers: list[int]) -> str:
-    missing = sorted(set(range(max(numbers))) - set(numbers))
+    missing = sorted(set(range(len(numbers))) - set(numbers))
     return ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
 
 
@@ -86,9 +90,9 @@ def _gpu_id(path: Path) -> int | None:
     """KFD's own number of the GPU, by which processes name it; None when the tree has no such file."""
     if not path.is_file():
         return None
-    text = _read(path).strip()
-    if not (text.isascii() and text.isdigit()):
-        raise TopologyError(f"{path}: {text!r} is no number: record the tree again")
+    text = _read(path)
+    if not (text.strip().isascii() and text.strip().isdigit() and text.endswith("\n") and len(text) < _LONGEST_GPU_ID):
+        raise TopologyError(f"{path}: {text[:_LONGEST_GPU_ID]!r} is no number, or part of one: record the tree again")
     return int(text)
 
 
@@ -106,19 +110,15 @@ def _vram_bytes(banks: Path) -> int | None:
     return sum(sizes) if sizes else None
 
 
-def _require_complete(folder: Path, properties: Mapping[int, Mapping[str, int]], gpus: Iterable[KfdNode]) -> None:
+def _require_complete(folder: Path, properties: Mapping[int, Mapping[str, int]], gpus: Sequence[KfdNode]) -> None:
     """Refuse a tree that lost its end, or a file of it that lost its last lines.
 
-    Links lead to a node each, so no node has as many as there are nodes (a recording without any links has lost them
-    on purpose); the kernel writes the same properties for every GPU of a model.
+    A GPU has a link to every other node; the kernel writes the same properties for every GPU of a model.
     """
-    for number, own in properties.items():
-        links = own.get("io_links_count", 0)
-        if links >= len(properties) and (folder / str(number) / "io_links").is_dir():
-            raise TopologyError(
-                f"{folder}: node {number} has links to {links} others and {len(properties) - 1} are there, so the end "
-                "of the tree is missing: record the whole tree again"
-            )
+    for path in sorted((folder / str(gpus[0].number)).glob("*_links/*/properties")):
+        peer = parse_properties(_read(path), str(path)).get("node_to")
+        if peer is not None and peer not in properties:
+            raise TopologyError(f"{path}: links to node {peer}, which is missing: record the whole tree again")
     fullest: dict[int, KfdNode] = {}
     for gpu in gpus:
         other = fullest.setdefault(gpu.device_id, gpu)

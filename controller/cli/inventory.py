@@ -1,44 +1,84 @@
-"""``aim-gpu inventory``: the GPUs and partitions of a node, read from its sysfs or a recording of it."""
+"""``aim-gpu inventory``: the GPUs and partitions of a node, read from its sysfs, a recording of it, or AMD SMI."""
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from controller.agent.kfd import ObservedGpu, Topology, TopologyError
+from controller.agent.backend import BackendError, HardwareGpu, NodeHardware
+from controller.agent.kfd import ObservedGpu, TopologyError
 from controller.agent.sysfs import read_topology
 from controller.cli.output import Output, mebibytes, note, print_json, print_table, refuse
+from controller.gpu.mode import ComputeMode, MemoryMode
+
+
+class InventoryBackend(StrEnum):
+    """Who is asked."""
+
+    SYSFS = "sysfs"
+    AMDSMI = "amdsmi"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """One partition as shown; None for what is not told."""
+
+    id: int
+    render_minor: int
+    vram_bytes: int | None
+    compute_units: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRow:
+    """One GPU as shown; None for what is not told."""
+
+    bdf: str
+    product: str
+    vram_bytes: int | None
+    compute_mode: ComputeMode | None
+    memory_mode: MemoryMode | None
+    partitions: tuple[PartitionRow, ...]
+    missing_partitions: int
 
 
 def inventory(
     sysfs_root: Annotated[
         Path, typer.Option(help="/sys, or any directory that holds a recorded KFD topology's nodes/.")
     ] = Path("/sys"),
+    backend: Annotated[
+        InventoryBackend,
+        typer.Option(help="sysfs reads the driver's files; amdsmi asks AMD's library and compares with them."),
+    ] = InventoryBackend.SYSFS,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="table for people, json for programs.")
     ] = Output.TABLE,
 ) -> None:
-    """Show the GPUs of this node: product, mode and partitions, as the driver's files tell them."""
+    """Show the GPUs of this node: product, mode and partitions, as the driver's files or AMD SMI tell them."""
     try:
-        topology = read_topology(sysfs_root)
-    except TopologyError as error:
+        gpus = _of_amdsmi(sysfs_root) if backend is InventoryBackend.AMDSMI else _of_files(sysfs_root)
+    except (TopologyError, BackendError) as error:
         refuse(str(error))
-    for gpu in topology.gpus:
+    for gpu in gpus:
         _note_oddities(gpu)
     if output is Output.JSON:
-        print_json(document(topology))
+        print_json(document(gpus))
     else:
-        print_table(_table(topology))
+        print_table(_table(gpus))
 
 
-def document(topology: Topology) -> dict[str, Any]:
-    """The answer as JSON has it: sizes in bytes, null for what the tree does not tell."""
+def document(gpus: Sequence[GpuRow]) -> dict[str, Any]:
+    """The answer as JSON has it: sizes in bytes, null for what is not told."""
     return {
         "gpus": [
             {
                 "bdf": gpu.bdf,
-                "product": gpu.product_name,
+                "product": gpu.product,
                 "vram_bytes": gpu.vram_bytes,
                 "compute_mode": gpu.compute_mode,
                 "memory_mode": gpu.memory_mode,
@@ -52,12 +92,60 @@ def document(topology: Topology) -> dict[str, Any]:
                     for partition in gpu.partitions
                 ],
             }
-            for gpu in topology.gpus
+            for gpu in gpus
         ]
     }
 
 
-def _note_oddities(gpu: ObservedGpu) -> None:
+def _of_files(root: Path) -> tuple[GpuRow, ...]:
+    return tuple(_observed(gpu) for gpu in read_topology(root).gpus)
+
+
+def _of_amdsmi(root: Path) -> tuple[GpuRow, ...]:
+    # only here: the package looks for its library when it is imported
+    from controller.agent.amdsmi_backend import open_amdsmi
+
+    async def read() -> NodeHardware:
+        backend = open_amdsmi(root)
+        try:
+            return await backend.read()
+        finally:
+            backend.close()
+
+    hardware = asyncio.run(read())
+    for disagreement in hardware.disagreements:
+        note(disagreement)
+    return tuple(_told(gpu) for gpu in hardware.gpus)
+
+
+def _observed(gpu: ObservedGpu) -> GpuRow:
+    return GpuRow(
+        gpu.bdf,
+        gpu.product_name,
+        gpu.vram_bytes,
+        gpu.compute_mode,
+        gpu.memory_mode,
+        tuple(PartitionRow(part.id, part.render_minor, part.vram_bytes, part.compute_units) for part in gpu.partitions),
+        gpu.missing_partitions,
+    )
+
+
+def _told(gpu: HardwareGpu) -> GpuRow:
+    return GpuRow(
+        gpu.bdf,
+        gpu.product,
+        gpu.vram_bytes or None,
+        gpu.mode.compute if gpu.mode else None,
+        gpu.mode.memory if gpu.mode else None,
+        tuple(
+            PartitionRow(part.id, part.render_index, part.bytes or None, part.compute_units or None)
+            for part in gpu.partitions
+        ),
+        gpu.missing_partitions,
+    )
+
+
+def _note_oddities(gpu: GpuRow) -> None:
     seen = len(gpu.partitions)
     if gpu.missing_partitions:
         note(
@@ -65,21 +153,21 @@ def _note_oddities(gpu: ObservedGpu) -> None:
             "a host has 64 partition devices, and another driver (often ast, the BMC's) may hold one: unload it"
         )
     if gpu.compute_mode is None:
-        note(f"GPU {gpu.bdf}: {seen} partitions match no compute mode of {gpu.product_name}")
+        note(f"GPU {gpu.bdf}: {seen} partitions match no compute mode of {gpu.product}")
 
 
-def _table(topology: Topology) -> Table:
+def _table(gpus: Sequence[GpuRow]) -> Table:
     table = Table("GPU", "PRODUCT", "MODE", "PARTITION", "RENDER", "MEMORY", "CUS")
-    for gpu in topology.gpus:
+    for gpu in gpus:
         mode = f"{gpu.compute_mode or '?'}/{gpu.memory_mode or '?'}"
         for partition in gpu.partitions:
             table.add_row(
                 gpu.bdf,
-                gpu.product_name,
+                gpu.product,
                 mode,
                 str(partition.id),
                 f"renderD{partition.render_minor}",
                 mebibytes(partition.vram_bytes),
-                str(partition.compute_units),
+                "-" if partition.compute_units is None else str(partition.compute_units),
             )
     return table

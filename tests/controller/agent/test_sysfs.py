@@ -127,7 +127,7 @@ def test_a_tree_that_lost_its_end_is_refused(mi300x_root: Path, tmp_path: Path) 
     for number in (0, 1):
         (tmp_path / "nodes" / str(number)).mkdir()
         shutil.copy(mi300x_root / f"topology/nodes/{number}/properties", tmp_path / f"nodes/{number}/properties")
-    with pytest.raises(TopologyError, match="the end of the tree is missing: record the whole tree again"):
+    with pytest.raises(TopologyError, match="which is missing: record the whole tree again"):
         read_topology(tmp_path)
 
 

@@ -1,12 +1,24 @@
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from controller.agent.amdsmi_library import AmdsmiUnavailable
+from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
+from controller.agent.simulated_faults import Fault, FaultScript, ScriptedFault
+from controller.agent.simulated_seed import seeded_gpus
+from controller.agent.simulated_tree import write_tree
 from controller.cli.inventory import inventory
+from controller.gpu.layout import slices
+from controller.gpu.mode import Mode
+from controller.gpu.product import PRODUCTS
 from tests.builders.kfd_recording import unpack
+from tests.fakes.clock import SkippingClock
 
 app = typer.Typer()
 app.command()(inventory)
@@ -44,6 +56,120 @@ def test_the_table_has_a_line_a_partition(recording: Path) -> None:
     result = CliRunner().invoke(app, ["--sysfs-root", str(recording)])
     assert result.exit_code == 0
     assert result.stdout.count("renderD") == 63
+
+
+ALL_MODES = [(name, str(mode)) for name, product in PRODUCTS.items() for mode in product.allowed]
+
+
+def simulated(mode: str, *faults: Fault, product: str = "MI300X") -> SimulatedBackend:
+    script = FaultScript(tuple(ScriptedFault(fault) for fault in faults))
+    shape = SimulatedShape(Mode.parse(mode), gpus=2, product=product, script=script)
+    return SimulatedBackend(shape, SkippingClock(), held=frozenset, used=dict)
+
+
+@pytest.mark.parametrize(("product", "mode"), ALL_MODES)
+def test_every_product_in_every_mode_is_shown_in_every_field(tmp_path: Path, product: str, mode: str) -> None:
+    write_tree(tmp_path, simulated(mode, product=product).node(), links=False)
+    result = CliRunner().invoke(app, ["--sysfs-root", str(tmp_path), "-o", "json"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    pieces = slices(PRODUCTS[product], Mode.parse(mode))
+    compute, memory = mode.split("/")
+    assert json.loads(result.stdout)["gpus"] == [
+        {
+            "bdf": seeded.bdf,
+            "product": product,
+            "vram_bytes": sum(piece.bytes for piece in pieces),
+            "compute_mode": compute,
+            # a product that cannot be divided has no files about modes
+            "memory_mode": memory if PRODUCTS[product].partitionable else None,
+            "partitions": [
+                {
+                    "id": piece.index,
+                    "render_minor": seeded.first_render_index + piece.index,
+                    "vram_bytes": piece.bytes,
+                    "compute_units": piece.compute_units,
+                }
+                for piece in pieces
+            ],
+        }
+        for seeded in seeded_gpus(2, PRODUCTS[product])
+    ]
+
+
+def drop_last_node(nodes: Path) -> None:
+    shutil.rmtree(nodes / "17")
+
+
+def make_foreign(nodes: Path) -> None:
+    for path in nodes.glob("*/properties"):
+        path.write_text(path.read_text().replace("vendor_id 4098", "vendor_id 4318"))
+
+
+BAD_TREES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "cut off in a file": (lambda nodes: (nodes / "9/properties").write_text("simd_count 1"), "9/properties: has no"),
+    "without its end": (drop_last_node, "links to node 17, which is missing"),
+    "without its middle": (lambda nodes: shutil.rmtree(nodes / "4"), "nodes 4 are missing"),
+    "empty files": (lambda nodes: (nodes / "9/properties").write_text(""), "9/properties: is empty"),
+    "another vendor's": (make_foreign, "vendor_id 0x10de"),
+    "no properties at all": (lambda nodes: (nodes / "9/properties").write_text("GPU: yes\n"), "is not 'name number'"),
+    "a number that none can be": (
+        lambda nodes: (nodes / "9/properties").write_text(f"simd_count {'9' * 5000}\n"),
+        "is not 'name number'",
+    ),
+    "one node far out": (lambda nodes: (nodes / "4000000000").mkdir(), "nodes 18 are missing"),
+}
+
+
+@pytest.mark.parametrize("damage", BAD_TREES)
+def test_a_tree_that_cannot_be_believed_ends_with_2_and_says_why(tmp_path: Path, damage: str) -> None:
+    write_tree(tmp_path, simulated("CPX/NPS4").node())
+    break_it, want = BAD_TREES[damage]
+    break_it(tmp_path / "class/kfd/kfd/topology/nodes")
+    result = CliRunner().invoke(app, ["--sysfs-root", str(tmp_path), "-o", "json"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert want in result.stderr
+
+
+class Opened(SimulatedBackend):
+    """Stands for AMD SMI's backend: closed once it was read."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_amd_smi_is_asked_and_what_it_and_kfd_disagree_on_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = FaultScript((ScriptedFault(Fault.COUNTS_DIFFER), ScriptedFault(Fault.MODE_NOT_TOLD)))
+    shape = SimulatedShape(Mode.parse("DPX/NPS2"), gpus=2, script=script)
+    backend = Opened(shape, SkippingClock(), held=frozenset, used=dict)
+    roots: list[Path] = []
+
+    def opened(root: Path) -> Opened:
+        roots.append(root)
+        return backend
+
+    monkeypatch.setattr("controller.agent.amdsmi_backend.open_amdsmi", opened)
+    result = CliRunner().invoke(app, ["--backend", "amdsmi", "--sysfs-root", "/recorded", "-o", "json"])
+    assert (result.exit_code, roots, backend.closed) == (0, [Path("/recorded")], True)
+    assert "AMD SMI shows 2 partitions, KFD 1" in result.stderr
+    first, last = json.loads(result.stdout)["gpus"]
+    assert (first["compute_mode"], first["memory_mode"], last["compute_mode"]) == ("DPX", "NPS2", None)
+    assert first["partitions"][1] == {
+        "id": 1,
+        "render_minor": 129,
+        "vram_bytes": 98296 << 20,
+        "compute_units": 152,
+    }
+
+
+def test_without_amd_smis_library_it_ends_with_2_and_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(_: Path) -> NoReturn:
+        raise AmdsmiUnavailable("AMD SMI cannot be loaded: install it")
+
+    monkeypatch.setattr("controller.agent.amdsmi_backend.open_amdsmi", unavailable)
+    result = CliRunner().invoke(app, ["--backend", "amdsmi"])
+    assert (result.exit_code, result.stderr) == (2, "error: AMD SMI cannot be loaded: install it\n")
 
 
 def test_a_place_without_gpus_ends_with_2_and_a_remedy(tmp_path: Path) -> None:
