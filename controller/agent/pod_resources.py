@@ -19,7 +19,6 @@ from controller.agent.kubelet.pod_resources_pb2 import (
 )
 from controller.binding.dra import DRIVER
 
-SOCKET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
 LIMIT_SECONDS = 5.0
 LIST_METHOD = "/v1.PodResourcesLister/List"
 

@@ -1,21 +1,38 @@
 """Settings of the agent process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from controller.agent.heartbeat import INTERVAL_SECONDS
-from controller.agent.simulated_seed import MAX_GPUS
+from controller.agent.simulated_faults import NO_FAULTS, FaultScript
+from controller.agent.simulated_seed import MAX_GPUS, PRODUCT
 from controller.gpu.mode import Mode
 from controller.runtime.client.configuration import ClientConfiguration
+
+SYSFS = Path("/sys")
+KUBELET_SOCKET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
+
+
+class BackendChoice(StrEnum):
+    """How the GPUs are reached. `AUTO`: by AMD SMI, and by the driver's files where its library is missing."""
+
+    AUTO = "auto"
+    AMDSMI = "amdsmi"
+    SYSFS = "sysfs"
+    SIMULATED = "simulated"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """One simulated node: its Node's name, the file of its node-bound token, the mode its GPUs start in."""
+    """One node: its Node's name, the file of its node-bound token, and, simulated, the mode its GPUs start in.
+
+    `token_file` None: the process's own credential serves. `mode` None: the GPUs are real.
+    """
 
     name: str
-    token_file: Path
-    mode: Mode
+    token_file: Path | None = None
+    mode: Mode | None = None
     gpus: int = MAX_GPUS
 
 
@@ -23,17 +40,22 @@ class NodeOptions:
 class AgentOptions:
     """How the process runs.
 
-    `time_scale`: 1 makes mode changes take as long as on hardware, 0 no time. `state_dir` None: a restart finds the
-    GPUs in the modes they started in. A port of 0 takes a free one; both are written to `ports_file` as {"health",
-    "metrics"} once they listen. `metrics_plain`: metrics over HTTP without authentication. `seed` None: jitter differs
-    from run to run.
+    `product` and `script` are of simulated GPUs. `time_scale`: 1 makes their mode changes take as long as on hardware,
+    0 no time. `state_dir` None: a restart finds them in the modes they started in. `pod_resources_socket` None: no
+    kubelet is asked; `{node}` in it stands for the node's name. A port of 0 takes a free one; both are written to
+    `ports_file` as {"health", "metrics"} once they listen. `metrics_plain`: metrics over HTTP without authentication.
+    `seed` None: jitter differs from run to run.
     """
 
     nodes: tuple[NodeOptions, ...]
-    server: str
-    ca_file: Path | None = None
+    connection: ClientConfiguration
+    backend: BackendChoice = BackendChoice.SIMULATED
+    sysfs_root: Path = SYSFS
+    product: str = PRODUCT
+    script: FaultScript = NO_FAULTS
     time_scale: float = 1.0
     state_dir: Path | None = None
+    pod_resources_socket: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside
     health_port: int = 8081
     metrics_port: int = 8443
@@ -44,5 +66,15 @@ class AgentOptions:
 
     def configuration(self, node: NodeOptions) -> ClientConfiguration:
         """How to reach the API server as the agent of `node`."""
-        ca = str(self.ca_file) if self.ca_file else None
-        return ClientConfiguration(server=self.server, ca=ca, token_file=node.token_file)
+        if node.token_file is None:
+            return self.connection
+        # of the connection only the way remains: whoever else it speaks for must not be asked first
+        return replace(
+            self.connection,
+            token_file=node.token_file,
+            token=None,
+            plugin=None,
+            client_certificate=None,
+            client_key=None,
+            impersonate=None,
+        )

@@ -6,8 +6,8 @@ from controller.cli.crds import crds
 from controller.cli.inventory import inventory
 from controller.cli.plan import plan
 from controller.cli.size import size
+from controller.entrypoints.agent_command import agent
 from controller.entrypoints.operator_command import operator
-from controller.entrypoints.run_agent import agent
 
 app = typer.Typer(
     name="aim-gpu",

@@ -1,24 +1,24 @@
 """The agent of one node within a process that may serve several."""
 
-from collections.abc import Callable, Mapping
 from random import Random
 
 import structlog
 from opentelemetry.metrics import Meter
 
-from controller.agent.backend import PartitionBackend
-from controller.agent.node_agent import BackendFactory, NodeAgent
-from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
+from controller.agent.node_agent import NodeAgent
 from controller.agent.usage import PartitionFigures
+from controller.entrypoints.agent_backends import choose_assignments, choose_backend
 from controller.entrypoints.agent_options import AgentOptions, NodeOptions
-from controller.gpu.identity import PartitionId
 from controller.runtime.cache.backoff import Backoff
 from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
 
 
 class NodeRunner:
-    """Keeps the agent of one node running: what ends it is logged, and a new one follows, without harm to others."""
+    """Keeps the agent of one node running: what ends it is logged, and a new one follows, without harm to others.
+
+    Raises AmdsmiUnavailable where AMD SMI was asked for and is not there.
+    """
 
     def __init__(self, node: NodeOptions, options: AgentOptions, clock: Clock, rng: Random, meter: Meter) -> None:
         self.node = node
@@ -26,6 +26,8 @@ class NodeRunner:
         self._clock = clock
         self._rng = rng
         self._meter = meter
+        self._backend = choose_backend(node, options, clock)
+        self._assignments = choose_assignments(node, options)
         self._agent: NodeAgent | None = None
         self._failure = "not started yet"
         self._log = structlog.get_logger(__name__).bind(node=node.name)
@@ -60,29 +62,15 @@ class NodeRunner:
             agent = NodeAgent(
                 self.node.name,
                 client,
-                self._backend(),
+                self._backend.make,
                 clock=self._clock,
                 rng=self._rng,
                 heartbeat_seconds=self._options.heartbeat_seconds,
+                fallback=self._backend.fallback,
+                assignments=self._assignments,
             )
             self._agent = agent
             try:
                 await agent.run()
             finally:
                 self._agent = None
-
-    def _backend(self) -> BackendFactory:
-        directory = self._options.state_dir
-        shape = SimulatedShape(
-            mode=self.node.mode,
-            gpus=self.node.gpus,
-            time_scale=self._options.time_scale,
-            state_file=directory / f"{self.node.name}.json" if directory else None,
-        )
-
-        def make(
-            *, held: Callable[[], frozenset[str]], used: Callable[[], Mapping[PartitionId, int]]
-        ) -> PartitionBackend:
-            return SimulatedBackend(shape, self._clock, held=held, used=used)
-
-        return make

@@ -4,38 +4,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import typer
 
 from controller.entrypoints.agent_options import AgentOptions, NodeOptions
 from controller.entrypoints.metrics_endpoint import reviewing_client
-from controller.entrypoints.run_agent import AgentProcess, parse_nodes
+from controller.entrypoints.run_agent import AgentProcess
 from controller.gpu.mode import mode
+from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.clock import RealClock
 from controller.telemetry.metrics import Metrics
 from tests.fakes.api_server import FakeApiServer
-
-
-def test_nodes_of_the_command_line() -> None:
-    nodes = parse_nodes(["a=CPX/NPS4", "b=SPX/NPS1"], Path("/tokens"), 4)
-    assert nodes == (
-        NodeOptions("a", Path("/tokens/a"), mode("CPX/NPS4"), 4),
-        NodeOptions("b", Path("/tokens/b"), mode("SPX/NPS1"), 4),
-    )
-
-
-@pytest.mark.parametrize(
-    ("texts", "want"),
-    [
-        pytest.param([], "no node", id="none"),
-        pytest.param(["a"], "node 'a': write NAME=MODE", id="no mode"),
-        pytest.param(["=CPX/NPS4"], "write NAME=MODE", id="no name"),
-        pytest.param(["a=cpx"], "mode 'cpx' is not a partition mode", id="mode misspelt"),
-        pytest.param(["a=CPX/NPS4", "a=SPX/NPS1"], "node 'a': given twice", id="twice"),
-    ],
-)
-def test_bad_nodes_are_named_with_a_remedy(texts: list[str], want: str) -> None:
-    with pytest.raises(typer.BadParameter, match=want):
-        parse_nodes(texts, Path("/tokens"), 8)
 
 
 async def test_the_requests_of_all_nodes_are_counted_in_one_series(
@@ -43,9 +20,10 @@ async def test_the_requests_of_all_nodes_are_counted_in_one_series(
 ) -> None:
     nodes = tuple(NodeOptions(name, tmp_path / name, mode("CPX/NPS4"), 1) for name in ("a", "b"))
     for node in nodes:
-        node.token_file.write_text("t")
+        (tmp_path / node.name).write_text("t")
     async with FakeApiServer() as api, asyncio.TaskGroup() as tasks:
-        options = AgentOptions(nodes, api.url, host="127.0.0.1", health_port=0, metrics_port=0, metrics_plain=True)
+        connection = ClientConfiguration(server=api.url)
+        options = AgentOptions(nodes, connection, host="127.0.0.1", health_port=0, metrics_port=0, metrics_plain=True)
         with closing(Metrics("agent")) as metrics:
             async with reviewing_client(options.configuration(nodes[0]), metrics, RealClock(), "test") as reviews:
                 stop = asyncio.Event()

@@ -9,6 +9,8 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
+from controller.agent.amdsmi_library import AmdsmiUnavailable
+from controller.agent.backend import PartitionBackend
 from controller.entrypoints.main import app
 
 FREE = ("--health-port", "0", "--metrics-port", "0", "--bind-host", "127.0.0.1")
@@ -93,13 +95,53 @@ def test_the_operator_refuses(kubeconfig: Path, arguments: list[str], wanted: li
     assert [text for text in wanted if text not in said] == [], said
 
 
-@pytest.mark.parametrize(
-    ("arguments", "wanted"),
-    [*BOTH, pytest.param(["--server", "nonsense"], ["server 'nonsense'", "https://"], id="no server URL")],
-)
+AGENT = [
+    pytest.param(["--server", "nonsense"], ["server 'nonsense'", "https://"], id="no server URL"),
+    pytest.param(["--backend", "rocm"], ["--backend", "'rocm'", "amdsmi"], id="no such backend"),
+    pytest.param(["--backend", "auto"], ["--node: nodes of real GPUs (auto)", "--node-name"], id="made up, real"),
+    pytest.param(["--node-name", "a"], ["--node-name a", "--node a=CPX/NPS4"], id="own node, simulated"),
+    pytest.param(["--product", "MI999"], ["'MI999' is not a known product", "MI300X"], id="no such product"),
+    pytest.param(["--product", "MI300A"], ["node 'node-0'", "CPX/NPS4", "use one of"], id="mode of another product"),
+    pytest.param(["--gpus", "9"], ["--gpus", "less than or equal to 8"], id="more GPUs than a server has"),
+    pytest.param(["--faults", "/nowhere"], ["--faults", "/nowhere", "does not exist"], id="no script"),
+    pytest.param(["--sysfs-root", "/"], ["--sysfs-root /", "simulated GPUs have none"], id="files of simulated GPUs"),
+    pytest.param(["--kubeconfig", "/k"], ["--kubeconfig names a server too"], id="two servers"),
+    pytest.param(["--nodes", "-1"], ["--nodes", "greater than or equal to 0"], id="fewer nodes than none"),
+    pytest.param(["--mode", "CPX", "--nodes", "1"], ["--mode: mode 'CPX'", "such as CPX/NPS4"], id="half a mode"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), BOTH + AGENT)
 def test_the_agent_refuses(tmp_path: Path, arguments: list[str], wanted: list[str]) -> None:
     said = refused(agent(tmp_path, *arguments))
     assert [text for text in wanted if text not in said] == [], said
+
+
+def test_a_script_of_faults_that_cannot_be_played_is_named(tmp_path: Path) -> None:
+    script = tmp_path / "faults.json"
+    script.write_text('{"faults": [{"fault": "Boredom"}]}')
+    said = refused(agent(tmp_path, "--faults", str(script)))
+    assert "--faults:" in said
+    assert "Boredom" in said
+
+
+@pytest.mark.parametrize("option", ["--product", "--state-dir"])
+def test_options_of_simulated_gpus_are_refused_with_real_ones(tmp_path: Path, option: str) -> None:
+    where = ["--server", "http://127.0.0.1:1", "--token-file", str(tmp_path / "t"), "--node-name", "node-0"]
+    said = refused(CliRunner().invoke(app, ["agent", *where, *FREE, "--backend", "sysfs", option, "x"]))
+    assert f"{option} x: is of simulated GPUs, and the backend is sysfs" in said
+
+
+def test_amd_smi_asked_for_on_a_host_without_it_ends_the_agent_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(root: Path) -> PartitionBackend:
+        raise AmdsmiUnavailable("AMD SMI cannot be loaded: install ROCm's amd-smi-lib")
+
+    monkeypatch.setattr("controller.agent.amdsmi_backend.open_amdsmi", unavailable)
+    where = ["--server", "http://127.0.0.1:1", "--token-file", str(tmp_path / "t"), "--node-name", "node-0"]
+    said = refused(CliRunner().invoke(app, ["agent", *where, *FREE, "--backend", "amdsmi"]))
+    assert "--backend amdsmi: AMD SMI cannot be loaded: install ROCm's amd-smi-lib; or use auto or sysfs" in said
 
 
 @pytest.mark.parametrize("option", ["--webhook-port", "--health-port", "--metrics-port", "--debug-port"])

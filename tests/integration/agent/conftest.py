@@ -98,8 +98,7 @@ class Site:
             specs.append(NodeOptions(name, path, Mode.parse(mode)))
         return AgentOptions(
             nodes=tuple(specs),
-            server=self.plane.server,
-            ca_file=self.plane.ca,
+            connection=ClientConfiguration(server=self.plane.server, ca=str(self.plane.ca)),
             time_scale=time_scale,
             state_dir=self.folder / "state",
             host="127.0.0.1",

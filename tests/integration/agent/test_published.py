@@ -102,7 +102,9 @@ async def test_an_agent_waits_for_its_gpu_node_and_says_so(site: Site) -> None:
 async def test_a_failing_node_leaves_the_others_alone(site: Site) -> None:
     good, bad = site.add_node(), site.add_node()
     options = site.options({good: "SPX/NPS1", bad: "SPX/NPS1"})
-    options.nodes[1].token_file.unlink()
+    token = options.nodes[1].token_file
+    assert token is not None
+    token.unlink()
     async with site.process(options) as process:
         await site.until(lambda: len(site.devices(good)) == 8, "the good node is published")
         await asyncio.sleep(0.5)

@@ -1,0 +1,113 @@
+"""Which backend serves a node, and the kubelet that is asked beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from controller.agent.amdsmi_library import AmdsmiUnavailable
+from controller.agent.backend import NodeHardware, PartitionBackend
+from controller.agent.node_agent import BackendFactory
+from controller.agent.observation import Assignments
+from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
+from controller.entrypoints.agent_options import AgentOptions, BackendChoice, NodeOptions
+from controller.gpu.identity import PartitionId
+from controller.runtime.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBackend:
+    """How a node's backend is made. `fallback`: why it is not the one that should be, "" when it is."""
+
+    make: BackendFactory
+    fallback: str = ""
+
+
+def choose_backend(node: NodeOptions, options: AgentOptions, clock: Clock) -> ChosenBackend:
+    """The backend of a node; a real one is opened here, once. Raises AmdsmiUnavailable where AMD SMI was asked for."""
+    match options.backend:
+        case BackendChoice.SIMULATED:
+            return ChosenBackend(_simulated(node, options, clock))
+        case BackendChoice.SYSFS:
+            return ChosenBackend(_always(_sysfs(options.sysfs_root)))
+        case BackendChoice.AMDSMI:
+            return ChosenBackend(_always(_amdsmi(options.sysfs_root)))
+        case BackendChoice.AUTO:
+            return _amdsmi_or_sysfs(options.sysfs_root)
+        case _:
+            assert_never(options.backend)
+
+
+def simulated_node(
+    node: NodeOptions,
+    options: AgentOptions,
+    clock: Clock,
+    *,
+    held: Callable[[], frozenset[str]] = frozenset,
+    used: Callable[[], Mapping[PartitionId, int]] = dict,
+) -> SimulatedBackend:
+    """The simulated GPUs of a node. Raises ValueError and BackendError's tree for settings that do not go together."""
+    if node.mode is None:
+        raise ValueError("a simulated node starts in a mode; give it one")
+    shape = SimulatedShape(
+        mode=node.mode,
+        gpus=node.gpus,
+        time_scale=options.time_scale,
+        state_file=options.state_dir / f"{node.name}.json" if options.state_dir else None,
+        product=options.product,
+        script=options.script,
+    )
+    return SimulatedBackend(shape, clock, held=held, used=used)
+
+
+def choose_assignments(node: NodeOptions, options: AgentOptions) -> Assignments | None:
+    """Who tells what was given to whom on a node; None: nobody is asked."""
+    if options.pod_resources_socket is None:
+        return None
+    # gRPC costs 20 MB, which only those pay who ask
+    from controller.agent.device_ids import numbered_minors
+    from controller.agent.platform_devices import platform_minors
+    from controller.agent.pod_resources import PodResources
+
+    def of_host(_: NodeHardware) -> Mapping[str, int]:
+        return platform_minors(options.sysfs_root)
+
+    socket = Path(str(options.pod_resources_socket).replace("{node}", node.name))
+    return PodResources(socket, numbered_minors if options.backend is BackendChoice.SIMULATED else of_host)
+
+
+def _simulated(node: NodeOptions, options: AgentOptions, clock: Clock) -> BackendFactory:
+    def make(*, held: Callable[[], frozenset[str]], used: Callable[[], Mapping[PartitionId, int]]) -> PartitionBackend:
+        return simulated_node(node, options, clock, held=held, used=used)
+
+    return make
+
+
+def _always(backend: PartitionBackend) -> BackendFactory:
+    def make(*, held: object, used: object) -> PartitionBackend:  # noqa: ARG001 - hardware knows its users
+        return backend
+
+    return make
+
+
+def _sysfs(root: Path) -> PartitionBackend:
+    from controller.agent.sysfs_backend import SysfsBackend
+
+    return SysfsBackend(root)
+
+
+def _amdsmi(root: Path) -> PartitionBackend:
+    from controller.agent.amdsmi_backend import open_amdsmi
+
+    return open_amdsmi(root)
+
+
+def _amdsmi_or_sysfs(root: Path) -> ChosenBackend:
+    try:
+        return ChosenBackend(_always(_amdsmi(root)))
+    except AmdsmiUnavailable as error:
+        fallback = f"{error}; until this agent is started again with it, sysfs reads the GPUs and changes nothing"
+        structlog.get_logger(__name__).warning("no AMD SMI, reading sysfs", reason=str(error))
+        return ChosenBackend(_always(_sysfs(root)), fallback)
