@@ -1,0 +1,90 @@
+"""Pods of ours that may be moved, as the planner asks for them: read only when it does."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+from api.quantity import parse_quantity
+from api.v1beta1 import GPUPartitionClaim
+from controller.binding.device_plugin import naming_of_resource
+from controller.gpu.identity import PartitionId
+from controller.gpu.mode import Mode
+from controller.placement.snapshot import Snapshot
+from controller.repartition.victims import Victim, Victims
+from controller.state.occupancy import Holdings
+from controller.state.pods import PodTable
+from controller.translate.pod import PodView, constraints
+
+
+class MovablePods:
+    """Pods that opted in, run and hold a partition of the snapshot, looked up once at the first question."""
+
+    def __init__(self, cluster: Holdings, snapshot: Snapshot) -> None:
+        self._cluster = cluster
+        self._snapshot = snapshot
+
+    @property
+    def lowest_priority(self) -> int | None:
+        """The lowest of their priorities; None when there are none."""
+        return self._victims.lowest_priority
+
+    def on(self, node: str) -> Mapping[PartitionId, Victim]:
+        """Those on a node, by the partition each one holds."""
+        return self._victims.on(node)
+
+    @cached_property
+    def _victims(self) -> Victims:
+        found: dict[str, dict[PartitionId, Victim]] = defaultdict(dict)
+        for node, _, partition in self._snapshot.partitions():
+            holder = self._snapshot.holder(node, partition)
+            if holder is None or holder.kind != "ours":
+                continue
+            victim = victim_of(self._cluster, holder.name, partition.id)
+            if victim is not None:
+                found[node.name][partition.id] = victim
+        return Victims(found)
+
+
+def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Victim | None:
+    """The pod of the claim `namespace/name`, which holds `partition`; None when it does not run, or is leaving."""
+    claim = cluster.claim_table.get(claim_key)
+    view = _pod_of(claim, cluster.pod_table) if claim is not None else None
+    if claim is None or view is None or view.claim is None or view.node is None or view.deleting or view.terminal:
+        return None
+    pod = cluster.pods.store.get(f"{view.namespace}/{view.name}")
+    if pod is None:
+        return None
+    return Victim(
+        namespace=view.namespace,
+        pod=view.name,
+        uid=view.uid,
+        claim=view.claim,
+        owner=view.owner[2] if view.owner is not None else "",
+        template_hash=view.template_hash,
+        priority=view.priority,
+        partition=partition,
+        requirement_bytes=_bytes(claim),
+        constraints=constraints(pod.spec),
+        ready=view.ready,
+        created_seconds=view.created_seconds,
+        modes=frozenset(map(Mode.parse, claim.spec.requirement.modes)),
+        policy=claim.spec.policy_ref,
+        resource=view.resource,
+        naming=naming_of_resource(view.resource) or "",
+    )
+
+
+def _pod_of(claim: GPUPartitionClaim, pods: PodTable) -> PodView | None:
+    """The claim's pod, by uid: a later one of its name is another's."""
+    wanted = claim.spec.pod_ref
+    view = pods.view(f"{claim.metadata.namespace}/{wanted.name}") if wanted is not None else None
+    return view if view is not None and wanted is not None and view.uid == wanted.uid else None
+
+
+def _bytes(claim: GPUPartitionClaim) -> int:
+    """What the pod needs; one of unknown size needs no less than it has."""
+    wanted = claim.spec.requirement.memory
+    if wanted is not None:
+        return parse_quantity(wanted)
+    allocation = claim.status.allocation
+    return max((device.bytes for device in allocation.devices), default=0) if allocation is not None else 0
