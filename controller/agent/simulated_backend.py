@@ -97,7 +97,8 @@ class SimulatedBackend:
         self._product = product_named(shape.product)
         self._gpus = {gpu.bdf: gpu for gpu in seeded_gpus(shape.gpus, self._product)}
         self._require(shape.mode)
-        _require_known(shape.script, frozenset(self._gpus))
+        for fault in shape.script.faults:
+            _require_known(fault, frozenset(self._gpus))
         self._faults = FaultPlayer(shape.script, clock)
         bdfs = tuple(self._gpus)
         stored = load_modes(shape.state_file, bdfs, self._product) if shape.state_file else None
@@ -189,6 +190,11 @@ class SimulatedBackend:
         faults = {fault: self._faults.lasting(fault, self._last) for fault in LASTING}
         loaded = self._unloaded is None and not self._reloading
         return SimulatedNode(self._product, tuple(self._gpus.values()), self._modes, faults, self._open(), loaded)
+
+    def inject(self, fault: ScriptedFault) -> None:
+        """One more fault; its calls are counted from now on. Raises FaultScriptError for a GPU that is not here."""
+        _require_known(fault, frozenset(self._gpus))
+        self._faults.add(fault)
 
     def reboot(self) -> None:
         """Power off and on: every GPU whole, what lasted over, a change under way lost; its call raises DriverGone."""
@@ -295,10 +301,9 @@ def _refusal(fault: Fault, what: str, bdf: str) -> BackendError | None:
     return None
 
 
-def _require_known(script: FaultScript, bdfs: frozenset[str]) -> None:
-    for fault in script.faults:
-        if fault.gpu is not None and fault.gpu not in bdfs:
-            raise FaultScriptError(f"{fault.fault}: gpu {fault.gpu}: not on this node; use one of {_listed(bdfs)}")
+def _require_known(fault: ScriptedFault, bdfs: frozenset[str]) -> None:
+    if fault.gpu is not None and fault.gpu not in bdfs:
+        raise FaultScriptError(f"{fault.fault}: gpu {fault.gpu}: not on this node; use one of {_listed(bdfs)}")
 
 
 def _listed(bdfs: frozenset[str]) -> str:

@@ -34,38 +34,45 @@ class Call(StrEnum):
 
 
 class Fault(StrEnum):
-    """Everything that can go wrong, by what the hardware or its driver does."""
+    """Everything that can go wrong; MEANINGS says what each is."""
 
     BUSY = "Busy"
-    """A change is refused with status 30."""
     NOT_PERMITTED = "NotPermitted"
-    """A change is refused with status 10."""
     RESTART_FAILED = "RestartFailed"
-    """A reload is refused with status 54; the driver stays as it was."""
     SETTING_UNAVAILABLE = "SettingUnavailable"
-    """A mode is refused with status 55."""
     RELOAD_HANGS = "ReloadHangs"
-    """A reload takes `seconds` (unset: for ever); nothing answers meanwhile, and afterwards it has happened."""
     RELOAD_FAILS_HALF_WAY = "ReloadFailsHalfWay"
-    """A reload ends with status 54 after the driver was unloaded: none answers for `seconds` (unset: until it is
-    loaded again by the next reload)."""
     MODE_NOT_KEPT = "ModeNotKept"
-    """A change succeeds, and the mode reads back as it was."""
     GPU_LOST = "GpuLost"
-    """A GPU is not there any more."""
     MEMORY_ERRORS = "MemoryErrors"
-    """A GPU counts memory errors, uncorrectable ones among them."""
     FOREIGN_PROCESS = "ForeignProcess"
-    """A process that no claim stands behind has a GPU open."""
     NOT_TOLD = "NotTold"
-    """A GPU answers "N/A" when asked for its use and its memory errors."""
     MODE_NOT_TOLD = "ModeNotTold"
-    """A GPU's mode cannot be read."""
     COUNTS_DIFFER = "CountsDiffer"
-    """KFD shows one partition of a GPU less than AMD SMI does."""
     PARTITION_MISSING = "PartitionMissing"
-    """The last partition of a GPU is shown by nobody: another driver holds its device."""
 
+
+MEANINGS: Mapping[Fault, str] = MappingProxyType(
+    {
+        Fault.BUSY: "A change is refused with status 30",
+        Fault.NOT_PERMITTED: "A change is refused with status 10",
+        Fault.RESTART_FAILED: "A reload is refused with status 54; the driver stays as it was",
+        Fault.SETTING_UNAVAILABLE: "A mode is refused with status 55",
+        Fault.RELOAD_HANGS: "A reload takes `seconds` (unset: for ever); nothing answers meanwhile, and afterwards it has "
+        "happened",
+        Fault.RELOAD_FAILS_HALF_WAY: "A reload ends with status 54 after the driver was unloaded: none answers for "
+        "`seconds` (unset: until the next reload loads it again)",
+        Fault.MODE_NOT_KEPT: "A change succeeds, and the mode reads back as it was",
+        Fault.GPU_LOST: "A GPU is not there any more",
+        Fault.MEMORY_ERRORS: "A GPU counts memory errors, uncorrectable ones among them",
+        Fault.FOREIGN_PROCESS: "A process that no claim stands behind has a GPU open",
+        Fault.NOT_TOLD: "A GPU answers N/A when asked for its use and its memory errors",
+        Fault.MODE_NOT_TOLD: "A GPU's mode cannot be read",
+        Fault.COUNTS_DIFFER: "KFD shows one partition of a GPU less than AMD SMI does",
+        Fault.PARTITION_MISSING: "The last partition of a GPU is shown by nobody: another driver holds its device",
+    }
+)
+"""What hardware and driver do, a phrase each."""
 
 _CHANGES = (Call.SET_COMPUTE_MODE, Call.SET_MEMORY_MODE, Call.RELOAD_DRIVER)
 _SETS = (Call.SET_COMPUTE_MODE, Call.SET_MEMORY_MODE)
@@ -171,10 +178,15 @@ class FaultPlayer:
     """Plays one script for one node: counts its calls and knows what lasts."""
 
     def __init__(self, script: FaultScript, clock: Clock) -> None:
-        self._script = script
+        self._script = list(script.faults)
         self._clock = clock
         self._seen = [0] * len(script.faults)
         self._ends: dict[int, float | None] = {}
+
+    def add(self, fault: ScriptedFault) -> None:
+        """One more fault, for calls from now on."""
+        self._script.append(fault)
+        self._seen.append(0)
 
     def begin(self, call: Call, gpu: str | None = None) -> ScriptedFault | None:
         """Count a call; the first fault that strikes it. Those that last begin here, but at a reload with its end."""
@@ -191,9 +203,9 @@ class FaultPlayer:
         """The GPUs that now have that fault."""
         now = self._clock.monotonic()
         return frozenset(
-            self._script.faults[index].gpu or default_gpu
+            self._script[index].gpu or default_gpu
             for index, end in self._ends.items()
-            if self._script.faults[index].fault is fault and (end is None or now < end)
+            if self._script[index].fault is fault and (end is None or now < end)
         )
 
     def restart(self) -> None:
@@ -203,7 +215,7 @@ class FaultPlayer:
     def _count(self, call: Call, gpu: str | None, kinds: Collection[Fault]) -> list[ScriptedFault]:
         """Count the call for faults of these kinds; those that are due now, begun if they last."""
         due = []
-        for index, fault in enumerate(self._script.faults):
+        for index, fault in enumerate(self._script):
             if fault.fault not in kinds or not _concerns(fault, call, gpu):
                 continue
             self._seen[index] += 1

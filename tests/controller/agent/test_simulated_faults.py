@@ -21,6 +21,7 @@ from controller.agent.backend import (
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
 from controller.agent.simulated_faults import (
     LASTING,
+    MEANINGS,
     STRIKES,
     Call,
     Durations,
@@ -229,6 +230,20 @@ async def _outcome(change: Awaitable[None]) -> BackendError | None:
     except BackendError as error:
         return error
     return None
+
+
+async def test_a_fault_can_be_put_in_at_any_time() -> None:
+    backend = node()
+    await backend.set_compute_mode(A, ComputeMode.CPX)
+    backend.inject(ScriptedFault(Fault.BUSY))
+    with pytest.raises(Busy):
+        await backend.set_compute_mode(A, ComputeMode.SPX)
+    with pytest.raises(FaultScriptError, match="not on this node"):
+        backend.inject(ScriptedFault(Fault.BUSY, gpu="elsewhere"))
+
+
+def test_every_fault_says_what_it_is() -> None:
+    assert list(MEANINGS) == list(Fault)
 
 
 def test_a_script_is_read_from_a_file(tmp_path: Path) -> None:
