@@ -22,6 +22,8 @@ from controller.reconcilers.inference_service.triggers import service_of_claim, 
 from controller.reconcilers.kserve_service.controller import KServeServiceReconciler
 from controller.reconcilers.kserve_service.triggers import kserve_service_of_claim, kserve_service_of_pod
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
+from controller.reconcilers.unhealthy.controller import UnhealthyReconciler
+from controller.reconcilers.unhealthy.triggers import node_of_host, node_of_inventory, node_of_troubled_claim
 from controller.runtime.cache.object_type import T
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.client.client import Client
@@ -115,6 +117,7 @@ class Operator:
         self._wire_kserve()
         self._wire_nodes()
         self._wire_plans()
+        self._wire_unhealthy()
         if self._options.debug_port is not None:
             self._manager.add(DebugServer(self._controllers, self._options.debug_port))
 
@@ -202,6 +205,14 @@ class Operator:
         controller = self._controller("repartitionplan", reconciler.reconcile, 1)
         controller.for_(self._cluster.plans)
         controller.watches(self._cluster.gpu_nodes, self._plans_of_node)
+
+    def _wire_unhealthy(self) -> None:
+        cluster = self._cluster
+        reconciler = UnhealthyReconciler(self._client, cluster, self._recorder, self._clock)
+        controller = self._controller("unhealthy", reconciler.reconcile, 1)
+        controller.watches(cluster.gpu_nodes, node_of_inventory)
+        controller.watches(cluster.nodes, node_of_host)
+        controller.watches(cluster.claims, node_of_troubled_claim)
 
     def _plans_of_node(self, event: StoreEvent) -> list[Request]:
         name = event.object["metadata"]["name"]

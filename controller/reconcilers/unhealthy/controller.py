@@ -1,0 +1,166 @@
+"""The reconciler of broken partitions: look at one node, tell, put into quarantine, keep places, evict.
+
+What it does is in the API before it acts: the condition stands for a while before anybody is moved, the quarantine and
+the successor's place before the eviction. One write to a GPUNode a look: the next one decides on what that made.
+"""
+
+from collections.abc import Iterable
+
+from api.v1beta1 import GPUNode
+from api.v1beta1.gpu_node import Quarantine
+from api.v1beta1.repartition_plan import Reservation
+from controller.placement.snapshot import Snapshot
+from controller.reconcilers.repartition_plan.reservations import evicted, holds, reservation, still_there, unsettled
+from controller.reconcilers.unhealthy.kept import overdue
+from controller.reconcilers.unhealthy.looking import case_of, node_seen, rules_of, verdicts
+from controller.reconcilers.unhealthy.moving import Case, Evict, Keep, Rules, Stay, Step, broken_for_good, decide
+from controller.reconcilers.unhealthy.node_writing import MOST_ENTRIES, NodeWriter, new_entries
+from controller.reconcilers.unhealthy.telling import Telling
+from controller.reconcilers.unhealthy.verdict import MOVABLE, QUARANTINED, NodeSeen, Reason, judge, silent
+from controller.runtime.client.client import Client
+from controller.runtime.client.errors import Conflict, NotFound, TooManyRequests
+from controller.runtime.clock import Clock
+from controller.runtime.event_recorder import EventRecorder
+from controller.runtime.manifest import Manifest
+from controller.runtime.reconcile import Request, Result
+from controller.state.cluster import Cluster
+
+#: A node is looked at again after this, seconds: no event tells that an agent went silent.
+IDLE_SECONDS = 20.0
+#: While a partition there is broken or a place kept, seconds.
+TROUBLED_SECONDS = 5.0
+SOON_SECONDS = 0.2
+
+
+class UnhealthyReconciler:
+    """Looks at the claims of one node; a request names the node. To be run by one worker: budgets are counted."""
+
+    def __init__(self, client: Client, cluster: Cluster, recorder: EventRecorder, clock: Clock) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._clock = clock
+        self._telling = Telling(client, recorder)
+        self._writer = NodeWriter(client)
+        self._silent: dict[str, Reason] = {}
+
+    async def reconcile(self, request: Request) -> Result:
+        """One look. What moved on under it is looked at again soon."""
+        try:
+            return await self._look(request.name)
+        except Conflict:
+            return Result(requeue_after=SOON_SECONDS)
+
+    async def _look(self, name: str) -> Result:
+        node = node_seen(self._cluster, name)
+        if node is None:
+            return Result(requeue_after=TROUBLED_SECONDS)
+        self._tell_silence(node)
+        found = list(verdicts(self._cluster, node))
+        if not found and (node.gpu_node is None or not node.gpu_node.spec.reservations):
+            return Result(requeue_after=IDLE_SECONDS if node.gpu_node is not None else None)
+        snapshot = self._cluster.snapshot()
+        cases = [case_of(self._cluster, snapshot, claim, verdict) for claim, verdict in found]
+        rules = rules_of(self._cluster, snapshot, name)
+        steps = decide(cases, rules, snapshot, name, self._clock.now())
+        await self._tell(cases, steps)
+        wrote = node.gpu_node is not None and await self._write(node.gpu_node, cases, steps, rules, snapshot)
+        return Result(requeue_after=SOON_SECONDS if wrote else TROUBLED_SECONDS)
+
+    def _tell_silence(self, node: NodeSeen) -> None:
+        """An Event on the GPUNode when nothing is known of it any more; its status is the agent's to write."""
+        verdict = silent(node)
+        if verdict is None or node.gpu_node is None:
+            self._silent.pop(node.name, None)
+        elif self._silent.get(node.name) is not verdict.reason:
+            self._silent[node.name] = verdict.reason
+            self._telling.silent(_reference(node.gpu_node), verdict)
+
+    async def _tell(self, cases: Iterable[Case], steps: dict[str, Step]) -> None:
+        """The conditions. A claim that somebody else writes at this moment is told at the next look."""
+        late: Conflict | None = None
+        for case in cases:
+            step = steps[case.key]
+            note = step.note if isinstance(step, Stay) else "a place is kept for its successor, and it is evicted"
+            try:
+                await self._telling.tell(case.claim, case.verdict, note, self._clock.now())
+            except Conflict as conflict:
+                late = conflict
+        if late is not None:
+            raise late
+
+    async def _write(
+        self, node: GPUNode, cases: list[Case], steps: dict[str, Step], rules: Rules, snapshot: Snapshot
+    ) -> bool:
+        """The first write to a GPUNode that is due, or the evictions; whether there was any."""
+        entries = self._to_quarantine(node, cases, rules)
+        if entries:
+            await self._writer.quarantine(node, entries)
+            for entry in entries:
+                self._telling.quarantined(_reference(node), f"{node.metadata.name} {entry.bdf}/{entry.partition}")
+            return True
+        kept = self._tidied(node, snapshot)
+        if kept != node.spec.reservations:
+            await self._writer.keep(node, kept)
+            return True
+        keep = next((step for step in steps.values() if isinstance(step, Keep)), None)
+        if keep is not None:
+            return await self._keep(keep)
+        leaving = [(case, step) for case in cases if isinstance(step := steps[case.key], Evict)]
+        return any([await self._evict(case, step) for case, step in leaving])
+
+    def _to_quarantine(self, node: GPUNode, cases: Iterable[Case], rules: Rules) -> list[Quarantine]:
+        if rules.forbidden:
+            return []
+        now = self._clock.now()
+        sick = [case.claim for case in cases if case.verdict.reason in QUARANTINED and broken_for_good(case, now)]
+        return new_entries(node, sick, now)
+
+    async def _keep(self, step: Keep) -> bool:
+        """Write the place before anybody is evicted for it; the next look finds it good, or not."""
+        target = self._cluster.gpu_node_table.get(step.move.node)
+        if target is None or len(target.spec.reservations) >= MOST_ENTRIES:
+            return False
+        await self._writer.keep(target, [*target.spec.reservations, reservation(step.move)])
+        return True
+
+    async def _evict(self, case: Case, step: Evict) -> bool:
+        """Ask for the eviction of that very pod; whether it goes. A disruption budget may refuse: it is asked again."""
+        victim, kept = step.victim, step.kept
+        try:
+            await self._client.evict(victim.pod, victim.namespace, victim.uid)
+        except TooManyRequests:
+            return False
+        except (NotFound, Conflict):
+            return True  # it is gone, or another pod by that name came: the next look sees it
+        self._telling.moved(case.claim, f"{kept.node} {kept.bdf}/{kept.partition}")
+        return True
+
+    def _tidied(self, node: GPUNode, snapshot: Snapshot) -> list[Reservation]:
+        """The places kept on this node, without those that are not needed any more."""
+        now = self._clock.now()
+        waiting = unsettled(self._cluster, node.spec.reservations)
+        left = []
+        for kept in node.spec.reservations:
+            gone = kept.evicted_time is not None or still_there(self._cluster, kept) is None
+            if gone and kept in waiting and not overdue(kept, now):
+                left.append(kept if kept.evicted_time is not None else evicted(kept, now))
+            elif not gone and holds(snapshot, kept) and self._still_leaves(kept):
+                left.append(kept)
+        return left
+
+    def _still_leaves(self, kept: Reservation) -> bool:
+        """Whether the claim that the place was found for still stands on a broken partition."""
+        claim = self._cluster.claim_table.get(f"{kept.namespace}/{kept.claim}")
+        allocation = claim.status.allocation if claim is not None else None
+        if claim is None or allocation is None:
+            return False
+        node = node_seen(self._cluster, allocation.node)
+        if node is None:
+            return True  # we started lately, and its agent was not heard of yet
+        verdict = judge(node, claim)
+        return verdict is not None and verdict.reason in MOVABLE
+
+
+def _reference(node: GPUNode) -> Manifest:
+    metadata = {"name": node.metadata.name, "uid": node.metadata.uid}
+    return {"apiVersion": node.api_version, "kind": node.kind, "metadata": metadata}

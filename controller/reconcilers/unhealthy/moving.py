@@ -1,0 +1,119 @@
+"""May a pod leave its broken partition now, and where does its successor go? Decisions only; no I/O.
+
+A fault must have stood in the claim's condition for a while: a reload of the driver or one bad reading moves nobody.
+A place is kept for the successor at one look and the pod is evicted at a later one, so that a crash in between evicts
+nobody twice and nobody without a place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.v1beta1 import GPUPartitionClaim
+from api.v1beta1.repartition_plan import Reservation
+from controller.placement.snapshot import Snapshot
+from controller.reconcilers.unhealthy.verdict import MOVABLE, Verdict
+from controller.repartition.drain import Move
+from controller.repartition.places import Places
+from controller.repartition.victims import Victim, in_order
+
+#: How long a partition must have been broken before its pod is moved, seconds.
+MOVE_AFTER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A claim with its verdict. `since`: when the fault was told first, None while it was not.
+
+    `victim` is the pod as one that is to move, None when it is on its way out. `kept` is the place that its successor
+    has already, and `stands` says that this is still good.
+    """
+
+    claim: GPUPartitionClaim
+    verdict: Verdict
+    since: datetime | None
+    victim: Victim | None
+    kept: Reservation | None = None
+    stands: bool = False
+
+    @property
+    def key(self) -> str:
+        """`namespace/name` of the claim."""
+        return f"{self.claim.metadata.namespace}/{self.claim.metadata.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for the node. `forbidden`: why nothing is moved there at all, a sentence; "" when it may be.
+
+    `down` of `limit` pods are down for changes already.
+    """
+
+    forbidden: str
+    down: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The pod stays for now; `note` says why, "" when there is nothing to say."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A place is to be kept for the successor; nobody is evicted yet."""
+
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """The place stands reserved: the pod is to go."""
+
+    victim: Victim
+    kept: Reservation
+
+
+Step = Stay | Keep | Evict
+
+
+def broken_for_good(case: Case, now: datetime) -> bool:
+    """Whether the fault is one that moves pods, and has been told long enough."""
+    if case.verdict.reason not in MOVABLE or case.since is None:
+        return False
+    return (now - case.since).total_seconds() >= MOVE_AFTER_SECONDS
+
+
+def decide(cases: Sequence[Case], rules: Rules, snapshot: Snapshot, node: str, now: datetime) -> dict[str, Step]:
+    """What becomes of each claim, by key; the least important pods first, and one new place at a time."""
+    steps: dict[str, Step] = {}
+    leaving = {case.victim.uid: case for case in cases if case.victim is not None and broken_for_good(case, now)}
+    kept = False
+    for victim in in_order(case.victim for case in leaving.values() if case.victim is not None):
+        case = leaving[victim.uid]
+        step = _step(case, victim, rules, snapshot, node, another=kept)
+        kept = kept or isinstance(step, Keep)
+        steps[case.key] = step
+    return {case.key: steps.get(case.key, Stay()) for case in cases}
+
+
+def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: str, *, another: bool) -> Step:
+    if rules.forbidden:
+        return Stay(rules.forbidden)
+    if not victim.owner:
+        return Stay("the pod has no controller that would make its successor: delete it by hand")
+    if case.kept is not None:
+        return (
+            Evict(victim, case.kept) if case.stands else Stay("its successor's place was lost; another is looked for")
+        )
+    if rules.down >= rules.limit:
+        return Stay(f"it waits: {rules.down} of repartition.maxUnavailablePods {rules.limit} pods are down")
+    places = Places(snapshot, node, frozenset()).give([victim])
+    if isinstance(places, Victim):
+        return Stay("it waits: no free partition elsewhere takes the pod in the modes that GPUs have now")
+    if another:
+        return Stay("it waits for its turn")
+    (place,) = places
+    return Keep(Move(victim, place.node.name, place.partition.id, place.gpu.mode, place.partition.bytes))
