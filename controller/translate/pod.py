@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from api.group import ASSIGNED_NODE, CLAIM_PREFIX, GATE, GPU_SHARING
 from api.quantity import parse_quantity
-from controller.binding.device_plugin import RESOURCE_PREFIX, claim_suffix
+from controller.binding.device_plugin import RESOURCE_PREFIX, claim_suffix, naming_of_resource
 from controller.placement.demand import Expression, PodConstraints, Resources, Toleration
 from controller.runtime.objects.metadata import OwnerReference
 from controller.runtime.objects.node_selector import NodeSelectorRequirement
@@ -55,7 +55,9 @@ class PodView:
     @property
     def resource(self) -> str:
         """The extended resource by which it gets its partition; empty for one with a ResourceClaim, or none of ours."""
-        return next(iter(self.devices), "") if self.by_device_plugin else ""
+        if not self.by_device_plugin:
+            return ""
+        return next((name for name in self.devices if naming_of_resource(name) is not None), "")
 
     @property
     def by_device_plugin(self) -> bool:

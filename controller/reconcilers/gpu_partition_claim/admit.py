@@ -8,6 +8,7 @@ from api.quantity import format_bytes, parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.gpu_partition_claim import ClaimModel, GPUPartitionClaimSpec, Requirement
 from api.v1beta1.references import PodReference
+from controller.binding.device_plugin import mode_of
 from controller.sizing.errors import SizingError
 from controller.sizing.requirement import ModelSizingConfig, Sizing
 from controller.translate.pod import PodView
@@ -44,7 +45,10 @@ def need_of(pod: PodView, sizing: ModelSizingConfig) -> Need | Unsized:
 
 
 def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceService | None) -> GPUPartitionClaim:
-    """The claim of a pod, owned by it. Without a sizing it carries no memory, and nothing is placed for it."""
+    """The claim of a pod, owned by it. Without a sizing it carries no memory, and nothing is placed for it.
+
+    A pod that asks the device plugin for a resource named for a mode can be given that mode alone.
+    """
     memory: str | None = None
     model: ClaimModel | None = None
     modes: list[str] = []
@@ -55,7 +59,8 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
         least = parse_quantity(wanted.min_memory) if wanted is not None and wanted.min_memory else 0
         count = wanted.count if wanted is not None else 1
         memory = format_bytes(max(need.sizing.total_bytes, least))
-        modes = sorted(map(str, need.request.modes))
+        named = mode_of(pod.resource)
+        modes = [str(named)] if named is not None else sorted(map(str, need.request.modes))
         policy = need.request.policy
         model = ClaimModel(
             id=need.sizing.model_id,

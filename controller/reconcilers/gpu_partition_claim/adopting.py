@@ -1,6 +1,8 @@
-"""A running pod whose claim somebody deleted: the record is made again from what the scheduler allocated."""
+"""A running pod whose claim somebody deleted: the record is made again from what scheduler or kubelet gave it."""
 
+from api.group import ASSIGNED_NODE
 from api.v1beta1 import GPUPartitionClaim
+from controller.binding.device_plugin import mode_of
 from controller.placement.decision import Placed
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim import status
@@ -15,9 +17,12 @@ UNKNOWN_SECONDS = 2.0
 
 
 def adoptable(present: ResourceClaimView | None, pod: PodView) -> bool:
-    """Whether the pod holds, through a ResourceClaim of its own, a device that no claim of ours tells of."""
-    lives = not pod.gated and not pod.terminal and not pod.deleting
-    return lives and present is not None and present.owner_uid == pod.uid and bool(present.devices)
+    """Whether the pod holds a device that no claim of ours tells of: by its ResourceClaim, or by the device plugin."""
+    if pod.gated or pod.terminal or pod.deleting:
+        return False
+    if pod.resource:
+        return pod.node is not None and pod.annotations.get(ASSIGNED_NODE) == pod.node
+    return present is not None and present.owner_uid == pod.uid and bool(present.devices)
 
 
 def held_place(snapshot: Snapshot, present: ResourceClaimView) -> Placed | None:
@@ -29,14 +34,31 @@ def held_place(snapshot: Snapshot, present: ResourceClaimView) -> Placed | None:
     return None
 
 
+def plugin_place(snapshot: Snapshot, pod: PodView) -> Placed | None:
+    """A partition like the one that the kubelet gave, None when the pod's node has none: which, the kubelet tells."""
+    wanted = mode_of(pod.resource)
+    for node, gpu, partition in snapshot.partitions():
+        if node.name == pod.node and wanted in (None, gpu.mode):
+            return Placed(node, gpu, partition)
+    return None
+
+
 async def adopt(
-    context: ClaimContext, writer: ClaimWriter, claim: GPUPartitionClaim, present: ResourceClaimView
+    context: ClaimContext,
+    writer: ClaimWriter,
+    claim: GPUPartitionClaim,
+    pod: PodView,
+    present: ResourceClaimView | None,
 ) -> Result:
     """Write the status of a claim made for a pod that runs already; asks to come back while the device is unknown."""
-    placed = held_place(context.cluster.snapshot(), present)
+    snapshot, now = context.cluster.snapshot(), context.clock.now()
+    if pod.resource:
+        placed = plugin_place(snapshot, pod)
+    else:
+        placed = held_place(snapshot, present) if present is not None else None
     if placed is None:
         return Result(requeue_after=UNKNOWN_SECONDS)
-    now = context.clock.now()
-    await writer.write(status.allocated(status.bound(claim, placed, now), now))
+    bound = status.bound(claim, placed, now, resource=pod.resource)
+    await writer.write(bound if pod.resource else status.allocated(bound, now))
     context.count("adopt", "success")
     return Result()

@@ -1,4 +1,7 @@
-"""Bound: the pinned ResourceClaim is there, the gate opens. Safe to repeat after a crash between any two writes."""
+"""Bound: the pinned ResourceClaim is there, the gate opens. Safe to repeat after a crash between any two writes.
+
+With the device plugin there is no ResourceClaim: the pod has its extended resource, and the gate opens at once.
+"""
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.reconcilers.gpu_partition_claim import events, status
@@ -6,9 +9,9 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.pinning import (
     Ensured,
     Opened,
+    allocation_of,
     ensure_resource_claim,
     open_gate,
-    pin_of,
 )
 from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
 from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS
@@ -30,6 +33,8 @@ class Binding:
 
     async def bind(self, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
         """Make the ResourceClaim and open the gate, whichever is still to do."""
+        if allocation_of(claim).resource is not None:
+            return await self._open(claim, pod) if pod.gated else None
         key = f"{claim.metadata.namespace}/{claim.metadata.name}"
         present = self._cluster.resource_claim_table.get(key)
         match await ensure_resource_claim(self._context, claim, pod, present):
@@ -41,10 +46,10 @@ class Binding:
         return await self._open(claim, pod) if pod.gated else None
 
     async def _open(self, claim: GPUPartitionClaim, pod: PodView) -> Result:
-        pin = pin_of(claim)
-        host = self._cluster.host_table.get(pin.node)
+        node = allocation_of(claim).node
+        host = self._cluster.host_table.get(node)
         if host is None or host.hostname is None:
-            return await self._give_up(claim, pod, "NodeGone", f"node {pin.node} is gone or has no hostname label")
+            return await self._give_up(claim, pod, "NodeGone", f"node {node} is gone or has no hostname label")
         match await open_gate(self._context, claim, pod, host.hostname):
             case Opened.OPEN:
                 self._context.count("bind", "success")
@@ -54,7 +59,7 @@ class Binding:
                 return Result(requeue_after=PATIENCE_SECONDS)  # by an earlier patch whose event is still on its way
             case Opened.REFUSED:
                 self._context.count("bind", "refused")
-                message = f"the API server refuses to pin pod {pod.name} to node {pin.node}; see the operator's log"
+                message = f"the API server refuses to pin pod {pod.name} to node {node}; see the operator's log"
                 return await self._give_up(claim, pod, "PinRefused", message)
             case Opened.MOVED_ON:
                 return Result(requeue_after=SOON_SECONDS)

@@ -10,8 +10,9 @@ from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
-from controller.reconcilers.gpu_partition_claim.pinning import pin_of
+from controller.reconcilers.gpu_partition_claim.pinning import allocation_of, pin_of
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
+from controller.reconcilers.gpu_partition_claim.reading_back import ReadingBack
 from controller.reconcilers.gpu_partition_claim.repair import (
     PATIENCE_SECONDS,
     Repin,
@@ -38,9 +39,12 @@ class Confirming:
         self._cluster = context.cluster
         self._writer = writer
         self._exclusions = exclusions
+        self._reading_back = ReadingBack(context, writer)
 
     async def confirm(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
-        """Compare the scheduler's allocation with the pin."""
+        """Compare the scheduler's allocation with the pin, or what the kubelet gave with the resource."""
+        if allocation_of(claim).resource is not None:
+            return await self._reading_back.confirm(key, claim, pod) or await self._repair(key, claim, pod)
         present = self._cluster.resource_claim_table.get(key)
         bound = claim.status.phase is ClaimPhase.BOUND
         if present is None:
@@ -55,20 +59,22 @@ class Confirming:
             await self._writer.trouble(claim, pod, "Allocated", "DeviceMismatch", message)
         elif bound:
             self._context.count("confirm", "success")
-            await self._writer.write(status.allocated(status.without_trouble(claim), self._context.clock.now()))
+            claim = status.allocated(status.without_trouble(claim), self._context.clock.now())
+            return await self._reading_back.compare(key, await self._writer.write(claim), pod)
+        else:
+            return await self._reading_back.compare(key, claim, pod)
         return Result()
 
     async def _repair(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
         again = self._assumed_place(key)
         if again is not None:
             return await self._repin(key, claim, pod, again)
-        pin = pin_of(claim)
-        others = list(self._cluster.resource_claim_table.values())
+        node = allocation_of(claim).node
         verdict = judge(
             self._cluster.snapshot(),
             claim,
             pinned_demand(key, claim.metadata.uid, pod.namespace, requirement_of(claim)),
-            taken=taken_by_other(others, key, pin.pool, pin.device),
+            taken=self._taken(key, claim),
             refused=unschedulable(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")),
             owned=pod.owner is not None,
             age=self._age(claim),
@@ -79,19 +85,26 @@ class Confirming:
             case Repin(placed):
                 return await self._repin(key, claim, pod, placed)
             case Replace():
-                return await self._replace(pod, pin.node)
+                return await self._replace(pod, node)
             case _:
                 message = (
-                    f"node {pin.node} has no partition left for pod {pod.name}, and no controller would make it anew; "
+                    f"node {node} has no partition left for pod {pod.name}, and no controller would make it anew; "
                     "delete the pod and create it again"
                 )
                 await self._writer.trouble(claim, pod, "Stuck", "DeviceTaken", message)
                 return Result(requeue_after=PATIENCE_SECONDS)
 
+    def _taken(self, key: str, claim: GPUPartitionClaim) -> bool:
+        """Whether somebody else holds the pinned device; the device plugin's are no one's before they are given."""
+        if allocation_of(claim).resource is not None:
+            return False
+        pin = pin_of(claim)
+        return taken_by_other(list(self._cluster.resource_claim_table.values()), key, pin.pool, pin.device)
+
     def _assumed_place(self, key: str) -> Placed | None:
         """Where an earlier repair wanted to go whose answer was lost: it may be stored, so it is asked for again."""
         assumed = self._cluster.assumptions.get(key)
-        if assumed is None:
+        if assumed is None or assumed.resource:
             return None
         for node, gpu, partition in self._cluster.snapshot().partitions():
             if (node.name, partition.id) == (assumed.node, assumed.partition):

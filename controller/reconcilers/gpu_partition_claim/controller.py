@@ -62,8 +62,8 @@ class ClaimReconciler:
         """The step of a claim whose pod lives."""
         if claim.status.phase is ClaimPhase.PENDING or claim.status.allocation is None:
             present = self._cluster.resource_claim_table.get(key)
-            if present is not None and adoptable(present, pod):
-                return await adopt(self._context, self._writer, claim, present)
+            if adoptable(present, pod):
+                return await adopt(self._context, self._writer, claim, pod, present)
             placed = await self._placing.place(key, claim, pod)
             if isinstance(placed, Result):
                 return placed
@@ -111,8 +111,8 @@ class ClaimReconciler:
         except AlreadyExists:
             return Result()
         fresh = GPUPartitionClaim.model_validate(created)
-        if held is not None and present is not None:
-            return await adopt(self._context, self._writer, fresh, present)
+        if held is not None:
+            return await adopt(self._context, self._writer, fresh, held, present)
         self._context.count("admit", "unsized" if isinstance(need, Unsized) else "success")
         return await self._serve(request.key, fresh, pod)
 

@@ -34,6 +34,11 @@ def rebound(where: str) -> Note:
     return Note("Warning", "PartitionRebound", f"the device was taken by somebody else; now bound to {where}", "Rebind")
 
 
+def mismatched(message: str) -> Note:
+    """The pod holds another device than it was bound to."""
+    return Note("Warning", "ObservedMismatch", message, "Observe")
+
+
 def replaced(node: str) -> Note:
     """The pod was deleted because its node has no partition left for it."""
     return Note("Warning", "PodReplaced", f"node {node} has no partition left for this pod; it is made anew", "Replace")

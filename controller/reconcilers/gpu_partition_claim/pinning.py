@@ -1,4 +1,4 @@
-"""Binding what was decided: the pinned ResourceClaim, then one patch that opens the gate.
+"""Binding what was decided: the pinned ResourceClaim where there is one, then one patch that opens the gate.
 
 Runs again safely after a crash between any two writes: the claim's status holds the decision, the rest follows.
 """
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE
 from api.v1beta1 import GPUPartitionClaim
-from api.v1beta1.device import Device
+from api.v1beta1.gpu_partition_claim import Allocation
 from controller.binding.dra import GatedPod, Pin, bind_patch, resource_claim
 from controller.gpu.mode import Mode
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -42,11 +42,17 @@ class Opened(StrEnum):
     REFUSED = "refused"
 
 
-def pin_of(claim: GPUPartitionClaim) -> Pin:
-    """The device that the claim's allocation names. Raises ValueError without an allocation."""
+def allocation_of(claim: GPUPartitionClaim) -> Allocation:
+    """Where the claim was placed. Raises ValueError while it is not."""
     allocation = claim.status.allocation
     if allocation is None:
-        raise ValueError(f"claim {claim.metadata.namespace}/{claim.metadata.name} has no allocation to pin")
+        raise ValueError(f"claim {claim.metadata.namespace}/{claim.metadata.name} has no allocation")
+    return allocation
+
+
+def pin_of(claim: GPUPartitionClaim) -> Pin:
+    """The device that the claim's allocation names. Raises ValueError without an allocation."""
+    allocation = allocation_of(claim)
     device = allocation.devices[0]
     return Pin(
         node=allocation.node,
@@ -103,10 +109,7 @@ async def remove_resource_claim(context: ClaimContext, present: ResourceClaimVie
 
 async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView, hostname: str) -> Opened:
     """Patch the pod: pin, annotations, our gate off. A pod that moved on is read and tried again, three times."""
-    allocation = claim.status.allocation
-    if allocation is None:
-        raise ValueError(f"claim {claim.metadata.namespace}/{claim.metadata.name} has no allocation to bind")
-    annotations = assignment(context, claim, allocation.node, allocation.devices[0])
+    annotations = assignment(context, claim, allocation_of(claim))
     for _ in range(ATTEMPTS):
         if not pod.gated:
             return Opened.ALREADY_OPEN
@@ -144,16 +147,20 @@ async def _read_again(context: ClaimContext, pod: PodView) -> PodView | None:
     return None if fresh.uid != pod.uid or fresh.deleting else fresh
 
 
-def assignment(context: ClaimContext, claim: GPUPartitionClaim, node: str, device: Device) -> dict[str, str]:
-    """The annotations that only the operator writes."""
-    model = claim.spec.model
+def assignment(context: ClaimContext, claim: GPUPartitionClaim, allocation: Allocation) -> dict[str, str]:
+    """The annotations that only the operator writes.
+
+    The kubelet's choice is not known yet: with the device plugin the partition is named by its resource.
+    """
+    model, resource = claim.spec.model, allocation.resource
+    if resource is not None:
+        size, partition = resource.bytes, f"{resource.name} {resource.mode}"
+    else:
+        device = allocation.devices[0]
+        size, partition = device.bytes, f"{device.bdf}/{device.partition} {device.mode}"
     arguments = context.isolator.engine_arguments(
-        device.bytes,
+        size,
         (model.max_model_len if model else None) or 1,
         (model.max_concurrency if model else None) or 1,
     )
-    return {
-        ASSIGNED_NODE: node,
-        ASSIGNED_PARTITION: f"{device.bdf}/{device.partition} {device.mode}",
-        ENGINE_ARGS: arguments,
-    }
+    return {ASSIGNED_NODE: allocation.node, ASSIGNED_PARTITION: partition, ENGINE_ARGS: arguments}

@@ -5,6 +5,7 @@ from api.group import QOS_CLASS, SERVICE_LABEL
 from api.object import dump
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim
+from controller.binding.device_plugin import naming_of_resource
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand, Requirement
@@ -119,7 +120,7 @@ class Placing:
                     self._cycle.withdraw(key)
                     self._submit(key, claim, pod)
                     return Result()
-                return await self._choose(key, claim, outcome, placed)
+                return await self._choose(key, claim, pod, outcome, placed)
             case Unplaced() as unplaced:
                 await self._wait(claim, pod, outcome, unplaced)
                 return Result()
@@ -159,14 +160,18 @@ class Placing:
             excluded_nodes=excluded,
             owner=pod.owner[2] if pod.owner else "",
             template_hash=pod.template_hash,
+            resource=pod.resource,
+            naming=naming_of_resource(pod.resource) or "",
         )
 
-    async def _choose(self, key: str, claim: GPUPartitionClaim, outcome: Outcome, placed: Placed) -> GPUPartitionClaim:
+    async def _choose(
+        self, key: str, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, placed: Placed
+    ) -> GPUPartitionClaim:
         """Write the decision first: from here on it survives us.
 
         Until it is known whether the write happened the partition stays assumed, else another claim could get it.
         """
-        chosen = status.bound(claim, placed, self._context.clock.now())
+        chosen = status.bound(claim, placed, self._context.clock.now(), resource=pod.resource)
         try:
             written = await self._writer.write(chosen)
         except (Timeout, Unavailable, TooManyRequests):

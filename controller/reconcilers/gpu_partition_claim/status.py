@@ -1,16 +1,34 @@
 """The statuses a claim can have, each built whole from the one before."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Final
 
 from api.condition import set_condition
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.device import Device
-from api.v1beta1.gpu_partition_claim import Allocation, Binding, ClaimPhase, GPUPartitionClaimStatus
+from api.v1beta1.gpu_partition_claim import (
+    Allocation,
+    Binding,
+    ClaimPhase,
+    GPUPartitionClaimStatus,
+    ObservedDevices,
+    PluginResource,
+)
 from controller.placement.decision import Placed
 
 #: Longest explanation that the API takes, characters.
 EXPLANATION_LIMIT = 4096
 MESSAGE_LIMIT = 1024
+
+OBSERVED_MISMATCH: Final = "ObservedMismatch"
+"""Condition of a claim whose pod holds another device than it was bound to."""
+TROUBLES: Final = frozenset({"Stuck", OBSERVED_MISMATCH})
+"""Conditions that say what is wrong: True while it is, and absent otherwise."""
+
+WAITING_FOR_SCHEDULER: Final = ("WaitingForScheduler", "the scheduler has not confirmed the device yet")
+WAITING_FOR_KUBELET: Final = ("WaitingForKubelet", "the kubelet has not told yet which device it gave to the pod")
+TOLD_BY_KUBELET: Final = ("DeviceObserved", "the kubelet told which device it gave to the pod")
 
 
 def _with(claim: GPUPartitionClaim, status: GPUPartitionClaimStatus) -> GPUPartitionClaim:
@@ -32,6 +50,7 @@ def waiting(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) 
             update={
                 "phase": ClaimPhase.PENDING,
                 "allocation": None,
+                "observed": None,
                 "explanation": message[:EXPLANATION_LIMIT],
                 "conditions": conditions,
             }
@@ -39,31 +58,26 @@ def waiting(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) 
     )
 
 
-def bound(claim: GPUPartitionClaim, placed: Placed, now: datetime, *, rebind: bool = False) -> GPUPartitionClaim:
-    """A partition is chosen and counts as taken; the real scheduler has yet to confirm it."""
-    device = device_of(placed)
-    allocation = Allocation(
-        node=placed.node.name, devices=[device], binding=Binding.DRA, resource_claim=claim.metadata.name
-    )
-    message = f"{placed.node.name} {device.bdf}/{device.partition} in {device.mode}"
-    conditions = set_condition(
-        claim.status.conditions, "Bound", "True", "PartitionChosen", message, claim.metadata.generation, now
-    )
-    conditions = set_condition(
-        conditions,
-        "Allocated",
-        "False",
-        "WaitingForScheduler",
-        "the scheduler has not confirmed the device yet",
-        claim.metadata.generation,
-        now,
-    )
+def bound(
+    claim: GPUPartitionClaim, placed: Placed, now: datetime, *, resource: str = "", rebind: bool = False
+) -> GPUPartitionClaim:
+    """A partition is chosen and counts as taken; the real scheduler, or the kubelet, has yet to confirm it.
+
+    With `resource`, an extended one of the device plugin, node and resource are chosen, and the kubelet chooses which.
+    """
+    allocation = _by_plugin(placed, resource) if resource else _by_resource_claim(placed, claim.metadata.name)
+    unconfirmed = WAITING_FOR_KUBELET if resource else WAITING_FOR_SCHEDULER
+    generation = claim.metadata.generation
+    message = allocation_text(allocation)
+    conditions = set_condition(claim.status.conditions, "Bound", "True", "PartitionChosen", message, generation, now)
+    conditions = set_condition(conditions, "Allocated", "False", *unconfirmed, generation, now)
     return _with(
         claim,
         claim.status.model_copy(
             update={
                 "phase": ClaimPhase.BOUND,
                 "allocation": allocation,
+                "observed": None,
                 "explanation": None,
                 "bound_time": now,
                 "rebinds": claim.status.rebinds + (1 if rebind else 0),
@@ -71,6 +85,18 @@ def bound(claim: GPUPartitionClaim, placed: Placed, now: datetime, *, rebind: bo
             }
         ),
     )
+
+
+def _by_resource_claim(placed: Placed, name: str) -> Allocation:
+    device = device_of(placed)
+    return Allocation(node=placed.node.name, devices=[device], binding=Binding.DRA, resource_claim=name)
+
+
+def _by_plugin(placed: Placed, resource: str) -> Allocation:
+    """What is certain whichever device the kubelet chooses: the mode, and the smallest of their sizes."""
+    alike = [partition.bytes for gpu in placed.node.gpus if gpu.mode == placed.mode for partition in gpu.partitions]
+    named = PluginResource(name=resource, mode=str(placed.mode), bytes=min(alike))
+    return Allocation(node=placed.node.name, binding=Binding.DEVICE_PLUGIN, resource=named)
 
 
 def device_of(placed: Placed) -> Device:
@@ -101,6 +127,39 @@ def allocated(claim: GPUPartitionClaim, now: datetime) -> GPUPartitionClaim:
     return _with(claim, claim.status.model_copy(update={"phase": ClaimPhase.ALLOCATED, "conditions": conditions}))
 
 
+def observed(claim: GPUPartitionClaim, devices: Sequence[Device], now: datetime) -> GPUPartitionClaim:
+    """The kubelet told which devices the pod holds, and they are as they should be.
+
+    With the device plugin that is the allocation; with a ResourceClaim the scheduler allocated them before.
+    """
+    calm = without_trouble(claim)
+    update: dict[str, Any] = {"observed": ObservedDevices(devices=list(devices)), "explanation": None}
+    allocation = calm.status.allocation
+    if allocation is not None and allocation.resource is not None:
+        update["phase"] = ClaimPhase.ALLOCATED
+        update["allocation"] = allocation.model_copy(update={"devices": list(devices)})
+        update["conditions"] = set_condition(
+            calm.status.conditions, "Allocated", "True", *TOLD_BY_KUBELET, claim.metadata.generation, now
+        )
+    return _with(claim, calm.status.model_copy(update=update))
+
+
+def mismatched(
+    claim: GPUPartitionClaim, devices: Sequence[Device], reason: str, message: str, now: datetime
+) -> GPUPartitionClaim:
+    """The kubelet told of devices that the pod should not hold: what it really holds, and a condition with a remedy."""
+    seen = claim.status.model_copy(update={"observed": ObservedDevices(devices=list(devices))})
+    return troubled(_with(claim, seen), OBSERVED_MISMATCH, reason, message, now)
+
+
+def unconfirmed(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) -> GPUPartitionClaim:
+    """Nobody has confirmed the device yet, and why."""
+    conditions = set_condition(
+        claim.status.conditions, "Allocated", "False", reason, message, claim.metadata.generation, now
+    )
+    return _with(claim, claim.status.model_copy(update={"conditions": conditions}))
+
+
 def released(claim: GPUPartitionClaim, now: datetime) -> GPUPartitionClaim:
     """The pod has ended; the partition is free."""
     conditions = set_condition(
@@ -111,7 +170,7 @@ def released(claim: GPUPartitionClaim, now: datetime) -> GPUPartitionClaim:
 
 def troubled(claim: GPUPartitionClaim, type_: str, reason: str, message: str, now: datetime) -> GPUPartitionClaim:
     """Something needs a person: a condition that says what, beside whatever else holds."""
-    status = "True" if type_ == "Stuck" else "False"
+    status = "True" if type_ in TROUBLES else "False"
     conditions = set_condition(
         claim.status.conditions, type_, status, reason, message[:MESSAGE_LIMIT], claim.metadata.generation, now
     )
@@ -122,15 +181,21 @@ def troubled(claim: GPUPartitionClaim, type_: str, reason: str, message: str, no
 
 
 def without_trouble(claim: GPUPartitionClaim) -> GPUPartitionClaim:
-    """The claim without a Stuck condition of before."""
-    kept = [condition for condition in claim.status.conditions if condition.type != "Stuck"]
+    """The claim without the conditions of before that say what is wrong."""
+    kept = [condition for condition in claim.status.conditions if condition.type not in TROUBLES]
     return _with(claim, claim.status.model_copy(update={"conditions": kept}))
 
 
 def device_text(claim: GPUPartitionClaim) -> str:
     """Where the claim is bound, in words; empty when it is not."""
     allocation = claim.status.allocation
-    if allocation is None:
-        return ""
-    device = allocation.devices[0]
-    return f"{allocation.node} {device.bdf}/{device.partition} {device.mode}"
+    return "" if allocation is None else allocation_text(allocation)
+
+
+def allocation_text(allocation: Allocation) -> str:
+    """Node and device, or with the device plugin node and resource while the device is not known, in words."""
+    if allocation.devices:
+        device = allocation.devices[0]
+        return f"{allocation.node} {device.bdf}/{device.partition} {device.mode}"
+    resource = allocation.resource
+    return f"{allocation.node} {resource.name} {resource.mode}" if resource is not None else allocation.node

@@ -1,6 +1,7 @@
 """Which events reconcile which claim, and which changes could help a claim that waits."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from api.group import CLAIM_PREFIX, GATE
 from api.v1beta1 import GPUNode
@@ -11,6 +12,7 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.reconcile import Request
 from controller.runtime.source import NORMAL
+from controller.state.pods import PodTable
 from controller.translate.node import gpus, host_view
 from controller.translate.pod import TERMINAL_PHASES, claim_name
 
@@ -32,6 +34,29 @@ def claim_of_resource_claim(event: StoreEvent[ResourceClaim]) -> Iterable[Reques
     """The claim of the same name, when the ResourceClaim could be ours."""
     metadata = event.object.metadata
     return (Request(metadata.namespace, metadata.name),) if metadata.name.startswith(CLAIM_PREFIX) else ()
+
+
+def claims_told_of(pods: PodTable) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """The claims of pods of which a node's kubelet tells something new, or whose node has other modes now."""
+
+    def found(event: StoreEvent[Manifest]) -> Iterable[Request]:
+        before, now = _assigned(event.old), _assigned(event.new)
+        told = before | now if _modes(event.old) != _modes(event.new) else before ^ now
+        for key in {f"{entry['namespace']}/{entry['pod']}" for entry in map(dict, told)}:
+            view = pods.view(key)
+            if view is not None and view.claim is not None:
+                yield Request(view.namespace, view.claim)
+
+    return found
+
+
+def _assigned(gpu_node: Manifest | None) -> frozenset[tuple[tuple[str, Any], ...]]:
+    entries = ((gpu_node or {}).get("status") or {}).get("assigned") or ()
+    return frozenset(tuple(sorted(entry.items())) for entry in entries)
+
+
+def _modes(gpu_node: Manifest | None) -> dict[str, Any]:
+    return {gpu["bdf"]: gpu.get("mode") for gpu in ((gpu_node or {}).get("status") or {}).get("gpus") or ()}
 
 
 def frees_device(event: StoreEvent[ResourceClaim]) -> bool:

@@ -9,10 +9,12 @@ from controller.runtime.manifest import AnyObject
 from controller.runtime.reconcile import Request
 from controller.runtime.source import NORMAL
 from tests.builders.claim import bound_claim, claim
+from tests.builders.cluster import FedCluster
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.node import typed_node
 from tests.builders.plan import plan
+from tests.builders.plugin import assigned, plugin_claim_of, plugin_pod
 from tests.builders.pod import typed_pod
 from tests.builders.policy import policy_object
 from tests.builders.resource_claim import typed_resource_claim
@@ -110,3 +112,31 @@ def test_labels_of_a_namespace(old: object, new: object, want: bool) -> None:
         return {"metadata": {"name": "team-a"} | ({"labels": labels} if labels else {})}
 
     assert triggers.labels_differ(moved(namespace(old), namespace(new))) is want
+
+
+def told(*entries: dict[str, Any], mode: str = "CPX/NPS4") -> dict[str, Any]:
+    return gpu_node("worker-0", gpu(0, mode), assigned=entries)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        pytest.param(told(), told(assigned(index=3)), True, id="its device is told"),
+        pytest.param(told(assigned(index=3)), told(), True, id="it is told no longer"),
+        pytest.param(told(assigned(index=3)), told(assigned(index=4)), True, id="another device"),
+        pytest.param(None, told(assigned(index=3)), True, id="the node is seen first"),
+        pytest.param(told(assigned(index=3)), None, True, id="the node is gone"),
+        pytest.param(told(assigned(index=0)), told(assigned(index=0), mode="SPX/NPS1"), True, id="its GPU changed"),
+        pytest.param(told(assigned(index=3)), told(assigned(index=3)), False, id="nothing new"),
+        pytest.param(told(), told(assigned("other", 3)), False, id="of another pod"),
+        pytest.param(gpu_node(), gpu_node(), False, id="the kubelet does not tell"),
+    ],
+)
+def test_what_the_kubelet_tells_of_a_pod_reconciles_its_claim(
+    old: dict[str, Any] | None, new: dict[str, Any] | None, want: bool
+) -> None:
+    fed = FedCluster()
+    fed.put(fed.cluster.pods, plugin_pod(bound="worker-0", node="worker-0"))
+    event = StoreEvent(EventType.MODIFIED, "worker-0", old, new)
+    found = list(triggers.claims_told_of(fed.cluster.pod_table)(event))
+    assert found == ([Request("team-a", plugin_claim_of())] if want else [])
