@@ -21,7 +21,9 @@ from controller.reconcilers.inference_service.controller import InferenceService
 from controller.reconcilers.inference_service.triggers import service_of_claim, service_of_owned, service_of_pod
 from controller.reconcilers.kserve_service.controller import KServeServiceReconciler
 from controller.reconcilers.kserve_service.triggers import kserve_service_of_claim, kserve_service_of_pod
+from controller.reconcilers.node_plugins.plugins import NodePlugins
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
+from controller.reconcilers.repartition_plan.triggers import plans_of_node
 from controller.reconcilers.unhealthy.controller import UnhealthyReconciler
 from controller.reconcilers.unhealthy.triggers import node_of_host, node_of_inventory, node_of_troubled_claim
 from controller.runtime.cache.object_type import T
@@ -199,12 +201,18 @@ class Operator:
         controller.for_(self._cluster.gpu_nodes)
 
     def _wire_plans(self) -> None:
+        cluster = self._cluster
         reconciler = RepartitionPlanReconciler(
-            self._client, self._cluster, self._recorder, self._clock, self._metrics.scheduler_operations
+            self._client,
+            cluster,
+            self._recorder,
+            self._clock,
+            self._metrics.scheduler_operations,
+            plugins=NodePlugins(self._client, cluster, self._clock),
         )
         controller = self._controller("repartitionplan", reconciler.reconcile, 1)
-        controller.for_(self._cluster.plans)
-        controller.watches(self._cluster.gpu_nodes, self._plans_of_node)
+        controller.for_(cluster.plans)
+        controller.watches(cluster.gpu_nodes, plans_of_node(cluster))
 
     def _wire_unhealthy(self) -> None:
         cluster = self._cluster
@@ -213,14 +221,6 @@ class Operator:
         controller.watches(cluster.gpu_nodes, node_of_inventory)
         controller.watches(cluster.nodes, node_of_host)
         controller.watches(cluster.claims, node_of_troubled_claim)
-
-    def _plans_of_node(self, event: StoreEvent) -> list[Request]:
-        name = event.object["metadata"]["name"]
-        return [
-            Request("", plan.metadata.name)
-            for plan in self._cluster.plan_table.values()
-            if plan.spec.node == name and plan.metadata.uid
-        ]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part fails; raises the part's error."""
