@@ -58,7 +58,7 @@ MEANINGS: Mapping[Fault, str] = MappingProxyType(
         Fault.NOT_PERMITTED: "A change is refused with status 10",
         Fault.RESTART_FAILED: "A reload is refused with status 54; the driver stays as it was",
         Fault.SETTING_UNAVAILABLE: "A mode is refused with status 55",
-        Fault.RELOAD_HANGS: "A reload takes `seconds` (unset: for ever); nothing answers meanwhile, and then it has happened",
+        Fault.RELOAD_HANGS: "A reload takes `seconds` (unset: for ever), and nothing answers until it has happened",
         Fault.RELOAD_FAILS_HALF_WAY: "A reload ends with status 54 after the driver was unloaded: none answers for "
         "`seconds` (unset: until the next reload loads it again)",
         Fault.MODE_NOT_KEPT: "A change succeeds, and the mode reads back as it was",

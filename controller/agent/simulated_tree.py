@@ -18,6 +18,7 @@ from controller.agent.simulated_seed import DRIVER_SOURCE_VERSION, DRIVER_VERSIO
 from controller.gpu.mode import Mode
 
 _SOCKETS = 2
+_HOST_BYTES = 1024 * 2**30
 _FIRST_GPU_ID = 0x1000
 _HIVE_ID = 15188982192727901047
 _PARTS = ("class", "bus", "devices", "module")
@@ -78,17 +79,22 @@ def _write_topology(kfd: Path, node: SimulatedNode, gpus: tuple[_KfdGpu, ...], u
         others = [gpu.number for gpu in gpus if gpu.socket != socket]
         folder = topology / "nodes" / str(socket)
         _write_node(folder, _cpu_properties(len(own) + _SOCKETS - 1, len(others)), gpu_id=0, name="")
+        _write_bank(folder, heap_type=0, size=_HOST_BYTES)
     for gpu in gpus:
         folder = topology / "nodes" / str(gpu.number)
         _write_node(folder, _gpu_properties(node, gpu, len(gpus)), gpu_id=gpu.gpu_id, name="ip discovery")
-        bank = {"heap_type": 1, "size_in_bytes": gpu.partition.bytes, "flags": 0, "width": 8192, "mem_clk_max": 1300}
-        _write(folder / "mem_banks/0", {"properties": _lines(bank).rstrip()})
+        _write_bank(folder, heap_type=1, size=gpu.partition.bytes)
         if not node.has(Fault.NOT_TOLD, gpu.seeded.bdf):
             _write(folder / "mem_banks/0", {"used_memory": used.get(gpu.partition.render_index, 0)})
 
 
 def _write_node(folder: Path, properties: Mapping[str, int], *, gpu_id: int, name: str) -> None:
     _write(folder, {"properties": _lines(properties).rstrip(), "gpu_id": gpu_id, "name": name})
+
+
+def _write_bank(folder: Path, *, heap_type: int, size: int) -> None:
+    bank = {"heap_type": heap_type, "size_in_bytes": size, "flags": 0, "width": 8192, "mem_clk_max": 1300}
+    _write(folder / "mem_banks/0", {"properties": _lines(bank).rstrip()})
 
 
 def _write_links(nodes: Path, gpus: tuple[_KfdGpu, ...]) -> None:
@@ -138,7 +144,7 @@ def _cpu_properties(io_links: int, p2p_links: int) -> dict[str, int]:
     return {
         "cpu_cores_count": 96,
         "simd_count": 0,
-        "mem_banks_count": 0,
+        "mem_banks_count": 1,
         **dict.fromkeys(_CPU_ZEROS, 0),
         "io_links_count": io_links,
         "p2p_links_count": p2p_links,
