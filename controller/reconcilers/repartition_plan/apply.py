@@ -20,7 +20,7 @@ def observe_operation(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """How far the agent has come with the change."""
     node = cluster.gpu_node_table.get(plan.spec.node)
     if node is None:
-        return Seen(Event.NODE_GONE, f"GPUNode {plan.spec.node} is gone")
+        return without_node(cluster, plan.spec.node)
     progress = progress_of(cluster, plan)
     if progress is None:
         return Seen(None, waits_for_agent(cluster, plan.spec.node))
@@ -32,6 +32,13 @@ def observe_operation(cluster: Cluster, plan: RepartitionPlan) -> Seen:
         case _:
             starts = Phase(plan.status.phase) is Phase.APPLYING and progress.step.startswith(RELOAD)
             return Seen(Event.RELOADS if starts else None, told(cluster, plan.spec.node, progress))
+
+
+def without_node(cluster: Cluster, node: str) -> Seen:
+    """What it means that nothing is known of a node: it was deleted, or what stands in it is not understood."""
+    if node in cluster.gpu_nodes.store:
+        return Seen(None, f"waits: GPUNode {node} is not understood, see the operator's log")
+    return Seen(Event.NODE_GONE, f"GPUNode {node} is gone")
 
 
 def _failure(plan: RepartitionPlan, progress: OperationProgress) -> Event:

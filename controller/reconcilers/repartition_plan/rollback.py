@@ -10,6 +10,7 @@ from controller.reconcilers.repartition_plan.apply import (
     progress_of,
     told,
     waits_for_agent,
+    without_node,
 )
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.holders import holders_of, reloads
@@ -27,7 +28,7 @@ def observe_rollback(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """How far the agent has come on the way back."""
     node = cluster.gpu_node_table.get(plan.spec.node)
     if node is None:
-        return Seen(Event.NODE_GONE, f"GPUNode {plan.spec.node} is gone")
+        return without_node(cluster, plan.spec.node)
     progress = progress_of(cluster, plan)
     if progress is None:
         return Seen(None, waits_for_agent(cluster, plan.spec.node))

@@ -6,6 +6,7 @@ from api.condition import ConditionStatus, find_condition
 from api.v1beta1 import GPUNode, RepartitionPlan
 from api.v1beta1.gpu_layout import Layout
 from controller.reconcilers.repartition_plan.advertised import difference, reported
+from controller.reconcilers.repartition_plan.apply import without_node
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.repartition.phases import Event, Phase
@@ -19,7 +20,7 @@ def observe_verifying(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """Whether a GPU reads another mode than asked."""
     node = cluster.gpu_node_table.get(plan.spec.node)
     if node is None:
-        return Seen(Event.NODE_GONE, f"GPUNode {plan.spec.node} is gone")
+        return without_node(cluster, plan.spec.node)
     other = other_mode(node, plan.spec.to)
     return Seen(None, "the modes are as asked") if other is None else Seen(Event.MISMATCHED, other)
 

@@ -170,14 +170,19 @@ class Plane:
     def put_plan(self, obj: Object) -> None:
         self.api.put(REPARTITION_PLANS, obj)
 
-    def agent(self, phase: str, *gpus: Gpu, message: str = "", step: str = "", **status: Any) -> None:
+    def agent(
+        self, phase: str, *gpus: Gpu, message: str = "", step: str = "", ended: str | None = None, **status: Any
+    ) -> None:
         """The agent reports what became of the ordered operation, and what the GPUs are like now."""
-        (node,) = self.api.of(GPU_NODES)
         assert self.ordered is not None
-        progress = {"id": self.ordered["id"], "phase": phase, "message": message, "step": step}
-        self.has = gpus or self.has
-        reported = gpu_node("worker-0", *self.has)["status"] | {"operation": progress} | status
-        self.api.put(GPU_NODES, node | {"status": reported})
+        progress = {"id": self.ordered["id"], "phase": phase, "message": message, "step": step, "endTime": ended}
+        self.report(*(gpus or self.has), operation=progress, **status)
+
+    def report(self, *gpus: Gpu, **status: Any) -> None:
+        """The agent reports these GPUs."""
+        (node,) = self.api.of(GPU_NODES)
+        self.has = gpus
+        self.api.put(GPU_NODES, node | {"status": gpu_node("worker-0", *gpus)["status"] | status})
 
     def processes(self, count: int) -> None:
         (node,) = self.api.of(GPU_NODES)
@@ -200,6 +205,13 @@ class Plane:
         made["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
         self.api.put(PODS, made)
         self.api.put(GPU_PARTITION_CLAIMS, claim(f"aim-{name}", pod=name, status=held(number)))
+
+    def ready(self, name: str, status: str) -> None:
+        """The pod's condition Ready changes."""
+        found = self.api.objects["pods", "team-a", name]
+        self.api.put(
+            PODS, found | {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": status}]}}
+        )
 
     def waits(self, name: str, *, priority: int = 0) -> None:
         """A pod of ours waits for a place."""
