@@ -1,6 +1,12 @@
-"""The transition table for readers: a Mermaid state diagram, and tables that need no renderer."""
+"""The transition table for readers: a Mermaid state diagram, and tables that need no renderer.
 
+`filled` writes them into a page, between comments `<!-- phases: NAME -->` and `<!-- phases: end -->`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
 from itertools import groupby
+from typing import Final
 
 from controller.repartition.phases import DEADLINE_SECONDS, MEANINGS, TERMINAL, TRANSITIONS, Event, Phase
 
@@ -33,4 +39,19 @@ def event_table() -> str:
 
 def _deadline(phase: Phase) -> str:
     seconds = DEADLINE_SECONDS[phase]
-    return "until a person decides" if seconds is None else f"{seconds / 60:g} min"
+    if seconds is not None:
+        return f"{seconds / 60:g} min"
+    return "until a person decides" if phase is Phase.AWAITING_APPROVAL else "until the rules let it begin"
+
+
+_BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
+    "diagram": lambda: f"```mermaid\n{state_diagram()}\n```",
+    "table": phase_table,
+    "events": event_table,
+}
+_BLOCK = re.compile(r"(<!-- phases: (\w+) -->\n).*?(<!-- phases: end -->)", re.DOTALL)
+
+
+def filled(page: str) -> str:
+    """The page with its blocks as the table has them now. Raises KeyError for a block of another name."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{_BLOCKS[found[2]]()}\n{found[3]}", page)

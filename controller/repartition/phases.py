@@ -63,7 +63,7 @@ MEANINGS: Mapping[Event, str] = {
     Event.RETRIED: "the way back failed and is tried again",
     Event.RESTORED: "modes, partitions and advertised devices are as before the plan",
     Event.NODE_GONE: "the GPUNode was deleted",
-    Event.CANCELLED: "spec.rollback was set, or the plan deleted",
+    Event.CANCELLED: "spec.rollback was set",
     Event.EXPIRED: "the phase took longer than its deadline",
 }
 
