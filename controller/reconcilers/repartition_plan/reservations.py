@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
+from controller.reconcilers.unhealthy.kept import kept_places
 from controller.repartition.drain import Move
 from controller.state.cluster import Cluster
 from controller.state.occupancy import HOLDING
@@ -55,8 +57,12 @@ def holds(snapshot: Snapshot, kept: Reservation) -> bool:
 
 
 def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
-    """Pods that are down for changes, or will be at once, over all `plans`: their successors do not serve yet."""
-    return len(unsettled(cluster, (kept for plan in plans for kept in plan.status.reservations)))
+    """Pods that are down for changes, or will be at once, over all `plans`: their successors do not serve yet.
+
+    Those that leave broken partitions count, too: one budget is for all.
+    """
+    for_plans = (kept for plan in plans for kept in plan.status.reservations)
+    return len(unsettled(cluster, chain(for_plans, kept_places(cluster))))
 
 
 def unsettled(cluster: Cluster, reservations: Iterable[Reservation]) -> list[Reservation]:

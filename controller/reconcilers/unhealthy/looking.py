@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain
 
 from api.condition import find_condition
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from api.v1beta1.gpu_sharing_policy import OnUnhealthy
-from api.v1beta1.repartition_plan import Reservation
 from controller.gpu.identity import PartitionId
 from controller.placement.snapshot import Snapshot
-from controller.reconcilers.repartition_plan.reservations import holds, unsettled
+from controller.reconcilers.repartition_plan.reservations import holds, unavailable_pods
 from controller.reconcilers.repartition_plan.victims import victim_of
-from controller.reconcilers.unhealthy.kept import kept_for, kept_places
+from controller.reconcilers.unhealthy.kept import kept_for
 from controller.reconcilers.unhealthy.moving import Case, Rules
 from controller.reconcilers.unhealthy.verdict import CONDITION, NodeSeen, Verdict, devices_of, judge
 from controller.repartition.victims import Victim
@@ -72,7 +70,7 @@ def rules_of(cluster: Cluster, snapshot: Snapshot, node: str) -> Rules:
     host, seen = cluster.host_table.get(node), snapshot.node(node)
     policy = policy_for(host.labels, cluster.policy_table.values()) if host is not None else None
     limit = policy.spec.repartition.max_unavailable_pods if policy is not None else 0
-    down = len(unsettled(cluster, all_reservations(cluster)))
+    down = unavailable_pods(cluster, cluster.plan_table.values())
     plans = cluster.plan_table.running_on(node)
     if policy is None or policy.spec.on_unhealthy is not OnUnhealthy.REPLACE:
         forbidden = "it stays: no policy with onUnhealthy: Replace rules the node"
@@ -83,9 +81,3 @@ def rules_of(cluster: Cluster, snapshot: Snapshot, node: str) -> Rules:
     else:
         forbidden = ""
     return Rules(forbidden, down, limit)
-
-
-def all_reservations(cluster: Cluster) -> Iterator[Reservation]:
-    """Every place that is kept for somebody, by plans and by us."""
-    plans = (kept for plan in cluster.plan_table.values() for kept in plan.status.reservations)
-    return chain(plans, kept_places(cluster))
