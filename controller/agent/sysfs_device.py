@@ -1,6 +1,7 @@
 """A GPU's own files below ``bus/pci/devices``: modes, names, memory errors, and the DRM nodes of its partitions.
 
-What a file does not tell is None: older kernels, guests and products that cannot be divided lack most of them.
+What they do not tell is None: older kernels, guests and products that cannot be divided lack most of them, and the
+driver refuses to read some while it resets the GPU.
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from controller.agent.backend import EccCount
-from controller.agent.kfd import TopologyError
 
 _ModeT = TypeVar("_ModeT", bound=StrEnum)
 
@@ -17,7 +17,7 @@ _ModeT = TypeVar("_ModeT", bound=StrEnum)
 def mode_in(path: Path, modes: type[_ModeT]) -> _ModeT | None:
     """The mode a device's file names; None when there is no such file, or it says something else (UNKNOWN)."""
     text = text_in(path)
-    return modes(text) if text in modes.__members__ else None
+    return modes(text) if text is not None and text in modes.__members__ else None
 
 
 def modes_in(path: Path, modes: type[_ModeT]) -> tuple[_ModeT, ...]:
@@ -27,13 +27,11 @@ def modes_in(path: Path, modes: type[_ModeT]) -> tuple[_ModeT, ...]:
 
 
 def text_in(path: Path) -> str | None:
-    """A file's text without white space around it; None when there is no such file. Raises TopologyError."""
+    """A file's text without white space around it; None when it is not there or cannot be read now."""
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (FileNotFoundError, NotADirectoryError):
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TopologyError(f"{path}: cannot be read ({error}): run as root, or record the tree again") from error
 
 
 def number_in(path: Path) -> int | None:

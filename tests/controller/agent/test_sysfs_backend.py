@@ -194,6 +194,16 @@ async def test_allowed_modes_are_what_the_card_reports(
     assert Mode.parse("CPX/NPS4") in allowed
 
 
+async def test_a_file_that_cannot_be_read_now_leaves_its_fact_untold(tmp_path: Path) -> None:
+    def change(device: Path) -> None:
+        (device / "current_memory_partition").unlink()
+        (device / "current_memory_partition").mkdir()  # root reads everything else
+        (device / "available_memory_partition").write_bytes(b"\xff\xfe")
+
+    gpu = await first_gpu(tmp_path, change)
+    assert (gpu.mode, gpu.modes_allowed, len(gpu.partitions)) == (None, (), 8)
+
+
 @pytest.mark.parametrize(
     ("text", "want"),
     [
