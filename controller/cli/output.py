@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+FAILED = 1
+"""Exit code for input that is fine and could not be carried out."""
 BAD_INPUT = 2
 """Exit code for input that cannot be used, the same as the argument parser's own."""
 
@@ -41,6 +43,12 @@ def refuse(message: str) -> NoReturn:
     """Say on stderr why the input cannot be used, and end with exit code 2."""
     typer.echo(f"error: {message}", err=True)
     raise typer.Exit(BAD_INPUT)
+
+
+def failed(message: str) -> typer.Exit:
+    """Say on stderr why it could not be done; raise what comes back, which ends the command with exit code 1."""
+    typer.echo(f"error: {message}", err=True)
+    return typer.Exit(FAILED)
 
 
 def mebibytes(size: int | None) -> str:

@@ -2,9 +2,11 @@
 
 import typer
 
+from controller.cli.approve import approve
 from controller.cli.crds import crds
 from controller.cli.inventory import inventory
 from controller.cli.plan import plan
+from controller.cli.rollback import rollback
 from controller.cli.size import size
 from controller.entrypoints.agent_command import agent
 from controller.entrypoints.operator_command import operator
@@ -20,6 +22,8 @@ app.command()(size)
 app.command()(inventory)
 app.command(name="crds")(crds)
 app.command()(plan)
+app.command()(approve)
+app.command()(rollback)
 app.command()(agent)
 app.command()(operator)
 

@@ -151,17 +151,18 @@ class ClientConfiguration:
         )
 
     @staticmethod
-    def load(kubeconfig: Path | None = None) -> "ClientConfiguration":
+    def load(kubeconfig: Path | None = None, context: str | None = None) -> "ClientConfiguration":
         """What a command line should use: `kubeconfig`, else $KUBECONFIG, else the pod's, else ~/.kube/config.
 
-        The files of $KUBECONFIG are merged as kubectl does. Raises ConfigurationError when none of them is there.
+        The files of $KUBECONFIG are merged as kubectl does. `context` None: the current one; naming one asks for a
+        kubeconfig also in a pod. Raises ConfigurationError when none of them is there.
         """
         if kubeconfig is not None:
-            return ClientConfiguration.from_kubeconfig(kubeconfig)
+            return ClientConfiguration.from_kubeconfig(kubeconfig, context)
         if listed := [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]:
             from controller.runtime.client.kubeconfig import read_kubeconfigs
 
-            return read_kubeconfigs([Path(part) for part in listed])
-        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+            return read_kubeconfigs([Path(part) for part in listed], context)
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and context is None:
             return ClientConfiguration.in_cluster()
-        return ClientConfiguration.from_kubeconfig(Path("~/.kube/config").expanduser())
+        return ClientConfiguration.from_kubeconfig(Path("~/.kube/config").expanduser(), context)

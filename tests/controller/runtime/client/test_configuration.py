@@ -82,3 +82,15 @@ def test_load_prefers_the_argument_then_the_variable_then_home(outside: Path, mo
     monkeypatch.setenv("KUBECONFIG", str(_kubeconfig(outside / "variable", "variable")))
     assert ClientConfiguration.load().server == "https://variable:6443"
     assert ClientConfiguration.load(_kubeconfig(outside / "given", "given")).server == "https://given:6443"
+
+
+def test_a_context_can_be_named_and_asks_for_a_kubeconfig_also_in_a_pod(
+    outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    _kubeconfig(outside / ".kube" / "config", "home")
+    assert ClientConfiguration.load(context="c").server == "https://home:6443"
+    with pytest.raises(ConfigurationError, match="no entry 'd' in contexts"):
+        ClientConfiguration.load(context="d")
+    monkeypatch.setenv("KUBECONFIG", str(_kubeconfig(outside / "variable", "variable")))
+    assert ClientConfiguration.load(context="c").server == "https://variable:6443"

@@ -1,0 +1,60 @@
+"""``aim-gpu approve``: let a plan run, after a look at what it does."""
+
+from typing import Annotated
+
+import typer
+
+from api.v1beta1 import RepartitionPlan
+from controller.cli.cluster import Cluster, Context, Kubeconfig, Yes, confirm
+from controller.cli.output import Output, failed, note, print_json, refuse
+from controller.cli.plan_view import document, show, view_of
+from controller.cli.plans import ROUNDS, patch_spec, read_plan
+from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
+
+
+def approve(
+    plan: Annotated[str, typer.Argument(help="Name of the RepartitionPlan.", show_default=False)],
+    yes: Yes = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
+    ] = Output.TABLE,
+) -> None:
+    """Let a RepartitionPlan run: shows GPUs before and after and the pods that have to move, and asks."""
+    found = _approved(Cluster(kubeconfig, context, f"approve plan {plan}"), plan, output, yes=yes)
+    if output is Output.JSON:
+        print_json(document(view_of(found)) | {"approved": True, "phase": found.status.phase.value})
+    note(f"plan {plan} is approved: kubectl get rpp {plan} -w follows it")
+
+
+def _approved(cluster: Cluster, name: str, output: Output, *, yes: bool) -> RepartitionPlan:
+    agreed = None
+    for _ in range(ROUNDS):
+        plan = read_plan(cluster, name)
+        _refuse_what_cannot_be_approved(plan)
+        if plan.spec.approved:
+            return plan
+        view = view_of(plan)
+        if view.effect != agreed:  # also when it does something else by now than what was agreed to
+            if output is Output.TABLE:
+                show(view)
+            if not confirm(f"Let plan {name} change node {view.node}?", yes=yes):
+                raise failed(f"plan {name} is not approved; nothing was changed")
+            agreed = view.effect
+        approved = patch_spec(cluster, plan, {"approved": True})
+        if approved is not None:
+            return approved
+    raise failed(f"plan {name} changes all the time; look at it (kubectl get rpp {name} -o yaml) and try again")
+
+
+def _refuse_what_cannot_be_approved(plan: RepartitionPlan) -> None:
+    name, phase = plan.metadata.name, Phase(plan.status.phase)
+    if plan.spec.dry_run:
+        refuse(f"plan {name} is a dry run, which changes nothing: create it again without dryRun")
+    if phase in TERMINAL:
+        raise failed(f"plan {name} has ended ({phase}): {plan.status.message}")
+    if plan.spec.rollback:
+        raise failed(f"plan {name} is being taken back; create another plan")
+    if phase in NOT_BEGUN and plan.status.observed_generation is None and not plan.spec.approved:
+        raise failed(f"the operator has not looked at plan {name} yet, so nobody knows who has to move; try again")
