@@ -18,6 +18,7 @@ from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
 from controller.webhooks import kserve_validation, policy_validation, service_validation
 from controller.webhooks.kserve_validation import KServeValidator
+from controller.webhooks.pod_binding import PodBinding
 from controller.webhooks.pod_gate import PodGate
 from controller.webhooks.policy_validation import PolicyValidator
 from controller.webhooks.service_validation import ServiceValidator
@@ -39,9 +40,11 @@ def serve_webhooks(
 ) -> tuple[Target, ...]:
     """Have `server` answer all that is ours; gives the objects that must name it.
 
-    Validation needs `cluster`, the tables it compares with, and `sizing`: without them it is not served.
+    Validation needs `cluster`, the tables it compares with, and `sizing`: without them it is not served, and every pod
+    gets a ResourceClaim.
     """
-    server.handle_admission(POD_GATE_PATH, PodGate())
+    binding = PodBinding(cluster, sizing) if cluster is not None and sizing is not None else None
+    server.handle_admission(POD_GATE_PATH, PodGate(binding=binding))
     server.handle_conversion(CONVERSION_PATH, to_version)
     targets: list[Target] = [POD_GATE]
     if cluster is not None and sizing is not None:

@@ -1,7 +1,8 @@
-"""The pod webhook: our gate, a claim name, the container's claim and the environment, once and idempotently.
+"""The pod webhook: our gate, what the container asks for, and the environment, once and idempotently.
 
-A pod's limits, claims and environment are final at CREATE, so all of it happens here. Nothing is reserved: a
-ReplicaSet's pod has neither name nor uid yet, and KServe's come twice.
+A pod's limits, claims and environment are final at CREATE, so all of it happens here. The container gets a claim on a
+ResourceClaim that the operator will make, or one extended resource of AMD's device plugin: `pod_binding` knows which.
+Nothing is reserved: a ReplicaSet's pod has neither name nor uid yet, and KServe's come twice.
 """
 
 import secrets
@@ -10,20 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from api.group import ASSIGNED_PARTITION, CLAIM_PREFIX, ENGINE_ARGS, GATE, GPU_SHARING
-from controller.runtime.objects.conversion import typed
-from controller.runtime.objects.pod import Pod
+from controller.binding.device_plugin import RESOURCE_PREFIX
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow, deny
 from controller.translate.annotation_keys import misspelt
-from controller.translate.pod import claim_name
-from controller.translate.request import Problem, parse_request
+from controller.translate.request import PodRequest, Problem, parse_request
 from controller.webhooks.finding import shown
+from controller.webhooks.pod_binding import PodBinding
 
 Json = Mapping[str, Any]
 Patch = list[dict[str, Any]]
 
 CLAIM_REFERENCE = "aim-gpu"
 KSERVE_CONTAINER = "kserve-container"
-RESOURCE_PREFIX = "amd.com/"
+#: HTTP status for a pod that comes before the operator has read the cluster; controllers try again by themselves.
+TOO_EARLY = 429
 
 #: Environment that reads the annotations which the bind patch writes, through the downward API.
 ENVIRONMENT: tuple[tuple[str, str], ...] = (
@@ -40,26 +41,30 @@ def random_suffix() -> str:
 
 
 class PodGate:
-    """Mutates annotated pods at CREATE."""
+    """Mutates annotated pods at CREATE. Without `binding` every pod gets a ResourceClaim."""
 
-    def __init__(self, name_suffix: Callable[[], str] = random_suffix) -> None:
+    def __init__(self, name_suffix: Callable[[], str] = random_suffix, binding: PodBinding | None = None) -> None:
         self._name_suffix = name_suffix
+        self._binding = binding
 
     async def __call__(self, request: AdmissionRequest) -> AdmissionResponse:
         """Answer one admission request."""
         pod = request.object
         if request.operation != "CREATE" or pod is None:
             return allow()
-        outcome = self.mutate(pod)
-        warnings = shown(misspelt(pod.get("metadata", {}).get("annotations") or {}))
+        annotations = pod.get("metadata", {}).get("annotations") or {}
+        if self._binding is not None and _opted_in(annotations) and not await self._binding.known():
+            return deny("the operator has not read nodes and policies yet; try again in some seconds", TOO_EARLY)
+        outcome = self.mutate(pod, request.namespace)
+        warnings = shown(misspelt(annotations))
         if isinstance(outcome, list):
             return allow(outcome, warnings)
         return replace(deny("; ".join(map(str, outcome)), code=422), warnings=warnings)
 
-    def mutate(self, pod: Json) -> Patch | tuple[Problem, ...]:
-        """The JSON patch for a pod, empty when there is nothing to do, or every problem found."""
+    def mutate(self, pod: Json, namespace: str = "") -> Patch | tuple[Problem, ...]:
+        """The JSON patch for a pod of `namespace`, empty when there is nothing to do, or every problem found."""
         annotations = pod.get("metadata", {}).get("annotations") or {}
-        if annotations.get(GPU_SHARING, "false") == "false":
+        if not _opted_in(annotations):
             return []
         request = parse_request(annotations)
         if isinstance(request, tuple):
@@ -67,7 +72,20 @@ class PodGate:
         index = _container_index(pod["spec"])
         if isinstance(index, Problem):
             return (index,)
+        resource = self._resource(pod, namespace, request)
+        if resource:
+            return [*_gate(pod), *_environment(pod, index), *_devices(pod, index, resource)]
         return [*_gate(pod), *_claim(pod, index, self._name_suffix), *_environment(pod, index), *_requests_off(pod)]
+
+    def _resource(self, pod: Json, namespace: str, request: PodRequest) -> str:
+        """The extended resource to ask for, "" for a ResourceClaim; a pod that has its claim already keeps it."""
+        if self._binding is None or _names_claim(pod["spec"]):
+            return ""
+        return self._binding.resource(namespace, pod["metadata"].get("labels") or {}, request)
+
+
+def _opted_in(annotations: Mapping[str, str]) -> bool:
+    return annotations.get(GPU_SHARING, "false") != "false"
 
 
 def _asks_for_gpu(container: Json) -> bool:
@@ -112,7 +130,7 @@ def _gate(pod: Json) -> Patch:
 def _claim(pod: Json, index: int, name_suffix: Callable[[], str]) -> Patch:
     spec = pod["spec"]
     operations: Patch = []
-    if claim_name(typed(pod, Pod)) is None:
+    if not _names_claim(spec):
         claim = {"name": CLAIM_REFERENCE, "resourceClaimName": CLAIM_PREFIX + name_suffix()}
         operations += _append("/spec/resourceClaims", spec.get("resourceClaims") or [], claim)
     operations += _container_claim(f"/spec/containers/{index}", spec["containers"][index])
@@ -120,6 +138,11 @@ def _claim(pod: Json, index: int, name_suffix: Callable[[], str]) -> Patch:
         if _asks_for_gpu(container):  # it runs before the model, on the same partition
             operations += _container_claim(f"/spec/initContainers/{place}", container)
     return operations
+
+
+def _names_claim(spec: Json) -> bool:
+    claims = spec.get("resourceClaims") or ()
+    return any((claim.get("resourceClaimName") or "").startswith(CLAIM_PREFIX) for claim in claims)
 
 
 def _container_claim(path: str, container: Json) -> Patch:
@@ -156,13 +179,48 @@ def _requests_off(pod: Json) -> Patch:
     return operations
 
 
-def _off(path: str, resources: Json) -> Patch:
+def _off(path: str, resources: Json, kept: str = "") -> Patch:
     return [
-        {"op": "remove", "path": f"{path}/{kind}/{name.replace('~', '~0').replace('/', '~1')}"}
+        {"op": "remove", "path": f"{path}/{kind}/{_escaped(name)}"}
         for kind in ("limits", "requests")
         for name in resources.get(kind) or {}
-        if name.startswith(RESOURCE_PREFIX)
+        if name.startswith(RESOURCE_PREFIX) and name != kept
     ]
+
+
+def _devices(pod: Json, index: int, resource: str) -> Patch:
+    """One device of `resource` for the container, and for init containers that ask: they run before it, on the same.
+
+    Whatever else is asked of the device plugin goes: sidecars run beside the model, and would hold another device.
+    """
+    spec = pod["spec"]
+    operations: Patch = []
+    for place, container in enumerate(spec["containers"]):
+        operations += _one_device(f"/spec/containers/{place}", container, resource if place == index else "")
+    for place, container in enumerate(spec.get("initContainers") or ()):
+        before = _asks_for_gpu(container) and container.get("restartPolicy") != "Always"
+        operations += _one_device(f"/spec/initContainers/{place}", container, resource if before else "")
+    return operations
+
+
+def _one_device(path: str, container: Json, resource: str) -> Patch:
+    resources = container.get("resources") or {}
+    operations = _off(f"{path}/resources", resources, resource)
+    if not resource:
+        return operations
+    if not resources:
+        operations.append({"op": "add", "path": f"{path}/resources", "value": {}})
+    for kind in ("limits", "requests"):  # of extended resources both must be given, and be the same
+        present = resources.get(kind)
+        if not present:
+            operations.append({"op": "add", "path": f"{path}/resources/{kind}", "value": {resource: "1"}})
+        elif str(present.get(resource)) != "1":
+            operations.append({"op": "add", "path": f"{path}/resources/{kind}/{_escaped(resource)}", "value": "1"})
+    return operations
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _append(path: str, present: list[Any], item: dict[str, Any]) -> Patch:

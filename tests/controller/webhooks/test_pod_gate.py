@@ -1,7 +1,7 @@
 import copy
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from controller.runtime.objects.pod import Pod as StoredPod
 from controller.runtime.webhook.admission import AdmissionRequest
 from controller.translate.pod import claim_name
 from controller.translate.request import Problem
+from controller.webhooks.pod_binding import PodBinding
 from controller.webhooks.pod_gate import CLAIM_REFERENCE, PodGate, random_suffix
 from tests.builders.json_patch import apply_patch
 from tests.builders.pod import OPTED_IN, container, template
@@ -250,3 +251,137 @@ async def test_misspelt_keys_are_warned_about(annotations: dict[str, str], want_
 
 async def test_a_pod_that_spells_well_hears_nothing() -> None:
     assert (await PodGate(numbered())(asked(template()))).warnings == ()
+
+
+CPX = "amd.com/cpx_nps4"
+
+
+class Chosen:
+    """Stands for the cluster's knowledge: every pod asks for `resource`, "" for a ResourceClaim."""
+
+    def __init__(self, resource: str = CPX, *, known: bool = True) -> None:
+        self.answer = resource
+        self.is_known = known
+        self.asked_of: list[tuple[str, dict[str, str]]] = []
+
+    async def known(self) -> bool:
+        return self.is_known
+
+    def resource(self, namespace: str, labels: dict[str, str], _: object) -> str:
+        self.asked_of.append((namespace, labels))
+        return self.answer
+
+
+def plugin_gate(chosen: Chosen | None = None) -> PodGate:
+    return PodGate(numbered(), cast("PodBinding", chosen or Chosen()))
+
+
+def asks(pod: Pod) -> dict[str, dict[str, str]]:
+    """What each container asks of the device plugin; requests must be the same as limits."""
+    found = {}
+    for each in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]):
+        resources = each.get("resources") or {}
+        limits, requests = (
+            {name: value for name, value in (resources.get(kind) or {}).items() if name.startswith("amd.com/")}
+            for kind in ("limits", "requests")
+        )
+        assert limits == requests
+        found[each["name"]] = limits
+    return found
+
+
+def test_with_the_device_plugin_the_container_asks_for_a_resource_and_no_claim() -> None:
+    after = admit(template(), plugin_gate())
+    assert asks(after) == {"main": {CPX: "1"}}
+    assert after["spec"]["schedulingGates"] == [{"name": GATE}]
+    assert "resourceClaims" not in after["spec"]
+    assert [item["name"] for item in after["spec"]["containers"][0]["env"]] == ["AIM_ENGINE_ARGS", "AIM_GPU_PARTITION"]
+
+
+@pytest.mark.parametrize(
+    ("containers", "init", "want"),
+    [
+        pytest.param(
+            [container("a", limits={"amd.com/gpu": "1", "cpu": "2"}, requests={"amd.com/gpu": "1"})],
+            [],
+            {"a": {CPX: "1"}},
+            id="another name is renamed",
+        ),
+        pytest.param([container("a", limits={CPX: "4"})], [], {"a": {CPX: "1"}}, id="one partition a pod"),
+        pytest.param([container("a", limits={CPX: "1"})], [], {"a": {CPX: "1"}}, id="requests come with limits"),
+        pytest.param(
+            [container("queue-proxy"), container("kserve-container")],
+            [],
+            {"queue-proxy": {}, "kserve-container": {CPX: "1"}},
+            id="KServe's container",
+        ),
+        pytest.param(
+            [container("a")],
+            [container("warm", limits={"amd.com/gpu": "1"}), container("fetch")],
+            {"warm": {CPX: "1"}, "fetch": {}, "a": {CPX: "1"}},
+            id="an init container that asks runs before it on the same device",
+        ),
+        pytest.param(
+            [container("a")],
+            [container("agent", limits={"amd.com/gpu": "1"}, restartPolicy="Always")],
+            {"agent": {}, "a": {CPX: "1"}},
+            id="a sidecar would hold another one",
+        ),
+    ],
+)
+def test_who_asks_for_the_resource(containers: list[Pod], init: list[Pod], want: dict[str, dict[str, str]]) -> None:
+    after = admit(template(*containers, initContainers=init), plugin_gate())
+    assert asks(after) == want
+
+
+@pytest.mark.parametrize("pod", SHAPES)
+def test_with_the_device_plugin_applied_twice_is_applied_once(pod: Pod) -> None:
+    gate = plugin_gate()
+    once = admit(pod, gate)
+    assert gate.mutate(once) == []
+
+
+def test_what_is_decided_anew_replaces_what_was_decided_before() -> None:
+    chosen = Chosen()
+    gate = plugin_gate(chosen)
+    once = admit(template(), gate)
+    chosen.answer = "amd.com/qpx_nps1"
+    assert asks(admit(once, gate)) == {"main": {"amd.com/qpx_nps1": "1"}}
+    chosen.answer = ""
+    back = admit(once, gate)
+    assert (asks(back), holders(back)) == ({"main": {}}, ["main"])
+
+
+def test_a_pod_that_has_its_claim_keeps_it() -> None:
+    chosen = Chosen("")
+    gate = plugin_gate(chosen)
+    once = admit(template(), gate)
+    chosen.answer = CPX
+    assert gate.mutate(once) == []
+
+
+def test_a_pod_that_brings_our_gate_gets_its_claim_all_the_same() -> None:
+    after = admit(template(container(limits={"amd.com/gpu": "1"}), schedulingGates=[{"name": GATE}]))
+    assert [claim["resourceClaimName"] for claim in after["spec"]["resourceClaims"]] == ["aim-0000000000"]
+
+
+async def test_the_decision_knows_namespace_and_labels() -> None:
+    chosen = Chosen()
+    pod = template()
+    pod["metadata"]["labels"] = {"app": "chat"}
+    answer = await plugin_gate(chosen)(asked(pod))
+    assert (answer.allowed, chosen.asked_of) == (True, [("team-a", {"app": "chat"})])
+
+
+@pytest.mark.parametrize(
+    ("annotations", "want"),
+    [
+        pytest.param(OPTED_IN, (False, 429), id="a pod that takes part"),
+        pytest.param({}, (True, 200), id="a pod that does not"),
+    ],
+)
+async def test_before_the_cluster_is_known_pods_are_asked_to_come_again(
+    annotations: dict[str, str], want: tuple[bool, int]
+) -> None:
+    answer = await plugin_gate(Chosen(known=False))(asked(template(annotations=annotations)))
+    assert (answer.allowed, answer.code) == want
