@@ -127,7 +127,7 @@ DEADLINE_SECONDS: Mapping[Phase, float | None] = {
     Phase.APPLYING: 600.0,
     Phase.RELOADING: 1200.0,
     Phase.VERIFYING: 300.0,
-    Phase.ROLLING_BACK: 1200.0,
+    Phase.ROLLING_BACK: 1800.0,
 }
 
 
