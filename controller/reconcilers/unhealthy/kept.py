@@ -22,6 +22,12 @@ def kept_for(cluster: Cluster, namespace: str, claim: str) -> Reservation | None
     return next(found, None)
 
 
+def behind(cluster: Cluster, kept: Reservation) -> int:
+    """How many pods with a place that were not asked to leave yet are not before this one, itself included."""
+    waiting = [other for other in kept_places(cluster) if other.evicted_time is None]
+    return sum((other.namespace, other.claim) >= (kept.namespace, kept.claim) for other in waiting)
+
+
 def overdue(kept: Reservation, now: datetime) -> bool:
     """Whether the successor had its time."""
     return kept.evicted_time is not None and (now - kept.evicted_time).total_seconds() > KEPT_SECONDS

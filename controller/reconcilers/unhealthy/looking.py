@@ -11,7 +11,7 @@ from controller.gpu.identity import PartitionId
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import holds, unavailable_pods
 from controller.reconcilers.repartition_plan.victims import victim_of
-from controller.reconcilers.unhealthy.kept import kept_for
+from controller.reconcilers.unhealthy.kept import behind, kept_for
 from controller.reconcilers.unhealthy.moving import Case, Rules
 from controller.reconcilers.unhealthy.verdict import CONDITION, NodeSeen, Verdict, devices_of, judge
 from controller.repartition.victims import Victim
@@ -49,6 +49,7 @@ def case_of(cluster: Cluster, snapshot: Snapshot, claim: GPUPartitionClaim, verd
         victim=_victim(cluster, claim),
         kept=kept,
         stands=kept is not None and holds(snapshot, kept),
+        behind=behind(cluster, kept) if kept is not None else 0,
     )
 
 

@@ -26,7 +26,8 @@ class Case:
     """A claim with its verdict. `since`: when the fault was told first, None while it was not.
 
     `victim` is the pod as one that is to move, None when it is on its way out. `kept` is the place that its successor
-    has already, and `stands` says that this is still good.
+    has already, and `stands` says that this is still good. `behind` counts the pods with a place, this one included,
+    that wait until this one has gone.
     """
 
     claim: GPUPartitionClaim
@@ -35,6 +36,7 @@ class Case:
     victim: Victim | None
     kept: Reservation | None = None
     stands: bool = False
+    behind: int = 0
 
     @property
     def key(self) -> str:
@@ -104,12 +106,13 @@ def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: st
         return Stay(rules.forbidden)
     if not victim.owner:
         return Stay("the pod has no controller that would make its successor: delete it by hand")
+    if case.kept is not None and not case.stands:
+        return Stay("its successor's place was lost; another is looked for")
+    # Places may have been found for more pods than the budget lets go: they go in order, and plans go first.
+    if rules.down - case.behind >= rules.limit:
+        return Stay(f"it waits: {rules.down} of repartition.maxUnavailablePods {rules.limit} pods are down or move")
     if case.kept is not None:
-        return (
-            Evict(victim, case.kept) if case.stands else Stay("its successor's place was lost; another is looked for")
-        )
-    if rules.down >= rules.limit:
-        return Stay(f"it waits: {rules.down} of repartition.maxUnavailablePods {rules.limit} pods are down")
+        return Evict(victim, case.kept)
     places = Places(snapshot, node, frozenset()).give([victim])
     if isinstance(places, Victim):
         return Stay("it waits: no free partition elsewhere takes the pod in the modes that GPUs have now")

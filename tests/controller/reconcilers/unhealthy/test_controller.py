@@ -239,7 +239,23 @@ async def test_the_budget_lets_one_pod_go_at_a_time(cluster: Cluster) -> None:
     stays = next(
         message for name in ("model-0", "model-1") if "waits" in (message := (cluster.healthy(name) or ("",) * 3)[2])
     )
-    assert "1 of repartition.maxUnavailablePods 1 pods are down" in stays
+    assert "1 of repartition.maxUnavailablePods 1 pods are down or move" in stays
+
+
+async def test_two_places_found_at_once_let_one_pod_go_at_a_time(cluster: Cluster) -> None:
+    cluster.add_pod("model-1", HOME, 1)
+    cluster.breaks(0, 1)
+    await cluster.told_and_waited()
+    await cluster.look(times=2)  # quarantine, and a place for the first
+    (kept,) = cluster.node(HOME).spec.reservations
+    other = kept.model_copy(update={"pod": "model-1", "claim": "aim-model-1", "partition": 7})
+    if kept.claim == "aim-model-1":
+        other = kept.model_copy(update={"pod": "model-0", "claim": "aim-model-0", "partition": 7})
+    stored = cluster.node(HOME)
+    spec = stored.spec.model_copy(update={"reservations": [kept, other]})
+    cluster.api.put(GPU_NODES, dump(stored.model_copy(update={"spec": spec})))
+    await cluster.look(times=6)
+    assert cluster.api.writes.count("evict pods") == 1
 
 
 async def test_a_disruption_budget_is_asked_again(cluster: Cluster) -> None:

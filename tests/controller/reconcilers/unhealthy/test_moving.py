@@ -57,10 +57,18 @@ def test_a_pod_whose_successor_has_a_place_is_evicted() -> None:
     (step,) = decided(case())
     assert isinstance(step, Keep)
     kept = reservation(step.move)
-    assert decided(case(kept=kept, stands=True)) == [Evict(victim("b-0"), kept)]
+    assert decided(case(kept=kept, stands=True, behind=1), rules=Rules("", 1, 1)) == [Evict(victim("b-0"), kept)]
     (lost,) = decided(case(kept=kept, stands=False))
     assert isinstance(lost, Stay)
     assert "lost" in lost.note
+
+
+def test_budget_that_others_took_meanwhile_holds_the_eviction_up() -> None:
+    (step,) = decided(case())
+    assert isinstance(step, Keep)
+    placed = case(kept=reservation(step.move), stands=True, behind=1)
+    assert isinstance(decided(placed, rules=Rules("", 1, 1))[0], Evict)
+    assert isinstance(decided(placed, rules=Rules("", 2, 1))[0], Stay)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +89,8 @@ def test_nobody_moves_without_a_lasting_fault(not_yet: Case) -> None:
     ("rules", "words"),
     [
         (Rules("it stays: no policy", 0, 1), "it stays: no policy"),
-        (Rules("", 1, 1), "1 of repartition.maxUnavailablePods 1 pods are down"),
-        (Rules("", 0, 0), "0 of repartition.maxUnavailablePods 0 pods are down"),
+        (Rules("", 1, 1), "1 of repartition.maxUnavailablePods 1 pods are down or move"),
+        (Rules("", 0, 0), "0 of repartition.maxUnavailablePods 0 pods are down or move"),
     ],
 )
 def test_rules_and_budget_hold(rules: Rules, words: str) -> None:
