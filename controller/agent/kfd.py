@@ -71,7 +71,7 @@ class ObservedGpu:
     ``vram_bytes`` is the sum over its partitions, None when any is untold or missing. ``compute_mode`` is None when
     the partitions match no mode; ``memory_mode`` is None unless the PCI device's own files told it.
     ``missing_partitions`` counts those the mode has and the topology does not show. ``unique_id`` and ``gfx_version``
-    are 0 where they are not told.
+    are 0 where they are not told. ``contradiction``: where the device's files and the topology tell different things.
     """
 
     bdf: str
@@ -84,6 +84,7 @@ class ObservedGpu:
     memory_mode: MemoryMode | None
     partitions: tuple[ObservedPartition, ...]
     missing_partitions: int = 0
+    contradiction: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from controller.agent.kfd import (
 )
 from controller.agent.sysfs_device import mode_in
 from controller.gpu.mode import ComputeMode, MemoryMode
+from controller.gpu.product import product_of_device
 
 _NODE_FOLDERS = ("class/kfd/kfd/topology/nodes", "nodes", "topology/nodes")
 
@@ -133,10 +134,19 @@ def _require_complete(folder: Path, properties: Mapping[int, Mapping[str, int]],
 
 
 def _with_device_files(device: Path, gpu: ObservedGpu) -> ObservedGpu:
+    gpu = replace(gpu, memory_mode=mode_in(device / "current_memory_partition", MemoryMode))
+    told = mode_in(device / "current_compute_partition", ComputeMode)
+    if told is None or told is gpu.compute_mode:
+        return gpu
+    product, seen = product_of_device(gpu.device_id), len(gpu.partitions)
+    expected = product.partition_count(told) if product and told in product.compute_modes else seen
+    if gpu.compute_mode is None and seen <= expected:
+        # nothing told the dies of a partition, so the count alone did not say that some are missing
+        complete = gpu.vram_bytes if seen == expected else None
+        return replace(gpu, compute_mode=told, missing_partitions=expected - seen, vram_bytes=complete)
+    shown = f"{seen} partitions" if gpu.compute_mode is None else f"{seen} partitions of {gpu.compute_mode}"
     return replace(
-        gpu,
-        compute_mode=mode_in(device / "current_compute_partition", ComputeMode) or gpu.compute_mode,
-        memory_mode=mode_in(device / "current_memory_partition", MemoryMode),
+        gpu, compute_mode=told, contradiction=f"GPU {gpu.bdf}: its own files say {told}, and KFD shows {shown}"
     )
 
 

@@ -81,6 +81,7 @@ class SysfsBackend:
             text_in(self._root / _MODULE / "version") or "",
             text_in(self._root / _MODULE / "srcversion") or "",
             tuple(self._gpu(gpu, card_of) for gpu in topology.gpus),
+            tuple(gpu.contradiction for gpu in topology.gpus if gpu.contradiction),
         )
 
     def _topology(self) -> Topology:

@@ -45,6 +45,7 @@ class GpuRow:
     memory_mode: MemoryMode | None
     partitions: tuple[PartitionRow, ...]
     missing_partitions: int
+    contradiction: str = ""
 
 
 def inventory(
@@ -127,6 +128,7 @@ def _observed(gpu: ObservedGpu) -> GpuRow:
         gpu.memory_mode,
         tuple(PartitionRow(part.id, part.render_minor, part.vram_bytes, part.compute_units) for part in gpu.partitions),
         gpu.missing_partitions,
+        gpu.contradiction,
     )
 
 
@@ -152,6 +154,8 @@ def _note_oddities(gpu: GpuRow) -> None:
             f"GPU {gpu.bdf} shows {seen} of {seen + gpu.missing_partitions} partitions of {gpu.compute_mode}: "
             "a host has 64 partition devices, and another driver (often ast, the BMC's) may hold one: unload it"
         )
+    if gpu.contradiction:
+        note(f"{gpu.contradiction}: a change is under way, or it failed half way; read the kernel's log")
     if gpu.compute_mode is None:
         note(f"GPU {gpu.bdf}: {seen} partitions match no compute mode of {gpu.product}")
 

@@ -194,6 +194,33 @@ async def test_allowed_modes_are_what_the_card_reports(
     assert Mode.parse("CPX/NPS4") in allowed
 
 
+async def test_files_and_topology_that_contradict_each_other_are_told_in_a_sentence(tmp_path: Path) -> None:
+    write_tree(tmp_path, simulated("CPX/NPS4", gpus=1).node(), links=False)
+    (tmp_path / "bus/pci/devices" / A / "current_compute_partition").write_text("QPX\n")
+    hardware = await SysfsBackend(tmp_path).read()
+    assert hardware.disagreements == (f"GPU {A}: its own files say QPX, and KFD shows 8 partitions of CPX",)
+    assert hardware.gpus[0].mode == Mode.parse("QPX/NPS4")
+
+
+@pytest.mark.parametrize(
+    ("told", "want"), [("CPX", ("CPX/NPS4", 1, ())), ("DPX", ("DPX/NPS4", 0, ("DPX, and KFD shows 7 partitions",)))]
+)
+async def test_where_dies_are_not_told_the_devices_files_tell_what_is_missing(
+    tmp_path: Path, told: str, want: tuple[str, int, tuple[str, ...]]
+) -> None:
+    node = simulated("CPX/NPS4", Fault.PARTITION_MISSING, gpus=1)
+    await node.read()
+    write_tree(tmp_path, node.node(), links=False)
+    for number in range(2, 9):
+        path = tmp_path / f"class/kfd/kfd/topology/nodes/{number}/properties"
+        path.write_text(path.read_text().replace("num_xcc 1\n", ""))
+    (tmp_path / "bus/pci/devices" / A / "current_compute_partition").write_text(f"{told}\n")
+    hardware = await SysfsBackend(tmp_path).read()
+    mode, missing, disagreements = want
+    assert (str(hardware.gpus[0].mode), hardware.gpus[0].missing_partitions) == (mode, missing)
+    assert [text.split(" say ")[1] for text in hardware.disagreements] == list(disagreements)
+
+
 async def test_a_file_that_cannot_be_read_now_leaves_its_fact_untold(tmp_path: Path) -> None:
     def change(device: Path) -> None:
         (device / "current_memory_partition").unlink()

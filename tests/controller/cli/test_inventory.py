@@ -61,15 +61,15 @@ def test_the_table_has_a_line_a_partition(recording: Path) -> None:
 ALL_MODES = [(name, str(mode)) for name, product in PRODUCTS.items() for mode in product.allowed]
 
 
-def simulated(mode: str, *faults: Fault, product: str = "MI300X") -> SimulatedBackend:
+def simulated(mode: str, *faults: Fault, product: str = "MI300X", gpus: int = 2) -> SimulatedBackend:
     script = FaultScript(tuple(ScriptedFault(fault) for fault in faults))
-    shape = SimulatedShape(Mode.parse(mode), gpus=2, product=product, script=script)
+    shape = SimulatedShape(Mode.parse(mode), gpus=gpus, product=product, script=script)
     return SimulatedBackend(shape, SkippingClock(), held=frozenset, used=dict)
 
 
 @pytest.mark.parametrize(("product", "mode"), ALL_MODES)
 def test_every_product_in_every_mode_is_shown_in_every_field(tmp_path: Path, product: str, mode: str) -> None:
-    write_tree(tmp_path, simulated(mode, product=product).node(), links=False)
+    write_tree(tmp_path, simulated(mode, product=product, gpus=1).node(), links=False)
     result = CliRunner().invoke(app, ["--sysfs-root", str(tmp_path), "-o", "json"])
     assert (result.exit_code, result.stderr) == (0, "")
     pieces = slices(PRODUCTS[product], Mode.parse(mode))
@@ -92,8 +92,16 @@ def test_every_product_in_every_mode_is_shown_in_every_field(tmp_path: Path, pro
                 for piece in pieces
             ],
         }
-        for seeded in seeded_gpus(2, PRODUCTS[product])
+        for seeded in seeded_gpus(1, PRODUCTS[product])
     ]
+
+
+def test_what_contradicts_itself_is_said(tmp_path: Path) -> None:
+    write_tree(tmp_path, simulated("CPX/NPS4").node(), links=False)
+    (tmp_path / "bus/pci/devices/0000:27:00.0/current_compute_partition").write_text("SPX\n")
+    result = CliRunner().invoke(app, ["--sysfs-root", str(tmp_path), "-o", "json"])
+    assert result.exit_code == 0
+    assert "GPU 0000:27:00.0: its own files say SPX, and KFD shows 8 partitions of CPX" in result.stderr
 
 
 def drop_last_node(nodes: Path) -> None:
