@@ -1,7 +1,7 @@
 """GPU nodes that exist in a file only, for a plan: as an agent would report them, with nobody on them. No I/O."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import Product, UnknownProduct, product_named
 from controller.placement.demand import Resources
 from controller.placement.filters import HOSTNAME_LABEL
-from controller.placement.snapshot import Gpu, Node, Partition
+from controller.placement.snapshot import Gpu, Node, Partition, PolicyView
 from controller.translate.policy import policy_for, policy_view
 
 SERVER = Resources(cpu_milli=192_000, memory_bytes=2 << 40, pods=500)
@@ -114,9 +114,14 @@ def placement_node(
         gpus=tuple(_gpu(seeded, node.product, node.mode) for seeded in seeded_gpus(node.gpus)),
         allocatable=SERVER,
         labels=labels,
-        policy=policy_view(policy, namespaces, None, _LONG_AGO) if policy else None,
+        policy=_within_a_window(policy_view(policy, namespaces, None, _LONG_AGO)) if policy else None,
         pool=node.name,
     )
+
+
+def _within_a_window(policy: PolicyView) -> PolicyView:
+    """A plan on paper has no time of day: it shows what changes once a window of the policy is open."""
+    return replace(policy, in_window=True, window_opens="")
 
 
 def _gpu(seeded: SeededGpu, product: Product, mode: Mode) -> Gpu:

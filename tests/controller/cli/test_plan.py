@@ -143,6 +143,14 @@ def test_the_examples_are_planned_as_they_declare() -> None:
     assert answer["nodes"] == planned("-f", EXAMPLES)["nodes"]
 
 
+def test_a_plan_shows_what_changes_once_a_window_is_open(write: Write) -> None:
+    rules = {"enabled": True, "approval": "Auto", "windows": [{"start": "08:00", "end": "10:00"}]}
+    wanted = service("chat", gpuSharing={"partition": {"mode": "CPX/NPS1"}})
+    files = write(wanted, policy(repartition=rules))
+    (change,) = planned("-f", files, "--nodes", write(json.dumps(NODES), name="nodes"))["changes"]
+    assert change["gpus"] == [{"bdf": "0000:05:00.0", "from": "SPX/NPS1", "to": "CPX/NPS1"}]
+
+
 def test_places_are_those_of_the_scheduler_on_the_same_nodes(write: Write) -> None:
     models = {"a": SMALL, "b": HALF, "c": WHOLE, "d": SMALL, "e": HUGE, "f": HALF}
     answer = planned("-f", write(*(service(name, model) for name, model in models.items())))

@@ -83,7 +83,7 @@ def as_new(obj: dict[str, Any]) -> dict[str, Any]:
 def good_objects() -> Iterator[dict[str, Any]]:
     for kind in SPECS:
         yield small_object(kind)
-    for file in sorted(EXAMPLES.glob("*.yaml")):
+    for file in (*sorted(EXAMPLES.glob("*.yaml")), *sorted(EXAMPLES.glob("repartition/*.yaml"))):
         yield from (as_new(each) for each in documents(file) if each["apiVersion"] == GROUP)
     service = inference_service(
         gpuSharing={"isolation": "cooperative", "shareGroup": "team", "partition": {"minMemory": "1Pi"}},
