@@ -17,6 +17,8 @@ from controller.reconcilers.gpu_partition_claim import triggers
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.controller import ClaimReconciler
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+from controller.reconcilers.gpu_sharing_policy import triggers as policy_triggers
+from controller.reconcilers.gpu_sharing_policy.controller import PolicyStatusReconciler
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
 from controller.reconcilers.inference_service.triggers import service_of_claim, service_of_owned, service_of_pod
 from controller.reconcilers.kserve_service.controller import KServeServiceReconciler
@@ -120,6 +122,7 @@ class Operator:
         self._wire_nodes()
         self._wire_plans()
         self._wire_unhealthy()
+        self._wire_policies()
         if self._options.debug_port is not None:
             self._manager.add(DebugServer(self._controllers, self._options.debug_port))
 
@@ -222,6 +225,15 @@ class Operator:
         controller.watches(cluster.gpu_nodes, node_of_inventory)
         controller.watches(cluster.nodes, node_of_host)
         controller.watches(cluster.claims, node_of_troubled_claim)
+
+    def _wire_policies(self) -> None:
+        cluster = self._cluster
+        reconciler = PolicyStatusReconciler(self._client, cluster, self._clock)
+        controller = self._controller("gpusharingpolicy", reconciler.reconcile, 1)
+        controller.watches(cluster.policies, policy_triggers.policies_of_policy)
+        controller.watches(cluster.nodes, policy_triggers.policies_of_node)
+        controller.watches(cluster.gpu_nodes, policy_triggers.policies_of_gpu_node)
+        controller.watches(cluster.claims, policy_triggers.policies_of_claim)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part fails; raises the part's error."""
