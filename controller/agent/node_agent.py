@@ -37,6 +37,8 @@ from controller.state.kinds import GPU_NODES
 REFRESH_SECONDS = 10.0
 """Between two readings of the hardware without a reason, and between two checks of what was published."""
 
+# Between two questions to the kubelet while somebody waits for its answer: it tells nothing by itself.
+_KUBELET_SECONDS = 1.0
 # Changes that come together become one write.
 _PAUSE_SECONDS = 0.2
 _SYNC_SECONDS = 120.0
@@ -135,6 +137,7 @@ class NodeAgent:
             self._wake()
             tasks.create_task(self._report_forever(), name=f"{self.node}: report")
             tasks.create_task(self._refresh_forever(), name=f"{self.node}: refresh")
+            tasks.create_task(self._ask_kubelet_forever(), name=f"{self.node}: kubelet")
             tasks.create_task(self._operate_forever(), name=f"{self.node}: operate")
             tasks.create_task(self._heartbeat.run(), name=f"{self.node}: heartbeat")
 
@@ -177,6 +180,13 @@ class NodeAgent:
                 await self._seen.read()
             self._published = None  # so that slices somebody else changed or deleted are made good
             self._due.set()
+
+    async def _ask_kubelet_forever(self) -> None:
+        """Report soon what the kubelet gave to a pod whose claim waits for it."""
+        while True:
+            await self._clock.sleep(_KUBELET_SECONDS)
+            if self._occupancy.awaits_kubelet():
+                self._due.set()
 
     async def _operate_forever(self) -> None:
         while True:

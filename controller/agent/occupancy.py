@@ -52,6 +52,10 @@ class Occupancy:
             self._partition_claims.store.by_index(_NODE, self._node),
         )
 
+    def awaits_kubelet(self) -> bool:
+        """Whether a claim on this node waits until it is known which device the kubelet gave to its pod."""
+        return any(map(_waits, self._partition_claims.store.by_index(_NODE, self._node)))
+
     def on_change(self, changed: Callable[[], None]) -> None:
         """Call `changed` whenever a claim on this node appears, changes or goes."""
 
@@ -79,6 +83,11 @@ def _slim_partition_claim(claim: Manifest) -> Manifest:
         "spec": {"requirement": spec["requirement"], "model": spec.get("model")},
         "status": kept,
     }
+
+
+def _waits(claim: Manifest) -> bool:
+    allocation = claim["status"].get("allocation") or {}
+    return claim["status"].get("phase") == "Bound" and "resource" in allocation and not allocation.get("devices")
 
 
 def _metadata(obj: Manifest) -> Manifest:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from controller.agent.backend import DriverGone, GpuProcess
+from api.v1beta1.gpu_node import AssignedDevice
+from controller.agent.backend import DriverGone, GpuProcess, NodeHardware
 from controller.agent.node_agent import NodeAgent
 from controller.gpu.mode import ComputeMode
 from controller.runtime.client.client import Client
@@ -18,12 +19,24 @@ from controller.runtime.client.core import LEASES, RESOURCE_CLAIMS, RESOURCE_SLI
 from controller.runtime.clock import RealClock
 from controller.runtime.manifest import Manifest
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
-from tests.controller.agent.claims import resource_claim
+from tests.controller.agent.claims import partition_claim, resource_claim
 from tests.controller.agent.hardware import A, B, RecordedBackend
 from tests.fakes import faults
 from tests.fakes.api_server import FakeApiServer
 
 LEASE = "aim-gpu-system/node-0"
+
+
+class Kubelet:
+    """Tells what a test lets it tell."""
+
+    def __init__(self) -> None:
+        self.told: tuple[AssignedDevice, ...] = ()
+        self.asked = 0
+
+    async def assigned(self, hardware: NodeHardware) -> tuple[AssignedDevice, ...]:
+        self.asked += 1
+        return self.told
 
 
 @dataclass
@@ -32,6 +45,7 @@ class World:
 
     api: FakeApiServer
     hardware: RecordedBackend = field(default_factory=lambda: RecordedBackend("SPX/NPS1"))
+    kubelet: "Kubelet | None" = None
 
     @property
     def status(self) -> Manifest:
@@ -64,7 +78,15 @@ class World:
             return self.hardware
 
         async with Client(ClientConfiguration(server=self.api.url)) as client, asyncio.TaskGroup() as tasks:
-            agent = NodeAgent("node-0", client, make, clock=RealClock(), rng=Random(1), heartbeat_seconds=0.2)
+            agent = NodeAgent(
+                "node-0",
+                client,
+                make,
+                clock=RealClock(),
+                rng=Random(1),
+                heartbeat_seconds=0.2,
+                assignments=self.kubelet,
+            )
             task = tasks.create_task(agent.run())
             yield agent
             task.cancel()
@@ -216,3 +238,20 @@ async def test_an_operation_that_cannot_be_read_fails_once_by_name(world: World)
 
 def list_of(one: Manifest) -> list[str]:
     return [device["name"] for device in one["spec"]["devices"]]
+
+
+async def test_the_kubelet_is_asked_soon_while_a_claim_waits_for_its_word(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.agent.node_agent._KUBELET_SECONDS", 0.05)
+    monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 1000.0)
+    kubelet = world.kubelet = Kubelet()
+    world.put_node()
+    resource = {"name": "amd.com/gpu", "mode": "SPX/NPS1", "bytes": 1}
+    claim = partition_claim("waits")
+    claim["status"]["allocation"] |= {"resource": resource}
+    world.api.put(GPU_PARTITION_CLAIMS, claim)
+    async with world.agent():
+        await until(lambda: kubelet.asked > 2, "asked again and again")
+        kubelet.told = (AssignedDevice(namespace="team", pod="p", container="c", resource="amd.com/gpu", device=A),)
+        await until(lambda: world.status.get("assigned"), "told")
