@@ -97,7 +97,7 @@ def _gpu(gpu: HardwareGpu, node: NodeHardware, facts: NodeFacts) -> GPU:
         modes_allowed=[str(mode) for mode in gpu.modes_allowed],
         modes_validated=[str(mode) for mode in gpu.modes_allowed if mode in gpu.modes_validated],
         mode=None if gpu.mode is None else str(gpu.mode),
-        partitions=[_partition(partition, health, facts.holders) for partition in gpu.partitions],
+        partitions=[_partition(gpu, partition, health, facts) for partition in gpu.partitions],
         missing_partitions=gpu.missing_partitions,
         processes=None if facts.processes is None else facts.processes.get(gpu.bdf, 0),
         ecc=None if gpu.ecc is None else _ecc(gpu.ecc),
@@ -109,7 +109,7 @@ def _ecc(count: EccCount) -> EccCounts:
     return EccCounts(correctable=count.correctable, uncorrectable=count.uncorrectable, deferred=count.deferred)
 
 
-def _partition(partition: HardwarePartition, health: GpuHealth, holders: Holders) -> Partition:
+def _partition(gpu: HardwareGpu, partition: HardwarePartition, health: GpuHealth, facts: NodeFacts) -> Partition:
     name = device_name(partition)
     return Partition(
         id=partition.id,
@@ -118,13 +118,18 @@ def _partition(partition: HardwarePartition, health: GpuHealth, holders: Holders
         bytes=partition.bytes,
         compute_units=partition.compute_units,
         health=PartitionHealth.HEALTHY if health.covers(partition) else PartitionHealth.UNHEALTHY,
-        holder=_holder(exclusive(holders.get(name, ()))),
+        holder=_holder(exclusive(facts.holders.get(name, ())), given=_given(gpu, partition, facts)),
     )
 
 
-def _holder(holder: Holder | None) -> PartitionHolder:
+def _given(gpu: HardwareGpu, partition: HardwarePartition, facts: NodeFacts) -> bool:
+    return any((one.bdf, one.partition) == (gpu.bdf, partition.id) for one in facts.assigned or ())
+
+
+def _holder(holder: Holder | None, *, given: bool) -> PartitionHolder:
+    """`given`: the kubelet gave it to a pod, which is a stranger's unless a claim of ours says that it is its."""
     if holder is None:
-        return PartitionHolder.FREE
+        return PartitionHolder.FOREIGN if given else PartitionHolder.FREE
     return PartitionHolder.OURS if holder.ours else PartitionHolder.FOREIGN
 
 

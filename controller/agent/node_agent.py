@@ -24,7 +24,7 @@ from controller.agent.occupancy import Occupancy
 from controller.agent.operation import OperationExecutor, failed
 from controller.agent.resource_slices import SlicePublisher, devices
 from controller.agent.status_reporter import GPUNodeAbsent, StatusReporter
-from controller.agent.usage import PartitionFigures, figures, held_gpus, used_bytes
+from controller.agent.usage import PartitionFigures, figures, given_gpus, held_gpus, used_bytes
 from controller.gpu.identity import PartitionId
 from controller.runtime.cache.backoff import Backoff
 from controller.runtime.cache.informer import Informer
@@ -110,9 +110,11 @@ class NodeAgent:
         return self._report_problem
 
     def held(self) -> frozenset[str]:
-        """The GPUs that some claim holds."""
+        """The GPUs that some claim holds, or that the kubelet gave to a pod when it was last asked."""
         hardware = self._seen.hardware
-        return held_gpus(hardware, self._occupancy.holders()) if hardware else frozenset()
+        if hardware is None:
+            return frozenset()
+        return held_gpus(hardware, self._occupancy.holders()) | given_gpus(hardware, self._seen.assigned or ())
 
     def figures(self) -> tuple[PartitionFigures, ...]:
         """The use of each partition as last sampled; empty before the first reading."""
@@ -245,6 +247,11 @@ class NodeAgent:
         """Take the devices of `gpus` off the slices."""
         self._withdrawn = gpus
         await self._until_stored(self._publish_slices)
+
+    async def still_held(self) -> frozenset[str]:
+        """The GPUs that somebody holds, the kubelet being asked now."""
+        await self._seen.ask_kubelet()
+        return self.held()
 
     async def restore(self, hardware: NodeHardware | None) -> None:
         """Offer everything again, as `hardware` is or as it is read now."""

@@ -51,6 +51,10 @@ class Observation:
         """Read use, processes and what the kubelet gave to whom. What cannot be told is not known afterwards."""
         self.use = await self._use()
         self.processes = await self._processes()
+        await self.ask_kubelet()
+
+    async def ask_kubelet(self) -> None:
+        """Read what the kubelet gave to whom."""
         if self._assignments is not None and self.hardware is not None:
             self.assigned = await self._assignments.assigned(self.hardware)
 

@@ -56,8 +56,8 @@ class OperationHost(Protocol):
         """Offer every device of `hardware` again; None: read it anew first."""
         ...
 
-    def held(self) -> frozenset[str]:
-        """The GPUs that somebody holds."""
+    async def still_held(self) -> frozenset[str]:
+        """The GPUs that somebody holds, by the claims and by the kubelet, which is asked now."""
         ...
 
 
@@ -211,8 +211,9 @@ class _Run:
         await self._record("Withdraw", 0, f"withdrawing the devices of {_listed(needed)}")
         await self._host.withdraw(needed)
         await self._clock.sleep(SETTLE_SECONDS)
-        if held := self._host.held() & needed:
-            raise Busy(f"GPUs {_listed(held)} are held; release their claims first, nothing was changed", held)
+        if held := await self._host.still_held() & needed:
+            told = f"GPUs {_listed(held)} are held; release their claims or end their pods first, nothing was changed"
+            raise Busy(told, held)
         if using := {bdf: who for bdf, who in (await self._processes()).items() if bdf in needed}:
             told = "; ".join(f"GPU {bdf}: {', '.join(who)}" for bdf, who in sorted(using.items()))
             raise Busy(f"processes have them open ({told}); end them first, nothing was changed", frozenset(using))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.quantity import parse_quantity
+from api.v1beta1.gpu_node import AssignedDevice
 from controller.agent.backend import NodeHardware, PartitionUse
 from controller.agent.driver_attributes import device_name
 from controller.binding.dra import DRIVER
@@ -99,6 +100,16 @@ def held_gpus(hardware: NodeHardware, held: Holders) -> frozenset[str]:
     if held.keys() - gpu_of.keys():
         return frozenset(gpu.bdf for gpu in hardware.gpus)
     return frozenset(gpu_of[name] for name in held)
+
+
+def given_gpus(hardware: NodeHardware, assigned: Iterable[AssignedDevice]) -> frozenset[str]:
+    """The GPUs that must not be changed because the kubelet gave one of their partitions to a container.
+
+    A device that is none of this node's (any more) counts for every GPU.
+    """
+    given = {device.bdf for device in assigned}
+    whole = frozenset(gpu.bdf for gpu in hardware.gpus)
+    return whole if None in given else whole & {bdf for bdf in given if bdf is not None}
 
 
 def used_bytes(hardware: NodeHardware, held: Holders) -> dict[PartitionId, int]:

@@ -16,7 +16,13 @@ from tests.fakes.clock import START
 
 SIMULATED = BackendFacts("simulated", simulated=True)
 ASSIGNED = AssignedDevice(
-    namespace="team", pod="llm-0", container="main", resource="amd.com/cpx_nps4", device="amdgpu_xcp_1", bdf=A
+    namespace="team",
+    pod="llm-0",
+    container="main",
+    resource="amd.com/cpx_nps4",
+    device="amdgpu_xcp_1",
+    bdf=A,
+    partition=1,
 )
 PRESENT: Manifest = {"metadata": {"name": "node-0", "generation": 3}}
 
@@ -129,6 +135,8 @@ def test_how_the_node_is_read(node: NodeHardware, backend: BackendFacts, want: t
 def test_what_the_kubelet_gave_away(node: NodeHardware, assigned: tuple[AssignedDevice, ...] | None) -> None:
     status = node_status(replace(facts(node), assigned=assigned), PRESENT, START)
     assert status.assigned == (None if assigned is None else list(assigned))
+    assert status.gpus[0].partitions[1].holder == ("foreign" if assigned else "free")
+    assert status.gpus[0].partitions[0].holder == "free"
 
 
 def test_before_the_first_reading_nothing_is_claimed() -> None:

@@ -25,6 +25,9 @@ from tests.fakes import faults
 from tests.fakes.api_server import FakeApiServer
 
 LEASE = "aim-gpu-system/node-0"
+GIVEN = AssignedDevice(
+    namespace="team", pod="llm-0", container="main", resource="amd.com/gpu", device=A, bdf=A, partition=0
+)
 
 
 class Kubelet:
@@ -216,6 +219,35 @@ async def test_a_held_gpu_fails_the_operation_and_keeps_its_devices(world: World
         assert world.hardware.calls == []
 
 
+async def test_a_gpu_that_the_kubelet_gave_to_a_pod_is_not_changed(world: World) -> None:
+    """A device plugin's allocation stands in no claim."""
+    world.put_node()
+    world.kubelet = Kubelet()
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        world.kubelet.told = (GIVEN,)
+        world.put_node(operation=operation(A="DPX/NPS1"))
+        await until(lambda: world.phase == "Failed", "refused")
+        assert world.status["operation"]["message"].startswith(f"Busy: GPUs {A} are held")
+        world.kubelet.told = ()
+        world.put_node(operation=operation("op-2", A="DPX/NPS1"))
+        await until(lambda: world.phase == "Succeeded", "done")
+
+
+async def test_readings_that_tell_nothing_new_write_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 0.02)
+    world.put_node()
+    world.kubelet = Kubelet()
+    world.kubelet.told = (GIVEN,)
+    async with world.agent():
+        await until(lambda: world.status.get("assigned"), "reported")
+        written, asked = writes(world), world.kubelet.asked
+        await until(lambda: world.kubelet is not None and world.kubelet.asked > asked + 3, "read again and again")
+        assert writes(world) == written
+        world.kubelet.told = ()
+        await until(lambda: world.status["assigned"] == [], "what changed is written")
+
+
 async def test_an_operation_waits_while_the_node_is_paused(world: World) -> None:
     world.put_node(paused=True, operation=operation(A="DPX/NPS1"))
     async with world.agent():
@@ -234,6 +266,11 @@ async def test_an_operation_that_cannot_be_read_fails_once_by_name(world: World)
         assert "bdf" in world.status["operation"]["message"] or "from" in world.status["operation"]["message"]
         world.put_node(operation=operation("op-2", A="DPX/NPS1"))
         await until(lambda: world.phase == "Succeeded", "the next one is done")
+
+
+def writes(world: World) -> int:
+    """Writes of statuses and slices that the API server has seen; the Lease is renewed all the time."""
+    return sum(seen.method != "GET" and "leases" not in seen.path for seen in world.api.seen)
 
 
 def list_of(one: Manifest) -> list[str]:

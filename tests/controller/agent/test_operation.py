@@ -47,7 +47,7 @@ class Host:
     async def restore(self, hardware: NodeHardware | None) -> None:
         self._tell("restore")
 
-    def held(self) -> frozenset[str]:
+    async def still_held(self) -> frozenset[str]:
         return self.backend.held
 
     @property

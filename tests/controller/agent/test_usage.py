@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from controller.agent.usage import Holder, figures, held_gpus, holders, used_bytes
+from api.v1beta1.gpu_node import AssignedDevice
+from controller.agent.usage import Holder, figures, given_gpus, held_gpus, holders, used_bytes
 from controller.gpu.identity import PartitionId
 from controller.runtime.manifest import Manifest
 from tests.controller.agent.claims import partition_claim, resource_claim
@@ -105,3 +106,21 @@ async def test_what_is_not_told_is_not_made_up() -> None:
     unread = replace(node, gpus=(replace(node.gpus[0], mode=None),))
     rows = figures("node-0", unread, {}, {})
     assert {(row.mode, row.used_bytes, row.busy) for row in rows} == {("", None, None)}
+
+
+def given(bdf: str | None) -> AssignedDevice:
+    where = {"namespace": "team", "pod": "p", "container": "c", "resource": "amd.com/gpu", "device": "d"}
+    return AssignedDevice.model_validate({**where, "bdf": bdf})
+
+
+@pytest.mark.parametrize(
+    ("assigned", "want"),
+    [
+        pytest.param([], set(), id="nothing"),
+        pytest.param([given(B)], {B}, id="one"),
+        pytest.param([given(None)], {A, B}, id="a device of nobody knows which GPU"),
+        pytest.param([given("0000:ff:00.0")], set(), id="another node's"),
+    ],
+)
+async def test_gpus_that_the_kubelet_gave_away(assigned: list[AssignedDevice], want: set[str]) -> None:
+    assert given_gpus(await RecordedBackend("DPX/NPS1").read(), assigned) == want
