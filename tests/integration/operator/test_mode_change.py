@@ -1,11 +1,12 @@
 """A mode change that a waiting claim needs: planned, done by the simulated agent, verified, and the pod bound."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from e2e.plane import Plane
+from e2e.plane import AdminError, Plane
 from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, pod, running
 
 pytestmark = pytest.mark.plane
@@ -171,3 +172,139 @@ async def test_a_plan_whose_claim_is_gone_is_not_applied(plane: Plane, tmp_path:
         assert "is gone; nothing was changed" in ended["status"]["message"]
         await cluster.patch(f"{AIM}/repartitionplans/{plan['metadata']['name']}", {"spec": {"approved": True}})
         assert await _modes(cluster) == ["CPX/NPS1"]
+
+
+async def _plan_by_hand(cluster: Running, modes: tuple[str, str], **spec: Any) -> str:
+    """A plan that changes every GPU of node `a`; its path."""
+    gpus = (await cluster.get(f"{AIM}/gpunodes/{cluster.names['a']}"))["status"]["gpus"]
+    before, after = ({"gpus": [{"bdf": gpu["bdf"], "mode": mode} for gpu in gpus]} for mode in modes)
+    plan = {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "RepartitionPlan",
+        "metadata": {"name": f"by-hand-{cluster.namespace}"},
+        "spec": {"node": cluster.names["a"], "from": before, "to": after, **spec},
+    }
+    await cluster.create(f"{AIM}/repartitionplans", plan)
+    return f"{AIM}/repartitionplans/{plan['metadata']['name']}"
+
+
+async def _serving(cluster: Running) -> tuple[Object, Object]:
+    """The only pod that serves, and its claim."""
+
+    async def ready() -> tuple[Object, Object] | None:
+        claims = {c["spec"]["podRef"]["uid"]: c for c in await cluster.claims() if c["status"]["phase"] == "Allocated"}
+        for one in await cluster.pods():
+            conditions = {c["type"]: c["status"] for c in one.get("status", {}).get("conditions", ())}
+            if conditions.get("Ready") == "True" and one["metadata"]["uid"] in claims:
+                return one, claims[one["metadata"]["uid"]]
+        return None
+
+    found: tuple[Object, Object] = await cluster.eventually("a pod serves from its partition", ready, 40.0)
+    return found
+
+
+async def _on_a_with_room_on_b(cluster: Running) -> Object:
+    """A Deployment's pod that serves from node `a`, which alone was open when it came."""
+    await cluster.patch(f"/api/v1/nodes/{cluster.names['b']}", {"spec": {"unschedulable": True}})
+    await cluster.create(cluster.deployments_path, deployment("web", 1, opt_in()))
+    served, _ = await _serving(cluster)
+    assert served["spec"]["nodeName"] == cluster.names["a"]
+    await cluster.patch(f"/api/v1/nodes/{cluster.names['b']}", {"spec": {"unschedulable": False}})
+    return served
+
+
+async def test_an_approved_plan_moves_a_pod_to_the_place_kept_for_its_successor(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "SPX/NPS1", "b": "DPX/NPS1"}, gpus=1) as cluster:
+        served = await _on_a_with_room_on_b(cluster)
+        path = await _plan_by_hand(cluster, ("SPX/NPS1", "CPX/NPS1"))
+        waiting = await _plan_in(cluster, "AwaitingApproval")
+
+        async def told() -> Object | None:
+            found: Object = (await cluster.get(path))["status"]
+            return found if cluster.names["b"] in "".join(found["after"]) else None
+
+        shown = await cluster.eventually("the plan tells where the pod would go", told)
+        pod_name = f"{cluster.namespace}/{served['metadata']['name']}"
+        assert [f"{one['namespace']}/{one['name']}" for one in shown["affectedPods"]] == [pod_name]
+        assert shown["before"][0].startswith(f"{pod_name}: {cluster.names['a']}")
+        assert waiting["status"]["reservations"] == []
+
+        await cluster.patch(path, {"spec": {"approved": True}})
+        ended = await _plan_in(cluster, "Succeeded", 60.0)
+        assert await _modes(cluster) == ["CPX/NPS1"]
+        successor, claim = await _serving(cluster)
+        assert successor["metadata"]["uid"] != served["metadata"]["uid"]
+        (device,) = claim["status"]["allocation"]["devices"]
+        placed = f"{claim['status']['allocation']['node']} {device['bdf']}/{device['partition']} {device['mode']}"
+        assert ended["status"]["after"] == [f"{pod_name}: {placed}"]
+
+        async def tidy() -> bool:
+            status = (await cluster.get(path))["status"]
+            return not status["reservations"] and status["steps"][-1].get("result") == "Done"
+
+        await cluster.eventually("the place is no longer kept", tidy, 40.0)
+
+
+async def test_a_disruption_budget_that_never_allows_leaves_everything_as_it_was(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "SPX/NPS1", "b": "DPX/NPS1"}, gpus=1) as cluster:
+        served = await _on_a_with_room_on_b(cluster)
+        budgets = f"/apis/policy/v1/namespaces/{cluster.namespace}/poddisruptionbudgets"
+        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+        await cluster.create(budgets, {"metadata": {"name": "web"}, "spec": spec})
+        path = await _plan_by_hand(cluster, ("SPX/NPS1", "CPX/NPS1"), approved=True)
+
+        async def refused() -> Object | None:
+            status: Object = (await cluster.get(path)).get("status", {})
+            return status if "waits for disruption budgets" in status.get("message", "") else None
+
+        status = await cluster.eventually("the eviction is refused", refused, 40.0)
+        assert [one["node"] for one in status["reservations"]] == [cluster.names["b"]]
+        await _began_long_ago(cluster, path)
+        ended = await _plan_in(cluster, "Failed", 40.0)
+        assert "Draining took longer than 600 s" in ended["status"]["message"]
+        assert ended["status"]["reservations"] == []
+        assert await _modes(cluster) == ["SPX/NPS1"]
+        (still,) = await cluster.pods()
+        assert still["metadata"]["uid"] == served["metadata"]["uid"]
+        assert "deletionTimestamp" not in still["metadata"]
+        node = await cluster.get(f"/api/v1/nodes/{cluster.names['a']}")
+        assert not [taint for taint in node["spec"].get("taints", ()) if "amd.com" in taint["key"]]
+
+
+async def _began_long_ago(cluster: Running, path: str) -> None:
+    """The plan's first step began so long ago that its deadline is over."""
+
+    async def moved() -> bool:
+        plan = await cluster.get(path)
+        steps = plan["status"]["steps"]
+        steps[0]["startTime"] = "2026-01-01T00:00:00Z"
+        try:
+            await cluster.patch(
+                f"{path}/status",
+                {"metadata": {"resourceVersion": plan["metadata"]["resourceVersion"]}, "status": {"steps": steps}},
+            )
+        except AdminError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            return False
+        return True
+
+    await cluster.eventually("the step's beginning is put back", moved)
+
+
+async def test_a_plan_goes_back_on_request(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
+        # a device plugin that nothing would bring back is not restarted, and so the plan waits in Verifying
+        plugin = pod("plugin", {}, nodeName=cluster.names["a"])
+        plugin["metadata"]["labels"] = {"name": "amdgpu-dp-ds"}
+        await cluster.create(cluster.pods_path, plugin)
+        path = await _plan_by_hand(cluster, ("CPX/NPS1", "SPX/NPS1"), approved=True)
+        await _plan_in(cluster, "Verifying", 60.0)
+        assert await _modes(cluster) == ["SPX/NPS1"]
+
+        await cluster.patch(path, {"spec": {"rollback": True}})
+        await _plan_in(cluster, "RollingBack", 60.0)
+        await cluster.delete(f"{cluster.pods_path}/plugin")
+        ended = await _plan_in(cluster, "RolledBack", 60.0)
+        assert await _modes(cluster) == ["CPX/NPS1"]
+        assert [step["result"] for step in ended["status"]["steps"]][-3:-1] == ["Cancelled", "Restored"]
