@@ -70,8 +70,7 @@ def layouts(allowed: Mapping[str, tuple[Mode, ...]]) -> Iterator[dict[str, Mode]
 def is_layout(allowed: Mapping[str, tuple[Mode, ...]], modes: Mapping[str, Mode]) -> bool:
     """Whether such a node can be in these modes: one for each of its GPUs, all with the same memory mode."""
     return (
-        bool(modes)
-        and modes.keys() == allowed.keys()
+        modes.keys() == allowed.keys()
         and len({mode.memory for mode in modes.values()}) == 1
         and all(mode in allowed[bdf] for bdf, mode in modes.items())
     )

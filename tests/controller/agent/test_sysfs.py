@@ -131,6 +131,15 @@ def test_a_tree_that_lost_its_end_is_refused(mi300x_root: Path, tmp_path: Path) 
         read_topology(tmp_path)
 
 
+def test_a_render_minor_cut_short_is_refused(tmp_path: Path) -> None:
+    node = tmp_path / "nodes/0"
+    node.mkdir(parents=True)
+    lines = ("simd_count 416", "simd_per_cu 4", "device_id 29711", "location_id 25344", "drm_render_minor 12")
+    (node / "properties").write_text("\n".join(lines))
+    with pytest.raises(TopologyError, match="drm_render_minor 12 is none"):
+        read_topology(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["absent", "file", "empty"])
 def test_a_place_that_holds_no_topology_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")

@@ -2,7 +2,7 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -305,6 +305,25 @@ async def test_a_topology_that_changes_while_it_is_read_is_read_again(
     monkeypatch.setattr(backend, "_generation", lambda: next(generations))
     assert await backend.read() == await node.read()
     assert list(generations) == []
+
+
+async def test_a_file_that_makes_no_sense_while_the_topology_changes_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = simulated("SPX/NPS1")
+    backend = written(tmp_path, node)
+    half_written = tmp_path / "class/kfd/kfd/topology/nodes/3/properties"
+    whole = half_written.read_text()
+    half_written.write_text("simd_co")
+
+    def generations() -> Iterator[str]:
+        yield "7"
+        half_written.write_text(whole)
+        yield from "888"
+
+    found = generations()
+    monkeypatch.setattr(backend, "_generation", lambda: next(found))
+    assert await backend.read() == await node.read()
 
 
 async def test_a_topology_that_never_rests_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
