@@ -1,12 +1,18 @@
 """What an agent publishes on a real API server with nothing but its node-bound token."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from controller.agent.simulated_faults import Fault, FaultScript, ScriptedFault
+from tests.fakes.kubelet import FakeKubelet, plugged, pod
 from tests.integration.agent.conftest import LEASES, Site, scrape
 
 pytestmark = pytest.mark.plane
+
+FIRST, SECOND = "0000:05:00.0", "0000:27:00.0"
 
 
 async def test_inventory_lease_and_devices_appear(site: Site) -> None:
@@ -52,7 +58,8 @@ async def test_slices_belong_to_their_node(site: Site) -> None:
     await site.until(lambda: not site.slices(node), "the slices go with their Node", 60)
 
 
-async def test_nothing_is_written_while_nothing_changes(site: Site) -> None:
+async def test_nothing_is_written_while_nothing_changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 0.3)
     node = site.add_node()
     async with site.agents({node: "CPX/NPS4"}):
         await asyncio.sleep(1.0)
@@ -112,3 +119,24 @@ async def test_a_failing_node_leaves_the_others_alone(site: Site) -> None:
         assert f"[+]{good} ok" in answer
         assert f"[-]{bad}" in answer
         assert not site.devices(bad)
+
+
+async def test_health_processes_and_the_kubelets_word_are_published(site: Site, tmp_path: Path) -> None:
+    node = site.add_node()
+    faults = [(Fault.MEMORY_ERRORS, FIRST), (Fault.FOREIGN_PROCESS, SECOND), (Fault.PARTITION_MISSING, SECOND)]
+    script = FaultScript(tuple(ScriptedFault(fault, gpu=bdf) for fault, bdf in faults))
+    options = replace(site.options({node: "CPX/NPS4"}), script=script, pod_resources_socket=tmp_path / "{node}.sock")
+    async with FakeKubelet(tmp_path / f"{node}.sock") as kubelet:
+        kubelet.pods = [pod("llm-0", plugged("main", "amd.com/cpx_nps4", "amdgpu_xcp_8"))]
+        async with site.process(options):
+            await site.until(lambda: bool(site.gpu_node(node).get("status", {}).get("assigned")), "the kubelet's word")
+            status = site.gpu_node(node)["status"]
+    sick, used, *_ = status["gpus"]
+    assert sick["ecc"]["uncorrectable"] > 0
+    assert "uncorrectable memory errors" in sick["problem"]
+    assert {partition["health"] for partition in sick["partitions"]} == {"Unhealthy"}
+    assert (used["processes"], used["missingPartitions"], len(used["partitions"])) == (1, 1, 7)
+    assert "63 of the node's 64 partitions" in used["problem"]
+    (given,) = status["assigned"]
+    assert (given["pod"], given["bdf"], given["partition"]) == ("llm-0", SECOND, 2)
+    assert status["summary"]["free"] == 64 - 8 - 1 - 1
