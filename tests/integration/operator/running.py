@@ -191,6 +191,7 @@ async def running(
     time_scale: float = 0.02,
     shape: NodeShape | None = None,
     operator_arguments: Sequence[str] = (),
+    agent_arguments: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
     """Operator and agents for `nodes` (short name to first mode), in a namespace of their own; all gone afterwards."""
     suffix = uuid.uuid4().hex[:6]
@@ -202,12 +203,11 @@ async def running(
     else:
         await asyncio.to_thread(add_gpu_nodes, plane, list(names.values()), shape)
     modes = {names[short]: mode for short, mode in nodes.items()}
+    agent = ("--gpus", str(gpus), "--heartbeat-seconds", "1", *agent_arguments)
     try:
         async with (
             start_operator(plane, folder, server=server, arguments=operator_arguments) as operator,
-            start_agents(
-                plane, folder, modes, time_scale=time_scale, arguments=("--gpus", str(gpus), "--heartbeat-seconds", "1")
-            ) as agents,
+            start_agents(plane, folder, modes, time_scale=time_scale, arguments=agent) as agents,
         ):
             cluster = Running(plane, namespace, operator, agents, names)
             await _inventory(cluster)
