@@ -1,16 +1,13 @@
-"""The pods on the GPUs of a plan that may be asked to leave: ours alone, each with what its successor will need."""
+"""The pods on the GPUs of a plan that may be asked to leave: ours alone, and whom a plan may ask."""
 
 from collections.abc import Callable
 
-from api.quantity import parse_quantity
-from api.v1beta1 import GPUPartitionClaim, RepartitionPlan
-from controller.gpu.identity import PartitionId
-from controller.gpu.mode import Mode
+from api.v1beta1 import RepartitionPlan
 from controller.placement.snapshot import Node
 from controller.reconcilers.repartition_plan.holders import touched
 from controller.repartition.victims import Victim
 from controller.state.cluster import Cluster
-from controller.translate.pod import constraints
+from controller.state.movable import victim_of
 
 
 def victims_of(cluster: Cluster, node: Node, plan: RepartitionPlan) -> list[Victim]:
@@ -25,44 +22,6 @@ def victims_of(cluster: Cluster, node: Node, plan: RepartitionPlan) -> list[Vict
     }
     found = (victim_of(cluster, key, partition) for key, partition in held.items())
     return [victim for victim in found if victim is not None]
-
-
-def victim_of(cluster: Cluster, claim_key: str, partition: PartitionId) -> Victim | None:
-    """The pod of a claim as one that is to leave that partition; None when it has none, or goes already."""
-    claim = cluster.claim_table.get(claim_key)
-    if claim is None or claim.spec.pod_ref is None:
-        return None
-    key = f"{claim.metadata.namespace}/{claim.spec.pod_ref.name}"
-    view, pod = cluster.pod_table.view(key), cluster.pods.store.get(key)
-    if view is None or pod is None or view.uid != claim.spec.pod_ref.uid or view.claim is None:
-        return None
-    if view.deleting or view.terminal:
-        return None
-    return Victim(
-        namespace=view.namespace,
-        pod=view.name,
-        uid=view.uid,
-        claim=view.claim,
-        owner=view.owner[2] if view.owner is not None else "",
-        template_hash=view.template_hash,
-        priority=view.priority,
-        partition=partition,
-        requirement_bytes=_bytes(claim),
-        constraints=constraints(pod.spec),
-        ready=view.ready,
-        created_seconds=view.created_seconds,
-        modes=frozenset(map(Mode.parse, claim.spec.requirement.modes)),
-        policy=claim.spec.policy_ref,
-    )
-
-
-def _bytes(claim: GPUPartitionClaim) -> int:
-    """What the pod needs; one of unknown size needs no less than it has."""
-    wanted = claim.spec.requirement.memory
-    if wanted is not None:
-        return parse_quantity(wanted)
-    allocation = claim.status.allocation
-    return max((device.bytes for device in allocation.devices), default=0) if allocation is not None else 0
 
 
 def movable(cluster: Cluster, plan: RepartitionPlan, *, approved: bool) -> Callable[[Victim], bool]:

@@ -10,12 +10,12 @@ from api.v1beta1.gpu_sharing_policy import OnUnhealthy
 from controller.gpu.identity import PartitionId
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import holds, unavailable_pods
-from controller.reconcilers.repartition_plan.victims import victim_of
 from controller.reconcilers.unhealthy.kept import behind, kept_for
 from controller.reconcilers.unhealthy.moving import Case, Rules
 from controller.reconcilers.unhealthy.verdict import CONDITION, NodeSeen, Verdict, devices_of, judge
 from controller.repartition.victims import Victim
 from controller.state.cluster import Cluster
+from controller.state.movable import victim_of
 from controller.translate.policy import policy_for
 
 
