@@ -1,18 +1,50 @@
 import asyncio
 import re
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
-from controller.entrypoints.agent_options import AgentOptions, NodeOptions
+from controller.agent.amdsmi_library import AmdsmiUnavailable
+from controller.agent.backend import PartitionBackend
+from controller.agent.platform_devices import platform_minors
+from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
+from controller.agent.simulated_tree import write_tree
+from controller.entrypoints.agent_options import AgentOptions, BackendChoice, NodeOptions
 from controller.entrypoints.metrics_endpoint import reviewing_client
 from controller.entrypoints.run_agent import AgentProcess
 from controller.gpu.mode import mode
 from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.core import LEASES, RESOURCE_CLAIMS, RESOURCE_SLICES
 from controller.runtime.clock import RealClock
+from controller.runtime.manifest import Manifest
+from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
 from controller.telemetry.metrics import Metrics
 from tests.fakes.api_server import FakeApiServer
+from tests.fakes.kubelet import FakeKubelet, plugged, pod
+
+
+@asynccontextmanager
+async def running(options: AgentOptions) -> AsyncIterator[Metrics]:
+    """The process, on free ports, and what it measures."""
+    with closing(Metrics("agent")) as metrics:
+        async with (
+            reviewing_client(options.configuration(options.nodes[0]), metrics, RealClock(), "test") as reviews,
+            asyncio.TaskGroup() as tasks,
+        ):
+            stop = asyncio.Event()
+            tasks.create_task(AgentProcess(options, reviews, metrics, RealClock()).run(stop))
+            try:
+                yield metrics
+            finally:
+                stop.set()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the fake has nobody to tell
+            await asyncio.sleep(0.01)
 
 
 async def test_the_requests_of_all_nodes_are_counted_in_one_series(
@@ -21,20 +53,64 @@ async def test_the_requests_of_all_nodes_are_counted_in_one_series(
     nodes = tuple(NodeOptions(name, tmp_path / name, mode("CPX/NPS4"), 1) for name in ("a", "b"))
     for node in nodes:
         (tmp_path / node.name).write_text("t")
-    async with FakeApiServer() as api, asyncio.TaskGroup() as tasks:
+    async with FakeApiServer() as api:
         connection = ClientConfiguration(server=api.url)
         options = AgentOptions(nodes, connection, host="127.0.0.1", health_port=0, metrics_port=0, metrics_plain=True)
-        with closing(Metrics("agent")) as metrics:
-            async with reviewing_client(options.configuration(nodes[0]), metrics, RealClock(), "test") as reviews:
-                stop = asyncio.Event()
-                running = tasks.create_task(AgentProcess(options, reviews, metrics, RealClock()).run(stop))
-                async with asyncio.timeout(10):
-                    while len(api.seen) < 4:  # noqa: ASYNC110 - the fake has nobody to tell
-                        await asyncio.sleep(0.01)
-                stop.set()
-                await running
-                text = metrics.exposition().decode()
+        async with running(options) as metrics:
+            await until(lambda: len(api.seen) >= 4)
+            text = metrics.exposition().decode()
     counted = re.findall(r"^rest_client_requests_total\{.*\} (\S+)$", text, re.MULTILINE)
     assert sum(map(float, counted)) >= 4
     assert "rest_client_request_duration_seconds_bucket" in text
     assert caplog.records == [], "an instrument that was registered twice"
+
+
+@pytest.fixture
+def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(root: Path) -> PartitionBackend:
+        raise AmdsmiUnavailable("AMD SMI cannot be loaded: install ROCm's amd-smi-lib")
+
+    monkeypatch.setattr("controller.agent.amdsmi_backend.open_amdsmi", unavailable)
+
+
+@pytest.mark.usefixtures("_no_library")
+async def test_a_host_without_amd_smi_is_read_by_its_files_and_its_kubelet(tmp_path: Path) -> None:
+    shape = SimulatedShape(mode("CPX/NPS4"), gpus=2)
+    write_tree(tmp_path, SimulatedBackend(shape, RealClock(), held=frozenset, used=dict).node(), links=False)
+    third = next(device for device, minor in platform_minors(tmp_path).items() if minor == 138)
+    async with FakeApiServer() as api, FakeKubelet(tmp_path / "kubelet.sock") as kubelet:
+        for resource in (GPU_NODES, GPU_PARTITION_CLAIMS, RESOURCE_CLAIMS, RESOURCE_SLICES, LEASES):
+            api.serve(resource)
+        api.put(GPU_NODES, {"metadata": {"name": "a", "generation": 1}, "spec": {}})
+        kubelet.pods = [pod("llm-0", plugged("main", "amd.com/cpx_nps4", third))]
+        options = AgentOptions(
+            nodes=(NodeOptions("a"),),
+            connection=ClientConfiguration(server=api.url),
+            backend=BackendChoice.AUTO,
+            sysfs_root=tmp_path,
+            pod_resources_socket=kubelet.socket,
+            host="127.0.0.1",
+            health_port=0,
+            metrics_port=0,
+            metrics_plain=True,
+        )
+        async with running(options) as metrics:
+            await until(lambda: status(api).get("assigned"))
+            text = metrics.exposition().decode()
+        assert api.objects(RESOURCE_SLICES) == {}, "on hardware AMD's driver publishes them"
+    told = status(api)
+    assert (told["backend"], told["simulated"], told["product"]) == ("sysfs", False, "MI300X")
+    assert told["summary"] == {"gpus": 2, "partitions": 16, "free": 15, "modes": "2xCPX/NPS4"}
+    conditions = {found["type"]: found for found in told["conditions"]}
+    assert conditions["Backend"]["reason"] == "FellBack"
+    assert "install ROCm's amd-smi-lib" in conditions["Backend"]["message"]
+    (given,) = told["assigned"]
+    assert (given["bdf"], given["partition"]) == ("0000:27:00.0", 2)
+    assert 'type="total"' in text
+    busy = re.search(r"^aim_gpu_partition_utilization\w*\{", text, re.MULTILINE)
+    assert busy is None, "files do not tell how busy a partition is"
+
+
+def status(api: FakeApiServer) -> Manifest:
+    told: Manifest = api.objects(GPU_NODES)["a"].get("status") or {}
+    return told
