@@ -29,11 +29,11 @@ class PartitionFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProfileFacts:
-    """One way a card can be divided: its index, compute mode, partitions and the memory modes it goes with."""
+    """One way a card can be divided: its index, compute mode and the memory modes it goes with (None: not told)."""
 
     index: int
     compute: ComputeMode
-    memories: frozenset[MemoryMode]
+    memories: frozenset[MemoryMode] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _gpu(session: Session, bdf: str, devices: tuple[Device, ...]) -> GpuFacts:
         memory=MemoryMode(memory) if memory in MemoryMode.__members__ else None,
         partition_count=number(current.get("num_partitions")) or None,
         profiles=profiles(session, first),
-        memories=_memories(caps) or None,
+        memories=_memories(caps),
         ecc=_ecc(session, first),
         partitions=tuple(_partition(session, device) for device in devices),
     )
@@ -160,9 +160,10 @@ def _profile(told: dict[str, Any]) -> ProfileFacts | None:
     return ProfileFacts(index, ComputeMode(compute), _memories(told.get("memory_caps")))
 
 
-def _memories(told: Iterable[Any] | None) -> frozenset[MemoryMode]:
-    """Memory modes among what is listed: NPS8 exists as an enum only, and "N/A" stands for none."""
-    return frozenset(MemoryMode(name) for name in told or () if name in MemoryMode.__members__)
+def _memories(told: Iterable[Any] | None) -> frozenset[MemoryMode] | None:
+    """The memory modes that are listed, None where nothing but "N/A" is. NPS8 exists as an enum only: left out."""
+    names = {name for name in told or () if text(name)}
+    return frozenset(MemoryMode(name) for name in names & MemoryMode.__members__.keys()) if names else None
 
 
 def _ecc(session: Session, device: Device) -> EccCount | None:

@@ -63,7 +63,7 @@ def modes_allowed(facts: GpuFacts, product: Product | None) -> tuple[Mode, ...]:
 
 def _memories(profile: ProfileFacts, facts: GpuFacts) -> frozenset[MemoryMode]:
     """The memory modes that go with a profile, on a card that can be in `facts.memories`."""
-    if not profile.memories:  # not told: whichever the card can be in, or at least the one it is in
+    if profile.memories is None:  # not told: whichever the card can be in, or at least the one it is in
         return facts.memories or frozenset({facts.memory} if facts.memory else ())
     return profile.memories if facts.memories is None else profile.memories & facts.memories
 

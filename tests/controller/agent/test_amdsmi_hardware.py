@@ -42,7 +42,8 @@ HALVES = replace(UNDIVIDED, compute=DPX, memory=NPS1, partition_count=2, partiti
 
 
 def profile(index: int, compute: ComputeMode, *memories: MemoryMode) -> ProfileFacts:
-    return ProfileFacts(index, compute, frozenset(memories))
+    """A profile; without memory modes they are not told."""
+    return ProfileFacts(index, compute, frozenset(memories) or None)
 
 
 def kfd(count: int = 2, vram_mib: int | None = 98296, first_render: int = 128) -> Topology:

@@ -208,7 +208,7 @@ unsigned amdsmi_get_gpu_process_list(void *handle, uint32_t *count, amdsmi_proc_
 
 unsigned amdsmi_get_gpu_virtualization_mode(void *handle, uint32_t *mode) {
     ENTER(handle)
-    *mode = option("guest") ? AMDSMI_VIRTUALIZATION_MODE_GUEST : AMDSMI_VIRTUALIZATION_MODE_BAREMETAL;
+    *mode = option("virtualization");
     DONE(AMDSMI_STATUS_SUCCESS);
 }
 
@@ -276,7 +276,7 @@ unsigned amdsmi_get_gpu_accelerator_partition_profile_config(void *handle,
 }
 
 static unsigned set_compute(struct gpu *gpu, const struct profile *profile) {
-    if (option("guest")) return AMDSMI_STATUS_NO_PERM;
+    if (option("virtualization") == AMDSMI_VIRTUALIZATION_MODE_GUEST) return AMDSMI_STATUS_NO_PERM;
     if (held(gpu->bdf)) return AMDSMI_STATUS_BUSY;
     if (!profile || !(profile->memory_caps & memory_bit(gpu->memory))) return AMDSMI_STATUS_SETTING_UNAVAILABLE;
     if (option("forgets_compute_sets")) return AMDSMI_STATUS_SUCCESS;
@@ -305,11 +305,12 @@ unsigned amdsmi_set_gpu_memory_partition(void *handle, uint32_t mode) {
     unsigned caps = 0;
     snprintf(name, sizeof name, "NPS%u", mode);
     for (unsigned i = 0; i < node.profile_count; i++) caps |= node.profiles[i].memory_caps;
-    if (option("guest")) return done(__func__, &at, name, AMDSMI_STATUS_NO_PERM);
+    if (option("virtualization") == AMDSMI_VIRTUALIZATION_MODE_GUEST)
+        return done(__func__, &at, name, AMDSMI_STATUS_NO_PERM);
     if (!(caps & mode)) return done(__func__, &at, name, AMDSMI_STATUS_SETTING_UNAVAILABLE);
     if (held(0)) return done(__func__, &at, name, AMDSMI_STATUS_BUSY);
     /* the driver skips a request for the mode it is in: one that stands for another mode stays */
-    if (strcmp(at.gpu->memory, name)) strcpy(node.requested, name);
+    if (strcmp(at.gpu->memory, name) && !option("forgets_memory_sets")) strcpy(node.requested, name);
     done(__func__, &at, name, AMDSMI_STATUS_SUCCESS);
     if (option("memory_set_reloads")) { /* as the library did before ROCm 7.0 */
         reload();

@@ -4,6 +4,7 @@ import ctypes
 import importlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.stubs.amdsmi.library import build, compiler
 from tests.stubs.amdsmi.node import StubFolder, StubNode
 
 OWN_PID = 1000
+_IN_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,12 @@ class AmdsmiStub:
     ) -> AmdsmiBackend:
         """A backend over that node. `amdsmi`: another release of the package."""
         self.folder.write(node)
-        backend = AmdsmiBackend(amdsmi or self.amdsmi, root=root, modprobe=self.modprobe, limits=limits, pid=OWN_PID)
+        return self.opened(
+            AmdsmiBackend(amdsmi or self.amdsmi, root=root, modprobe=self.modprobe, limits=limits, pid=OWN_PID)
+        )
+
+    def opened(self, backend: AmdsmiBackend) -> AmdsmiBackend:
+        """The backend, closed when the test ends."""
         self._open.append(backend)
         return backend
 
@@ -93,10 +100,17 @@ def loaded_stub(tmp_path_factory: pytest.TempPathFactory) -> LoadedStub:
 
 
 @pytest.fixture
-def amdsmi_stub(loaded_stub: LoadedStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AmdsmiStub]:
-    folder = tmp_path / "amdsmi-stub"
+def memory_path() -> Iterator[Path]:
+    """A folder in memory where the host has such: a node's tree is hundreds of small files, written again and again."""
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def amdsmi_stub(loaded_stub: LoadedStub, memory_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AmdsmiStub]:
+    folder = memory_path / "amdsmi-stub"
     folder.mkdir()
     monkeypatch.setenv("AMDSMI_STUB", str(folder))
-    stub = AmdsmiStub(loaded_stub, StubFolder(folder), tmp_path / "sys", StubModprobe(loaded_stub.library))
+    stub = AmdsmiStub(loaded_stub, StubFolder(folder), memory_path / "sys", StubModprobe(loaded_stub.library))
     yield stub
     stub.close()

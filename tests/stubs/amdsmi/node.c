@@ -78,8 +78,9 @@ void load_node(void) {
 }
 
 void save_node(void) {
-    char name[4096];
-    path(name, sizeof name, "node");
+    char name[4096], whole[4096];
+    path(whole, sizeof whole, "node");
+    path(name, sizeof name, "node.new"); /* renamed in the end: a test never reads half of it */
     FILE *file = fopen(name, "w");
     if (!file) broken("(cannot be written)\n");
     fprintf(file, "driver %s\nrequested %s\n", node.driver_version, node.requested);
@@ -107,6 +108,7 @@ void save_node(void) {
     for (unsigned i = 0; i < node.option_count; i++)
         fprintf(file, "option %s %u\n", node.options[i].name, node.options[i].value);
     fclose(file);
+    if (rename(name, whole)) broken("(cannot be replaced)\n");
 }
 
 void open_log(void) {
@@ -159,6 +161,7 @@ unsigned fault(const char *call, const char *bdf) {
             save_node();
         }
         if (script->status != HANGS) return script->status;
+        log_call(call, bdf, HANGS);
         wait_for_release();
     }
     return 0;

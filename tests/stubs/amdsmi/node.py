@@ -9,6 +9,7 @@ A fault's times -1 is always, its status HANGS hangs until `release`. A hole mak
 where it does not know (N/A); the hole "partition" takes the partition away. Options are named in calls.c.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ class StubNode:
     device_id: int | None = None
     vram_mib: int | None = None
     profiles: tuple[StubProfile, ...] | None = None
-    ecc: tuple[int, int, int] = (0, 0, 0)
+    ecc: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     requested: str = "-"
     lost_on_reload: str = ""
     used_mib: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -95,7 +96,7 @@ class StubNode:
                 mode.memory,
                 seeded.first_render_index,
                 seeded.first_card_index,
-                *self.ecc,
+                *self.ecc.get(seeded.bdf, (0, 0, 0)),
             )
             yield " ".join(["gpu", *map(str, facts)])
         yield from (f"used {bdf} {part} {mib}" for (bdf, part), mib in self.used_mib.items())
@@ -136,6 +137,11 @@ class StubFolder:
         words = [line.split() for line in (self.path / "node").read_text().splitlines()]
         return [line for line in words if line[0] == kind]
 
+    def drop(self, kind: str) -> None:
+        """Everything of that kind is over."""
+        lines = (self.path / "node").read_text().splitlines(keepends=True)
+        (self.path / "node").write_text("".join(line for line in lines if line.split()[0] != kind))
+
     def add(self, *lines: str) -> None:
         """Something else about the node, as it is now."""
         with (self.path / "node").open("a") as file:
@@ -148,6 +154,11 @@ class StubFolder:
     def changes(self) -> list[str]:
         """The calls that change something or try to."""
         return [call for call in self.calls() if call.split()[0] in CHANGES]
+
+    def wait_for_change(self) -> None:
+        """Block until a change was begun."""
+        while not self.changes():
+            time.sleep(0.005)
 
     def release(self) -> None:
         """Let every call that hangs go on."""

@@ -1,0 +1,59 @@
+"""Every backend tells the same of the same node, for every product in every mode."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.agent.backend import NodeHardware
+from controller.gpu.layout import slices
+from controller.gpu.mode import Mode
+from controller.gpu.product import PRODUCTS, product_named
+from tests.controller.agent.conformance.benches import AmdsmiBench, Case, SimulatedBench, SysfsBench
+from tests.stubs.amdsmi.fixture import AmdsmiStub
+
+CASES = [
+    pytest.param(Case(str(mode), product.name), id=f"{product.name} {mode}")
+    for product in PRODUCTS.values()
+    for mode in product.allowed
+]
+
+
+async def model(case: Case) -> NodeHardware:
+    return await SimulatedBench(case).backend.read()
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_the_model_has_the_slices_of_its_product(case: Case) -> None:
+    told = await model(case)
+    want = [
+        (piece.index, piece.bytes, piece.compute_units) for piece in slices(product_named(case.product), _mode(case))
+    ]
+    for gpu in told.gpus:
+        assert [(part.id, part.bytes, part.compute_units) for part in gpu.partitions] == want
+        assert (str(gpu.mode), gpu.missing_partitions) == (case.mode, 0)
+    assert len({part.render_index for gpu in told.gpus for part in gpu.partitions}) == len(told.gpus) * len(want)
+
+
+@pytest.mark.needs_cc
+@pytest.mark.parametrize("case", CASES)
+async def test_amdsmi_tells_what_the_model_is(case: Case, amdsmi_stub: AmdsmiStub) -> None:
+    assert await AmdsmiBench(amdsmi_stub, case).backend.read() == await model(case)
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_the_files_tell_what_the_model_is(case: Case, memory_path: Path) -> None:
+    bench = SysfsBench(memory_path, case)
+    await bench.write()
+    assert await bench.backend.read() == await model(case)
+
+
+@pytest.mark.needs_cc
+async def test_a_whole_server_of_64_partitions_reads_alike(amdsmi_stub: AmdsmiStub, memory_path: Path) -> None:
+    case = Case("CPX/NPS4", gpus=8)
+    files = SysfsBench(memory_path / "files", case)
+    await files.write()
+    assert await AmdsmiBench(amdsmi_stub, case).backend.read() == await files.backend.read() == await model(case)
+
+
+def _mode(case: Case) -> Mode:
+    return Mode.parse(case.mode)
