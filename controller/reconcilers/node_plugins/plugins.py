@@ -21,7 +21,7 @@ from controller.state.cluster import Cluster
 from controller.translate.node_labels import METRICS_EXPORTER_LABEL, PAUSED
 
 #: Within this time every API server knows of a Node's new label, seconds; a pod let in before that is found by then.
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 1.5
 
 
 class NodePlugins:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 
-from api.v1beta1 import GPUNode
 from controller.reconcilers.unhealthy.verdict import CONDITION
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.node import Node
 from controller.runtime.reconcile import Request
 from controller.state.claim_indexes import claim_node
-from controller.translate.node import gpus, host_view
+from controller.translate.node import host_view
 
 
 def node_of_inventory(event: StoreEvent[Manifest]) -> Iterable[Request]:
@@ -20,9 +19,13 @@ def node_of_inventory(event: StoreEvent[Manifest]) -> Iterable[Request]:
 
 
 def _seen(raw: Manifest) -> object:
-    node = GPUNode.model_validate(raw)
-    said = [(one.type, one.status) for one in node.status.conditions]
-    return gpus(node), node.spec, said
+    """What verdicts are made of, as it stands on the wire: every pod that comes or goes changes a GPUNode."""
+    status = raw.get("status") or {}
+    gpus = [
+        (gpu["bdf"], gpu.get("mode"), [(one["id"], one.get("health")) for one in gpu.get("partitions") or ()])
+        for gpu in status.get("gpus") or ()
+    ]
+    return raw.get("spec"), gpus, [(one["type"], one["status"]) for one in status.get("conditions") or ()]
 
 
 def node_of_host(event: StoreEvent[Node]) -> Iterable[Request]:
