@@ -295,6 +295,8 @@ class NodeAgent:
             hardware = self._seen.hardware
             if self._publisher is None or hardware is None or present is None:
                 return
+            if not self._occupancy.resource_claims_served:
+                return  # nobody could allocate from slices: AMD's device plugin hands GPUs out
             wanted = [] if self._seen.problem else devices(hardware, self._withdrawn)
             if wanted == self._published:
                 return

@@ -11,6 +11,7 @@ from controller.runtime.client.core import RESOURCE_CLAIMS
 from controller.runtime.clock import Clock
 from controller.runtime.manifest import Manifest
 from controller.state.kinds import GPU_PARTITION_CLAIMS
+from controller.state.served import ServedInformer
 
 _POOL = "pool"
 _NODE = "node"
@@ -22,7 +23,7 @@ class Occupancy:
 
     def __init__(self, client: Client, node: str, clock: Clock, rng: Random) -> None:
         self._node = node
-        self._resource_claims = Informer(
+        self._resource_claims = ServedInformer(
             client,
             RESOURCE_CLAIMS,
             project=_slim_resource_claim,
@@ -43,6 +44,11 @@ class Occupancy:
     def informers(self) -> tuple[Informer, Informer]:
         """What must run, and be synced, before the answers mean anything."""
         return self._resource_claims, self._partition_claims
+
+    @property
+    def resource_claims_served(self) -> bool:
+        """Whether the API server has ResourceClaims, and with them ResourceSlices."""
+        return self._resource_claims.served is not False
 
     def holders(self) -> Holders:
         """The holders of this node's devices now."""

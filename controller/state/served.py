@@ -1,13 +1,17 @@
 """The informer of a kind that an API server may not have: resource.k8s.io/v1 came with Kubernetes 1.34."""
 
 import asyncio
+from collections.abc import Callable, Mapping
+from random import Random
 
 import structlog
 
 from controller.runtime.cache.informer import CacheNotSynced, Informer
 from controller.runtime.cache.messages import Replaced
 from controller.runtime.cache.object_type import T
+from controller.runtime.cache.store import IndexFunction
 from controller.runtime.client.client import Client, Selection
+from controller.runtime.client.collection import DICT
 from controller.runtime.client.errors import ApiError, NotFound
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock
@@ -25,8 +29,18 @@ class ServedInformer(Informer[T]):
     kind is served it is an informer like any other.
     """
 
-    def __init__(self, client: Client, resource: Resource, *, into: type[T], clock: Clock) -> None:
-        super().__init__(client, resource, into=into, clock=clock)
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        into: type[T] = DICT,
+        project: Callable[[T], T] | None = None,
+        indexes: Mapping[str, IndexFunction[T]] | None = None,
+        clock: Clock,
+        rng: Random | None = None,
+    ) -> None:
+        super().__init__(client, resource, into=into, project=project, indexes=indexes, clock=clock, rng=rng)
         self._client = client
         self._clock = clock
         self._last_error: ApiError | None = None

@@ -292,3 +292,15 @@ async def test_the_kubelet_is_asked_soon_while_a_claim_waits_for_its_word(
         await until(lambda: kubelet.asked > 2, "asked again and again")
         kubelet.told = (AssignedDevice(namespace="team", pod="p", container="c", resource="amd.com/gpu", device=A),)
         await until(lambda: world.status.get("assigned"), "told")
+
+
+async def test_without_resource_claims_there_are_no_slices_and_all_else_goes_on() -> None:
+    async with FakeApiServer() as api:
+        for resource in (GPU_NODES, GPU_PARTITION_CLAIMS, LEASES):
+            api.serve(resource)
+        world = World(api)
+        world.put_node()
+        async with world.agent() as agent:
+            await until(lambda: LEASE in api.objects(LEASES), "a heartbeat")
+            assert (agent.problem(), world.status["summary"]["partitions"]) == (None, 2)
+            assert not any("resourceslices" in seen.path for seen in api.seen)
