@@ -42,6 +42,7 @@ class UnhealthyReconciler:
         self._telling = Telling(client, recorder)
         self._writer = NodeWriter(client)
         self._silent: dict[str, Reason] = {}
+        self._refused: dict[str, str] = {}
 
     async def reconcile(self, request: Request) -> Result:
         """One look. What moved on under it is looked at again soon."""
@@ -79,14 +80,21 @@ class UnhealthyReconciler:
         """The conditions. A claim that somebody else writes at this moment is told at the next look."""
         late: Conflict | None = None
         for case in cases:
-            step = steps[case.key]
-            note = step.note if isinstance(step, Stay) else "a place is kept for its successor, and it is evicted"
             try:
-                await self._telling.tell(case.claim, case.verdict, note, self._clock.now())
+                await self._telling.tell(case.claim, case.verdict, self._note(case, steps), self._clock.now())
             except Conflict as conflict:
                 late = conflict
         if late is not None:
             raise late
+
+    def _note(self, case: Case, steps: dict[str, Step]) -> str:
+        step = steps[case.key]
+        if isinstance(step, Stay):
+            self._refused.pop(case.key, None)
+            return step.note
+        refused = self._refused.get(case.key)
+        moves = "a place is kept for its successor, and it is evicted"
+        return moves if refused is None else f"a place is kept for its successor; {refused}"
 
     async def _write(
         self, node: GPUNode, cases: list[Case], steps: dict[str, Step], rules: Rules, snapshot: Snapshot
@@ -128,7 +136,8 @@ class UnhealthyReconciler:
         victim, kept = step.victim, step.kept
         try:
             await self._client.evict(victim.pod, victim.namespace, victim.uid)
-        except TooManyRequests:
+        except TooManyRequests as error:
+            self._refused[case.key] = f"its eviction is refused for now: {error.message}"
             return False
         except (NotFound, Conflict):
             return True  # it is gone, or another pod by that name came: the next look sees it

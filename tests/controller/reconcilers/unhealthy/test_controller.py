@@ -263,6 +263,8 @@ async def test_a_disruption_budget_is_asked_again(cluster: Cluster) -> None:
     cluster.api.refuses = True
     await cluster.told_and_waited()
     assert ((await cluster.look(times=4)).requeue_after or 0.0) > SOON_SECONDS
+    await cluster.look()
+    assert "refused for now: the budget needs 1 healthy pod" in (cluster.healthy() or ("", "", ""))[2]
     assert "evict pods" not in cluster.api.writes
     cluster.api.refuses = False
     await cluster.look()
