@@ -47,7 +47,7 @@ def written(root: Path, node: SimulatedBackend) -> SysfsBackend:
 
 @pytest.mark.parametrize(("product", "mode"), ALL_MODES)
 async def test_every_product_in_every_mode_is_read_as_it_is(tmp_path: Path, product: str, mode: str) -> None:
-    node = simulated(mode, product=product)
+    node = simulated(mode, product=product, gpus=1)
     assert await written(tmp_path, node).read() == await node.read()
 
 
