@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from controller.agent.amdsmi_errors import AmdsmiFailure
-from controller.agent.amdsmi_facts import profiles, read_facts, text
+from controller.agent.amdsmi_facts import memory_text, profiles, read_facts
 from controller.agent.amdsmi_hardware import Sources, node_hardware
 from controller.agent.amdsmi_library import load_amdsmi
 from controller.agent.amdsmi_session import Device, Session, visit
 from controller.agent.amdsmi_use import as_processes, read_processes, read_use
 from controller.agent.backend import (
+    Busy,
     DriverGone,
     GpuProcess,
     NodeHardware,
@@ -160,8 +161,11 @@ class AmdsmiBackend:
     def _set_memory(self, mode: MemoryMode) -> None:
         with visit(self._amdsmi) as session:
             gpus = tuple(dict.fromkeys(device.bdf for device in session.devices()))
-        # a visit each: before ROCm 7.0 the first request reloads the driver, and no handle outlives that
-        changed = [bdf for bdf in gpus if self._ask_for_memory(bdf, mode)]
+        try:
+            # a visit each: before ROCm 7.0 the first request reloads the driver, and no handle outlives that
+            changed = [bdf for bdf in gpus if self._ask_for_memory(bdf, mode)]
+        except Busy as error:
+            raise Busy(str(error), frozenset(gpus)) from error  # it is the node's: every GPU must be idle
         if changed:
             self._asked = mode
         elif self._asked not in (None, mode):
@@ -173,7 +177,7 @@ class AmdsmiBackend:
     def _ask_for_memory(self, bdf: str, mode: MemoryMode) -> bool:
         with visit(self._amdsmi) as session:
             device = session.primary(bdf)
-            if text(session.told("amdsmi_get_gpu_memory_partition", device)) == mode:
+            if memory_text(session, device)[1] == mode:
                 return False
             _refuse_guest(session, device)
             setter = next((call for call in _MEMORY_SETTERS if session.has(call)), _MEMORY_SETTERS[-1])

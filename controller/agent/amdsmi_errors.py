@@ -18,8 +18,9 @@ from controller.agent.backend import (
 NOT_SUPPORTED = 2
 
 # What the package does to a value that it did not expect: profile_config without a profile is an UnboundLocalError, an
-# unknown enum a KeyError, more resources than its table holds an IndexError, text that is no UTF-8 a ValueError.
-PACKAGE_FAULTS = (UnboundLocalError, KeyError, IndexError, ValueError)
+# unknown enum a KeyError, more resources than its table holds an IndexError, text that is no UTF-8 a ValueError. The
+# others are a release's own mistakes.
+PACKAGE_FAULTS = (UnboundLocalError, KeyError, IndexError, ValueError, AttributeError, TypeError, OSError)
 
 
 class AmdsmiFailure(BackendError):

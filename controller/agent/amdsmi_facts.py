@@ -105,8 +105,8 @@ def _gpu(session: Session, bdf: str, devices: tuple[Device, ...]) -> GpuFacts:
     vram = session.told("amdsmi_get_gpu_vram_info", first) or {}
     current = (session.told("amdsmi_get_gpu_accelerator_partition_profile", first) or {}).get("partition_profile") or {}
     caps = (session.told("amdsmi_get_gpu_memory_partition_config", first) or {}).get("partition_caps")
-    has_compute, compute = _mode_text(session, "amdsmi_get_gpu_compute_partition", first)
-    has_memory, memory = _mode_text(session, "amdsmi_get_gpu_memory_partition", first)
+    has_compute, compute = _compute_text(session, first, current)
+    has_memory, memory = memory_text(session, first)
     return GpuFacts(
         bdf=bdf,
         market_name=text(asic.get("market_name")),
@@ -140,8 +140,24 @@ def _partition(session: Session, device: Device) -> PartitionFacts:
     )
 
 
+def _compute_text(session: Session, device: Device, current: dict[str, Any]) -> tuple[bool, str]:
+    call = "amdsmi_get_gpu_compute_partition"
+    if session.has(call):
+        return _mode_text(session, call, device)
+    told = text(current.get("profile_type"))
+    return bool(told), told
+
+
+def memory_text(session: Session, device: Device) -> tuple[bool, str]:
+    """Whether the device knows memory modes, and the one it is in, "" where that is not told."""
+    call = "amdsmi_get_gpu_memory_partition"
+    if session.has(call):
+        return _mode_text(session, call, device)
+    told = text((session.told("amdsmi_get_gpu_memory_partition_config", device) or {}).get("mp_mode"))
+    return bool(told), told
+
+
 def _mode_text(session: Session, call: str, device: Device) -> tuple[bool, str]:
-    """Whether the device knows such modes, and the one it is in, "" where that is not told."""
     try:
         return True, text(session.call(call, device))
     except NotSupported:

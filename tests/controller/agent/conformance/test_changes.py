@@ -97,8 +97,9 @@ async def test_a_user_forbids_its_gpus_compute_mode_and_every_memory_mode_and_re
     with pytest.raises(Busy) as refusal:
         await bench.backend.set_compute_mode(B, ComputeMode.CPX)
     assert refusal.value.gpus == {B}
-    with pytest.raises(Busy):
+    with pytest.raises(Busy) as refusal:
         await bench.backend.set_memory_mode(MemoryMode.NPS4)
+    assert B in refusal.value.gpus
     with pytest.raises(RestartFailed):
         await bench.backend.reload_driver()
     await bench.backend.set_compute_mode(A, ComputeMode.CPX)

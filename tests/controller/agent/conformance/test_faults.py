@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from api.v1beta1.gpu_layout import GPUMode, Layout
+from api.v1beta1.gpu_node import NodeOperation, OperationPhase, OperationProgress
 from controller.agent.backend import (
     BackendError,
     Busy,
@@ -19,12 +21,14 @@ from controller.agent.backend import (
     RestartFailed,
     SettingUnavailable,
 )
+from controller.agent.operation import OperationExecutor
 from controller.agent.partitioner import GpuLost, Progress, ReadBackMismatch, ROCmPartitioner
 from controller.agent.simulated_faults import LASTING, STRIKES, Call, Fault, ScriptedFault
 from controller.gpu.mode import Mode
 from tests.controller.agent.conformance.benches import Bench, Case, MakeBench, SimulatedBench, SysfsBench
 from tests.controller.agent.conformance.stub_faults import IN_THE_LIBRARY
 from tests.controller.agent.hardware import A, B
+from tests.fakes.clock import SkippingClock
 
 TARGET = {bdf: Mode.parse("CPX/NPS4") for bdf in (A, B)}
 
@@ -161,6 +165,36 @@ async def test_a_foreign_process_is_told_and_stops_every_change(make_bench: Make
     with pytest.raises(Busy, match="foreign 66666"):
         await apply(bench.backend)
     assert bench.log() == []
+
+
+class Host:
+    """A node that nobody else uses. `last` is the record of the operation."""
+
+    def __init__(self) -> None:
+        self.last: OperationProgress | None = None
+
+    async def record(self, progress: OperationProgress) -> None:
+        self.last = progress
+
+    async def withdraw(self, gpus: frozenset[str]) -> None:
+        return
+
+    async def restore(self, hardware: NodeHardware | None) -> None:
+        return
+
+    async def still_held(self) -> frozenset[str]:
+        return frozenset()
+
+
+async def test_sources_that_do_not_come_to_agree_fail_the_operation(make_bench: MakeBench) -> None:
+    bench, host = make_bench(Case("SPX/NPS1", faults=(ScriptedFault(Fault.COUNTS_DIFFER),))), Host()
+    layout = Layout(gpus=[GPUMode(bdf=bdf, mode=str(mode)) for bdf, mode in TARGET.items()])
+    operation = NodeOperation(id="op-1", from_=layout, to=layout)
+    await OperationExecutor(bench.backend, host, SkippingClock(), "node-0").execute(operation, None)
+    assert host.last is not None
+    assert host.last.phase is OperationPhase.FAILED
+    assert host.last.message.startswith(f"SourcesDisagree: GPU {B}: AMD SMI shows 8 partitions")
+    assert (await bench.backend.read()).modes == TARGET
 
 
 async def test_what_a_gpu_does_not_tell_is_not_made_up(make_bench: MakeBench) -> None:

@@ -141,7 +141,7 @@ async def test_a_status_becomes_its_error(amdsmi_stub: AmdsmiStub, status: str) 
     if isinstance(error.value, AmdsmiFailure):
         assert error.value.code == code
     if isinstance(error.value, Busy):
-        assert error.value.gpus == {A}
+        assert error.value.gpus == {A, B}
     assert len([call for call in amdsmi_stub.folder.calls() if call.startswith("amdsmi_shut_down")]) == 2
 
 

@@ -208,6 +208,16 @@ async def test_either_name_of_the_memory_setter_serves(amdsmi_stub: AmdsmiStub, 
     assert len(calls(amdsmi_stub, SET_MEMORY)) == 2
 
 
+@trap("ROCm 10 deprecates the calls that name compute and memory partitions")
+async def test_profiles_and_modes_do_without_the_calls_by_name(amdsmi_stub: AmdsmiStub) -> None:
+    by_name = [f"amdsmi_{verb}_gpu_{kind}_partition" for verb in ("get", "set") for kind in ("compute", "memory")]
+    package = without(amdsmi_stub.amdsmi, *by_name, RELOAD)
+    backend = amdsmi_stub.backend(StubNode("DPX/NPS2"), amdsmi=package)
+    assert {str(mode) for mode in (await backend.read()).modes.values()} == {"DPX/NPS2"}
+    target = dict.fromkeys((A, B), Mode.parse("CPX/NPS4"))
+    assert (await ROCmPartitioner(backend).apply(target, ignore)).modes == target
+
+
 async def test_a_release_without_either_is_not_supported(amdsmi_stub: AmdsmiStub) -> None:
     package = without(amdsmi_stub.amdsmi, "amdsmi_set_gpu_memory_partition_mode", "amdsmi_set_gpu_memory_partition")
     with pytest.raises(NotSupported, match="use a newer one"):

@@ -24,6 +24,7 @@ TRAPS = (
     "enums are required: a text is a parameter error",
     "a device does not support profile indices",
     "a release has no call to set a memory mode by its new name",
+    "ROCm 10 deprecates the calls that name compute and memory partitions",
     "a virtual function of a guest can be read and not set",
     # Memory mode and reload
     "before ROCm 7.0 setting the memory mode reloads by itself",
