@@ -1,14 +1,17 @@
 """Pods that AMD's device plugin serves, end to end: kube-scheduler counts, the kubelet chooses, its word is read back."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from controller.binding.device_plugin import Naming
 from e2e.plane import Plane
 from tests.integration.device_plugin.plugin_node import PluginNode, plugin_node, policy
+from tests.integration.operator.recording_proxy import recording_proxy
 from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, pod, running
 
 pytestmark = pytest.mark.plane
@@ -43,26 +46,29 @@ async def observed(cluster: Running) -> dict[str, tuple[str, int]]:
     }
 
 
-async def test_single_naming_from_admission_to_a_contradicting_kubelet(
+async def test_single_naming_without_resource_claims_until_the_kubelet_contradicts(
     plane: Plane, tmp_path: Path, sockets: Path
 ) -> None:
-    plane.admin.create(POLICIES, policy())  # before the operator starts: nobody waits until its watch has shown it
-    async with (
-        running(plane, tmp_path, {"a": "QPX/NPS1"}, gpus=1, agent_arguments=asking(sockets)) as cluster,
-        plugin_node(cluster, "a", Naming.SINGLE, sockets) as plugin,
-    ):
-        foreign = pod("foreign", {}, nodeSelector={"kubernetes.io/hostname": plugin.node})
-        foreign["spec"]["containers"][0]["resources"]["limits"] = {"amd.com/gpu": "1"}
-        await cluster.create(cluster.pods_path, foreign)
-        await cluster.eventually("the foreign pod has its device", lambda: _given(plugin, "foreign"))
+    """No policy is needed: where resource.k8s.io is not served, the device plugin hands GPUs out."""
+    async with recording_proxy(plane) as before:
+        before.hold = without_resource_claims
+        agent = ("--server", before.url, *asking(sockets))
+        nodes = {"a": "QPX/NPS1"}
+        async with (
+            running(plane, tmp_path, nodes, gpus=1, server=before.url, agent_arguments=agent, slices=False) as cluster,
+            plugin_node(cluster, "a", Naming.SINGLE, sockets) as plugin,
+        ):
+            foreign = pod("foreign", {}, nodeSelector={"kubernetes.io/hostname": plugin.node})
+            foreign["spec"]["containers"][0]["resources"]["limits"] = {"amd.com/gpu": "1"}
+            await cluster.create(cluster.pods_path, foreign)
+            await cluster.eventually("the foreign pod has its device", lambda: _given(plugin, "foreign"))
 
-        await cluster.create(cluster.deployments_path, deployment("chat", 4, opt_in()))
-        claims = await cluster.all_allocated(3)
-        waiting = await cluster.claim_where(reason="NoFreePartition")
-        assert "PartitionHeld" in waiting["status"]["explanation"]
-        await _assert_served(cluster, plugin, claims)
-
-        await _contradicted(cluster, plugin)
+            await cluster.create(cluster.deployments_path, deployment("chat", 4, opt_in()))
+            claims = await cluster.all_allocated(3)
+            waiting = await cluster.claim_where(reason="NoFreePartition")
+            assert "PartitionHeld" in waiting["status"]["explanation"]
+            await _assert_served(cluster, plugin, claims)
+            await _contradicted(cluster, plugin)
 
 
 async def _given(plugin: PluginNode, name: str) -> str | None:
@@ -137,6 +143,13 @@ async def test_mixed_naming_and_a_mode_change_that_the_plugin_advertises(
         assert big["spec"]["podRef"]["name"] == "big"
         assert big["status"]["allocation"]["devices"][0]["mode"] == "QPX/NPS1"
         assert (await observed(cluster))["big"][1] == 3
+
+
+def without_resource_claims(_: str, path: str) -> None:
+    """An API server of before Kubernetes 1.34: it knows nothing of this group. (The one here cannot do without.)"""
+    if path.startswith("/apis/resource.k8s.io"):
+        answer = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+        raise web.HTTPNotFound(text=json.dumps(answer), content_type="application/json")
 
 
 async def _in_mode(cluster: Running, plugin: PluginNode, mode: str) -> None:

@@ -192,8 +192,12 @@ async def running(
     shape: NodeShape | None = None,
     operator_arguments: Sequence[str] = (),
     agent_arguments: Sequence[str] = (),
+    slices: bool = True,
 ) -> AsyncIterator[Running]:
-    """Operator and agents for `nodes` (short name to first mode), in a namespace of their own; all gone afterwards."""
+    """Operator and agents for `nodes` (short name to first mode), in a namespace of their own; all gone afterwards.
+
+    `slices`: the agents can advertise their devices in ResourceSlices, and that is waited for.
+    """
     suffix = uuid.uuid4().hex[:6]
     names = {short: f"{short}-{suffix}" for short in nodes}
     namespace = f"op-{suffix}"
@@ -210,20 +214,21 @@ async def running(
             start_agents(plane, folder, modes, time_scale=time_scale, arguments=agent) as agents,
         ):
             cluster = Running(plane, namespace, operator, agents, names)
-            await _inventory(cluster)
+            await _inventory(cluster, slices=slices)
             yield cluster
     finally:
         await asyncio.to_thread(_clean, plane, namespace, tuple(names.values()))
 
 
-async def _inventory(cluster: Running) -> None:
+async def _inventory(cluster: Running, *, slices: bool) -> None:
     """Wait until every node reports GPUs and its driver advertises devices."""
 
     async def reported() -> bool:
         nodes = await cluster.items(f"{AIM}/gpunodes")
         known = {n["metadata"]["name"] for n in nodes if n.get("status", {}).get("gpus")}
-        slices = {s["spec"].get("nodeName") for s in await cluster.items(f"{DRA}/resourceslices")}
-        return set(cluster.names.values()) <= known & slices
+        if slices:
+            known &= {s["spec"].get("nodeName") for s in await cluster.items(f"{DRA}/resourceslices")}
+        return set(cluster.names.values()) <= known
 
     await cluster.eventually("every node reports its GPUs", reported, 30.0)
 
