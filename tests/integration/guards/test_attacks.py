@@ -22,6 +22,7 @@ from tests.integration.guards.conftest import (
 
 pytestmark = pytest.mark.plane
 
+BDF = "0000:05:00.0"
 STRATEGIC = "application/strategic-merge-patch+json"
 OPT_IN = "aim.amd.com/gpu-sharing"
 NODE, PARTITION = "aim.amd.com/assigned-node", "aim.amd.com/assigned-partition"
@@ -198,6 +199,25 @@ def test_whoever_may_pause_a_node_does_not_change_its_modes(guarded: Plane, name
     admin.accepted("PATCH", path, {"spec": {"paused": True}})
     message = admin.refused("PATCH", path, {"spec": {"operation": operation()}})
     assert all(word in message for word in (name, "spec.operation", "'op-1'", "RepartitionPlan"))
+    admin.accepted("DELETE", path)
+
+
+def test_whoever_may_end_a_quarantine_keeps_no_partition_for_himself(
+    guarded: Plane, operator: Party, namespace: str
+) -> None:
+    admin = Party(guarded.admin, namespace)
+    name = f"kept-{namespace}"
+    path = f"{AIM}/gpunodes/{name}"
+    operator.accepted("POST", f"{AIM}/gpunodes", gpu_node(name))
+    admin.accepted("PATCH", path, {"spec": {"quarantine": [{"bdf": BDF, "partition": 3}]}})
+    admin.accepted("PATCH", path, {"spec": {"quarantine": []}})
+    mine = {"namespace": namespace, "pod": "p", "claim": "aim-p", "owner": "u-1", "node": name}
+    kept = {"spec": {"reservations": [mine | {"bdf": BDF, "partition": 3, "mode": "CPX/NPS4"}]}}
+    message = admin.refused("PATCH", path, kept)
+    assert all(word in message for word in (name, "spec.reservations", f"{BDF}/3", "operator alone"))
+    operator.accepted("PATCH", path, kept)
+    admin.accepted("PATCH", path, {"spec": {"paused": True}})
+    admin.refused("PATCH", path, {"spec": {"reservations": None}})
     admin.accepted("DELETE", path)
 
 
