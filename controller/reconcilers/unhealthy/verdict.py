@@ -1,6 +1,6 @@
 """Is the partition of a claim fit for use? The verdict from what Node, GPUNode and heartbeat say; no I/O."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -86,8 +86,9 @@ def judge(node: NodeSeen, claim: GPUPartitionClaim) -> Verdict | None:
     unknown = silent(node)
     if unknown is not None or node.gpu_node is None:
         return unknown
-    gpus = {gpu.bdf: gpu for gpu in node.gpu_node.status.gpus}
-    return next(_faults(node.name, devices, gpus), None) or Verdict("True", Reason.HEALTHY, "the partition is healthy")
+    return next(_faults(node.name, devices, node.gpu_node.status.gpus), None) or Verdict(
+        "True", Reason.HEALTHY, "the partition is healthy"
+    )
 
 
 def devices_of(claim: GPUPartitionClaim) -> list[Device]:
@@ -97,9 +98,10 @@ def devices_of(claim: GPUPartitionClaim) -> list[Device]:
     return claim.status.allocation.devices if claim.status.allocation is not None else []
 
 
-def _faults(node: str, devices: Collection[Device], gpus: Mapping[str, GPU]) -> Iterator[Verdict]:
+def _faults(node: str, devices: Collection[Device], gpus: Collection[GPU]) -> Iterator[Verdict]:
     for device in devices:
-        fault = _fault(f"{node} {device.bdf}/{device.partition}", device, gpus.get(device.bdf))
+        gpu = next((gpu for gpu in gpus if gpu.bdf == device.bdf), None)
+        fault = _fault(f"{node} {device.bdf}/{device.partition}", device, gpu)
         if fault is not None:
             yield fault
 
