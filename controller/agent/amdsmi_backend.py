@@ -54,7 +54,10 @@ class Limits:
 
 
 class AmdsmiBackend:
-    """`amdsmi` is the package with its library loaded. `root` is `/sys`, None: nothing to compare with there."""
+    """`amdsmi` is the package with its library loaded. `root` is `/sys`, None: nothing to compare with there.
+
+    `limits` are those of the calls to come.
+    """
 
     name = "amdsmi"
     simulated = False
@@ -73,7 +76,7 @@ class AmdsmiBackend:
         self._root = root
         self._files = SysfsBackend(root) if root is not None else None
         self._reload = DriverReload(amdsmi, modprobe or ModprobeRunner())
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._pid = os.getpid() if pid is None else pid
         self._worker = LibraryWorker()
         self._asked: MemoryMode | None = None
@@ -88,7 +91,7 @@ class AmdsmiBackend:
         The driver ignores a request for the mode it is in: one that stands for another mode cannot be taken back, and
         comes with the next reload. Raises SettingUnavailable in that case too.
         """
-        await self._change(f"setting memory mode {mode}", lambda: self._set_memory(mode), self._limits.reload)
+        await self._change(f"setting memory mode {mode}", lambda: self._set_memory(mode), self.limits.reload)
 
     async def reload_driver(self) -> None:
         """Reload through AMD SMI, or with modprobe where it cannot. Raises ReloadTimeout when it takes too long.
@@ -96,12 +99,12 @@ class AmdsmiBackend:
         Late or cancelled it goes on, and until it ends every other call fails with DriverGone.
         """
         try:
-            await self._run("reloading the driver", self._reload.run, self._limits.reload)
+            await self._run("reloading the driver", self._reload.run, self.limits.reload)
         except StillBusy as error:
             raise DriverGone(f"reloading the driver: not begun, {error}: wait, or reboot the node") from error
         except TimeoutError as error:
             raise ReloadTimeout(
-                f"the driver is not back {self._limits.reload:g} s after its reload began: read the kernel's log for "
+                f"the driver is not back {self.limits.reload:g} s after its reload began: read the kernel's log for "
                 "what it waits for; if it does not come back, reboot the node"
             ) from error
         self._asked = None
@@ -109,7 +112,7 @@ class AmdsmiBackend:
     async def set_compute_mode(self, bdf: str, mode: ComputeMode) -> None:
         """Change one GPU, by the index of the profile where the release has that."""
         what = f"setting compute mode {mode} of GPU {bdf}"
-        await self._change(what, lambda: self._set_compute(bdf, mode), self._limits.change)
+        await self._change(what, lambda: self._set_compute(bdf, mode), self.limits.change)
 
     async def processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
         """By AMD SMI, and by KFD where its list is there. KFD numbers processes as the host does, AMD SMI as /proc."""
@@ -200,9 +203,9 @@ class AmdsmiBackend:
 
     async def _ask(self, what: str, work: Callable[[], T]) -> T:
         try:
-            return await self._run(what, work, self._limits.read)
+            return await self._run(what, work, self.limits.read)
         except TimeoutError as error:
-            reason = str(error) or f"AMD SMI does not answer within {self._limits.read:g} s"
+            reason = str(error) or f"AMD SMI does not answer within {self.limits.read:g} s"
             raise DriverGone(f"{what}: {reason}: read the kernel's log; reboot the node if it stays so") from error
 
     async def _change(self, what: str, work: Callable[[], None], limit: float) -> None:

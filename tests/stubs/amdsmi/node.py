@@ -155,6 +155,11 @@ class StubFolder:
         """The calls that change something or try to."""
         return [call for call in self.calls() if call.split()[0] in CHANGES]
 
+    @property
+    def released(self) -> bool:
+        """Whether calls that hang go on."""
+        return (self.path / "release").exists()
+
     def wait_for_change(self) -> None:
         """Block until a change was begun."""
         while not self.changes():

@@ -23,9 +23,10 @@ from controller.gpu.product import product_named
 from tests.controller.agent.conformance.stub_faults import befall
 from tests.fakes.clock import SkippingClock
 from tests.stubs.amdsmi.fixture import OWN_PID, AmdsmiStub
-from tests.stubs.amdsmi.node import RELOAD, SET_COMPUTE, SET_MEMORY, SET_PROFILE, StubNode
+from tests.stubs.amdsmi.node import HANGS, RELOAD, SET_COMPUTE, SET_MEMORY, SET_PROFILE, StubNode
 
 USER = GpuProcess(4711, "python")
+_WHILE_IT_HANGS = Limits(read=0.1, change=1.0, reload=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class _Following(AmdsmiBackend):
         self._stub = stub
         self._case = case
         self._written = b""
+        self._first_limits = self.limits
 
     async def read(self) -> NodeHardware:
         self._follow()
@@ -126,6 +128,8 @@ class _Following(AmdsmiBackend):
         return await super().processes()
 
     def _follow(self) -> None:
+        hangs = any(call.endswith(f" {HANGS}") for call in self._stub.folder.changes())
+        self.limits = _WHILE_IT_HANGS if hangs and not self._stub.folder.released else self._first_limits
         node = (self._stub.folder.path / "node").read_bytes()
         if self._case.files and node != self._written:
             write_tree(self._stub.root, node_of(self._stub, self._case), links=False)
