@@ -32,14 +32,17 @@ class Reach:
 
 def managed_nodes(cluster: Cluster) -> tuple[ManagedNode, ...]:
     """Every managed node that exists, by name."""
-    policies = tuple(cluster.policy_table.values())
-    found = []
-    for name, gpu_node in sorted(cluster.gpu_node_table.items()):
-        host = cluster.host_table.get(name)
-        if host is not None and gpu_node.spec.managed:
-            gpus = tuple(gpu_node.status.gpus)
-            found.append(ManagedNode(name, host.labels, policy_for(host.labels, policies), gpus))
-    return tuple(found)
+    found = (managed_node(cluster, name) for name in sorted(cluster.gpu_node_table.keys()))
+    return tuple(node for node in found if node is not None)
+
+
+def managed_node(cluster: Cluster, name: str) -> ManagedNode | None:
+    """The node of that name; None when it does not exist or is not managed."""
+    host, gpu_node = cluster.host_table.get(name), cluster.gpu_node_table.get(name)
+    if host is None or gpu_node is None or not gpu_node.spec.managed:
+        return None
+    policy = policy_for(host.labels, cluster.policy_table.values())
+    return ManagedNode(name, host.labels, policy, tuple(gpu_node.status.gpus))
 
 
 def reach(nodes: Iterable[ManagedNode], *, under_policy: bool = True) -> dict[str, Reach]:

@@ -21,25 +21,11 @@ from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
 from controller.translate.binding import binding_of
 from controller.translate.request import PodRequest
-from controller.webhooks.hardware import ManagedNode, managed_nodes, reach
+from controller.webhooks.hardware import ManagedNode, managed_node, reach
 
 #: How long a pod waits for caches that are still being filled, seconds; the API server waits 5.
 SYNC_SECONDS = 3.0
 _LOOK_SECONDS = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A node that would take the pod. `naming` None: its device plugin has never advertised anything."""
-
-    node: ManagedNode
-    binding: Binding
-    naming: Naming | None
-
-    @property
-    def changes(self) -> bool:
-        """Whether the node's GPUs may be put into other modes without a person."""
-        return self.node.policy is not None and self.node.policy.spec.repartition.enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +37,39 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Option:
+class Way:
     """A way to serve a pod, the better the smaller: without a mode change, in the smallest partition, by name."""
 
     changes: bool
     bytes: int
     resource: str
+    mode: Mode
+
+    def suits(self, want: Want) -> bool:
+        """Whether the partition is large enough, and in a mode that the pod accepts."""
+        return self.bytes >= want.bytes and (not want.modes or self.mode in want.modes)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a node under `policy` has for pods. `naming` None: its device plugin has never advertised anything."""
+
+    policy: GPUSharingPolicy | None
+    binding: Binding
+    naming: Naming | None
+    ways: tuple[Way, ...]
+
+
+def offer_of(node: ManagedNode, binding: Binding, naming: Naming | None) -> Offer:
+    """The node's modes, and those that its policy lets its GPUs be put into without a person."""
+    present = {gpu.mode for gpu in node.gpus}
+    changeable = node.policy is not None and node.policy.spec.repartition.enabled
+    ways = []
+    for text, found in reach((node,)).items():
+        if text in present or changeable:
+            mode = Mode.parse(text)
+            ways.append(Way(text not in present, found.bytes, resource_name(mode, naming or Naming.SINGLE), mode))
+    return Offer(node.policy, binding, naming, tuple(sorted(ways)))
 
 
 def choose(offers: Iterable[Offer], want: Want) -> str | None:
@@ -64,11 +77,16 @@ def choose(offers: Iterable[Offer], want: Want) -> str | None:
 
     ResourceClaims go before where a node with them can serve the pod. When nothing fits placement will say why.
     """
-    by_claim = [offer for offer in offers if offer.binding is Binding.DRA]
-    by_plugin = [offer for offer in offers if offer.binding is Binding.DEVICE_PLUGIN]
-    if any(next(_options(offer, want), None) for offer in by_claim):
-        return ""
-    best = min((option for offer in by_plugin for option in _options(offer, want)), default=None)
+    by_plugin: list[Offer] = []
+    by_claim = False
+    for offer in offers:
+        if offer.binding is Binding.DEVICE_PLUGIN:
+            by_plugin.append(offer)
+        elif any(way.suits(want) for way in offer.ways):
+            return ""
+        else:
+            by_claim = True
+    best = min((way for offer in by_plugin for way in offer.ways if way.suits(want)), default=None)
     if best is not None:
         return best.resource
     if by_claim:
@@ -76,23 +94,15 @@ def choose(offers: Iterable[Offer], want: Want) -> str | None:
     return _for_later(by_plugin, want) if by_plugin else None
 
 
-def _options(offer: Offer, want: Want) -> Iterator[Option]:
-    present = {gpu.mode for gpu in offer.node.gpus}
-    for text, found in reach((offer.node,)).items():
-        mode = Mode.parse(text)
-        wanted = not want.modes or mode in want.modes
-        if wanted and found.bytes >= want.bytes and (text in present or offer.changes):
-            yield Option(text not in present, found.bytes, resource_name(mode, offer.naming or Naming.SINGLE))
-
-
-def _for_later(offers: list[Offer], want: Want) -> str:
+def _for_later(offers: Iterable[Offer], want: Want) -> str:
     """The resource of a pod that fits nowhere now: of the mode it asked for, else of the largest partitions."""
-    if all(offer.naming is not Naming.MIXED for offer in offers):
+    mixed = [offer for offer in offers if offer.naming is Naming.MIXED]
+    if not mixed:
         return SINGLE_NAME
     if want.modes:
         return resource_name(min(want.modes), Naming.MIXED)
-    sizes = [option for offer in offers for option in _options(offer, Want(0, frozenset()))]
-    return max(sizes, key=lambda option: (option.bytes, option.resource)).resource if sizes else SINGLE_NAME
+    ways = [way for offer in mixed for way in offer.ways]
+    return max(ways, key=lambda way: (way.bytes, way.resource)).resource if ways else SINGLE_NAME
 
 
 class PodBinding:
@@ -101,6 +111,15 @@ class PodBinding:
     def __init__(self, cluster: Cluster, sizing: ModelSizingConfig) -> None:
         self._cluster = cluster
         self._sizing = sizing
+        # by node, as long as nothing changes there: of a thousand nodes each pod would wait 0.2 s
+        self._offers: dict[str, Offer | None] = {}
+        self._served = cluster.dra_served
+        cluster.nodes.add_handler(lambda event: self._forget(event.key))
+        cluster.gpu_nodes.add_handler(lambda event: self._forget(event.key))
+        cluster.policies.add_handler(lambda _: self._offers.clear())
+
+    def _forget(self, node: str) -> None:
+        self._offers.pop(node, None)
 
     async def known(self) -> bool:
         """Wait, for 3 s at most, until the caches hold what the decision needs; False when they do not yet."""
@@ -129,8 +148,11 @@ class PodBinding:
         """The extended resource that the pod must ask for; "" when it must name a ResourceClaim."""
         if not self._plugin_possible():
             return ""
+        if self._served is not self._cluster.dra_served:
+            self._served = self._cluster.dra_served
+            self._offers.clear()
         want = Want(self._bytes(namespace, labels, request), request.modes)
-        chosen = choose(tuple(self._offers(namespace, request)), want)
+        chosen = choose(self._offers_for(namespace, request), want)
         return self._without_nodes(namespace, request) if chosen is None else chosen
 
     def _bytes(self, namespace: str, labels: Mapping[str, str], request: PodRequest) -> int:
@@ -143,12 +165,31 @@ class PodBinding:
         except SizingError:
             return least
 
-    def _offers(self, namespace: str, request: PodRequest) -> Iterator[Offer]:
-        for node in managed_nodes(self._cluster):
-            host = self._cluster.host_table.get(node.name)
-            if host is not None and self._admits(node.policy, namespace, request):
-                binding = binding_of(node.policy, dra_served=self._cluster.dra_served)
-                yield Offer(node, binding, naming_of(host.devices))
+    def _offers_for(self, namespace: str, request: PodRequest) -> Iterator[Offer]:
+        """The offers of all nodes that would take the pod, by name."""
+        admitted: dict[str | None, bool] = {}
+        for name in sorted(self._cluster.gpu_node_table.keys()):
+            offer = self._offer(name)
+            if offer is None:
+                continue
+            policy = offer.policy.metadata.name if offer.policy is not None else None
+            if policy not in admitted:
+                admitted[policy] = self._admits(offer.policy, namespace, request)
+            if admitted[policy]:
+                yield offer
+
+    def _offer(self, name: str) -> Offer | None:
+        """What the node offers; None for one that is not managed, or is gone."""
+        if name not in self._offers:
+            self._offers[name] = self._fresh_offer(name)
+        return self._offers[name]
+
+    def _fresh_offer(self, name: str) -> Offer | None:
+        cluster = self._cluster
+        host, node = cluster.host_table.get(name), managed_node(cluster, name)
+        if host is None or node is None:
+            return None
+        return offer_of(node, binding_of(node.policy, dra_served=cluster.dra_served), naming_of(host.devices))
 
     def _admits(self, policy: GPUSharingPolicy | None, namespace: str, request: PodRequest) -> bool:
         """Whether the pod may use nodes under the policy; a namespace not known yet is not held against it."""

@@ -166,6 +166,28 @@ def test_equal_clusters_give_equal_answers_whatever_the_order() -> None:
     assert answers == {CPX}
 
 
+def test_what_is_known_of_nodes_follows_nodes_policies_and_the_api_server() -> None:
+    on = ground(PLUGIN)
+    node(on, "a", [CPX_GPU], SINGLE)
+    binding = PodBinding(on.cluster, SIZING)
+    answers = [binding.resource("team-a", {}, request())]
+
+    def again() -> None:
+        answers.append(binding.resource("team-a", {}, request()))
+
+    node(on, "a", [CPX_GPU], MIXED)
+    again()
+    node(on, "a", [QPX_GPU], {QPX: 4})
+    again()
+    on.fed.put(on.cluster.policies, PLUGIN | {"spec": PLUGIN["spec"] | {"binding": "DRA"}})
+    again()
+    on.cluster.resource_claims.served = False
+    again()
+    on.fed.drop(on.cluster.gpu_nodes, gpu_node("a"))
+    again()
+    assert answers == ["amd.com/gpu", CPX, QPX, "", QPX, "amd.com/gpu"]
+
+
 async def waited(on: Ground, meanwhile: Any = None) -> bool:
     async with asyncio.TaskGroup() as tasks:
         known = tasks.create_task(PodBinding(on.cluster, SIZING).known())
