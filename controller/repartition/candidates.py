@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode, ModeError
-from controller.gpu.product import Product, UnknownProduct, product_named
+from controller.gpu.product import UnknownProduct, product_named
 from controller.placement.demand import Demand
 from controller.placement.snapshot import Gpu, Holder, Node, Snapshot
 
@@ -52,7 +53,7 @@ def candidates(
             touched = _touched(node, gpu, mode, fixed)
             if touched is not None:
                 holders = tuple(partition for other, _ in touched for partition in held[other.bdf])
-                yield Candidate(node, gpu, mode, touched, holders, product_named(gpu.product).partition_bytes(mode))
+                yield Candidate(node, gpu, mode, touched, holders, planned_bytes(gpu.product, mode))
 
 
 def _held(snapshot: Snapshot, node: Node, gpu: Gpu) -> tuple[PartitionId, ...]:
@@ -80,10 +81,6 @@ def _foreign(holder: Holder | None) -> bool:
 
 def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
     """Modes the GPU can take whose partitions hold the requirement, within policy and wish."""
-    try:
-        product = product_named(gpu.product)
-    except UnknownProduct:
-        return  # sizes of a mode the GPU is not in come from the table; without it nothing is promised
     policy = node.policy
     for mode in gpu.allowed:
         wanted = not demand.requirement.modes or mode in demand.requirement.modes
@@ -91,7 +88,8 @@ def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
         validated = policy is not None and (not policy.validated_only or mode in gpu.validated)
         if mode == gpu.mode or not (wanted and permitted and validated and _bears(demand, mode)):
             continue
-        if _partition_bytes(product, mode) >= demand.requirement.bytes:
+        size = planned_bytes(gpu.product, mode)
+        if size and size >= demand.requirement.bytes:
             yield mode
 
 
@@ -100,11 +98,15 @@ def _bears(demand: Demand, mode: Mode) -> bool:
     return demand.naming != MIXED or demand.resource.partition("/")[2] == mode.profile
 
 
-def _partition_bytes(product: Product, mode: Mode) -> int:
-    """The planned size; 0 for a mode that hardware offers and the table has no figures for: nothing is promised."""
+@lru_cache(maxsize=1024)
+def planned_bytes(product: str, mode: Mode) -> int:
+    """The size of a partition in a mode that the GPU is not in, from the table.
+
+    0 for a product that is not in the table, and for a mode of it that has no figures there: nothing is promised.
+    """
     try:
-        return product.partition_bytes(mode)
-    except ModeError:
+        return product_named(product).partition_bytes(mode)
+    except (UnknownProduct, ModeError):
         return 0
 
 

@@ -11,7 +11,7 @@ from controller.gpu.mode import Mode
 from controller.placement.decision import gib
 from controller.placement.snapshot import Node, Partition, Snapshot
 from controller.repartition.disruption_budget import Refused
-from controller.repartition.places import Place, Places
+from controller.repartition.places import FreePlaces, Place, Places
 from controller.repartition.victims import Victim, in_order
 
 #: At most so many names stand in a message.
@@ -45,12 +45,14 @@ def decide_drain(
     *,
     budget_left: int,
     allowed: Callable[[Victim], bool],
+    free: FreePlaces | None = None,
 ) -> Drain | Refused:
     """The next moves that free the GPUs `touched` (bdf) of `node`: at most `budget_left` pods, least important first.
 
     `victims` are pods on those GPUs that are not on their way out yet, and have no reservation: those who have one
     were decided before. A pod moves only when it is `allowed`, has a controller that will make its successor, and all
-    others in the way can move, too. Refused when one of them fits nowhere else.
+    others in the way can move, too. Refused when one of them fits nowhere else. `free`: the snapshot's, where the same
+    snapshot is asked many times.
     """
     leaving = in_order(victims)
     if not leaving:
@@ -58,7 +60,7 @@ def decide_drain(
     stays = _who_stays(snapshot.node(node), snapshot, touched, leaving, allowed)
     if stays:
         return Drain((), stays)
-    places = Places(snapshot, node, touched).give(leaving)
+    places = Places(free or FreePlaces(snapshot), node, touched).give(leaving)
     if isinstance(places, Victim):
         return Refused("NoPlaceForVictim", _no_place(places))
     moves = [_move(victim, place) for victim, place in zip(leaving, places, strict=True)]

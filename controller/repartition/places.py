@@ -23,14 +23,48 @@ class Place:
     partition: Partition
 
 
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Free partitions of one GPU that differ in their number only: what takes one takes any."""
+
+    node: Node
+    gpu: Gpu
+    partitions: tuple[Partition, ...]
+
+
+class FreePlaces:
+    """The free and sound partitions of a snapshot, collected once for any number of questions."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.groups = tuple(_groups(snapshot))
+        self.largest = max((group.partitions[0].bytes for group in self.groups), default=0)
+
+
+def _groups(snapshot: Snapshot) -> Iterator[_Alike]:
+    for node in snapshot.nodes:
+        for gpu in node.gpus:
+            if gpu.plan is not None:
+                continue
+            free: dict[tuple[int, str], list[Partition]] = {}
+            for partition in gpu.partitions:
+                if _usable(partition) and snapshot.holder(node, partition) is None:
+                    free.setdefault((partition.bytes, partition.resource), []).append(partition)
+            yield from (_Alike(node, gpu, tuple(found)) for found in free.values())
+
+
+def _usable(partition: Partition) -> bool:
+    return partition.healthy and not partition.quarantined and partition.reservation is None
+
+
 class Places:
     """Free places outside the GPUs `touched` of `node`, for pods that leave that node's touched GPUs."""
 
-    def __init__(self, snapshot: Snapshot, node: str, touched: frozenset[str]) -> None:
-        self._snapshot = snapshot
+    def __init__(self, free: FreePlaces, node: str, touched: frozenset[str]) -> None:
+        self._free = free
+        self._snapshot = free.snapshot
         self._home = node
-        self._free = tuple(_free(snapshot, node, touched))
-        self._largest = max((place.partition.bytes for place in self._free), default=0)
+        self._touched = touched
         self._found: dict[Hashable, list[Place]] = {}
 
     def give(self, victims: Sequence[Victim]) -> list[Place] | Victim:
@@ -43,7 +77,7 @@ class Places:
 
     def _fitting(self, victim: Victim) -> list[Place]:
         """The victim's possible places, the best first; pods of one template share the answer."""
-        if victim.requirement_bytes > self._largest:
+        if victim.requirement_bytes > self._free.largest:
             return []
         demand = victim.demand
         alike = demand.namespace, demand.requirement, demand.policy, demand.pod, demand.resource
@@ -53,16 +87,21 @@ class Places:
 
     def _search(self, demand: Demand) -> list[Place]:
         nodes: dict[str, Demand | None] = {}
-        found: list[tuple[Score, Place]] = []
-        for place in self._free:
-            name = place.node.name
-            if name not in nodes:
-                nodes[name] = self._demand_on(demand, place.node)
-            asked = nodes[name]
-            if asked is None or refuse_partition(self._snapshot, asked, place.node, place.gpu, place.partition):
+        found: list[tuple[Score, _Alike]] = []
+        for group in self._free.groups:
+            node, gpu, first = group.node, group.gpu, group.partitions[0]
+            if first.bytes < demand.requirement.bytes or (node.name == self._home and gpu.bdf in self._touched):
                 continue
-            found.append((best_fit(self._snapshot, asked, place.node, place.gpu, place.partition), place))
-        ordered = [place for _, place in sorted(found, key=lambda entry: entry[0])]
+            if node.name not in nodes:
+                nodes[node.name] = self._demand_on(demand, node)
+            asked = nodes[node.name]
+            if asked is not None and refuse_partition(self._snapshot, asked, node, gpu, first) is None:
+                found.append((best_fit(self._snapshot, asked, node, gpu, first), group))
+        ordered = [
+            Place(group.node, group.gpu, partition)
+            for _, group in sorted(found, key=lambda entry: entry[0])
+            for partition in group.partitions
+        ]
         return self._countable(ordered, demand.resource) if demand.resource else ordered
 
     def _demand_on(self, demand: Demand, node: Node) -> Demand | None:
@@ -97,14 +136,6 @@ class Places:
             for gpu in node.gpus
             for partition in gpu.partitions
         )
-
-
-def _free(snapshot: Snapshot, node: str, touched: frozenset[str]) -> Iterator[Place]:
-    for host, gpu, partition in snapshot.partitions():
-        if host.name == node and gpu.bdf in touched:
-            continue
-        if gpu.plan is None and partition.reservation is None and snapshot.holder(host, partition) is None:
-            yield Place(host, gpu, partition)
 
 
 class _Given:

@@ -18,6 +18,7 @@ from controller.repartition.attempts import NONE_TRIED, TRIES_AN_HOUR, Attempts,
 from controller.repartition.candidates import Candidate, candidates
 from controller.repartition.disruption_budget import Refused, Usage, refuse_change
 from controller.repartition.drain import decide_drain
+from controller.repartition.places import FreePlaces
 from controller.repartition.victims import NOBODY, Movable, Victim, in_order
 
 _DISABLED: Final = "RepartitionDisabled"
@@ -121,6 +122,10 @@ class _Search:
                 self._refuse(refused)
         return tuple(found)
 
+    @cached_property
+    def _free(self) -> FreePlaces:
+        return FreePlaces(self._snapshot)
+
     def _candidates(self, node: Node, *, evicting: bool) -> Iterator[Candidate]:
         held = self._standing.admin_held
         for candidate in candidates(self._snapshot, self._demand, node, held, evicting=evicting):
@@ -180,6 +185,7 @@ class _Search:
             victims,
             budget_left=len(victims),
             allowed=lambda _: True,
+            free=self._free,
         )
         return drain if isinstance(drain, Refused) else None
 

@@ -81,20 +81,21 @@ class Movable(Protocol):
         """Those on a node, by the partition each one holds."""
 
 
-@dataclass(frozen=True, slots=True)
 class Victims:
     """Movable pods by node, each under the partition it holds."""
 
-    by_node: Mapping[str, Mapping[PartitionId, Victim]]
+    def __init__(self, by_node: Mapping[str, Mapping[PartitionId, Victim]]) -> None:
+        self._by_node = by_node
+        self._lowest = min((each.priority for there in by_node.values() for each in there.values()), default=None)
 
     @property
     def lowest_priority(self) -> int | None:
         """The lowest of their priorities; None when there are none."""
-        return min((v.priority for there in self.by_node.values() for v in there.values()), default=None)
+        return self._lowest
 
     def on(self, node: str) -> Mapping[PartitionId, Victim]:
         """Those on a node."""
-        return self.by_node.get(node, {})
+        return self._by_node.get(node, {})
 
 
 NOBODY: Final = Victims({})
