@@ -13,8 +13,8 @@ from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.unhealthy.verdict import MOVABLE, Verdict
-from controller.repartition.drain import Move
-from controller.repartition.places import Places
+from controller.repartition.disruption_budget import Refused
+from controller.repartition.drain import Move, decide_drain
 from controller.repartition.victims import Victim, in_order
 
 #: How long a partition must have been broken before its pod is moved, seconds.
@@ -113,10 +113,9 @@ def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: st
         return Stay(f"it waits: {rules.down} of repartition.maxUnavailablePods {rules.limit} pods are down or move")
     if case.kept is not None:
         return Evict(victim, case.kept)
-    places = Places(snapshot, node, frozenset()).give([victim])
-    if isinstance(places, Victim):
-        return Stay("it waits: no free partition elsewhere takes the pod in the modes that GPUs have now")
-    if another:
-        return Stay("it waits for its turn")
-    (place,) = places
-    return Keep(Move(victim, place.node.name, place.partition.id, place.gpu.mode, place.partition.bytes))
+    found = decide_drain(snapshot, node, frozenset(), [victim], budget_left=1, allowed=lambda _: True)
+    if isinstance(found, Refused):
+        return Stay(f"it waits: {found.message}")
+    if another or not found.moves:
+        return Stay("it waits for its turn" if another else f"it waits: {found.waiting}")
+    return Keep(found.moves[0])

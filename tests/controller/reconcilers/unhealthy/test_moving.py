@@ -102,7 +102,8 @@ def test_rules_and_budget_hold(rules: Rules, words: str) -> None:
 def test_without_a_place_the_pod_stays() -> None:
     (step,) = decided(case(), hosts=(home(), node("worker-1", full(0))))
     assert isinstance(step, Stay)
-    assert "no free partition elsewhere" in step.note
+    assert "it waits: pod team-b/b-0" in step.note
+    assert "no free one takes it" in step.note
     (step,) = decided(case(victim=victim("b-0", gib=GIB)))
     assert isinstance(step, Stay)
 
