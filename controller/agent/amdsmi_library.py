@@ -34,9 +34,21 @@ def load_amdsmi() -> Any:
     printed = io.StringIO()  # two lines in place of an error's text
     try:
         with redirect_stdout(printed):
-            return importlib.import_module("amdsmi")
+            amdsmi = importlib.import_module("amdsmi")
+            _touch(amdsmi)
     except LOAD_ERRORS as error:
         raise unavailable(error, printed.getvalue()) from error
+    return amdsmi
+
+
+def _touch(amdsmi: Any) -> None:
+    """Make a release that defers its errors tell them now: its version is the one call that asks no driver."""
+    try:
+        amdsmi.amdsmi_get_lib_version()
+    except amdsmi.AmdSmiException:
+        return  # the library is there, and it does not tell its version
+    except ValueError:
+        return  # it told none, which the package does not expect
 
 
 def unavailable(error: Exception, printed: str = "") -> AmdsmiUnavailable:

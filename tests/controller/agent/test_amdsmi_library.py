@@ -53,15 +53,44 @@ def test_a_failed_import_can_be_repeated() -> None:
         assert load_amdsmi().AmdSmiInitFlags.INIT_AMD_GPUS == 2
 
 
-@pytest.mark.parametrize("error", [ImportError, OSError, KeyError, AttributeError])
-async def test_a_release_that_loads_with_the_first_call_fails_the_same_way(error: type[Exception]) -> None:
-    def fail(*_: object) -> None:
-        raise error("libamd_smi_python.so")
+DEFERRED = [ImportError, OSError, KeyError, AttributeError]
 
-    later = SimpleNamespace(
-        amdsmi_init=fail, AmdSmiInitFlags=SimpleNamespace(INIT_AMD_GPUS=2), AmdSmiException=ZeroDivisionError
-    )
-    backend = AmdsmiBackend(later)
+
+class Deferring:
+    """A release that says what is wrong with its library with the first call that needs it."""
+
+    AmdSmiException = ZeroDivisionError
+    AmdSmiInitFlags = SimpleNamespace(INIT_AMD_GPUS=2)
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def amdsmi_get_lib_version(self) -> None:
+        raise self._error
+
+    def amdsmi_init(self, _flag: int) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", DEFERRED)
+def test_a_release_that_loads_with_the_first_call_fails_the_same_way(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "amdsmi", Deferring(error("libamd_smi_python.so")))
+    with pytest.raises(AmdsmiUnavailable, match="libamd_smi_python"):
+        open_amdsmi()
+
+
+@pytest.mark.parametrize("error", DEFERRED)
+async def test_a_library_that_goes_away_later_is_named_as_well(error: type[Exception]) -> None:
+    backend = AmdsmiBackend(Deferring(error("libamd_smi_python.so")))
     with pytest.raises(AmdsmiUnavailable, match="libamd_smi_python"):
         await backend.read()
     backend.close()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("no version"), ValueError("NULL pointer access")])
+def test_a_version_that_is_not_told_is_no_fault(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = Deferring(error)
+    monkeypatch.setitem(sys.modules, "amdsmi", package)
+    assert load_amdsmi() is package
