@@ -41,6 +41,11 @@ class Attempts:
         self._attempts = tuple(attempts)
         self._now = now
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing was tried."""
+        return not self._attempts
+
     def of(self, change: Change) -> int:
         """How often this very change was tried."""
         return sum(attempt.change == change for attempt in self._attempts)

@@ -50,5 +50,6 @@ def test_three_an_hour_are_enough_whatever_they_are() -> None:
 
 
 def test_nothing_rests_that_was_never_tried() -> None:
+    assert (NONE_TRIED.none, tried(1).none) == (True, False)
     assert not NONE_TRIED.rests(change())
     assert NONE_TRIED.too_many() is None
