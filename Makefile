@@ -35,12 +35,13 @@ lint: env ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-generate: env ## write generated files: CRDs, OpenAPI document, API reference, tables of v1alpha1 and of the hardware
+generate: env ## write generated files: CRDs, OpenAPI document, API reference, pages of v1alpha1, hardware and plans
 	$(BIN)/python -m api.openapi.crd --out charts/aim-gpu-sharing/files/crds
 	$(BIN)/python -m api.openapi.openapi_document --out api/openapi/openapi.json
 	$(BIN)/python -m api.openapi.reference --out docs/api-reference.md
 	$(BIN)/python -m api.openapi.mapping_table --into docs/v1alpha1.md
 	$(BIN)/python -m controller.cli.hardware_page --into docs/hardware.md
+	$(BIN)/python -m controller.cli.plan_page --into docs/repartitioning.md
 
 test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane
 	$(BIN)/python -m e2e.plane build
