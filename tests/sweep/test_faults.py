@@ -1,0 +1,18 @@
+"""Every fault of the hardware, from every step of a plan and of the partitioner on: the change ends well or is undone."""
+
+import pytest
+
+from controller.agent.simulated_faults import Fault
+from tests.fakes.virtual_loop import run_virtually
+from tests.sweep.faults import STEPS, FaultCase, fault_cases, play_fault
+
+
+def test_the_sweep_is_the_whole_product() -> None:
+    swept = fault_cases()
+    print(f"\n{len(swept)} cases: {len(Fault)} faults x {len(STEPS)} steps")
+    assert len({str(case) for case in swept}) == len(Fault) * len(STEPS)
+
+
+@pytest.mark.parametrize("case", fault_cases(), ids=str)
+def test_struck_by(case: FaultCase) -> None:
+    run_virtually(play_fault(case))

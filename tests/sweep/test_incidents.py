@@ -1,0 +1,68 @@
+"""What befalls a change besides kills and faults of one call: a node that restarts, a GPU that is gone for good, a
+reload that hangs to its real timeout, a budget that never allows an eviction.
+"""
+
+import pytest
+
+from controller.agent.simulated_faults import Call, Fault, ScriptedFault
+from controller.repartition.phases import DEADLINE_SECONDS, HARDWARE, Event, Phase
+from controller.runtime.client.core import PODS
+from tests.fakes.virtual_loop import run_virtually
+from tests.sweep.actions import Action, agent_away, both, budget_that_never_allows, cancel, kubelet_away, later, strike
+from tests.sweep.case import Run, running
+from tests.sweep.faults import ENDS
+from tests.sweep.scripts import MEMORY, Script
+from tests.sweep.world import CHANGED, MODELS, OTHER, World
+
+BOOT_SECONDS = 90.0
+DEGRADED = frozenset({Phase.FAILED})
+
+
+async def _play(script: Script, ends: frozenset[Phase]) -> Run:
+    async with running() as run:
+        run.begin(script)
+        await run.settled()
+        run.judge(ends)
+        return run
+
+
+def _reboot(world: World) -> None:
+    world.machines[CHANGED].reboot()
+    both(agent_away(BOOT_SECONDS), kubelet_away(BOOT_SECONDS))(world)
+
+
+def _nodes_of_models(run: Run) -> list[str]:
+    pods = run.world.store.list(PODS, labels="model=true")
+    return [pod["spec"]["nodeName"] for pod in pods]
+
+
+@pytest.mark.parametrize("phase", sorted(HARDWARE))
+@pytest.mark.parametrize("seconds", [0.0, 10.0])
+def test_a_node_that_restarts_during_a_change_comes_back_whole_and_is_changed_all_the_same(
+    phase: Phase, seconds: float
+) -> None:
+    at: dict[Phase, Action] = {phase: later(seconds, _reboot)}
+    if phase is Phase.ROLLING_BACK:
+        at[Phase.VERIFYING] = cancel
+    run_virtually(_play(Script(MEMORY, at=at), ENDS))
+
+
+@pytest.mark.parametrize("call", [Call.READ, Call.RELOAD_DRIVER])
+def test_a_gpu_that_is_gone_for_good_leaves_a_remedy_and_every_model_a_place(call: Call) -> None:
+    lost = strike(ScriptedFault(Fault.GPU_LOST, call))
+    run = run_virtually(_play(Script(MEMORY, at={Phase.APPLYING: lost}), DEGRADED))
+    assert _nodes_of_models(run) == [OTHER] * MODELS
+
+
+def test_a_reload_that_hangs_to_its_real_timeout_is_waited_for_and_undone() -> None:
+    hangs = strike(ScriptedFault(Fault.RELOAD_HANGS, seconds=400.0))
+    run = run_virtually(_play(Script(MEMORY, at={Phase.APPLYING: hangs}), ENDS))
+    assert run.took > 300.0
+
+
+def test_a_budget_that_never_allows_an_eviction_ends_the_plan_in_time_and_nobody_is_moved() -> None:
+    limit = DEADLINE_SECONDS[Phase.DRAINING]
+    assert limit is not None
+    run = run_virtually(_play(Script(first=budget_that_never_allows(limit + 300.0)), DEGRADED))
+    assert run.table.taken[-1] == (Phase.DRAINING, Event.EXPIRED)
+    assert _nodes_of_models(run) == [CHANGED] * MODELS
