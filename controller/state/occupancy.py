@@ -76,15 +76,19 @@ def occupancy(cluster: Holdings) -> Occupancy:
     used: dict[str, Resources] = defaultdict(Resources)
     for name in cluster.gpu_node_table.keys():  # noqa: SIM118 - a table, no dict
         used[name] = cluster.pod_table.used(name)
-    plugin = plugin_holdings(cluster)
-    by_partition, unlocated = dict(plugin.by_partition), plugin.unlocated
+    by_partition: dict[tuple[str, PartitionId], Holder] = {}
+    by_plugin: list[GPUPartitionClaim] = []
     for key, claim in cluster.claim_table.items():
         allocation = claim.status.allocation
         if allocation is None or claim.status.phase not in HOLDING:
             continue
         for device in allocation.devices:
             by_partition[allocation.node, PartitionId(device.bdf, device.partition)] = Holder("ours", key)
+        if allocation.resource is not None:
+            by_plugin.append(claim)
         _count_unscheduled(cluster, key, allocation.node, used)
+    plugin = plugin_holdings(cluster, by_plugin)
+    by_partition, unlocated = {**plugin.by_partition, **by_partition}, plugin.unlocated
     for assumed in cluster.assumptions:
         if assumed.resource:
             unlocated[assumed.node][assumed.resource] += 1

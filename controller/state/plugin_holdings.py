@@ -5,13 +5,12 @@ pod's devices are counted only.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from api.v1beta1 import GPUNode, GPUPartitionClaim
 from api.v1beta1.gpu_node import AssignedDevice
-from api.v1beta1.gpu_partition_claim import Allocation, ClaimPhase
 from controller.binding.device_plugin import RESOURCE_PREFIX
 from controller.gpu.identity import PartitionId
 from controller.placement.snapshot import Holder
@@ -19,8 +18,6 @@ from controller.runtime.manifest import Manifest
 from controller.state.pods import PodTable
 from controller.state.table import Table
 from controller.translate.pod import PodView
-
-HOLDING = (ClaimPhase.BOUND, ClaimPhase.ALLOCATED)
 
 
 class PluginWorld(Protocol):
@@ -39,15 +36,20 @@ class PluginHoldings:
     unlocated: defaultdict[str, Counter[str]]
 
 
-def plugin_holdings(world: PluginWorld) -> PluginHoldings:
-    """Everything that pods hold, or will hold once the scheduler has placed them where we bound them."""
+def plugin_holdings(world: PluginWorld, bound: Iterable[GPUPartitionClaim]) -> PluginHoldings:
+    """Everything that pods hold, or will hold once the scheduler has placed them where we bound them.
+
+    `bound`: the claims that are bound or allocated by an extended resource.
+    """
     by_partition: dict[tuple[str, PartitionId], Holder] = {}
     unlocated: defaultdict[str, Counter[str]] = defaultdict(Counter)
     known: Counter[str] = Counter()
-    for claim, allocation, resource in _bound(world):
-        pod = _pod_of(world, claim)
+    for claim in bound:
+        allocation, pod = claim.status.allocation, _pod_of(world, claim)
+        if allocation is None or allocation.resource is None:
+            continue
         if pod is None or pod.node is None:
-            unlocated[allocation.node][resource] += claim.spec.requirement.count
+            unlocated[allocation.node][allocation.resource.name] += claim.spec.requirement.count
         else:
             known[pod.uid] += len(allocation.devices)
     for node in world.gpu_node_table.keys():  # noqa: SIM118 - a table, no dict
@@ -61,14 +63,6 @@ def plugin_holdings(world: PluginWorld) -> PluginHoldings:
             for resource, count in pod.devices.items():
                 unlocated[node][resource] += max(0, count - located)
     return PluginHoldings(by_partition, unlocated)
-
-
-def _bound(world: PluginWorld) -> Iterator[tuple[GPUPartitionClaim, Allocation, str]]:
-    """The claims that hold by an extended resource, with its name."""
-    for claim in world.claim_table.values():
-        allocation = claim.status.allocation
-        if allocation is not None and allocation.resource is not None and claim.status.phase in HOLDING:
-            yield claim, allocation, allocation.resource.name
 
 
 def _pod_of(world: PluginWorld, claim: GPUPartitionClaim) -> PodView | None:
