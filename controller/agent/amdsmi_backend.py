@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from controller.agent.amdsmi_errors import AmdsmiFailure
-from controller.agent.amdsmi_facts import memory_text, profiles, read_facts
+from controller.agent.amdsmi_facts import NodeFacts, memory_text, profiles, read_facts
 from controller.agent.amdsmi_hardware import Sources, node_hardware
 from controller.agent.amdsmi_library import load_amdsmi
 from controller.agent.amdsmi_session import Device, Session, visit
@@ -99,7 +99,7 @@ class AmdsmiBackend:
         Late or cancelled it goes on, and until it ends every other call fails with DriverGone.
         """
         try:
-            await self._run("reloading the driver", self._reload.run, self.limits.reload)
+            await self._worker.call("reloading the driver", self._reload.run, self.limits.reload)
         except StillBusy as error:
             raise DriverGone(f"reloading the driver: not begun, {error}: wait, or reboot the node") from error
         except TimeoutError as error:
@@ -133,18 +133,7 @@ class AmdsmiBackend:
     def _read(self) -> NodeHardware:
         with visit(self._amdsmi) as session:
             facts = read_facts(session)
-        if self._root is None:
-            return node_hardware(Sources(facts))
-        module = self._root / "module/amdgpu"
-        return node_hardware(
-            Sources(
-                facts,
-                _topology(self._root),
-                cards(self._root),
-                text_in(module / "version") or "",
-                text_in(module / "srcversion") or "",
-            )
-        )
+        return node_hardware(Sources(facts) if self._root is None else _compared(facts, self._root))
 
     def _processes(self) -> dict[str, dict[int, str]]:
         with visit(self._amdsmi) as session:
@@ -203,29 +192,38 @@ class AmdsmiBackend:
 
     async def _ask(self, what: str, work: Callable[[], T]) -> T:
         try:
-            return await self._run(what, work, self.limits.read)
+            return await self._worker.call(what, work, self.limits.read)
         except TimeoutError as error:
             reason = str(error) or f"AMD SMI does not answer within {self.limits.read:g} s"
             raise DriverGone(f"{what}: {reason}: read the kernel's log; reboot the node if it stays so") from error
 
     async def _change(self, what: str, work: Callable[[], None], limit: float) -> None:
         try:
-            await self._run(what, work, limit)
+            await self._worker.call(what, work, limit)
         except StillBusy as error:
             raise DriverGone(f"{what}: not begun, {error}: wait, or reboot the node") from error
         except TimeoutError as error:
             raise AmdsmiFailure(f"{what}: no answer within {limit:g} s: read the hardware again", None) from error
 
-    async def _run(self, what: str, work: Callable[[], T], limit: float) -> T:
-        try:
-            return await self._worker.call(what, work, limit)
-        except TopologyError as error:
-            raise AmdsmiFailure(f"{what}: {error}", None) from error
-
 
 def open_amdsmi(root: Path | None = Path("/sys")) -> AmdsmiBackend:
     """The backend of this host. Raises AmdsmiUnavailable where AMD SMI is not installed."""
     return AmdsmiBackend(load_amdsmi(), root=root)
+
+
+def _compared(facts: NodeFacts, root: Path) -> Sources:
+    """The facts with what the driver's files tell. Raises AmdsmiFailure for files that go while they are read."""
+    module = root / "module/amdgpu"
+    try:
+        return Sources(
+            facts,
+            _topology(root),
+            cards(root),
+            text_in(module / "version") or "",
+            text_in(module / "srcversion") or "",
+        )
+    except OSError as error:
+        raise AmdsmiFailure(f"reading the driver's files: {error}: read them again", None) from error
 
 
 def _topology(root: Path) -> Topology | str:

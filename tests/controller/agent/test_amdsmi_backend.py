@@ -1,16 +1,19 @@
-"""Time limits of the backend over AMD SMI; what it tells and changes is in the conformance suite."""
+"""Time limits and rare answers of the backend over AMD SMI; what it tells and changes is in the conformance suite."""
 
 import asyncio
+from enum import IntEnum
+from pathlib import Path
 
 import pytest
 
 from controller.agent.amdsmi_backend import AmdsmiBackend, Limits
 from controller.agent.amdsmi_errors import AmdsmiFailure
-from controller.agent.backend import DriverGone, NodeHardware, ReloadTimeout
+from controller.agent.backend import DriverGone, GpuProcess, NodeHardware, NotSupported, ReloadTimeout
 from controller.gpu.mode import ComputeMode, MemoryMode
-from tests.controller.agent.hardware import A
+from tests.controller.agent.conformance.releases import with_calls
+from tests.controller.agent.hardware import A, B
 from tests.stubs.amdsmi.fixture import AmdsmiStub
-from tests.stubs.amdsmi.node import HANGS, RELOAD, SET_PROFILE, StubNode
+from tests.stubs.amdsmi.node import ALWAYS, HANGS, RELOAD, SET_PROFILE, StubNode
 
 pytestmark = pytest.mark.needs_cc
 
@@ -77,3 +80,54 @@ async def test_a_caller_that_is_cancelled_does_not_stop_the_call(amdsmi_stub: Am
         change.cancel()
     amdsmi_stub.folder.release()
     assert str((await backend.read()).modes[A]) == "DPX/NPS1"
+
+
+@pytest.mark.parametrize("status", [10, 30])
+async def test_a_mode_that_is_refused_is_not_told_and_the_rest_is_read(amdsmi_stub: AmdsmiStub, status: int) -> None:
+    faults = [("amdsmi_get_gpu_memory_partition", B, status, ALWAYS)]
+    told = await amdsmi_stub.backend(StubNode("CPX/NPS1", faults=faults)).read()
+    assert [str(gpu.mode) for gpu in told.gpus] == ["CPX/NPS1", "None"]
+    assert [len(gpu.partitions) for gpu in told.gpus] == [8, 8]
+
+
+async def test_a_driver_that_goes_while_it_is_read_is_gone(amdsmi_stub: AmdsmiStub) -> None:
+    faults = [("amdsmi_get_gpu_compute_partition", B, 34, 1)]
+    backend = amdsmi_stub.backend(StubNode(faults=faults))
+    with pytest.raises(DriverGone):
+        await backend.read()
+    assert [call.split()[0] for call in amdsmi_stub.folder.calls()][-1] == "amdsmi_shut_down"
+
+
+async def test_a_host_whose_files_show_no_gpu_contradicts(amdsmi_stub: AmdsmiStub, tmp_path: Path) -> None:
+    backend = amdsmi_stub.backend(StubNode(processes=[(A, 4712, "python")]), root=tmp_path)
+    told = await backend.read()
+    assert "AMD SMI shows 2 GPUs, KFD cannot be read" in told.disagreements[0]
+    assert await backend.processes() == {A: (GpuProcess(4712, "python"),)}  # KFD lists none
+
+
+async def test_files_that_cannot_be_read_are_a_backends_error(amdsmi_stub: AmdsmiStub, tmp_path: Path) -> None:
+    device = tmp_path / "bus" / "pci" / "devices" / A
+    device.mkdir(parents=True)
+    (device / "drm").touch()  # no folder: as when it goes while it is read
+    with pytest.raises(AmdsmiFailure, match="reading the driver's files: "):
+        await amdsmi_stub.backend(StubNode(), root=tmp_path).read()
+
+
+async def test_a_mode_that_a_release_does_not_know_is_not_supported(amdsmi_stub: AmdsmiStub) -> None:
+    package = with_calls(amdsmi_stub.amdsmi, AmdSmiMemoryPartitionType=IntEnum("Older", "NPS1"))
+    backend = amdsmi_stub.backend(StubNode(), amdsmi=package)
+    with pytest.raises(NotSupported, match="AmdSmiMemoryPartitionType NPS4: this release"):
+        await backend.set_memory_mode(MemoryMode.NPS4)
+
+
+@pytest.mark.parametrize("address", ["N/A", "05:00.0", ""])
+async def test_an_address_that_is_none_is_refused(amdsmi_stub: AmdsmiStub, address: str) -> None:
+    package = with_calls(amdsmi_stub.amdsmi, amdsmi_get_gpu_device_bdf=lambda _handle: address)
+    with pytest.raises(AmdsmiFailure, match=f"AMD SMI tells the PCI address '{address}'"):
+        await amdsmi_stub.backend(StubNode(), amdsmi=package).read()
+
+
+async def test_a_serial_that_is_not_told_is_empty(amdsmi_stub: AmdsmiStub) -> None:
+    told = await amdsmi_stub.backend(StubNode(holes=[("amdsmi_get_gpu_asic_info", B, ALWAYS)])).read()
+    assert [bool(gpu.unique_id) for gpu in told.gpus] == [True, False]
+    assert told.gpus[1].partitions[0].compute_units == 0
