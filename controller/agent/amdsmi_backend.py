@@ -79,7 +79,6 @@ class AmdsmiBackend:
         self.limits = limits or Limits()
         self._pid = os.getpid() if pid is None else pid
         self._worker = LibraryWorker()
-        self._asked: MemoryMode | None = None
 
     async def read(self) -> NodeHardware:
         """Everything anew. Raises DriverGone, also when nothing answers in time."""
@@ -88,8 +87,8 @@ class AmdsmiBackend:
     async def set_memory_mode(self, mode: MemoryMode) -> None:
         """Ask for a memory mode on each GPU that is not in it.
 
-        The driver ignores a request for the mode it is in: one that stands for another mode cannot be taken back, and
-        comes with the next reload. Raises SettingUnavailable in that case too.
+        Raises SettingUnavailable too when all are in it: the driver ignores such a request, so that one which stands
+        for another mode cannot be taken back and comes with the next reload.
         """
         await self._change(f"setting memory mode {mode}", lambda: self._set_memory(mode), self.limits.reload)
 
@@ -107,7 +106,6 @@ class AmdsmiBackend:
                 f"the driver is not back {self.limits.reload:g} s after its reload began: read the kernel's log for "
                 "what it waits for; if it does not come back, reboot the node"
             ) from error
-        self._asked = None
 
     async def set_compute_mode(self, bdf: str, mode: ComputeMode) -> None:
         """Change one GPU, by the index of the profile where the release has that."""
@@ -158,12 +156,10 @@ class AmdsmiBackend:
             changed = [bdf for bdf in gpus if self._ask_for_memory(bdf, mode)]
         except Busy as error:
             raise Busy(str(error), frozenset(gpus)) from error  # it is the node's: every GPU must be idle
-        if changed:
-            self._asked = mode
-        elif self._asked not in (None, mode):
+        if not changed:
             raise SettingUnavailable(
-                f"memory mode {mode}: the GPUs are in it, and the driver keeps the request for {self._asked} until its "
-                "next reload: reload it once nobody uses the GPUs, then ask again"
+                f"memory mode {mode}: every GPU is in it, and the driver ignores such a request: one that stands for "
+                "another mode comes with the next reload; reload the driver once nobody uses the GPUs, then ask again"
             )
 
     def _ask_for_memory(self, bdf: str, mode: MemoryMode) -> bool:

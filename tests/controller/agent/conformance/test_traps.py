@@ -283,10 +283,13 @@ async def test_spx_does_not_go_with_nps4(amdsmi_stub: AmdsmiStub) -> None:
 async def test_a_request_that_stands_is_told(amdsmi_stub: AmdsmiStub) -> None:
     backend = amdsmi_stub.backend(StubNode("SPX/NPS1"))
     await backend.set_memory_mode(MemoryMode.NPS4)
-    with pytest.raises(SettingUnavailable, match="the driver keeps the request for NPS4 until its next reload"):
+    with pytest.raises(SettingUnavailable, match="one that stands for another mode comes with the next reload"):
         await backend.set_memory_mode(MemoryMode.NPS1)
     await backend.reload_driver()
-    await backend.set_memory_mode(MemoryMode.NPS4)  # it is in it, and nothing stands any more
+    assert set(amdsmi_stub.folder.modes().values()) == {"QPX/NPS4"}
+    await backend.set_memory_mode(MemoryMode.NPS1)
+    await backend.reload_driver()
+    assert set(amdsmi_stub.folder.modes().values()) == {"SPX/NPS1"}
 
 
 # Figures -------------------------------------------------------------------------------------------------------------
