@@ -185,7 +185,8 @@ async def test_a_compute_mode_is_set_by_its_enum_where_there_are_no_profiles(
 async def test_a_memory_mode_is_read_and_set(amdsmi_stub: AmdsmiStub, name: str) -> None:
     mode = MEMORY[name]
     every = frozenset(MemoryMode)
-    node = StubNode(device_id=0x9999, profiles=(StubProfile(0, "SPX", 1, every),))
+    first = "SPX/NPS2" if name == "NPS1" else "SPX/NPS1"
+    node = StubNode(first, device_id=0x9999, profiles=(StubProfile(0, "SPX", 1, every),))
     if mode is None:
         node.holes.append(("amdsmi_get_gpu_memory_partition", "*", -1))
         assert [gpu.mode for gpu in (await amdsmi_stub.backend(node).read()).gpus] == [None, None]
