@@ -1,25 +1,23 @@
 """A pod as the flow sees it: its claim, its gates, what it asks of a node, and whether it still counts."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from api.group import ASSIGNED_NODE, CLAIM_PREFIX, GATE, GPU_SHARING
-from api.quantity import parse_quantity
-from controller.binding.device_plugin import RESOURCE_PREFIX, claim_suffix, naming_of_resource
+from controller.binding.device_plugin import claim_suffix
 from controller.placement.demand import Expression, PodConstraints, Resources, Toleration
 from controller.runtime.objects.metadata import OwnerReference
 from controller.runtime.objects.node_selector import NodeSelectorRequirement
 from controller.runtime.objects.pod import Container, Pod, PodSpec
 from controller.runtime.objects.pod import Toleration as PodToleration
+from controller.translate.plugin_devices import plugin_devices, plugin_resource
 from controller.translate.quantity import cpu_milli, memory_bytes
 
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 #: Labels by which controllers mark the revision of a pod's template: ReplicaSets, then StatefulSets and DaemonSets.
 REVISION_LABELS = ("pod-template-hash", "controller-revision-hash")
-_NO_DEVICES: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +53,7 @@ class PodView:
     @property
     def resource(self) -> str:
         """The extended resource by which it gets its partition; empty for one with a ResourceClaim, or none of ours."""
-        if not self.by_device_plugin:
-            return ""
-        return next((name for name in self.devices if naming_of_resource(name) is not None), "")
+        return plugin_resource(self.devices) if self.by_device_plugin else ""
 
     @property
     def by_device_plugin(self) -> bool:
@@ -131,7 +127,7 @@ def claim_name(pod: Pod) -> str | None:
     for claim in pod.spec.resource_claims:
         if claim.resource_claim_name.startswith(CLAIM_PREFIX):
             return claim.resource_claim_name
-    if not _asks_device_plugin(pod.spec):
+    if not plugin_resource(plugin_devices(pod.spec)):
         return None
     held = ASSIGNED_NODE in annotations or any(gate.name == GATE for gate in pod.spec.scheduling_gates)
     return plugin_claim_name(pod.metadata.uid) if held else None
@@ -140,38 +136,6 @@ def claim_name(pod: Pod) -> str | None:
 def plugin_claim_name(uid: str) -> str:
     """The name of the claim of a pod that asks the device plugin."""
     return CLAIM_PREFIX + claim_suffix(uid)
-
-
-def plugin_devices(spec: PodSpec) -> Mapping[str, int]:
-    """How many devices the pod holds of each extended resource of AMD's, as the scheduler counts them."""
-    if not _asks_device_plugin(spec):
-        return _NO_DEVICES
-    running: Counter[str] = Counter()
-    peak: Counter[str] = Counter()
-    for container in spec.init_containers:
-        asked = _devices(container)
-        if container.restart_policy == "Always":
-            running += asked
-            peak |= running
-        else:
-            peak |= running + asked
-    for container in spec.containers:
-        running += _devices(container)
-    return dict(running | peak)
-
-
-def _asks_device_plugin(spec: PodSpec) -> bool:
-    return any(
-        name.startswith(RESOURCE_PREFIX)
-        for container in (*spec.containers, *spec.init_containers)
-        for name in container.resources.limits
-    )
-
-
-def _devices(container: Container) -> Counter[str]:
-    limits = container.resources.limits
-    asked = {name: parse_quantity(limits[name]) for name in limits if name.startswith(RESOURCE_PREFIX)}
-    return Counter(asked)
 
 
 def constraints(spec: PodSpec) -> PodConstraints:

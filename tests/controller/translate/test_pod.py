@@ -5,7 +5,7 @@ import pytest
 from controller.placement.demand import Expression, Resources, Toleration
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod, PodSpec
-from controller.translate.pod import claim_name, constraints, plugin_claim_name, plugin_devices, pod_view, requests
+from controller.translate.pod import claim_name, constraints, plugin_claim_name, pod_view, requests
 from tests.builders.plugin import CPX, plugin_pod
 from tests.builders.pod import GATE, OPTED_IN, container, pod, pod_spec, typed_pod
 
@@ -197,6 +197,7 @@ GPU = {"amd.com/gpu": "1"}
         pytest.param(plugin_pod(gates=()), None, id="it was never held: annotated afterwards, or made without us"),
         pytest.param(plugin_pod(annotations={}), None, id="it takes no part"),
         pytest.param(pod(claim=None), None, id="it asks for nothing of AMD's"),
+        pytest.param(plugin_pod(resource="amd.com/npu"), None, id="it asks for another device of AMD's"),
         pytest.param(pod("model-0", container(limits=GPU), claim="aim-a"), "aim-a", id="a ResourceClaim goes before"),
     ],
 )
@@ -214,34 +215,3 @@ def test_the_claim_of_a_pod_of_the_device_plugin_is_named_for_its_uid(made: dict
 )
 def test_the_resource_by_which_a_pod_gets_its_partition(made: dict[str, Any], want: str) -> None:
     assert pod_view(typed(made, Pod)).resource == want
-
-
-@pytest.mark.parametrize(
-    ("spec", "want"),
-    [
-        pytest.param(pod_spec(container(limits={"cpu": "1"})), {}, id="none"),
-        pytest.param(pod_spec(container(limits=GPU), container("b", limits=GPU)), {"amd.com/gpu": 2}, id="they add up"),
-        pytest.param(
-            pod_spec(container(limits=GPU), initContainers=[container("i", limits=GPU)]),
-            {"amd.com/gpu": 1},
-            id="an init container's device is used again",
-        ),
-        pytest.param(
-            pod_spec(container(limits=GPU), initContainers=[container("i", limits=GPU, restartPolicy="Always")]),
-            {"amd.com/gpu": 2},
-            id="a sidecar keeps its own",
-        ),
-        pytest.param(
-            pod_spec(container(limits=GPU), initContainers=[container("i", limits={"amd.com/gpu": "4"})]),
-            {"amd.com/gpu": 4},
-            id="a larger init container",
-        ),
-        pytest.param(
-            pod_spec(container(limits=GPU), container("b", limits={CPX: "1"})),
-            {"amd.com/gpu": 1, CPX: 1},
-            id="of two names",
-        ),
-    ],
-)
-def test_devices_are_counted_as_the_scheduler_does(spec: PodSpec, want: dict[str, int]) -> None:
-    assert plugin_devices(spec) == want
