@@ -12,7 +12,7 @@ from controller.agent.backend import BackendError, HardwareGpu, HardwarePartitio
 HOST_LIMIT = 64
 """Partition devices that the driver makes on one host, whole GPUs counted."""
 
-_PROBLEM_CHARACTERS = 4096
+PROBLEM_CHARACTERS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +113,4 @@ _RULES: tuple[_Rule, ...] = (_sources_disagree, _lost_data, _sick_partitions, _m
 
 
 def _cut(text: str) -> str:
-    return text[:_PROBLEM_CHARACTERS]
+    return text[:PROBLEM_CHARACTERS]

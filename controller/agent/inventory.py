@@ -6,6 +6,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from pydantic import ValidationError
+
 from api.condition import Condition, ConditionStatus, set_condition
 from api.v1beta1.gpu_node import (
     GPU,
@@ -21,7 +23,7 @@ from api.v1beta1.gpu_node import (
 )
 from controller.agent.backend import BackendError, EccCount, HardwareGpu, HardwarePartition, NodeHardware
 from controller.agent.driver_attributes import device_name
-from controller.agent.health import GpuHealth, gpu_health
+from controller.agent.health import PROBLEM_CHARACTERS, GpuHealth, gpu_health
 from controller.agent.usage import Holder, Holders, exclusive
 
 READY = "Ready"
@@ -60,23 +62,27 @@ class NodeFacts:
 
 
 def node_status(facts: NodeFacts, present: Mapping[str, Any], now: datetime) -> GPUNodeStatus:
-    """The status to write over `present`: it answers that GPUNode's generation and carries on its conditions."""
+    """The status to write over `present`: it answers that GPUNode's generation and carries on its conditions.
+
+    What an agent before this one read stays, as unhealthy, while the hardware cannot be read: claims stand on it.
+    """
+    known = _known(present)
     hardware = facts.hardware
-    gpus = [_gpu(gpu, hardware, facts) for gpu in hardware.gpus] if hardware else []
+    gpus = [_gpu(gpu, hardware, facts) for gpu in hardware.gpus] if hardware else _unread(known.gpus, facts)
     products = {gpu.product for gpu in gpus}
     generation = present["metadata"].get("generation")
     return GPUNodeStatus(
         observed_generation=generation,
-        driver=Driver(version=hardware.driver_version if hardware else ""),
+        driver=Driver(version=hardware.driver_version) if hardware else known.driver,
         simulated=facts.backend.simulated,
         backend=facts.backend.name,
         product=products.pop() if len(products) == 1 else None,
         gpus=gpus,
         assigned=None if facts.assigned is None else list(facts.assigned),
         operation=facts.operation,
-        fingerprint=fingerprint(hardware) if hardware else None,
+        fingerprint=fingerprint(hardware) if hardware else known.fingerprint,
         summary=NodeSummary.of(gpus),
-        conditions=_conditions(facts, present, generation, now),
+        conditions=_conditions(facts, known.conditions, generation, now),
     )
 
 
@@ -86,6 +92,29 @@ def fingerprint(hardware: NodeHardware) -> str:
     for gpu in hardware.gpus:
         facts += [f"{gpu.bdf} {gpu.unique_id} {gpu.mode} {partition}" for partition in gpu.partitions]
     return sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def _known(present: Mapping[str, Any]) -> GPUNodeStatus:
+    try:
+        return GPUNodeStatus.model_validate(present.get("status") or {})
+    except ValidationError:
+        return GPUNodeStatus()  # of a version that wrote otherwise: all of it is written anew
+
+
+def _unread(gpus: list[GPU], facts: NodeFacts) -> list[GPU]:
+    why = f"not readable now: {facts.problem or 'the hardware has not been read yet'}"[:PROBLEM_CHARACTERS]
+    return [
+        gpu.model_copy(
+            update={
+                "problem": why,
+                "processes": None,
+                "partitions": [
+                    part.model_copy(update={"health": PartitionHealth.UNHEALTHY}) for part in gpu.partitions
+                ],
+            }
+        )
+        for gpu in gpus
+    ]
 
 
 def _gpu(gpu: HardwareGpu, node: NodeHardware, facts: NodeFacts) -> GPU:
@@ -143,8 +172,9 @@ class _Verdict:
     message: str
 
 
-def _conditions(facts: NodeFacts, present: Mapping[str, Any], generation: int | None, now: datetime) -> list[Condition]:
-    conditions = [Condition.model_validate(entry) for entry in (present.get("status") or {}).get("conditions") or ()]
+def _conditions(
+    facts: NodeFacts, conditions: list[Condition], generation: int | None, now: datetime
+) -> list[Condition]:
     for verdict in (_ready(facts), _consistent(facts), _backend(facts.backend)):
         message = verdict.message[:_MESSAGE_CHARACTERS]
         conditions = set_condition(conditions, verdict.type, verdict.status, verdict.reason, message, generation, now)

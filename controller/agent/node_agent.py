@@ -245,6 +245,8 @@ class NodeAgent:
 
     async def withdraw(self, gpus: frozenset[str]) -> None:
         """Take the devices of `gpus` off the slices."""
+        if self._seen.problem is not None:
+            await self._seen.read()  # the driver came back: who holds what can be told again
         self._withdrawn = gpus
         await self._until_stored(self._publish_slices)
 
@@ -292,12 +294,12 @@ class NodeAgent:
     async def _publish_slices(self) -> None:
         async with self._publishing:
             present = self._reporter.latest()
-            hardware = self._seen.hardware
-            if self._publisher is None or hardware is None or present is None:
+            hardware, problem = self._seen.hardware, self._seen.problem
+            if self._publisher is None or present is None or (hardware is None and problem is None):
                 return
             if not self._occupancy.resource_claims_served:
                 return  # nobody could allocate from slices: AMD's device plugin hands GPUs out
-            wanted = [] if self._seen.problem else devices(hardware, self._withdrawn)
+            wanted = devices(hardware, self._withdrawn) if hardware is not None and problem is None else []
             if wanted == self._published:
                 return
             self._published = None

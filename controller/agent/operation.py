@@ -179,10 +179,8 @@ class _Run:
         if needed:
             await self._clear(needed)
             before = await ROCmPartitioner(self._backend).apply(target, self._report)
-        else:
-            told.append(await self._request.take_back(before))
         hardware = await self._agreed(before)
-        told.append(missing_partitions(hardware))
+        told += [await self._request.take_back(hardware), missing_partitions(hardware)]
         return hardware, "; ".join(text for text in told if text)
 
     def _recall(self, target: Mapping[str, Mode]) -> None:

@@ -11,7 +11,7 @@ from controller.agent.usage import Holders, holders
 from controller.gpu.mode import mode
 from controller.runtime.manifest import Manifest
 from tests.controller.agent.claims import partition_claim, resource_claim
-from tests.controller.agent.hardware import A, RecordedBackend
+from tests.controller.agent.hardware import A, B, RecordedBackend
 from tests.fakes.clock import START
 
 SIMULATED = BackendFacts("simulated", simulated=True)
@@ -143,6 +143,22 @@ def test_before_the_first_reading_nothing_is_claimed() -> None:
     status = node_status(facts(None), PRESENT, START)
     assert status.gpus == []
     assert ready(status) == ("False", "NotReadYet")
+
+
+def test_what_an_agent_before_this_one_read_stays_as_unhealthy_while_nothing_can_be_read(node: NodeHardware) -> None:
+    before = dump(node_status(replace(facts(node), processes={A: 3}), PRESENT, START))
+    gone = replace(facts(None), problem=DriverGone("the driver is gone; load it"))
+    status = node_status(gone, {**PRESENT, "status": before}, START)
+    assert [(gpu.bdf, gpu.mode, gpu.processes) for gpu in status.gpus] == [(A, "DPX/NPS1", None), (B, "DPX/NPS1", None)]
+    assert {part.health for gpu in status.gpus for part in gpu.partitions} == {"Unhealthy"}
+    assert status.gpus[0].problem == "not readable now: the driver is gone; load it"
+    assert (status.driver.version, status.fingerprint) == ("6.12.12", before["fingerprint"])
+    assert (status.summary.partitions, status.summary.free) == (4, 0)
+
+
+def test_a_status_that_cannot_be_read_is_written_anew(node: NodeHardware) -> None:
+    broken = {**PRESENT, "status": {"gpus": "eight"}}
+    assert node_status(facts(node), broken, START) == node_status(facts(node), PRESENT, START)
 
 
 def test_the_fingerprint_changes_with_modes_and_health_only(node: NodeHardware) -> None:

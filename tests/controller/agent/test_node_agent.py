@@ -154,6 +154,23 @@ async def test_gpus_that_cannot_be_read_are_told_of_while_the_heart_beats(
         assert agent.problem() is None
 
 
+async def test_an_agent_that_finds_no_driver_offers_nothing_and_checks_holders_once_it_is_back(world: World) -> None:
+    """The agent before it was killed in a reload; a claim came to hold a device meanwhile."""
+    world.put_node()
+    async with world.agent():
+        await until(lambda: world.devices, "offered")
+    world.api.put(RESOURCE_CLAIMS, resource_claim("c", "gpu-0-128"))
+    world.hardware.fail = {"read": DriverGone("no driver; load it")}
+    async with world.agent():
+        await until(lambda: world.health == {"Unhealthy"} and not world.devices, "told")
+        world.put_node(operation=operation(A="DPX/NPS1"))
+        await until(lambda: (world.status.get("operation") or {}).get("step") == "WaitForDriver", "begun")
+        world.hardware.fail = {}
+        await until(lambda: world.phase == "Failed", "refused")
+        assert world.status["operation"]["message"].startswith(f"Busy: GPUs {A} are held")
+    assert world.hardware.calls == []
+
+
 async def test_processes_are_counted_anew_with_each_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 0.1)
     world.put_node()
