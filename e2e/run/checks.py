@@ -75,7 +75,8 @@ def partitions_held_twice(claims: Iterable[Object]) -> set[Fault]:
 def mismatches(world: World) -> set[Fault]:
     """GPUPartitionClaims whose allocation is another than their ResourceClaim's, by the scheduler's record.
 
-    One that is Bound may wait for the scheduler; one that is Allocated may not.
+    One that is Bound may wait for the scheduler; one that is Allocated may not. With the device plugin the kubelet's
+    word stands for the scheduler's.
     """
     resource_claims = by_key(world.resource_claims)
     faults = set()
@@ -83,11 +84,18 @@ def mismatches(world: World) -> set[Fault]:
         if not held_partitions(claim):
             continue
         status = status_of(claim)
-        told = sorted((device.get("pool"), device.get("device")) for device in status["allocation"]["devices"])
-        given = sorted(allocated_devices(resource_claims.get(key_of(claim), {})))
+        told = _names(status["allocation"])
+        if status["allocation"].get("resource"):
+            given = _names(status.get("observed") or {})
+        else:
+            given = sorted(allocated_devices(resource_claims.get(key_of(claim), {})))
         if given != told and (given or status["phase"] == "Allocated"):
             faults.add(Fault(f"claim {key_of(claim)} says {told}, the scheduler gave {given or 'nothing'}"))
     return faults
+
+
+def _names(holder: Object) -> list[tuple[str, str]]:
+    return sorted((device.get("pool"), device.get("device")) for device in holder.get("devices") or ())
 
 
 def rebinds(world: World) -> int:

@@ -108,4 +108,4 @@ def held_partitions(claim: Object) -> list[tuple[str, str, int]]:
     allocation = status.get("allocation")
     if status.get("phase") not in ("Bound", "Allocated") or not allocation or "deletionTimestamp" in claim["metadata"]:
         return []
-    return [(allocation["node"], device["bdf"], device["partition"]) for device in allocation["devices"]]
+    return [(allocation["node"], device["bdf"], device["partition"]) for device in allocation.get("devices") or ()]

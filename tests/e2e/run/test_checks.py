@@ -70,6 +70,14 @@ def test_a_fault_names_both_holders() -> None:
     assert str(fault) == "partition node-0 0000:05:00.0/0 is held by a/aim-1 and by a/aim-2"
 
 
+def plugin_claim(*observed: str) -> dict[str, Any]:
+    """A claim of the device plugin, allocated, with what the kubelet told."""
+    made = claim("aim-1")
+    made["status"]["allocation"]["resource"] = {"name": "amd.com/gpu", "mode": "CPX/NPS4", "bytes": 1}
+    made["status"]["observed"] = {"devices": [{"pool": "node-0", "device": name} for name in observed]}
+    return made
+
+
 MISMATCHES = [
     pytest.param(claim("aim-1"), [resource_claim("aim-1", "gpu-0-128")], 0, id="both say the same"),
     pytest.param(claim("aim-1"), [resource_claim("aim-1", "gpu-1-129")], 1, id="the scheduler gave another device"),
@@ -78,6 +86,9 @@ MISMATCHES = [
     pytest.param(
         claim("aim-1", phase="Bound"), [resource_claim("aim-1", "gpu-1-129")], 1, id="bound and given another device"
     ),
+    pytest.param(plugin_claim("gpu-0-128"), [], 0, id="with the device plugin the kubelet says the same"),
+    pytest.param(plugin_claim("gpu-1-129"), [], 1, id="the kubelet says otherwise"),
+    pytest.param(plugin_claim(), [], 1, id="allocated, and the kubelet said nothing"),
 ]
 
 
