@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+THREAD_NAME = "gpu-library"
+
 T = TypeVar("T")
 
 
@@ -32,7 +34,7 @@ class LibraryWorker:
         Cancelled or late, `work` goes on when it has begun and is never begun when it has not.
         """
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="gpu-library", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             self._thread.start()
         job = _Job(what, work, asyncio.get_running_loop())
         self._jobs.put(job)

@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from controller.agent.amdsmi_backend import AmdsmiBackend, Limits
+from controller.agent.library_worker import THREAD_NAME
 from controller.agent.modprobe import Outcome
 from tests.stubs.amdsmi.library import build, compiler
 from tests.stubs.amdsmi.node import StubFolder, StubNode
@@ -75,9 +77,13 @@ class AmdsmiStub:
         return backend
 
     def close(self) -> None:
+        """End what hangs, and wait for it: the library has one node, which is the next test's then."""
         self.folder.release()
         for backend in self._open:
             backend.close()
+        for thread in threading.enumerate():
+            if thread.name == THREAD_NAME:
+                thread.join(60)
 
 
 @pytest.fixture(scope="session")
