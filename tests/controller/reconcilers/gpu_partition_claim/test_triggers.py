@@ -78,6 +78,12 @@ ROWS = [
     pytest.param(triggers.node_differs, added(typed_node()), True, id="a node comes"),
     pytest.param(triggers.node_differs, gone(typed_node()), True, id="a node goes"),
     pytest.param(triggers.node_differs, moved(typed_node(), typed_node(version="2")), False, id="its status beats"),
+    pytest.param(
+        triggers.node_differs,
+        moved(typed_node(allocatable={"amd.com/gpu": "8"}), typed_node(allocatable={"amd.com/gpu": "1"})),
+        True,
+        id="its device plugin advertises other counts",
+    ),
     pytest.param(triggers.node_differs, moved(typed_node(), typed_node(unschedulable=True)), True, id="cordoned"),
     pytest.param(triggers.node_differs, moved(typed_node(ready=False), typed_node()), True, id="Ready again"),
     pytest.param(triggers.inventory_differs, added(gpu_node()), True, id="an inventory comes"),
