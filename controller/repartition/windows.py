@@ -87,17 +87,16 @@ def _wall(moment: datetime, zone: tzinfo) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
-def _openings(window: Window, zone: tzinfo, now: datetime) -> Iterator[datetime]:
-    """Moments after `now` at which the window may open, its next opening among them."""
-    today, last = _wall(now, zone).date(), _DAYS_AHEAD
+def _openings(window: Window, zone: tzinfo, now: datetime) -> list[datetime]:
+    """Moments after `now` at which the window may open, its next opening among them; none within two weeks: empty."""
+    today = _wall(now, zone).date()
     for ahead in range(-1, _DAYS_AHEAD):
-        if ahead > last:
-            return
         start = datetime.combine(today + timedelta(days=ahead), window.start)
-        for moment in (*_moments(start, zone), *_changes_of_the_clock(start, zone)):
-            if moment > now and window.shows(_wall(moment, zone)):
-                last = min(last, ahead + 2)  # a change of the clock may be nearer to a day than that day's start
-                yield moment
+        moments = (*_moments(start, zone), *_changes_of_the_clock(start, zone))
+        found = [moment for moment in moments if moment > now and window.shows(_wall(moment, zone))]
+        if found:
+            return found
+    return []
 
 
 def _moments(wall: datetime, zone: tzinfo) -> tuple[datetime, datetime]:

@@ -98,6 +98,12 @@ def test_windows_follow_the_clock_on_the_wall_when_summer_time_changes(wall: str
             "on Sun 2026-11-01 01:00 EST",
             id="a clock put back into the window",
         ),
+        pytest.param(
+            window("01:15", "01:45", "", NEW_YORK),
+            at("2026-11-01T01:50", NEW_YORK),
+            "on Sun 2026-11-01 01:15 EST",
+            id="a window in an hour that comes twice",
+        ),
     ],
 )
 def test_the_sentence_says_when_the_next_one_opens(given: Window, now: datetime, want: str) -> None:
