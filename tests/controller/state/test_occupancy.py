@@ -104,6 +104,6 @@ def test_a_plan_has_its_gpus_in_hand(fed: FedCluster) -> None:
 
 def test_a_place_kept_for_a_moved_pod_is_seen(fed: FedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {("worker-0", PartitionId(bdf(0), 3)): Reservation("rs-1", "7f")}
-    monkeypatch.setattr(fed.cluster.plan_table, "reservations", lambda: kept, raising=False)
+    monkeypatch.setattr(fed.cluster.plan_table, "reservations", lambda: kept)
     seen = {str(p.id): p.reservation for _, _, p in fed.cluster.snapshot().partitions() if p.reservation is not None}
     assert seen == {f"{bdf(0)}/3": Reservation("rs-1", "7f")}

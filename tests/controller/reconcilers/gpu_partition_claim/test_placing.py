@@ -167,7 +167,7 @@ async def test_a_moved_pods_successor_gets_the_place_kept_for_it(
     api: InMemoryApi, operator: Operator, monkeypatch: pytest.MonkeyPatch, revision: str, want_index: int
 ) -> None:
     kept = {("worker-0", PartitionId(bdf(0), 5)): Reservation("rs-1", "7f")}
-    monkeypatch.setattr(operator.cluster.plan_table, "reservations", lambda: kept, raising=False)
+    monkeypatch.setattr(operator.cluster.plan_table, "reservations", lambda: kept)
     owner = {"kind": "ReplicaSet", "name": "r", "uid": "rs-1", "controller": True, "apiVersion": "v1"}
     made_by = {"ownerReferences": [owner], "labels": {"pod-template-hash": revision}}
     api.put(PODS, pod(annotations=SMALL, metadata=made_by))
