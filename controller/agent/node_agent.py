@@ -96,6 +96,7 @@ class NodeAgent:
         self._published: list[Manifest] | None = None
         self._operation: OperationProgress | None = None
         self._operating = False
+        self._operated_uid = ""
         self._known_uid = ""
         self._report_problem: str | None = "nothing was reported yet"
         self._due = asyncio.Event()
@@ -197,7 +198,7 @@ class NodeAgent:
             try:
                 await self._operate()
             except GPUNodeAbsent:
-                self._log.warning("GPUNode went away during an operation")
+                self._log.warning("GPUNode went away during an operation, which is left as it is")
                 await self._seen.read()  # the hardware may be half way
             finally:
                 self._operating = False
@@ -221,6 +222,7 @@ class NodeAgent:
         if node.spec.paused and not running:
             return  # unpausing is another event
         self._operating = True
+        self._operated_uid = uid_of(present)
         await self._executor.execute(operation, self._operation)
 
     async def _refuse(self, raw: Manifest, error: ValidationError) -> None:
@@ -238,7 +240,10 @@ class NodeAgent:
     # The operation's view of the node (OperationHost) ---------------------------------------------------------------
 
     async def record(self, progress: OperationProgress) -> None:
-        """Store the operation's progress. Raises GPUNodeAbsent."""
+        """Store the operation's progress. Raises GPUNodeAbsent, also when another GPUNode has come in its place."""
+        present = self._reporter.latest()
+        if present is not None and self._operating and uid_of(present) != self._operated_uid:
+            raise GPUNodeAbsent(f"GPUNode {self.node}: was made anew; the operation of the one before is left")
         self._operation = progress
         await self._until_stored(self._reporter.publish)
         self._report_problem = None

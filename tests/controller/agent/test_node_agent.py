@@ -275,6 +275,24 @@ async def test_an_operation_waits_while_the_node_is_paused(world: World) -> None
         await until(lambda: world.phase == "Succeeded", "done")
 
 
+async def test_the_operation_of_a_gpu_node_that_is_made_anew_goes_no_further(world: World) -> None:
+    class Slow(RecordedBackend):
+        async def set_compute_mode(self, bdf: str, mode: ComputeMode) -> None:
+            await super().set_compute_mode(bdf, mode)
+            world.api.remove(GPU_NODES, "node-0")
+            world.put_node()
+            await until(lambda: world.status, "the new one is reported")
+
+    world.hardware = Slow("SPX/NPS1")
+    world.put_node()
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        world.put_node(operation=operation(A="DPX/NPS1", B="DPX/NPS1"))
+        await until(lambda: world.devices == ["gpu-0-128", "gpu-1-129", "gpu-8-136"], "what is there is offered")
+        assert world.hardware.calls == [f"compute {A} DPX"]
+        assert world.phase is None
+
+
 async def test_an_operation_that_cannot_be_read_fails_once_by_name(world: World) -> None:
     broken = {"id": "op-1", "from": {"gpus": []}, "to": {"gpus": [{"bdf": "five", "mode": "CPX/NPS1"}]}}
     world.put_node(operation=broken)
