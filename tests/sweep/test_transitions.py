@@ -1,10 +1,8 @@
 """Every transition of a plan's table, with the agent, the operator or both killed at that very write."""
 
-from typing import Any
-
 import pytest
 
-from controller.repartition.phases import TRANSITIONS, Event, Phase
+from controller.repartition.phases import TRANSITIONS
 from tests.fakes.virtual_loop import run_virtually
 from tests.sweep.case import KILLS, Case, cases, play
 from tests.sweep.scripts import SCRIPTS
@@ -20,16 +18,7 @@ def test_the_sweep_is_the_whole_product() -> None:
     assert len({str(case) for case in swept}) == len(TRANSITIONS) * len(KILLS)
 
 
-# An agent that is within a reload when its GPUNode is deleted and made anew goes on with the operation of before.
-UNMENDED = {Case((Phase.RELOADING, Event.NODE_GONE), ("operator",))}
-
-
-def _row(case: Case) -> Any:
-    marks = [pytest.mark.xfail(strict=True, reason="the agent goes on")] if case in UNMENDED else []
-    return pytest.param(case, id=str(case), marks=marks)
-
-
-@pytest.mark.parametrize("case", [_row(case) for case in cases()])
+@pytest.mark.parametrize("case", [pytest.param(case, id=str(case)) for case in cases()])
 def test_killed_at(case: Case, errors_logged: list[str]) -> None:
     run_virtually(play(case))
     assert not errors_logged
