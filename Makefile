@@ -6,7 +6,7 @@ UV := build/uv/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env run plane test bench soak fuzz lint unit integration generate clean
+.PHONY: help env run plane test bench soak fuzz chaos lint unit integration generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,13 +35,14 @@ lint: env ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-generate: env ## write generated files: CRDs, OpenAPI document, API reference, pages of v1alpha1, hardware and plans
+generate: env ## write generated files: CRDs, OpenAPI document, API reference, pages of v1alpha1, hardware and plans, kubelet messages
 	$(BIN)/python -m api.openapi.crd --out charts/aim-gpu-sharing/files/crds
 	$(BIN)/python -m api.openapi.openapi_document --out api/openapi/openapi.json
 	$(BIN)/python -m api.openapi.reference --out docs/api-reference.md
 	$(BIN)/python -m api.openapi.mapping_table --into docs/v1alpha1.md
 	$(BIN)/python -m controller.cli.hardware_page --into docs/hardware.md
 	$(BIN)/python -m controller.cli.plan_page --into docs/repartitioning.md
+	$(BIN)/python -m tests.controller.agent.kubelet_messages
 
 test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane
 	$(BIN)/python -m e2e.plane build
@@ -55,6 +56,9 @@ soak: env ## half an hour of churn against one controller, into build/soak: DURA
 
 fuzz: env ## long searches for what conversion loses: COUNT=objects a kind and direction, SEED=number
 	@$(BIN)/python -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
+chaos: env ## kills and faults during mode changes on a local control plane, into build/chaos: SWEEP=all, ONLY=text, SEED=number
+	@$(BIN)/python -m tests.integration.sweep $(if $(SWEEP),--sweep $(SWEEP)) $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed $(SEED))
 
 clean: ## remove .venv and build (the cache of built binaries stays)
 	rm -rf .venv build

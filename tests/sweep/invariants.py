@@ -61,11 +61,9 @@ class Monitor:
             return
         if not pod["spec"].get("resourceClaims"):
             return  # AMD's own pods are restarted
-        places = [
-            kept["pod"]
-            for plan in self._store.list(REPARTITION_PLANS)
-            for kept in (plan.get("status") or {}).get("reservations") or ()
-        ]
+        keepers = [plan.get("status") or {} for plan in self._store.list(REPARTITION_PLANS)]
+        keepers += [node["spec"] for node in self._store.list(GPU_NODES)]
+        places = [kept["pod"] for keeper in keepers for kept in keeper.get("reservations") or ()]
         if pod["metadata"]["name"] not in places:
             self._add(f"pod {pod['metadata']['name']} is evicted without a place for its successor")
 
@@ -132,6 +130,8 @@ def _node(world: World, name: str) -> Iterator[str]:
         return
     if "operation" in found["spec"]:
         yield f"GPUNode {name} still has operation {found['spec']['operation']['id']}"
+    if found["spec"].get("reservations"):
+        yield f"GPUNode {name} still keeps {found['spec']['reservations']}"
     status = found.get("status") or {}
     if (status.get("operation") or {}).get("phase") == "Running":
         yield f"the agent of {name} is still at {status['operation']}"

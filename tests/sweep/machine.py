@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
-from controller.agent.simulated_faults import FaultPlayer, FaultScript, ScriptedFault
+from controller.agent.simulated_faults import ScriptedFault
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 from controller.runtime.clock import Clock
@@ -53,8 +53,9 @@ class Machine(SimulatedBackend):
         }
 
     def strike(self, *faults: ScriptedFault) -> None:
-        """From now on these go wrong, and nothing that was to go wrong before."""
-        self._faults = FaultPlayer(FaultScript(faults), self._clock)
+        """From now on these go wrong."""
+        for fault in faults:
+            self.inject(fault)
 
     def force(self, bdf: str, mode: str) -> None:
         """Somebody else changes a GPU's compute mode, past every agent."""

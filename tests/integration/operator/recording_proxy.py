@@ -20,11 +20,12 @@ _HOP_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connec
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write that the API server answered: its status tells whether it took effect."""
+    """One write that the API server answered: its status tells whether it took effect. `body` is what was sent."""
 
     method: str
     path: str
     status: int
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def took_effect(self) -> bool:
@@ -81,7 +82,7 @@ async def _forward(
             content = await answer.read()
     except aiohttp.ClientError as error:
         raise web.HTTPBadGateway(text=str(error)) from error
-    write = Write(request.method, request.path, answer.status)
+    write = Write(request.method, request.path, answer.status, body)
     proxy.writes.append(write)
     proxy.after(write)
     return web.Response(status=answer.status, body=content, headers=_kept(answer))

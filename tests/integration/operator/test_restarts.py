@@ -1,8 +1,10 @@
 """The operator is killed right after each of its writes and started again: the same end, every time."""
 
+import asyncio
 import os
 import signal
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,14 @@ from e2e.plane import Plane
 from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
 from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, running, service
 from tests.integration.operator.test_mode_change import policy
+from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(900)]
 
-LEAST_POINTS = 20
+KILLS_A_RUN = 4
+"""Of one run of the scenario; the points of a run are as far apart as they can be."""
+LEAST_SHARE = 0.8
+"""Of the writes of a run without kills, after each of which there is a kill: what is merged into one comes less often."""
 
 
 def _of_the_flow(write: Write) -> bool:
@@ -24,36 +30,40 @@ def _of_the_flow(write: Write) -> bool:
 
 @dataclass
 class Killer:
-    """Kills the operator after its n-th write of the flow, before it hears that the write was made."""
+    """Kills the operator after chosen writes of the flow, before it hears that the write was made; starts it again."""
 
     proxy: RecordingProxy
     cluster: Running
+    killed: list[Write] = field(default_factory=list)
 
-    def arm(self, point: int | None) -> None:
-        """Count from here; None only counts."""
+    def arm(self, *points: int) -> None:
+        """Count from here, and kill after the writes of these numbers; without any only count."""
         self.seen: list[Write] = []
-        self.killed: Write | None = None
-        self.revived = False
+        self._dead = asyncio.Event()
 
         def after(write: Write) -> None:
             if not _of_the_flow(write):
                 return
             self.seen.append(write)
-            if point is not None and len(self.seen) == point:
-                self.killed = write
+            if len(self.seen) in points:
+                self.killed.append(write)
+                self._dead.set()
                 os.kill(self.cluster.operator.pid, signal.SIGKILL)
 
         self.proxy.after = after
 
+    async def revive(self) -> None:
+        """Start the operator again at once after each kill, until cancelled."""
+        while True:
+            await self._dead.wait()
+            await self.cluster.operator.kill()
+            self._dead.clear()
+            await self.cluster.operator.start()
+
     async def rest(self) -> None:
         """Kill no more, and leave the operator alive: a kill may have come with the very last write."""
         self.proxy.after = lambda _write: None
-        await self.revive_if_dead()
-
-    async def revive_if_dead(self) -> None:
-        """Start the operator again after a kill, once."""
-        if self.killed is not None and not self.revived:
-            self.revived = True
+        if not self.cluster.operator.alive:
             await self.cluster.operator.kill()
             await self.cluster.operator.start()
 
@@ -109,21 +119,19 @@ async def _scenario(cluster: Running, killer: Killer, mode: str) -> None:
     missing: list[str] = []
 
     async def settled() -> bool:
-        await killer.revive_if_dead()
         missing[:] = await _unsettled(cluster, mode)
         return not missing
 
     try:
         await cluster.eventually("the scenario settles", settled, 60.0)
     except AssertionError as error:
-        raise AssertionError(f"killed after {killer.killed}: missing {missing}") from error
+        raise AssertionError(f"killed after {killer.killed[-KILLS_A_RUN:]}: missing {missing}") from error
     _assert_consistent(await cluster.pods(), await cluster.claims(), await cluster.resource_claims())
     for path in (cluster.deployments_path, cluster.services_path):
         for obj in await cluster.items(path):
             await cluster.delete(f"{path}/{obj['metadata']['name']}")
 
     async def nothing_left() -> bool:
-        await killer.revive_if_dead()
         return not (await cluster.pods() or await cluster.claims() or await cluster.resource_claims())
 
     await cluster.eventually("nothing is left", nothing_left, 60.0)
@@ -131,22 +139,33 @@ async def _scenario(cluster: Running, killer: Killer, mode: str) -> None:
         await cluster.delete(f"{AIM}/repartitionplans/{plan['metadata']['name']}")
 
 
+async def _killed_at(cluster: Running, killer: Killer, points: Sequence[int]) -> None:
+    killer.arm(*points)
+    async with asyncio.TaskGroup() as tasks:
+        reviving = tasks.create_task(killer.revive())
+        try:
+            await _scenario(cluster, killer, await _absent_mode(cluster))
+        finally:
+            reviving.cancel()
+    await killer.rest()
+
+
 async def test_killed_after_each_write(plane: Plane, tmp_path: Path) -> None:
+    # A started operator trusts an inventory once its agent was heard of: agents that are heard often save waiting.
+    often = ("--heartbeat-seconds", "0.2")
     async with (
         recording_proxy(plane) as proxy,
-        running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=2, server=proxy.url, time_scale=0.01) as cluster,
+        running(
+            plane, tmp_path, {"a": "CPX/NPS1"}, gpus=2, server=proxy.url, time_scale=0.01, agent_arguments=often
+        ) as cluster,
     ):
+        await warm(cluster.operator)
         await cluster.create(f"{AIM}/gpusharingpolicies", policy(cooldown="1ms"))
         killer = Killer(proxy, cluster)
-        killer.arm(None)
-        await _scenario(cluster, killer, await _absent_mode(cluster))
+        await _killed_at(cluster, killer, ())
         writes = len(killer.seen)
-        points: list[Write] = []
-        for point in range(1, writes + 1):
-            killer.arm(point)
-            await _scenario(cluster, killer, await _absent_mode(cluster))
-            await killer.rest()
-            if killer.killed is not None:
-                points.append(killer.killed)
-        print(f"\n{len(points)} kill points of {writes} writes")
-        assert len(points) >= LEAST_POINTS
+        runs = -(-writes // KILLS_A_RUN)
+        for first in range(1, runs + 1):
+            await _killed_at(cluster, killer, range(first, writes + 1, runs))
+        print(f"\n{len(killer.killed)} kill points of {writes} writes in {runs} runs")
+        assert len(killer.killed) >= LEAST_SHARE * writes

@@ -1,0 +1,232 @@
+"""How each transition is brought about on a plane: as in virtual time, but that nobody waits for a deadline there."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from controller.agent.simulated_faults import Call, Fault, ScriptedFault
+from controller.binding.dra import DEVICE_CLASS, DRIVER
+from controller.repartition.phases import Event, Phase
+from e2e.run.install import add_gpu_nodes
+from e2e.run.processes import write_agent_tokens
+from tests.integration.operator.running import AIM, DRA
+from tests.integration.sweep.site import NODES, Site
+from tests.sweep.scripts import COMPUTE, MEMORY
+from tests.sweep.transitions import Key
+
+Action: TypeAlias = Callable[[Site], None]
+
+_AWAY_SECONDS: Final = 3.0
+_DCM: Final = "dcm.amd.com/gpu-config-profile"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneScript:
+    """As `tests.sweep.scripts.Script`."""
+
+    to: str = COMPUTE
+    approved: bool = True
+    cancelled: bool = False
+    first: Action | None = None
+    at: Mapping[Phase, Action] = field(default_factory=dict)
+
+
+def cancel(site: Site) -> None:
+    """A person wants the plan taken back."""
+    site.change(rollback=True)
+
+
+def approve(site: Site) -> None:
+    """A person approves the plan."""
+    site.change(approved=True)
+
+
+def forbid(site: Site) -> None:
+    """AMD's Device Config Manager takes the node over for a while."""
+    _for_a_while(site, lambda: _label(site, _DCM, "cpx"), lambda: _label(site, _DCM, None))
+
+
+def budget_that_never_allows(site: Site) -> None:
+    """No model may be evicted until the plan has left Draining."""
+    path = f"/apis/policy/v1/namespaces/{site.cluster.namespace}/poddisruptionbudgets"
+    names = {"key": "app", "operator": "In", "values": ["first", "second"]}
+    spec = {"maxUnavailable": 0, "selector": {"matchExpressions": [names]}}
+    site.plane.admin.create(path, {"metadata": {"name": "all"}, "spec": spec})
+
+    async def lift() -> None:
+        await site.left(Phase.PENDING)()
+        await site.left(Phase.DRAINING)()
+        await asyncio.to_thread(site.plane.admin.delete, f"{path}/all")
+
+    site.do(lift())
+
+
+def take_a_gpu(site: Site) -> None:
+    """Somebody allocates the last device of the node's first GPU, for a while."""
+    path = f"{DRA}/namespaces/{site.cluster.namespace}/resourceclaims"
+    device = site.gpu_node()["status"]["gpus"][0]["partitions"][-1]["device"]
+    requests = [{"name": "gpu", "exactly": {"deviceClassName": DEVICE_CLASS}}]
+    spec = {"devices": {"requests": requests}}
+    results = [{"request": "gpu", "driver": DRIVER, "pool": site.node, "device": device}]
+
+    def take() -> None:
+        site.plane.admin.create(path, {"metadata": {"name": "foreign"}, "spec": spec})
+        status = {"allocation": {"devices": {"results": results}}}
+        site.plane.admin.patch(f"{path}/foreign/status", {"status": status})
+
+    _for_a_while(site, take, lambda: site.plane.admin.delete(f"{path}/foreign"))
+
+
+def strike(*faults: ScriptedFault) -> Action:
+    """The agent starts anew and finds its hardware to do this."""
+
+    def act(site: Site) -> None:
+        site.play(*faults)
+        site.kill("agent")
+
+    return act
+
+
+def force(site: Site) -> None:
+    """Somebody changes the first GPU's compute mode past the agent, which starts anew."""
+
+    def change() -> None:
+        path = site.modes_file(site.node)
+        kept = json.loads(path.read_bytes())
+        first = min(kept["compute"])
+        kept["compute"][first] = "SPX" if kept["memory"] == "NPS1" else "CPX"
+        path.write_text(json.dumps(kept))
+
+    site.away("agent", lambda: asyncio.sleep(0), change)
+
+
+def agent_away_for_too_long(phase: Phase) -> Action:
+    """The agent is gone until the phase has expired."""
+
+    def act(site: Site) -> None:
+        site.away("agent", site.left(phase))
+        site.do(_long_ago(site))
+
+    return act
+
+
+def another_slice(site: Site) -> None:
+    """Somebody else's slice hides the devices that the agent publishes, until the plan has left Verifying."""
+    path, name = f"{DRA}/resourceslices", f"{site.node}-another"
+    pool = {"name": site.node, "generation": 10_000, "resourceSliceCount": 1}
+    spec = {"driver": DRIVER, "nodeName": site.node, "pool": pool, "devices": []}
+    site.plane.admin.create(path, {"metadata": {"name": name}, "spec": spec})
+
+    async def lift() -> None:
+        await site.left(Phase.VERIFYING)()
+        await asyncio.to_thread(site.plane.admin.request, "DELETE", f"{path}/{name}")
+
+    site.do(lift())
+
+
+def node_gone(site: Site) -> None:
+    """The Node is deleted, and comes back as another with another token for its agent."""
+    name = site.node
+    site.plane.admin.delete(f"{NODES}/{name}")
+
+    async def back() -> None:
+        while await asyncio.to_thread(site.plane.admin.find, f"{AIM}/gpunodes/{name}") is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        await asyncio.to_thread(add_gpu_nodes, site.plane, [name])
+        await asyncio.to_thread(write_agent_tokens, site.plane, site.folder / "agent" / "tokens", [name])
+
+    site.do(back())
+
+
+def both(*actions: Action) -> Action:
+    """One after another."""
+
+    def act(site: Site) -> None:
+        for action in actions:
+            action(site)
+
+    return act
+
+
+def overdue(site: Site) -> None:
+    """The phase that is recorded right now began an hour ago."""
+    site.do(_long_ago(site))
+
+
+async def _long_ago(site: Site) -> None:
+    await asyncio.to_thread(site.long_ago)
+
+
+def _for_a_while(site: Site, act: Callable[[], Any], undo: Callable[[], Any]) -> None:
+    act()
+
+    async def later() -> None:
+        await asyncio.sleep(_AWAY_SECONDS)
+        await asyncio.to_thread(undo)
+
+    site.do(later())
+
+
+def _label(site: Site, key: str, value: str | None) -> None:
+    site.plane.admin.patch(f"{NODES}/{site.node}", {"metadata": {"labels": {key: value}}})
+
+
+def _fails(times: int) -> Action:
+    return strike(ScriptedFault(Fault.SETTING_UNAVAILABLE, Call.SET_COMPUTE_MODE, times=times))
+
+
+def _in(phase: Phase, *actions: Action) -> dict[Phase, Action]:
+    return {phase: both(*actions)}
+
+
+_STRANGER = strike(ScriptedFault(Fault.FOREIGN_PROCESS, seconds=20.0))
+_BACK: Final = {Phase.VERIFYING: cancel}
+
+PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
+    (Phase.PENDING, Event.APPROVED): PlaneScript(),
+    (Phase.PENDING, Event.APPROVAL_NEEDED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, approve)),
+    (Phase.PENDING, Event.REFUSED): PlaneScript(first=forbid),
+    (Phase.PENDING, Event.CANCELLED): PlaneScript(cancelled=True),
+    (Phase.AWAITING_APPROVAL, Event.APPROVED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, approve)),
+    (Phase.AWAITING_APPROVAL, Event.REFUSED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, forbid)),
+    (Phase.AWAITING_APPROVAL, Event.CANCELLED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, cancel)),
+    (Phase.DRAINING, Event.IDLE): PlaneScript(),
+    (Phase.DRAINING, Event.REFUSED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, forbid)),
+    (Phase.DRAINING, Event.CANCELLED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, cancel)),
+    (Phase.DRAINING, Event.EXPIRED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, overdue)),
+    (Phase.QUIESCING, Event.QUIET): PlaneScript(),
+    (Phase.QUIESCING, Event.DISTURBED): PlaneScript(at=_in(Phase.QUIESCING, take_a_gpu)),
+    (Phase.QUIESCING, Event.REFUSED): PlaneScript(at=_in(Phase.QUIESCING, forbid)),
+    (Phase.QUIESCING, Event.CANCELLED): PlaneScript(at=_in(Phase.QUIESCING, cancel)),
+    (Phase.QUIESCING, Event.EXPIRED): PlaneScript(first=_STRANGER, at=_in(Phase.QUIESCING, overdue)),
+    (Phase.APPLYING, Event.RELOADS): PlaneScript(MEMORY),
+    (Phase.APPLYING, Event.APPLIED): PlaneScript(),
+    (Phase.APPLYING, Event.DISTURBED): PlaneScript(at=_in(Phase.APPLYING, take_a_gpu)),
+    (Phase.APPLYING, Event.APPLY_FAILED): PlaneScript(at=_in(Phase.APPLYING, _fails(1))),
+    (Phase.APPLYING, Event.NODE_GONE): PlaneScript(at=_in(Phase.APPLYING, node_gone)),
+    (Phase.APPLYING, Event.CANCELLED): PlaneScript(at=_in(Phase.APPLYING, cancel)),
+    (Phase.APPLYING, Event.EXPIRED): PlaneScript(at=_in(Phase.APPLYING, agent_away_for_too_long(Phase.APPLYING))),
+    (Phase.RELOADING, Event.APPLIED): PlaneScript(MEMORY),
+    (Phase.RELOADING, Event.APPLY_FAILED): PlaneScript(MEMORY, at=_in(Phase.RELOADING, _fails(1))),
+    (Phase.RELOADING, Event.NODE_GONE): PlaneScript(MEMORY, at=_in(Phase.RELOADING, node_gone)),
+    (Phase.RELOADING, Event.CANCELLED): PlaneScript(MEMORY, at=_in(Phase.RELOADING, cancel)),
+    (Phase.RELOADING, Event.EXPIRED): PlaneScript(
+        MEMORY, at=_in(Phase.RELOADING, agent_away_for_too_long(Phase.RELOADING))
+    ),
+    (Phase.VERIFYING, Event.VERIFIED): PlaneScript(),
+    (Phase.VERIFYING, Event.MISMATCHED): PlaneScript(at=_in(Phase.VERIFYING, another_slice, force)),
+    (Phase.VERIFYING, Event.NODE_GONE): PlaneScript(at=_in(Phase.VERIFYING, another_slice, node_gone)),
+    (Phase.VERIFYING, Event.CANCELLED): PlaneScript(at=_BACK),
+    (Phase.VERIFYING, Event.EXPIRED): PlaneScript(
+        at=_in(Phase.VERIFYING, another_slice, agent_away_for_too_long(Phase.VERIFYING))
+    ),
+    (Phase.ROLLING_BACK, Event.RESTORED): PlaneScript(at=_BACK),
+    (Phase.ROLLING_BACK, Event.RETRIED): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: _fails(1)}),
+    (Phase.ROLLING_BACK, Event.APPLY_FAILED): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: _fails(0)}),
+    (Phase.ROLLING_BACK, Event.NODE_GONE): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: node_gone}),
+    (Phase.ROLLING_BACK, Event.EXPIRED): PlaneScript(
+        at={**_BACK, Phase.ROLLING_BACK: agent_away_for_too_long(Phase.ROLLING_BACK)}
+    ),
+}

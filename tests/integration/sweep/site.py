@@ -1,0 +1,234 @@
+"""One cluster for many cases of the sweep: operator behind a proxy, an agent of two nodes, and models that move between.
+
+Each case changes whichever node the models are on; its plan starts from the modes that are there by then.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from controller.agent.simulated_faults import ScriptedFault
+from controller.repartition.phases import Event, Phase
+from e2e.plane import Plane
+from e2e.run.processes import OPERATOR, Worker
+from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
+from tests.integration.operator.running import AIM, DRA, Object, Running, deployment, opt_in, running
+from tests.integration.operator.warm_start import warm
+from tests.sweep.scripts import COMPUTE, MEMORY
+from tests.sweep.transitions import Key
+
+PLANS: Final = f"{AIM}/repartitionplans"
+NODES: Final = "/api/v1/nodes"
+FIRST_MODE: Final = "DPX/NPS1"
+MODELS: Final = 4
+# Another mode of the same memory mode, and another memory mode: a case goes wherever the GPUs are not.
+_OTHER_COMPUTE: Final = {"DPX/NPS1": "QPX/NPS1", "QPX/NPS1": "DPX/NPS1", "CPX/NPS4": "QPX/NPS4", "QPX/NPS4": "CPX/NPS4"}
+_OTHER_MEMORY: Final = {"NPS1": "CPX/NPS4", "NPS4": FIRST_MODE}
+_POLL_SECONDS: Final = 0.05
+_SETTLED_SECONDS: Final = 120.0
+
+
+@dataclass
+class Site:
+    """What cases do to the cluster, and what they ask of it. Short calls block the loop, and the operator's requests
+    with it: what a case does at a transition is done before the operator hears that its write was made.
+    """
+
+    plane: Plane
+    cluster: Running
+    proxy: RecordingProxy
+    tasks: asyncio.TaskGroup
+    folder: Path
+    node: str = ""
+    plan: str = ""
+    taken: list[Key] = field(default_factory=list)
+    on_taken: Callable[[Key], None] = field(default=lambda _: None)
+    busy: set[asyncio.Task[None]] = field(default_factory=set)
+    _phase: Phase = Phase.PENDING
+    _begun: int = 0
+
+    # What happened ---------------------------------------------------------------------------------------------------
+
+    def heard(self, write: Write) -> None:
+        """A write of the operator was answered; of the plan's status it may be a transition."""
+        if not (write.took_effect and write.method == "PUT" and write.path.endswith(f"/{self.plan}/status")):
+            return
+        status = json.loads(write.body)["status"]
+        steps = status.get("steps") or []
+        if (status["phase"], len(steps)) == (self._phase, self._begun):
+            return
+        before, self._phase, self._begun = self._phase, Phase(status["phase"]), len(steps)
+        ended = [step["result"] for step in steps if "endTime" in step and step["name"] == before]
+        key = (before, Event(ended[-1])) if ended else _before_the_beginning(before, self._phase, write)
+        if key is not None:
+            self.taken.append(key)
+            self.on_taken(key)
+
+    # What a case does ------------------------------------------------------------------------------------------------
+
+    def begin(self, name: str, to: str, *, approved: bool, cancelled: bool) -> None:
+        """Write the plan of a case, for the node that the models are on now."""
+        self.plan, self.taken, self._phase, self._begun = name, [], Phase.PENDING, 0
+        gpus = self.gpu_node()["status"]["gpus"]
+        memory = _OTHER_MEMORY[gpus[0]["mode"].partition("/")[2]]
+        touched = gpus[:1] if to == COMPUTE else gpus
+        wanted = [(gpu, memory if to == MEMORY else _OTHER_COMPUTE.get(gpu["mode"], FIRST_MODE)) for gpu in touched]
+        spec: Object = {
+            "node": self.node,
+            "from": {"gpus": [{"bdf": gpu["bdf"], "mode": gpu["mode"]} for gpu in touched]},
+            "to": {"gpus": [{"bdf": gpu["bdf"], "mode": mode} for gpu, mode in wanted]},
+            "approval": "Manual",
+            "approved": approved,
+            "rollback": cancelled,
+        }
+        body = {"apiVersion": "aim.amd.com/v1beta1", "kind": "RepartitionPlan", "metadata": {"name": name}}
+        self.plane.admin.create(PLANS, body | {"spec": spec})
+
+    def change(self, **spec: Any) -> None:
+        """A person changes the plan's spec."""
+        self.plane.admin.patch(f"{PLANS}/{self.plan}", {"spec": spec})
+
+    def long_ago(self) -> None:
+        """The present phase of the plan began an hour ago."""
+        status = self.plane.admin.get(f"{PLANS}/{self.plan}")["status"]
+        steps = [step | {"startTime": "2020-01-01T00:00:00Z"} for step in status["steps"]]
+        operator = self.plane.admin.acting_as(OPERATOR)
+        operator.patch(f"{PLANS}/{self.plan}/status", {"status": {"steps": steps}})
+
+    def kill(self, who: str) -> None:
+        """End the process at once, and start it again."""
+        self.away(who, lambda: asyncio.sleep(0))
+
+    def away(
+        self, who: str, until: Callable[[], Coroutine[Any, Any, None]], first: Callable[[], None] | None = None
+    ) -> None:
+        """End the process at once; do `first`; start it again when `until` has come."""
+        worker = self.cluster.operator if who == "operator" else self.cluster.agents
+        if not worker.alive:
+            return
+        os.kill(worker.pid, signal.SIGKILL)
+        self.do(self._back(worker, until, first))
+
+    async def _back(
+        self, worker: Worker, until: Callable[[], Coroutine[Any, Any, None]], first: Callable[[], None] | None
+    ) -> None:
+        await worker.kill()
+        if first is not None:
+            first()
+        await until()
+        await worker.start()
+
+    def do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside everything else; a case is not over before it is done."""
+        task = self.tasks.create_task(work)
+        self.busy.add(task)
+        task.add_done_callback(self.busy.discard)
+
+    def play(self, *faults: ScriptedFault) -> None:
+        """What agents that start from now on find their hardware to do."""
+        self.faults_file.write_bytes(msgspec.json.encode({"faults": faults}))
+
+    @property
+    def faults_file(self) -> Path:
+        """The script that the agents are started with."""
+        return self.folder / "faults.json"
+
+    def left(self, phase: Phase) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Waits until the plan is in another phase."""
+
+        async def wait() -> None:
+            while self._phase is phase:  # noqa: ASYNC110 - a hook sets it
+                await asyncio.sleep(_POLL_SECONDS)
+
+        return wait
+
+    # What a case asks ------------------------------------------------------------------------------------------------
+
+    def gpu_node(self) -> Object:
+        """The GPUNode of the node that is changed."""
+        return self.plane.admin.get(f"{AIM}/gpunodes/{self.node}")
+
+    def modes_file(self, node: str) -> Path:
+        """The hardware of a node, as its simulation keeps it."""
+        return self.folder / "agent" / "state" / f"{node}.json"
+
+    def choose_node(self) -> None:
+        """The node with most models is changed next."""
+        nodes = [pod["spec"].get("nodeName") for pod in self.plane.admin.get(self.cluster.pods_path)["items"]]
+        self.node = max(self.cluster.names.values(), key=nodes.count)
+
+    async def settled(self, unsettled: Callable[["Site"], list[str]]) -> None:
+        """Wait until nothing is left to do. Raises AssertionError with what is."""
+        left: list[str] = ["nothing was looked at"]
+        try:
+            async with asyncio.timeout(_SETTLED_SECONDS):
+                while self.busy or left:
+                    await asyncio.sleep(_POLL_SECONDS)
+                    left = [] if self.busy else await asyncio.to_thread(unsettled, self)
+        except TimeoutError:
+            raise AssertionError(
+                f"still not as it must be: {left}, {self.busy}; taken {self.taken}; log {self.cluster.operator.log}"
+            ) from None
+
+
+def _before_the_beginning(before: Phase, after: Phase, write: Write) -> Key | None:
+    """The event of a plan that has no steps yet: its phases tell, but for the two ways to fail."""
+    if after is Phase.AWAITING_APPROVAL:
+        return before, Event.APPROVAL_NEEDED
+    if after is Phase.DRAINING:
+        return before, Event.APPROVED
+    if after is Phase.FAILED:
+        cancelled = json.loads(write.body)["spec"].get("rollback")
+        return before, Event.CANCELLED if cancelled else Event.REFUSED
+    return None
+
+
+@asynccontextmanager
+async def site(plane: Plane, folder: Path, *, time_scale: float = 0.02) -> AsyncIterator[Site]:
+    """A cluster whose models run on the first of two nodes."""
+    faults = folder / "faults.json"
+    faults.write_text("{}")
+    arguments = ("--faults", str(faults), "--heartbeat-seconds", "0.2")
+    async with (
+        recording_proxy(plane) as proxy,
+        running(
+            plane,
+            folder,
+            {"a": FIRST_MODE, "b": FIRST_MODE},
+            gpus=2,
+            server=proxy.url,
+            time_scale=time_scale,
+            agent_arguments=arguments,
+        ) as cluster,
+        asyncio.TaskGroup() as tasks,
+    ):
+        for worker in (cluster.operator, cluster.agents):
+            await warm(worker)
+        made = Site(plane, cluster, proxy, tasks, folder)
+        proxy.after = made.heard
+        await cluster.create(f"{AIM}/gpusharingpolicies", _POLICY)
+        for name in ("first", "second"):
+            await cluster.create(cluster.deployments_path, deployment(name, MODELS // 2, opt_in()))
+        await cluster.all_allocated(MODELS)
+        yield made
+        proxy.after = lambda _: None
+
+
+_POLICY: Final[Object] = {
+    "apiVersion": "aim.amd.com/v1beta1",
+    "kind": "GPUSharingPolicy",
+    "metadata": {"name": "all"},
+    "spec": {
+        "validatedOnly": False,
+        "repartition": {"enabled": True, "approval": "Auto", "cooldown": "1ms", "maxUnavailablePods": 2},
+    },
+}
+RESOURCE_CLAIMS: Final = f"{DRA}/resourceclaims"
