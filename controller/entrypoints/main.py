@@ -1,33 +1,44 @@
-"""The command `aim-gpu`: every verb, and the processes."""
+"""The command `aim-gpu`: every verb, and the processes. Only what is asked for is imported."""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final
 
 import typer
 
-from controller.cli.approve import approve
-from controller.cli.crds import crds
-from controller.cli.inventory import inventory
-from controller.cli.plan import plan
-from controller.cli.rollback import rollback
-from controller.cli.size import size
-from controller.entrypoints.agent_command import agent
-from controller.entrypoints.operator_command import operator
-
-app = typer.Typer(
-    name="aim-gpu",
-    help="Share AMD Instinct GPUs among inference models.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
+VERBS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "size": "controller.cli.size",
+        "inventory": "controller.cli.inventory",
+        "crds": "controller.cli.crds",
+        "plan": "controller.cli.plan",
+        "approve": "controller.cli.approve",
+        "rollback": "controller.cli.rollback",
+        "agent": "controller.entrypoints.agent_command",
+        "operator": "controller.entrypoints.operator_command",
+    }
 )
-app.command()(size)
-app.command()(inventory)
-app.command(name="crds")(crds)
-app.command()(plan)
-app.command()(approve)
-app.command()(rollback)
-app.command()(agent)
-app.command()(operator)
+"""Each verb and the module that has a function of its name."""
+
+
+def command_line(first: str = "") -> typer.Typer:
+    """The command with the verb `first` alone, with all of them when that is no verb.
+
+    An agent needs nothing of the planner: without its modules it starts sooner and holds 5 MB less.
+    """
+    app = typer.Typer(name="aim-gpu", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+    @app.callback()
+    def _verbs() -> None:
+        """Share AMD Instinct GPUs among inference models."""
+
+    for verb in [first] if first in VERBS else VERBS:
+        app.command(name=verb)(getattr(import_module(VERBS[verb]), verb))
+    return app
 
 
 def main() -> None:
     """The console script."""
-    app()
+    command_line(next(iter(sys.argv[1:]), ""))()

@@ -6,7 +6,7 @@ from datetime import datetime
 from api.v1beta1.repartition_plan import RepartitionPlan
 from controller.gpu.identity import PartitionId
 from controller.placement.snapshot import Reservation
-from controller.repartition.phases import TERMINAL, Phase
+from controller.repartition.phases import HARDWARE, TERMINAL, Phase
 from controller.runtime.manifest import Manifest
 from controller.state.table import Table
 
@@ -79,6 +79,6 @@ class Plans(Table[Manifest, RepartitionPlan]):
             for plan in self.values()
             if plan.spec.node == node and Phase(plan.status.phase) in TERMINAL
             for step in plan.status.steps
-            if step.end_time is not None and step.name == Phase.APPLYING
+            if step.end_time is not None and step.name in HARDWARE
         ]
         return max(ends, default=None)

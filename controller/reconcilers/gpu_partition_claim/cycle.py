@@ -16,9 +16,9 @@ from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Snapshot
+from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
 from controller.repartition.disruption_budget import Refused
-from controller.repartition.planner import propose
 from controller.runtime.clock import Clock
 from controller.state.assumptions import Assumption
 from controller.state.cluster import Cluster
@@ -134,15 +134,17 @@ class PlacementCycle:
         """One cycle: new demands, and with `retry` those that found no place before. Synchronous."""
         demands = order((*self._new.values(), *(self._waiting.values() if retry else ())))
         snapshot = self._cluster.snapshot()
+        around = Surroundings(self._cluster, snapshot)
         for demand in demands:
             decision = self._refused_choice(demand) or self._scheduler.schedule(snapshot, demand)
             if isinstance(decision, Placed):
                 self._place(snapshot, demand, decision)
                 self._new.pop(demand.key, None)
                 continue
-            outcome = self._wish(snapshot, demand, decision)
+            outcome = self._wish(snapshot, around, demand, decision)
             if outcome.plan is not None:
                 snapshot = self._cluster.snapshot()
+                around = Surroundings(self._cluster, snapshot)
             self._wait_on(demand, decision, outcome)
             self._new.pop(demand.key, None)
 
@@ -164,14 +166,14 @@ class PlacementCycle:
         self._outcomes[demand.key] = Outcome(decision, decided_at=self._clock.monotonic())
         self._enqueue(demand.key)
 
-    def _wish(self, snapshot: Snapshot, demand: Demand, decision: Unplaced) -> Outcome:
+    def _wish(self, snapshot: Snapshot, around: Surroundings, demand: Demand, decision: Unplaced) -> Outcome:
         """The mode change that would help, if one may be made; it counts as under way at once."""
         plans = self._cluster.plan_table
         if decision.reason in REASONS or plans.for_claim(demand.uid) is not None:
             return Outcome(decision)
         if self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
             return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))
-        proposal = propose(snapshot, demand, plans.active_nodes())
+        proposal = around.propose(demand, self._clock.now())
         if isinstance(proposal, Refused):
             return Outcome(decision, no_plan=proposal)
         awaiting = plans.awaiting_on(proposal.node)

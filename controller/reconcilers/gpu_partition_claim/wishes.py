@@ -14,8 +14,10 @@ from controller.repartition.planner import Proposal
 
 
 def plan_for(proposal: Proposal, demand: Demand) -> RepartitionPlan:
-    """The plan for one claim. Its name follows from claim and change: made twice it is one object."""
-    digest = hashlib.sha256(f"{demand.uid}|{proposal.node}|{proposal.target}|{proposal.mode}".encode()).hexdigest()[:8]
+    """The plan for one claim. Its name follows from claim, change and attempt: made twice it is one object."""
+    again = f"|{proposal.attempt}" if proposal.attempt else ""
+    identity = f"{demand.uid}|{proposal.node}|{proposal.target}|{proposal.mode}{again}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     namespace, _, name = demand.key.partition("/")
     return RepartitionPlan(
         metadata=ObjectMeta(name=f"{proposal.node}-{digest}"),

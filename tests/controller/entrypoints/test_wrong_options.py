@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from controller.agent.amdsmi_library import AmdsmiUnavailable
 from controller.agent.backend import PartitionBackend
-from controller.entrypoints.main import app
+from controller.entrypoints.main import command_line
 
 FREE = ("--health-port", "0", "--metrics-port", "0", "--bind-host", "127.0.0.1")
 
@@ -43,13 +43,13 @@ def taken() -> Iterator[int]:
 
 def operator(kubeconfig: Path, *arguments: str) -> Result:
     return CliRunner().invoke(
-        app, ["operator", "--kubeconfig", str(kubeconfig), "--webhook-port", "0", *FREE, *arguments]
+        command_line(), ["operator", "--kubeconfig", str(kubeconfig), "--webhook-port", "0", *FREE, *arguments]
     )
 
 
 def agent(tokens: Path, *arguments: str) -> Result:
     where = ["--tokens-dir", str(tokens), "--server", "http://127.0.0.1:1", "--node", "node-0=CPX/NPS4"]
-    return CliRunner().invoke(app, ["agent", *where, *FREE, *arguments])
+    return CliRunner().invoke(command_line(), ["agent", *where, *FREE, *arguments])
 
 
 def refused(result: Result) -> str:
@@ -128,7 +128,7 @@ def test_a_script_of_faults_that_cannot_be_played_is_named(tmp_path: Path) -> No
 @pytest.mark.parametrize("option", ["--product", "--state-dir"])
 def test_options_of_simulated_gpus_are_refused_with_real_ones(tmp_path: Path, option: str) -> None:
     where = ["--server", "http://127.0.0.1:1", "--token-file", str(tmp_path / "t"), "--node-name", "node-0"]
-    said = refused(CliRunner().invoke(app, ["agent", *where, *FREE, "--backend", "sysfs", option, "x"]))
+    said = refused(CliRunner().invoke(command_line(), ["agent", *where, *FREE, "--backend", "sysfs", option, "x"]))
     assert f"{option} x: is of simulated GPUs, and the backend is sysfs" in said
 
 
@@ -140,7 +140,7 @@ def test_amd_smi_asked_for_on_a_host_without_it_ends_the_agent_with_the_remedy(
 
     monkeypatch.setattr("controller.agent.amdsmi_backend.open_amdsmi", unavailable)
     where = ["--server", "http://127.0.0.1:1", "--token-file", str(tmp_path / "t"), "--node-name", "node-0"]
-    said = refused(CliRunner().invoke(app, ["agent", *where, *FREE, "--backend", "amdsmi"]))
+    said = refused(CliRunner().invoke(command_line(), ["agent", *where, *FREE, "--backend", "amdsmi"]))
     assert "--backend amdsmi: AMD SMI cannot be loaded: install ROCm's amd-smi-lib; or use auto or sysfs" in said
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2e.plane import Plane
-from tests.integration.operator.running import AIM, Object, Running, opt_in, pod, running
+from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, pod, running
 
 pytestmark = pytest.mark.plane
 
@@ -58,9 +58,13 @@ async def modes(cluster: Running) -> list[str]:
 
 
 async def test_a_plan_runs_and_goes_back_on_a_persons_word(plane: Plane, tmp_path: Path) -> None:
-    async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=1) as cluster:
-        await cluster.create(f"{AIM}/gpusharingpolicies", POLICY)
-        await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
+    async with running(plane, tmp_path, {"a": "CPX/NPS1", "b": "CPX/NPS1"}, gpus=1) as cluster:
+        only_a = {"nodeSelector": {"matchLabels": {"kubernetes.io/hostname": cluster.names["a"]}}}
+        await cluster.create(f"{AIM}/gpusharingpolicies", POLICY | {"spec": POLICY["spec"] | only_a})
+        await cluster.create(cluster.deployments_path, deployment("chat", 1, opt_in()))
+        (held,) = await cluster.all_allocated(1)
+        assert held["status"]["allocation"]["node"] == cluster.names["a"]
+        await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="SPX/NPS1")))
         name = (await plan_in(cluster, "AwaitingApproval"))["metadata"]["name"]
 
         refused = await aim_gpu(of_somebody(plane.kubeconfig, tmp_path), "approve", name, "--yes")
@@ -70,14 +74,19 @@ async def test_a_plan_runs_and_goes_back_on_a_persons_word(plane: Plane, tmp_pat
         approved: Any = await aim_gpu(plane.kubeconfig, "approve", name, "--yes", "-o", "json")
         assert approved.returncode == 0, approved.stderr
         told = json.loads(approved.stdout)
-        assert [(gpu["from"], gpu["to"]) for gpu in told["gpus"]] == [("DPX/NPS1", "QPX/NPS1")]
-        assert (told["node"], told["pods"]) == (cluster.names["a"], [])
+        assert [(gpu["from"], gpu["to"]) for gpu in told["gpus"]] == [("CPX/NPS1", "SPX/NPS1")]
+        (moves,) = told["pods"]
+        assert (moves["before"].split()[0], moves["after"].split()[0]) == (cluster.names["a"], cluster.names["b"])
         await plan_in(cluster, "Succeeded", name)
-        await cluster.all_allocated(1)
+        places = {
+            claim["spec"]["podRef"]["name"].partition("-")[0]: claim["status"]["allocation"]["node"]
+            for claim in await cluster.all_allocated(2)
+        }
+        assert places == {"wants": cluster.names["a"], "chat": cluster.names["b"]}
 
         await cluster.delete(f"{cluster.pods_path}/wants")
         back = await aim_gpu(plane.kubeconfig, "rollback", name, "--yes", "-o", "json")
         assert back.returncode == 0, back.stderr
         assert json.loads(back.stdout)["plan"] == f"{name}-back"
         await plan_in(cluster, "Succeeded", f"{name}-back")
-        assert await modes(cluster) == ["DPX/NPS1"]
+        assert await modes(cluster) == ["CPX/NPS1"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from api.object import dump
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
@@ -37,3 +39,7 @@ def test_made_twice_it_is_one_object_and_another_claims_is_another() -> None:
     assert first == again
     assert first.metadata.name != other.metadata.name
     assert first.metadata.name.startswith("worker-0-")
+
+
+def test_another_attempt_is_another_object() -> None:
+    assert plan_for(replace(proposal(), attempt=1), WANTED).metadata.name != plan_for(proposal(), WANTED).metadata.name

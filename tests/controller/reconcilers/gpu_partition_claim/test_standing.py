@@ -1,0 +1,115 @@
+"""What the cycle tells the planner of the cluster around a claim."""
+
+from typing import Any
+
+import pytest
+
+from controller.placement.demand import Demand
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.snapshot import Snapshot
+from controller.reconcilers.gpu_partition_claim import standing
+from controller.reconcilers.gpu_partition_claim.cycle import Outcome, PlacementCycle
+from controller.repartition import planner
+from controller.repartition.disruption_budget import Refused
+from tests.builders.claim import bound_claim
+from tests.builders.cluster import FedCluster
+from tests.builders.demand import demand
+from tests.builders.gpu import bdf, gpu
+from tests.builders.plan import plan, reservation
+from tests.builders.pod import pod
+from tests.builders.policy import policy_object
+
+OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "chat", "uid": "uid-chat", "controller": True}
+
+
+class Scene:
+    """worker-0 may change; a pod of ours holds its GPU, and worker-1 has room for that pod."""
+
+    def __init__(self, *, number: int = 1, busy: bool = True, **rules: object) -> None:
+        self.fed = FedCluster()
+        self.cycle = PlacementCycle(self.fed.cluster, ModelScheduler(), self.fed.clock, lambda _: None)
+        self.fed.add_node("worker-0", *(gpu(n, "CPX/NPS1") for n in range(number)), labels={"pool": "changes"})
+        self.fed.add_node("worker-1", gpu(0, "CPX/NPS1"))
+        repartition = {"enabled": True, "approval": "Manual"} | rules
+        labels = {"pool": "changes"}
+        made = policy_object(node_labels=labels, repartition=repartition, validatedOnly=False)
+        self.fed.put(self.fed.cluster.policies, made)
+        if busy:
+            self.fed.put(self.fed.cluster.claims, bound_claim("aim-held", pod="held", phase="Allocated"))
+            metadata = {"ownerReferences": [OWNER]}
+            self.put_pod(pod("held", claim="aim-held", gates=(), node="worker-0", phase="Running", metadata=metadata))
+
+    def put_pod(self, made: dict[str, Any]) -> None:
+        self.fed.put(self.fed.cluster.pods, made)
+
+    def put_plan(self, made: dict[str, Any]) -> None:
+        self.fed.put(self.fed.cluster.plans, made)
+
+    def decide(self) -> Outcome:
+        self.cycle.submit(demand("a", 150))
+        self.cycle.decide(retry=True)
+        outcome = self.cycle.take("team-a/a")
+        assert outcome is not None
+        return outcome
+
+    def reason(self) -> str:
+        refused = self.decide().no_plan
+        return refused.reason if refused is not None else ""
+
+
+def test_a_person_is_asked_when_a_pod_would_have_to_move() -> None:
+    wish = Scene().decide().plan
+    assert wish is not None
+    assert (wish.spec.node, wish.spec.approval.value, wish.spec.approved) == ("worker-0", "Manual", False)
+
+
+def test_pods_that_are_down_count() -> None:
+    scene = Scene()
+    down = plan("other", "worker-9", phase="Succeeded", numbers=(3,))
+    down["status"]["reservations"] = [reservation(bdf(0), 7, node="worker-1")]
+    scene.put_plan(down)
+    assert scene.reason() == "UnavailablePodsBudget"
+
+
+def test_a_plan_that_failed_makes_room_for_another_gpu_and_is_tried_again_later() -> None:
+    scene = Scene(number=2, busy=False, cooldown="0s")
+    tried = plan("worker-0-tried", phase="Failed", claim_uid="uid-team-a/a", applied_until="2026-01-01T00:00:00Z")
+    for side, mode in (("from", "CPX/NPS1"), ("to", "SPX/NPS1")):
+        tried["spec"][side]["gpus"][0]["mode"] = mode
+    scene.put_plan(tried)
+    wish = scene.decide().plan
+    assert wish is not None
+    assert [each.bdf for each in wish.spec.to.gpus] == [bdf(1)]
+
+
+def test_the_only_change_that_failed_rests_and_is_another_plan_then() -> None:
+    scene = Scene(busy=False, cooldown="0s")
+    first = scene.decide().plan
+    assert first is not None
+    failed = plan(first.metadata.name, phase="Failed", claim_uid="uid-team-a/a", applied_until="2026-01-01T00:00:00Z")
+    for side, mode in (("from", "CPX/NPS1"), ("to", "SPX/NPS1")):
+        failed["spec"][side]["gpus"][0]["mode"] = mode
+    scene.put_plan(failed)
+    assert scene.reason() == "RepartitionTried"
+    scene.fed.clock.tick(601)
+    scene.fed.beat("worker-0")
+    again = scene.decide().plan
+    assert again is not None
+    assert again.metadata.name != first.metadata.name
+
+
+def test_what_was_refused_to_one_is_refused_to_all_that_ask_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def noting(snapshot: Snapshot, wanted: Demand, *given: Any) -> planner.Proposal | Refused:
+        asked.append(wanted.key)
+        return planner.propose(snapshot, wanted, *given)
+
+    monkeypatch.setattr(standing, "propose", noting)
+    scene = Scene(maxUnavailablePods=0)
+    for name, size in (("a", 150), ("b", 150), ("c", 100)):
+        scene.cycle.submit(demand(name, size))
+    scene.cycle.decide(retry=True)
+    assert asked == ["team-a/a", "team-a/c"]
+    refused = [outcome.no_plan for name in "abc" if (outcome := scene.cycle.take(f"team-a/{name}")) is not None]
+    assert [each.reason for each in refused if each is not None] == ["UnavailablePodsBudget"] * 3
