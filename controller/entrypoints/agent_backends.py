@@ -66,7 +66,7 @@ def choose_assignments(node: NodeOptions, options: AgentOptions) -> Assignments 
     """Who tells what was given to whom on a node; None: nobody is asked."""
     if options.pod_resources_socket is None:
         return None
-    # gRPC costs 20 MB, which only those pay who ask
+    # gRPC costs 6 MB, which only those pay who ask
     from controller.agent.device_ids import numbered_minors
     from controller.agent.platform_devices import platform_minors
     from controller.agent.pod_resources import PodResources

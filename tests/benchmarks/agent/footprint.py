@@ -96,7 +96,7 @@ async def started(condition: Callable[[], bool]) -> None:
 
 
 async def main(seconds: float) -> int:
-    """Measure and print; 1 when the agent by itself is over a limit."""
+    """Measure and print; 1 when either is over a limit."""
     found = {}
     for asks_kubelet in (False, True):
         with tempfile.TemporaryDirectory() as folder:
@@ -104,8 +104,9 @@ async def main(seconds: float) -> int:
                 await asyncio.sleep(REFRESH_SECONDS)  # what a start leaves behind
                 found[asks_kubelet] = await footprint(process, seconds)
     sys.stdout.write(f"by itself: {found[False]} (limits {MEMORY_LIMIT_MB:g} MB, {CORE_LIMIT_PERCENT:g} %)\n")
-    sys.stdout.write(f"asking a kubelet, gRPC loaded: {found[True]}\n")
-    return int(found[False].resident_mb >= MEMORY_LIMIT_MB or found[False].core_percent >= CORE_LIMIT_PERCENT)
+    sys.stdout.write(f"asking a kubelet: {found[True]}\n")
+    over = [each.resident_mb >= MEMORY_LIMIT_MB or each.core_percent >= CORE_LIMIT_PERCENT for each in found.values()]
+    return int(any(over))
 
 
 if __name__ == "__main__":
