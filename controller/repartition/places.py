@@ -4,10 +4,12 @@ Places are given out one after the other, each pod taking the tightest. Where th
 before it are moved to their other places, as far as that helps (augmenting paths of a bipartite matching).
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from controller.placement.demand import Demand, Resources
+from controller.placement.demand import Demand, Requirement, Resources
 from controller.placement.filters import refuse_node, refuse_partition
 from controller.placement.scores import Score, best_fit
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
@@ -31,14 +33,51 @@ class _Alike:
     gpu: Gpu
     partitions: tuple[Partition, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of each."""
+        return self.partitions[0].bytes
+
+
+#: Whose preferences are everybody's.
+_ANYBODY: Final = Demand(key="", uid="", namespace="", requirement=Requirement(0))
+
 
 class FreePlaces:
-    """The free and sound partitions of a snapshot, collected once for any number of questions."""
+    """The free and sound partitions of a snapshot, collected once for any number of questions.
+
+    They stand in the order in which every demand prefers them: what one needs shifts the scores of all alike.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.groups = tuple(_groups(snapshot))
-        self.largest = max((group.partitions[0].bytes for group in self.groups), default=0)
+        self._groups = sorted(_groups(snapshot), key=lambda group: _score(snapshot, group))
+        self._sound: dict[Hashable, tuple[_Alike, ...]] = {}
+        self._held: dict[tuple[str, str], int] = {}
+        self.largest = max((group.size for group in self._groups), default=0)
+
+    def sound(self, demand: Demand) -> tuple[_Alike, ...]:
+        """Those that suit the demand but for its size and its node."""
+        asked = demand.requirement.modes, demand.resource
+        if asked not in self._sound:
+            self._sound[asked] = tuple(self._suiting(_of_no_size(demand)))
+        return self._sound[asked]
+
+    def held(self, node: Node, resource: str) -> int:
+        """How many partitions of the node that bear the resource somebody holds."""
+        asked = node.name, resource
+        if asked not in self._held:
+            self._held[asked] = sum(
+                partition.resource == resource and self.snapshot.holder(node, partition) is not None
+                for gpu in node.gpus
+                for partition in gpu.partitions
+            )
+        return self._held[asked]
+
+    def _suiting(self, demand: Demand) -> Iterator[_Alike]:
+        for group in self._groups:
+            if refuse_partition(self.snapshot, demand, group.node, group.gpu, group.partitions[0]) is None:
+                yield group
 
 
 def _groups(snapshot: Snapshot) -> Iterator[_Alike]:
@@ -57,6 +96,34 @@ def _usable(partition: Partition) -> bool:
     return partition.healthy and not partition.quarantined and partition.reservation is None
 
 
+def _score(snapshot: Snapshot, group: _Alike) -> Score:
+    return best_fit(snapshot, _ANYBODY, group.node, group.gpu, group.partitions[0])
+
+
+def _of_no_size(demand: Demand) -> Demand:
+    return replace(demand, requirement=replace(demand.requirement, bytes=0))
+
+
+class _Fitting:
+    """A victim's possible places, the best first: looked for no further than somebody asks."""
+
+    def __init__(self, places: Iterator[Place]) -> None:
+        self._known: list[Place] = []
+        self._rest = places
+
+    def __iter__(self) -> Iterator[Place]:
+        index = 0
+        while index < len(self._known) or self._another():
+            yield self._known[index]
+            index += 1
+
+    def _another(self) -> bool:
+        place = next(self._rest, None)
+        if place is not None:
+            self._known.append(place)
+        return place is not None
+
+
 class Places:
     """Free places outside the GPUs `touched` of `node`, for pods that leave that node's touched GPUs."""
 
@@ -65,7 +132,7 @@ class Places:
         self._snapshot = free.snapshot
         self._home = node
         self._touched = touched
-        self._found: dict[Hashable, list[Place]] = {}
+        self._found: dict[Hashable, _Fitting] = {}
 
     def give(self, victims: Sequence[Victim]) -> list[Place] | Victim:
         """A place for each, in the order of `victims`; or the first one for which there is none."""
@@ -75,74 +142,68 @@ class Places:
                 return victim
         return given.overcommitting() or given.places()
 
-    def _fitting(self, victim: Victim) -> list[Place]:
+    def _fitting(self, victim: Victim) -> _Fitting:
         """The victim's possible places, the best first; pods of one template share the answer."""
         if victim.requirement_bytes > self._free.largest:
-            return []
+            return _Fitting(iter(()))
         demand = victim.demand
         alike = demand.namespace, demand.requirement, demand.policy, demand.pod, demand.resource
         if alike not in self._found:
-            self._found[alike] = self._search(demand)
+            self._found[alike] = _Fitting(self._search(demand))
         return self._found[alike]
 
-    def _search(self, demand: Demand) -> list[Place]:
-        nodes: dict[str, Demand | None] = {}
-        found: list[tuple[Score, _Alike]] = []
-        for group in self._free.groups:
-            node, gpu, first = group.node, group.gpu, group.partitions[0]
-            if first.bytes < demand.requirement.bytes or (node.name == self._home and gpu.bdf in self._touched):
-                continue
-            if node.name not in nodes:
-                nodes[node.name] = self._demand_on(demand, node)
-            asked = nodes[node.name]
-            if asked is not None and refuse_partition(self._snapshot, asked, node, gpu, first) is None:
-                found.append((best_fit(self._snapshot, asked, node, gpu, first), group))
-        ordered = [
-            Place(group.node, group.gpu, partition)
-            for _, group in sorted(found, key=lambda entry: entry[0])
-            for partition in group.partitions
-        ]
-        return self._countable(ordered, demand.resource) if demand.resource else ordered
+    def _search(self, demand: Demand) -> Iterator[Place]:
+        takes: dict[str, bool] = {}
+        countable = self._countable(demand) if demand.resource else None
+        for group in self._large_enough(demand):
+            node = group.node
+            if node.name not in takes:
+                takes[node.name] = self._takes(demand, node)
+            for partition in group.partitions if takes[node.name] else ():
+                if countable is not None:
+                    countable[node.name] -= 1
+                    if countable[node.name] < 0:
+                        break
+                yield Place(node, group.gpu, partition)
 
-    def _demand_on(self, demand: Demand, node: Node) -> Demand | None:
-        """The demand as that node must meet it, None when it cannot. At home the pod frees what it asks for.
+    def _large_enough(self, demand: Demand) -> Iterator[_Alike]:
+        for group in self._free.sound(demand):
+            at_home = group.node.name == self._home and group.gpu.bdf in self._touched
+            if group.size >= demand.requirement.bytes and not at_home:
+                yield group
+
+    def _takes(self, demand: Demand, node: Node) -> bool:
+        """Whether the node takes the pod. At home the pod frees what it asks for.
 
         A device of the device plugin is the kubelet's choice, so no place at home is sure to be on another GPU.
         """
         if node.name == self._home:
             if demand.resource:
-                return None
+                return False
             demand = replace(demand, pod=replace(demand.pod, resources=Resources()))
-        return None if refuse_node(self._snapshot, demand, node) else demand
+        return refuse_node(self._snapshot, demand, node) is None
 
-    def _countable(self, ordered: list[Place], resource: str) -> list[Place]:
-        """Of each node as many places as its device plugin has devices for: those held unseen are any of them."""
-        left: dict[str, int] = {}
-        kept = []
-        for place in ordered:
-            node = place.node
-            if node.name not in left:
-                fitting = sum(other.node.name == node.name for other in ordered)
-                free = min(fitting, node.devices.get(resource, 0) - self._held(node, resource))
-                left[node.name] = free - node.unlocated.get(resource, 0)
-            left[node.name] -= 1
-            if left[node.name] >= 0:
-                kept.append(place)
-        return kept
-
-    def _held(self, node: Node, resource: str) -> int:
-        return sum(
-            partition.resource == resource and self._snapshot.holder(node, partition) is not None
-            for gpu in node.gpus
-            for partition in gpu.partitions
-        )
+    def _countable(self, demand: Demand) -> dict[str, int]:
+        """By node, as many places as its device plugin has devices for: those held unseen are any of them."""
+        fitting: Counter[str] = Counter()
+        nodes: dict[str, Node] = {}
+        for group in self._large_enough(demand):
+            fitting[group.node.name] += len(group.partitions)
+            nodes[group.node.name] = group.node
+        return {
+            name: min(
+                count, nodes[name].devices.get(demand.resource, 0) - self._free.held(nodes[name], demand.resource)
+            )
+            - nodes[name].unlocated.get(demand.resource, 0)
+            for name, count in fitting.items()
+        }
 
 
 class _Given:
     """Which victim has which place so far."""
 
     def __init__(
-        self, snapshot: Snapshot, home: str, victims: Sequence[Victim], fitting: Sequence[Sequence[Place]]
+        self, snapshot: Snapshot, home: str, victims: Sequence[Victim], fitting: Sequence[Iterable[Place]]
     ) -> None:
         self._snapshot = snapshot
         self._home = home

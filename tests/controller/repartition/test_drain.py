@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Gpu, Node, Reservation, Snapshot
+from controller.repartition import places
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.drain import Drain, Move, decide_drain
 from controller.repartition.victims import Victim
@@ -185,3 +187,29 @@ def test_a_change_of_the_whole_node_moves_its_pods_to_other_nodes() -> None:
     found = decided(hosts, victim(), touched=frozenset({bdf(0), bdf(1)}))
     assert isinstance(found, Drain)
     assert [move.node for move in found.moves] == ["worker-1"]
+
+
+def counted(function: Callable[..., object], name: str, calls: Counter[str]) -> Callable[..., object]:
+    """The function, whose calls are counted under its name."""
+
+    def call(*asked: object) -> object:
+        calls[name] += 1
+        return function(*asked)
+
+    return call
+
+
+def test_many_pods_that_are_all_different_look_at_each_free_gpu_once_beside_many_nodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: Counter[str] = Counter()
+    for name in ("refuse_partition", "best_fit", "refuse_node"):
+        monkeypatch.setattr(places, name, counted(getattr(places, name), name, looks))
+    hosts = [node("worker-0", *(full(n) for n in range(8)))]
+    hosts += [node(f"worker-{n:02}", *(gpu(m) for m in range(8))) for n in range(1, 41)]
+    crowd = [victim(f"b-{n}", n // 8, n % 8, gib=5 + n / 10) for n in range(64)]
+    found = decided(hosts, *crowd, budget=64, touched=frozenset(map(bdf, range(8))))
+    assert isinstance(found, Drain)
+    assert len(found.moves) == 64
+    assert (looks["refuse_partition"], looks["best_fit"]) == (320, 320)
+    assert looks["refuse_node"] <= 64 * 2  # each pod asks no further than for its first place
