@@ -20,7 +20,8 @@ def observe_approval(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     if plan.spec.approved or plan.spec.approval is Approval.AUTO:
         return Seen(Event.APPROVED, "approved")
     patch = '{"spec":{"approved":true}}'
-    message = f"waits for approval: kubectl patch rpp {plan.metadata.name} --type merge -p '{patch}'"
+    name = plan.metadata.name
+    message = f"waits for approval: aim-gpu approve {name}, or kubectl patch rpp {name} --type merge -p '{patch}'"
     pending = Phase(plan.status.phase) is Phase.PENDING
     return Seen(Event.APPROVAL_NEEDED if pending else None, message)
 

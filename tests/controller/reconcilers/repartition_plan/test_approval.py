@@ -39,6 +39,7 @@ def test_an_approved_plan_goes_on(phase: str, spec: dict[str, Any]) -> None:
 def test_one_that_needs_approval_says_how_to_give_it(phase: str, want: Event | None) -> None:
     seen = observe_approval(with_node().cluster, the_plan(phase))
     assert seen.event is want
+    assert "aim-gpu approve plan-1, or " in seen.message
     assert """kubectl patch rpp plan-1 --type merge -p '{"spec":{"approved":true}}'""" in seen.message
 
 
