@@ -12,8 +12,6 @@ from controller.agent.driver_attributes import device_name
 from controller.gpu.identity import PartitionId
 
 _RENDER_NODE = "renderD"
-# The driver makes platform devices for all partitions a GPU could have but the first, whatever its mode.
-_PLATFORM_DEVICES_PER_GPU = 7
 
 
 class DeviceIds:
@@ -37,13 +35,3 @@ class DeviceIds:
     def partition(self, device_id: str) -> PartitionId | None:
         """The partition of that id; None when it is none of this node's, in its present modes."""
         return self._known.get(device_id) or self._known.get(device_id.lower())
-
-
-def numbered_minors(hardware: NodeHardware) -> dict[str, int]:
-    """The platform devices of a node without files of its own: numbered GPU by GPU, as the driver makes them."""
-    return {
-        f"amdgpu_xcp_{_PLATFORM_DEVICES_PER_GPU * number + partition.id - 1}": partition.render_index
-        for number, gpu in enumerate(sorted(hardware.gpus, key=lambda gpu: gpu.bdf))
-        for partition in gpu.partitions
-        if partition.id > 0
-    }

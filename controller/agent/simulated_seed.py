@@ -9,6 +9,7 @@ MI210.
 
 from dataclasses import dataclass
 
+from controller.agent.platform_devices import FIRST_RENDER_MINOR, MINORS_PER_GPU
 from controller.gpu.identity import bdf_of
 from controller.gpu.product import Product, product_named
 
@@ -21,9 +22,7 @@ SIMD_PER_COMPUTE_UNIT = 4
 # The driver reserves eight render minors a GPU that can be partitioned, whatever its dies (MI308X has four), so a GPU's
 # first minor does not depend on any mode; others have one. Card numbers run beside them from 0 (card 40 is renderD168
 # in the published slice); a board whose BMC has a graphics driver of its own starts at 1.
-_FIRST_RENDER_MINOR = 128
 _FIRST_CARD = 0
-_MINORS_PER_PARTITIONABLE_GPU = 8
 
 _MARKET_NAMES = {"MI300X": "AMD_Instinct_MI300X_OAM"}
 
@@ -57,13 +56,13 @@ def seeded_gpus(count: int = MAX_GPUS, product: Product | None = None) -> tuple[
     """The first `count` GPUs of the server, of MI300X or of `product`. Raises ValueError for a count it has not got."""
     if not 1 <= count <= MAX_GPUS:
         raise ValueError(f"gpus {count}: a simulated node has 1 to {MAX_GPUS}")
-    minors = _MINORS_PER_PARTITIONABLE_GPU if (product or product_named(PRODUCT)).partitionable else 1
+    minors = MINORS_PER_GPU if (product or product_named(PRODUCT)).partitionable else 1
     return tuple(
         SeededGpu(
             bdf=bdf_of(0, location),
             location_id=location,
             unique_id=str(unique_id),
-            first_render_index=_FIRST_RENDER_MINOR + minors * number,
+            first_render_index=FIRST_RENDER_MINOR + minors * number,
             first_card_index=_FIRST_CARD + minors * number,
         )
         for number, (location, unique_id) in enumerate(_RECORDED[:count])

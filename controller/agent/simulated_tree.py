@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.agent.backend import HardwarePartition
+from controller.agent.platform_devices import platform_device
 from controller.agent.simulated_faults import Fault
 from controller.agent.simulated_hardware import SimulatedNode
 from controller.agent.simulated_seed import DRIVER_SOURCE_VERSION, DRIVER_VERSION, SIMD_PER_COMPUTE_UNIT, SeededGpu
@@ -221,8 +222,8 @@ def _write_device(root: Path, node: SimulatedNode, seeded: SeededGpu, used: Mapp
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(Path("../../../../bus/pci/devices") / seeded.bdf)
     for part in hardware.partitions:
-        platform = seeded.first_card_index + part.id
-        drm = (root / f"devices/platform/amdgpu_xcp_{platform}" if part.id else device) / "drm"
+        platform = platform_device(part.render_index) if part.id else None
+        drm = (root / "devices/platform" / platform if platform else device) / "drm"
         for name in (f"card{part.card_index}", f"renderD{part.render_index}"):
             (drm / name).mkdir(parents=True, exist_ok=True)
 

@@ -150,10 +150,14 @@ class SysfsBackend:
         folder = self._root / PROCESSES
         if not folder.is_dir():
             raise NotSupported(f"{folder}: is not there, so processes are not told: read /sys of a running host")
+        pids = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+        opened = {pid: numbers for pid in pids if (numbers := _opened(folder / str(pid)))}
+        if not opened:
+            return {}  # the usual: no topology is read for it
         bdf_of = {part.gpu_id: gpu.bdf for gpu in self._topology().gpus for part in gpu.partitions}
         found: dict[str, list[GpuProcess]] = {}
-        for pid in sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()):
-            for bdf in {bdf_of[number] for number in _opened(folder / str(pid)) if number in bdf_of}:
+        for pid, numbers in opened.items():
+            for bdf in {bdf_of[number] for number in numbers if number in bdf_of}:
                 found.setdefault(bdf, []).append(GpuProcess(pid))
         return {bdf: tuple(processes) for bdf, processes in sorted(found.items())}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from controller.agent.backend import EccCount
+from controller.agent.platform_devices import device_folders
 
 _ModeT = TypeVar("_ModeT", bound=StrEnum)
 
@@ -72,8 +73,7 @@ def cards(root: Path) -> dict[int, int]:
 
 def _drm_folders(root: Path) -> Iterable[Path]:
     yield from (root / "bus/pci/devices").glob("*/drm")
-    for folder in ("devices/platform", "bus/platform/devices"):
-        yield from (root / folder).glob("amdgpu_xcp*/drm")
+    yield from (drm for device in device_folders(root) if (drm := device / "drm").is_dir())
 
 
 def _number(names: set[str], prefix: str) -> int | None:

@@ -67,8 +67,7 @@ def choose_assignments(node: NodeOptions, options: AgentOptions) -> Assignments 
     if options.pod_resources_socket is None:
         return None
     # gRPC costs 6 MB, which only those pay who ask
-    from controller.agent.device_ids import numbered_minors
-    from controller.agent.platform_devices import platform_minors
+    from controller.agent.platform_devices import numbered_minors, platform_minors
     from controller.agent.pod_resources import PodResources
 
     def of_host(_: NodeHardware) -> Mapping[str, int]:

@@ -1,7 +1,7 @@
 import pytest
 
 from controller.agent.backend import NodeHardware
-from controller.agent.device_ids import DeviceIds, numbered_minors
+from controller.agent.device_ids import DeviceIds
 from controller.gpu.identity import PartitionId
 from tests.controller.agent.hardware import A, B, RecordedBackend
 
@@ -29,11 +29,3 @@ async def node() -> NodeHardware:
 def test_what_a_device_id_means(node: NodeHardware, device: str, want: PartitionId | None) -> None:
     minors = {"amdgpu_xcp_30": 139, "amdgpu_xcp.31": 140, "amdgpu_xcp_55": 190}
     assert DeviceIds(node, minors).partition(device) == want
-
-
-async def test_platform_devices_are_numbered_gpu_by_gpu_whatever_the_mode() -> None:
-    whole = numbered_minors(await RecordedBackend("CPX/NPS4", gpus=8).read())
-    assert len(whole) == 56
-    assert (whole["amdgpu_xcp_0"], whole["amdgpu_xcp_6"], whole["amdgpu_xcp_7"]) == (129, 135, 137)
-    halves = numbered_minors(await RecordedBackend("DPX/NPS1", gpus=8).read())
-    assert halves == {name: minor for name, minor in whole.items() if (minor - 128) % 8 == 1}

@@ -8,7 +8,7 @@ import pytest
 
 from api.v1beta1.gpu_node import AssignedDevice
 from controller.agent.backend import NodeHardware
-from controller.agent.device_ids import numbered_minors
+from controller.agent.platform_devices import numbered_minors
 from controller.agent.pod_resources import PodResources
 from tests.controller.agent.hardware import A, B, RecordedBackend
 from tests.fakes.kubelet import FakeKubelet, claimed, plugged, pod

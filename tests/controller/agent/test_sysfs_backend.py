@@ -118,6 +118,16 @@ async def test_a_process_that_ends_while_it_is_looked_at_is_left_out(tmp_path: P
     assert await backend.processes() == {}
 
 
+async def test_without_processes_the_topology_is_not_read(tmp_path: Path) -> None:
+    backend = written(tmp_path, simulated("SPX/NPS1"))
+    shutil.rmtree(tmp_path / "class/kfd/kfd/topology")
+    (tmp_path / "class/kfd/kfd/proc/17/queues").mkdir(parents=True)
+    assert await backend.processes() == {}
+    (tmp_path / "class/kfd/kfd/proc/17/vram_4098").touch()
+    with pytest.raises(DriverGone):
+        await backend.processes()
+
+
 async def test_a_recording_tells_no_processes(tmp_path: Path) -> None:
     backend = SysfsBackend(unpack("topo-mi210-nodes.tar.gz", tmp_path))
     with pytest.raises(NotSupported, match=r"class/kfd/kfd/proc: is not there, so processes are not told"):
@@ -249,8 +259,8 @@ async def test_memory_errors_are_read_in_every_form(tmp_path: Path, text: str, w
 async def test_platform_devices_may_be_named_with_a_dot_and_cards_start_anywhere(tmp_path: Path) -> None:
     def change(device: Path) -> None:
         folder = tmp_path / "devices/platform"
-        (folder / "amdgpu_xcp_3").rename(folder / "amdgpu_xcp.3")
-        (folder / "amdgpu_xcp.3/drm/card3").rename(folder / "amdgpu_xcp.3/drm/card44")
+        (folder / "amdgpu_xcp_2").rename(folder / "amdgpu_xcp.2")
+        (folder / "amdgpu_xcp.2/drm/card3").rename(folder / "amdgpu_xcp.2/drm/card44")
 
     cards = [part.card_index for part in (await first_gpu(tmp_path, change)).partitions]
     assert cards == [0, 1, 2, 44, 4, 5, 6, 7]
