@@ -10,8 +10,13 @@ from controller.repartition.phases import HARDWARE, TERMINAL, Phase
 from controller.runtime.manifest import Manifest
 from controller.state.table import Table
 
-#: Phases in which a plan waits and binding goes on as usual.
-WAITING = frozenset({Phase.AWAITING_APPROVAL})
+
+def waits(phase: str, message: str) -> bool:
+    """Whether a plan in that phase waits for a person, a window, a budget or its node's rest: binding goes on as usual.
+
+    A plan that nobody has looked at yet says nothing, and most likely begins at once, so it counts as under way.
+    """
+    return phase == Phase.AWAITING_APPROVAL or (phase == Phase.PENDING and bool(message))
 
 
 class Plans(Table[Manifest, RepartitionPlan]):
@@ -29,8 +34,8 @@ class Plans(Table[Manifest, RepartitionPlan]):
 
     def _running(self) -> Iterator[RepartitionPlan]:
         for plan in self.values():
-            phase = Phase(plan.status.phase)
-            if phase not in TERMINAL and phase not in WAITING and not plan.spec.dry_run:
+            over = Phase(plan.status.phase) in TERMINAL
+            if not over and not waits(plan.status.phase, plan.status.message) and not plan.spec.dry_run:
                 yield plan
 
     def active_nodes(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.reconcile import Request
 from controller.runtime.source import NORMAL
+from controller.state.plans import waits
 from controller.state.pods import PodTable
 from controller.translate.node import gpus, host_view
 from controller.translate.pod import TERMINAL_PHASES, claim_name
@@ -106,13 +107,14 @@ def inventory_differs(event: StoreEvent[Manifest]) -> bool:
 
 
 def plan_moves(event: StoreEvent[Manifest]) -> bool:
-    """A plan changed its phase, so GPUs may be free to use again."""
-    return _phase(event.old) != _phase(event.new)
+    """A plan changed its phase, or began to wait, so GPUs may be free to use again."""
+    return _stands(event.old) != _stands(event.new)
 
 
-def _phase(plan: dict[str, object] | None) -> object:
-    status = (plan or {}).get("status")
-    return status.get("phase") if isinstance(status, dict) else None
+def _stands(plan: Manifest | None) -> object:
+    status = (plan or {}).get("status") or {}
+    phase = status.get("phase")
+    return phase, waits(phase or "", status.get("message") or "")
 
 
 def policy_differs(event: StoreEvent[Manifest]) -> bool:

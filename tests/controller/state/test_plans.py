@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,19 @@ def test_a_plan_under_way_has_its_node_and_gpus_in_hand(phase: Phase) -> None:
 def test_one_that_waits_for_a_person_or_is_over_has_none(phase: Phase) -> None:
     table = plans(plan("p", phase=phase))
     assert (table.active_nodes(), table.gpus_in_hand()) == ((), {})
+
+
+def saying(made: dict[str, Any], message: str) -> dict[str, Any]:
+    made["status"]["message"] = message
+    return made
+
+
+def test_one_that_only_waits_to_begin_leaves_its_gpus_and_the_budget_to_others() -> None:
+    table = plans(saying(plan("p", claim_uid="u1"), "waits: node worker-0 changed lately; next change in 600 s"))
+    assert (table.active_nodes(), table.gpus_in_hand(), table.running_on("worker-0")) == ((), {}, ())
+    assert table.for_claim("u1") is not None
+    begun = plans(saying(plan("p", phase="Draining"), "waits until 0000:05:00.0/0 are idle"))
+    assert begun.active_nodes() == ("worker-0",)
 
 
 def test_the_table_knows_every_phase_that_the_api_has() -> None:

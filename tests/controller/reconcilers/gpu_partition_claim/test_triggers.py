@@ -35,6 +35,12 @@ def gone(old: T) -> StoreEvent[T]:
     return StoreEvent(EventType.DELETED, "k", old, None)
 
 
+def waiting(message: str) -> dict[str, Any]:
+    made = plan()
+    made["status"]["message"] = message
+    return made
+
+
 @pytest.mark.parametrize("event", [added, gone], ids=["added", "deleted"])
 def test_objects_lead_to_their_claim(event: Callable[[Any], StoreEvent[Any]]) -> None:
     assert [request for request, _ in triggers.claim_of_pod(event(typed_pod()))] == AIM_A
@@ -95,6 +101,8 @@ ROWS = [
     pytest.param(triggers.plan_moves, moved(plan(), plan(phase="Succeeded")), True, id="a plan moves on"),
     pytest.param(triggers.plan_moves, moved(plan(), plan()), False, id="a plan stays where it is"),
     pytest.param(triggers.plan_moves, gone(plan()), True, id="a plan goes"),
+    pytest.param(triggers.plan_moves, moved(plan(), waiting("waits: a")), True, id="a plan begins to wait"),
+    pytest.param(triggers.plan_moves, moved(waiting("a"), waiting("b")), False, id="a plan waits on"),
     pytest.param(triggers.policy_differs, added(policy_object()), True, id="a policy comes"),
     pytest.param(triggers.policy_differs, moved(policy_object(), policy_object(version="2")), False, id="its status"),
     pytest.param(triggers.policy_differs, moved(policy_object(), policy_object(paused=True)), True, id="its spec"),
