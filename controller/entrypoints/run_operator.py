@@ -25,7 +25,7 @@ from controller.reconcilers.kserve_service.controller import KServeServiceReconc
 from controller.reconcilers.kserve_service.triggers import kserve_service_of_claim, kserve_service_of_pod
 from controller.reconcilers.node_plugins.plugins import NodePlugins
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
-from controller.reconcilers.repartition_plan.triggers import plans_of_node
+from controller.reconcilers.repartition_plan.triggers import plan_of_claim, plans_of_node
 from controller.reconcilers.unhealthy.controller import UnhealthyReconciler
 from controller.reconcilers.unhealthy.triggers import node_of_host, node_of_inventory, node_of_troubled_claim
 from controller.runtime.cache.object_type import T
@@ -217,6 +217,7 @@ class Operator:
         controller = self._controller("repartitionplan", reconciler.reconcile, 1)
         controller.for_(cluster.plans)
         controller.watches(cluster.gpu_nodes, plans_of_node(cluster))
+        controller.watches(cluster.claims, plan_of_claim(cluster))
 
     def _wire_unhealthy(self) -> None:
         cluster = self._cluster

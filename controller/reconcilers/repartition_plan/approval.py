@@ -2,19 +2,18 @@
 
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Approval
+from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.obsolete import obsolete, surely_obsolete
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.repartition.device_config_manager import dcm_managed
 from controller.repartition.phases import Event, Phase
 from controller.state.cluster import Cluster
 from controller.translate.node import modes
 
-#: A plan younger than this is not judged by what the informers lack: they may not have caught up, seconds.
-CATCH_UP_SECONDS = 10.0
-
 
 def observe_approval(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """Whether the plan may begin, must not any more, or waits for a person."""
-    refused = forbidden(cluster, plan) or _obsolete(cluster, plan)
+    refused = forbidden(cluster, plan) or obsolete(cluster, plan)
     if refused is not None:
         return Seen(Event.REFUSED, f"{refused}; nothing was changed")
     if plan.spec.approved or plan.spec.approval is Approval.AUTO:
@@ -24,6 +23,19 @@ def observe_approval(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     message = f"waits for approval: aim-gpu approve {name}, or kubectl patch rpp {name} --type merge -p '{patch}'"
     pending = Phase(plan.status.phase) is Phase.PENDING
     return Seen(Event.APPROVAL_NEEDED if pending else None, message)
+
+
+async def confirmed(context: PlanContext, plan: RepartitionPlan, refused: Seen) -> Seen:
+    """A refusal as it stands once the API server was asked about what the informers do not show."""
+    if forbidden(context.cluster, plan) is not None:
+        return refused
+    try:
+        lost = await surely_obsolete(context, plan)
+    except ValueError:
+        return Seen(None, "waits: its node, claim or policy is not understood, see the operator's log")
+    if lost is None:
+        return Seen(None, "waits: the operator's caches are behind the API server")
+    return Seen(Event.REFUSED, f"{lost}; nothing was changed")
 
 
 def forbidden(cluster: Cluster, plan: RepartitionPlan) -> str | None:
@@ -50,25 +62,4 @@ def moved_on(cluster: Cluster, plan: RepartitionPlan) -> str | None:
     for gpu in plan.spec.from_.gpus:
         if str(present.get(gpu.bdf)) != gpu.mode:
             return f"{gpu.bdf} reads {present.get(gpu.bdf)}, the plan starts from {gpu.mode}; nothing was changed"
-    return None
-
-
-def _obsolete(cluster: Cluster, plan: RepartitionPlan) -> str | None:
-    """Why the plan must not begin any more: its node, its claim, its policy or the layout it starts from is gone."""
-    created = plan.metadata.creation_timestamp
-    if created is None or (cluster.clock.now() - created).total_seconds() < CATCH_UP_SECONDS:
-        return None
-    if cluster.gpu_node_table.get(plan.spec.node) is None:
-        return f"GPUNode {plan.spec.node} is gone"
-    wanted = plan.spec.claim_ref
-    if wanted is not None:
-        claim = cluster.claim_table.get(f"{wanted.namespace}/{wanted.name}")
-        if claim is None or claim.metadata.uid != wanted.uid:
-            return f"claim {wanted.namespace}/{wanted.name} is gone"
-        if claim.status.allocation is not None:
-            return f"claim {wanted.namespace}/{wanted.name} has a place"
-    if plan.spec.policy_ref is not None:
-        policy = cluster.policy_table.get(plan.spec.policy_ref)
-        if policy is None or not policy.spec.repartition.enabled:
-            return f"policy {plan.spec.policy_ref} allows no change any more"
     return None

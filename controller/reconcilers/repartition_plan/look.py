@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from api.v1beta1 import RepartitionPlan
 from controller.reconcilers.repartition_plan.apply import apply_change, observe_operation
-from controller.reconcilers.repartition_plan.approval import observe_approval
+from controller.reconcilers.repartition_plan.approval import confirmed, observe_approval
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.drain import drain, observe_draining
 from controller.reconcilers.repartition_plan.quiesce import observe_quiescing, quiesce
 from controller.reconcilers.repartition_plan.rollback import observe_rollback, roll_back
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.verify import observe_verifying, verify
-from controller.repartition.phases import DEADLINE_SECONDS, HARDWARE, Event, Phase
+from controller.repartition.phases import DEADLINE_SECONDS, HARDWARE, NOT_BEGUN, Event, Phase
 from controller.state.cluster import Cluster
 
 #: What a pause lets happen before the hardware is touched: an end, or the wait for a person.
@@ -56,6 +56,8 @@ async def look(context: PlanContext, plan: RepartitionPlan) -> Seen:
         untouched = "" if phase in HARDWARE else ": nothing was changed"
         return Seen(Event.CANCELLED, f"Cancelled by spec.rollback{untouched}")
     seen = STEPS[phase].observe(context.cluster, plan)
+    if phase in NOT_BEGUN and seen.event is Event.REFUSED:
+        return await confirmed(context, plan, seen)
     if phase not in HARDWARE and seen.event not in _IN_A_PAUSE and paused(context.cluster, plan):
         return Seen(None, f"node {plan.spec.node} or its policy is paused")
     late = expired(context, plan, phase)

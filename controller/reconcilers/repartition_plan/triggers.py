@@ -1,4 +1,4 @@
-"""What wakes plans: the node they change, and pods, claims and policies that they wait for."""
+"""What wakes plans, besides their own changes: the node they change, and the claim that they are for."""
 
 from collections.abc import Callable
 
@@ -30,3 +30,20 @@ def plans_of_node(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], list[Req
         return plans if plans or not (ordered or event.initial) else [LEFTOVERS]
 
     return requests
+
+
+def plan_of_claim(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], list[Request]]:
+    """The unfinished plan of a claim that has gone, or has a place: it need not begin any more."""
+
+    def requests(event: StoreEvent[Manifest]) -> list[Request]:
+        placed = _placed(event.new) and not _placed(event.old)
+        if event.initial or (event.new is not None and not placed):
+            return []  # at the start every plan is looked at anyway
+        plan = cluster.plan_table.for_claim(event.object["metadata"]["uid"])
+        return [Request("", plan.metadata.name)] if plan is not None and plan.metadata.uid else []
+
+    return requests
+
+
+def _placed(claim: Manifest | None) -> bool:
+    return bool(((claim or {}).get("status") or {}).get("allocation"))
