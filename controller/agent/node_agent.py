@@ -84,7 +84,7 @@ class NodeAgent:
         self._reporter = StatusReporter(client, self._gpu_node.store, node, self._make_status)
         backend = LimitedBackend(make_backend(held=self.held, used=self._used))
         self._about = BackendFacts(backend.name, backend.simulated, fallback)
-        self._seen = Observation(backend, assignments, node)
+        self._seen = Observation(backend, assignments, node, clock)
         self._publisher = SlicePublisher(client, node) if backend.simulated else None
         self._publishing = asyncio.Lock()
         self._executor = OperationExecutor(backend, self, clock, node)
@@ -111,11 +111,11 @@ class NodeAgent:
         return self._report_problem
 
     def held(self) -> frozenset[str]:
-        """The GPUs that some claim holds, or that the kubelet gave to a pod when it was last asked."""
+        """The GPUs that some claim holds, or that the kubelet gave to a pod when it last answered."""
         hardware = self._seen.hardware
         if hardware is None:
             return frozenset()
-        return held_gpus(hardware, self._occupancy.holders()) | given_gpus(hardware, self._seen.assigned or ())
+        return held_gpus(hardware, self._occupancy.holders()) | given_gpus(hardware, self._seen.last_assigned)
 
     def figures(self) -> tuple[PartitionFigures, ...]:
         """The use of each partition as last sampled; empty before the first reading."""

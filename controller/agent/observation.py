@@ -8,6 +8,10 @@ import structlog
 from api.v1beta1.gpu_node import AssignedDevice
 from controller.agent.backend import BackendError, NodeHardware, NotSupported, PartitionBackend, PartitionUse
 from controller.gpu.identity import PartitionId
+from controller.runtime.clock import Clock
+
+KEPT_SECONDS = 30.0
+"""How long the kubelet's last answer is told while it does not answer: it restarts in less, and takes nothing back."""
 
 
 class Assignments(Protocol):
@@ -22,18 +26,23 @@ class Observation:
     """The readings of one node. `read` asks what the GPUs are, `sample` what is done with them.
 
     `hardware`: the last that could be read. `problem`: why it cannot be read now, None when it can. `processes`: how
-    many others have a GPU open, by address; None where the backend cannot tell.
+    many others have a GPU open, by address; None where the backend cannot tell. `assigned`: what the kubelet gave to
+    whom, None where it does not tell, and has not for KEPT_SECONDS. `last_assigned`: the same by its last answer,
+    however old: what it gave to pods is theirs while it is away.
     """
 
-    def __init__(self, backend: PartitionBackend, assignments: Assignments | None, node: str) -> None:
+    def __init__(self, backend: PartitionBackend, assignments: Assignments | None, node: str, clock: Clock) -> None:
         self._backend = backend
         self._assignments = assignments
+        self._clock = clock
         self._log = structlog.get_logger(__name__).bind(node=node)
         self.hardware: NodeHardware | None = None
         self.problem: BackendError | None = None
         self.use: Mapping[PartitionId, PartitionUse] = {}
         self.processes: Mapping[str, int] | None = None
         self.assigned: tuple[AssignedDevice, ...] | None = None
+        self.last_assigned: tuple[AssignedDevice, ...] = ()
+        self._answered = 0.0
 
     def take(self, hardware: NodeHardware) -> None:
         """`hardware` was read just now by somebody else."""
@@ -55,8 +64,14 @@ class Observation:
 
     async def ask_kubelet(self) -> None:
         """Read what the kubelet gave to whom."""
-        if self._assignments is not None and self.hardware is not None:
-            self.assigned = await self._assignments.assigned(self.hardware)
+        if self._assignments is None or self.hardware is None:
+            return
+        answer = await self._assignments.assigned(self.hardware)
+        if answer is not None:
+            self.assigned = self.last_assigned = answer
+            self._answered = self._clock.monotonic()
+        elif self._clock.monotonic() - self._answered >= KEPT_SECONDS:
+            self.assigned = None
 
     async def _use(self) -> Mapping[PartitionId, PartitionUse]:
         try:

@@ -34,10 +34,10 @@ class Kubelet:
     """Tells what a test lets it tell."""
 
     def __init__(self) -> None:
-        self.told: tuple[AssignedDevice, ...] = ()
+        self.told: tuple[AssignedDevice, ...] | None = ()
         self.asked = 0
 
-    async def assigned(self, hardware: NodeHardware) -> tuple[AssignedDevice, ...]:
+    async def assigned(self, hardware: NodeHardware) -> tuple[AssignedDevice, ...] | None:
         self.asked += 1
         return self.told
 
@@ -249,6 +249,22 @@ async def test_a_gpu_that_the_kubelet_gave_to_a_pod_is_not_changed(world: World)
         world.kubelet.told = ()
         world.put_node(operation=operation("op-2", A="DPX/NPS1"))
         await until(lambda: world.phase == "Succeeded", "done")
+
+
+async def test_a_kubelet_that_is_away_does_not_make_its_gpus_free(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.agent.observation.KEPT_SECONDS", 0.0)
+    world.put_node()
+    world.kubelet = Kubelet()
+    world.kubelet.told = (GIVEN,)
+    async with world.agent():
+        await until(lambda: world.status.get("assigned"), "reported")
+        world.kubelet.told = None
+        world.put_node(operation=operation(A="DPX/NPS1"))
+        await until(lambda: world.phase == "Failed", "refused")
+        assert world.status["operation"]["message"].startswith(f"Busy: GPUs {A} are held")
+        await until(lambda: "assigned" not in world.status, "not told any more")
 
 
 async def test_readings_that_tell_nothing_new_write_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
