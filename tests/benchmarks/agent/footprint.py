@@ -1,8 +1,10 @@
-"""What an idle agent takes: `python -m tests.benchmarks.agent.footprint [--seconds 60]` prints memory and processor time.
+"""What an idle agent takes: `python -m tests.benchmarks.agent.footprint [--seconds 60] [--backend amdsmi]` prints
+memory and processor time.
 
-One process with one simulated node of 64 partitions, beside an API server that answers in the measuring process: once
-as it is by itself, once asking a kubelet too, as agents of real GPUs do. It reads its hardware and its processes every
-10 s and renews its Lease, as on any node.
+One process with one node of 64 partitions, beside an API server that answers in the measuring process. Simulated: once
+as it is by itself, once asking a kubelet too. With AMD SMI, over the stub of its library, which needs a C compiler, it
+reads the driver's files, asks a kubelet and serves its metrics over HTTPS: all that an agent of real GPUs does. It
+reads its hardware and its processes every 10 s and renews its Lease, as on any node.
 """
 
 import argparse
@@ -17,12 +19,20 @@ from pathlib import Path
 import psutil
 
 from controller.agent.node_agent import REFRESH_SECONDS
+from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
+from controller.agent.simulated_tree import write_tree
+from controller.gpu.mode import Mode
 from controller.runtime.client.core import LEASES, RESOURCE_CLAIMS, RESOURCE_SLICES
+from controller.runtime.clock import RealClock
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.kubelet import FakeKubelet, plugged, pod
+from tests.stubs.amdsmi.library import build
+from tests.stubs.amdsmi.node import StubFolder, StubNode
 
 NODE = "node-0"
+MODE = "CPX/NPS4"
+GPUS = 8
 PARTITIONS = 64
 MEMORY_LIMIT_MB = 90.0
 CORE_LIMIT_PERCENT = 0.5
@@ -44,8 +54,9 @@ class Footprint:
 
 
 @asynccontextmanager
-async def idle_agent(folder: Path, *, asks_kubelet: bool) -> AsyncIterator[psutil.Process]:
+async def idle_agent(folder: Path, *, asks_kubelet: bool, backend: str = "simulated") -> AsyncIterator[psutil.Process]:
     """An agent that has reported its node, renewed its Lease and, where it `asks_kubelet`, had its answer."""
+    environment = amdsmi_host(folder) if backend == "amdsmi" else {}
     async with FakeApiServer() as api, FakeKubelet(folder / "kubelet.sock") as kubelet:
         for resource in (GPU_NODES, GPU_PARTITION_CLAIMS, RESOURCE_CLAIMS, RESOURCE_SLICES, LEASES):
             api.serve(resource)
@@ -55,7 +66,7 @@ async def idle_agent(folder: Path, *, asks_kubelet: bool) -> AsyncIterator[psuti
         ]
         (folder / "token").write_text("t")
         asking = ["--pod-resources-socket", str(kubelet.socket)] if asks_kubelet else []
-        process = await asyncio.create_subprocess_exec(*command(folder, api.url), *asking, env={})
+        process = await asyncio.create_subprocess_exec(*command(folder, api.url, backend), *asking, env=environment)
         try:
             await started(lambda: reported(api, PARTITIONS if asks_kubelet else 0))
             yield psutil.Process(process.pid)
@@ -64,12 +75,26 @@ async def idle_agent(folder: Path, *, asks_kubelet: bool) -> AsyncIterator[psuti
             await process.wait()
 
 
-def command(folder: Path, server: str) -> list[str]:
+def amdsmi_host(folder: Path) -> dict[str, str]:
+    """Put AMD SMI's library and the driver's files there; the environment in which the package finds them."""
+    rocm, stub = folder / "rocm", folder / "stub"
+    build(rocm)
+    stub.mkdir()
+    StubFolder(stub).write(StubNode(MODE, gpus=GPUS))
+    node = SimulatedBackend(SimulatedShape(Mode.parse(MODE), gpus=GPUS), RealClock(), held=frozenset, used=dict)
+    write_tree(folder / "sys", node.node())
+    return {"ROCM_PATH": str(rocm), "AMDSMI_STUB": str(stub)}
+
+
+def command(folder: Path, server: str, backend: str) -> list[str]:
     """The agent's command line."""
     program = str(Path(sys.executable).with_name("aim-gpu"))
-    listen = ["--bind-host", "127.0.0.1", "--health-port", "0", "--metrics-port", "0", "--metrics-plain"]
+    listen = ["--bind-host", "127.0.0.1", "--health-port", "0", "--metrics-port", "0"]
     where = ["--server", server, "--token-file", str(folder / "token")]
-    return [program, "agent", "--node", f"{NODE}=CPX/NPS4", *listen, *where, "--log-level", "warning"]
+    simulated = ["--node", f"{NODE}={MODE}", "--gpus", str(GPUS), "--metrics-plain"]
+    real = ["--node-name", NODE, "--backend", backend, "--sysfs-root", str(folder / "sys")]
+    node = simulated if backend == "simulated" else real
+    return [program, "agent", *node, *listen, *where, "--log-level", "warning"]
 
 
 def reported(api: FakeApiServer, assigned: int) -> bool:
@@ -95,21 +120,32 @@ async def started(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def main(seconds: float) -> int:
-    """Measure and print; 1 when either is over a limit."""
-    found = {}
-    for asks_kubelet in (False, True):
+ROWS = {
+    "simulated, by itself": ("simulated", False),
+    "simulated, asking a kubelet": ("simulated", True),
+    "amdsmi, asking a kubelet": ("amdsmi", True),
+}
+"""What is measured: its backend, and whether it asks a kubelet."""
+
+
+async def main(seconds: float, only: str | None) -> int:
+    """Measure and print; 1 when a row is over a limit. `only`: the rows of that backend, None: all."""
+    over = []
+    for name, (backend, asks_kubelet) in ROWS.items():
+        if only is not None and backend != only:
+            continue
         with tempfile.TemporaryDirectory() as folder:
-            async with idle_agent(Path(folder), asks_kubelet=asks_kubelet) as process:
+            async with idle_agent(Path(folder), asks_kubelet=asks_kubelet, backend=backend) as process:
                 await asyncio.sleep(REFRESH_SECONDS)  # what a start leaves behind
-                found[asks_kubelet] = await footprint(process, seconds)
-    sys.stdout.write(f"by itself: {found[False]} (limits {MEMORY_LIMIT_MB:g} MB, {CORE_LIMIT_PERCENT:g} %)\n")
-    sys.stdout.write(f"asking a kubelet: {found[True]}\n")
-    over = [each.resident_mb >= MEMORY_LIMIT_MB or each.core_percent >= CORE_LIMIT_PERCENT for each in found.values()]
+                found = await footprint(process, seconds)
+        sys.stdout.write(f"{name}: {found} (limits {MEMORY_LIMIT_MB:g} MB, {CORE_LIMIT_PERCENT:g} %)\n")
+        over.append(found.resident_mb >= MEMORY_LIMIT_MB or found.core_percent >= CORE_LIMIT_PERCENT)
     return int(any(over))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.agent.footprint", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to look")
-    sys.exit(asyncio.run(main(parser.parse_args().seconds)))
+    parser.add_argument("--backend", choices=["simulated", "amdsmi"], help="only that one")
+    given = parser.parse_args()
+    sys.exit(asyncio.run(main(given.seconds, given.backend)))
