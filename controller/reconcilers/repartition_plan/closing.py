@@ -10,8 +10,8 @@ from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import PlanStep, Reservation
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.operation import clear
-from controller.reconcilers.repartition_plan.reservations import unsettled
 from controller.reconcilers.repartition_plan.seen import Seen
+from controller.reconcilers.repartition_plan.successors import all_places, still_needed
 from controller.repartition.phases import HARDWARE, Phase
 from controller.state.cluster import Cluster
 
@@ -42,7 +42,7 @@ async def close(context: PlanContext, plan: RepartitionPlan) -> Seen:
             await context.plugins.resume(plan.spec.node)
         ended = plan.status.steps[-1].model_copy(update={"end_time": context.clock.now(), "result": "Done"})
         changes["steps"] = [*plan.status.steps[:-1], ended]
-    kept = still_kept(context.cluster, plan)
+    kept = still_kept(context, plan)
     if kept != plan.status.reservations:
         changes["reservations"] = kept
     return Seen(None, plan.status.message, changes)
@@ -58,13 +58,12 @@ def _needs_quiet(cluster: Cluster, plan: RepartitionPlan) -> bool:
     )
 
 
-def still_kept(cluster: Cluster, plan: RepartitionPlan) -> list[Reservation]:
+def still_kept(context: PlanContext, plan: RepartitionPlan) -> list[Reservation]:
     """The places that an ended plan goes on keeping: those of evicted pods whose successors do not serve yet."""
     ended = next((step.start_time for step in reversed(plan.status.steps) if step.name == CLOSING), None)
-    if ended is None or (cluster.clock.now() - ended).total_seconds() > KEPT_SECONDS:
+    if ended is None or (context.clock.now() - ended).total_seconds() > KEPT_SECONDS:
         return []
-    waiting = unsettled(cluster, plan.status.reservations)
-    return [kept for kept in waiting if kept.evicted_time is not None]
+    return still_needed(context.cluster, all_places(context.cluster, context.plans), plan.status.reservations)
 
 
 def at_the_end(plan: RepartitionPlan) -> list[Reservation]:

@@ -1,16 +1,14 @@
-"""Places kept for successors: as the status has them, whether they are still good, and who has come."""
+"""Places kept for successors: as the status has them, whether they are still good, and how many wait for theirs."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import chain
 
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
-from controller.reconcilers.unhealthy.kept import kept_places
+from controller.reconcilers.repartition_plan.successors import all_places, unsettled
 from controller.repartition.drain import Move
 from controller.state.cluster import Cluster
-from controller.state.occupancy import HOLDING
 from controller.translate.pod import PodView
 
 
@@ -61,23 +59,4 @@ def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
 
     Those that leave broken partitions count, too: one budget is for all.
     """
-    for_plans = (kept for plan in plans for kept in plan.status.reservations)
-    return len(unsettled(cluster, chain(for_plans, kept_places(cluster))))
-
-
-def unsettled(cluster: Cluster, reservations: Iterable[Reservation]) -> list[Reservation]:
-    """Those whose place no other pod serves from yet."""
-    taken = {
-        (allocation.node, device.bdf, device.partition): claim
-        for claim in cluster.claim_table.values()
-        if (allocation := claim.status.allocation) is not None and claim.status.phase in HOLDING
-        for device in allocation.devices
-    }
-    return [
-        kept
-        for kept in reservations
-        if (claim := taken.get((kept.node, kept.bdf, kept.partition))) is None
-        or claim.spec.pod_ref is None
-        or (view := cluster.pod_table.view(f"{claim.metadata.namespace}/{claim.spec.pod_ref.name}")) is None
-        or not view.ready
-    ]
+    return len(unsettled(cluster, all_places(cluster, plans)))

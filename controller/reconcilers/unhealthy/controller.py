@@ -10,7 +10,8 @@ from api.v1beta1 import GPUNode
 from api.v1beta1.gpu_node import Quarantine
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
-from controller.reconcilers.repartition_plan.reservations import evicted, holds, reservation, still_there, unsettled
+from controller.reconcilers.repartition_plan.reservations import evicted, holds, reservation, still_there
+from controller.reconcilers.repartition_plan.successors import all_places, still_needed
 from controller.reconcilers.unhealthy.kept import overdue
 from controller.reconcilers.unhealthy.looking import case_of, node_seen, rules_of, verdicts
 from controller.reconcilers.unhealthy.moving import Case, Evict, Keep, Rules, Stay, Step, broken_for_good, decide
@@ -147,13 +148,15 @@ class UnhealthyReconciler:
     def _tidied(self, node: GPUNode, snapshot: Snapshot) -> list[Reservation]:
         """The places kept on this node, without those that are not needed any more."""
         now = self._clock.now()
-        waiting = unsettled(self._cluster, node.spec.reservations)
+        everything = all_places(self._cluster, self._cluster.plan_table.values())
+        needed = still_needed(self._cluster, everything, node.spec.reservations)
         left = []
         for kept in node.spec.reservations:
-            gone = kept.evicted_time is not None or still_there(self._cluster, kept) is None
-            if gone and kept in waiting and not overdue(kept, now):
-                left.append(kept if kept.evicted_time is not None else evicted(kept, now))
-            elif not gone and holds(snapshot, kept) and self._still_leaves(kept):
+            if kept.evicted_time is not None:
+                left += [kept] if kept in needed and not overdue(kept, now) else []
+            elif still_there(self._cluster, kept) is None:
+                left.append(evicted(kept, now))
+            elif holds(snapshot, kept) and self._still_leaves(kept):
                 left.append(kept)
         return left
 

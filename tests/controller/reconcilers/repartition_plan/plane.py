@@ -196,15 +196,24 @@ class Plane:
         rules = {"enabled": True, "maxUnavailablePods": 1} | spec.pop("repartition", {})
         self.api.put(GPU_SHARING_POLICIES, policy_object(repartition=rules, **spec))
 
-    def serves(self, name: str, number: int = 0, *, owner: str | None = "rs-1", priority: int = 0) -> None:
-        """A pod of ours serves from the whole of GPU `number`."""
+    def serves(
+        self,
+        name: str,
+        number: int = 0,
+        *,
+        owner: str | None = "rs-1",
+        priority: int = 0,
+        created: str = "2025-12-31T23:00:00Z",
+        status: Object | None = None,
+    ) -> None:
+        """A pod of ours serves from the whole of GPU `number`, unless the claim's `status` says otherwise."""
         controller = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": owner, "controller": True}
-        metadata = {"ownerReferences": [controller]} if owner else {}
+        metadata = {"creationTimestamp": created} | ({"ownerReferences": [controller]} if owner else {})
         made = pod(name, claim=f"aim-{name}", gates=(), node="worker-0", phase="Running", metadata=metadata)
         made["spec"]["priority"] = priority
         made["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
         self.api.put(PODS, made)
-        self.api.put(GPU_PARTITION_CLAIMS, claim(f"aim-{name}", pod=name, status=held(number)))
+        self.api.put(GPU_PARTITION_CLAIMS, claim(f"aim-{name}", pod=name, status=status or held(number)))
 
     def ready(self, name: str, status: str) -> None:
         """The pod's condition Ready changes."""

@@ -65,6 +65,13 @@ async def test_a_place_is_kept_until_the_successor_serves() -> None:
     assert plane.status["reservations"] == []
 
 
+async def test_a_place_is_given_up_once_the_successor_serves_from_another() -> None:
+    plane = ended("Succeeded", reservation(bdf(1), evictedTime=EVICTED))
+    plane.serves("web-2", 0, created=EVICTED)
+    assert await plane.settle() == Result()
+    assert plane.status["reservations"] == []
+
+
 async def test_a_place_is_not_kept_for_ever() -> None:
     plane = ended("Succeeded", reservation(bdf(1), evictedTime=EVICTED))
     await plane.settle()

@@ -1,0 +1,104 @@
+"""Who serves in place of the pods that were moved: a move is over once as many successors serve as were moved.
+
+A successor need not serve from the place that was kept for it: the kubelet chooses devices of AMD's device plugin, and
+a place may be lost. So successors are counted, those of one controller and one revision of its template together.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from api.v1beta1 import GPUPartitionClaim, RepartitionPlan
+from api.v1beta1.repartition_plan import Reservation
+from controller.reconcilers.unhealthy.kept import kept_places
+from controller.state.cluster import Cluster
+from controller.state.occupancy import HOLDING
+from controller.translate.pod import PodView
+
+#: A successor may be made this long before its predecessor's eviction stands recorded, and clocks differ, seconds. No
+#: server of a model is ready that soon, so the successors of earlier moves are older.
+EARLIER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """A pod of ours that serves, and the partitions it holds as (node, bdf, number)."""
+
+    pod: PodView
+    places: frozenset[tuple[str, str, int]]
+
+    def succeeds(self, kept: Reservation) -> bool:
+        """Whether it may be the successor: of the same controller and template, and not the pod that has to move."""
+        owner = self.pod.owner[2] if self.pod.owner is not None else ""
+        same = (self.pod.namespace, owner) == (kept.namespace, kept.owner) and self.pod.claim != kept.claim
+        return same and kept.template_hash in ("", self.pod.template_hash)
+
+    def holds(self, kept: Reservation) -> bool:
+        """Whether it serves from the very place."""
+        return (kept.node, kept.bdf, kept.partition) in self.places
+
+    def came_after(self, kept: Reservation) -> bool:
+        """Whether it was made when, or after, the pod was evicted."""
+        evicted = kept.evicted_time
+        return evicted is not None and self.pod.created_seconds >= evicted.timestamp() - EARLIER_SECONDS
+
+
+def all_places(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> list[Reservation]:
+    """Every place kept for a successor: by all `plans`, and for pods that leave broken partitions."""
+    return [*chain.from_iterable(plan.status.reservations for plan in plans), *kept_places(cluster)]
+
+
+def unsettled(cluster: Cluster, reservations: Iterable[Reservation]) -> list[Reservation]:
+    """Those for which no successor serves; each pod counts for one. Hand in all that there are."""
+    places = list(reservations)
+    serving = list(_serving(cluster, {(kept.namespace, kept.owner) for kept in places})) if places else []
+    # Who serves from the very place is its successor, whatever clocks say.
+    left = [kept for kept in places if not _take(serving, kept, _Serving.holds)]
+    # Who may succeed one that was evicted lately may succeed an earlier one, too, but not the other way round.
+    settled = {id(kept) for kept in sorted(left, key=_latest_first) if _take(serving, kept, _Serving.came_after)}
+    return [kept for kept in left if id(kept) not in settled]
+
+
+def still_needed(cluster: Cluster, everything: Iterable[Reservation], mine: Iterable[Reservation]) -> list[Reservation]:
+    """Those of `mine` that are to stay recorded: of evicted pods of whose controller not all have a successor yet.
+
+    They go together: if one went alone, its successor would be counted for another.
+    """
+    evicted = [kept for kept in everything if kept.evicted_time is not None]
+    waiting = {_group(kept) for kept in unsettled(cluster, evicted)}
+    return [kept for kept in mine if kept.evicted_time is not None and _group(kept) in waiting]
+
+
+def _serving(cluster: Cluster, owners: set[tuple[str, str]]) -> Iterator[_Serving]:
+    for claim in cluster.claim_table.values():
+        pod = _pod_of(cluster, claim) if claim.status.phase in HOLDING else None
+        if pod is not None and pod.owner is not None and (pod.namespace, pod.owner[2]) in owners:
+            allocation = claim.status.allocation
+            devices = allocation.devices if allocation is not None else []
+            node = allocation.node if allocation is not None else ""
+            yield _Serving(pod, frozenset((node, device.bdf, device.partition) for device in devices))
+
+
+def _pod_of(cluster: Cluster, claim: GPUPartitionClaim) -> PodView | None:
+    """The claim's pod when it serves."""
+    wanted = claim.spec.pod_ref
+    view = cluster.pod_table.view(f"{claim.metadata.namespace}/{wanted.name}") if wanted is not None else None
+    if wanted is None or view is None or view.uid != wanted.uid:
+        return None
+    return view if view.ready and not view.deleting and not view.terminal else None
+
+
+def _take(serving: list[_Serving], kept: Reservation, fits: Callable[[_Serving, Reservation], bool]) -> bool:
+    """Take the first possible successor that `fits` off the list; whether there was one."""
+    found = next((each for each in serving if each.succeeds(kept) and fits(each, kept)), None)
+    if found is not None:
+        serving.remove(found)
+    return found is not None
+
+
+def _latest_first(kept: Reservation) -> tuple[float, bool]:
+    return -(kept.evicted_time.timestamp() if kept.evicted_time is not None else 0.0), not kept.template_hash
+
+
+def _group(kept: Reservation) -> tuple[str, str, str]:
+    return kept.namespace, kept.owner, kept.template_hash
