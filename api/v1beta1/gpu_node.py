@@ -146,6 +146,13 @@ class GPU(ApiModel):
     problem: LongText | None = Field(default=None, description="Why the GPU is not healthy, and the remedy.")
 
 
+class MissingGPU(ApiModel):
+    """A GPU that the node had and has not now."""
+
+    bdf: BdfText = Field(description="PCI address it had, dddd:bb:dd.0.")
+    since: Timestamp = Field(description="When the agent first read the hardware without it.")
+
+
 class OperationPhase(StrEnum):
     """Where an operation stands."""
 
@@ -212,6 +219,13 @@ class GPUNodeStatus(ApiModel):
     product: ShortText | None = Field(default=None, description="Product of the GPUs, when all are the same.")
     gpus: list[GPU] = Field(
         default_factory=list, max_length=16, description="The GPUs.", json_schema_extra=keyed_by("bdf")
+    )
+    missing_gpus: list[MissingGPU] = Field(
+        default_factory=list,
+        max_length=16,
+        description="GPUs that the node had and has not now, until they are seen again or an administrator removes "
+        "their entry; condition Complete is False meanwhile.",
+        json_schema_extra=keyed_by("bdf"),
     )
     assigned: list[AssignedDevice] | None = Field(
         default=None,

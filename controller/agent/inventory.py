@@ -15,6 +15,7 @@ from api.v1beta1.gpu_node import (
     Driver,
     EccCounts,
     GPUNodeStatus,
+    MissingGPU,
     NodeSummary,
     OperationProgress,
     Partition,
@@ -29,10 +30,13 @@ from controller.agent.usage import Holder, Holders, exclusive
 READY = "Ready"
 CONSISTENT = "Consistent"
 """False while the sources of what the hardware is disagree: nothing is placed there, and no change counts as done."""
+COMPLETE = "Complete"
+"""False while a GPU is missing that the node had."""
 BACKEND = "Backend"
 """False when the agent had to read the GPUs by another way than it should."""
 
 _MESSAGE_CHARACTERS = 32768
+_MAX_GPUS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def node_status(facts: NodeFacts, present: Mapping[str, Any], now: datetime) -> 
     known = _known(present)
     hardware = facts.hardware
     gpus = [_gpu(gpu, hardware, facts) for gpu in hardware.gpus] if hardware else _unread(known.gpus, facts)
+    missing = _missing(known, gpus, facts, now)
     products = {gpu.product for gpu in gpus}
     generation = present["metadata"].get("generation")
     return GPUNodeStatus(
@@ -78,11 +83,12 @@ def node_status(facts: NodeFacts, present: Mapping[str, Any], now: datetime) -> 
         backend=facts.backend.name,
         product=products.pop() if len(products) == 1 else None,
         gpus=gpus,
+        missing_gpus=missing,
         assigned=None if facts.assigned is None else list(facts.assigned),
         operation=facts.operation,
         fingerprint=fingerprint(hardware) if hardware else known.fingerprint,
         summary=NodeSummary.of(gpus),
-        conditions=_conditions(facts, known.conditions, generation, now),
+        conditions=_conditions(facts, missing, known.conditions, generation, now),
     )
 
 
@@ -115,6 +121,20 @@ def _unread(gpus: list[GPU], facts: NodeFacts) -> list[GPU]:
         )
         for gpu in gpus
     ]
+
+
+def _missing(known: GPUNodeStatus, gpus: list[GPU], facts: NodeFacts, now: datetime) -> list[MissingGPU]:
+    """The GPUs that `known` has, or misses, and that are not there now. The status is all that remembers them.
+
+    Those of a simulation are not missed on real hardware, nor the other way round.
+    """
+    if known.simulated is not facts.backend.simulated:
+        return []
+    moment = now.replace(microsecond=0)
+    there = {gpu.bdf for gpu in gpus}
+    missed = {gpu.bdf: MissingGPU(bdf=gpu.bdf, since=moment) for gpu in known.gpus}
+    missed |= {gpu.bdf: gpu for gpu in known.missing_gpus}
+    return sorted((gpu for gpu in missed.values() if gpu.bdf not in there), key=lambda gpu: gpu.bdf)[:_MAX_GPUS]
 
 
 def _gpu(gpu: HardwareGpu, node: NodeHardware, facts: NodeFacts) -> GPU:
@@ -173,9 +193,9 @@ class _Verdict:
 
 
 def _conditions(
-    facts: NodeFacts, conditions: list[Condition], generation: int | None, now: datetime
+    facts: NodeFacts, missing: list[MissingGPU], conditions: list[Condition], generation: int | None, now: datetime
 ) -> list[Condition]:
-    for verdict in (_ready(facts), _consistent(facts), _backend(facts.backend)):
+    for verdict in (_ready(facts), _consistent(facts), _complete(facts, missing), _backend(facts.backend)):
         message = verdict.message[:_MESSAGE_CHARACTERS]
         conditions = set_condition(conditions, verdict.type, verdict.status, verdict.reason, message, generation, now)
     return conditions
@@ -199,6 +219,20 @@ def _consistent(facts: NodeFacts) -> _Verdict:
         message = f"{'; '.join(facts.hardware.disagreements)}; {remedy}"
         return _Verdict(CONSISTENT, ConditionStatus.FALSE, "SourcesDisagree", message)
     return _Verdict(CONSISTENT, ConditionStatus.TRUE, "SourcesAgree", "nothing contradicts what was read")
+
+
+def _complete(facts: NodeFacts, missing: list[MissingGPU]) -> _Verdict:
+    if missing:
+        gone = ", ".join(f"{gpu.bdf} since {gpu.since:%Y-%m-%dT%H:%M:%SZ}" for gpu in missing)
+        message = (
+            f"GPUs that were here are missing: {gone}: read the kernel's log, reload the amdgpu driver, then power the "
+            "node off and on; replace a GPU that stays away, and where it was taken out on purpose remove its entry "
+            "from status.missingGpus"
+        )
+        return _Verdict(COMPLETE, ConditionStatus.FALSE, "GpusMissing", message)
+    if facts.hardware is None or facts.problem is not None:
+        return _Verdict(COMPLETE, ConditionStatus.UNKNOWN, "NotRead", "the hardware cannot be read now")
+    return _Verdict(COMPLETE, ConditionStatus.TRUE, "AllThere", "every GPU that was seen here is here")
 
 
 def _backend(backend: BackendFacts) -> _Verdict:

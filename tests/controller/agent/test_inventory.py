@@ -156,6 +156,46 @@ def test_what_an_agent_before_this_one_read_stays_as_unhealthy_while_nothing_can
     assert (status.summary.partitions, status.summary.free) == (4, 0)
 
 
+def without_b(node: NodeHardware) -> NodeFacts:
+    return facts(replace(node, gpus=node.gpus[:1]))
+
+
+def test_a_gpu_that_was_there_before_is_missed_until_it_is_seen_again(node: NodeHardware) -> None:
+    first = node_status(facts(node), PRESENT, START)
+    assert condition(first, "Complete") == ("True", "AllThere")
+    gone = node_status(without_b(node), {**PRESENT, "status": dump(first)}, START)
+    assert [(gpu.bdf, gpu.since) for gpu in gone.missing_gpus] == [(B, START)]
+    assert ([gpu.bdf for gpu in gone.gpus], ready(gone)) == ([A], ("True", "InventoryRead"))
+    later = node_status(without_b(node), {**PRESENT, "status": dump(gone)}, START + timedelta(hours=1))
+    assert later == gone, "told as it was, by an agent that never saw it too"
+    assert condition(later, "Complete") == ("False", "GpusMissing")
+    (told,) = [found.message for found in later.conditions if found.type == "Complete"]
+    assert f"{B} since {START:%Y-%m-%dT%H:%M:%SZ}" in told
+    assert "remove its entry from status.missingGpus" in told
+    back = node_status(facts(node), {**PRESENT, "status": dump(later)}, START)
+    assert (back.missing_gpus, condition(back, "Complete")) == ([], ("True", "AllThere"))
+
+
+def test_a_missing_gpu_whose_entry_was_removed_is_forgotten(node: NodeHardware) -> None:
+    gone = node_status(without_b(node), {**PRESENT, "status": dump(node_status(facts(node), PRESENT, START))}, START)
+    removed = {**dump(gone), "missingGpus": []}
+    again = node_status(without_b(node), {**PRESENT, "status": removed}, START)
+    assert (again.missing_gpus, condition(again, "Complete")) == ([], ("True", "AllThere"))
+
+
+def test_a_gpu_stays_missing_while_nothing_can_be_read(node: NodeHardware) -> None:
+    gone = node_status(without_b(node), {**PRESENT, "status": dump(node_status(facts(node), PRESENT, START))}, START)
+    unread = replace(facts(None), problem=DriverGone("no driver"))
+    status = node_status(unread, {**PRESENT, "status": dump(gone)}, START)
+    assert [gpu.bdf for gpu in status.missing_gpus] == [B]
+    assert condition(node_status(unread, PRESENT, START), "Complete") == ("Unknown", "NotRead")
+
+
+def test_simulated_gpus_are_not_missed_on_real_hardware(node: NodeHardware) -> None:
+    before = {**dump(node_status(facts(node), PRESENT, START)), "simulated": False}
+    assert node_status(without_b(node), {**PRESENT, "status": before}, START).missing_gpus == []
+
+
 def test_a_status_that_cannot_be_read_is_written_anew(node: NodeHardware) -> None:
     broken = {**PRESENT, "status": {"gpus": "eight"}}
     assert node_status(facts(node), broken, START) == node_status(facts(node), PRESENT, START)
