@@ -13,7 +13,7 @@ from controller.translate.node_labels import METRICS_EXPORTER_LABEL
 from tests.fakes.store import FakeStore, Write
 from tests.sweep.kubernetes import advertised, allocated, owner_uid
 from tests.sweep.machine import Machine
-from tests.sweep.world import World
+from tests.sweep.world import MODELS, MOST_UNAVAILABLE, World
 
 _HOLDING = ("Bound", "Allocated")
 
@@ -41,6 +41,7 @@ class Monitor:
         if write.resource == RESOURCE_CLAIMS:
             self._once("allocated", [(c, each) for c in self._store.list(RESOURCE_CLAIMS) for each in allocated(c)])
         elif write.resource == GPU_PARTITION_CLAIMS:
+            self._reported(write)
             self._once("bound", [(c, each) for c in self._store.list(GPU_PARTITION_CLAIMS) for each in _bound(c)])
         elif write.resource == PODS and write.who == "operator":
             self._evicts(write)
@@ -52,6 +53,16 @@ class Monitor:
         for place, names in holders.items():
             if len(names) > 1:
                 self._add(f"{place} is {what} to {', '.join(names)} at once")
+
+    def _reported(self, write: Write) -> None:
+        """A claim is bound to what its node's agent has reported, in the mode that it has reported."""
+        places = set(_bound(write.object)) - set(_bound(write.before) if write.before is not None else ())
+        for node, _ in places:
+            (device,) = write.object["status"]["allocation"]["devices"]
+            gpus = (self._store.get(GPU_NODES, node).get("status") or {}).get("gpus") or ()
+            known = [gpu for gpu in gpus if gpu["bdf"] == device["bdf"] and gpu.get("mode") == device["mode"]]
+            if not any(one["id"] == device["partition"] for gpu in known for one in gpu["partitions"]):
+                self._add(f"{write.object['metadata']['name']} is bound to {device}, which {node} does not report")
 
     def _evicts(self, write: Write) -> None:
         """A pod of a model is evicted only for a plan that has a place for its successor on record."""
@@ -66,6 +77,9 @@ class Monitor:
         places = [kept["pod"] for keeper in keepers for kept in keeper.get("reservations") or ()]
         if pod["metadata"]["name"] not in places:
             self._add(f"pod {pod['metadata']['name']} is evicted without a place for its successor")
+        down = MODELS - sum(_serves(each) for each in self._store.list(PODS, labels="model=true"))
+        if down > MOST_UNAVAILABLE:
+            self._add(f"{down} models are down after an eviction, repartition.maxUnavailablePods is {MOST_UNAVAILABLE}")
 
     def _changes(self, node: str, machine: Machine, what: str, gpus: frozenset[str]) -> None:
         phases = {_phase(plan) for plan in self._store.list(REPARTITION_PLANS) if plan["spec"]["node"] == node}
@@ -187,6 +201,10 @@ def _bound(claim: Manifest) -> list[tuple[str, str]]:
         return []
     allocation = status.get("allocation") or {}
     return [(allocation["node"], f"{each['bdf']}/{each['partition']}") for each in allocation.get("devices") or ()]
+
+
+def _serves(pod: Manifest) -> bool:
+    return pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
 
 
 def _phase(plan: Manifest) -> Phase:

@@ -12,7 +12,7 @@ from controller.reconcilers.repartition_plan import closing
 from controller.repartition.phases import Phase
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from tests.fakes.virtual_loop import run_virtually
-from tests.sweep.actions import take_a_gpu
+from tests.sweep.actions import Action, take_a_gpu
 from tests.sweep.case import running
 from tests.sweep.kubernetes import NAMESPACE, allocated
 from tests.sweep.scripts import Script
@@ -49,10 +49,14 @@ def _give_away_twice(world: World) -> None:
     world.later(5, lambda: world.store.delete(RESOURCE_CLAIMS, "thief", NAMESPACE))
 
 
-def _evict_without_a_place(world: World) -> None:
-    """A pod has to go as if the operator had said so, and no plan's status knows of it."""
-    pod = world.store.list(PODS, labels="model=true")[0]["metadata"]
-    world.store.evict(pod["name"], pod["namespace"], who="operator")
+def _evict(count: int) -> Action:
+    """Pods have to go as if the operator had said so, and no plan's status knows of it."""
+
+    def act(world: World) -> None:
+        for pod in world.store.list(PODS, labels="model=true")[:count]:
+            world.store.evict(pod["metadata"]["name"], pod["metadata"]["namespace"], who="operator")
+
+    return act
 
 
 async def _find(planted: Planted, script: Script) -> None:
@@ -71,7 +75,8 @@ async def _find(planted: Planted, script: Script) -> None:
     [
         (_operation_stays, Script(), "still has operation"),
         (_places_are_never_given_up, Script(), "still keeps"),
-        (_no_bug, Script(first=_evict_without_a_place), "without a place for its successor"),
+        (_no_bug, Script(first=_evict(1)), "without a place for its successor"),
+        (_no_bug, Script(first=_evict(3)), "models are down after an eviction"),
         (_no_bug, Script(first=_give_away_twice), "at once"),
         (_agent_sees_no_holders, Script(at={Phase.APPLYING: take_a_gpu(20)}), "while foreign holds"),
     ],

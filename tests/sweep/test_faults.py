@@ -7,9 +7,10 @@ from tests.fakes.virtual_loop import run_virtually
 from tests.sweep.faults import STEPS, FaultCase, fault_cases, play_fault
 
 
-def test_the_sweep_is_the_whole_product() -> None:
+def test_the_sweep_is_the_whole_product(capsys: pytest.CaptureFixture[str]) -> None:
     swept = fault_cases()
-    print(f"\n{len(swept)} cases: {len(Fault)} faults x {len(STEPS)} steps")
+    with capsys.disabled():
+        print(f"\n{len(swept)} cases: {len(Fault)} faults x {len(STEPS)} steps")
     assert len({str(case) for case in swept}) == len(Fault) * len(STEPS)
 
 

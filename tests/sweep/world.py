@@ -145,11 +145,13 @@ class World:
         return phase
 
 
+MOST_UNAVAILABLE: Final = 2
+"""What the policy lets be down at once."""
 _POLICY: Final[Manifest] = {
     "metadata": {"name": "all"},
     "spec": {
         "validatedOnly": False,
-        "repartition": {"enabled": True, "approval": "Auto", "cooldown": "1s", "maxUnavailablePods": 2},
+        "repartition": {"enabled": True, "approval": "Auto", "cooldown": "1s", "maxUnavailablePods": MOST_UNAVAILABLE},
     },
 }
 

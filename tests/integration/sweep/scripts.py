@@ -64,9 +64,10 @@ def budget_that_never_allows(site: Site) -> None:
 
 
 def take_a_gpu(site: Site) -> None:
-    """Somebody allocates the last device of the node's first GPU, for a while."""
+    """Somebody allocates the last device of a GPU that the plan changes, for a while."""
     path = f"{DRA}/namespaces/{site.cluster.namespace}/resourceclaims"
-    device = site.gpu_node()["status"]["gpus"][0]["partitions"][-1]["device"]
+    (gpu,) = [gpu for gpu in site.gpu_node()["status"]["gpus"] if gpu["bdf"] == site.gpu]
+    device = gpu["partitions"][-1]["device"]
     requests = [{"name": "gpu", "exactly": {"deviceClassName": DEVICE_CLASS}}]
     spec = {"devices": {"requests": requests}}
     results = [{"request": "gpu", "driver": DRIVER, "pool": site.node, "device": device}]
@@ -90,24 +91,23 @@ def strike(*faults: ScriptedFault) -> Action:
 
 
 def force(site: Site) -> None:
-    """Somebody changes the first GPU's compute mode past the agent, which starts anew."""
+    """Somebody changes a GPU's compute mode past the agent, which starts anew."""
 
     def change() -> None:
         path = site.modes_file(site.node)
         kept = json.loads(path.read_bytes())
-        first = min(kept["compute"])
-        kept["compute"][first] = "SPX" if kept["memory"] == "NPS1" else "CPX"
+        kept["compute"][site.gpu] = "SPX" if kept["memory"] == "NPS1" else "CPX"
         path.write_text(json.dumps(kept))
 
     site.away("agent", lambda: asyncio.sleep(0), change)
 
 
-def agent_away_for_too_long(phase: Phase) -> Action:
+def agent_away_until_expired(phase: Phase) -> Action:
     """The agent is gone until the phase has expired."""
 
     def act(site: Site) -> None:
         site.away("agent", site.left(phase))
-        site.do(_long_ago(site))
+        site.do(site.long_ago(phase))
 
     return act
 
@@ -150,13 +150,9 @@ def both(*actions: Action) -> Action:
     return act
 
 
-def overdue(site: Site) -> None:
-    """The phase that is recorded right now began an hour ago."""
-    site.do(_long_ago(site))
-
-
-async def _long_ago(site: Site) -> None:
-    await asyncio.to_thread(site.long_ago)
+def overdue(phase: Phase) -> Action:
+    """The phase, in which the plan is by now, has expired."""
+    return lambda site: site.do(site.long_ago(phase))
 
 
 def _for_a_while(site: Site, act: Callable[[], Any], undo: Callable[[], Any]) -> None:
@@ -184,6 +180,12 @@ def _in(phase: Phase, *actions: Action) -> dict[Phase, Action]:
 _STRANGER = strike(ScriptedFault(Fault.FOREIGN_PROCESS, seconds=20.0))
 _BACK: Final = {Phase.VERIFYING: cancel}
 
+
+def _no_agent(site: Site) -> None:
+    """Nobody goes the way back until the plan has ended."""
+    site.away("agent", site.left(Phase.ROLLING_BACK))
+
+
 PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
     (Phase.PENDING, Event.APPROVED): PlaneScript(),
     (Phase.PENDING, Event.APPROVAL_NEEDED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, approve)),
@@ -195,38 +197,40 @@ PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
     (Phase.DRAINING, Event.IDLE): PlaneScript(),
     (Phase.DRAINING, Event.REFUSED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, forbid)),
     (Phase.DRAINING, Event.CANCELLED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, cancel)),
-    (Phase.DRAINING, Event.EXPIRED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, overdue)),
+    (Phase.DRAINING, Event.EXPIRED): PlaneScript(
+        first=budget_that_never_allows, at=_in(Phase.DRAINING, overdue(Phase.DRAINING))
+    ),
     (Phase.QUIESCING, Event.QUIET): PlaneScript(),
-    (Phase.QUIESCING, Event.DISTURBED): PlaneScript(at=_in(Phase.QUIESCING, take_a_gpu)),
+    (Phase.QUIESCING, Event.DISTURBED): PlaneScript(first=_STRANGER, at=_in(Phase.QUIESCING, take_a_gpu)),
     (Phase.QUIESCING, Event.REFUSED): PlaneScript(at=_in(Phase.QUIESCING, forbid)),
     (Phase.QUIESCING, Event.CANCELLED): PlaneScript(at=_in(Phase.QUIESCING, cancel)),
-    (Phase.QUIESCING, Event.EXPIRED): PlaneScript(first=_STRANGER, at=_in(Phase.QUIESCING, overdue)),
+    (Phase.QUIESCING, Event.EXPIRED): PlaneScript(first=_STRANGER, at=_in(Phase.QUIESCING, overdue(Phase.QUIESCING))),
     (Phase.APPLYING, Event.RELOADS): PlaneScript(MEMORY),
     (Phase.APPLYING, Event.APPLIED): PlaneScript(),
     (Phase.APPLYING, Event.DISTURBED): PlaneScript(at=_in(Phase.APPLYING, take_a_gpu)),
     (Phase.APPLYING, Event.APPLY_FAILED): PlaneScript(at=_in(Phase.APPLYING, _fails(1))),
     (Phase.APPLYING, Event.NODE_GONE): PlaneScript(at=_in(Phase.APPLYING, node_gone)),
     (Phase.APPLYING, Event.CANCELLED): PlaneScript(at=_in(Phase.APPLYING, cancel)),
-    (Phase.APPLYING, Event.EXPIRED): PlaneScript(at=_in(Phase.APPLYING, agent_away_for_too_long(Phase.APPLYING))),
+    (Phase.APPLYING, Event.EXPIRED): PlaneScript(at=_in(Phase.APPLYING, agent_away_until_expired(Phase.APPLYING))),
     (Phase.RELOADING, Event.APPLIED): PlaneScript(MEMORY),
     (Phase.RELOADING, Event.APPLY_FAILED): PlaneScript(MEMORY, at=_in(Phase.RELOADING, _fails(1))),
     (Phase.RELOADING, Event.NODE_GONE): PlaneScript(MEMORY, at=_in(Phase.RELOADING, node_gone)),
     (Phase.RELOADING, Event.CANCELLED): PlaneScript(MEMORY, at=_in(Phase.RELOADING, cancel)),
     (Phase.RELOADING, Event.EXPIRED): PlaneScript(
-        MEMORY, at=_in(Phase.RELOADING, agent_away_for_too_long(Phase.RELOADING))
+        MEMORY, at=_in(Phase.RELOADING, agent_away_until_expired(Phase.RELOADING))
     ),
     (Phase.VERIFYING, Event.VERIFIED): PlaneScript(),
-    (Phase.VERIFYING, Event.MISMATCHED): PlaneScript(at=_in(Phase.VERIFYING, another_slice, force)),
-    (Phase.VERIFYING, Event.NODE_GONE): PlaneScript(at=_in(Phase.VERIFYING, another_slice, node_gone)),
+    (Phase.VERIFYING, Event.MISMATCHED): PlaneScript(MEMORY, at=_in(Phase.VERIFYING, another_slice, force)),
+    (Phase.VERIFYING, Event.NODE_GONE): PlaneScript(MEMORY, at=_in(Phase.VERIFYING, another_slice, node_gone)),
     (Phase.VERIFYING, Event.CANCELLED): PlaneScript(at=_BACK),
     (Phase.VERIFYING, Event.EXPIRED): PlaneScript(
-        at=_in(Phase.VERIFYING, another_slice, agent_away_for_too_long(Phase.VERIFYING))
+        MEMORY, at=_in(Phase.VERIFYING, another_slice, agent_away_until_expired(Phase.VERIFYING))
     ),
     (Phase.ROLLING_BACK, Event.RESTORED): PlaneScript(at=_BACK),
     (Phase.ROLLING_BACK, Event.RETRIED): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: _fails(1)}),
     (Phase.ROLLING_BACK, Event.APPLY_FAILED): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: _fails(0)}),
-    (Phase.ROLLING_BACK, Event.NODE_GONE): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: node_gone}),
+    (Phase.ROLLING_BACK, Event.NODE_GONE): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: both(_no_agent, node_gone)}),
     (Phase.ROLLING_BACK, Event.EXPIRED): PlaneScript(
-        at={**_BACK, Phase.ROLLING_BACK: agent_away_for_too_long(Phase.ROLLING_BACK)}
+        at={**_BACK, Phase.ROLLING_BACK: agent_away_until_expired(Phase.ROLLING_BACK)}
     ),
 }

@@ -18,6 +18,7 @@ import msgspec
 from controller.agent.simulated_faults import ScriptedFault
 from controller.repartition.phases import Event, Phase
 from e2e.plane import Plane
+from e2e.plane.errors import AdminError
 from e2e.run.processes import OPERATOR, Worker
 from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
 from tests.integration.operator.running import AIM, DRA, Object, Running, deployment, opt_in, running
@@ -38,7 +39,7 @@ _SETTLED_SECONDS: Final = 120.0
 
 @dataclass
 class Site:
-    """What cases do to the cluster, and what they ask of it. Short calls block the loop, and the operator's requests
+    """What cases do to the cluster, and what they ask of it; `node` and `gpu` are what the case changes. Short calls block the loop, and the operator's requests
     with it: what a case does at a transition is done before the operator hears that its write was made.
     """
 
@@ -48,6 +49,7 @@ class Site:
     tasks: asyncio.TaskGroup
     folder: Path
     node: str = ""
+    gpu: str = ""
     plan: str = ""
     taken: list[Key] = field(default_factory=list)
     on_taken: Callable[[Key], None] = field(default=lambda _: None)
@@ -79,7 +81,9 @@ class Site:
         self.plan, self.taken, self._phase, self._begun = name, [], Phase.PENDING, 0
         gpus = self.gpu_node()["status"]["gpus"]
         memory = _OTHER_MEMORY[gpus[0]["mode"].partition("/")[2]]
-        touched = gpus[:1] if to == COMPUTE else gpus
+        target = max(gpus, key=lambda gpu: sum(one["holder"] == "ours" for one in gpu["partitions"]))
+        self.gpu = target["bdf"]
+        touched = [target] if to == COMPUTE else gpus
         wanted = [(gpu, memory if to == MEMORY else _OTHER_COMPUTE.get(gpu["mode"], FIRST_MODE)) for gpu in touched]
         spec: Object = {
             "node": self.node,
@@ -96,12 +100,23 @@ class Site:
         """A person changes the plan's spec."""
         self.plane.admin.patch(f"{PLANS}/{self.plan}", {"spec": spec})
 
-    def long_ago(self) -> None:
-        """The present phase of the plan began an hour ago."""
-        status = self.plane.admin.get(f"{PLANS}/{self.plan}")["status"]
-        steps = [step | {"startTime": "2020-01-01T00:00:00Z"} for step in status["steps"]]
-        operator = self.plane.admin.acting_as(OPERATOR)
-        operator.patch(f"{PLANS}/{self.plan}/status", {"status": {"steps": steps}})
+    async def long_ago(self, phase: Phase) -> None:
+        """Have the phase, in which the plan is, begun years ago."""
+        while self._phase is phase and not await asyncio.to_thread(self._antedate, phase):  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _antedate(self, phase: Phase) -> bool:
+        path, operator = f"{PLANS}/{self.plan}", self.plane.admin.acting_as(OPERATOR)
+        found = self.plane.admin.get(path)
+        if found["status"]["phase"] != phase:
+            return False
+        steps = [step | {"startTime": "2020-01-01T00:00:00Z"} for step in found["status"]["steps"]]
+        version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        try:
+            operator.patch(f"{path}/status", {"metadata": version, "status": {"steps": steps}})
+        except AdminError:
+            return False  # the operator wrote meanwhile
+        return True
 
     def kill(self, who: str) -> None:
         """End the process at once, and start it again."""
