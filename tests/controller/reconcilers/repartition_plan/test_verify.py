@@ -11,6 +11,7 @@ from tests.builders.cluster import FedCluster
 from tests.builders.gpu import bdf, device_name, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.node import node_object
+from tests.builders.policy import policy_object
 from tests.builders.resource_slice import resource_slice
 from tests.controller.reconcilers.repartition_plan.plane import AFTER, BEFORE, NEIGHBOUR, Plane
 
@@ -118,3 +119,37 @@ def test_where_no_slices_are_the_device_plugins_counts_have_to_match(
     fed.put(fed.cluster.gpu_nodes, gpu_node("worker-0", *gpus))
     found = difference(fed.cluster, "worker-0")
     assert found is None if want is None else want in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("published", "counts", "want"),
+    [
+        pytest.param(AFTER, {"amd.com/cpx_nps1": "8"}, None, id="both tell the new partitions"),
+        pytest.param(AFTER, {"amd.com/spx_nps1": "1"}, "advertises 1 amd.com/spx_nps1", id="slices alone do"),
+        pytest.param(BEFORE, {"amd.com/cpx_nps1": "8"}, None, id="counts alone do"),
+        pytest.param(AFTER, {"amd.com/spx_nps1": "0"}, "the inventory has 8 amd.com/cpx_nps1", id="it restarts"),
+        pytest.param(AFTER, {}, "has advertised nothing yet", id="it never ran"),
+    ],
+)
+def test_where_pods_are_bound_by_the_device_plugin_its_counts_are_compared(
+    published: Gpu, counts: dict[str, str], want: str | None
+) -> None:
+    fed = by_plugin(counts, AFTER)
+    fed.put(fed.cluster.resource_slices, resource_slice("worker-0", published))
+    found = difference(fed.cluster, "worker-0")
+    assert found is None if want is None else want in (found or "")
+
+
+def test_a_plugin_that_names_all_devices_alike_serves_no_node_of_several_modes() -> None:
+    found = difference(by_plugin({"amd.com/gpu": "0"}, AFTER, NEIGHBOUR).cluster, "worker-0")
+    assert "nothing that it can name" in (found or "")
+
+
+def by_plugin(counts: dict[str, str], *gpus: Gpu) -> FedCluster:
+    """A node whose policy binds by the device plugin, which advertises these counts."""
+    fed = FedCluster()
+    plenty = {"cpu": "128", "memory": "2048Gi", "pods": "110"}
+    fed.put(fed.cluster.policies, policy_object(binding="DevicePlugin"))
+    fed.put(fed.cluster.nodes, node_object(allocatable=plenty | counts))
+    fed.put(fed.cluster.gpu_nodes, gpu_node("worker-0", *gpus))
+    return fed
