@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Reservation
-from controller.placement.snapshot import Node, Snapshot
+from controller.placement.snapshot import Node, PolicyView, Snapshot
 from controller.reconcilers.repartition_plan.approval import forbidden, moved_on
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.holders import holders_of, touched
 from controller.reconcilers.repartition_plan.impact import line
 from controller.reconcilers.repartition_plan.operation import clear
 from controller.reconcilers.repartition_plan.reservations import (
+    down,
     evicted,
     holds,
     reservation,
@@ -52,40 +53,60 @@ async def drain(context: PlanContext, plan: RepartitionPlan) -> Seen:
     node = snapshot.node(plan.spec.node)
     if node is None:
         return seen
-    round_ = await _evict(context, plan, snapshot)
+    round_ = await _evict(context, plan, snapshot, node.policy)
     if round_.kept != plan.status.reservations:
         return Seen(None, round_.message or seen.message, {"reservations": round_.kept})
-    if round_.refused:
+    if round_.message:
         return Seen(None, round_.message)
     return _reserve(context, snapshot, node, plan, seen)
 
 
 @dataclass(slots=True)
 class _Round:
-    """One round of evictions: the reservations after it, and what disruption budgets refused."""
+    """One round of evictions: the reservations after it, and what kept pods from being evicted."""
 
     kept: list[Reservation] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    too_many: str = ""
 
     @property
     def message(self) -> str:
-        return f"waits for disruption budgets: {'; '.join(self.refused)}" if self.refused else ""
+        return self.too_many or (f"waits for disruption budgets: {'; '.join(self.refused)}" if self.refused else "")
 
 
-async def _evict(context: PlanContext, plan: RepartitionPlan, snapshot: Snapshot) -> _Round:
-    """Ask those to leave whose places stand in the status. A place that was lost meanwhile is given up first."""
+async def _evict(context: PlanContext, plan: RepartitionPlan, snapshot: Snapshot, policy: PolicyView | None) -> _Round:
+    """Ask those to leave whose places stand in the status. A place that was lost meanwhile is given up first.
+
+    What is down is counted anew before each one: successors fail, policies change, and others move pods, too.
+    """
     done = _Round()
-    for kept in plan.status.reservations:
+    for number, kept in enumerate(plan.status.reservations):
         pod = still_there(context.cluster, kept) if kept.evicted_time is None else None
         if kept.evicted_time is not None:
             done.kept.append(kept)
         elif pod is None:
             done.kept.append(evicted(kept, context.clock.now()))  # by us before a crash, or it left by itself
         elif holds(snapshot, kept):
+            present = _with(plan, [*done.kept, *plan.status.reservations[number:]])
+            others = (each for each in context.plans if each.metadata.uid != plan.metadata.uid)
+            done.too_many = done.too_many or _too_many(policy, down(context.cluster, [*others, present]))
+            if done.too_many:
+                done.kept.append(kept)
+                continue
             refusal = await _ask(context, pod.namespace, pod.name, pod.uid)
             done.kept.append(kept if refusal is not None else evicted(kept, context.clock.now()))
             done.refused += [refusal] if refusal is not None else []
     return done
+
+
+def _with(plan: RepartitionPlan, places: list[Reservation]) -> RepartitionPlan:
+    return plan.model_copy(update={"status": plan.status.model_copy(update={"reservations": places})})
+
+
+def _too_many(policy: PolicyView | None, down: int) -> str:
+    """That no more pods may go now, as a sentence; "" when one more may. Without a policy they go one by one."""
+    limit = policy.max_unavailable_pods if policy is not None else 1
+    return f"waits: {down} of repartition.maxUnavailablePods {limit} pods are down" if down >= limit else ""
 
 
 async def _ask(context: PlanContext, namespace: str, name: str, uid: str) -> str | None:

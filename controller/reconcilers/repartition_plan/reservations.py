@@ -60,3 +60,10 @@ def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
     Those that leave broken partitions count, too: one budget is for all.
     """
     return len(unsettled(cluster, all_places(cluster, plans)))
+
+
+def down(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
+    """Those of them that have left already."""
+    places = all_places(cluster, plans)
+    left = [kept for kept in places if kept.evicted_time is not None or still_there(cluster, kept) is None]
+    return len(unsettled(cluster, left))

@@ -10,6 +10,7 @@ from controller.runtime.reconcile import Result
 from controller.state.kinds import GPU_NODES
 from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
+from tests.builders.plan import plan, reservation
 from tests.controller.reconcilers.gpu_partition_claim.api import NOT_ANSWERED
 from tests.controller.reconcilers.repartition_plan.plane import BEFORE, NEIGHBOUR, ORDER, STATUS_WRITE, Plane
 
@@ -138,6 +139,52 @@ async def test_no_more_pods_are_down_at_once_than_the_budget_allows() -> None:
     plane.serves("web-3", 2 if first["bdf"] == bdf(2) else 3)
     await plane.until("Applying")
     assert len(plane.api.evictions) == 2
+
+
+async def test_the_budget_is_asked_again_before_each_eviction() -> None:
+    """Both have their places already when the policy lets only one be down."""
+    plane = serving("web-1", "web-2", spare=2, budget=2)
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    assert len(kept(plane)) == 2
+    plane.api.refuse = lambda _: None
+    plane.policy(repartition={"maxUnavailablePods": 1})
+    await plane.settle()
+    assert len(plane.api.evictions) == 1
+    assert "waits: 1 of repartition.maxUnavailablePods 1 pods are down" in plane.status["message"]
+    (first,) = [place for _, place, gone in kept(plane) if gone]
+    plane.serves("web-3", 2 if first == bdf(2) else 3)
+    await plane.settle()
+    assert len(plane.api.evictions) == 2
+
+
+@pytest.mark.parametrize("gone", ["told", "not told yet"])
+async def test_pods_that_others_move_meanwhile_count_before_an_eviction(gone: str) -> None:
+    plane = serving("web-1")
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    plane.api.refuse = lambda _: None
+    other = plan("other", "worker-1", phase="Draining", numbers=(5,))
+    evicted: dict[str, Any] = {"evictedTime": "2026-01-01T00:00:00Z"} if gone == "told" else {}
+    other["status"]["reservations"] = [reservation(bdf(7), owner="rs-9", **evicted)]
+    plane.put_plan(other)
+    await plane.settle()
+    assert (plane.api.evictions, kept(plane)) == ([], [("web-1", bdf(1), False)])
+
+
+async def test_places_that_others_keep_for_pods_that_still_serve_hold_up_no_eviction() -> None:
+    plane = serving("web-1")
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    plane.api.refuse = lambda _: None
+    plane.serves("model-0", 1, owner="rs-9")
+    plane.api.objects["pods", "team-a", "model-0"]["spec"]["resourceClaims"][0]["resourceClaimName"] = "aim-a"
+    other = plan("other", "worker-1", phase="Draining", numbers=(5,))
+    other["status"]["reservations"] = [reservation(bdf(7), owner="rs-9", claim="aim-a")]
+    plane.put_plan(other)
+    del plane.api.objects["gpupartitionclaims", "team-a", "aim-model-0"]
+    await plane.step()
+    assert plane.api.evictions == [("web-1", "uid-web-1")]
 
 
 @pytest.mark.parametrize("error", [NotFound(404, "NotFound", "gone"), Conflict(409, "Conflict", "another pod")])
