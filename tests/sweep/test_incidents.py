@@ -54,7 +54,6 @@ def test_a_gpu_that_is_gone_for_good_leaves_a_remedy_and_every_model_a_place(cal
     assert _nodes_of_models(run) == [OTHER] * MODELS
 
 
-@pytest.mark.xfail(strict=True, reason="the three ways back are tried within a quarter of a minute")
 @pytest.mark.parametrize("fault", [Fault.MODE_NOT_TOLD, Fault.COUNTS_DIFFER])
 def test_a_way_back_outlasts_what_passes_within_its_deadline(fault: Fault) -> None:
     passes = strike(ScriptedFault(fault, Call.READ, seconds=90.0))

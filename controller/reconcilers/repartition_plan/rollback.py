@@ -20,8 +20,8 @@ from controller.reconcilers.repartition_plan.verify import other_mode, settled
 from controller.repartition.phases import Event, Phase
 from controller.state.cluster import Cluster
 
-#: Between the end of one attempt and the next, seconds.
-PAUSE_SECONDS = 5.0
+#: Between the end of one attempt and the next, seconds: the last one comes when what passes by itself has passed.
+PAUSE_SECONDS = (5.0, 120.0)
 
 
 def observe_rollback(cluster: Cluster, plan: RepartitionPlan) -> Seen:
@@ -43,14 +43,16 @@ def observe_rollback(cluster: Cluster, plan: RepartitionPlan) -> Seen:
 
 
 def _again(cluster: Cluster, plan: RepartitionPlan, progress: OperationProgress, why: str) -> Seen:
-    if attempts(plan, Phase.ROLLING_BACK) >= MOST_ATTEMPTS:
+    made = attempts(plan, Phase.ROLLING_BACK)
+    if made >= MOST_ATTEMPTS:
         return Seen(Event.APPLY_FAILED, why)
     holders = holders_of(cluster, plan) if progress.message.startswith(BUSY) else []
     if holders:
         return Seen(None, f"waits to go back until {', '.join(holders)} are idle")
     ended = progress.end_time
-    if ended is not None and (cluster.clock.now() - ended).total_seconds() < PAUSE_SECONDS:
-        return Seen(None, f"tries again in a moment: {why}")
+    pause = PAUSE_SECONDS[min(made, len(PAUSE_SECONDS)) - 1]
+    if ended is not None and (cluster.clock.now() - ended).total_seconds() < pause:
+        return Seen(None, f"tries again {pause:.0f} s after the last attempt: {why}")
     return Seen(Event.RETRIED, why)
 
 

@@ -16,7 +16,7 @@ from tests.sweep.transitions import Key
 
 PlaneCase: TypeAlias = Case | FaultCase
 
-_TAKEN_SECONDS = 120.0
+_TAKEN_SECONDS = 300.0
 _POLL_SECONDS = 0.05
 
 

@@ -97,6 +97,13 @@ async def test_a_moment_passes_before_it_is_tried_again() -> None:
     plane.fed.clock.tick(5)
     await plane.settle()
     assert plane.steps.count("RollingBack") == 2
+    plane.agent("Failed", AFTER, message="the reload timed out", ended="2026-01-01T00:00:05Z")
+    plane.fed.clock.tick(119)
+    await plane.settle()
+    assert plane.steps.count("RollingBack") == 2
+    plane.fed.clock.tick(1)
+    await plane.settle()
+    assert plane.steps.count("RollingBack") == 3
 
 
 async def test_an_agent_that_never_answers_leaves_the_layout_unknown() -> None:
