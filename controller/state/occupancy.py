@@ -38,7 +38,7 @@ class Holdings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """Holders by device and by partition, resources by node, plans by GPU, places kept; see the fields' names.
+    """Holders by device and by partition, resources by node, plans by GPU and node, places kept; see the fields' names.
 
     `unlocated`: by node and extended resource, devices that are taken though nobody has told yet which they are.
     """
@@ -47,6 +47,7 @@ class Occupancy:
     by_partition: dict[tuple[str, PartitionId], Holder]
     used_by_node: dict[str, Resources]
     plan_by_gpu: dict[tuple[str, str], str]
+    plan_by_node: dict[str, str]
     reserved: dict[tuple[str, PartitionId], Reservation]
     unlocated: Mapping[str, Mapping[str, int]]
 
@@ -59,7 +60,7 @@ class Occupancy:
         return tuple(
             replace(
                 gpu,
-                plan=self.plan_by_gpu.get((node, gpu.bdf)),
+                plan=self.plan_by_gpu.get((node, gpu.bdf)) or self.plan_by_node.get(node),
                 partitions=tuple(self._held(node, partition) for partition in gpu.partitions),
             )
             for gpu in gpus
@@ -96,7 +97,15 @@ def occupancy(cluster: Holdings) -> Occupancy:
             by_partition[assumed.node, assumed.partition] = Holder("ours", assumed.claim)
         used[assumed.node] = used[assumed.node].plus(assumed.resources)
     plans = cluster.plan_table
-    return Occupancy(_by_device(cluster), by_partition, used, plans.gpus_in_hand(), plans.reservations(), unlocated)
+    return Occupancy(
+        _by_device(cluster),
+        by_partition,
+        used,
+        plans.gpus_in_hand(),
+        plans.nodes_in_hand(),
+        plans.reservations(),
+        unlocated,
+    )
 
 
 def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str, Resources]) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from api.v1beta1.repartition_plan import RepartitionPlan
 from controller.gpu.identity import PartitionId
+from controller.gpu.mode import Mode
 from controller.placement.snapshot import Reservation
 from controller.repartition.phases import HARDWARE, TERMINAL, Phase
 from controller.runtime.manifest import Manifest
@@ -17,6 +18,12 @@ def waits(phase: str, message: str) -> bool:
     A plan that nobody has looked at yet says nothing, and most likely begins at once, so it counts as under way.
     """
     return phase == Phase.AWAITING_APPROVAL or (phase == Phase.PENDING and bool(message))
+
+
+def reloads(plan: RepartitionPlan) -> bool:
+    """Whether the plan changes the memory mode, which reloads the driver of the whole node."""
+    before = {Mode.parse(gpu.mode).memory for gpu in plan.spec.from_.gpus}
+    return before != {Mode.parse(gpu.mode).memory for gpu in plan.spec.to.gpus}
 
 
 class Plans(Table[Manifest, RepartitionPlan]):
@@ -56,6 +63,10 @@ class Plans(Table[Manifest, RepartitionPlan]):
     def gpus_in_hand(self) -> dict[tuple[str, str], str]:
         """The plan of each (node, bdf) that one is changing."""
         return {(plan.spec.node, gpu.bdf): plan.metadata.name for plan in self._running() for gpu in plan.spec.to.gpus}
+
+    def nodes_in_hand(self) -> dict[str, str]:
+        """The plan of each node whose driver one reloads: it has every GPU there in hand, named or not."""
+        return {plan.spec.node: plan.metadata.name for plan in self._running() if reloads(plan)}
 
     def reservations(self) -> dict[tuple[str, PartitionId], Reservation]:
         """The places, by node and partition, that plans keep for the successors of pods they moved.

@@ -1,22 +1,16 @@
 """Who holds the GPUs of a plan: allocations of every namespace, adminAccess, device plugin pods, processes."""
 
 from api.v1beta1 import RepartitionPlan
-from controller.gpu.mode import Mode
 from controller.placement.snapshot import Node
 from controller.state.cluster import Cluster
 from controller.state.occupancy import admin_held
+from controller.state.plans import reloads
 
 
 def touched(plan: RepartitionPlan, node: Node) -> frozenset[str]:
     """The GPUs that must be idle: those the plan names, and all of the node when the memory mode changes."""
     named = {gpu.bdf for gpu in plan.spec.to.gpus}
     return frozenset(named | {gpu.bdf for gpu in node.gpus} if reloads(plan) else named)
-
-
-def reloads(plan: RepartitionPlan) -> bool:
-    """Whether the plan changes the memory mode, which reloads the driver of the whole node."""
-    before = {Mode.parse(gpu.mode).memory for gpu in plan.spec.from_.gpus}
-    return before != {Mode.parse(gpu.mode).memory for gpu in plan.spec.to.gpus}
 
 
 def holders_of(cluster: Cluster, plan: RepartitionPlan) -> list[str] | None:

@@ -13,12 +13,13 @@ from controller.reconcilers.repartition_plan.apply import (
     without_node,
 )
 from controller.reconcilers.repartition_plan.context import PlanContext
-from controller.reconcilers.repartition_plan.holders import holders_of, reloads
+from controller.reconcilers.repartition_plan.holders import holders_of
 from controller.reconcilers.repartition_plan.operation import attempts, order
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.verify import other_mode, settled
 from controller.repartition.phases import Event, Phase
 from controller.state.cluster import Cluster
+from controller.state.plans import reloads
 
 #: Between the end of one attempt and the next, seconds: the last one comes when what passes by itself has passed.
 PAUSE_SECONDS = (5.0, 120.0)

@@ -24,8 +24,11 @@ def node_seen(cluster: Cluster, name: str) -> NodeSeen | None:
     fresh = cluster.heartbeats.fresh(name)
     if not fresh and cluster.heartbeats.unsettled([name]):
         return None
+    gpu_node = cluster.gpu_node_table.get(name)
     changing = [bdf for node, bdf in cluster.plan_table.gpus_in_hand() if node == name]
-    return NodeSeen(name, cluster.host_table.get(name), cluster.gpu_node_table.get(name), fresh, changing)
+    if gpu_node is not None and name in cluster.plan_table.nodes_in_hand():
+        changing = [gpu.bdf for gpu in gpu_node.status.gpus]
+    return NodeSeen(name, cluster.host_table.get(name), gpu_node, fresh, changing)
 
 
 def verdicts(cluster: Cluster, node: NodeSeen) -> Iterator[tuple[GPUPartitionClaim, Verdict]]:

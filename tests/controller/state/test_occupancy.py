@@ -102,6 +102,17 @@ def test_a_plan_has_its_gpus_in_hand(fed: FedCluster) -> None:
     assert [each.plan for each in host.gpus] == [None, "p"]
 
 
+@pytest.mark.parametrize(("phase", "want"), [("Draining", ["p", "p"]), ("AwaitingApproval", [None, None])])
+def test_a_plan_that_reloads_the_driver_has_every_gpu_of_its_node_in_hand_named_or_not(
+    fed: FedCluster, phase: str, want: list[str | None]
+) -> None:
+    made = plan("p", numbers=(1,), phase=phase)
+    made["spec"]["to"]["gpus"][0]["mode"] = "CPX/NPS4"
+    fed.put(fed.cluster.plans, made)
+    (host,) = fed.cluster.snapshot().nodes
+    assert [each.plan for each in host.gpus] == want
+
+
 def test_a_place_kept_for_a_moved_pod_is_seen(fed: FedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {("worker-0", PartitionId(bdf(0), 3)): Reservation("rs-1", "7f")}
     monkeypatch.setattr(fed.cluster.plan_table, "reservations", lambda: kept)
