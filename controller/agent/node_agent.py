@@ -17,11 +17,12 @@ from pydantic import ValidationError
 from api.v1beta1.gpu_node import GPUNode, GPUNodeStatus, OperationPhase, OperationProgress
 from controller.agent.backend import NodeHardware, PartitionBackend
 from controller.agent.heartbeat import INTERVAL_SECONDS, Heartbeat
+from controller.agent.host_lock import HostLock
 from controller.agent.inventory import BackendFacts, NodeFacts, node_status
 from controller.agent.limited_backend import LimitedBackend
 from controller.agent.observation import Assignments, Observation
 from controller.agent.occupancy import Occupancy
-from controller.agent.operation import OperationExecutor, failed
+from controller.agent.operation import ENDED, OperationExecutor, failed
 from controller.agent.resource_slices import SlicePublisher, devices
 from controller.agent.status_reporter import GPUNodeAbsent, StatusReporter
 from controller.agent.usage import PartitionFigures, figures, given_gpus, held_gpus, used_bytes
@@ -60,7 +61,7 @@ class NodeAgent:
     """The agent of `node`; `client` carries that node's own token. `run` it once.
 
     `fallback`: why the backend is not the one that was asked for, "" when it is. `assignments` None: nobody asks the
-    kubelet what it gave to whom.
+    kubelet what it gave to whom. `lock` None: nobody else can change these GPUs.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class NodeAgent:
         heartbeat_seconds: float = INTERVAL_SECONDS,
         fallback: str = "",
         assignments: Assignments | None = None,
+        lock: HostLock | None = None,
     ) -> None:
         self.node = node
         self._clock = clock
         self._rng = rng
+        self._lock = lock
         self._log = structlog.get_logger(__name__).bind(node=node)
         self._gpu_node = Informer(client, GPU_NODES, field_selector=f"metadata.name={node}", clock=clock, rng=rng)
         self._occupancy = Occupancy(client, node, clock, rng)
@@ -97,7 +100,6 @@ class NodeAgent:
         self._operation: OperationProgress | None = None
         self._operating = False
         self._operated_uid = ""
-        self._known_uid = ""
         self._report_problem: str | None = "nothing was reported yet"
         self._due = asyncio.Event()
         self._spec_seen = asyncio.Event()
@@ -206,14 +208,13 @@ class NodeAgent:
             self._due.set()
 
     async def _operate(self) -> None:
-        present = self._reporter.latest()
-        if present is None or not present.get("spec", {}).get("operation"):
+        present = await self._to_be_done()
+        if present is None:
             return
-        self._adopt(present)
         try:
             node = GPUNode.model_validate({"metadata": present["metadata"], "spec": present["spec"]})
         except ValidationError as error:
-            await self._refuse(present["spec"]["operation"], error)
+            await self._refuse(present, error)
             return
         operation = node.spec.operation
         if operation is None:
@@ -225,16 +226,42 @@ class NodeAgent:
         self._operated_uid = uid_of(present)
         await self._executor.execute(operation, self._operation)
 
-    async def _refuse(self, raw: Manifest, error: ValidationError) -> None:
-        operation_id = raw.get("id")
+    async def _to_be_done(self) -> Manifest | None:
+        """The GPUNode as the API server has it when there is an operation in it that has not ended, None otherwise.
+
+        What an informer shows may be old: an agent before this one, or still beside it, may have ended the operation.
+        """
+        present = self._reporter.latest()
+        if present is None or self._ended(present):
+            return None
+        if self._lock is not None:
+            await self._lock.acquire()
+        newest: list[Manifest | None] = []
+
+        async def ask() -> None:
+            newest.append(await self._reporter.newest())
+
+        await self._until_stored(ask)
+        return None if newest[0] is None or self._ended(newest[0]) else newest[0]
+
+    def _ended(self, present: Manifest) -> bool:
+        """Whether nothing is to be done by the spec, or all of it was, by the status."""
+        self._adopt(present)
+        operation = present.get("spec", {}).get("operation")
+        if not operation:
+            return True
+        last = self._operation
+        return last is not None and last.phase in ENDED and last.id == operation.get("id")
+
+    async def _refuse(self, present: Manifest, error: ValidationError) -> None:
+        operation_id = present["spec"]["operation"].get("id")
         if not isinstance(operation_id, str) or not operation_id:
             self._log.error("operation without an id ignored")
-            return
-        if self._operation is not None and self._operation.id == operation_id:
             return
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         message = f"LayoutError: {where}: {first['msg']}, got {first['input']!r}; write the operation again"
+        self._operating, self._operated_uid = True, uid_of(present)
         await self.record(failed(operation_id, message, self._clock.now()))
 
     # The operation's view of the node (OperationHost) ---------------------------------------------------------------
@@ -248,10 +275,9 @@ class NodeAgent:
         await self._until_stored(self._reporter.publish)
         self._report_problem = None
 
-    async def withdraw(self, gpus: frozenset[str]) -> None:
-        """Take the devices of `gpus` off the slices."""
-        if self._seen.problem is not None:
-            await self._seen.read()  # the driver came back: who holds what can be told again
+    async def withdraw(self, gpus: frozenset[str], hardware: NodeHardware) -> None:
+        """Take the devices of `gpus` off the slices. From here on holders are told by `hardware`."""
+        self._seen.take(hardware)
         self._withdrawn = gpus
         await self._until_stored(self._publish_slices)
 
@@ -276,10 +302,9 @@ class NodeAgent:
         return used_bytes(hardware, self._occupancy.holders()) if hardware else {}
 
     def _adopt(self, present: Manifest) -> None:
-        """Take over the record of the last operation when the object is new to us."""
-        if uid_of(present) == self._known_uid:
+        """Take over the record of the last operation, but while we carry one out in that object: it is ours then."""
+        if self._operating and uid_of(present) == self._operated_uid:
             return
-        self._known_uid = uid_of(present)
         recorded = (present.get("status") or {}).get("operation")
         self._operation = OperationProgress.model_validate(recorded) if recorded else None
 

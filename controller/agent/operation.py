@@ -48,8 +48,8 @@ class OperationHost(Protocol):
         """Store the progress, and with it the inventory as it is."""
         ...
 
-    async def withdraw(self, gpus: frozenset[str]) -> None:
-        """Take the devices of these GPUs off the ResourceSlices, and leave them off."""
+    async def withdraw(self, gpus: frozenset[str], hardware: NodeHardware) -> None:
+        """Take the devices of these GPUs off the ResourceSlices, and leave them off. `hardware` was read just now."""
         ...
 
     async def restore(self, hardware: NodeHardware | None) -> None:
@@ -177,7 +177,7 @@ class _Run:
         needed = touched(before.modes, complete(before, target))
         told = [f"changed {_listed(needed)}" if needed else "every GPU is in the mode asked for"]
         if needed:
-            await self._clear(needed)
+            await self._clear(needed, before)
             before = await ROCmPartitioner(self._backend).apply(target, self._report)
         hardware = await self._agreed(before)
         told += [await self._request.take_back(hardware), missing_partitions(hardware)]
@@ -204,10 +204,10 @@ class _Run:
         await self._backend.reload_driver()
         return await self._backend.read()
 
-    async def _clear(self, needed: frozenset[str]) -> None:
+    async def _clear(self, needed: frozenset[str], hardware: NodeHardware) -> None:
         """Make sure that nobody uses the GPUs, or can come to use them. Raises Busy, nothing being changed."""
         await self._record("Withdraw", 0, f"withdrawing the devices of {_listed(needed)}")
-        await self._host.withdraw(needed)
+        await self._host.withdraw(needed, hardware)
         await self._clock.sleep(SETTLE_SECONDS)
         if held := await self._host.still_held() & needed:
             told = f"GPUs {_listed(held)} are held; release their claims or end their pods first, nothing was changed"

@@ -7,7 +7,7 @@ from api.object import dump
 from api.v1beta1.gpu_node import GPUNodeStatus
 from controller.runtime.cache.store import Store
 from controller.runtime.client.client import Client
-from controller.runtime.client.errors import Conflict
+from controller.runtime.client.errors import Conflict, NotFound
 from controller.runtime.manifest import Manifest, uid_of, version_of
 from controller.state.kinds import GPU_NODES
 
@@ -40,6 +40,13 @@ class StatusReporter:
             return seen
         # Until the watch moves on from where it was at our write, that write's answer is the newer one.
         return self._written if version_of(seen) == self._seen_at_write else seen
+
+    async def newest(self) -> Manifest | None:
+        """The object as the API server has it now, None when there is none. Raises ApiError."""
+        try:
+            return await self._client.get(GPU_NODES, self._node)
+        except NotFound:
+            return None
 
     async def publish(self) -> bool:
         """Write the status if it differs; whether it did. What is true when it returns was stored.

@@ -9,6 +9,7 @@ import structlog
 
 from controller.agent.amdsmi_library import AmdsmiUnavailable
 from controller.agent.backend import NodeHardware, PartitionBackend
+from controller.agent.host_lock import HostLock
 from controller.agent.node_agent import BackendFactory
 from controller.agent.observation import Assignments
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
@@ -75,6 +76,16 @@ def choose_assignments(node: NodeOptions, options: AgentOptions) -> Assignments 
 
     socket = Path(str(options.pod_resources_socket).replace("{node}", node.name))
     return PodResources(socket, numbered_minors if options.backend is BackendChoice.SIMULATED else of_host)
+
+
+def choose_lock(options: AgentOptions, clock: Clock) -> HostLock | None:
+    """What keeps two agents of a host from changing its GPUs at once: the kubelet's folder, which all of them mount.
+
+    None for simulated GPUs, which are their process's own.
+    """
+    if options.backend is BackendChoice.SIMULATED or options.pod_resources_socket is None:
+        return None
+    return HostLock(options.pod_resources_socket.parent, clock)
 
 
 def _simulated(node: NodeOptions, options: AgentOptions, clock: Clock) -> BackendFactory:

@@ -7,7 +7,7 @@ from opentelemetry.metrics import Meter
 
 from controller.agent.node_agent import NodeAgent
 from controller.agent.usage import PartitionFigures
-from controller.entrypoints.agent_backends import choose_assignments, choose_backend
+from controller.entrypoints.agent_backends import choose_assignments, choose_backend, choose_lock
 from controller.entrypoints.agent_options import AgentOptions, NodeOptions
 from controller.runtime.cache.backoff import Backoff
 from controller.runtime.client.client import Client
@@ -28,6 +28,7 @@ class NodeRunner:
         self._meter = meter
         self._backend = choose_backend(node, options, clock)
         self._assignments = choose_assignments(node, options)
+        self._lock = choose_lock(options, clock)
         self._agent: NodeAgent | None = None
         self._failure = "not started yet"
         self._log = structlog.get_logger(__name__).bind(node=node.name)
@@ -68,6 +69,7 @@ class NodeRunner:
                 heartbeat_seconds=self._options.heartbeat_seconds,
                 fallback=self._backend.fallback,
                 assignments=self._assignments,
+                lock=self._lock,
             )
             self._agent = agent
             try:

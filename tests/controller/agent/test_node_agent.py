@@ -1,9 +1,12 @@
 """The whole agent of one node against an API server that can be away, refuse, or forget."""
 
 import asyncio
+import fcntl
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 
 from api.v1beta1.gpu_node import AssignedDevice
 from controller.agent.backend import DriverGone, GpuProcess, NodeHardware
+from controller.agent.host_lock import HostLock
 from controller.agent.node_agent import NodeAgent
 from controller.gpu.mode import ComputeMode
 from controller.runtime.client.client import Client
@@ -49,6 +53,7 @@ class World:
     api: FakeApiServer
     hardware: RecordedBackend = field(default_factory=lambda: RecordedBackend("SPX/NPS1"))
     kubelet: "Kubelet | None" = None
+    lock: HostLock | None = None
 
     @property
     def status(self) -> Manifest:
@@ -89,6 +94,7 @@ class World:
                 rng=Random(1),
                 heartbeat_seconds=0.2,
                 assignments=self.kubelet,
+                lock=self.lock,
             )
             task = tasks.create_task(agent.run())
             yield agent
@@ -144,9 +150,8 @@ async def test_gpus_that_cannot_be_read_are_told_of_while_the_heart_beats(
     async with world.agent() as agent:
         await until(lambda: LEASE in world.api.objects(LEASES), "a heartbeat")
         world.hardware.fail = {"read": DriverGone("no driver; load it")}
-        await until(lambda: world.health == {"Unhealthy"}, "told")
+        await until(lambda: world.health == {"Unhealthy"} and not world.devices, "told")
         assert agent.problem() == "no driver; load it"
-        assert world.devices == []
         renewed = world.api.objects(LEASES)[LEASE]["spec"]["renewTime"]
         await until(lambda: world.api.objects(LEASES)[LEASE]["spec"]["renewTime"] != renewed, "the next heartbeat")
         world.hardware.fail = {}
@@ -166,6 +171,26 @@ async def test_an_agent_that_finds_no_driver_offers_nothing_and_checks_holders_o
         world.put_node(operation=operation(A="DPX/NPS1"))
         await until(lambda: (world.status.get("operation") or {}).get("step") == "WaitForDriver", "begun")
         world.hardware.fail = {}
+        await until(lambda: world.phase == "Failed", "refused")
+        assert world.status["operation"]["message"].startswith(f"Busy: GPUs {A} are held")
+    assert world.hardware.calls == []
+
+
+async def test_holders_are_checked_by_what_the_operation_read_itself(world: World) -> None:
+    """A driver that answers now and then: an agent that has read nothing yet knows of no holder."""
+
+    class Wavering(RecordedBackend):
+        answers = iter([False, True, False])
+
+        async def read(self) -> NodeHardware:
+            if not next(self.answers, True):
+                raise DriverGone("no driver; load it")
+            return await super().read()
+
+    world.hardware = Wavering("SPX/NPS1")
+    world.api.put(RESOURCE_CLAIMS, resource_claim("c", "gpu-0-128"))
+    world.put_node(operation=operation(A="DPX/NPS1"))
+    async with world.agent():
         await until(lambda: world.phase == "Failed", "refused")
         assert world.status["operation"]["message"].startswith(f"Busy: GPUs {A} are held")
     assert world.hardware.calls == []
@@ -307,6 +332,31 @@ async def test_the_operation_of_a_gpu_node_that_is_made_anew_goes_no_further(wor
         await until(lambda: world.devices == ["gpu-0-128", "gpu-1-129", "gpu-8-136"], "what is there is offered")
         assert world.hardware.calls == [f"compute {A} DPX"]
         assert world.phase is None
+
+
+async def test_an_operation_that_another_agent_ends_is_left_alone(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent before this one, being replaced, is still at it."""
+    monkeypatch.setattr("controller.agent.host_lock._POLL_SECONDS", 0.01)
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    world.lock = HostLock(tmp_path, RealClock())
+    spec = {"operation": operation(A="DPX/NPS1")}
+    running = {"id": "op-1", "phase": "Running"}
+    world.api.put(GPU_NODES, {"metadata": {"name": "node-0"}, "spec": spec, "status": {"operation": running}})
+    async with world.agent():
+        await until(lambda: world.status.get("gpus"), "reported")
+        failed = {"id": "op-1", "phase": "Failed", "message": "Busy"}
+        held = world.api.objects(GPU_NODES)["node-0"]
+        world.api.put(GPU_NODES, {**held, "status": {**held["status"], "operation": failed}})
+        os.close(other)
+        world.api.put(RESOURCE_CLAIMS, resource_claim("c", "gpu-0-128"))
+        await until(lambda: world.status["gpus"][0]["partitions"][0]["holder"] == "foreign", "written anew")
+        assert (world.phase, world.hardware.calls) == ("Failed", [])
+        world.api.remove(RESOURCE_CLAIMS, next(iter(world.api.objects(RESOURCE_CLAIMS))))
+        world.put_node(operation=operation("op-2", A="DPX/NPS1"))
+        await until(lambda: world.phase == "Succeeded", "the next one is its own")
 
 
 async def test_an_operation_that_cannot_be_read_fails_once_by_name(world: World) -> None:

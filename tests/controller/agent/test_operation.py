@@ -40,7 +40,7 @@ class Host:
         self._tell(f"{progress.phase} {progress.step}".strip())
         self.on_record(progress.step)
 
-    async def withdraw(self, gpus: frozenset[str]) -> None:
+    async def withdraw(self, gpus: frozenset[str], hardware: NodeHardware) -> None:
         self._tell(f"withdraw {','.join(sorted(gpus))}")
         self.on_withdraw()
 

@@ -176,7 +176,7 @@ class Host:
     async def record(self, progress: OperationProgress) -> None:
         self.last = progress
 
-    async def withdraw(self, gpus: frozenset[str]) -> None:
+    async def withdraw(self, gpus: frozenset[str], hardware: NodeHardware) -> None:
         return
 
     async def restore(self, hardware: NodeHardware | None) -> None:
