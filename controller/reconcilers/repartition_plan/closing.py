@@ -64,8 +64,3 @@ def still_kept(context: PlanContext, plan: RepartitionPlan) -> list[Reservation]
     if ended is None or (context.clock.now() - ended).total_seconds() > KEPT_SECONDS:
         return []
     return still_needed(context.cluster, all_places(context.cluster, context.plans), plan.status.reservations)
-
-
-def at_the_end(plan: RepartitionPlan) -> list[Reservation]:
-    """What an ending plan still keeps: nothing for pods that were not evicted."""
-    return [kept for kept in plan.status.reservations if kept.evicted_time is not None]

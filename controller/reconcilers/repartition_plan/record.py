@@ -9,9 +9,10 @@ from api.object import Condition, dump
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.gpu_layout import summarise_modes
 from api.v1beta1.repartition_plan import PlanPhase, PlanStep, PlanSummary, RepartitionPlanStatus
-from controller.reconcilers.repartition_plan.closing import at_the_end, closing_step
+from controller.reconcilers.repartition_plan.closing import closing_step
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.operation import next_operation_id
+from controller.reconcilers.repartition_plan.reservations import as_they_left
 from controller.reconcilers.repartition_plan.rollback import remedy
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.repartition.phases import HARDWARE, NOT_BEGUN, TERMINAL, Event, Phase, step
@@ -43,6 +44,9 @@ class Record:
         """Record the phase that follows an event: the running step ends, the next one begins."""
         before, now = Phase(plan.status.phase), self._context.clock.now()
         phase = step(before, event)
+        places = as_they_left(self._context.cluster, plan, now)
+        if phase in TERMINAL:  # nothing is kept for pods that were not evicted
+            places = [kept for kept in places if kept.evicted_time is not None]
         status = plan.status.model_copy(
             update={
                 "operation_id": next_operation_id(plan, phase),
@@ -50,7 +54,7 @@ class Record:
                 "phase": PlanPhase(phase.value),
                 "message": seen.message[:MESSAGE_LIMIT],
                 "conditions": self._conditions(plan, phase, seen.message),
-                **({"reservations": at_the_end(plan)} if phase in TERMINAL else {}),
+                "reservations": places,
                 **seen.changes,
             }
         )

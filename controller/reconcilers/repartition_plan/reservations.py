@@ -42,6 +42,14 @@ def evicted(kept: Reservation, now: datetime) -> Reservation:
     return kept.model_copy(update={"evicted_time": now})
 
 
+def as_they_left(cluster: Cluster, plan: RepartitionPlan, now: datetime) -> list[Reservation]:
+    """The plan's places, with evictions that were never recorded: the operator died, or another wrote the plan."""
+    return [
+        evicted(kept, now) if kept.evicted_time is None and still_there(cluster, kept) is None else kept
+        for kept in plan.status.reservations
+    ]
+
+
 def holds(snapshot: Snapshot, kept: Reservation) -> bool:
     """Whether the place is as it was when it was chosen: there, in that mode, fit for use and nobody's."""
     node = snapshot.node(kept.node)

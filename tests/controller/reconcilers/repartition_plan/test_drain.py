@@ -204,7 +204,19 @@ async def test_an_operator_that_dies_at_an_eviction_evicts_nobody_twice() -> Non
     plane.restart()
     await plane.until("Applying")
     assert plane.api.evictions == [("web-1", "uid-web-1")]
-    assert kept(plane) == [("web-1", bdf(1), False)]
+    assert kept(plane) == [("web-1", bdf(1), True)]
+
+
+async def test_an_eviction_that_was_not_recorded_keeps_its_place_though_the_plan_is_cancelled() -> None:
+    plane = serving("web-1")
+    plane.api.lost_answer = 3
+    with pytest.raises(type(NOT_ANSWERED)):
+        await plane.settle()
+    plane.restart()
+    plane.spec(rollback=True)
+    await plane.settle()
+    assert plane.status["phase"] == "Failed"
+    assert kept(plane) == [("web-1", bdf(1), True)]
 
 
 async def test_a_place_that_was_lost_before_the_eviction_is_given_up() -> None:
