@@ -9,7 +9,7 @@ from controller.reconcilers.repartition_plan.closing import is_closing
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.reconcilers.repartition_plan.victims import victims_of
 from controller.repartition.disruption_budget import Usage, refuse_change
-from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
+from controller.repartition.phases import HARDWARE, NOT_BEGUN, TERMINAL, Phase
 from controller.state.cluster import Cluster
 
 
@@ -26,6 +26,25 @@ def held_up(cluster: Cluster, plans: Iterable[RepartitionPlan], plan: Repartitio
     namespace = plan.spec.claim_ref.namespace if plan.spec.claim_ref is not None else None
     refused = refuse_change(_judged(plan, node), namespace, usage, evicts=len(victims_of(cluster, node, plan)))
     return None if refused is None else f"waits: {refused.message}"
+
+
+def goes_first(plans: Iterable[RepartitionPlan], plan: RepartitionPlan) -> str | None:
+    """Another plan of the node whose change goes first, though both have begun; None: this one's turn.
+
+    Plans begin one at a time, but an operator that took over may have seen the other one as it was some time ago.
+    """
+    for other in plans:
+        if other.spec.node != plan.spec.node or other.metadata.uid == plan.metadata.uid or not _under_way(other):
+            continue
+        phase = Phase(other.status.phase)
+        if phase in HARDWARE or phase in TERMINAL or (phase is Phase.QUIESCING and _age(other) < _age(plan)):
+            return other.metadata.name
+    return None
+
+
+def _age(plan: RepartitionPlan) -> tuple[str, str]:
+    created = plan.metadata.creation_timestamp
+    return created.isoformat() if created is not None else "", plan.metadata.name
 
 
 def _under_way(plan: RepartitionPlan) -> bool:

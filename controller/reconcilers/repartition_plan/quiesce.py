@@ -4,6 +4,7 @@ from datetime import datetime
 
 from api.v1beta1 import RepartitionPlan
 from controller.reconcilers.repartition_plan.approval import forbidden, moved_on
+from controller.reconcilers.repartition_plan.begin import goes_first
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.holders import holders_of, processes_on
 from controller.reconcilers.repartition_plan.seen import Seen
@@ -32,6 +33,9 @@ async def quiesce(context: PlanContext, plan: RepartitionPlan) -> Seen:
     node = plan.spec.node
     if context.cluster.snapshot().node(node) is None:
         return Seen(None, f"node {node} has no inventory")
+    first = goes_first(context.plans, plan)
+    if first is not None:
+        return Seen(None, f"waits until plan {first} of the same node has ended")
     running = await context.plugins.pause(node)
     if running is not None:
         return Seen(None, running)

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 
 from controller.reconcilers.repartition_plan.quiesce import PAUSE_SECONDS
 from controller.repartition.phases import Phase
 from controller.runtime.client.core import RESOURCE_CLAIMS
 from tests.builders.gpu import bdf, device_name
+from tests.builders.plan import plan
 from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.repartition_plan.plane import AFTER, BEFORE, ORDER, Plane
 
@@ -23,6 +26,25 @@ async def test_the_exporter_has_to_go_first() -> None:
     plane.plugins.exporter = None
     await plane.until("Applying")
     assert "resume worker-0" not in plane.plugins.asked
+
+
+@pytest.mark.parametrize(
+    ("other", "goes"),
+    [
+        pytest.param(plan("another", phase="Applying"), False, id="one at work on the node"),
+        pytest.param(plan("another", phase="Quiescing"), False, id="one as far, of a name before"),
+        pytest.param(plan("zzz", phase="Quiescing"), True, id="one as far, of a name after"),
+        pytest.param(plan("another", phase="Draining"), True, id="one not as far"),
+        pytest.param(plan("another", "worker-1", phase="Applying"), True, id="one of another node"),
+    ],
+)
+async def test_of_two_plans_that_have_begun_on_one_node_one_waits(other: dict[str, Any], goes: bool) -> None:
+    plane = await quiescing()
+    plane.plugins.exporter = None
+    plane.put_plan(other)
+    await plane.settle()
+    assert (plane.status["phase"] == "Applying", plane.ordered is not None) == (goes, goes)
+    assert goes or plane.status["message"] == "waits until plan another of the same node has ended"
 
 
 @pytest.mark.parametrize("admin", [False, True], ids=["a claim", "a claim with adminAccess"])
