@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from controller.agent.amdsmi_library import AmdsmiUnavailable
 from controller.agent.backend import PartitionBackend
 from controller.agent.pod_resources import PodResources
-from controller.entrypoints.agent_backends import ChosenBackend, choose_assignments, choose_backend
+from controller.entrypoints.agent_backends import ChosenBackend, choose_assignments, choose_backend, choose_lock
 from controller.entrypoints.agent_options import AgentOptions, BackendChoice, NodeOptions
 from controller.gpu.mode import mode
 from controller.runtime.client.configuration import ClientConfiguration
@@ -14,6 +15,7 @@ from tests.fakes.kubelet import FakeKubelet, plugged, pod
 
 SIMULATED = NodeOptions("a", mode=mode("CPX/NPS4"), gpus=2)
 OWN = NodeOptions("a")
+REAL = (BackendChoice.AMDSMI, BackendChoice.AUTO)
 
 
 def options(backend: BackendChoice, **more: object) -> AgentOptions:
@@ -72,3 +74,15 @@ async def test_each_node_asks_the_kubelet_of_its_own(tmp_path: Path) -> None:
         assert isinstance(reader, PodResources)
         (given,) = await reader.assigned(hardware) or ()
     assert (given.bdf, given.partition) == (hardware.gpus[1].bdf, 1)
+
+
+async def test_agents_of_real_gpus_share_the_lock_of_their_host(tmp_path: Path) -> None:
+    socket = tmp_path / "kubelet.sock"
+    first, second = (choose_lock(options(choice, pod_resources_socket=socket), RealClock()) for choice in REAL)
+    assert first is not None
+    assert second is not None
+    await first.acquire()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await second.acquire()
+    assert choose_lock(options(BackendChoice.SIMULATED, pod_resources_socket=socket), RealClock()) is None
