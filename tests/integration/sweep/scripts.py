@@ -134,6 +134,7 @@ def node_gone(site: Site) -> None:
     async def back() -> None:
         while await asyncio.to_thread(site.plane.admin.find, f"{AIM}/gpunodes/{name}") is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+        await asyncio.sleep(_AWAY_SECONDS)
         await asyncio.to_thread(add_gpu_nodes, site.plane, [name])
         await asyncio.to_thread(write_agent_tokens, site.plane, site.folder / "agent" / "tokens", [name])
 

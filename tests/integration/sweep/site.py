@@ -235,6 +235,8 @@ async def site(plane: Plane, folder: Path, *, time_scale: float = 0.02) -> Async
         await cluster.all_allocated(MODELS)
         yield made
         proxy.after = lambda _: None
+        for task in made.busy:
+            task.cancel()
 
 
 _POLICY: Final[Object] = {
