@@ -16,13 +16,27 @@ def observe_approval(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     refused = forbidden(cluster, plan) or obsolete(cluster, plan)
     if refused is not None:
         return Seen(Event.REFUSED, f"{refused}; nothing was changed")
-    if plan.spec.approved or plan.spec.approval is Approval.AUTO:
+    if plan.spec.approved or not _needs_person(cluster, plan):
         return Seen(Event.APPROVED, "approved")
     patch = '{"spec":{"approved":true}}'
     name = plan.metadata.name
     message = f"waits for approval: aim-gpu approve {name}, or kubectl patch rpp {name} --type merge -p '{patch}'"
     pending = Phase(plan.status.phase) is Phase.PENDING
     return Seen(Event.APPROVAL_NEEDED if pending else None, message)
+
+
+def _needs_person(cluster: Cluster, plan: RepartitionPlan) -> bool:
+    """Whether a person has to approve the plan: it says so, or the policy that it was made by says so by now."""
+    policy = cluster.policy_table.get(plan.spec.policy_ref) if plan.spec.policy_ref is not None else None
+    by_policy = policy is not None and policy.spec.repartition.approval is Approval.MANUAL
+    return plan.spec.approval is Approval.MANUAL or by_policy
+
+
+def withdrawn(plan: RepartitionPlan) -> str | None:
+    """That a Manual plan which has begun is approved no more, as a sentence; None when it is, or needs nobody."""
+    if plan.spec.approved or plan.spec.approval is Approval.AUTO:
+        return None
+    return "its approval was withdrawn; nothing was changed"
 
 
 async def confirmed(context: PlanContext, plan: RepartitionPlan, refused: Seen) -> Seen:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Node, PolicyView, Snapshot
-from controller.reconcilers.repartition_plan.approval import forbidden, moved_on
+from controller.reconcilers.repartition_plan.approval import forbidden, moved_on, withdrawn
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.holders import holders_of, touched
 from controller.reconcilers.repartition_plan.impact import line
@@ -34,7 +34,7 @@ from controller.state.cluster import Cluster
 
 def observe_draining(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """Whether the GPUs are idle, still in use, or no longer what the plan starts from."""
-    refused = moved_on(cluster, plan) or forbidden(cluster, plan)
+    refused = moved_on(cluster, plan) or forbidden(cluster, plan) or withdrawn(plan)
     if refused is not None:
         return Seen(Event.REFUSED, refused)
     holders = holders_of(cluster, plan)
@@ -53,7 +53,7 @@ async def drain(context: PlanContext, plan: RepartitionPlan) -> Seen:
     node = snapshot.node(plan.spec.node)
     if node is None:
         return seen
-    round_ = await _evict(context, plan, snapshot, node.policy)
+    round_ = await _evict(context, plan, snapshot, node)
     if round_.kept != plan.status.reservations:
         return Seen(None, round_.message or seen.message, {"reservations": round_.kept})
     if round_.message:
@@ -74,22 +74,24 @@ class _Round:
         return self.too_many or (f"waits for disruption budgets: {'; '.join(self.refused)}" if self.refused else "")
 
 
-async def _evict(context: PlanContext, plan: RepartitionPlan, snapshot: Snapshot, policy: PolicyView | None) -> _Round:
+async def _evict(context: PlanContext, plan: RepartitionPlan, snapshot: Snapshot, node: Node) -> _Round:
     """Ask those to leave whose places stand in the status. A place that was lost meanwhile is given up first.
 
-    What is down is counted anew before each one: successors fail, policies change, and others move pods, too.
+    So is that of a pod that may not be moved any more. What is down is counted anew before each eviction: successors
+    fail, policies change, and others move pods, too.
     """
-    done = _Round()
+    done, allowed = _Round(), movable(context.cluster, plan, approved=plan.spec.approved)
+    may_go = {(each.namespace, each.claim) for each in victims_of(context.cluster, node, plan) if allowed(each)}
     for number, kept in enumerate(plan.status.reservations):
         pod = still_there(context.cluster, kept) if kept.evicted_time is None else None
         if kept.evicted_time is not None:
             done.kept.append(kept)
         elif pod is None:
             done.kept.append(evicted(kept, context.clock.now()))  # by us before a crash, or it left by itself
-        elif holds(snapshot, kept):
+        elif holds(snapshot, kept) and (kept.namespace, kept.claim) in may_go:
             present = _with(plan, [*done.kept, *plan.status.reservations[number:]])
             others = (each for each in context.plans if each.metadata.uid != plan.metadata.uid)
-            done.too_many = done.too_many or _too_many(policy, down(context.cluster, [*others, present]))
+            done.too_many = done.too_many or _too_many(node.policy, down(context.cluster, [*others, present]))
             if done.too_many:
                 done.kept.append(kept)
                 continue

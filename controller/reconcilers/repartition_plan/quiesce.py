@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from api.v1beta1 import RepartitionPlan
-from controller.reconcilers.repartition_plan.approval import forbidden, moved_on
+from controller.reconcilers.repartition_plan.approval import forbidden, moved_on, withdrawn
 from controller.reconcilers.repartition_plan.begin import goes_first
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.holders import holders_of, processes_on
@@ -17,7 +17,7 @@ PAUSE_SECONDS = 10.0
 
 def observe_quiescing(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """Whether somebody came to hold the GPUs since they were drained."""
-    refused = moved_on(cluster, plan) or forbidden(cluster, plan)
+    refused = moved_on(cluster, plan) or forbidden(cluster, plan) or withdrawn(plan)
     if refused is not None:
         return Seen(Event.REFUSED, refused)
     holders = holders_of(cluster, plan)

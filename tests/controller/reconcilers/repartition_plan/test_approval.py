@@ -43,6 +43,13 @@ def test_one_that_needs_approval_says_how_to_give_it(phase: str, want: Event | N
     assert """kubectl patch rpp plan-1 --type merge -p '{"spec":{"approved":true}}'""" in seen.message
 
 
+@pytest.mark.parametrize(("rule", "want"), [("Auto", Event.APPROVED), ("Manual", Event.APPROVAL_NEEDED)])
+def test_an_automatic_plan_waits_for_a_person_once_its_policy_says_so(rule: str, want: Event) -> None:
+    fed = with_node()
+    fed.put(fed.cluster.policies, policy_object(repartition={"enabled": True, "approval": rule}))
+    assert observe_approval(fed.cluster, the_plan(approval="Auto", policyRef="shared")).event is want
+
+
 @pytest.mark.parametrize(
     ("spec", "objects", "want"),
     [

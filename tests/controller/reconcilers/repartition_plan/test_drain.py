@@ -23,7 +23,7 @@ def serving(*names: str, spare: int = 1, budget: int = 1, **spec: Any) -> Plane:
     """Pods on the first GPUs, which the plan changes, `spare` idle GPUs after them, and a person's approval."""
     numbers = range(len(names))
     gpus = [gpu(number, "SPX/NPS1") for number in range(len(names) + spare)]
-    touched = {key: {"gpus": [{"bdf": bdf(n), "mode": mode} for n in numbers]} for key, mode in LAYOUTS.items()}
+    touched = {key: {"gpus": [{"bdf": bdf(n), "mode": mode} for n in numbers or (0,)]} for key, mode in LAYOUTS.items()}
     plane = Plane("Pending", *gpus, **({"approved": True} | touched | spec))
     plane.policy(repartition={"maxUnavailablePods": budget})
     for number, name in enumerate(names):
@@ -217,6 +217,32 @@ async def test_an_eviction_that_was_not_recorded_keeps_its_place_though_the_plan
     await plane.settle()
     assert plane.status["phase"] == "Failed"
     assert kept(plane) == [("web-1", bdf(1), True)]
+
+
+@pytest.mark.parametrize("phase", ["Draining", "Quiescing"])
+async def test_an_approval_that_is_withdrawn_in_time_ends_the_plan_and_evicts_nobody(phase: str) -> None:
+    plane = serving(*(["web-1"] if phase == "Draining" else []))
+    plane.api.refuse = refusing(BY_BUDGET)
+    plane.plugins.exporter = "waits for the end of the metrics exporter"
+    await plane.until(phase)
+    plane.api.refuse = lambda _: None
+    plane.spec(approved=False)
+    await plane.settle()
+    assert (plane.status["phase"], plane.api.evictions, plane.ordered) == ("Failed", [], None)
+    assert plane.status["message"] == "its approval was withdrawn; nothing was changed"
+
+
+async def test_a_pod_that_may_not_be_moved_any_more_is_not_evicted() -> None:
+    plane = serving("web-1", approved=False, approval="Auto", claimRef=CLAIM)
+    plane.waits("big", priority=100)
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    assert kept(plane) == [("web-1", bdf(1), False)]
+    plane.api.refuse = lambda _: None
+    del plane.api.objects["gpupartitionclaims", "team-a", "aim-big"]
+    await plane.settle()
+    assert (plane.api.evictions, kept(plane)) == ([], [])
+    assert "by a person's approval" in plane.status["message"]
 
 
 async def test_a_place_that_was_lost_before_the_eviction_is_given_up() -> None:

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from api.v1beta1 import RepartitionPlan
-from controller.reconcilers.repartition_plan.holders import holders_of, processes_on, reloads
+from controller.reconcilers.repartition_plan.holders import holders_of, processes_on
+from controller.state.plans import reloads
 from tests.builders.claim import bound_claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import bdf, device_name, gpu

@@ -37,7 +37,7 @@ async def test_so_does_one_that_waits_for_a_person() -> None:
 @pytest.mark.parametrize("informer", ["claims", "gpu_nodes", "policies"])
 async def test_what_an_informer_does_not_show_yet_is_waited_for(informer: str) -> None:
     plane = Plane(claimRef=CLAIM, policyRef="shared", approval="Auto")
-    plane.policy()
+    plane.policy(repartition={"approval": "Auto"})
     plane.waits("big")
     await behind(plane, informer)
     assert plane.status["phase"] == "Pending"
