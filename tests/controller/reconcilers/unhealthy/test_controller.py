@@ -196,6 +196,18 @@ async def test_the_place_is_kept_until_the_successor_serves_from_it(cluster: Clu
     assert cluster.node(kept.node).spec.reservations == []
 
 
+@pytest.mark.parametrize(("created", "want"), [("2026-01-01T00:00:40Z", 0), ("2025-12-31T00:00:00Z", 1)])
+async def test_it_is_given_up_once_a_successor_serves_from_elsewhere_not_for_one_that_was_there(
+    cluster: Cluster, created: str, want: int
+) -> None:
+    target = await moved_once(cluster)
+    (kept,) = target.spec.reservations
+    elsewhere = next(name for name in (HOME, AWAY) if name != kept.node)
+    cluster.add_pod("model-1", elsewhere, 5, creationTimestamp=created)
+    await cluster.look(kept.node)
+    assert len(cluster.node(kept.node).spec.reservations) == want
+
+
 async def test_the_place_of_a_successor_that_never_comes_is_given_up(cluster: Cluster) -> None:
     target = await moved_once(cluster)
     name = target.metadata.name
