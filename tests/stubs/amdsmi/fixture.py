@@ -84,6 +84,9 @@ class AmdsmiStub:
         for thread in threading.enumerate():
             if thread.name == THREAD_NAME:
                 thread.join(60)
+                assert not thread.is_alive(), (
+                    "a call into the stub still runs: it would write into the next test's node"
+                )
 
 
 @pytest.fixture(scope="session")
