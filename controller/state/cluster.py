@@ -39,6 +39,7 @@ from controller.state.kinds import (
 )
 from controller.state.kserve import KServe, kserve_index
 from controller.state.occupancy import Occupancy, occupancy
+from controller.state.operations import under_operation
 from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index
 from controller.state.served import ServedInformer
@@ -161,7 +162,7 @@ class Cluster:
             view = policy_view(policy, labels, self.plan_table.last_change(host.name), self.clock.now())
         plugin = binding_of(policy, dra_served=self.dra_served) is Binding.DEVICE_PLUGIN
         naming = naming_of(host.devices) if plugin else None
-        found = taken.held(host.name, self._reported_gpus(gpu_node))
+        found = under_operation(gpu_node, taken.held(host.name, self._reported_gpus(gpu_node)))
         return Node(
             name=host.name,
             hostname=host.hostname,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from api.v1beta1 import RepartitionPlan
 from controller.placement.snapshot import Node
 from controller.reconcilers.repartition_plan.closing import is_closing
+from controller.reconcilers.repartition_plan.operation import owns
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.reconcilers.repartition_plan.victims import victims_of
 from controller.repartition.disruption_budget import Usage, refuse_change
@@ -19,6 +20,8 @@ def held_up(cluster: Cluster, plans: Iterable[RepartitionPlan], plan: Repartitio
     changing = {other.spec.node: other.metadata.name for other in known if _under_way(other)}
     if plan.spec.node in changing:
         return f"waits until plan {changing[plan.spec.node]} of the same node has ended"
+    if _ordered_by_nobody(cluster, known, plan.spec.node):
+        return "waits until a change of the node whose plan was deleted has ended"
     node = cluster.snapshot().node(plan.spec.node)
     if node is None or node.policy is None:
         return None  # nobody set rules for the node: who wrote the plan answers for it
@@ -26,6 +29,12 @@ def held_up(cluster: Cluster, plans: Iterable[RepartitionPlan], plan: Repartitio
     namespace = plan.spec.claim_ref.namespace if plan.spec.claim_ref is not None else None
     refused = refuse_change(_judged(plan, node), namespace, usage, evicts=len(victims_of(cluster, node, plan)))
     return None if refused is None else f"waits: {refused.message}"
+
+
+def _ordered_by_nobody(cluster: Cluster, plans: Iterable[RepartitionPlan], node: str) -> bool:
+    found = cluster.gpu_node_table.get(node)
+    operation = found.spec.operation if found is not None else None
+    return operation is not None and not any(owns(plan.metadata.uid or "", operation.id) for plan in plans)
 
 
 def goes_first(plans: Iterable[RepartitionPlan], plan: RepartitionPlan) -> str | None:

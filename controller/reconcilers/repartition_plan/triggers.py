@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from controller.reconcilers.repartition_plan.closing import is_closing
+from controller.reconcilers.repartition_plan.operation import owns
 from controller.repartition.phases import TERMINAL, Phase
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
@@ -14,7 +15,7 @@ LEFTOVERS = Request("", "Leftovers")
 
 
 def plans_of_node(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], list[Request]]:
-    """A GPUNode's unfinished plans; a look for leftovers when it carries an operation and no plan is under way."""
+    """A GPUNode's unfinished plans; a look for leftovers when it carries an operation of no plan."""
 
     def requests(event: StoreEvent[Manifest]) -> list[Request]:
         node = event.object
@@ -26,8 +27,10 @@ def plans_of_node(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], list[Req
             and plan.metadata.uid
             and (Phase(plan.status.phase) not in TERMINAL or is_closing(plan))
         ]
-        ordered = "operation" in (node.get("spec") or {})
-        return plans if plans or not (ordered or event.initial) else [LEFTOVERS]
+        operation = (node.get("spec") or {}).get("operation")
+        owners = (plan.metadata.uid or "" for plan in cluster.plan_table.values())
+        orphan = operation is not None and not any(owns(owner, operation["id"]) for owner in owners)
+        return [*plans, LEFTOVERS] if orphan or (event.initial and not plans) else plans
 
     return requests
 

@@ -184,6 +184,12 @@ class Plane:
         self.has = gpus
         self.api.put(GPU_NODES, node | {"status": gpu_node("worker-0", *gpus)["status"] | status})
 
+    def order(self, *, to: str) -> None:
+        """The present operation asks for another mode."""
+        (node,) = self.api.of(GPU_NODES)
+        operation = {**node["spec"]["operation"], "to": {"gpus": [{"bdf": bdf(0), "mode": to}]}}
+        self.api.put(GPU_NODES, node | {"spec": node["spec"] | {"operation": operation}})
+
     def processes(self, count: int) -> None:
         (node,) = self.api.of(GPU_NODES)
         gpus = [{**one, "processes": count} for one in node["status"]["gpus"]]

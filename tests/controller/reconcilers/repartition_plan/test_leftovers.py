@@ -8,7 +8,7 @@ from controller.runtime.reconcile import Result
 from controller.state.kinds import GPU_NODES
 from tests.builders.gpu import bdf
 from tests.builders.plan import plan
-from tests.controller.reconcilers.repartition_plan.plane import BEFORE, OURS, Plane
+from tests.controller.reconcilers.repartition_plan.plane import BEFORE, NEIGHBOUR, OURS, Plane
 
 ENDED = "2026-01-01T00:01:40Z"
 
@@ -89,3 +89,24 @@ async def test_a_plan_that_is_deleted_half_way_leaves_nothing_behind() -> None:
     plane.agent("Succeeded", BEFORE, ended=ENDED)
     await plane.step()
     assert (plane.ordered, plane.plugins.asked[-1]) == (None, "resume worker-0")
+
+
+async def test_no_plan_begins_while_the_agent_carries_out_what_a_deleted_one_ordered() -> None:
+    plane = abandoned(phase="Running")
+    plane.spec(approved=True)
+    await plane.settle()
+    assert plane.status["phase"] == "AwaitingApproval"
+    assert "whose plan was deleted" in plane.status["message"]
+    plane.report(BEFORE, operation={"id": "gone", "phase": "Succeeded", "endTime": ENDED})
+    await leftovers(plane)
+    await plane.until("Applying")
+
+
+@pytest.mark.parametrize(("mode", "want"), [("CPX/NPS1", ["gone", None]), ("CPX/NPS4", ["gone", "gone"])])
+async def test_gpus_that_a_deleted_plan_still_changes_are_in_hand(mode: str, want: list[str | None]) -> None:
+    plane = abandoned(phase="Running")
+    plane.report(BEFORE, NEIGHBOUR)
+    plane.order(to=mode)
+    plane.show()
+    (node,) = plane.fed.cluster.snapshot().nodes
+    assert [each.plan for each in node.gpus] == want

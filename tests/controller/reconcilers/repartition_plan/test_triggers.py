@@ -13,6 +13,10 @@ ORDER = {"operation": {"id": "x"}}
 CLOSING = {"steps": [{"name": "Closing", "startTime": "2026-01-01T00:00:00Z"}], "phase": "Failed"}
 
 
+OWNER = plan()
+OWNER["metadata"]["uid"] = "x"
+
+
 def event(*, ordered: bool, initial: bool) -> StoreEvent[Manifest]:
     node = gpu_node()
     spec = node["spec"] | (ORDER if ordered else {})
@@ -27,7 +31,8 @@ def event(*, ordered: bool, initial: bool) -> StoreEvent[Manifest]:
         pytest.param([plan() | {"status": CLOSING}], False, False, [Request("", "plan-1")], id="one to tidy up"),
         pytest.param([plan(node="worker-1")], False, False, [], id="a plan of another node"),
         pytest.param([], True, False, [LEFTOVERS], id="an operation without a plan"),
-        pytest.param([plan()], True, False, [Request("", "plan-1")], id="an operation with a plan"),
+        pytest.param([plan() | {"status": CLOSING}], True, False, [Request("", "plan-1"), LEFTOVERS], id="of another"),
+        pytest.param([OWNER], True, False, [Request("", "plan-1")], id="an operation of its plan"),
         pytest.param([], False, True, [LEFTOVERS], id="the first sight of a node"),
     ],
 )
