@@ -23,7 +23,7 @@ async def test_inventory_lease_and_devices_appear(site: Site) -> None:
         assert status["product"] == "MI300X"
         assert status["summary"] == {"gpus": 8, "partitions": 64, "free": 64, "modes": "8xCPX/NPS4"}
         conditions = {found["type"]: found["status"] for found in status["conditions"]}
-        assert conditions == {"Ready": "True", "Consistent": "True", "Backend": "True"}
+        assert conditions == {"Ready": "True", "Consistent": "True", "Complete": "True", "Backend": "True"}
         assert status["backend"] == "simulated"
         await site.until(lambda: site.plane.admin.find(f"{LEASES}/{node}") is not None, "a Lease")
         lease = site.get(f"{LEASES}/{node}")
