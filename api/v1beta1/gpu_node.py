@@ -3,7 +3,7 @@
 The agent writes the status, the operator the spec's operation, an administrator ``managed`` and ``paused``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -25,6 +25,7 @@ from api.group import API_VERSION
 from api.markers import ATOMIC, SET, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
 from api.v1beta1.gpu_layout import A_CHANGE, ONE_MEMORY_MODE, Layout, summarise_modes
+from api.v1beta1.quarantine import Quarantine, taken_out
 from api.v1beta1.repartition_plan import Reservation
 
 
@@ -40,15 +41,6 @@ class NodeOperation(ApiModel):
     to: Layout = Field(description="The layout to reach.", json_schema_extra=rules(ONE_MEMORY_MODE))
 
 
-class Quarantine(ApiModel):
-    """A partition that gets no claims, however healthy it looks now."""
-
-    bdf: BdfText = Field(description="PCI address of its GPU, dddd:bb:dd.0.")
-    partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
-    reason: LongText = Field(default="", description="Why it was taken out, for people.")
-    since: Timestamp | None = Field(default=None, description="When it was taken out.")
-
-
 class GPUNodeSpec(ApiModel):
     """What is to be done with the node."""
 
@@ -60,8 +52,8 @@ class GPUNodeSpec(ApiModel):
     quarantine: list[Quarantine] = Field(
         default_factory=list,
         max_length=128,
-        description="Partitions that get no claims until their entry is removed; the operator adds them where a policy "
-        "says onUnhealthy: Replace.",
+        description="Partitions that get no claims until their entry is removed, in another mode their whole GPU; the "
+        "operator adds them where a policy says onUnhealthy: Replace.",
         json_schema_extra=keyed_by("bdf", "partition"),
     )
     reservations: list[Reservation] = Field(
@@ -191,20 +183,40 @@ class NodeSummary(ApiModel):
 
     gpus: int = Field(default=0, ge=0, description="GPUs.")
     partitions: int = Field(default=0, ge=0, description="Partitions.")
-    free: int = Field(default=0, ge=0, description="Healthy partitions that nobody holds.")
+    free: int = Field(
+        default=0,
+        ge=0,
+        description="Partitions that a claim can get: healthy, of known mode and size, neither held nor in quarantine.",
+    )
     modes: ShortText = Field(default="", description="Modes with the number of GPUs in each, e.g. 8xCPX/NPS4.")
+    problems: ShortText = Field(default="", description="What is wrong, counted, e.g. unhealthy: 8, in quarantine: 1.")
 
     @classmethod
-    def of(cls, gpus: Iterable[GPU]) -> "NodeSummary":
-        """The summary of these GPUs."""
+    def of(cls, gpus: Iterable[GPU], quarantine: Collection[Quarantine] = (), missing_gpus: int = 0) -> "NodeSummary":
+        """The summary of these GPUs, of partitions in quarantine, and of GPUs that are not there any more."""
         listed = list(gpus)
         partitions = [partition for gpu in listed for partition in gpu.partitions]
+        out = {gpu.bdf: taken_out(quarantine, gpu.bdf, gpu.mode, [one.id for one in gpu.partitions]) for gpu in listed}
+        problems = {
+            "unhealthy": sum(one.health is PartitionHealth.UNHEALTHY for one in partitions),
+            "in quarantine": sum(map(len, out.values())),
+            "not shown by the driver": sum(gpu.missing_partitions for gpu in listed),
+            "GPUs without a mode": sum(gpu.mode is None for gpu in listed),
+            "GPUs missing": missing_gpus,
+        }
         return cls(
             gpus=len(listed),
             partitions=len(partitions),
-            free=sum(p.holder is PartitionHolder.FREE and p.health is PartitionHealth.HEALTHY for p in partitions),
+            free=sum(_can_be_had(gpu, one) and one.id not in out[gpu.bdf] for gpu in listed for one in gpu.partitions),
             modes=summarise_modes(gpu.mode for gpu in listed if gpu.mode is not None),
+            problems=", ".join(f"{what}: {count}" for what, count in problems.items() if count),
         )
+
+
+def _can_be_had(gpu: GPU, partition: Partition) -> bool:
+    """Whether a claim can get it, as far as hardware and holders go. Of unknown mode or size nothing is placed."""
+    healthy = partition.health is PartitionHealth.HEALTHY
+    return gpu.mode is not None and healthy and partition.bytes > 0 and partition.holder is PartitionHolder.FREE
 
 
 class GPUNodeStatus(ApiModel):

@@ -14,6 +14,7 @@ from api.v1beta1.gpu_node import (
     AssignedDevice,
     Driver,
     EccCounts,
+    GPUNodeSpec,
     GPUNodeStatus,
     MissingGPU,
     NodeSummary,
@@ -22,6 +23,7 @@ from api.v1beta1.gpu_node import (
     PartitionHealth,
     PartitionHolder,
 )
+from api.v1beta1.quarantine import Quarantine
 from controller.agent.backend import BackendError, EccCount, HardwareGpu, HardwarePartition, NodeHardware
 from controller.agent.driver_attributes import device_name
 from controller.agent.health import PROBLEM_CHARACTERS, GpuHealth, gpu_health
@@ -87,7 +89,7 @@ def node_status(facts: NodeFacts, present: Mapping[str, Any], now: datetime) -> 
         assigned=None if facts.assigned is None else list(facts.assigned),
         operation=facts.operation,
         fingerprint=fingerprint(hardware) if hardware else known.fingerprint,
-        summary=NodeSummary.of(gpus),
+        summary=NodeSummary.of(gpus, _quarantine(present), len(missing)),
         conditions=_conditions(facts, missing, known.conditions, generation, now),
     )
 
@@ -105,6 +107,11 @@ def _known(present: Mapping[str, Any]) -> GPUNodeStatus:
         return GPUNodeStatus.model_validate(present.get("status") or {})
     except ValidationError:
         return GPUNodeStatus()  # of a version that wrote otherwise: all of it is written anew
+
+
+def _quarantine(present: Mapping[str, Any]) -> list[Quarantine]:
+    entries = (present.get("spec") or {}).get("quarantine") or []
+    return GPUNodeSpec.model_validate({"quarantine": entries}).quarantine  # as the API server let them in
 
 
 def _unread(gpus: list[GPU], facts: NodeFacts) -> list[GPU]:

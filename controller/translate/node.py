@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from api.quantity import parse_quantity
-from api.v1beta1.gpu_node import GPUNode
+from api.v1beta1.gpu_node import GPU, GPUNode
+from api.v1beta1.quarantine import taken_out
 from controller.binding.device_plugin import Naming, naming_of_resource, resource_name
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
@@ -58,7 +59,7 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
 
     While the hardware contradicts itself (condition Consistent is False) no partition of the node counts as healthy.
     """
-    quarantined = {(entry.bdf, entry.partition) for entry in gpu_node.spec.quarantine}
+    quarantined = {gpu.bdf: out_of_use(gpu_node, gpu) for gpu in gpu_node.status.gpus}
     kept = {
         (entry.bdf, entry.partition): Reservation(entry.owner, entry.template_hash)
         for entry in gpu_node.spec.reservations
@@ -79,7 +80,7 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
                     bytes=partition.bytes,
                     compute_units=partition.compute_units,
                     healthy=trusted and partition.health == "Healthy",
-                    quarantined=(gpu.bdf, partition.id) in quarantined,
+                    quarantined=partition.id in quarantined[gpu.bdf],
                     reservation=kept.get((gpu.bdf, partition.id)),
                 )
                 for partition in gpu.partitions
@@ -88,6 +89,11 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
         for gpu in gpu_node.status.gpus
         if gpu.mode is not None
     )
+
+
+def out_of_use(gpu_node: GPUNode, gpu: GPU) -> frozenset[int]:
+    """The numbers of the GPU's partitions that the node's quarantine keeps from claims, however healthy they look."""
+    return taken_out(gpu_node.spec.quarantine, gpu.bdf, gpu.mode, [partition.id for partition in gpu.partitions])
 
 
 def under_resources(gpus: Iterable[Gpu], naming: Naming) -> tuple[Gpu, ...]:

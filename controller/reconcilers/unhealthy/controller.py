@@ -7,7 +7,7 @@ the successor's place before the eviction. One write to a GPUNode a look: the ne
 from collections.abc import Iterable
 
 from api.v1beta1 import GPUNode
-from api.v1beta1.gpu_node import Quarantine
+from api.v1beta1.quarantine import Quarantine
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import evicted, holds, reservation, still_there
@@ -15,7 +15,7 @@ from controller.reconcilers.repartition_plan.successors import all_places, still
 from controller.reconcilers.unhealthy.kept import overdue
 from controller.reconcilers.unhealthy.looking import case_of, node_seen, rules_of, verdicts
 from controller.reconcilers.unhealthy.moving import Case, Evict, Keep, Rules, Stay, Step, broken_for_good, decide
-from controller.reconcilers.unhealthy.node_writing import MOST_ENTRIES, NodeWriter, new_entries
+from controller.reconcilers.unhealthy.node_writing import MOST_ENTRIES, NodeWriter, lost_data, new_entries
 from controller.reconcilers.unhealthy.telling import Telling
 from controller.reconcilers.unhealthy.verdict import MOVABLE, QUARANTINED, NodeSeen, Reason, judge, silent
 from controller.runtime.client.client import Client
@@ -58,14 +58,15 @@ class UnhealthyReconciler:
             return Result(requeue_after=TROUBLED_SECONDS)
         self._tell_silence(node)
         found = list(verdicts(self._cluster, node))
-        if not found and (node.gpu_node is None or not node.gpu_node.spec.reservations):
+        if not found and not _open_business(node):
             return Result(requeue_after=IDLE_SECONDS if node.gpu_node is not None else None)
         snapshot = self._cluster.snapshot()
         cases = [case_of(self._cluster, snapshot, claim, verdict) for claim, verdict in found]
         rules = rules_of(self._cluster, snapshot, name)
         steps = decide(cases, rules, snapshot, name, self._clock.now())
         await self._tell(cases, steps)
-        wrote = node.gpu_node is not None and await self._write(node.gpu_node, cases, steps, rules, snapshot)
+        entries = self._to_quarantine(node, cases, rules)
+        wrote = node.gpu_node is not None and await self._write(node.gpu_node, entries, cases, steps, snapshot)
         return Result(requeue_after=SOON_SECONDS if wrote else TROUBLED_SECONDS)
 
     def _tell_silence(self, node: NodeSeen) -> None:
@@ -98,10 +99,9 @@ class UnhealthyReconciler:
         return moves if refused is None else f"a place is kept for its successor; {refused}"
 
     async def _write(
-        self, node: GPUNode, cases: list[Case], steps: dict[str, Step], rules: Rules, snapshot: Snapshot
+        self, node: GPUNode, entries: list[Quarantine], cases: list[Case], steps: dict[str, Step], snapshot: Snapshot
     ) -> bool:
         """The first write to a GPUNode that is due, or the evictions; whether there was any."""
-        entries = self._to_quarantine(node, cases, rules)
         if entries:
             await self._writer.quarantine(node, entries)
             for entry in entries:
@@ -117,12 +117,12 @@ class UnhealthyReconciler:
         leaving = [(case, step) for case in cases if isinstance(step := steps[case.key], Evict)]
         return any([await self._evict(case, step) for case, step in leaving])
 
-    def _to_quarantine(self, node: GPUNode, cases: Iterable[Case], rules: Rules) -> list[Quarantine]:
-        if rules.forbidden:
+    def _to_quarantine(self, node: NodeSeen, cases: Iterable[Case], rules: Rules) -> list[Quarantine]:
+        if rules.forbidden or node.gpu_node is None:
             return []
         now = self._clock.now()
         sick = [case.claim for case in cases if case.verdict.reason in QUARANTINED and broken_for_good(case, now)]
-        return new_entries(node, sick, now)
+        return new_entries(node.gpu_node, sick, now, trusted=silent(node) is None)
 
     async def _keep(self, step: Keep) -> bool:
         """Write the place before anybody is evicted for it; the next look finds it good, or not."""
@@ -171,6 +171,13 @@ class UnhealthyReconciler:
             return True  # we started lately, and its agent was not heard of yet
         verdict = judge(node, claim)
         return verdict is not None and verdict.reason in MOVABLE
+
+
+def _open_business(node: NodeSeen) -> bool:
+    """Whether there may be something to write on a node whose claims are all well."""
+    if node.gpu_node is None:
+        return False
+    return bool(node.gpu_node.spec.reservations) or any(map(lost_data, node.gpu_node.status.gpus))
 
 
 def _reference(node: GPUNode) -> Manifest:

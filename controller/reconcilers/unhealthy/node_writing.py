@@ -6,12 +6,14 @@ from typing import Any
 
 from api.object import dump
 from api.v1beta1 import GPUNode, GPUPartitionClaim
-from api.v1beta1.gpu_node import PartitionHealth, Quarantine
+from api.v1beta1.gpu_node import GPU, PartitionHealth
+from api.v1beta1.quarantine import Quarantine
 from api.v1beta1.repartition_plan import Reservation
 from controller.reconcilers.unhealthy.verdict import devices_of
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import NotFound
 from controller.state.kinds import GPU_NODES
+from controller.translate.node import out_of_use
 
 #: As many entries as the API takes.
 MOST_ENTRIES = 128
@@ -42,14 +44,34 @@ class NodeWriter:
             return  # with the node all that was to be said of it is gone
 
 
-def new_entries(node: GPUNode, claims: Iterable[GPUPartitionClaim], now: datetime) -> list[Quarantine]:
-    """An entry for each broken partition of these claims that has none, as far as there is room."""
-    known = {(entry.bdf, entry.partition) for entry in node.spec.quarantine}
+def new_entries(
+    node: GPUNode, claims: Iterable[GPUPartitionClaim], now: datetime, *, trusted: bool = True
+) -> list[Quarantine]:
+    """An entry for each broken partition of these claims, and for all of a GPU whose memory lost data.
+
+    Memory errors are the whole GPU's, whoever holds it, and the count of them is lost when the driver is reloaded.
+    `trusted`: whether what the node says of itself is new and true. What is out of use already gets no entry, and
+    there may be no room for all.
+    """
     held = {(device.bdf, device.partition) for claim in claims for device in devices_of(claim)}
     fresh = [
-        Quarantine(bdf=gpu.bdf, partition=partition.id, reason=gpu.problem or "reported as unhealthy", since=now)
+        Quarantine(
+            bdf=gpu.bdf,
+            partition=partition.id,
+            mode=gpu.mode,
+            reason=gpu.problem or "reported as unhealthy",
+            since=now,
+        )
         for gpu in node.status.gpus
+        if gpu.mode is not None
         for partition in gpu.partitions
-        if partition.health is PartitionHealth.UNHEALTHY and (gpu.bdf, partition.id) in held - known
+        if partition.health is PartitionHealth.UNHEALTHY
+        and partition.id not in out_of_use(node, gpu)
+        and ((trusted and lost_data(gpu)) or (gpu.bdf, partition.id) in held)
     ]
     return fresh[: MOST_ENTRIES - len(node.spec.quarantine)]
+
+
+def lost_data(gpu: GPU) -> bool:
+    """Whether the GPU's memory had errors that nothing could correct."""
+    return gpu.ecc is not None and gpu.ecc.uncorrectable > 0

@@ -89,6 +89,12 @@ def test_without_the_driver_every_partition_is_unhealthy(node: NodeHardware) -> 
     assert status.summary.free == 0
 
 
+def test_partitions_in_quarantine_are_not_free(node: NodeHardware) -> None:
+    spec = {"quarantine": [{"bdf": A, "partition": 0, "mode": "CPX/NPS1"}]}
+    status = node_status(facts(node), {**PRESENT, "spec": spec}, START)
+    assert (status.summary.free, status.summary.problems) == (2, "in quarantine: 2")
+
+
 def test_what_the_hardware_tells_of_each_gpu(node: NodeHardware) -> None:
     first, second = node.gpus
     told = replace(first, ecc=EccCount(5, 0, 1), missing_partitions=1, partitions=first.partitions[:1])

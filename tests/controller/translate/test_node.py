@@ -66,6 +66,14 @@ def test_partitions_in_quarantine_are_marked() -> None:
     assert not any(partition.quarantined for partition in first.partitions)
 
 
+def test_in_another_mode_than_the_quarantines_the_whole_gpu_is_marked() -> None:
+    made = gpu_node("worker-0", gpu(0), gpu(1))
+    made["spec"]["quarantine"] = [{"bdf": bdf(1), "partition": 0, "mode": "SPX/NPS1"}]
+    first, second = gpus(GPUNode.model_validate(made))
+    assert all(partition.quarantined for partition in second.partitions)
+    assert not any(partition.quarantined for partition in first.partitions)
+
+
 @pytest.mark.parametrize(("status", "want"), [("True", True), ("Unknown", True), ("False", False)])
 def test_hardware_that_contradicts_itself_is_not_healthy(status: str, want: bool) -> None:
     made = gpu_node("worker-0", gpu(0))

@@ -167,6 +167,7 @@ async def test_replace_quarantines_keeps_a_place_and_then_evicts(cluster: Cluste
     await cluster.look()
     (entry,) = cluster.node(HOME).spec.quarantine
     assert (entry.bdf, entry.partition, entry.since) == (bdf(0), 0, cluster.clock.now())
+    assert entry.mode == "CPX/NPS4"
     await cluster.look()
     (kept,) = [*cluster.node(HOME).spec.reservations, *cluster.node(AWAY).spec.reservations]
     assert (kept.owner, kept.template_hash, kept.claim) == ("uid-rs", "abc", "aim-model-0")
@@ -174,6 +175,24 @@ async def test_replace_quarantines_keeps_a_place_and_then_evicts(cluster: Cluste
     assert (await cluster.look()).requeue_after == SOON_SECONDS
     assert cluster.api.writes[-1] == "evict pods"
     assert cluster.told[-2:] == [f"GPUNode {HOME} PartitionQuarantined", "Pod model-0 PodMoved"]
+
+
+async def test_memory_errors_take_out_every_partition_also_of_a_gpu_that_nobody_holds(cluster: Cluster) -> None:
+    made = gpu_node(AWAY, gpu(unhealthy=range(8)))
+    made["status"]["gpus"][0]["ecc"] = {"uncorrectable": 1}
+    cluster.api.put(GPU_NODES, made)
+    await cluster.look(AWAY, times=2)
+    entries = cluster.node(AWAY).spec.quarantine
+    assert [(one.bdf, one.partition, one.mode) for one in entries] == [(bdf(0), i, "CPX/NPS4") for i in range(8)]
+
+
+async def test_the_memory_errors_of_an_agent_that_is_silent_take_nothing_out(cluster: Cluster) -> None:
+    made = gpu_node(AWAY, gpu(unhealthy=range(8)))
+    made["status"]["gpus"][0]["ecc"] = {"uncorrectable": 1}
+    cluster.api.put(GPU_NODES, made)
+    cluster.api.put(NODES, node_object(AWAY, ready=False))
+    await cluster.look(AWAY)
+    assert cluster.node(AWAY).spec.quarantine == []
 
 
 async def moved_once(cluster: Cluster) -> GPUNode:
