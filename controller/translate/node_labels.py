@@ -6,7 +6,7 @@ exactly that is taken back, by whichever process comes next.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,13 +20,13 @@ PRODUCT_LABEL: Final = f"{GROUP}/gpu.product"
 """The product of the node's GPUs, when all are the same."""
 
 MODE_LABEL: Final = f"{GROUP}/gpu.mode"
-"""The mode of the node's GPUs, such as ``CPX-NPS4``; ``mixed`` when they differ."""
+"""The mode of the node's GPUs, such as ``CPX-NPS4``; ``mixed`` when they differ, absent while one cannot be read."""
 
 COUNT_LABEL: Final = f"{GROUP}/gpu.count"
 """How many GPUs the node has."""
 
 PARTITIONS_LABEL: Final = f"{GROUP}/gpu.partitions"
-"""How many partitions they have."""
+"""How many partitions they have, those of a GPU whose mode cannot be read not counted; absent while none can be."""
 
 MIXED: Final = "mixed"
 
@@ -57,11 +57,15 @@ class LabelChange:
 
 
 def wanted_labels(node: GPUNode) -> dict[str, str]:
-    """What the Node is to carry; nothing while no mode is known, or when the node is not managed."""
-    known = [(gpu, Mode.parse(gpu.mode)) for gpu in node.status.gpus if gpu.mode is not None]
-    if not node.spec.managed or not known:
+    """What the Node is to carry; nothing before the first report, or when the node is not managed."""
+    gpus = node.status.gpus
+    if not node.spec.managed or not gpus:
         return {}
-    labels = _ours(known) | _aim_engine(known)
+    known = [(gpu, Mode.parse(gpu.mode)) for gpu in gpus if gpu.mode is not None]
+    labels = _inventory(gpus)
+    if not known:
+        return labels
+    labels |= _partitioning(known, all_known=len(known) == len(gpus)) | _aim_engine(known)
     return labels | _amd_labeller(node, known) if node.status.simulated else labels
 
 
@@ -82,16 +86,16 @@ def label_change(
     return LabelChange(changed, ",".join(sorted(kept)) or None)
 
 
-def _ours(known: Iterable[tuple[GPU, Mode]]) -> dict[str, str]:
-    gpus = list(known)
-    modes = {mode for _, mode in gpus}
-    products = {gpu.product for gpu, _ in gpus}
-    labels = {
-        MODE_LABEL: modes.pop().scheme if len(modes) == 1 else MIXED,
-        COUNT_LABEL: str(len(gpus)),
-        PARTITIONS_LABEL: str(sum(len(gpu.partitions) for gpu, _ in gpus)),
-    }
+def _inventory(gpus: Sequence[GPU]) -> dict[str, str]:
+    products = {gpu.product for gpu in gpus}
+    labels = {COUNT_LABEL: str(len(gpus))}
     return labels | ({PRODUCT_LABEL: _label_value(products.pop())} if len(products) == 1 else {})
+
+
+def _partitioning(known: Sequence[tuple[GPU, Mode]], *, all_known: bool) -> dict[str, str]:
+    modes = {mode for _, mode in known}
+    labels = {PARTITIONS_LABEL: str(sum(len(gpu.partitions) for gpu, _ in known))}
+    return labels | ({MODE_LABEL: modes.pop().scheme if len(modes) == 1 else MIXED} if all_known else {})
 
 
 def _aim_engine(known: Iterable[tuple[GPU, Mode]]) -> dict[str, str]:

@@ -104,9 +104,16 @@ def test_nothing_is_said_of_a_node_that_is_not_known_or_not_ours(silent: GPUNode
     assert wanted_labels(silent) == {}
 
 
-def test_a_gpu_whose_mode_cannot_be_read_is_left_out() -> None:
-    half = with_gpu(node(gpu(0), gpu(1)), 1, mode=None)
-    assert wanted_labels(half)["aim.amd.com/gpu.count"] == "1"
+def test_a_gpu_whose_mode_cannot_be_read_is_counted_and_its_partitions_are_not() -> None:
+    half = wanted_labels(with_gpu(node(gpu(0), gpu(1)), 1, mode=None))
+    assert (half["aim.amd.com/gpu.count"], half["aim.amd.com/gpu.partitions"]) == ("2", "8")
+    assert half[f"{SCHEME}CPX-NPS4"] == "8"
+    assert "aim.amd.com/gpu.mode" not in half
+
+
+def test_where_no_mode_can_be_read_product_and_count_are_known_all_the_same() -> None:
+    unread = wanted_labels(with_gpu(node(gpu()), 0, mode=None))
+    assert unread == {"aim.amd.com/gpu.product": "MI300X", "aim.amd.com/gpu.count": "1"}
 
 
 def written(*keys: str) -> dict[str, str]:
