@@ -1,12 +1,12 @@
 """``aim-gpu approve``: let a plan run, after a look at what it does."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from api.v1beta1 import RepartitionPlan
 from controller.cli.cluster import Cluster, Context, Kubeconfig, Yes, confirm
-from controller.cli.output import Output, failed, note, print_json, refuse
+from controller.cli.output import Output, failed, looked_only, note, print_json, refuse
 from controller.cli.plan_view import document, show, view_of
 from controller.cli.plans import ROUNDS, patch_spec, read_plan
 from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
@@ -21,10 +21,13 @@ def approve(
         Output, typer.Option("--output", "-o", help="table for people, json for programs.")
     ] = Output.TABLE,
 ) -> None:
-    """Let a RepartitionPlan run: shows GPUs before and after and the pods that have to move, and asks."""
+    """Let a RepartitionPlan run: shows GPUs before and after and the pods that have to move, and asks.
+
+    With -o json nobody is asked: without --yes it is shown alone, and the exit code is 3.
+    """
     found = _approved(Cluster(kubeconfig, context, f"approve plan {plan}"), plan, output, yes=yes)
     if output is Output.JSON:
-        print_json(document(view_of(found)) | {"approved": True, "phase": found.status.phase.value})
+        print_json(_document(found, approved=True))
     note(f"plan {plan} is approved: kubectl get rpp {plan} -w follows it")
 
 
@@ -35,6 +38,8 @@ def _approved(cluster: Cluster, name: str, output: Output, *, yes: bool) -> Repa
         _refuse_what_cannot_be_approved(plan)
         if plan.spec.approved:
             return plan
+        if output is Output.JSON and not yes:
+            raise looked_only(_document(plan, approved=False))
         view = view_of(plan)
         if view.effect != agreed:  # also when it does something else by now than what was agreed to
             if output is Output.TABLE:
@@ -46,6 +51,10 @@ def _approved(cluster: Cluster, name: str, output: Output, *, yes: bool) -> Repa
         if approved is not None:
             return approved
     raise failed(f"plan {name} changes all the time; look at it (kubectl get rpp {name} -o yaml) and try again")
+
+
+def _document(plan: RepartitionPlan, *, approved: bool) -> dict[str, Any]:
+    return document(view_of(plan)) | {"approved": approved, "phase": plan.status.phase.value}
 
 
 def _refuse_what_cannot_be_approved(plan: RepartitionPlan) -> None:

@@ -15,6 +15,12 @@ FAILED = 1
 BAD_INPUT = 2
 """Exit code for input that cannot be used, the same as the argument parser's own."""
 
+LOOKED_ONLY = 3
+"""Exit code of a command that showed what it would do and did nothing, as nobody said yes to it."""
+
+NOT_A_TERMINAL = 160
+"""Width of a table that goes to a file or another program, characters."""
+
 
 class Output(StrEnum):
     """The forms an answer can take."""
@@ -30,7 +36,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_table(table: Table) -> None:
     """Write a table to stdout: as wide as the terminal, or as wide as needed when it is not one."""
-    width = None if sys.stdout.isatty() else 160
+    width = None if sys.stdout.isatty() else NOT_A_TERMINAL
     Console(width=width).print(table)
 
 
@@ -49,6 +55,13 @@ def failed(message: str) -> typer.Exit:
     """Say on stderr why it could not be done; raise what comes back, which ends the command with exit code 1."""
     typer.echo(f"error: {message}", err=True)
     return typer.Exit(FAILED)
+
+
+def looked_only(document: Mapping[str, Any]) -> typer.Exit:
+    """Show a program what would be done; raise what comes back, which ends the command with exit code 3."""
+    print_json(document)
+    note("nothing was done: -o json without --yes shows what would be; give --yes as well to have it done")
+    return typer.Exit(LOOKED_ONLY)
 
 
 def mebibytes(size: int | None) -> str:

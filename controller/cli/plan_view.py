@@ -1,5 +1,6 @@
 """A RepartitionPlan as a person reads it before a decision: GPUs before and after, pods that have to move."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,11 @@ class PlanView:
         """Whether the memory mode changes."""
         return any(row.before.partition("/")[2] != row.after.partition("/")[2] for row in self.gpus)
 
+    @property
+    def reloaded(self) -> tuple[str, ...]:
+        """The GPUs that nobody can use while the driver is reloaded: a plan that may run names all of its node then."""
+        return tuple(row.bdf for row in self.gpus) if self.reloads_driver else ()
+
 
 def view_of(plan: RepartitionPlan) -> PlanView:
     """The view of a plan that the operator has looked at."""
@@ -70,21 +76,27 @@ def _places(lines: list[str]) -> dict[str, str]:
 def show(view: PlanView, *, held: int = 0) -> None:
     """Print the view for people. `held`: partitions in use, where their pods are not known yet."""
     note(f"plan {view.name} of node {view.node}: {view.reason or 'no reason is given'}")
-    gpus = Table("GPU", "BEFORE", "AFTER")
-    for gpu in view.gpus:
-        gpus.add_row(gpu.bdf, gpu.before, gpu.after)
-    print_table(gpus)
+    print_table(_whole("GPU", ((gpu.bdf, gpu.before, gpu.after) for gpu in view.gpus)))
     if view.reloads_driver:
-        note("the memory mode changes: the driver of the whole node is reloaded, which takes minutes")
+        stops = f"which takes minutes, and nobody can use {', '.join(view.reloaded)} meanwhile"
+        note(f"the memory mode changes: the driver of the whole node is reloaded, {stops}")
     if view.pods:
-        pods = Table("POD", "BEFORE", "AFTER")
-        for pod in view.pods:
-            pods.add_row(pod.name, pod.before, pod.after)
-        print_table(pods)
+        print_table(_whole("POD", ((pod.name, pod.before, pod.after) for pod in view.pods)))
     elif held:
-        note(f"{held} partitions of these GPUs are in use: their pods have to move first")
+        many = "1 partition of these GPUs is" if held == 1 else f"{held} partitions of these GPUs are"
+        note(f"{many} in use: the pods there have to move first")
     else:
         note("no pod has to move")
+
+
+def _whole(subject: str, rows: Iterable[tuple[str, str, str]]) -> Table:
+    """A table in which nothing is cut however narrow the terminal is: replicas differ in the last characters only."""
+    table = Table()
+    for heading in (subject, "BEFORE", "AFTER"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def document(view: PlanView) -> dict[str, Any]:
@@ -94,6 +106,7 @@ def document(view: PlanView) -> dict[str, Any]:
         "node": view.node,
         "reason": view.reason,
         "reloadsDriver": view.reloads_driver,
+        "reloadedGpus": list(view.reloaded),
         "gpus": [{"bdf": gpu.bdf, "from": gpu.before, "to": gpu.after} for gpu in view.gpus],
         "pods": [{"name": pod.name, "before": pod.before, "after": pod.after} for pod in view.pods],
     }

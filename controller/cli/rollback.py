@@ -1,14 +1,14 @@
 """``aim-gpu rollback``: take a plan back, while it is under way or after it succeeded."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from api.object import dump
 from api.v1beta1 import GPUNode, RepartitionPlan
 from controller.cli.cluster import Cluster, Context, Kubeconfig, Yes, confirm
-from controller.cli.output import Output, failed, note, print_json, refuse
+from controller.cli.output import Output, failed, looked_only, note, print_json, refuse
 from controller.cli.plan_view import document, show, view_of
 from controller.cli.plans import ROUNDS, patch_spec, read_plan
 from controller.cli.reverse_plan import in_use, moved_on, reverse_names, reverse_of
@@ -34,10 +34,13 @@ def rollback(
         Output, typer.Option("--output", "-o", help="table for people, json for programs.")
     ] = Output.TABLE,
 ) -> None:
-    """Take a RepartitionPlan back: one under way is stopped, for one that succeeded a plan the other way is made."""
+    """Take a RepartitionPlan back: one under way is stopped, for one that succeeded a plan the other way is made.
+
+    With -o json nobody is asked: without --yes it is shown alone, and the exit code is 3.
+    """
     done = _taken_back(Cluster(kubeconfig, context, f"take plan {plan} back"), plan, output, yes=yes)
     if output is Output.JSON:
-        print_json(document(view_of(done.plan)) | {"takesBack": plan, "phase": done.plan.status.phase.value})
+        print_json(_document(done.plan, plan, taken_back=True))
     note(done.sentence)
 
 
@@ -51,9 +54,17 @@ def _taken_back(cluster: Cluster, name: str, output: Output, *, yes: bool) -> Do
     _refuse_ended(plan)
     if plan.spec.rollback or phase is Phase.ROLLING_BACK:
         return Done(f"plan {name} is being taken back already", plan)
+    if output is Output.JSON and not yes:
+        raise looked_only(_document(plan, name, taken_back=False))
     if not confirm(f"Stop plan {name}, which is {phase}, and take it back?", yes=yes):
         raise failed(f"plan {name} goes on; nothing was changed")
     return _stopped(cluster, plan)
+
+
+def _document(plan: RepartitionPlan, takes_back: str, *, taken_back: bool) -> dict[str, Any]:
+    """`taken_back`: whether it was ordered, now or before."""
+    told = {"takesBack": takes_back, "takenBack": taken_back, "phase": plan.status.phase.value}
+    return document(view_of(plan)) | told
 
 
 def _refuse_ended(plan: RepartitionPlan) -> None:
@@ -84,6 +95,9 @@ def _reversed(cluster: Cluster, plan: RepartitionPlan, output: Output, *, yes: b
         raise failed(f"plan {name} cannot be taken back: {changed}; something else changed it since")
     if output is Output.TABLE:
         show(view_of(reverse_of(plan, name)), held=in_use(plan, node))
+    elif not yes:
+        wanted = _document(reverse_of(plan, reverse_names(name)[0]), name, taken_back=False)
+        raise looked_only(wanted | {"partitionsInUse": in_use(plan, node)})
     if not confirm(f"Change node {plan.spec.node} back to what it was before plan {name}?", yes=yes):
         raise failed(f"plan {name} is not taken back; nothing was changed")
     return _created(cluster, plan)

@@ -67,6 +67,7 @@ async def test_programs_get_json_on_stdout_alone(api: FakeApiServer, command: Co
         "node": "worker-0",
         "reason": "claim team-a/aim-a needs a partition of 23.0 GiB",
         "reloadsDriver": False,
+        "reloadedGpus": [],
         "gpus": [{"bdf": bdf(0), "from": "SPX/NPS1", "to": "CPX/NPS1"}],
         "pods": [
             {
@@ -80,6 +81,34 @@ async def test_programs_get_json_on_stdout_alone(api: FakeApiServer, command: Co
     }
 
 
+async def test_a_program_may_look_before_it_says_yes(api: FakeApiServer, command: Command) -> None:
+    api.put(REPARTITION_PLANS, waiting())
+    done = await command("approve", "p", "-o", "json")
+    assert (done.exit_code, api.count("PATCH"), "approved" in spec_of(api)) == (3, 0, False)
+    told = json.loads(done.stdout)
+    assert (told["approved"], told["phase"]) == (False, "AwaitingApproval")
+    assert [pod["name"] for pod in told["pods"]] == ["team-b/chat-0"]
+    assert "give --yes as well" in done.stderr
+
+
+async def test_pods_are_told_apart_on_a_narrow_terminal(
+    api: FakeApiServer, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = waiting()
+    names = [f"a-service-with-a-long-name-6fcb968f8d-{last}" for last in ("x7k2p", "q9z4m")]
+    place = f"a-node-with-a-long-name {bdf(0)}/0 SPX/NPS1"
+    made["status"] |= {
+        "affectedPods": [{"namespace": "default", "name": name} for name in names],
+        "before": [f"default/{name}: {place}" for name in names],
+        "after": [f"default/{name}: {place}" for name in names],
+    }
+    api.put(REPARTITION_PLANS, made)
+    monkeypatch.setattr("controller.cli.output.NOT_A_TERMINAL", 80)
+    done = await command("approve", "p", answer="n\n")
+    first = [line.split("│")[1].strip() for line in done.stdout.splitlines() if line.startswith("│")]
+    assert all(f"default/{name}" in "".join(first) for name in names), done.stdout
+
+
 async def test_a_reload_of_the_driver_is_told(api: FakeApiServer, command: Command) -> None:
     made = waiting()
     made["spec"]["to"] = {"gpus": [{"bdf": bdf(0), "mode": "CPX/NPS4"}]}
@@ -87,6 +116,7 @@ async def test_a_reload_of_the_driver_is_told(api: FakeApiServer, command: Comma
     api.put(REPARTITION_PLANS, made)
     done = await command("approve", "p", "--yes")
     assert "the driver of the whole node is reloaded" in done.stderr
+    assert f"nobody can use {bdf(0)} meanwhile" in done.stderr
     assert "no pod has to move" in done.stderr
 
 

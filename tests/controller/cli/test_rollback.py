@@ -103,8 +103,19 @@ async def test_programs_learn_its_name(api: FakeApiServer, command: Command) -> 
     api.put(GPU_NODES, gpu_node("worker-0", gpu(0, "CPX/NPS1")))
     done = await command("rollback", "p", "--yes", "-o", "json")
     told = json.loads(done.stdout)
-    assert (told["plan"], told["takesBack"], told["phase"]) == ("p-back", "p", "Pending")
+    assert (told["plan"], told["takesBack"], told["takenBack"], told["phase"]) == ("p-back", "p", True, "Pending")
     assert told["gpus"] == [{"bdf": bdf(0), "from": "CPX/NPS1", "to": "SPX/NPS1"}]
+
+
+async def test_programs_may_look_before_they_say_yes(api: FakeApiServer, command: Command) -> None:
+    api.put(REPARTITION_PLANS, plan("p", phase="Succeeded"))
+    api.put(REPARTITION_PLANS, plan("q", phase="Applying"))
+    api.put(GPU_NODES, gpu_node("worker-0", gpu(0, "CPX/NPS1")))
+    ended, running = [await command("rollback", name, "-o", "json") for name in ("p", "q")]
+    assert (ended.exit_code, running.exit_code, names(api), api.count("PATCH")) == (3, 3, {"p", "q"}, 0)
+    told = json.loads(ended.stdout)
+    assert (told["plan"], told["takenBack"], told["partitionsInUse"]) == ("p-back", False, 0)
+    assert (json.loads(running.stdout)["plan"], json.loads(running.stdout)["takenBack"]) == ("q", False)
 
 
 async def test_partitions_in_use_are_counted_before_the_question(api: FakeApiServer, command: Command) -> None:
@@ -115,7 +126,7 @@ async def test_partitions_in_use_are_counted_before_the_question(api: FakeApiSer
     api.put(GPU_NODES, node)
     done = await command("rollback", "p", answer="n\n")
     assert (done.exit_code, names(api)) == (1, {"p"})
-    assert "2 partitions of these GPUs are in use: their pods have to move first" in done.stderr
+    assert "2 partitions of these GPUs are in use: the pods there have to move first" in done.stderr
 
 
 async def test_a_plan_is_taken_back_once(api: FakeApiServer, command: Command) -> None:
