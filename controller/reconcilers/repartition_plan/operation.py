@@ -1,7 +1,8 @@
 """The operation in GPUNode.spec: written for the agent, read back, and taken off. Its identity is the plan's."""
 
 from api.object import dump
-from api.v1beta1 import RepartitionPlan
+from api.v1beta1 import GPUNode, RepartitionPlan
+from api.v1beta1.gpu_layout import Layout
 from api.v1beta1.gpu_node import NodeOperation
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.repartition.phases import Phase
@@ -31,6 +32,19 @@ def owns(plan_uid: str, operation_id: str) -> bool:
     return operation_id == plan_uid or operation_id.startswith(f"{plan_uid}-")
 
 
+def lost(node: GPUNode, layout: Layout) -> frozenset[str]:
+    """The GPUs of a layout that the agent misses: it had them once, and does not read them now."""
+    present = {gpu.bdf for gpu in node.status.gpus}
+    return frozenset(gpu.bdf for gpu in layout.gpus) & {gpu.bdf for gpu in node.status.missing_gpus} - present
+
+
+def living(node: GPUNode, layout: Layout) -> Layout:
+    """The layout without the GPUs that are lost; as it is when that leaves none, for a layout names one at least."""
+    gone = lost(node, layout)
+    kept = [gpu for gpu in layout.gpus if gpu.bdf not in gone]
+    return layout.model_copy(update={"gpus": kept}) if kept else layout
+
+
 async def order(context: PlanContext, plan: RepartitionPlan) -> bool:
     """Write the recorded operation into GPUNode.spec unless it is there; False when the plan has moved on.
 
@@ -50,7 +64,9 @@ async def order(context: PlanContext, plan: RepartitionPlan) -> bool:
         if stored.status.phase != plan.status.phase:
             return False
         back = Phase(plan.status.phase) is Phase.ROLLING_BACK
-        before, after = (plan.spec.to, plan.spec.from_) if back else (plan.spec.from_, plan.spec.to)
+        before, after = plan.spec.from_, plan.spec.to
+        if back:  # the agent refuses a GPU that it has not got, and the others would stay as they are
+            before, after = living(node, plan.spec.to), living(node, plan.spec.from_)
         operation = dump(NodeOperation(id=wanted, from_=before, to=after))
         await context.client.merge_patch(GPU_NODES, plan.spec.node, {"spec": {"operation": operation}})
     except NotFound:

@@ -12,8 +12,8 @@ from api.v1beta1.repartition_plan import PlanPhase, PlanStep, PlanSummary, Repar
 from controller.reconcilers.repartition_plan.closing import closing_step
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.operation import next_operation_id
+from controller.reconcilers.repartition_plan.remedy import degraded
 from controller.reconcilers.repartition_plan.reservations import as_they_left
-from controller.reconcilers.repartition_plan.rollback import remedy
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.repartition.phases import HARDWARE, NOT_BEGUN, TERMINAL, Event, Phase, step
 from controller.runtime.event_recorder import EventKind, EventRecorder
@@ -70,8 +70,9 @@ class Record:
         if phase is not Phase.FAILED or Phase(plan.status.phase) not in HARDWARE:
             return found
         node = self._context.cluster.gpu_node_table.get(plan.spec.node)
-        text = f"{short}. {remedy(node, plan)}"[:MESSAGE_LIMIT]
-        return set_condition(found, "Degraded", True, "LayoutUnknown", text, generation, now)
+        reason, remedy = degraded(node, plan)
+        text = f"{short}. {remedy}"[:MESSAGE_LIMIT]
+        return set_condition(found, "Degraded", True, reason, text, generation, now)
 
     def _tell(self, plan: RepartitionPlan, phase: Phase, message: str) -> None:
         kind: EventKind = "Warning" if phase in _WARNINGS else "Normal"

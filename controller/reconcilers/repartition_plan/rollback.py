@@ -1,8 +1,8 @@
-"""The way back to the layout that a plan started from, and what a person can do when there is none."""
+"""The way back to the layout that a plan started from, for the GPUs that are still there."""
 
 from datetime import datetime
 
-from api.v1beta1 import GPUNode, RepartitionPlan
+from api.v1beta1 import RepartitionPlan
 from api.v1beta1.gpu_node import OperationPhase, OperationProgress
 from controller.reconcilers.repartition_plan.apply import (
     BUSY,
@@ -14,12 +14,11 @@ from controller.reconcilers.repartition_plan.apply import (
 )
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.holders import holders_of
-from controller.reconcilers.repartition_plan.operation import attempts, order
+from controller.reconcilers.repartition_plan.operation import attempts, living, lost, order
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.verify import other_mode, settled
 from controller.repartition.phases import Event, Phase
 from controller.state.cluster import Cluster
-from controller.state.plans import reloads
 
 #: Between the end of one attempt and the next, seconds: the last one comes when what passes by itself has passed.
 PAUSE_SECONDS = (5.0, 120.0)
@@ -35,7 +34,7 @@ def observe_rollback(cluster: Cluster, plan: RepartitionPlan) -> Seen:
         return Seen(None, waits_for_agent(cluster, plan.spec.node))
     match progress.phase:
         case OperationPhase.SUCCEEDED:
-            other = other_mode(node, plan.spec.from_)
+            other = other_mode(node, living(node, plan.spec.from_))
             return Seen(None, "the modes are as before") if other is None else _again(cluster, plan, progress, other)
         case OperationPhase.FAILED:
             return _again(cluster, plan, progress, progress.message or "the agent could not change the modes back")
@@ -58,16 +57,27 @@ def _again(cluster: Cluster, plan: RepartitionPlan, progress: OperationProgress,
 
 
 async def roll_back(context: PlanContext, plan: RepartitionPlan) -> Seen:
-    """Order the way back; once the agent has gone it, make AMD's plugins see the former layout."""
+    """Order the way back; once the agent has gone it, make AMD's plugins see the former layout.
+
+    A GPU that was lost meanwhile has until the last attempt to come back. Without it the way back ends as failed: the
+    others serve as before, and a person has to mend that one.
+    """
+    # all of one moment: while orders are given, a GPU may come back in another mode
+    node, progress = context.cluster.gpu_node_table.get(plan.spec.node), progress_of(context.cluster, plan)
     seen = observe_rollback(context.cluster, plan)
     if not await order(context, plan):
         return Seen(None, "waits: the plan or its node has changed")
-    progress = progress_of(context.cluster, plan)
-    if progress is None or progress.phase is not OperationPhase.SUCCEEDED:
+    if node is None or progress is None or progress.phase is not OperationPhase.SUCCEEDED:
         return seen
-    unsettled = await settled(context, plan.spec.node, plan.spec.from_, _changed_back(plan, progress))
+    former = living(node, plan.spec.from_)
+    if other_mode(node, former) is not None:
+        return seen
+    unsettled = await settled(context, plan.spec.node, former, _changed_back(plan, progress))
     if unsettled is not None:
         return Seen(None, unsettled)
+    if gone := sorted(lost(node, plan.spec.from_)):
+        why = f"{', '.join(gone)}: not there any more; all other GPUs are as before"
+        return _again(context.cluster, plan, progress, why)
     return Seen(Event.RESTORED, "the former layout is back, reported and advertised")
 
 
@@ -75,21 +85,3 @@ def _changed_back(plan: RepartitionPlan, progress: OperationProgress) -> datetim
     began = next(step.start_time for step in reversed(plan.status.steps) if step.name == Phase.ROLLING_BACK)
     known = [moment for moment in (began, progress.end_time) if moment is not None]
     return max(known)
-
-
-def remedy(node: GPUNode | None, plan: RepartitionPlan) -> str:
-    """What a person has to do, command by command, when even the way back did not succeed."""
-    name, former = plan.spec.node, plan.spec.from_.gpus
-    if node is None:
-        return (
-            f"GPUNode {name} is gone, so nobody knows the modes of its GPUs: if the machine is still there, read them "
-            f"with `amd-smi list` and `amd-smi partition --current` on {name}; with the label "
-            f"aim.amd.com/managed=true on the Node the operator makes the GPUNode again"
-        )
-    lines = [f"GPUs of node {name} may be in any mode. Stop what uses them: kubectl cordon {name}. Then on {name}:"]
-    if reloads(plan):
-        memory = former[0].mode.partition("/")[2]
-        lines.append(f"amd-smi set --memory-partition {memory} && modprobe -r amdgpu && modprobe amdgpu;")
-    lines += [f"amd-smi set --gpu {gpu.bdf} --compute-partition {gpu.mode.partition('/')[0]};" for gpu in former]
-    lines.append(f"Then: kubectl uncordon {name}. kubectl get gpun {name} -o yaml shows what the agent reads.")
-    return " ".join(lines)

@@ -1,16 +1,13 @@
 import pytest
 
-from api.v1beta1 import GPUNode, RepartitionPlan
 from controller.reconcilers.repartition_plan.apply import MOST_ATTEMPTS
-from controller.reconcilers.repartition_plan.rollback import remedy
 from controller.repartition.phases import Phase
 from controller.runtime.client.core import RESOURCE_CLAIMS
 from controller.state.kinds import GPU_NODES
-from tests.builders.gpu import bdf, device_name
-from tests.builders.gpu_node import gpu_node
+from tests.builders.gpu import bdf, device_name, gpu
 from tests.builders.plan import plan
 from tests.builders.resource_claim import resource_claim
-from tests.controller.reconcilers.repartition_plan.plane import AFTER, BEFORE, OURS, Plane
+from tests.controller.reconcilers.repartition_plan.plane import AFTER, BEFORE, NEIGHBOUR, OURS, Plane
 
 
 async def going_back() -> Plane:
@@ -125,16 +122,51 @@ async def test_a_node_that_goes_away_ends_the_plan_with_the_remedy(phase: str) -
     assert plane.api.of(GPU_NODES) == []
 
 
-@pytest.mark.parametrize(
-    ("memory", "want"),
-    [("NPS1", []), ("NPS4", ["amd-smi set --memory-partition NPS1 && modprobe -r amdgpu && modprobe amdgpu;"])],
-    ids=["a compute mode", "a memory mode, with a reload"],
-)
-def test_the_remedy_names_the_commands_for_the_former_layout(memory: str, want: list[str]) -> None:
-    made = plan(numbers=(0, 1))
-    made["spec"]["to"] = {"gpus": [{"bdf": bdf(number), "mode": f"CPX/{memory}"} for number in (0, 1)]}
-    node = GPUNode.model_validate(gpu_node("worker-0", AFTER))
-    text = remedy(node, RepartitionPlan.model_validate(made))
-    assert all(f"amd-smi set --gpu {bdf(number)} --compute-partition SPX;" in text for number in (0, 1))
-    assert [line for line in want if line not in text] == []
-    assert ("modprobe" in text) is bool(want)
+def missing(*numbers: int) -> list[dict[str, str]]:
+    return [{"bdf": bdf(number), "since": "2026-01-01T00:00:00Z"} for number in numbers]
+
+
+async def going_back_without(number: int) -> Plane:
+    """A plan of two GPUs, one of which is lost during the change."""
+    layouts = {way: plan(numbers=(0, 1))["spec"][way] for way in ("from", "to")}
+    plane = Plane("Pending", BEFORE, NEIGHBOUR, approval="Auto", **layouts)
+    await plane.until("Applying")
+    plane.agent("Failed", AFTER, message="LayoutError: GPU not on this node", missingGpus=missing(number))
+    await plane.until("RollingBack")
+    return plane
+
+
+async def test_a_way_back_without_a_lost_gpu_restores_the_others_and_ends_with_the_remedy_for_that_one() -> None:
+    plane = await going_back_without(1)
+    assert plane.ordered is not None
+    assert [gpu["bdf"] for way in ("from", "to") for gpu in plane.ordered[way]["gpus"]] == [bdf(0), bdf(0)]
+    for _ in range(MOST_ATTEMPTS):
+        assert plane.status["phase"] == "RollingBack"
+        plane.agent("Succeeded", BEFORE, missingGpus=missing(1))
+        plane.driver(BEFORE)
+        await plane.settle()
+    assert plane.status["phase"] == "Failed"
+    assert not plane.ordered
+    degraded = plane.condition("Degraded")
+    assert degraded is not None
+    assert (degraded["status"], degraded["reason"]) == ("True", "GPUMissing")
+    assert f"The agent reads SPX/NPS1 of {bdf(0)}." in degraded["message"]
+    assert "amd-smi set" not in degraded["message"]
+
+
+async def test_a_lost_gpu_that_is_back_is_taken_back_by_the_next_attempt() -> None:
+    plane = await going_back_without(1)
+    plane.agent("Succeeded", BEFORE, gpu(1, "CPX/NPS1"))
+    plane.driver(BEFORE, gpu(1, "CPX/NPS1"))
+    await plane.settle()
+    assert plane.ordered is not None
+    assert [gpu["bdf"] for gpu in plane.ordered["to"]["gpus"]] == [bdf(0), bdf(1)]
+
+
+async def test_while_the_next_attempt_is_waited_for_another_mode_is_no_former_layout() -> None:
+    plane = await going_back()
+    plane.agent("Succeeded", AFTER, ended="2026-01-01T00:00:00Z")
+    plane.driver(AFTER)
+    await plane.settle()
+    assert (plane.status["phase"], plane.steps.count("RollingBack")) == ("RollingBack", 1)
+    assert plane.status["message"].startswith("tries again 5 s after the last attempt")
