@@ -63,9 +63,11 @@ class Killer:
     async def rest(self) -> None:
         """Kill no more, and leave the operator alive: a kill may have come with the very last write."""
         self.proxy.after = lambda _write: None
-        if not self.cluster.operator.alive:
-            await self.cluster.operator.kill()
-            await self.cluster.operator.start()
+        operator = self.cluster.operator
+        if self._dead.is_set() or not operator.alive:
+            await operator.kill()
+            await operator.start()
+        await operator.wait_until("/readyz")
 
 
 async def _unsettled(cluster: Running, mode: str) -> list[str]:

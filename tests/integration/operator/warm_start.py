@@ -10,13 +10,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from controller.entrypoints.main import main
 from e2e.plane.processes import Child
 from e2e.run.processes import Worker
 
+# What the two processes consist of: the command itself imports only what it is asked for, and when.
+_MODULES = tuple(
+    f"controller.entrypoints.{name}"
+    for name in ("operator_command", "run_operator", "agent_command", "run_agent", "agent_backends")
+)
 _PROGRAM = "from tests.integration.operator.warm_start import serve; serve()"
 _ROOT = Path(__file__).parents[3]
 
@@ -82,8 +91,8 @@ async def warm(worker: Worker) -> None:
 
 def serve() -> None:
     """The parent of all: imports, then forks at each order until its stdin ends."""
-    import controller.entrypoints.main as command
-
+    for module in _MODULES:
+        import_module(module)
     ended: dict[int, int] = {}
     running: set[int] = set()
     for line in sys.stdin:
@@ -91,7 +100,7 @@ def serve() -> None:
         if order["do"] == "start":
             pid = os.fork()
             if pid == 0:
-                _become(order, command.main)
+                _become(order)
             running.add(pid)
             answer: int | None = pid
         else:
@@ -102,7 +111,7 @@ def serve() -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _become(order: dict[str, Any], main: Any) -> None:
+def _become(order: dict[str, Any]) -> None:
     os.setsid()
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -111,19 +120,21 @@ def _become(order: dict[str, Any], main: Any) -> None:
     os.environ.clear()
     os.environ.update(order["environ"])
     sys.argv = order["argv"]
+    code = 1
     try:
         main()
     except SystemExit as error:
-        os._exit(error.code if isinstance(error.code, int) else 1)
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:  # noqa: BLE001 - the end of a process, which its log tells
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
-        os._exit(1)
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _end(order: dict[str, Any], ended: dict[int, int]) -> int | None:
     """The exit code, None of one that still runs."""
-    import time
-
     pid = order["pid"]
     if pid not in ended and order["do"] == "end":
         os.kill(pid, order["signal"])
