@@ -27,7 +27,8 @@ class Heartbeat:
     """Renews the Lease named for the node every 10 s, a little earlier at random so that nodes spread out.
 
     `vouch`: whether what the API holds of this node is true; while it says no, nothing is renewed and the operator
-    stops to believe the inventory 40 s later.
+    stops to believe the inventory 40 s later. `owner`: the reference to the Node, with which the Lease goes; None while
+    it is not known.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Heartbeat:
         rng: Random,
         vouch: Callable[[], bool],
         *,
+        owner: Callable[[], Manifest | None] = lambda: None,
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._client = client
@@ -45,6 +47,7 @@ class Heartbeat:
         self._clock = clock
         self._rng = rng
         self._vouch = vouch
+        self._owner = owner
         self._interval_seconds = interval_seconds
         self._backoff = Backoff(rng, first=_FIRST_RETRY_SECONDS, cap=_LONGEST_RETRY_SECONDS, quiet=DURATION_SECONDS)
         self._log = structlog.get_logger(__name__).bind(node=node)
@@ -68,13 +71,16 @@ class Heartbeat:
     async def _renew(self) -> None:
         moment = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {"holderIdentity": self._node, "leaseDurationSeconds": DURATION_SECONDS, "renewTime": moment}
-        labels = {AGENT_LABEL: "true"}
+        metadata: Manifest = {"labels": {AGENT_LABEL: "true"}}
+        owner = self._owner()
+        if owner is not None:
+            metadata["ownerReferences"] = [owner]
         try:
-            patch = {"metadata": {"labels": labels}, "spec": spec}
+            patch = {"metadata": metadata, "spec": spec}
             await self._client.merge_patch(LEASES, self._node, patch, SYSTEM_NAMESPACE)
         except NotFound:
             lease: Manifest = {
-                "metadata": {"name": self._node, "namespace": SYSTEM_NAMESPACE, "labels": labels},
+                "metadata": {"name": self._node, "namespace": SYSTEM_NAMESPACE, **metadata},
                 "spec": {**spec, "acquireTime": moment},
             }
             await self._client.create(LEASES, lease)

@@ -93,7 +93,13 @@ class NodeAgent:
         self._executor = OperationExecutor(backend, self, clock, node)
         # a status that tells of GPUs which cannot be read is as true as any other
         self._heartbeat = Heartbeat(
-            client, node, clock, rng, lambda: self._report_problem is None, interval_seconds=heartbeat_seconds
+            client,
+            node,
+            clock,
+            rng,
+            lambda: self._report_problem is None,
+            owner=self._owner,
+            interval_seconds=heartbeat_seconds,
         )
         self._withdrawn: frozenset[str] = frozenset()
         self._published: list[Manifest] | None = None
@@ -296,6 +302,10 @@ class NodeAgent:
         await self._until_stored(self._publish_slices)
 
     # Inside ---------------------------------------------------------------------------------------------------------
+
+    def _owner(self) -> Manifest | None:
+        present = self._reporter.latest()
+        return None if present is None else _node_reference(present)
 
     def _used(self) -> Mapping[PartitionId, int]:
         hardware = self._seen.hardware

@@ -23,12 +23,17 @@ async def api() -> AsyncIterator[FakeApiServer]:
         yield server
 
 
+NODE = {"apiVersion": "v1", "kind": "Node", "name": "node-0", "uid": "u-0"}
+
+
 @asynccontextmanager
-async def beating(api: FakeApiServer, vouch: list[bool]) -> AsyncIterator[SkippingClock]:
+async def beating(
+    api: FakeApiServer, vouch: list[bool], owner: dict[str, str] | None = None
+) -> AsyncIterator[SkippingClock]:
     """A heartbeat whose waits take no time; it vouches while `vouch` holds True."""
     clock = SkippingClock()
     async with Client(ClientConfiguration(server=api.url)) as client, asyncio.TaskGroup() as tasks:
-        heartbeat = Heartbeat(client, "node-0", clock, Random(1), lambda: vouch[0])
+        heartbeat = Heartbeat(client, "node-0", clock, Random(1), lambda: vouch[0], owner=lambda: owner)
         task = tasks.create_task(heartbeat.run())
         yield clock
         task.cancel()
@@ -50,6 +55,13 @@ async def test_the_lease_is_made_and_renewed(api: FakeApiServer) -> None:
     assert lease["spec"]["holderIdentity"] == "node-0"
     assert lease["spec"]["acquireTime"] == "2026-01-01T00:00:00.000000Z"
     assert lease["spec"]["renewTime"] > lease["spec"]["acquireTime"]
+
+
+async def test_the_lease_is_the_nodes_also_when_it_was_made_before_that_was_known(api: FakeApiServer) -> None:
+    for owner in (None, NODE):
+        async with beating(api, [True], owner) as clock:
+            await beats(clock, 2)
+        assert api.objects(LEASES)[KEY]["metadata"].get("ownerReferences") == ([owner] if owner else None)
 
 
 async def test_renewals_are_a_little_early_and_never_late(api: FakeApiServer) -> None:
