@@ -221,6 +221,24 @@ def test_whoever_may_end_a_quarantine_keeps_no_partition_for_himself(
     admin.accepted("DELETE", path)
 
 
+def test_a_quarantine_is_not_deleted_with_its_gpu_node_but_goes_with_the_node(
+    guarded: Plane, operator: Party, namespace: str
+) -> None:
+    admin = Party(guarded.admin, namespace)
+    name, nodes = f"out-{namespace}", "/api/v1/nodes"
+    path = f"{AIM}/gpunodes/{name}"
+    uid = admin.client.create(nodes, {"metadata": {"name": name}})["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}
+    made = gpu_node(name)
+    made["metadata"]["ownerReferences"] = [owner]
+    operator.accepted("POST", f"{AIM}/gpunodes", made | {"spec": {"quarantine": [{"bdf": BDF, "partition": 3}]}})
+    message = admin.refused("DELETE", path)
+    assert all(word in message for word in (name, "spec.quarantine", f"{BDF}/3", "take the entries out first"))
+    operator.accepted("DELETE", f"{path}?dryRun=All")
+    admin.accepted("DELETE", f"{nodes}/{name}")
+    guarded.wait_until(lambda: admin.client.find(path) is None, "it goes with its Node", 60)
+
+
 # What goes on as ever.
 
 
