@@ -81,16 +81,22 @@ def _foreign(holder: Holder | None) -> bool:
 
 def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
     """Modes the GPU can take whose partitions hold the requirement, within policy and wish."""
-    policy = node.policy
     for mode in gpu.allowed:
         wanted = not demand.requirement.modes or mode in demand.requirement.modes
-        permitted = policy is not None and (not policy.modes or mode in policy.modes)
-        validated = policy is not None and (not policy.validated_only or mode in gpu.validated)
-        if mode == gpu.mode or not (wanted and permitted and validated and _bears(demand, mode)):
+        if mode == gpu.mode or not (wanted and _permitted(node, gpu, mode) and _bears(demand, mode)):
             continue
         size = planned_bytes(gpu.product, mode)
         if size and size >= demand.requirement.bytes:
             yield mode
+
+
+def _permitted(node: Node, gpu: Gpu, mode: Mode) -> bool:
+    """Whether the node's policy lets the GPU be put into the mode; it does where that is no change."""
+    policy = node.policy
+    if policy is None or mode not in gpu.allowed:
+        return False
+    bounded = (not policy.modes or mode in policy.modes) and (not policy.validated_only or mode in gpu.validated)
+    return bounded or mode == gpu.mode
 
 
 def _bears(demand: Demand, mode: Mode) -> bool:
@@ -111,16 +117,16 @@ def planned_bytes(product: str, mode: Mode) -> int:
 
 
 def _touched(node: Node, gpu: Gpu, mode: Mode, fixed: frozenset[str]) -> tuple[tuple[Gpu, Mode], ...] | None:
-    """Every GPU the change touches with its mode after it; None when one of them is fixed or has no such mode."""
+    """Every GPU the change touches with its mode after it; None when one is fixed or may not be in such a mode."""
     alike = node.plugin and node.naming == SINGLE  # the plugin advertises nothing of a node in several modes
     if mode.memory == gpu.mode.memory and not alike:
         return ((gpu, mode),)
     after: list[tuple[Gpu, Mode]] = []
     for other in node.gpus:
         kept = Mode(other.mode.compute, mode.memory)
-        if other.bdf != gpu.bdf and kept in other.allowed and not alike:
+        if other.bdf != gpu.bdf and _permitted(node, other, kept) and not alike:
             after.append((other, kept))
-        elif mode in other.allowed:
+        elif _permitted(node, other, mode):
             after.append((other, mode))
         else:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from controller.placement.snapshot import Node, PolicyView
-from controller.repartition.device_config_manager import dcm_managed
+from controller.repartition.device_config_manager import dcm_managed, is_partitioned_elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ def _off_limits(node: Node, policy: PolicyView, namespace: str | None) -> Refuse
     if dcm_managed(node.labels) and not policy.ignore_device_config_manager:
         return Refused(
             "DeviceConfigManager",
-            f"node {node.name} has labels of AMD's Device Config Manager, which partitions it; remove them, or set "
-            f"repartition.ignoreDeviceConfigManager in policy {policy.name}",
+            f"{is_partitioned_elsewhere(node.name, node.labels)} in policy {policy.name}",
         )
     if namespace is not None and not policy.admits(namespace):
         return Refused("PolicyMismatch", f"policy {policy.name} does not select namespace {namespace}")
