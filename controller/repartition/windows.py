@@ -64,14 +64,18 @@ def open_at(windows: Collection[Window], now: datetime) -> Openness:
     if any(window.shows(_wall(now, zone)) for window, zone in known):
         return OPEN
     openings = [(opening, zone) for window, zone in known for opening in _openings(window, zone, now)]
-    unknown = sorted({window.timezone for window in windows if _zone(window.timezone) is None})
-    sentences = [f"no time zone is called {name}: correct repartition.windows" for name in unknown]
+    sentences = [f"no time zone is called {name}: correct repartition.windows" for name in unknown_zones(windows)]
     if not openings:
         return Openness(is_open=False, sentence="; ".join(sentences) or "no window opens within two weeks")
     opening, zone = min(openings, key=lambda found: found[0])
     local = opening.astimezone(zone)
     sentences.insert(0, f"the next window opens on {local:%a} {local:%Y-%m-%d %H:%M} {local.tzname()}")
     return Openness(is_open=False, next_opening=opening, sentence="; ".join(sentences))
+
+
+def unknown_zones(windows: Collection[Window]) -> list[str]:
+    """The time zones of windows that never open because nobody knows them, sorted."""
+    return sorted({window.timezone for window in windows if _zone(window.timezone) is None})
 
 
 def _zone(name: str) -> tzinfo | None:

@@ -12,10 +12,11 @@ from typing import Final
 from api.label_selector import LabelSelector
 from api.v1beta1 import GPUSharingPolicy, InferenceService
 from api.v1beta1.repartition_plan import Approval
+from controller.repartition.windows import unknown_zones
 from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.state.cluster import Cluster
-from controller.translate.policy import policy_for
+from controller.translate.policy import policy_for, windows
 from controller.webhooks.finding import Finding, answer, warn
 from controller.webhooks.hardware import ManagedNode, managed_nodes
 from controller.webhooks.second_look import unchanged
@@ -114,6 +115,14 @@ def changes_possible(facts: PolicyFacts) -> Iterator[Finding]:
         yield warn("ModeNotValidated", "spec.allowedModes", ", ".join(wanted), remedy)
 
 
+def windows_open(facts: PolicyFacts) -> Iterator[Finding]:
+    """A window's time zone should be one that somebody knows."""
+    for place, window in enumerate(facts.policy.spec.repartition.windows):
+        if window.timezone in unknown_zones(windows(facts.policy)):
+            remedy = "is no time zone, so the window never opens; write one of the IANA database, as Europe/Helsinki"
+            yield warn("WindowInvalid", f"spec.repartition.windows[{place}].timezone", window.timezone, remedy)
+
+
 def classes_in_use(facts: PolicyFacts) -> Iterator[Finding]:
     """A class that goes should not be one that services name."""
     if facts.before is None:
@@ -183,6 +192,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     alone_on_its_nodes,
     modes_exist,
     changes_possible,
+    windows_open,
     classes_in_use,
     quotas_name_namespaces,
 )

@@ -7,12 +7,14 @@ from api.condition import find_condition, set_condition
 from api.object import dump
 from api.v1beta1 import GPUSharingPolicy
 from controller.reconcilers.gpu_sharing_policy.governed import Governed, governed
+from controller.repartition.windows import unknown_zones
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Conflict, NotFound
 from controller.runtime.clock import Clock
 from controller.runtime.reconcile import Request, Result
 from controller.state.cluster import Cluster
 from controller.state.kinds import GPU_SHARING_POLICIES
+from controller.translate.policy import windows
 
 ALL: Final = Request("", "all")
 """Every policy: what one governs depends on all others."""
@@ -86,6 +88,13 @@ def with_status(policy: GPUSharingPolicy, found: Governed, now: datetime) -> GPU
 def _ready(policy: GPUSharingPolicy) -> tuple[str, str, str]:
     if policy.spec.paused:
         return "False", "Paused", "binding, eviction and repartitioning stand still: set spec.paused to false"
+    unknown = unknown_zones(windows(policy))
+    if unknown:
+        message = (
+            f"no time zone is called {', '.join(unknown)}, so such spec.repartition.windows never open: write a name "
+            "of the IANA database, such as Europe/Helsinki, or UTC"
+        )
+        return "False", "WindowInvalid", message
     return "True", "InForce", "the policy is in force on the nodes that it governs"
 
 

@@ -34,6 +34,7 @@ WARNED = [
     pytest.param(ground(), policy(allowedModes=["SPX/NPS1", "QPX/NPS2"]), ["spec.allowedModes", "QPX/NPS2", "exists on no GPU", "CPX/NPS1"], id="a mode that none of its GPUs has"),
     pytest.param(ground(), policy(repartition={"approval": "Auto"}), ["spec.repartition.approval", "Auto", "spec.repartition.enabled is false"], id="approval of nothing"),
     pytest.param(ground(), policy(allowedModes=["QPX/NPS1"], repartition={"enabled": True}), ["spec.allowedModes", "QPX/NPS1", "set validatedOnly to false"], id="only modes that are not validated"),
+    pytest.param(ground(), policy(repartition={"windows": [{"start": "01:00", "end": "02:00", "timezone": "Europe/Nowhere"}]}), ["spec.repartition.windows[0].timezone", "Europe/Nowhere", "never opens"], id="a window in no time zone"),
     pytest.param(ground(), policy(quotas=[{"namespace": "team-z", "max": "1Gi"}]), ["spec.quotas[0].namespace", "team-z", "does not exist"], id="a quota of no namespace"),
     pytest.param(ground(), policy(namespace_labels={"team": "a"}, quotas=[{"namespace": "team-b", "max": "1Gi"}]), ["spec.quotas[0].namespace", "team-b", "is not selected by spec.namespaceSelector"], id="a quota of a namespace that it is not for"),
 ]  # fmt: skip
@@ -51,6 +52,7 @@ FINE = [
     pytest.param(ground(), policy(), id="the least policy"),
     pytest.param(ground(), policy(repartition={"enabled": True, "approval": "Auto"}), id="validated modes, changed by itself"),
     pytest.param(ground(), policy(allowedModes=["QPX/NPS1"], validatedOnly=False, repartition={"enabled": True}), id="modes that are not validated, where that is allowed"),
+    pytest.param(ground(), policy(repartition={"windows": [{"start": "01:00", "end": "02:00", "timezone": "Europe/Helsinki"}]}), id="a window in a time zone"),
     pytest.param(ground(OLD_X), policy(node_labels={"pool": "y"}), id="beside another"),
     pytest.param(ground(policy()), policy(node_labels={"pool": "x"}), id="itself is no rival"),
     pytest.param(Ground(), policy(node_labels={"pool": "z"}, allowedModes=["QPX/NPS2"]), id="an empty cluster: nothing can be compared"),

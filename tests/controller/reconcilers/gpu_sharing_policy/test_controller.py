@@ -89,6 +89,14 @@ async def test_a_paused_policy_is_not_ready(cluster: Cluster) -> None:
     assert cluster.conditions()["Ready"] == ("False", "Paused")
 
 
+async def test_a_window_in_a_time_zone_that_nobody_knows_is_told_with_its_name(cluster: Cluster) -> None:
+    window = {"start": "01:00", "end": "02:00", "timezone": "Europe/Nowhere"}
+    cluster.api.put(GPU_SHARING_POLICIES, policy_object("old", repartition={"windows": [window]}))
+    await cluster.look()
+    assert cluster.conditions()["Ready"] == ("False", "WindowInvalid")
+    assert "Europe/Nowhere" in cluster.status()["conditions"][0]["message"]
+
+
 async def test_a_node_that_is_not_managed_is_not_governed(cluster: Cluster) -> None:
     cluster.api.put(GPU_NODES, gpu_node(managed=False))
     await cluster.look()
