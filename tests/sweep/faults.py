@@ -20,8 +20,8 @@ PLAN_STEPS: Final = tuple(phase for phase in Phase if phase not in NOT_BEGUN | T
 """The phases in which a plan does something."""
 STEPS: Final[tuple[Step, ...]] = (*PLAN_STEPS, *StepKind)
 
-LASTS_SECONDS: Final = 10.0
-"""How long a fault lasts that does not end with one call: not longer than a way back is tried."""
+LASTS_SECONDS: Final = 90.0
+"""How long a fault lasts that does not end with one call."""
 HANGS_SECONDS: Final = 400.0
 """How long a reload hangs: longer than it is waited for."""
 

@@ -49,7 +49,10 @@ def _nodes(site: Site) -> Iterator[str]:
             continue
         if "operation" in found["spec"]:
             yield f"GPUNode {name} still has operation {found['spec']['operation']['id']}"
-        reported, real = {gpu["bdf"]: gpu.get("mode") for gpu in found["status"].get("gpus", ())}, modes(site, name)
+        reported, real = (
+            {gpu["bdf"]: gpu.get("mode") for gpu in found.get("status", {}).get("gpus", ())},
+            modes(site, name),
+        )
         if reported != real:
             yield f"GPUNode {name} reports {reported}, the hardware is {real}"
 
