@@ -4,105 +4,27 @@ What a pod asks for is final when it is created, so the webhook decides it from 
 nodes they govern, what these advertise, and how much memory the model needs. Who is free at the moment does not count:
 pods of one template should ask alike.
 
-    request -> offers (the nodes that would take the pod) -> `choose`, pure -> "" (a ResourceClaim) or a resource
+    request -> offers (the nodes that would take the pod) -> `choose` (pure) -> "" (a ResourceClaim) or a resource
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from api.group import SERVICE_LABEL
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUSharingPolicy
 from api.v1beta1.gpu_partition_claim import Binding
-from controller.binding.device_plugin import SINGLE_NAME, Naming, naming_of, resource_name
-from controller.gpu.mode import Mode
+from controller.binding.device_plugin import SINGLE_NAME
 from controller.sizing.errors import SizingError
 from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
 from controller.translate.binding import binding_of
 from controller.translate.request import PodRequest
-from controller.webhooks.hardware import ManagedNode, managed_node, reach
+from controller.webhooks.hardware import managed_node
+from controller.webhooks.resource_choice import Offer, Want, choose, offer_of
 
 #: How long a pod waits for caches that are still being filled, seconds; the API server waits 5.
 SYNC_SECONDS = 3.0
 _LOOK_SECONDS = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What a pod needs: bytes in one partition, and the modes it accepts, empty for any."""
-
-    bytes: int
-    modes: frozenset[Mode]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Way:
-    """A way to serve a pod, the better the smaller: without a mode change, in the smallest partition, by name."""
-
-    changes: bool
-    bytes: int
-    resource: str
-    mode: Mode
-
-    def suits(self, want: Want) -> bool:
-        """Whether the partition is large enough, and in a mode that the pod accepts."""
-        return self.bytes >= want.bytes and (not want.modes or self.mode in want.modes)
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a node under `policy` has for pods. `naming` None: its device plugin has never advertised anything."""
-
-    policy: GPUSharingPolicy | None
-    binding: Binding
-    naming: Naming | None
-    ways: tuple[Way, ...]
-
-
-def offer_of(node: ManagedNode, binding: Binding, naming: Naming | None) -> Offer:
-    """The node's modes, and those that its policy lets its GPUs be put into without a person."""
-    present = {gpu.mode for gpu in node.gpus}
-    changeable = node.policy is not None and node.policy.spec.repartition.enabled
-    ways = []
-    for text, found in reach((node,)).items():
-        if text in present or changeable:
-            mode = Mode.parse(text)
-            ways.append(Way(text not in present, found.bytes, resource_name(mode, naming or Naming.SINGLE), mode))
-    return Offer(node.policy, binding, naming, tuple(sorted(ways)))
-
-
-def choose(offers: Iterable[Offer], want: Want) -> str | None:
-    """The extended resource to ask for, "" for a ResourceClaim; None without offers.
-
-    ResourceClaims go before where a node with them can serve the pod. When nothing fits placement will say why.
-    """
-    by_plugin: list[Offer] = []
-    by_claim = False
-    for offer in offers:
-        if offer.binding is Binding.DEVICE_PLUGIN:
-            by_plugin.append(offer)
-        elif any(way.suits(want) for way in offer.ways):
-            return ""
-        else:
-            by_claim = True
-    best = min((way for offer in by_plugin for way in offer.ways if way.suits(want)), default=None)
-    if best is not None:
-        return best.resource
-    if by_claim:
-        return ""
-    return _for_later(by_plugin, want) if by_plugin else None
-
-
-def _for_later(offers: Iterable[Offer], want: Want) -> str:
-    """The resource of a pod that fits nowhere now: of the mode it asked for, else of the largest partitions."""
-    mixed = [offer for offer in offers if offer.naming is Naming.MIXED]
-    if not mixed:
-        return SINGLE_NAME
-    if want.modes:
-        return resource_name(min(want.modes), Naming.MIXED)
-    ways = [way for offer in mixed for way in offer.ways]
-    return max(ways, key=lambda way: (way.bytes, way.resource)).resource if ways else SINGLE_NAME
 
 
 class PodBinding:
@@ -189,7 +111,7 @@ class PodBinding:
         host, node = cluster.host_table.get(name), managed_node(cluster, name)
         if host is None or node is None:
             return None
-        return offer_of(node, binding_of(node.policy, dra_served=cluster.dra_served), naming_of(host.devices))
+        return offer_of(node, binding_of(node.policy, dra_served=cluster.dra_served), host.devices)
 
     def _admits(self, policy: GPUSharingPolicy | None, namespace: str, request: PodRequest) -> bool:
         """Whether the pod may use nodes under the policy; a namespace not known yet is not held against it."""

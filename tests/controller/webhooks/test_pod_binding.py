@@ -71,7 +71,9 @@ CPX_GPU, QPX_GPU = gpu(0, "CPX/NPS1"), gpu(1, "QPX/NPS1")
         pytest.param(HUGE, None, {CPX: 8, QPX: 4}, QPX, id="too large for all: the largest, and the claim says why"),
         pytest.param(UNKNOWN, None, {CPX: 8, QPX: 4}, CPX, id="a model that nobody can size"),
         pytest.param(SMALL, None, {CPX: 0, QPX: 0}, CPX, id="the plugin is away for a moment"),
-        pytest.param(SMALL, None, {}, "amd.com/gpu", id="the plugin never came: its own default"),
+        pytest.param(SMALL, None, {}, CPX, id="the plugin never came, and single naming refuses different modes"),
+        pytest.param(SMALL, None, {QPX: 4}, QPX, id="what is advertised goes before a mode that is left out"),
+        pytest.param(SMALL, "CPX/NPS1", {QPX: 4}, CPX, id="the mode asked for, left out as it is"),
     ],
 )
 def test_the_resource_follows_from_need_and_naming(
@@ -80,6 +82,45 @@ def test_the_resource_follows_from_need_and_naming(
     on = ground(PLUGIN)
     node(on, "a", [CPX_GPU, QPX_GPU], devices)
     assert resource(on, request(model, **({"partition_mode": mode} if mode else {}))) == want
+
+
+@pytest.mark.parametrize(
+    ("model", "devices", "want"),
+    [
+        pytest.param(SMALL, {QPX: 4}, QPX, id="what the other advertises"),
+        pytest.param(SMALL, {QPX: 0}, QPX, id="also when its plugin is away for a moment"),
+        pytest.param(BIG, {CPX: 8}, "amd.com/dpx_nps1", id="only the silent node's partitions fit: as the other names"),
+        pytest.param(HUGE, {CPX: 8}, CPX, id="none fits: the claim says why"),
+        pytest.param(BIG, SINGLE, "amd.com/gpu", id="single naming is the silent node's, too"),
+        pytest.param(SMALL, {}, "amd.com/gpu", id="nobody advertises: the plugin's default"),
+    ],
+)
+def test_a_node_that_advertises_nothing_decides_no_name_beside_others(
+    model: Mapping[str, str], devices: Mapping[str, int], want: str
+) -> None:
+    on = ground(PLUGIN)
+    node(on, "a", [QPX_GPU if QPX in devices else CPX_GPU], devices)
+    node(on, "b", [gpu(0, "DPX/NPS1")], {})
+    for _ in ("the pod", "its successor"):
+        assert resource(on, request(model)) == want
+
+
+def test_a_successor_asks_as_nodes_advertise_by_then() -> None:
+    on = ground(PLUGIN)
+    node(on, "a", [CPX_GPU], {})
+    binding = PodBinding(on.cluster, SIZING)
+    first = binding.resource("team-a", {}, request())
+    node(on, "a", [CPX_GPU], MIXED)
+    assert (first, binding.resource("team-a", {}, request())) == ("amd.com/gpu", CPX)
+
+
+def test_a_change_that_a_policy_may_make_goes_before_a_node_that_advertises_nothing() -> None:
+    rules: dict[str, Any] = {"validatedOnly": False, "repartition": {"enabled": True}}
+    modes = ["CPX/NPS1", "QPX/NPS1", "DPX/NPS1"]
+    on = ground(policy_object("plugin", binding="DevicePlugin", allowedModes=modes, **rules))
+    node(on, "a", [CPX_GPU], MIXED)
+    node(on, "b", [gpu(0, "DPX/NPS1")], {})
+    assert resource(on, request(BIG)) == QPX
 
 
 @pytest.mark.parametrize(
