@@ -100,7 +100,8 @@ async def test_a_host_without_amd_smi_is_read_by_its_files_and_its_kubelet(tmp_p
         assert api.objects(RESOURCE_SLICES) == {}, "on hardware AMD's driver publishes them"
     told = status(api)
     assert (told["backend"], told["simulated"], told["product"]) == ("sysfs", False, "MI300X")
-    assert told["summary"] == {"gpus": 2, "partitions": 16, "free": 15, "modes": "2xCPX/NPS4"}
+    want = {"gpus": 2, "partitions": 16, "free": 15, "modes": "2xCPX/NPS4", "problems": ""}
+    assert told["summary"] == want
     conditions = {found["type"]: found for found in told["conditions"]}
     assert conditions["Backend"]["reason"] == "FellBack"
     assert "install ROCm's amd-smi-lib" in conditions["Backend"]["message"]

@@ -21,7 +21,8 @@ async def test_inventory_lease_and_devices_appear(site: Site) -> None:
         status = site.gpu_node(node)["status"]
         assert status["simulated"] is True
         assert status["product"] == "MI300X"
-        assert status["summary"] == {"gpus": 8, "partitions": 64, "free": 64, "modes": "8xCPX/NPS4"}
+        want = {"gpus": 8, "partitions": 64, "free": 64, "modes": "8xCPX/NPS4", "problems": ""}
+        assert status["summary"] == want
         conditions = {found["type"]: found["status"] for found in status["conditions"]}
         assert conditions == {"Ready": "True", "Consistent": "True", "Complete": "True", "Backend": "True"}
         assert status["backend"] == "simulated"
