@@ -9,7 +9,7 @@ from controller.agent.simulated_faults import LASTING, ScriptedFault
 from controller.binding.dra import DRIVER
 from controller.runtime.client.core import NODES, POD_DISRUPTION_BUDGETS, RESOURCE_CLAIMS
 from controller.runtime.manifest import Manifest
-from controller.state.kinds import REPARTITION_PLANS
+from controller.state.kinds import GPU_NODES, REPARTITION_PLANS
 from tests.sweep.kubernetes import NAMESPACE
 from tests.sweep.world import CHANGED, OTHER, PLAN, World
 
@@ -45,7 +45,18 @@ def cancel(world: World) -> None:
 
 
 def forbid(seconds: float) -> Action:
-    """AMD's Device Config Manager takes the node over for a while: plans are refused there."""
+    """The first GPU is in quarantine for a while: it keeps its mode, so plans that change it are refused."""
+
+    def act(world: World) -> None:
+        entry = {"bdf": world.machines[CHANGED].gpus[0], "partition": 0, "reason": "memory errors"}
+        world.store.write(GPU_NODES, CHANGED, "", {"spec": {"quarantine": [entry]}})
+        world.later(seconds, lambda: world.store.write(GPU_NODES, CHANGED, "", {"spec": {"quarantine": None}}))
+
+    return act
+
+
+def take_over(seconds: float) -> Action:
+    """AMD's Device Config Manager takes the node over for a while: plans wait there."""
 
     def act(world: World) -> None:
         _label(world, _DCM, "cpx")

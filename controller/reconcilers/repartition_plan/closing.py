@@ -12,7 +12,7 @@ from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.operation import clear
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.successors import all_places, still_needed
-from controller.repartition.phases import HARDWARE, Phase
+from controller.repartition.phases import HARDWARE, NOT_BEGUN, TERMINAL, Phase
 from controller.state.cluster import Cluster
 
 #: Name of the last step.
@@ -26,6 +26,13 @@ def is_closing(plan: RepartitionPlan) -> bool:
     """Whether the plan has ended and is not tidied up yet."""
     steps = plan.status.steps
     return bool(steps) and steps[-1].name == CLOSING and steps[-1].end_time is None
+
+
+def under_way(plan: RepartitionPlan) -> bool:
+    """Whether the plan has begun and is not tidied up yet: nothing else may change its node."""
+    phase = Phase(plan.status.phase)
+    begun = is_closing(plan) if phase in TERMINAL else phase not in NOT_BEGUN
+    return begun and not plan.spec.dry_run
 
 
 def closing_step(now: datetime) -> PlanStep:

@@ -3,11 +3,11 @@
 from opentelemetry.metrics import Counter
 
 from api.v1beta1 import RepartitionPlan
-from controller.reconcilers.repartition_plan.approval import forbidden
+from controller.reconcilers.repartition_plan.approval import must_not
 from controller.reconcilers.repartition_plan.begin import held_up
 from controller.reconcilers.repartition_plan.closing import close
 from controller.reconcilers.repartition_plan.context import PlanContext
-from controller.reconcilers.repartition_plan.holders import holders_of
+from controller.reconcilers.repartition_plan.holders import are, holders_of
 from controller.reconcilers.repartition_plan.impact import impact
 from controller.reconcilers.repartition_plan.latest import LatestPlans
 from controller.reconcilers.repartition_plan.leftovers import tidy_nodes
@@ -95,11 +95,14 @@ class RepartitionPlanReconciler:
 
     def _rehearsed(self, plan: RepartitionPlan) -> Seen:
         """What a person who approves the plan would see, and what stands in its way."""
-        holders = holders_of(self._cluster, plan)
-        busy = f"{', '.join(holders)} are in use" if holders else "every GPU of the plan is idle"
-        affects, refused = impact(self._cluster, plan), forbidden(self._cluster, plan)
-        message = f"dry run, nothing is changed: {busy}; {affects.message}" + (f"; {refused}" if refused else "")
-        return Seen(None, message, affects.changes)
+        affects, refused = impact(self._cluster, plan), must_not(self._cluster, plan)
+        if refused is not None:
+            message = f"dry run, nothing is changed: the plan would end as Failed: {refused.message}"
+            return Seen(None, message, affects.changes)
+        holders, waits = holders_of(self._cluster, plan), held_up(self._cluster, self._context.plans, plan)
+        busy = f"{are(holders)} in use" if holders else "every GPU of the plan is idle"
+        told = [affects.message] if waits is None else [affects.message, f"now it {waits}"]
+        return Seen(None, f"dry run, nothing is changed: {'; '.join([busy, *told])}", affects.changes)
 
     async def _close(self, plan: RepartitionPlan) -> Result:
         noted = await self._record.note(plan, await close(self._context, plan))

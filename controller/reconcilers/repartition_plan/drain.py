@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Node, PolicyView, Snapshot
-from controller.reconcilers.repartition_plan.approval import forbidden, moved_on, withdrawn
+from controller.reconcilers.repartition_plan.approval import refused_seen, withdrawn
 from controller.reconcilers.repartition_plan.context import PlanContext
-from controller.reconcilers.repartition_plan.holders import holders_of, touched
+from controller.reconcilers.repartition_plan.feasible import refusal, unready
+from controller.reconcilers.repartition_plan.holders import are, holders_of, touched
 from controller.reconcilers.repartition_plan.impact import line
 from controller.reconcilers.repartition_plan.operation import clear
 from controller.reconcilers.repartition_plan.reservations import (
@@ -34,14 +35,17 @@ from controller.state.cluster import Cluster
 
 def observe_draining(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """Whether the GPUs are idle, still in use, or no longer what the plan starts from."""
-    refused = moved_on(cluster, plan) or forbidden(cluster, plan) or withdrawn(plan)
+    refused = refused_seen(refusal(cluster, plan)) or withdrawn(plan)
     if refused is not None:
-        return Seen(Event.REFUSED, refused)
+        return refused
+    lacks = unready(cluster, plan)
+    if lacks is not None:
+        return Seen(None, lacks)
     holders = holders_of(cluster, plan)
     if holders is None:
         return Seen(None, f"node {plan.spec.node} has no inventory yet")
     if holders:
-        return Seen(None, f"waits until {', '.join(holders)} are idle")
+        return Seen(None, f"waits until {are(holders)} idle")
     return Seen(Event.IDLE, "nobody holds the GPUs")
 
 
@@ -51,8 +55,8 @@ async def drain(context: PlanContext, plan: RepartitionPlan) -> Seen:
     seen = observe_draining(context.cluster, plan)
     snapshot = context.cluster.snapshot()
     node = snapshot.node(plan.spec.node)
-    if node is None:
-        return seen
+    if node is None or seen.event is not None or unready(context.cluster, plan) is not None:
+        return seen  # nobody is disturbed for what cannot be done now
     round_ = await _evict(context, plan, snapshot, node)
     if round_.kept != plan.status.reservations:
         return Seen(None, round_.message or seen.message, {"reservations": round_.kept})

@@ -33,6 +33,11 @@ def holders_of(cluster: Cluster, plan: RepartitionPlan) -> list[str] | None:
     return held
 
 
+def are(held: list[str]) -> str:
+    """What is held, for a sentence, with its verb."""
+    return f"{', '.join(held)} {'is' if len(held) == 1 and not held[0].endswith(',') else 'are'}"
+
+
 def processes_on(cluster: Cluster, plan: RepartitionPlan) -> list[str]:
     """The plan's GPUs that processes have open, with their number; a GPU of which nobody can tell is left out."""
     node, reported = cluster.snapshot().node(plan.spec.node), cluster.gpu_node_table.get(plan.spec.node)

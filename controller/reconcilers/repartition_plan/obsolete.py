@@ -9,6 +9,7 @@ from typing import Any
 
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, RepartitionPlan
 from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.feasible import expected
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import NotFound
 from controller.runtime.client.resource import Resource
@@ -18,11 +19,12 @@ from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What a plan refers to; None for what is not there, or not referred to."""
+    """What a plan refers to; None for what is not there, or not referred to. `expected`: the GPUNode will be made."""
 
     node: GPUNode | None
     claim: GPUPartitionClaim | None
     policy: GPUSharingPolicy | None
+    expected: bool
 
 
 def obsolete(cluster: Cluster, plan: RepartitionPlan) -> str | None:
@@ -32,6 +34,7 @@ def obsolete(cluster: Cluster, plan: RepartitionPlan) -> str | None:
         node=cluster.gpu_node_table.get(plan.spec.node),
         claim=cluster.claim_table.get(f"{wanted.namespace}/{wanted.name}") if wanted is not None else None,
         policy=cluster.policy_table.get(policy) if policy is not None else None,
+        expected=expected(cluster, plan.spec.node),
     )
     return _lost(plan, grounds)
 
@@ -46,6 +49,7 @@ async def surely_obsolete(context: PlanContext, plan: RepartitionPlan) -> str | 
         node=GPUNode.model_validate(node) if node is not None else None,
         claim=GPUPartitionClaim.model_validate(claim) if claim is not None else None,
         policy=GPUSharingPolicy.model_validate(rules) if rules is not None else None,
+        expected=expected(context.cluster, plan.spec.node),
     )
     return _lost(plan, grounds)
 
@@ -59,8 +63,8 @@ async def _read(client: Client, resource: Resource, name: str, namespace: str | 
 
 def _lost(plan: RepartitionPlan, grounds: Grounds) -> str | None:
     """Which of the plan's node, claim and policy is gone, or needs it no more."""
-    if grounds.node is None:
-        return f"GPUNode {plan.spec.node} is gone"
+    if grounds.node is None and not grounds.expected:
+        return f"there is no GPUNode {plan.spec.node} (kubectl get gpun lists those that are)"
     wanted = plan.spec.claim_ref
     if wanted is not None:
         if grounds.claim is None or grounds.claim.metadata.uid != wanted.uid:

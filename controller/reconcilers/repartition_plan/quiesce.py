@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from api.v1beta1 import RepartitionPlan
-from controller.reconcilers.repartition_plan.approval import forbidden, moved_on, withdrawn
+from controller.reconcilers.repartition_plan.approval import refused_seen, withdrawn
 from controller.reconcilers.repartition_plan.begin import goes_first
 from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.feasible import refusal, unready
 from controller.reconcilers.repartition_plan.holders import holders_of, processes_on
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.repartition.phases import Event, Phase
@@ -17,9 +18,9 @@ PAUSE_SECONDS = 10.0
 
 def observe_quiescing(cluster: Cluster, plan: RepartitionPlan) -> Seen:
     """Whether somebody came to hold the GPUs since they were drained."""
-    refused = moved_on(cluster, plan) or forbidden(cluster, plan) or withdrawn(plan)
+    refused = refused_seen(refusal(cluster, plan)) or withdrawn(plan)
     if refused is not None:
-        return Seen(Event.REFUSED, refused)
+        return refused
     holders = holders_of(cluster, plan)
     if holders:
         return Seen(Event.DISTURBED, f"{', '.join(holders)} came into use again; nothing was changed")
@@ -39,8 +40,9 @@ async def quiesce(context: PlanContext, plan: RepartitionPlan) -> Seen:
     running = await context.plugins.pause(node)
     if running is not None:
         return Seen(None, running)
-    if not context.cluster.heartbeats.fresh(node):
-        return Seen(None, f"waits for the agent of node {node}, whose Lease is not renewed")
+    lacks = unready(context.cluster, plan)
+    if lacks is not None:
+        return Seen(None, lacks)
     if _refused_lately(plan, context.clock.now()):
         return Seen(None, "waits a moment: the agent found the GPUs busy")
     processes = processes_on(context.cluster, plan)

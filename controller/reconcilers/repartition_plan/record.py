@@ -1,5 +1,6 @@
 """The status as the plan's record: each step stands there before it acts, with start, end and result."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from opentelemetry.metrics import Counter
@@ -44,6 +45,7 @@ class Record:
         """Record the phase that follows an event: the running step ends, the next one begins."""
         before, now = Phase(plan.status.phase), self._context.clock.now()
         phase = step(before, event)
+        message = with_cause(plan.status.steps, phase, seen.message)
         places = as_they_left(self._context.cluster, plan, now)
         if phase in TERMINAL:  # nothing is kept for pods that were not evicted
             places = [kept for kept in places if kept.evicted_time is not None]
@@ -52,21 +54,22 @@ class Record:
                 "operation_id": next_operation_id(plan, phase),
                 "steps": _trimmed([*_ended(plan.status.steps, event, seen.message, now), *_begun(before, phase, now)]),
                 "phase": PlanPhase(phase.value),
-                "message": seen.message[:MESSAGE_LIMIT],
-                "conditions": self._conditions(plan, phase, seen.message),
+                "message": message[:MESSAGE_LIMIT],
+                "conditions": self._conditions(plan, phase, message, seen.reason),
                 "reservations": places,
                 **seen.changes,
             }
         )
         written = await self._write(plan, status)
-        self._tell(written, phase, seen.message)
+        self._tell(written, phase, message)
         return written
 
-    def _conditions(self, plan: RepartitionPlan, phase: Phase, message: str) -> list[Condition]:
+    def _conditions(self, plan: RepartitionPlan, phase: Phase, message: str, reason: str) -> list[Condition]:
         now, generation = self._context.clock.now(), plan.metadata.generation
         done = phase is Phase.SUCCEEDED
         short = message[:CONDITION_LIMIT]
-        found = set_condition(plan.status.conditions, "Succeeded", done, phase.value, short, generation, now)
+        why = reason or phase.value
+        found = set_condition(plan.status.conditions, "Succeeded", done, why, short, generation, now)
         if phase is not Phase.FAILED or Phase(plan.status.phase) not in HARDWARE:
             return found
         node = self._context.cluster.gpu_node_table.get(plan.spec.node)
@@ -94,6 +97,15 @@ class Record:
         )
         self._context.plans.wrote(plan, written)
         return written
+
+
+def with_cause(steps: Sequence[PlanStep], phase: Phase, message: str) -> str:
+    """The message of a plan that comes to `phase`: an end after a way back begins with what made it go back."""
+    back = next((number for number, each in enumerate(steps) if each.name == Phase.ROLLING_BACK), 0)
+    if phase not in TERMINAL or not back:
+        return message
+    cause = steps[back - 1]
+    return f"{cause.name} ended with {cause.result}: {cause.message}. On the way back: {message}"
 
 
 def _ended(steps: list[PlanStep], event: Event, message: str, now: datetime) -> list[PlanStep]:

@@ -19,7 +19,7 @@ def degraded(node: GPUNode | None, plan: RepartitionPlan) -> tuple[str, str]:
     name = plan.spec.node
     if node is None:
         return LAYOUT_UNKNOWN, (
-            f"GPUNode {name} is gone, so nobody knows the modes of its GPUs: if the machine is still there, read them "
+            f"Nobody knows the modes of its GPUs now: if the machine is still there, read them "
             f"with `amd-smi list` and `amd-smi partition --current` on {name}; with the label "
             f"aim.amd.com/managed=true on the Node the operator makes the GPUNode again"
         )

@@ -13,7 +13,7 @@ from controller.reconcilers.repartition_plan.apply import (
     without_node,
 )
 from controller.reconcilers.repartition_plan.context import PlanContext
-from controller.reconcilers.repartition_plan.holders import holders_of
+from controller.reconcilers.repartition_plan.holders import are, holders_of
 from controller.reconcilers.repartition_plan.operation import attempts, living, lost, order
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.verify import other_mode, settled
@@ -48,7 +48,7 @@ def _again(cluster: Cluster, plan: RepartitionPlan, progress: OperationProgress,
         return Seen(Event.APPLY_FAILED, why)
     holders = holders_of(cluster, plan) if progress.message.startswith(BUSY) else []
     if holders:
-        return Seen(None, f"waits to go back until {', '.join(holders)} are idle")
+        return Seen(None, f"waits to go back until {are(holders)} idle")
     ended = progress.end_time
     pause = PAUSE_SECONDS[min(made, len(PAUSE_SECONDS)) - 1]
     if ended is not None and (cluster.clock.now() - ended).total_seconds() < pause:

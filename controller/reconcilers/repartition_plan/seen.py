@@ -9,8 +9,12 @@ from controller.repartition.phases import Event
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`event` None: nothing to do but wait. `changes` are status fields to record with it."""
+    """`event` None: nothing to do but wait. `changes` are status fields to record with it.
+
+    `reason` stands in the condition of a plan that ends by it; empty: the phase's name does.
+    """
 
     event: Event | None
     message: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""

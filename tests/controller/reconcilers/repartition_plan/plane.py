@@ -200,7 +200,7 @@ class Plane:
 
     def policy(self, **spec: Any) -> None:
         rules = {"enabled": True, "maxUnavailablePods": 1} | spec.pop("repartition", {})
-        self.api.put(GPU_SHARING_POLICIES, policy_object(repartition=rules, **spec))
+        self.api.put(GPU_SHARING_POLICIES, policy_object(repartition=rules, **{"validatedOnly": False} | spec))
 
     def serves(
         self,

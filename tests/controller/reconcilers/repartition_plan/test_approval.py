@@ -3,7 +3,9 @@ from typing import Any
 import pytest
 
 from api.v1beta1 import RepartitionPlan
-from controller.reconcilers.repartition_plan.approval import forbidden, moved_on, observe_approval
+from controller.reconcilers.repartition_plan.approval import observe_approval
+from controller.reconcilers.repartition_plan.feasible import managed_elsewhere, refusal
+from controller.reconcilers.repartition_plan.seen import Seen
 from controller.repartition.phases import Event
 from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
@@ -46,7 +48,7 @@ def test_one_that_needs_approval_says_how_to_give_it(phase: str, want: Event | N
 @pytest.mark.parametrize(("rule", "want"), [("Auto", Event.APPROVED), ("Manual", Event.APPROVAL_NEEDED)])
 def test_an_automatic_plan_waits_for_a_person_once_its_policy_says_so(rule: str, want: Event) -> None:
     fed = with_node()
-    fed.put(fed.cluster.policies, policy_object(repartition={"enabled": True, "approval": rule}))
+    fed.put(fed.cluster.policies, policy_object(repartition={"enabled": True, "approval": rule}, validatedOnly=False))
     assert observe_approval(fed.cluster, the_plan(approval="Auto", policyRef="shared")).event is want
 
 
@@ -59,7 +61,12 @@ def test_an_automatic_plan_waits_for_a_person_once_its_policy_says_so(rule: str,
         pytest.param({"claimRef": CLAIM}, [claim()], None, id="claim waits"),
         pytest.param({"policyRef": "shared"}, [], "allows no change any more", id="policy gone"),
         pytest.param({"policyRef": "shared"}, [policy_object()], "allows no change", id="policy disabled"),
-        pytest.param({"policyRef": "shared"}, [policy_object(repartition={"enabled": True})], None, id="policy allows"),
+        pytest.param(
+            {"policyRef": "shared"},
+            [policy_object(repartition={"enabled": True}, validatedOnly=False)],
+            None,
+            id="policy allows",
+        ),
     ],
 )
 def test_a_plan_whose_reason_is_gone_is_refused(
@@ -74,7 +81,15 @@ def test_a_plan_whose_reason_is_gone_is_refused(
 
 def test_a_plan_of_a_node_that_is_gone_is_refused() -> None:
     fed = FedCluster()
-    assert observe_approval(fed.cluster, the_plan()).message == "GPUNode worker-0 is gone; nothing was changed"
+    seen = observe_approval(fed.cluster, the_plan())
+    assert seen.event is Event.REFUSED
+    assert seen.message == "there is no GPUNode worker-0 (kubectl get gpun lists those that are); nothing was changed"
+
+
+def test_a_gpu_node_that_will_be_made_is_waited_for() -> None:
+    fed = FedCluster()
+    fed.put(fed.cluster.nodes, node_object(labels={"aim.amd.com/managed": "true"}))
+    assert observe_approval(fed.cluster, the_plan()) == Seen(None, "waits: node worker-0 has no GPUNode yet")
 
 
 @pytest.mark.parametrize(
@@ -91,9 +106,12 @@ def test_nodes_of_the_device_config_manager_are_left_to_it(
 ) -> None:
     fed = with_node(labels=labels)
     if rules is not None:
-        fed.put(fed.cluster.policies, policy_object(repartition={"enabled": True} | rules))
-    assert (forbidden(fed.cluster, the_plan()) is not None) is want
-    assert (observe_approval(fed.cluster, the_plan(approved=True)).event is Event.REFUSED) is want
+        fed.put(fed.cluster.policies, policy_object(repartition={"enabled": True} | rules, validatedOnly=False))
+    fed.put(fed.cluster.claims, claim())
+    assert (managed_elsewhere(fed.cluster, the_plan()) is not None) is want
+    assert observe_approval(fed.cluster, the_plan(approved=True)).event is Event.APPROVED
+    made_for_a_claim = observe_approval(fed.cluster, the_plan(approved=True, claimRef=CLAIM))
+    assert (made_for_a_claim.event is Event.REFUSED) is want
 
 
 @pytest.mark.parametrize(("has", "want"), [(BEFORE, None), (AFTER, "reads CPX/NPS1, the plan starts from SPX/NPS1")])
@@ -101,5 +119,7 @@ def test_a_plan_starts_from_the_layout_that_it_names(has: Any, want: str | None)
     fed = FedCluster()
     fed.put(fed.cluster.nodes, node_object())
     fed.put(fed.cluster.gpu_nodes, gpu_node("worker-0", has))
-    found = moved_on(fed.cluster, the_plan())
-    assert found is None if want is None else want in (found or "")
+    fed.beat("worker-0")
+    fed.beat("worker-0")
+    found = refusal(fed.cluster, the_plan())
+    assert found is None if want is None else found is not None and want in found.message

@@ -202,7 +202,7 @@ async def test_a_paused_node_stops_a_plan_before_the_hardware(phase: str, paused
     if paused == "node":
         plane.api.put(GPU_NODES, gpu_node("worker-0", BEFORE, paused=True))
     else:
-        plane.api.put(GPU_SHARING_POLICIES, policy_object(paused=True))
+        plane.api.put(GPU_SHARING_POLICIES, policy_object(paused=True, validatedOnly=False))
     for _ in range(3):
         await plane.step()
     assert plane.status["phase"] == phase

@@ -11,9 +11,9 @@ from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.repartition_plan.plane import AFTER, BEFORE, ORDER, Plane
 
 
-async def quiescing(*, alive: bool = True) -> Plane:
+async def quiescing() -> Plane:
     """A plan whose GPUs are drained, with the metrics exporter still running."""
-    plane = Plane(approval="Auto", alive=alive)
+    plane = Plane(approval="Auto")
     plane.plugins.exporter = "waits for the end of the metrics exporter"
     await plane.until("Quiescing")
     return plane
@@ -76,8 +76,10 @@ async def test_a_plan_that_finds_no_quiet_ends_with_nothing_changed() -> None:
 
 
 async def test_nothing_is_ordered_of_an_agent_that_is_not_there() -> None:
-    plane = await quiescing(alive=False)
+    plane = await quiescing()
     plane.plugins.exporter = None
+    plane.alive = False
+    plane.fed.clock.tick(60)
     await plane.settle()
     assert plane.status["message"] == "waits for the agent of node worker-0, whose Lease is not renewed"
     plane.alive = True

@@ -80,7 +80,7 @@ async def test_whoever_took_a_gpu_meanwhile_is_waited_for() -> None:
     plane.api.put(RESOURCE_CLAIMS, resource_claim("x", device=device_name(0, 0)))
     await plane.settle()
     assert plane.steps.count("RollingBack") == 1
-    assert plane.status["message"] == f"waits to go back until {bdf(0)}/0 are idle"
+    assert plane.status["message"] == f"waits to go back until {bdf(0)}/0 is idle"
     del plane.api.objects["resourceclaims", "team-a", "x"]
     await plane.settle()
     assert plane.steps.count("RollingBack") == 2
