@@ -50,12 +50,15 @@ def gpu_health(gpu: HardwareGpu, node: NodeHardware, unread: BackendError | None
 
 def missing_partitions(node: NodeHardware) -> str:
     """How many partitions of the node the driver shows, with the remedy; "" when none is missing."""
-    missing = sum(gpu.missing_partitions for gpu in node.gpus)
+    return missing_of(sum(len(gpu.partitions) for gpu in node.gpus), sum(gpu.missing_partitions for gpu in node.gpus))
+
+
+def missing_of(there: int, missing: int) -> str:
+    """What it means that a node shows `there` partitions and not the `missing` ones; "" when none is missing."""
     if not missing:
         return ""
-    there = sum(len(gpu.partitions) for gpu in node.gpus)
     counted = f"{there} of the node's {there + missing} partitions are there"
-    if there + missing < HOST_LIMIT:
+    if (there, missing) != (HOST_LIMIT - 1, 1):
         return f"{counted}: reload the amdgpu driver, and look for its errors in the kernel's log"
     return (
         f"{counted}: the driver makes {HOST_LIMIT} devices a host, and the BMC's display driver `ast` can hold one of "

@@ -20,6 +20,8 @@ from controller.gpu.product import product_of_device
 
 _NODE_FOLDERS = ("class/kfd/kfd/topology/nodes", "nodes", "topology/nodes")
 
+_BANKS = "mem_banks/*/properties"
+
 _VRAM_HEAPS = frozenset({1, 2})
 """KFD heap types of device memory: host-visible and private."""
 
@@ -78,7 +80,7 @@ def _gpu_node(folder: Path, number: int, properties: dict[str, int]) -> KfdNode 
     origin = str(folder / "properties")
     if not properties.get("simd_count"):
         return gpu_node(number, properties, None, origin)
-    node = gpu_node(number, properties, _vram_bytes(folder / "mem_banks"), origin, _gpu_id(folder / "gpu_id"))
+    node = gpu_node(number, properties, _vram_bytes(folder), origin, _gpu_id(folder / "gpu_id"))
     if node is not None and node.render_minor < _FIRST_RENDER_MINOR:
         raise TopologyError(
             f"{origin}: drm_render_minor {node.render_minor} is none ({_FIRST_RENDER_MINOR} is the first), "
@@ -97,16 +99,15 @@ def _gpu_id(path: Path) -> int | None:
     return int(text)
 
 
-def _vram_bytes(banks: Path) -> int | None:
+def _vram_bytes(folder: Path) -> int | None:
     """The node's device memory, None when the tree has no memory banks for it."""
     sizes = []
-    for path in sorted(banks.glob("*/properties")):
-        text = _read(path)
-        bank = parse_properties(text, str(path))
+    for path in sorted(folder.glob(_BANKS)):
+        bank = _properties(path)
         if bank.get("heap_type") not in _VRAM_HEAPS:
             continue
-        if "size_in_bytes" not in bank or not text.endswith("\n"):
-            raise TopologyError(f"{path}: has no size_in_bytes, or part of it, so it is cut off: record the tree again")
+        if "size_in_bytes" not in bank:
+            raise TopologyError(f"{path}: has no size_in_bytes, so it is cut off: record the tree again")
         sizes.append(bank["size_in_bytes"])
     return sum(sizes) if sizes else None
 
@@ -116,10 +117,8 @@ def _require_complete(folder: Path, properties: Mapping[int, Mapping[str, int]],
 
     A GPU has a link to every other node; the kernel writes the same properties for every GPU of a model.
     """
-    for path in sorted((folder / str(gpus[0].number)).glob("*_links/*/properties")):
-        peer = parse_properties(_read(path), str(path)).get("node_to")
-        if peer is not None and peer not in properties:
-            raise TopologyError(f"{path}: links to node {peer}, which is missing: record the whole tree again")
+    _require_linked(folder / str(gpus[0].number), properties)
+    _require_banks(folder, {gpu.number: properties[gpu.number].get("mem_banks_count", 0) for gpu in gpus})
     fullest: dict[int, KfdNode] = {}
     for gpu in gpus:
         other = fullest.setdefault(gpu.device_id, gpu)
@@ -130,6 +129,35 @@ def _require_complete(folder: Path, properties: Mapping[int, Mapping[str, int]],
             raise TopologyError(
                 f"{folder / str(short.number) / 'properties'}: has no {', '.join(sorted(names))}, which its like have, "
                 "so it is cut off: record the tree again"
+            )
+
+
+def _require_linked(gpu: Path, properties: Mapping[int, Mapping[str, int]]) -> None:
+    """Every node that a GPU has a link to is there. Where a recording left links out, their number must fit still."""
+    links = sorted(gpu.glob("*_links/*/properties"))
+    for path in links:
+        peer = _properties(path).get("node_to")
+        if peer is not None and peer not in properties:
+            raise TopologyError(f"{path}: links to node {peer}, which is missing: record the whole tree again")
+    own = properties[int(gpu.name)]
+    counted, others = own.get("io_links_count", 0) + own.get("p2p_links_count", 0), len(properties) - 1
+    if not links and counted > others:
+        raise TopologyError(
+            f"{gpu / 'properties'}: counts {counted} links, and there are {others} other nodes, so "
+            f"{counted - others} are missing: record the whole tree again"
+        )
+
+
+def _require_banks(folder: Path, counts: Mapping[int, int]) -> None:
+    """Every GPU has the memory banks that its properties count. A recording may have left out those of all GPUs."""
+    found = {number: len(list((folder / str(number)).glob(_BANKS))) for number in counts}
+    if not any(found.values()):
+        return
+    for number, count in counts.items():
+        if found[number] < count:
+            raise TopologyError(
+                f"{folder / str(number) / 'mem_banks'}: holds {found[number]} of the {count} memory banks that "
+                "mem_banks_count says: record the whole tree again"
             )
 
 
@@ -151,7 +179,12 @@ def _with_device_files(device: Path, gpu: ObservedGpu) -> ObservedGpu:
 
 
 def _properties(path: Path) -> dict[str, int]:
-    return parse_properties(_read(path), str(path))
+    """The file's properties. One that lost its end is refused: the kernel ends every line, half a number is one, too."""
+    text = _read(path)
+    properties = parse_properties(text, str(path))
+    if not text.endswith("\n"):
+        raise TopologyError(f"{path}: ends within a line, so it is cut off: record the tree again")
+    return properties
 
 
 def _read(path: Path) -> str:

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from controller.agent.backend import BackendError, HardwareGpu, NodeHardware
+from controller.agent.health import missing_of
 from controller.agent.kfd import ObservedGpu, TopologyError
 from controller.agent.sysfs import read_topology
 from controller.cli.output import Output, mebibytes, note, print_json, print_table, refuse
@@ -65,8 +66,7 @@ def inventory(
         gpus = _of_amdsmi(sysfs_root) if backend is InventoryBackend.AMDSMI else _of_files(sysfs_root)
     except (TopologyError, BackendError) as error:
         refuse(str(error))
-    for gpu in gpus:
-        _note_oddities(gpu)
+    _note_oddities(gpus)
     if output is Output.JSON:
         print_json(document(gpus))
     else:
@@ -147,13 +147,17 @@ def _told(gpu: HardwareGpu) -> GpuRow:
     )
 
 
-def _note_oddities(gpu: GpuRow) -> None:
+def _note_oddities(gpus: Sequence[GpuRow]) -> None:
+    for gpu in gpus:
+        _note_oddity(gpu)
+    if why := missing_of(sum(len(gpu.partitions) for gpu in gpus), sum(gpu.missing_partitions for gpu in gpus)):
+        note(why)
+
+
+def _note_oddity(gpu: GpuRow) -> None:
     seen = len(gpu.partitions)
     if gpu.missing_partitions:
-        note(
-            f"GPU {gpu.bdf} shows {seen} of {seen + gpu.missing_partitions} partitions of {gpu.compute_mode}: "
-            "a host has 64 partition devices, and another driver (often ast, the BMC's) may hold one: unload it"
-        )
+        note(f"GPU {gpu.bdf} shows {seen} of {seen + gpu.missing_partitions} partitions of {gpu.compute_mode}")
     if gpu.contradiction:
         note(f"{gpu.contradiction}: a change is under way, or it failed half way; read the kernel's log")
     if gpu.compute_mode is None:

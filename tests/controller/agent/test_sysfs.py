@@ -87,6 +87,10 @@ def file_to_folder(nodes: Path) -> None:
     (nodes / "7/properties").mkdir()
 
 
+def cut_by(characters: int, path: str) -> Callable[[Path], object]:
+    return lambda nodes: (nodes / path).write_text((nodes / path).read_text()[:-characters])
+
+
 def drop_gpus(nodes: Path) -> None:
     for number in range(2, 34):
         shutil.rmtree(nodes / str(number))
@@ -105,6 +109,18 @@ BREAKAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         "nodes/7/properties: cannot be read",
     ),
     "a node is missing": (lambda nodes: shutil.rmtree(nodes / "7"), "nodes: nodes 7 are missing"),
+    "the last node is missing": (lambda nodes: shutil.rmtree(nodes / "33"), "counts 33 links, and there are 32 other"),
+    "the last file lost three characters": (cut_by(3, "33/properties"), "nodes/33/properties: ends within a line"),
+    "the last file lost its last newline": (cut_by(1, "33/properties"), "nodes/33/properties: ends within a line"),
+    "a bank lost its last newline": (cut_by(1, "7/mem_banks/0/properties"), "mem_banks/0/properties: ends within"),
+    "a node lost its banks": (
+        lambda nodes: shutil.rmtree(nodes / "7/mem_banks"),
+        "nodes/7/mem_banks: holds 0 of the 1 memory banks",
+    ),
+    "a bank lost its file": (
+        lambda nodes: (nodes / "33/mem_banks/0/properties").unlink(),
+        "nodes/33/mem_banks: holds 0 of the 1 memory banks",
+    ),
     "no node is a GPU": (drop_gpus, "no node is a GPU"),
     "a bank is cut off": (
         lambda nodes: (nodes / "7/mem_banks/0/properties").write_text("heap_type 1\n"),
@@ -122,6 +138,21 @@ def test_a_broken_tree_is_refused_by_path(mi308x_root: Path, breakage: str) -> N
     assert want in str(refusal.value)
 
 
+def test_a_recording_of_node_properties_only_that_lost_its_last_node_is_refused(tmp_path: Path) -> None:
+    root = unpack("topo-mi210-nodes.tar.gz", tmp_path)
+    shutil.rmtree(root / "nodes/9")
+    with pytest.raises(
+        TopologyError, match="nodes/2/properties: counts 9 links, and there are 8 other nodes, so 1 are"
+    ):
+        read_topology(root)
+
+
+def test_a_gpu_without_links_to_all_its_peers_is_read(mi308x_root: Path) -> None:
+    for path in mi308x_root.glob("topology/nodes/*/properties"):
+        path.write_text(path.read_text().replace("io_links_count 32", "io_links_count 1"))
+    assert len(read_topology(mi308x_root).gpus) == 8
+
+
 def test_a_tree_that_lost_its_end_is_refused(mi300x_root: Path, tmp_path: Path) -> None:
     shutil.copytree(mi300x_root / "topology/nodes/2", tmp_path / "nodes/2")
     for number in (0, 1):
@@ -135,7 +166,7 @@ def test_a_render_minor_cut_short_is_refused(tmp_path: Path) -> None:
     node = tmp_path / "nodes/0"
     node.mkdir(parents=True)
     lines = ("simd_count 416", "simd_per_cu 4", "device_id 29711", "location_id 25344", "drm_render_minor 12")
-    (node / "properties").write_text("\n".join(lines))
+    (node / "properties").write_text("\n".join(lines) + "\n")
     with pytest.raises(TopologyError, match="drm_render_minor 12 is none"):
         read_topology(tmp_path)
 

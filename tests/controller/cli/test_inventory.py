@@ -49,7 +49,19 @@ def test_json_has_every_field_and_no_other(recording: Path) -> None:
 def test_a_missing_partition_is_said_on_stderr_only(recording: Path) -> None:
     result = CliRunner().invoke(app, ["--sysfs-root", str(recording), "-o", "json"])
     assert "GPU 0000:e5:00.0 shows 7 of 8 partitions of CPX" in result.stderr
+    assert "63 of the node's 64 partitions are there: the driver makes 64 devices a host" in result.stderr
     assert "7 of 8" not in result.stdout
+
+
+async def test_the_display_driver_is_suspected_only_where_63_of_64_are_there(tmp_path: Path) -> None:
+    backend = simulated("CPX/NPS4", Fault.PARTITION_MISSING)
+    await backend.read()
+    write_tree(tmp_path, backend.node(), links=False)
+    result = CliRunner().invoke(app, ["--sysfs-root", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "GPU 0000:27:00.0 shows 7 of 8 partitions of CPX" in result.stderr
+    assert "15 of the node's 16 partitions are there: reload the amdgpu driver" in result.stderr
+    assert "`ast`" not in result.stderr
 
 
 def test_the_table_has_a_line_a_partition(recording: Path) -> None:
@@ -114,7 +126,7 @@ def make_foreign(nodes: Path) -> None:
 
 
 BAD_TREES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "cut off in a file": (lambda nodes: (nodes / "9/properties").write_text("simd_count 1"), "9/properties: has no"),
+    "cut off in a file": (lambda nodes: (nodes / "9/properties").write_text("simd_count 1"), "9/properties: ends"),
     "without its end": (drop_last_node, "links to node 17, which is missing"),
     "without its middle": (lambda nodes: shutil.rmtree(nodes / "4"), "nodes 4 are missing"),
     "empty files": (lambda nodes: (nodes / "9/properties").write_text(""), "9/properties: is empty"),
