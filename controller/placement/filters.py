@@ -15,7 +15,7 @@ NodeFilter = Callable[[Snapshot, Demand, Node], str | None]
 PartitionFilter = Callable[[Snapshot, Demand, Node, Gpu, Partition], str | None]
 
 HOSTNAME_LABEL = "kubernetes.io/hostname"
-ASK_ANEW = "delete the pod, its successor asks as the node does"
+ASK_ANEW = "if that changed after the pod was made delete the pod, its successor asks anew; else the node is not for it"
 
 
 def inventory_fresh(_: Snapshot, demand: Demand, node: Node) -> str | None:
