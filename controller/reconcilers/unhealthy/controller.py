@@ -5,6 +5,7 @@ the successor's place before the eviction. One write to a GPUNode a look: the ne
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from api.v1beta1 import GPUNode
 from api.v1beta1.quarantine import Quarantine
@@ -15,7 +16,7 @@ from controller.reconcilers.repartition_plan.successors import all_places, still
 from controller.reconcilers.unhealthy.kept import overdue
 from controller.reconcilers.unhealthy.looking import case_of, node_seen, rules_of, verdicts
 from controller.reconcilers.unhealthy.moving import Case, Evict, Keep, Rules, Stay, Step, broken_for_good, decide
-from controller.reconcilers.unhealthy.node_writing import MOST_ENTRIES, NodeWriter, lost_data, new_entries
+from controller.reconcilers.unhealthy.node_writing import MOST_ENTRIES, NodeWriter, new_entries
 from controller.reconcilers.unhealthy.telling import Telling
 from controller.reconcilers.unhealthy.verdict import MOVABLE, QUARANTINED, NodeSeen, Reason, judge, silent
 from controller.runtime.client.client import Client
@@ -58,7 +59,7 @@ class UnhealthyReconciler:
             return Result(requeue_after=TROUBLED_SECONDS)
         self._tell_silence(node)
         found = list(verdicts(self._cluster, node))
-        if not found and not _open_business(node):
+        if not found and not _open_business(node, self._clock.now()):
             return Result(requeue_after=IDLE_SECONDS if node.gpu_node is not None else None)
         snapshot = self._cluster.snapshot()
         cases = [case_of(self._cluster, snapshot, claim, verdict) for claim, verdict in found]
@@ -104,8 +105,9 @@ class UnhealthyReconciler:
         """The first write to a GPUNode that is due, or the evictions; whether there was any."""
         if entries:
             await self._writer.quarantine(node, entries)
-            for entry in entries:
-                self._telling.quarantined(_reference(node), f"{node.metadata.name} {entry.bdf}/{entry.partition}")
+            for bdf in dict.fromkeys(entry.bdf for entry in entries):
+                numbers = ",".join(str(entry.partition) for entry in entries if entry.bdf == bdf)
+                self._telling.quarantined(_reference(node), f"{node.metadata.name} {bdf}/{numbers}")
             return True
         kept = self._tidied(node, snapshot)
         if kept != node.spec.reservations:
@@ -173,11 +175,11 @@ class UnhealthyReconciler:
         return verdict is not None and verdict.reason in MOVABLE
 
 
-def _open_business(node: NodeSeen) -> bool:
+def _open_business(node: NodeSeen, now: datetime) -> bool:
     """Whether there may be something to write on a node whose claims are all well."""
     if node.gpu_node is None:
         return False
-    return bool(node.gpu_node.spec.reservations) or any(map(lost_data, node.gpu_node.status.gpus))
+    return bool(node.gpu_node.spec.reservations or new_entries(node.gpu_node, (), now))
 
 
 def _reference(node: GPUNode) -> Manifest:

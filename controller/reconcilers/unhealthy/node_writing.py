@@ -67,11 +67,11 @@ def new_entries(
         for partition in gpu.partitions
         if partition.health is PartitionHealth.UNHEALTHY
         and partition.id not in out_of_use(node, gpu)
-        and ((trusted and lost_data(gpu)) or (gpu.bdf, partition.id) in held)
+        and ((trusted and _lost_data(gpu)) or (gpu.bdf, partition.id) in held)
     ]
     return fresh[: MOST_ENTRIES - len(node.spec.quarantine)]
 
 
-def lost_data(gpu: GPU) -> bool:
+def _lost_data(gpu: GPU) -> bool:
     """Whether the GPU's memory had errors that nothing could correct."""
     return gpu.ecc is not None and gpu.ecc.uncorrectable > 0

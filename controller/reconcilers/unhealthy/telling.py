@@ -54,7 +54,7 @@ class Telling:
         tell(self._recorder, [_pod_of(claim)], Note("Warning", "PodMoved", note, "Replace"))
 
     def quarantined(self, node: Manifest, where: str) -> None:
-        """A partition gets nobody from now on, until a person says otherwise."""
+        """Partitions of a GPU get nobody from now on, until a person says otherwise."""
         note = f"{where} gets no claims until its entry in spec.quarantine is removed"
         tell(self._recorder, [node], Note("Warning", "PartitionQuarantined", note, "Quarantine"))
 
