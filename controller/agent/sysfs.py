@@ -179,7 +179,7 @@ def _with_device_files(device: Path, gpu: ObservedGpu) -> ObservedGpu:
 
 
 def _properties(path: Path) -> dict[str, int]:
-    """The file's properties. One that lost its end is refused: the kernel ends every line, half a number is one, too."""
+    """The file's properties. One that lost its end is refused: the kernel ends each line, half a number is one, too."""
     text = _read(path)
     properties = parse_properties(text, str(path))
     if not text.endswith("\n"):
