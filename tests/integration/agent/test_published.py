@@ -30,6 +30,7 @@ async def test_inventory_lease_and_devices_appear(site: Site) -> None:
         lease = site.get(f"{LEASES}/{node}")
         assert lease["metadata"]["labels"]["aim.amd.com/agent"] == "true"
         assert lease["spec"]["leaseDurationSeconds"] == 40
+        assert [owner["kind"] for owner in lease["metadata"]["ownerReferences"]] == ["Node"], "it goes with its Node"
         assert "ok" in (await scrape(process, "/readyz")).splitlines()
 
 

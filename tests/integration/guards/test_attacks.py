@@ -234,6 +234,7 @@ def test_a_quarantine_is_not_deleted_with_its_gpu_node_but_goes_with_the_node(
     operator.accepted("POST", f"{AIM}/gpunodes", made | {"spec": {"quarantine": [{"bdf": BDF, "partition": 3}]}})
     message = admin.refused("DELETE", path)
     assert all(word in message for word in (name, "spec.quarantine", f"{BDF}/3", "take the entries out first"))
+    assert name in admin.refused("DELETE", f"{AIM}/gpunodes?fieldSelector=metadata.name={name}")
     operator.accepted("DELETE", f"{path}?dryRun=All")
     admin.accepted("DELETE", f"{nodes}/{name}")
     guarded.wait_until(lambda: admin.client.find(path) is None, "it goes with its Node", 60)
