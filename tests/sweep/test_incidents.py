@@ -8,7 +8,17 @@ from controller.agent.simulated_faults import Call, Fault, ScriptedFault
 from controller.repartition.phases import DEADLINE_SECONDS, HARDWARE, Event, Phase
 from controller.runtime.client.core import PODS
 from tests.fakes.virtual_loop import run_virtually
-from tests.sweep.actions import Action, agent_away, both, budget_that_never_allows, cancel, kubelet_away, later, strike
+from tests.sweep.actions import (
+    Action,
+    agent_away,
+    both,
+    budget_that_never_allows,
+    cancel,
+    kubelet_away,
+    later,
+    strike,
+    take_over,
+)
 from tests.sweep.case import Run, running
 from tests.sweep.faults import ENDS
 from tests.sweep.scripts import MEMORY, Script
@@ -72,3 +82,13 @@ def test_a_budget_that_never_allows_an_eviction_ends_the_plan_in_time_and_nobody
     run = run_virtually(_play(Script(first=budget_that_never_allows(limit + 300.0)), DEGRADED))
     assert run.table.taken[-1] == (Phase.DRAINING, Event.EXPIRED)
     assert _nodes_of_models(run) == [CHANGED] * MODELS
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(120.0, frozenset({Phase.SUCCEEDED})), (900.0, DEGRADED)])
+def test_a_plan_waits_while_amds_device_config_manager_has_the_node_and_moves_nobody(
+    seconds: float, ends: frozenset[Phase]
+) -> None:
+    run = run_virtually(_play(Script(at={Phase.DRAINING: take_over(seconds)}), ends))
+    assert run.took > min(seconds, 600.0)
+    moved = ends != DEGRADED
+    assert (_nodes_of_models(run) != [CHANGED] * MODELS) is moved

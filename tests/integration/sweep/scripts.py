@@ -19,7 +19,6 @@ from tests.sweep.transitions import Key
 Action: TypeAlias = Callable[[Site], None]
 
 _AWAY_SECONDS: Final = 3.0
-_DCM: Final = "dcm.amd.com/gpu-config-profile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,9 @@ def approve(site: Site) -> None:
 
 
 def forbid(site: Site) -> None:
-    """AMD's Device Config Manager takes the node over for a while."""
-    _for_a_while(site, lambda: _label(site, _DCM, "cpx"), lambda: _label(site, _DCM, None))
+    """A GPU of the plan is in quarantine for a while: it keeps its mode."""
+    entry = {"bdf": site.gpu, "partition": 0, "reason": "memory errors"}
+    _for_a_while(site, lambda: _quarantine(site, [entry]), lambda: _quarantine(site, []))
 
 
 def budget_that_never_allows(site: Site) -> None:
@@ -166,8 +166,8 @@ def _for_a_while(site: Site, act: Callable[[], Any], undo: Callable[[], Any]) ->
     site.do(later())
 
 
-def _label(site: Site, key: str, value: str | None) -> None:
-    site.plane.admin.patch(f"{NODES}/{site.node}", {"metadata": {"labels": {key: value}}})
+def _quarantine(site: Site, entries: list[dict[str, Any]]) -> None:
+    site.plane.admin.patch(f"{AIM}/gpunodes/{site.node}", {"spec": {"quarantine": entries}})
 
 
 def _fails(times: int) -> Action:

@@ -27,6 +27,10 @@ async def test_a_change_that_failed_is_taken_back() -> None:
     plane.agent("Succeeded", BEFORE)
     plane.driver(BEFORE)
     await plane.until("RolledBack")
+    condition = plane.condition("Succeeded")
+    assert condition is not None
+    for text in (plane.status["message"], condition["message"]):
+        assert text.startswith("Applying ended with ApplyFailed: the driver did not come back. On the way back: ")
     assert plane.told[-2:] == [("Warning", "RollingBack"), ("Warning", "RolledBack")]
     assert not plane.ordered
     assert plane.plugins.asked[-1] == "resume worker-0"
@@ -69,6 +73,10 @@ async def test_one_that_never_succeeds_says_what_a_person_has_to_do() -> None:
     assert plane.status["phase"] == "Failed"
     degraded = plane.condition("Degraded")
     assert degraded is not None
+    for text in (plane.status["message"], degraded["message"]):
+        assert text.startswith(
+            "Applying ended with ApplyFailed: the driver did not come back. On the way back: the rel"
+        )
     assert (degraded["status"], degraded["reason"]) == ("True", "LayoutUnknown")
     assert f"amd-smi set --gpu {bdf(0)} --compute-partition SPX" in degraded["message"]
     assert (plane.ordered, plane.plugins.asked[-1]) == (None, "resume worker-0")
