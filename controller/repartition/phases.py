@@ -51,7 +51,7 @@ class Event(StrEnum):
 MEANINGS: Mapping[Event, str] = {
     Event.APPROVED: "a person approved the plan, or it needs no approval",
     Event.APPROVAL_NEEDED: "the plan is Manual and nobody has approved it yet",
-    Event.REFUSED: "the plan must not run (any more): a rule, its claim, its policy or its starting point says no",
+    Event.REFUSED: "the plan cannot or must not run (any more): the hardware, a rule, its claim or a person says no",
     Event.IDLE: "nobody holds the GPUs of the plan",
     Event.DISTURBED: "somebody holds or opened a GPU of the plan; nothing was changed",
     Event.QUIET: "nothing has the GPUs open and AMD's metrics exporter is gone",

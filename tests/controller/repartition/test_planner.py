@@ -177,3 +177,8 @@ def test_a_claim_of_several_partitions_changes_nothing() -> None:
     found = proposed(several, host(gpu(0, "SPX/NPS1")))
     assert isinstance(found, Refused)
     assert found.reason == "CountUnsupported"
+
+
+def test_gpus_that_follow_a_memory_mode_stay_within_the_policy_as_well() -> None:
+    bounded = host(gpu(0, "CPX/NPS4"), gpu(1, "CPX/NPS4"), modes=("DPX/NPS1",))
+    assert change(demand(gib=90), bounded) == {bdf(0): "DPX/NPS1", bdf(1): "DPX/NPS1"}

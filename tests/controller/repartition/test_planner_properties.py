@@ -1,11 +1,14 @@
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.gpu.mode import Mode
 from controller.gpu.product import product_named
 from controller.placement.snapshot import Node, Snapshot
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.feasibility import Bounds, Hardware, ReportedGpu, problems
 from controller.repartition.planner import Proposal, Standing, propose
 from controller.repartition.victims import Victims
 from tests.builders.demand import demand
@@ -52,6 +55,29 @@ def test_a_proposal_touches_idle_gpus_only_and_keeps_one_memory_mode(cluster: tu
     size = product_named(cards[found.target].product).partition_bytes(after[found.target])
     assert after[found.target] == found.mode != cards[found.target].mode
     assert size >= wanted.requirement.bytes
+
+
+@settings(deadline=None)
+@given(hosts(), st.sampled_from([10, 24, 90, 180]), st.frozensets(st.sampled_from([*NPS1, *NPS4])), st.booleans())
+def test_a_proposal_is_a_plan_that_can_be_carried_out(
+    cluster: tuple[Node, ...], gib: int, modes: frozenset[str], validated: bool
+) -> None:
+    ruled = [replace(each, policy=policy_view(modes=sorted(modes), validated_only=validated)) for each in cluster]
+    found = propose(Snapshot(ruled), demand(gib=gib), [])
+    if not isinstance(found, Proposal):
+        return
+    (host,) = [each for each in ruled if each.name == found.node]
+    reported = [
+        ReportedGpu(one.bdf, one.product, str(one.mode), _texts(one.allowed), frozenset(_texts(one.validated)))
+        for one in host.gpus
+    ]
+    before, after = ({bdf: str(mode) for bdf, mode in layout} for layout in (found.before, found.after))
+    bounds = Bounds("shared", modes, validated)
+    assert problems(Hardware(found.node, tuple(reported)), before, after, bounds) == ()
+
+
+def _texts(modes: Iterable[Mode]) -> tuple[str, ...]:
+    return tuple(map(str, modes))
 
 
 @settings(deadline=None)

@@ -145,7 +145,8 @@ async def test_an_agent_that_is_away_is_waited_for_before_anybody_moves(has: Any
 
 
 async def test_a_plan_that_starts_where_another_one_ends_waits_for_it() -> None:
-    plane = Plane(approved=True, **{"from": CPX, "to": SPX})
+    layouts: dict[str, Any] = {"from": CPX, "to": SPX}
+    plane = Plane(approved=True, **layouts)
     plane.put_plan(plan("first", phase="Applying"))
     await plane.settle()
     assert plane.status["message"] == "waits until plan first of the same node has ended"
