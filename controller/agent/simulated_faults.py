@@ -5,12 +5,12 @@ memory errors, a foreign process). A script is data, so that a file can hold it:
 
     {"durations": {"reload_seconds": 20},
      "faults": [{"fault": "Busy", "call": "SetComputeMode", "nth": 2, "times": 3},
-                {"fault": "GpuLost", "gpu": "0000:e5:00.0", "seconds": 600}]}
+                {"fault": "GpuLost", "node": "node-1", "gpu": "0000:e5:00.0", "seconds": 600}]}
 """
 
+import math
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
@@ -105,12 +105,17 @@ LASTING: Mapping[Fault, Call] = MappingProxyType(
 its end: what is lost then was there before."""
 
 
+TIMED = frozenset(LASTING) | {Fault.RELOAD_HANGS, Fault.RELOAD_FAILS_HALF_WAY}
+"""The faults for which `seconds` means something."""
+
+
 class ScriptedFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One fault. `call` unset: any at which it can strike, or the usual one of those that last.
 
-    `nth` (from 1) counts such calls, on `gpu` only where that is set; `times` is how many calls in a row it strikes,
-    0: all from there on. `seconds` of the clock: how long it lasts, unset: until the node is restarted. `gpu` is an
-    address; unset: the one the call is about, for those that last the node's last one.
+    `nth` (from 1) counts such calls, on `gpu` only where that is set, and says which one it strikes or begins with;
+    `times` is how many calls in a row it strikes, 0: all from there on. `seconds` of the clock: how long one that lasts
+    does so, unset: until the node is restarted; or what MEANINGS says of it. `node`: the one it befalls, unset: all of
+    them. `gpu` is an address; unset: the one the call is about, for those that last the node's last one.
     """
 
     fault: Fault
@@ -119,12 +124,15 @@ class ScriptedFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int = 1
     seconds: float | None = None
     gpu: str | None = None
+    node: str | None = None
 
     def __post_init__(self) -> None:
-        if self.nth < 1 or self.times < 0 or (self.seconds is not None and self.seconds < 0):
+        for field, value, least in (("nth", self.nth, 1), ("times", self.times, 0), ("seconds", self.seconds or 0, 0)):
+            if value < least:
+                raise FaultScriptError(f"{self.fault}: {field} {value:g}: give {least} or more")
+        if self.seconds is not None and self.fault not in TIMED:
             raise FaultScriptError(
-                f"{self.fault}: nth {self.nth}, times {self.times}, seconds {self.seconds}: "
-                "nth counts from 1, times and seconds from 0"
+                f"{self.fault}: seconds {self.seconds:g}: it strikes calls and does not last: give times instead"
             )
         possible = STRIKES.get(self.fault, tuple(Call))
         if self.call is not None and self.call not in possible:
@@ -151,26 +159,36 @@ class Durations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reload_seconds_per_gpu: float = 2.5
     reload_timeout_seconds: float = 300.0
 
+    def __post_init__(self) -> None:
+        for field in self.__struct_fields__:
+            seconds: float = getattr(self, field)
+            if not (math.isfinite(seconds) and seconds >= 0):
+                raise FaultScriptError(f"durations: {field} {seconds:g}: give 0 or more")
+
 
 class FaultScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All faults of a node, and its durations."""
+    """All faults of some nodes, and their durations."""
 
     faults: tuple[ScriptedFault, ...] = ()
     durations: Durations = Durations()
 
+    def of(self, node: str) -> "FaultScript":
+        """What of it befalls a node."""
+        return FaultScript(tuple(fault for fault in self.faults if fault.node in (None, node)), self.durations)
+
+    def require_nodes(self, nodes: Collection[str]) -> None:
+        """Raise FaultScriptError for a fault of a node that is none of these."""
+        for index, fault in enumerate(self.faults):
+            if fault.node is not None and fault.node not in nodes:
+                raise FaultScriptError(
+                    f"faults[{index}]: {fault.fault}: node {fault.node!r}: is not simulated here; "
+                    f"use one of {', '.join(sorted(nodes)[:_SHOWN_NODES])}"
+                )
+
+
+_SHOWN_NODES = 8
 
 NO_FAULTS = FaultScript()
-
-
-def load_script(path: Path) -> FaultScript:
-    """The script in a JSON file. Raises FaultScriptError naming file, place, value and remedy."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=FaultScript)
-    except OSError as error:
-        raise FaultScriptError(f"{path}: cannot be read ({error}): give a file with a script of faults") from error
-    except msgspec.DecodeError as error:
-        known = ", ".join(Fault)
-        raise FaultScriptError(f"{path}: {error}: write faults out of {known}") from error
 
 
 class FaultPlayer:

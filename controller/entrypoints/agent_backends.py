@@ -58,7 +58,7 @@ def simulated_node(
         time_scale=options.time_scale,
         state_file=options.state_dir / f"{node.name}.json" if options.state_dir else None,
         product=options.product,
-        script=options.script,
+        script=options.script.of(node.name),
     )
     return SimulatedBackend(shape, clock, held=held, used=used)
 

@@ -1,13 +1,15 @@
 """`aim-gpu agent`: the process's options on the command line."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from controller.agent.backend import BackendError
+from controller.agent.fault_file import load_script
 from controller.agent.heartbeat import INTERVAL_SECONDS
-from controller.agent.simulated_faults import NO_FAULTS, FaultScript, load_script
+from controller.agent.simulated_faults import NO_FAULTS, FaultScript
 from controller.agent.simulated_seed import MAX_GPUS, PRODUCT
 from controller.cli.output import refuse
 from controller.entrypoints.agent_arguments import (
@@ -84,13 +86,14 @@ def agent(
     try:
         choice = chosen_backend(backend, given)
         _require_fitting(choice, sysfs_root, {"--product": product, "--faults": faults, "--state-dir": state_dir})
+        served = nodes(given, choice, gpus)
         options = AgentOptions(
-            nodes=nodes(given, choice, gpus),
+            nodes=served,
             connection=connection(GivenServer(kubeconfig, server, ca_file), given),
             backend=choice,
             sysfs_root=sysfs_root or SYSFS,
             product=product or PRODUCT,
-            script=_script(faults),
+            script=_script(faults, {node.name for node in served}),
             time_scale=time_scale,
             state_dir=state_dir,
             pod_resources_socket=_socket(pod_resources_socket, choice),
@@ -125,11 +128,13 @@ def _socket(given: Path | None, choice: BackendChoice) -> Path | None:
     return given or (None if choice is BackendChoice.SIMULATED else KUBELET_SOCKET)
 
 
-def _script(faults: Path | None) -> FaultScript:
+def _script(faults: Path | None, nodes: Collection[str]) -> FaultScript:
     try:
-        return load_script(faults) if faults else NO_FAULTS
+        script = load_script(faults) if faults else NO_FAULTS
+        script.require_nodes(nodes)
     except ValueError as error:
         raise AgentOptionError(f"--faults: {error}") from error
+    return script
 
 
 def _try_simulation(options: AgentOptions) -> None:

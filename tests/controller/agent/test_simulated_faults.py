@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -29,7 +28,6 @@ from controller.agent.simulated_faults import (
     FaultScript,
     FaultScriptError,
     ScriptedFault,
-    load_script,
 )
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
@@ -246,44 +244,19 @@ def test_every_fault_says_what_it_is() -> None:
     assert list(MEANINGS) == list(Fault)
 
 
-def test_a_script_is_read_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "faults.json"
-    file.write_text(
-        '{"durations": {"compute_seconds": 3},'
-        ' "faults": [{"fault": "Busy", "call": "SetMemoryMode", "nth": 2}, {"fault": "GpuLost", "seconds": 60}]}'
-    )
-    assert load_script(file) == FaultScript(
-        (ScriptedFault(Fault.BUSY, Call.SET_MEMORY_MODE, nth=2), ScriptedFault(Fault.GPU_LOST, seconds=60.0)),
-        Durations(compute_seconds=3.0),
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "want"),
-    [
-        pytest.param("{", "truncated", id="cut off"),
-        pytest.param(
-            '{"faults": [{"fault": "Lazy"}]}', "Lazy.*faults.0..fault.*write faults out of Busy", id="unknown"
-        ),
-        pytest.param('{"faults": [{"fault": "Busy", "often": 1}]}', "unknown field `often`", id="unknown field"),
-        pytest.param('{"faults": [{"fault": "Busy", "nth": 0}]}', "nth 0.*counts from 1", id="nth 0"),
-        pytest.param('{"faults": [{"fault": "Busy", "times": -1}]}', "times -1", id="less than never"),
-        pytest.param('{"faults": [{"fault": "Busy", "call": "Read"}]}', "it can be at SetComputeMode", id="wrong call"),
-        pytest.param('{"durations": {"compute_seconds": "x"}}', r"durations.compute_seconds", id="no number"),
-    ],
-)
-def test_a_script_that_cannot_be_played_is_refused_by_place(tmp_path: Path, content: str, want: str) -> None:
-    file = tmp_path / "faults.json"
-    file.write_text(content)
-    with pytest.raises(FaultScriptError, match=rf"faults\.json: .*{want}"):
-        load_script(file)
-
-
-def test_a_script_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FaultScriptError, match="cannot be read"):
-        load_script(tmp_path / "absent.json")
-
-
 def test_a_script_about_another_nodes_gpu_is_refused() -> None:
     with pytest.raises(FaultScriptError, match=r"gpu 0000:ff:00\.0: not on this node; use one of 0000:05"):
         node(ScriptedFault(Fault.GPU_LOST, gpu="0000:ff:00.0"))
+
+
+def test_a_fault_of_one_node_leaves_the_others_alone() -> None:
+    everywhere, one = ScriptedFault(Fault.BUSY), ScriptedFault(Fault.GPU_LOST, node="node-1")
+    script = FaultScript((everywhere, one), AT_ONCE)
+    assert script.of("node-1") == script
+    assert script.of("node-2") == FaultScript((everywhere,), AT_ONCE)
+
+
+def test_a_fault_of_a_node_that_is_not_simulated_is_refused() -> None:
+    script = FaultScript((ScriptedFault(Fault.BUSY), ScriptedFault(Fault.GPU_LOST, node="node-7")))
+    with pytest.raises(FaultScriptError, match=r"faults\[1\]: GpuLost: node 'node-7'.*use one of node-0, node-1"):
+        script.require_nodes({"node-1", "node-0"})

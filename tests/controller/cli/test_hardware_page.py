@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.simulated_faults import Durations, load_script
+from controller.agent.fault_file import load_script
+from controller.agent.simulated_faults import Durations
 from controller.cli.hardware_page import TABLES, main, with_tables
 
 PAGE = Path(__file__).parents[3] / "docs" / "hardware.md"

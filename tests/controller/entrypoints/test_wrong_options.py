@@ -125,6 +125,13 @@ def test_a_script_of_faults_that_cannot_be_played_is_named(tmp_path: Path) -> No
     assert "Boredom" in said
 
 
+def test_a_script_of_faults_for_another_node_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "faults.json"
+    script.write_text('{"faults": [{"fault": "Busy", "node": "elsewhere"}]}')
+    said = refused(agent(tmp_path, "--faults", str(script)))
+    assert "--faults: faults[0]: Busy: node 'elsewhere': is not simulated here; use one of" in " ".join(said.split())
+
+
 @pytest.mark.parametrize("option", ["--product", "--state-dir"])
 def test_options_of_simulated_gpus_are_refused_with_real_ones(tmp_path: Path, option: str) -> None:
     where = ["--server", "http://127.0.0.1:1", "--token-file", str(tmp_path / "t"), "--node-name", "node-0"]
