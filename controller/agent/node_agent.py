@@ -33,6 +33,7 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.errors import ApiError
 from controller.runtime.clock import Clock
 from controller.runtime.manifest import Manifest, uid_of
+from controller.state.installed import wait_installed
 from controller.state.kinds import GPU_NODES
 
 REFRESH_SECONDS = 10.0
@@ -80,6 +81,7 @@ class NodeAgent:
         self.node = node
         self._clock = clock
         self._rng = rng
+        self._client = client
         self._lock = lock
         self._log = structlog.get_logger(__name__).bind(node=node)
         self._gpu_node = Informer(client, GPU_NODES, field_selector=f"metadata.name={node}", clock=clock, rng=rng)
@@ -135,6 +137,7 @@ class NodeAgent:
 
     async def run(self) -> None:
         """Serve until cancelled. Raises an ExceptionGroup when something fails that trying again here cannot help."""
+        await wait_installed(self._client, self._clock, self._rng)
         async with asyncio.TaskGroup() as tasks:
             informers = (self._gpu_node, *self._occupancy.informers)
             for informer in informers:

@@ -1,5 +1,6 @@
 """Which nodes an agent process serves, out of what its command line says; and as whom it asks the API server."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from controller.runtime.client.configuration import ClientConfiguration
 
 NUMBERED = "sim-"
 """What the names of simulated nodes begin with that were only counted."""
+
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""A DNS-1123 subdomain, as the API server asks of a Node's name."""
+_LONGEST_NAME = 253
 
 
 class AgentOptionError(ValueError):
@@ -53,7 +58,10 @@ def nodes(given: GivenNodes, backend: BackendChoice, gpus: int) -> tuple[NodeOpt
     """The nodes to serve: the host's own with real GPUs, any number of simulated ones. Raises AgentOptionError."""
     if given.tokens_dir is not None and given.token_file is not None:
         raise AgentOptionError("--tokens-dir and --token-file: give the one that holds the tokens, not both")
-    return _simulated(given, gpus) if backend is BackendChoice.SIMULATED else (_own(given, backend),)
+    found = _simulated(given, gpus) if backend is BackendChoice.SIMULATED else (_own(given, backend),)
+    for node in found:
+        _require_name("--node" if node.mode else "--node-name", node.name)
+    return found
 
 
 def connection(given: GivenServer, nodes: GivenNodes) -> ClientConfiguration:
@@ -67,6 +75,14 @@ def connection(given: GivenServer, nodes: GivenNodes) -> ClientConfiguration:
     if nodes.tokens_dir is None and nodes.token_file is None:
         raise AgentOptionError(f"--server {given.server}: no token for it; give --tokens-dir or --token-file")
     return ClientConfiguration(server=given.server, ca=str(given.ca_file) if given.ca_file else None)
+
+
+def _require_name(option: str, name: str) -> None:
+    if not (_NODE_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME):
+        raise AgentOptionError(
+            f"{option} {name!r}: no Node is called so: write it as `kubectl get nodes` shows it, at most "
+            f"{_LONGEST_NAME} lower-case letters, digits, - and ., a letter or digit at both ends and beside each ."
+        )
 
 
 def _own(given: GivenNodes, backend: BackendChoice) -> NodeOptions:

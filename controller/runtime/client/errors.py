@@ -19,12 +19,15 @@ A status outside this table (500 among them) is a plain ApiError. `status` is 0 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 # A body that is no Status (a proxy's HTML page) is quoted in the message up to here: enough to recognise it.
 _QUOTED_CHARACTERS = 200
+# How an API server answers for a group, version or resource that it does not have.
+_UNKNOWN_PATH = b"404 page not found"
 _FUTURE_VERSION = "ResourceVersionTooLarge"
 
 
@@ -159,6 +162,8 @@ def error_of_answer(code: int, body: bytes, headers: Mapping[str, str]) -> ApiEr
     """The typed error of an HTTP answer, whatever its body is."""
     status = _status_object(body)
     if status is None:
+        if code == HTTPStatus.NOT_FOUND and body.startswith(_UNKNOWN_PATH):
+            return NotFound(code, "NotServed", "no such resource is served; is its CustomResourceDefinition installed?")
         text = body[:_QUOTED_CHARACTERS].decode(errors="replace").strip()
         status = {"reason": "NotAStatus", "message": f"HTTP {code} with a body that is no Status: {text!r}"}
     return error_of_status(status, code, headers.get("Retry-After"))

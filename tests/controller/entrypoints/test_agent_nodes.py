@@ -60,6 +60,7 @@ NODES = [
         id="one with the one token",
     ),
     pytest.param(GivenNodes(node_name="a"), AUTO, (NodeOptions("a"),), id="its own, as the pod that it is"),
+    pytest.param(GivenNodes("10-0-0-1.ec2.x"), SYSFS, (NodeOptions("10-0-0-1.ec2.x"),), id="a name with dots"),
     pytest.param(GivenNodes("a", token_file=TOKEN), AMDSMI, (NodeOptions("a", TOKEN),), id="its own, with a token"),
 ]
 
@@ -86,6 +87,10 @@ REFUSED = [
     pytest.param(GivenNodes("a", named=["b=CPX/NPS4"]), AMDSMI, "--node: nodes of real GPUs", id="made up"),
     pytest.param(GivenNodes("a", count=2), SYSFS, "--nodes: nodes of real GPUs", id="counted, real"),
     pytest.param(GivenNodes("a", tokens_dir=TOKENS), AUTO, "--tokens-dir: is of simulated", id="tokens of one node"),
+    pytest.param(GivenNodes("Bad_Name"), AUTO, "--node-name 'Bad_Name': no Node is called so: write it", id="no name"),
+    pytest.param(GivenNodes("a."), SYSFS, r"--node-name 'a\.': no Node is called so", id="a dot at the end"),
+    pytest.param(GivenNodes("a" * 254), SYSFS, "no Node is called so.*at most 253", id="a name too long"),
+    pytest.param(GivenNodes(named=["A=CPX/NPS4"]), SIMULATED, "--node 'A': no Node is called so", id="simulated too"),
 ]
 
 

@@ -75,6 +75,12 @@ def test_a_body_that_is_no_status_is_quoted(body: bytes, want: str) -> None:
     assert want in error.message
 
 
+def test_a_path_that_is_not_served_is_told_as_such() -> None:
+    error = error_of_answer(404, b"404 page not found\n", {})
+    assert isinstance(error, NotFound)
+    assert (error.reason, "CustomResourceDefinition" in error.message) == ("NotServed", True)
+
+
 @pytest.mark.parametrize(
     ("header", "details", "want"),
     [
