@@ -30,7 +30,6 @@ async def test_inventory_lease_and_devices_appear(site: Site) -> None:
         lease = site.get(f"{LEASES}/{node}")
         assert lease["metadata"]["labels"]["aim.amd.com/agent"] == "true"
         assert lease["spec"]["leaseDurationSeconds"] == 40
-        assert [owner["kind"] for owner in lease["metadata"]["ownerReferences"]] == ["Node"], "it goes with its Node"
         assert "ok" in (await scrape(process, "/readyz")).splitlines()
 
 
@@ -50,14 +49,26 @@ async def test_each_reported_partition_is_a_device_of_the_slices(site: Site) -> 
         assert len(reported) == 16
 
 
-async def test_slices_belong_to_their_node(site: Site) -> None:
+async def test_what_is_in_quarantine_is_not_free_once_the_operator_or_a_person_says_so(site: Site) -> None:
     node = site.add_node()
+    async with site.agents({node: "CPX/NPS4"}):
+        entries = [{"bdf": FIRST, "partition": 0, "mode": "SPX/NPS1"}, {"bdf": SECOND, "partition": 3}]
+        site.plane.admin.patch(f"/apis/aim.amd.com/v1beta1/gpunodes/{node}", {"spec": {"quarantine": entries}})
+        free = 64 - 8 - 1
+        await site.until(lambda: site.gpu_node(node)["status"]["summary"]["free"] == free, "the agent counts anew")
+        assert site.gpu_node(node)["status"]["summary"]["problems"] == "in quarantine: 9"
+
+
+async def test_slices_and_lease_belong_to_their_node(site: Site) -> None:
+    node = site.add_node()
+    lease = f"{LEASES}/{node}"
     async with site.agents({node: "SPX/NPS1"}):
-        pass
+        await site.until(lambda: site.plane.admin.find(lease) is not None, "a Lease")
     (only,) = site.slices(node)
     assert [owner["kind"] for owner in only["metadata"]["ownerReferences"]] == ["Node"]
     site.plane.admin.delete(f"/api/v1/nodes/{node}")
     await site.until(lambda: not site.slices(node), "the slices go with their Node", 60)
+    await site.until(lambda: site.plane.admin.find(lease) is None, "so does the Lease", 60)
 
 
 async def test_nothing_is_written_while_nothing_changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
