@@ -13,9 +13,13 @@ from rich.table import Table
 from controller.agent.backend import BackendError, HardwareGpu, NodeHardware
 from controller.agent.health import missing_of
 from controller.agent.kfd import ObservedGpu, TopologyError
+from controller.agent.simulated_seed import MAX_GPUS
 from controller.agent.sysfs import read_topology
 from controller.cli.output import Output, mebibytes, note, print_json, print_table, refuse
+from controller.cli.simulated_tree import SimulationError, write_simulated
 from controller.gpu.mode import ComputeMode, MemoryMode
+
+_SYSFS = Path("/sys")
 
 
 class InventoryBackend(StrEnum):
@@ -51,26 +55,51 @@ class GpuRow:
 
 def inventory(
     sysfs_root: Annotated[
-        Path, typer.Option(help="/sys, or any directory that holds a recorded KFD topology's nodes/.")
-    ] = Path("/sys"),
+        Path | None,
+        typer.Option(help=f"Any directory that holds a recorded KFD topology's nodes/; default: {_SYSFS}."),
+    ] = None,
     backend: Annotated[
         InventoryBackend,
         typer.Option(help="sysfs reads the driver's files; amdsmi asks AMD's library and compares with them."),
     ] = InventoryBackend.SYSFS,
+    simulate: Annotated[
+        str | None, typer.Option(help="A simulated node to write, PRODUCT=MODE such as MI300X=CPX/NPS4.")
+    ] = None,
+    gpus: Annotated[int, typer.Option(min=1, max=MAX_GPUS, help="GPUs of the simulated node.")] = MAX_GPUS,
+    write_tree: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new folder for the simulated node, as its drivers would show it below /sys; then it is read."
+        ),
+    ] = None,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="table for people, json for programs.")
     ] = Output.TABLE,
 ) -> None:
     """Show the GPUs of this node: product, mode and partitions, as the driver's files or AMD SMI tell them."""
     try:
-        gpus = _of_amdsmi(sysfs_root) if backend is InventoryBackend.AMDSMI else _of_files(sysfs_root)
-    except (TopologyError, BackendError) as error:
+        root = _root(sysfs_root, backend, simulate, write_tree, gpus)
+        found = _of_amdsmi(root) if backend is InventoryBackend.AMDSMI else _of_files(root)
+    except (SimulationError, TopologyError, BackendError) as error:
         refuse(str(error))
-    _note_oddities(gpus)
+    _note_oddities(found)
     if output is Output.JSON:
-        print_json(document(gpus))
+        print_json(document(found))
     else:
-        print_table(_table(gpus))
+        print_table(_table(found))
+
+
+def _root(given: Path | None, backend: InventoryBackend, simulate: str | None, into: Path | None, gpus: int) -> Path:
+    """The tree to read: that of the host, or given, or of a simulated node, which is written first."""
+    if simulate is None and into is None:
+        return given or _SYSFS
+    if simulate is None or into is None:
+        alone = "--simulate" if into is None else "--write-tree"
+        raise SimulationError(f"{alone}: give --simulate PRODUCT=MODE and --write-tree DIR together")
+    if given is not None or backend is not InventoryBackend.SYSFS:
+        raise SimulationError(f"--simulate {simulate!r}: its own tree is read; leave --sysfs-root and --backend out")
+    write_simulated(simulate, gpus, into)
+    return into
 
 
 def document(gpus: Sequence[GpuRow]) -> dict[str, Any]:
