@@ -114,4 +114,5 @@ def _move(victim: Victim, place: Place) -> Move:
 def _held_up(total: int, budget: int) -> str:
     if total <= budget:
         return ""
-    return f"{total - budget} more pods move once pods that are down are back (repartition.maxUnavailablePods)"
+    more = "1 more pod moves" if total - budget == 1 else f"{total - budget} more pods move"
+    return f"{more} once pods that are down are back (repartition.maxUnavailablePods)"

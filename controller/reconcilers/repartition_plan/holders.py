@@ -29,13 +29,15 @@ def holders_of(cluster: Cluster, plan: RepartitionPlan) -> list[str] | None:
     ]
     untold = sum(node.unlocated.values())
     if untold:
-        held.append(f"{untold} devices of AMD's device plugin, of which nobody has told yet which they are,")
+        many, they_are = ("1 device", "it is") if untold == 1 else (f"{untold} devices", "they are")
+        held.append(f"{many} of AMD's device plugin, of which nobody has told yet which {they_are},")
     return held
 
 
 def are(held: list[str]) -> str:
     """What is held, for a sentence, with its verb."""
-    return f"{', '.join(held)} {'is' if len(held) == 1 and not held[0].endswith(',') else 'are'}"
+    several = len(held) > 1 or " devices " in held[0]
+    return f"{', '.join(held)} {'are' if several else 'is'}"
 
 
 def processes_on(cluster: Cluster, plan: RepartitionPlan) -> list[str]:

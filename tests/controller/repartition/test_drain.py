@@ -78,7 +78,7 @@ def test_at_most_as_many_move_as_the_budget_leaves_and_the_least_important_first
 def test_a_budget_that_is_used_up_moves_nobody_and_is_no_refusal(budget: int) -> None:
     found = decided([node("worker-0", busy(0), gpu(1))], victim(), budget=budget)
     assert isinstance(found, Drain)
-    assert (found.moves, found.waiting[:11]) == ((), "1 more pods")
+    assert (found.moves, found.waiting[:11]) == ((), "1 more pod ")
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,12 @@ async def test_memory_mode_needs_every_gpu_of_the_node_idle(plane: Plane, tmp_pa
         await cluster.claim_where(reason="NoPartitionFits")
         assert not await _plans(cluster)
 
+        of_one_gpu = await _half_a_memory_mode(cluster)
+        failed = await _plan_in(cluster, "Failed")
+        assert failed["status"]["conditions"][0]["reason"] == "MemoryModeIsNodeWide"
+        assert (await cluster.get(f"{cluster.pods_path}/busy"))["metadata"].get("deletionTimestamp") is None
+        await cluster.delete(of_one_gpu)
+
         await cluster.delete(f"{cluster.pods_path}/busy")
         plan = await _plan_in(cluster, "Succeeded")
         assert len(plan["spec"]["to"]["gpus"]) == 2
@@ -189,11 +195,19 @@ async def _plan_by_hand(cluster: Running, modes: tuple[str, str], **spec: Any) -
     return f"{AIM}/repartitionplans/{name}"
 
 
+async def _half_a_memory_mode(cluster: Running) -> str:
+    """An approved plan that changes the memory mode and names one GPU of node `a`; its path."""
+    gpu = (await cluster.get(f"{AIM}/gpunodes/{cluster.names['a']}"))["status"]["gpus"][0]["bdf"]
+    before, after = ({"gpus": [{"bdf": gpu, "mode": mode}]} for mode in ("CPX/NPS4", "DPX/NPS1"))
+    return await _plan_by_hand(cluster, ("CPX/NPS4", "DPX/NPS1"), approved=True, **{"from": before, "to": after})
+
+
 async def _serving(cluster: Running) -> tuple[Object, Object]:
     """The only pod that serves, and its claim."""
 
     async def ready() -> tuple[Object, Object] | None:
-        claims = {c["spec"]["podRef"]["uid"]: c for c in await cluster.claims() if c["status"]["phase"] == "Allocated"}
+        placed = [c for c in await cluster.claims() if c.get("status", {}).get("phase") == "Allocated"]
+        claims = {c["spec"]["podRef"]["uid"]: c for c in placed}
         for one in await cluster.pods():
             conditions = {c["type"]: c["status"] for c in one.get("status", {}).get("conditions", ())}
             if conditions.get("Ready") == "True" and one["metadata"]["uid"] in claims:

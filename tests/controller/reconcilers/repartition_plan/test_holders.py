@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from api.v1beta1 import RepartitionPlan
-from controller.reconcilers.repartition_plan.holders import holders_of, processes_on
+from controller.reconcilers.repartition_plan.holders import are, holders_of, processes_on
 from controller.state.plans import reloads
 from tests.builders.claim import bound_claim
 from tests.builders.cluster import FedCluster
@@ -60,7 +60,7 @@ def test_a_device_of_the_plugin_that_nobody_has_located_may_be_any() -> None:
     fed = with_neighbour()
     fed.put(fed.cluster.pods, plugin_pod())
     (held,) = holders_of(fed.cluster, the_plan()) or []
-    assert held.startswith("1 devices of AMD's device plugin")
+    assert held.startswith("1 device of AMD's device plugin")
 
 
 def test_one_that_the_kubelet_has_told_of_holds_that_device_alone() -> None:
@@ -101,3 +101,15 @@ def test_processes_on_the_gpus_of_a_plan(counts: tuple[int | None, int | None], 
         entry["processes"] = count
     fed.put(fed.cluster.gpu_nodes, reported)
     assert processes_on(fed.cluster, the_plan()) == want
+
+
+@pytest.mark.parametrize(
+    ("held", "want"),
+    [
+        (["0000:01:00.0/0"], "0000:01:00.0/0 is"),
+        (["0000:01:00.0/0", "0000:01:00.0/1"], "0000:01:00.0/0, 0000:01:00.0/1 are"),
+        (["2 devices of a plugin, which nobody knows,"], "2 devices of a plugin, which nobody knows, are"),
+    ],
+)
+def test_what_is_held_has_its_verb(held: list[str], want: str) -> None:
+    assert are(held) == want
