@@ -23,8 +23,8 @@ $(UV):
 
 env: .venv/.synced ## .venv with everything locked
 
-run: env ## the whole thing on a local control plane with simulated GPUs; ONCE=1 ends when settled
-	@$(BIN)/python -m e2e.run $(if $(ONCE),--once)
+run: env ## the whole thing on a local control plane with simulated GPUs; ONCE=1 ends when settled, FAULTS=file.json breaks GPUs
+	@$(BIN)/python -m e2e.run $(if $(ONCE),--once) $(if $(FAULTS),--faults "$(FAULTS)")
 
 plane: env ## a control plane left running for a person; writes build/plane/kubeconfig
 	@$(BIN)/python -m e2e.plane

@@ -1,4 +1,4 @@
-"""`python -m e2e.run [--once]`: what `make run` runs."""
+"""`python -m e2e.run [--once] [--faults FILE]`: what `make run` runs."""
 
 import argparse
 import asyncio
@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from controller.agent.fault_file import load_script
+from controller.agent.simulated_faults import FaultScriptError
 from controller.runtime.client.errors import ApiError
 from e2e.plane import PlaneError, Progress, ensure_binaries, kserve_wanted, wanted_families
 from e2e.run.errors import RunError
@@ -32,11 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     try:
         wanted = expectation(options.examples, kserve=kserve_wanted())
+        faults = playable(options.faults, wanted)
         with Screen(once=options.once) as screen:
             screen.introduce(wanted)
-            ended = _run(Settings(options.once, folder), wanted, screen)
+            ended = _run(Settings(options.once, folder, faults=faults), wanted, screen)
             return _close(ended, screen, folder)
-    except (PlaneError, RunError, ApiError, OSError, http.client.HTTPException) as error:
+    except (FaultScriptError, PlaneError, RunError, ApiError, OSError, http.client.HTTPException) as error:
         sys.stderr.write(f"error: {error}\n{_kept(folder)}")
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -56,6 +59,14 @@ def _run(settings: Settings, wanted: Expectation, screen: Screen) -> Ended:
         return await run(settings, wanted, binaries, screen)
 
     return asyncio.run(interruptible())
+
+
+def playable(faults: Path | None, wanted: Expectation) -> Path | None:
+    """The file of faults, once it is sure that the agents will take it. Raises FaultScriptError."""
+    if faults is None:
+        return None
+    load_script(faults).require_nodes(wanted.modes)
+    return faults.resolve()
 
 
 def _own_folder(given: Path | None) -> Path:
@@ -94,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--examples", type=Path, default=ROOT / "examples", help="folder of YAML to apply (default: examples/)"
     )
+    parser.add_argument("--faults", type=Path, help="JSON file with what befalls the simulated GPUs (docs/hardware.md)")
     parser.add_argument(
         "--folder",
         type=Path,

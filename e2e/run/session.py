@@ -36,11 +36,15 @@ _DEATH_SECONDS = 0.1  # the connections of a process that is killed end a moment
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`once`: end when settled, else look on until interrupted. `folder` takes tokens and logs of our processes."""
+    """`once`: end when settled, else look on until interrupted. `folder` takes tokens and logs of our processes.
+
+    `faults`: the file of a script that befalls the simulated GPUs.
+    """
 
     once: bool
     folder: Path
     time_scale: float = TIME_SCALE
+    faults: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,9 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
         await asyncio.to_thread(add_gpu_nodes, plane, expectation.modes)
         screen.say("starting two replicas of the operator, and the agents")
         operators = await stack.enter_async_context(start_operators(plane, settings.folder))
+        broken = ("--faults", str(settings.faults)) if settings.faults else ()
         agents = await stack.enter_async_context(
-            start_agents(plane, settings.folder, expectation.modes, time_scale=settings.time_scale)
+            start_agents(plane, settings.folder, expectation.modes, time_scale=settings.time_scale, arguments=broken)
         )
         await agents.wait_until("/readyz")
         await asyncio.to_thread(wait_for_heartbeats, plane, expectation.modes)
