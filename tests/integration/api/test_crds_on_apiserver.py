@@ -81,13 +81,14 @@ def test_a_claims_spec_never_changes(kubectl: Kubectl) -> None:
     assert '["podRef", "shareGroup"] cannot be changed' in taken
 
 
-def test_of_a_plan_only_the_approval_changes(kubectl: Kubectl) -> None:
+def test_of_a_plan_only_the_approval_and_the_way_back_change(kubectl: Kubectl) -> None:
     kubectl.output("apply", "--server-side", "-f", "-", document=document("RepartitionPlan", name="fixed"))
     patch = ("patch", "rpp", "fixed", "--type=merge")
     kubectl.output(*patch, '--patch={"spec":{"approved":true}}')
+    kubectl.output(*patch, '--patch={"spec":{"rollback":true}}')
     for change in ('{"reason":"other"}', '{"claimRef":null}', '{"node":"m"}', '{"dryRun":true}'):
         refusal = kubectl.refusal(*patch, f'--patch={{"spec":{change}}}')
-        assert f"{json.dumps(list(json.loads(change)))} cannot be changed: only approved may change" in refusal
+        assert f"{json.dumps(list(json.loads(change)))} cannot be changed: only approved and rollback may change" in refusal
 
 
 def test_the_backend_of_a_service_is_chosen_once(kubectl: Kubectl) -> None:
