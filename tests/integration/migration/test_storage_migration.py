@@ -94,6 +94,14 @@ async def test_objects_move_to_the_new_storage_version_though_the_migrator_is_ki
         finally:
             await asyncio.to_thread(store_in, plane, "v1beta1")
             await asyncio.to_thread(etcd.delete_all, "inferenceservices", namespace)
+            await asyncio.to_thread(forget_policies, plane)
+
+
+def forget_policies(plane: Plane) -> None:
+    """Delete them: the oldest policy rules a node, of later tests as well."""
+    path = policies("v1beta1").path()
+    for found in plane.admin.get(path)["items"]:
+        plane.admin.delete(f"{path}/{found['metadata']['name']}")
 
 
 async def migrated(made: Webhooks, etcd: Etcd, namespace: str, folder: Path) -> None:
