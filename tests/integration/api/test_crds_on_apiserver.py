@@ -88,7 +88,8 @@ def test_of_a_plan_only_the_approval_and_the_way_back_change(kubectl: Kubectl) -
     kubectl.output(*patch, '--patch={"spec":{"rollback":true}}')
     for change in ('{"reason":"other"}', '{"claimRef":null}', '{"node":"m"}', '{"dryRun":true}'):
         refusal = kubectl.refusal(*patch, f'--patch={{"spec":{change}}}')
-        assert f"{json.dumps(list(json.loads(change)))} cannot be changed: only approved and rollback may change" in refusal
+        changed = json.dumps(list(json.loads(change)))
+        assert f"{changed} cannot be changed: only approved and rollback may change" in refusal
 
 
 def test_the_backend_of_a_service_is_chosen_once(kubectl: Kubectl) -> None:
