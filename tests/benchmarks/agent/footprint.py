@@ -12,10 +12,8 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from compileall import compile_dir
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -85,11 +83,6 @@ def amdsmi_host(folder: Path) -> dict[str, str]:
     StubFolder(stub).write(StubNode(MODE, gpus=GPUS))
     node = SimulatedBackend(SimulatedShape(Mode.parse(MODE), gpus=GPUS), RealClock(), held=frozenset, used=dict)
     write_tree(folder / "sys", node.node())
-    # as an image holds it: whoever imports it first would count the compiler's memory as well
-    package = find_spec("amdsmi")
-    assert package is not None
-    for place in package.submodule_search_locations or ():
-        compile_dir(place, quiet=1)
     return {"ROCM_PATH": str(rocm), "AMDSMI_STUB": str(stub)}
 
 
