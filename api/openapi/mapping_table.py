@@ -4,14 +4,13 @@
 compares the page with what this module gives.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from api.conversion.convert import MAPPINGS
 from api.conversion.kind_mapping import KindMapping
 from api.conversion.row import Row
+from api.openapi.marked_page import with_tables, write_page
 from api.openapi.structural_schema import structural_schema
 
 _HEAD: Final = (
@@ -57,28 +56,14 @@ def _type(node: Mapping[str, Any]) -> str:
     return str(node["type"])
 
 
-def with_tables(page: str) -> str:
-    """The page with its tables as they are now.
-
-    Raises:
-        ValueError: a kind's marks are missing.
-    """
-    for mapping in MAPPINGS.values():
-        begin, end = f"<!-- table of {mapping.name} -->\n", "<!-- end of table -->"
-        before, mark, rest = page.partition(begin)
-        _, closing, after = rest.partition(end)
-        if not mark or not closing:
-            raise ValueError(f"no place for the table of {mapping.name}: write {begin!r} and, below it, {end!r}")
-        page = f"{before}{begin}\n{table(mapping)}\n{end}{after}"
-    return page
+def filled(page: str) -> str:
+    """The page with its tables as they are now. Raises ValueError when a kind's marks are missing."""
+    return with_tables(page, {mapping.name: table(mapping) for mapping in MAPPINGS.values()})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the tables into the page named by ``--into``."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--into", type=Path, required=True, help="the Markdown page with the marks")
-    path: Path = parser.parse_args(arguments).into
-    path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+    write_page(filled, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[3] / "docs/v1alpha1.md"
 
 def test_the_page_is_up_to_date() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert mapping_table.with_tables(page) == page, (
+    assert mapping_table.filled(page) == page, (
         "write the tables again: python -m api.openapi.mapping_table --into docs/v1alpha1.md"
     )
 
@@ -34,6 +34,6 @@ def test_a_stale_table_is_replaced(tmp_path: Path) -> None:
 
 def test_a_page_without_a_place_is_refused() -> None:
     with pytest.raises(ValueError, match="table of InferenceService"):
-        mapping_table.with_tables("# nothing\n")
+        mapping_table.filled("# nothing\n")
     with pytest.raises(ValueError, match="table of InferenceService"):
-        mapping_table.with_tables("<!-- table of InferenceService -->\nno end\n")
+        mapping_table.filled("<!-- table of InferenceService -->\nno end\n")

@@ -56,4 +56,6 @@ async def test_a_wait_that_is_given_up_leaves_nothing_locked(tmp_path: Path) -> 
 
 
 async def test_without_the_folder_nothing_is_waited_for(tmp_path: Path) -> None:
-    await HostLock(tmp_path / "nowhere", SkippingClock()).acquire()
+    clock = SkippingClock()
+    await HostLock(tmp_path / "nowhere", clock).acquire()
+    assert clock.slept == []
