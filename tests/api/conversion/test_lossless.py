@@ -14,14 +14,23 @@ from tests.fuzz.lossless import edit_wins, hub_is_kept
 from tests.fuzz.search import KINDS, Start, Tally, search
 
 COUNT = 500
+MOST_SEARCHES = 6
 
 
 @pytest.mark.parametrize("start", list(Start))
 @pytest.mark.parametrize("kind", KINDS)
 def test_drawn_objects_come_back_as_they_were(kind: str, start: Start) -> None:
-    tally = search(kind, start, COUNT, 1)
-    assert tally.objects >= COUNT
-    assert [name for table in (tally.leaves, tally.edits) for name, count in table.items() if not count] == []
+    # What a seed draws depends on the code that is imported, whose constants are drawn as well: what 500 objects
+    # left out, 500 others must have.
+    unseen: set[str] | None = None
+    for number in range(1, MOST_SEARCHES + 1):
+        tally = search(kind, start, COUNT, number)
+        assert tally.objects >= COUNT
+        left_out = {name for table in (tally.leaves, tally.edits) for name, count in table.items() if not count}
+        unseen = left_out if unseen is None else unseen & left_out
+        if not unseen:
+            break
+    assert unseen == set()
 
 
 def test_an_edit_is_told_from_a_field_that_only_stands_there() -> None:
