@@ -60,7 +60,7 @@ async def modes(cluster: Running) -> list[str]:
 async def test_a_plan_runs_and_goes_back_on_a_persons_word(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "CPX/NPS1", "b": "CPX/NPS1"}, gpus=1) as cluster:
         only_a = {"nodeSelector": {"matchLabels": {"kubernetes.io/hostname": cluster.names["a"]}}}
-        await cluster.create(f"{AIM}/gpusharingpolicies", POLICY | {"spec": POLICY["spec"] | only_a})
+        await cluster.rule(POLICY | {"spec": POLICY["spec"] | only_a})
         await cluster.create(cluster.deployments_path, deployment("chat", 1, opt_in()))
         (held,) = await cluster.all_allocated(1)
         assert held["status"]["allocation"]["node"] == cluster.names["a"]

@@ -47,7 +47,7 @@ async def _gates(cluster: Running, name: str) -> list[Object]:
 async def _policy(cluster: Running, name: str, classes: list[str], **spec: Object) -> None:
     ranked = [{"name": one, "rank": rank} for rank, one in enumerate(classes)]
     kind = {"apiVersion": "aim.amd.com/v1beta1", "kind": "GPUSharingPolicy"}
-    await cluster.create(POLICIES, {**kind, "metadata": {"name": name}, "spec": {"qosClasses": ranked, **spec}})
+    await cluster.rule({**kind, "metadata": {"name": name}, "spec": {"qosClasses": ranked, **spec}})
 
 
 async def test_a_running_pod_keeps_its_partition_whatever_is_tried_and_with_the_operator_killed(

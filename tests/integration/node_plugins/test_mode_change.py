@@ -29,7 +29,7 @@ async def test_plugin_starts_anew_exporter_steps_aside_and_labels_follow(
     async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=1) as cluster:
         before = await _installed(plane, cluster)
         await _labelled(cluster, "DPX", partitions=2)
-        await cluster.create(f"{AIM}/gpusharingpolicies", POLICY)
+        await cluster.rule(POLICY)
         await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
         await cluster.all_allocated(1)
         await _labelled(cluster, "QPX", partitions=4)

@@ -45,6 +45,17 @@ class Running:
     async def delete(self, path: str) -> None:
         await asyncio.to_thread(self.plane.admin.delete, path)
 
+    async def rule(self, policy: Object) -> None:
+        """Create a policy and wait until the operator has read it: what is asked before follows the rules before."""
+        path = f"{AIM}/gpusharingpolicies"
+        generation = (await self.create(path, policy))["metadata"]["generation"]
+
+        async def read() -> bool:
+            found = await self.get(f"{path}/{policy['metadata']['name']}")
+            return bool(found.get("status", {}).get("observedGeneration", 0) >= generation)
+
+        await self.eventually("the operator has read the policy", read)
+
     async def items(self, path: str) -> list[Object]:
         return list((await self.get(path))["items"])
 

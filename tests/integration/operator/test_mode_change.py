@@ -47,7 +47,7 @@ async def _modes(cluster: Running, node: str = "a") -> list[str]:
 
 async def test_compute_mode_of_an_idle_gpu_is_changed_while_its_neighbour_is_busy(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=2) as cluster:
-        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.rule(policy())
         await cluster.create(cluster.pods_path, pod("busy", opt_in()))
         (busy,) = await cluster.all_allocated(1)
         await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
@@ -70,7 +70,7 @@ async def test_compute_mode_of_an_idle_gpu_is_changed_while_its_neighbour_is_bus
 
 async def test_compute_mode_waits_for_a_busy_gpu(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=1) as cluster:
-        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.rule(policy())
         await cluster.create(cluster.pods_path, pod("busy", opt_in()))
         await cluster.all_allocated(1)
         await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
@@ -85,7 +85,7 @@ async def test_compute_mode_waits_for_a_busy_gpu(plane: Plane, tmp_path: Path) -
 
 async def test_memory_mode_needs_every_gpu_of_the_node_idle(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=2) as cluster:
-        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.rule(policy())
         await cluster.create(cluster.pods_path, pod("busy", opt_in()))
         await cluster.all_allocated(1)
         await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="DPX/NPS1")))
@@ -108,7 +108,7 @@ async def test_memory_mode_needs_every_gpu_of_the_node_idle(plane: Plane, tmp_pa
 
 async def test_too_small_partitions_make_a_plan_for_the_smallest_that_fits(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
-        await cluster.create(f"{AIM}/gpusharingpolicies", policy())
+        await cluster.rule(policy())
         await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
         (claim,) = await cluster.all_allocated(1)
         assert claim["status"]["allocation"]["devices"][0]["mode"] == "QPX/NPS1"
@@ -128,7 +128,7 @@ async def test_without_a_policy_nothing_is_repartitioned(plane: Plane, tmp_path:
 
 async def test_manual_plan_waits_for_approval(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
-        await cluster.create(f"{AIM}/gpusharingpolicies", policy(approval="Manual"))
+        await cluster.rule(policy(approval="Manual"))
         await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
         plan = await _plan_in(cluster, "AwaitingApproval")
         assert "kubectl patch rpp" in plan["status"]["message"]
@@ -170,7 +170,7 @@ async def test_approved_plans_of_one_node_run_one_after_another_and_stale_ones_d
 
 async def test_a_plan_whose_claim_is_gone_is_not_applied(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "CPX/NPS1"}, gpus=1) as cluster:
-        await cluster.create(f"{AIM}/gpusharingpolicies", policy(approval="Manual"))
+        await cluster.rule(policy(approval="Manual"))
         await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
         plan = await _plan_in(cluster, "AwaitingApproval")
         await cluster.delete(f"{cluster.pods_path}/big")

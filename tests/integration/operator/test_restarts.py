@@ -162,7 +162,7 @@ async def test_killed_after_each_write(plane: Plane, tmp_path: Path) -> None:
         ) as cluster,
     ):
         await warm(cluster.operator)
-        await cluster.create(f"{AIM}/gpusharingpolicies", policy(cooldown="1ms"))
+        await cluster.rule(policy(cooldown="1ms"))
         killer = Killer(proxy, cluster)
         await _killed_at(cluster, killer, ())
         writes = len(killer.seen)

@@ -229,7 +229,7 @@ async def site(plane: Plane, folder: Path, *, time_scale: float = 0.02) -> Async
             await warm(worker)
         made = Site(plane, cluster, proxy, tasks, folder)
         proxy.after = made.heard
-        await cluster.create(f"{AIM}/gpusharingpolicies", _POLICY)
+        await cluster.rule(_POLICY)
         for name in ("first", "second"):
             await cluster.create(cluster.deployments_path, deployment(name, MODELS // 2, opt_in()))
         await cluster.all_allocated(MODELS)
