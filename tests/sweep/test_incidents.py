@@ -5,8 +5,10 @@ reload that hangs to its real timeout, a budget that never allows an eviction.
 import pytest
 
 from controller.agent.simulated_faults import Call, Fault, ScriptedFault
+from controller.reconcilers.repartition_plan.remedy import GPU_MISSING
 from controller.repartition.phases import DEADLINE_SECONDS, HARDWARE, Event, Phase
 from controller.runtime.client.core import PODS
+from controller.state.kinds import GPU_NODES
 from tests.fakes.virtual_loop import run_virtually
 from tests.sweep.actions import (
     Action,
@@ -22,7 +24,7 @@ from tests.sweep.actions import (
 from tests.sweep.case import Run, running
 from tests.sweep.faults import ENDS
 from tests.sweep.scripts import MEMORY, Script
-from tests.sweep.world import CHANGED, MODELS, OTHER, World
+from tests.sweep.world import CHANGED, FIRST_MODE, MODELS, OTHER, PLAN, World
 
 BOOT_SECONDS = 90.0
 DEGRADED = frozenset({Phase.FAILED})
@@ -62,6 +64,14 @@ def test_a_gpu_that_is_gone_for_good_leaves_a_remedy_and_every_model_a_place(cal
     lost = strike(ScriptedFault(Fault.GPU_LOST, call))
     run = run_virtually(_play(Script(MEMORY, at={Phase.APPLYING: lost}), DEGRADED))
     assert _nodes_of_models(run) == [OTHER] * MODELS
+    gone, *others = run.world.machines[CHANGED].gpus
+    reported = run.world.store.get(GPU_NODES, CHANGED)["status"]  # which is what the hardware is, as all cases end
+    assert {gpu["bdf"]: gpu["mode"] for gpu in reported["gpus"]} == dict.fromkeys(others, FIRST_MODE)
+    assert [gpu["bdf"] for gpu in reported["missingGpus"]] == [gone]
+    (degraded,) = [one for one in run.world.plan(PLAN)["status"]["conditions"] if one["type"] == "Degraded"]
+    assert (degraded["status"], degraded["reason"]) == ("True", GPU_MISSING)
+    remedy = f"Not there any more: {gone}. Power {CHANGED} off and on; replace the GPU if it stays away."
+    assert remedy in degraded["message"]
 
 
 @pytest.mark.parametrize("fault", [Fault.MODE_NOT_TOLD, Fault.COUNTS_DIFFER])

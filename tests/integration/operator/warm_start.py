@@ -31,13 +31,16 @@ _ROOT = Path(__file__).parents[3]
 
 
 class WarmProcesses:
-    """As `e2e.plane.processes.Processes`, for the command `aim-gpu`: `argv` but its first word is the command's."""
+    """As `e2e.plane.processes.Processes`, for the command `aim-gpu`: `argv` but its first word is the command's.
 
-    def __init__(self) -> None:
+    `program`: what their parent runs; it ends in `serve`.
+    """
+
+    def __init__(self, program: str = _PROGRAM) -> None:
         self._lock = threading.Lock()
         self._children: dict[str, Child] = {}
         self._parent = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=_ROOT,
@@ -81,11 +84,11 @@ class WarmProcesses:
             return json.loads(self._parent.stdout.readline())
 
 
-async def warm(worker: Worker) -> None:
+async def warm(worker: Worker, program: str = _PROGRAM) -> None:
     """Have a running worker started warm from now on."""
     await worker.kill()
     worker._processes.stop()
-    worker._processes = WarmProcesses()  # type: ignore[assignment]  # what a worker uses
+    worker._processes = WarmProcesses(program)  # type: ignore[assignment]  # what a worker uses
     await worker.start()
 
 

@@ -101,9 +101,10 @@ def judge(site: Site, ends: frozenset[Phase], before: dict[str, str]) -> None:
 
 
 def modes(site: Site, node: str) -> dict[str, str]:
-    """The mode of each GPU that the simulated hardware really is in."""
+    """The mode of each GPU that is there, as the simulated hardware really is."""
     kept = json.loads(site.modes_file(node).read_bytes())
-    return {bdf: f"{compute}/{kept['memory']}" for bdf, compute in kept["compute"].items()}
+    gone = site.lost if node == site.node else ""
+    return {bdf: f"{compute}/{kept['memory']}" for bdf, compute in kept["compute"].items() if bdf != gone}
 
 
 def _results(claim: Object | None) -> list[tuple[str, str]]:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
-from controller.agent.partitioner import StepKind
+from msgspec.structs import replace
+
+from controller.agent.simulated_faults import LASTING, Fault, ScriptedFault
 from controller.repartition.phases import TRANSITIONS, Event, Phase
 from tests.integration.sweep.checks import judge, modes, unsettled
 from tests.integration.sweep.scripts import PLANE_SCRIPTS, Action, PlaneScript, cancel, strike
-from tests.integration.sweep.site import Site
+from tests.integration.sweep.site import TIME_SCALE, Site
 from tests.sweep.case import Case, cases, right_ends
 from tests.sweep.faults import ENDS, FaultCase, fault_cases
 from tests.sweep.scripts import MEMORY
@@ -16,7 +18,7 @@ from tests.sweep.transitions import Key
 
 PlaneCase: TypeAlias = Case | FaultCase
 
-_TAKEN_SECONDS = 300.0
+_TAKEN_SECONDS = 120.0
 _POLL_SECONDS = 0.05
 
 
@@ -59,7 +61,7 @@ QUICK: tuple[Case, ...] = (
 
 async def play(site: Site, case: PlaneCase, number: int) -> None:
     """One case on a cluster that the case before has left settled. Raises AssertionError."""
-    site.choose_node()
+    site.choose()
     before = modes(site, site.node)
     name = f"case-{number}-{site.node}"
     if isinstance(case, Case):
@@ -68,11 +70,7 @@ async def play(site: Site, case: PlaneCase, number: int) -> None:
     else:
         await _fault(site, case, name)
         judge(site, ENDS, before)
-    if site.faults_file.read_bytes() != b"{}":
-        site.faults_file.write_bytes(b"{}")
-        await site.cluster.agents.kill()
-        await site.cluster.agents.start()
-        await site.settled(unsettled)
+    await site.mend(unsettled)
 
 
 async def _transition(site: Site, case: Case, name: str) -> None:
@@ -84,7 +82,7 @@ async def _transition(site: Site, case: Case, name: str) -> None:
             for who in case.killed:
                 site.kill(who)
 
-    _begin(site, PLANE_SCRIPTS[case.at], name, taken)
+    begin(site, PLANE_SCRIPTS[case.at], name, taken)
     try:
         async with asyncio.timeout(_TAKEN_SECONDS):
             while not killed:  # noqa: ASYNC110 - the proxy tells by a call
@@ -98,32 +96,39 @@ async def _fault(site: Site, case: FaultCase, name: str) -> None:
     """The agent dies when the plan comes to the step, and the next one finds the fault in its hardware."""
     struck: list[str] = []
 
-    def strikes(where: Site) -> None:
+    def strikes() -> None:
         if not struck:
             struck.append(str(case))
-            strike(case.scripted)(where)
+            strike(_scripted(site, case))(site)
+
+    def at_step(step: str) -> None:
+        if step.startswith(case.step.value):
+            strikes()
 
     at: dict[Phase, Action] = {Phase.VERIFYING: cancel} if case.step is Phase.ROLLING_BACK else {}
     if isinstance(case.step, Phase):
-        at[case.step] = strikes
+        at[case.step] = lambda _: strikes()
     else:
-        site.do(_at_step(site, case.step, lambda: strikes(site)))
-    _begin(site, PlaneScript(MEMORY, at=at), name, lambda _: None)
-    await site.settled(unsettled)
+        site.on_step = at_step
+    begin(site, PlaneScript(MEMORY, at=at), name)
+    try:
+        await site.settled(unsettled)
+    finally:
+        site.on_step = lambda _: None
     assert struck, f"the plan never came to {case.step}: {site.taken}"
 
 
-async def _at_step(site: Site, step: StepKind, act: Callable[[], None]) -> None:
-    async with asyncio.timeout(_TAKEN_SECONDS):
-        while True:
-            operation = (await asyncio.to_thread(site.gpu_node)).get("status", {}).get("operation", {})
-            if operation.get("phase") == "Running" and operation.get("step", "").startswith(step.value):
-                act()
-                return
-            await asyncio.sleep(0)
+def _scripted(site: Site, case: FaultCase) -> ScriptedFault:
+    """The fault of the case on the node that is changed; one that lasts befalls a GPU that is changed in any case."""
+    fault = case.scripted
+    if fault.fault is Fault.RELOAD_HANGS and fault.seconds is not None:
+        # Longer than it is waited for, as there: the limit is a duration of the hardware.
+        fault = replace(fault, seconds=fault.seconds * TIME_SCALE)
+    return replace(fault, node=site.node, gpu=site.gpu if fault.fault in LASTING else None)
 
 
-def _begin(site: Site, script: PlaneScript, name: str, taken: Callable[[Key], None]) -> None:
+def begin(site: Site, script: PlaneScript, name: str, taken: Callable[[Key], None] = lambda _: None) -> None:
+    """Write the plan; what the script says happens as it goes on, and `taken` hears of each transition after that."""
     come_to: set[Phase] = set()
 
     def heard(key: Key) -> None:

@@ -12,13 +12,15 @@ from controller.repartition.phases import Event, Phase
 from e2e.run.install import add_gpu_nodes
 from e2e.run.processes import write_agent_tokens
 from tests.integration.operator.running import AIM, DRA
+from tests.integration.sweep.hurry import TIMES
 from tests.integration.sweep.site import NODES, Site
 from tests.sweep.scripts import COMPUTE, MEMORY
 from tests.sweep.transitions import Key
 
 Action: TypeAlias = Callable[[Site], None]
 
-_AWAY_SECONDS: Final = 3.0
+# How long a deleted Node is away.
+_AWAY_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,15 @@ def approve(site: Site) -> None:
     site.change(approved=True)
 
 
-def forbid(site: Site) -> None:
-    """A GPU of the plan is in quarantine for a while: it keeps its mode."""
-    entry = {"bdf": site.gpu, "partition": 0, "reason": "memory errors"}
-    _for_a_while(site, lambda: _quarantine(site, [entry]), lambda: _quarantine(site, []))
+def forbid(phase: Phase) -> Action:
+    """A GPU of the plan is in quarantine until the plan has left the phase: it keeps its mode."""
+
+    def act(site: Site) -> None:
+        entry = {"bdf": site.gpu, "partition": 0, "reason": "memory errors"}
+        _quarantine(site, [entry])
+        _afterwards(site, phase, lambda: _quarantine(site, []))
+
+    return act
 
 
 def budget_that_never_allows(site: Site) -> None:
@@ -63,21 +70,20 @@ def budget_that_never_allows(site: Site) -> None:
     site.do(lift())
 
 
-def take_a_gpu(site: Site) -> None:
-    """Somebody allocates the last device of a GPU that the plan changes, for a while."""
-    path = f"{DRA}/namespaces/{site.cluster.namespace}/resourceclaims"
-    (gpu,) = [gpu for gpu in site.gpu_node()["status"]["gpus"] if gpu["bdf"] == site.gpu]
-    device = gpu["partitions"][-1]["device"]
-    requests = [{"name": "gpu", "exactly": {"deviceClassName": DEVICE_CLASS}}]
-    spec = {"devices": {"requests": requests}}
-    results = [{"request": "gpu", "driver": DRIVER, "pool": site.node, "device": device}]
+def take_a_gpu(phase: Phase) -> Action:
+    """Somebody allocates the last device of a GPU that the plan changes, until the plan has left the phase."""
 
-    def take() -> None:
+    def act(site: Site) -> None:
+        path = f"{DRA}/namespaces/{site.cluster.namespace}/resourceclaims"
+        (gpu,) = [gpu for gpu in site.gpu_node()["status"]["gpus"] if gpu["bdf"] == site.gpu]
+        device = gpu["partitions"][-1]["device"]
+        spec = {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": DEVICE_CLASS}}]}}
+        results = [{"request": "gpu", "driver": DRIVER, "pool": site.node, "device": device}]
         site.plane.admin.create(path, {"metadata": {"name": "foreign"}, "spec": spec})
-        status = {"allocation": {"devices": {"results": results}}}
-        site.plane.admin.patch(f"{path}/foreign/status", {"status": status})
+        site.plane.admin.patch(f"{path}/foreign/status", {"status": {"allocation": {"devices": {"results": results}}}})
+        _afterwards(site, phase, lambda: site.plane.admin.delete(f"{path}/foreign"))
 
-    _for_a_while(site, take, lambda: site.plane.admin.delete(f"{path}/foreign"))
+    return act
 
 
 def strike(*faults: ScriptedFault) -> Action:
@@ -156,11 +162,11 @@ def overdue(phase: Phase) -> Action:
     return lambda site: site.do(site.long_ago(phase))
 
 
-def _for_a_while(site: Site, act: Callable[[], Any], undo: Callable[[], Any]) -> None:
-    act()
+def _afterwards(site: Site, phase: Phase, undo: Callable[[], Any]) -> None:
+    """Undo it once the plan, which begins in the phase or is in it, has left it."""
 
     async def later() -> None:
-        await asyncio.sleep(_AWAY_SECONDS)
+        await site.left(phase)()
         await asyncio.to_thread(undo)
 
     site.do(later())
@@ -178,7 +184,9 @@ def _in(phase: Phase, *actions: Action) -> dict[Phase, Action]:
     return {phase: both(*actions)}
 
 
-_STRANGER = strike(ScriptedFault(Fault.FOREIGN_PROCESS, seconds=20.0))
+# One that holds the plan in Quiescing until others have come there, and one that stays.
+_STRANGER: Final = strike(ScriptedFault(Fault.FOREIGN_PROCESS, seconds=10.0 * TIMES))
+_STRANGER_THAT_STAYS: Final = strike(ScriptedFault(Fault.FOREIGN_PROCESS))
 _BACK: Final = {Phase.VERIFYING: cancel}
 
 
@@ -190,25 +198,33 @@ def _no_agent(site: Site) -> None:
 PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
     (Phase.PENDING, Event.APPROVED): PlaneScript(),
     (Phase.PENDING, Event.APPROVAL_NEEDED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, approve)),
-    (Phase.PENDING, Event.REFUSED): PlaneScript(first=forbid),
+    (Phase.PENDING, Event.REFUSED): PlaneScript(first=forbid(Phase.PENDING)),
     (Phase.PENDING, Event.CANCELLED): PlaneScript(cancelled=True),
     (Phase.AWAITING_APPROVAL, Event.APPROVED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, approve)),
-    (Phase.AWAITING_APPROVAL, Event.REFUSED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, forbid)),
+    (Phase.AWAITING_APPROVAL, Event.REFUSED): PlaneScript(
+        approved=False, at=_in(Phase.AWAITING_APPROVAL, forbid(Phase.AWAITING_APPROVAL))
+    ),
     (Phase.AWAITING_APPROVAL, Event.CANCELLED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, cancel)),
     (Phase.DRAINING, Event.IDLE): PlaneScript(),
-    (Phase.DRAINING, Event.REFUSED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, forbid)),
+    (Phase.DRAINING, Event.REFUSED): PlaneScript(
+        first=budget_that_never_allows, at=_in(Phase.DRAINING, forbid(Phase.DRAINING))
+    ),
     (Phase.DRAINING, Event.CANCELLED): PlaneScript(first=budget_that_never_allows, at=_in(Phase.DRAINING, cancel)),
     (Phase.DRAINING, Event.EXPIRED): PlaneScript(
         first=budget_that_never_allows, at=_in(Phase.DRAINING, overdue(Phase.DRAINING))
     ),
     (Phase.QUIESCING, Event.QUIET): PlaneScript(),
-    (Phase.QUIESCING, Event.DISTURBED): PlaneScript(first=_STRANGER, at=_in(Phase.QUIESCING, take_a_gpu)),
-    (Phase.QUIESCING, Event.REFUSED): PlaneScript(at=_in(Phase.QUIESCING, forbid)),
+    (Phase.QUIESCING, Event.DISTURBED): PlaneScript(
+        first=_STRANGER, at=_in(Phase.QUIESCING, take_a_gpu(Phase.QUIESCING))
+    ),
+    (Phase.QUIESCING, Event.REFUSED): PlaneScript(at=_in(Phase.QUIESCING, forbid(Phase.QUIESCING))),
     (Phase.QUIESCING, Event.CANCELLED): PlaneScript(at=_in(Phase.QUIESCING, cancel)),
-    (Phase.QUIESCING, Event.EXPIRED): PlaneScript(first=_STRANGER, at=_in(Phase.QUIESCING, overdue(Phase.QUIESCING))),
+    (Phase.QUIESCING, Event.EXPIRED): PlaneScript(
+        first=_STRANGER_THAT_STAYS, at=_in(Phase.QUIESCING, overdue(Phase.QUIESCING))
+    ),
     (Phase.APPLYING, Event.RELOADS): PlaneScript(MEMORY),
     (Phase.APPLYING, Event.APPLIED): PlaneScript(),
-    (Phase.APPLYING, Event.DISTURBED): PlaneScript(at=_in(Phase.APPLYING, take_a_gpu)),
+    (Phase.APPLYING, Event.DISTURBED): PlaneScript(at=_in(Phase.APPLYING, take_a_gpu(Phase.APPLYING))),
     (Phase.APPLYING, Event.APPLY_FAILED): PlaneScript(at=_in(Phase.APPLYING, _fails(1))),
     (Phase.APPLYING, Event.NODE_GONE): PlaneScript(at=_in(Phase.APPLYING, node_gone)),
     (Phase.APPLYING, Event.CANCELLED): PlaneScript(at=_in(Phase.APPLYING, cancel)),

@@ -23,6 +23,7 @@ from e2e.run.processes import OPERATOR, Worker
 from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
 from tests.integration.operator.running import AIM, DRA, Object, Running, deployment, opt_in, running
 from tests.integration.operator.warm_start import warm
+from tests.integration.sweep.hurry import PROGRAM, TIMES
 from tests.sweep.scripts import COMPUTE, MEMORY
 from tests.sweep.transitions import Key
 
@@ -33,14 +34,21 @@ MODELS: Final = 4
 # Another mode of the same memory mode, and another memory mode: a case goes wherever the GPUs are not.
 _OTHER_COMPUTE: Final = {"DPX/NPS1": "QPX/NPS1", "QPX/NPS1": "DPX/NPS1", "CPX/NPS4": "QPX/NPS4", "QPX/NPS4": "CPX/NPS4"}
 _OTHER_MEMORY: Final = {"NPS1": "CPX/NPS4", "NPS4": FIRST_MODE}
+TIME_SCALE: Final = 0.02
+"""How much shorter the changes of the simulated hardware are, besides that its agents hurry."""
+_HEARTBEAT_SECONDS: Final = 0.2 * TIMES
+_NO_FAULTS: Final = b"{}"
 _POLL_SECONDS: Final = 0.05
-_SETTLED_SECONDS: Final = 300.0
+_SETTLED_SECONDS: Final = 120.0
 
 
 @dataclass
 class Site:
-    """What cases do to the cluster, and what they ask of it; `node` and `gpu` are what the case changes. Short calls block the loop, and the operator's requests
-    with it: what a case does at a transition is done before the operator hears that its write was made.
+    """What cases do to the cluster, and what they ask of it. `node` and `gpu` are what the case changes; `lost`: a GPU
+    of `node` that is gone for good.
+
+    Short calls block the loop, and the requests of operator and agents with it: what a case does at a transition, or
+    at a step of the agent, is done before they hear that their write was made.
     """
 
     plane: Plane
@@ -51,8 +59,10 @@ class Site:
     node: str = ""
     gpu: str = ""
     plan: str = ""
+    lost: str = ""
     taken: list[Key] = field(default_factory=list)
     on_taken: Callable[[Key], None] = field(default=lambda _: None)
+    on_step: Callable[[str], None] = field(default=lambda _: None)
     busy: set[asyncio.Task[None]] = field(default_factory=set)
     _phase: Phase = Phase.PENDING
     _begun: int = 0
@@ -60,9 +70,17 @@ class Site:
     # What happened ---------------------------------------------------------------------------------------------------
 
     def heard(self, write: Write) -> None:
-        """A write of the operator was answered; of the plan's status it may be a transition."""
-        if not (write.took_effect and write.method == "PUT" and write.path.endswith(f"/{self.plan}/status")):
+        """A write was answered; of the plan's status it may be a transition, of the node's a step of the agent."""
+        if not (write.took_effect and write.method == "PUT" and write.path.endswith("/status")):
             return
+        if write.path.endswith(f"/repartitionplans/{self.plan}/status"):
+            self._transition(write)
+        elif write.path.endswith(f"/gpunodes/{self.node}/status"):
+            progress = json.loads(write.body)["status"].get("operation") or {}
+            if progress.get("phase") == "Running":
+                self.on_step(progress.get("step", ""))
+
+    def _transition(self, write: Write) -> None:
         status = json.loads(write.body)["status"]
         steps = status.get("steps") or []
         if (status["phase"], len(steps)) == (self._phase, self._begun):
@@ -79,11 +97,10 @@ class Site:
     def begin(self, name: str, to: str, *, approved: bool, cancelled: bool) -> None:
         """Write the plan of a case, for the node that the models are on now."""
         self.plan, self.taken, self._phase, self._begun = name, [], Phase.PENDING, 0
+        self.proxy.writes.clear()
         gpus = self.gpu_node()["status"]["gpus"]
         memory = _OTHER_MEMORY[gpus[0]["mode"].partition("/")[2]]
-        target = max(gpus, key=lambda gpu: sum(one["holder"] == "ours" for one in gpu["partitions"]))
-        self.gpu = target["bdf"]
-        touched = [target] if to == COMPUTE else gpus
+        touched = [gpu for gpu in gpus if to != COMPUTE or gpu["bdf"] == self.gpu]
         wanted = [(gpu, memory if to == MEMORY else _OTHER_COMPUTE.get(gpu["mode"], FIRST_MODE)) for gpu in touched]
         spec: Object = {
             "node": self.node,
@@ -104,6 +121,16 @@ class Site:
         """Have the phase, in which the plan is, begun years ago."""
         while self._phase is phase and not await asyncio.to_thread(self._antedate, phase):  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def mend(self, unsettled: Callable[["Site"], list[str]]) -> None:
+        """Take back what the hardware was told to do wrong, if anything was."""
+        if self.faults_file.read_bytes() == _NO_FAULTS and not self.lost:
+            return
+        self.faults_file.write_bytes(_NO_FAULTS)
+        self.lost = ""
+        await self.cluster.agents.kill()
+        await self.cluster.agents.start()
+        await self.settled(unsettled)
 
     def _antedate(self, phase: Phase) -> bool:
         path, operator = f"{PLANS}/{self.plan}", self.plane.admin.acting_as(OPERATOR)
@@ -175,10 +202,12 @@ class Site:
         """The hardware of a node, as its simulation keeps it."""
         return self.folder / "agent" / "state" / f"{node}.json"
 
-    def choose_node(self) -> None:
-        """The node with most models is changed next."""
+    def choose(self) -> None:
+        """The node with most models is changed next, and of its GPUs the one with most of them in any case."""
         nodes = [pod["spec"].get("nodeName") for pod in self.plane.admin.get(self.cluster.pods_path)["items"]]
         self.node = max(self.cluster.names.values(), key=nodes.count)
+        gpus = self.gpu_node()["status"]["gpus"]
+        self.gpu = max(gpus, key=lambda gpu: sum(one["holder"] == "ours" for one in gpu["partitions"]))["bdf"]
 
     async def settled(self, unsettled: Callable[["Site"], list[str]]) -> None:
         """Wait until nothing is left to do. Raises AssertionError with what is."""
@@ -207,11 +236,11 @@ def _before_the_beginning(before: Phase, after: Phase, write: Write) -> Key | No
 
 
 @asynccontextmanager
-async def site(plane: Plane, folder: Path, *, time_scale: float = 0.02) -> AsyncIterator[Site]:
+async def site(plane: Plane, folder: Path) -> AsyncIterator[Site]:
     """A cluster whose models run on the first of two nodes."""
     faults = folder / "faults.json"
-    faults.write_text("{}")
-    arguments = ("--faults", str(faults), "--heartbeat-seconds", "0.2")
+    faults.write_bytes(_NO_FAULTS)
+    arguments = ("--faults", str(faults), "--heartbeat-seconds", str(_HEARTBEAT_SECONDS))
     async with (
         recording_proxy(plane) as proxy,
         running(
@@ -220,13 +249,14 @@ async def site(plane: Plane, folder: Path, *, time_scale: float = 0.02) -> Async
             {"a": FIRST_MODE, "b": FIRST_MODE},
             gpus=2,
             server=proxy.url,
-            time_scale=time_scale,
-            agent_arguments=arguments,
+            time_scale=TIME_SCALE,
+            agent_arguments=(*arguments, "--server", proxy.url),
         ) as cluster,
         asyncio.TaskGroup() as tasks,
     ):
-        for worker in (cluster.operator, cluster.agents):
-            await warm(worker)
+        async with asyncio.TaskGroup() as starts:
+            for worker in (cluster.operator, cluster.agents):
+                starts.create_task(warm(worker, PROGRAM))
         made = Site(plane, cluster, proxy, tasks, folder)
         proxy.after = made.heard
         await cluster.rule(_POLICY)
