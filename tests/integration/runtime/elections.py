@@ -23,6 +23,7 @@ from e2e.plane.plane import tail
 from tests.integration.runtime.elected_program import COUNT, Options, order_of
 
 ROOT = Path(__file__).parents[3]
+WRITTEN_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 
@@ -123,6 +124,17 @@ class Elections:
     def process(self, identity: str) -> Process:
         """The replica of that name."""
         return self._started[identity].result()
+
+    async def written(self, election: str) -> None:
+        """Return once a counter of the election has been counted up once more, by whoever leads."""
+        path = f"/apis/resource.k8s.io/v1/namespaces/{self._namespace}/resourceclaims/{election}-counter-0"
+        counts: set[str] = set()
+        async with asyncio.timeout(WRITTEN_SECONDS):
+            while len(counts) < 2:
+                found = await asyncio.to_thread(self._plane.admin.find, path)
+                if found is not None:
+                    counts.add(found["metadata"]["annotations"][COUNT])
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def follow(self) -> None:
         """Keep `leases` and `terms` up to date until cancelled."""

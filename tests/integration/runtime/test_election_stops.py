@@ -1,6 +1,6 @@
 """A hundred leaders are stopped (SIGSTOP) for longer than their lease and go on: what they still write does no harm.
 
-Ten elections at once, two replicas each, ten rounds. In every other round the leader is stopped from outside at any
+Twenty elections at once, two replicas each, five rounds: a round waits for a lease. In every other round the leader is stopped from outside at any
 moment; in the others it stops itself at the worst one, after a write has passed the check and before it is sent.
 """
 
@@ -22,13 +22,14 @@ from tests.integration.runtime.elections import Elections, Held, Process, Write,
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(600)]
 
-ELECTIONS = 10
-ROUNDS = 10
+ELECTIONS = 20
+ROUNDS = 5
+PERIOD_SECONDS = 0.5
 TIMING = LeaseTiming(duration=3, renew_deadline=2.0, retry_period=0.4)
-START_SECONDS = 30.0
-# On two cores with twenty replicas and an API server.
-TAKEOVER_SECONDS = TIMING.duration + TIMING.retry_period + 3.0
-END_SECONDS = 5.0
+START_SECONDS = 60.0
+# On two cores with forty replicas and an API server.
+TAKEOVER_SECONDS = TIMING.duration + TIMING.retry_period + 20.0
+END_SECONDS = 20.0
 
 
 class Stops:
@@ -58,7 +59,7 @@ class Stops:
             self.lost += replica.identity not in self.stopped
             self._replicas.remove(replica)
         while len(self._replicas) < 2:
-            self._replicas.append(await self._running.start(self._election, TIMING, period=0.25))
+            self._replicas.append(await self._running.start(self._election, TIMING, period=PERIOD_SECONDS))
 
     async def _round(self, *, itself: bool) -> None:
         held = await self._running.leader(self._election, within=TAKEOVER_SECONDS + START_SECONDS)
