@@ -133,6 +133,11 @@ class RepartitionRules(ApiModel):
         description="Whether nodes that AMD's Device Config Manager partitions, by their labels, are changed, too; "
         "false: they are left to it.",
     )
+    taint_node: bool = Field(
+        default=False,
+        description="Whether a node is tainted aim.amd.com/repartitioning:NoSchedule while its modes change, so that "
+        "pods that take no part stay away; false: they may come.",
+    )
 
 
 _NO_ORDER = "would serve every request out of order: write more than 0, such as 10s"

@@ -12,6 +12,7 @@ from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Gpu, Partition, Reservation, Taint
 from controller.runtime.objects.node import Node
+from controller.translate.node_taint import is_ours, repartitioned_by
 from controller.translate.quantity import cpu_milli, memory_bytes
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -21,7 +22,11 @@ CONSISTENT = "Consistent"
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """What a Node object says. `devices` counts what AMD's device plugin advertises, by resource."""
+    """What a Node object says. `devices` counts what AMD's device plugin advertises, by resource.
+
+    `taints` are those of others: placement keeps pods off GPUs that a plan has in hand by itself, and who is bound
+    tolerates our taint. `repartitioned_by` is the value of that one, None when it is not there.
+    """
 
     name: str
     uid: str
@@ -32,6 +37,7 @@ class HostView:
     unschedulable: bool
     allocatable: Resources
     devices: Mapping[str, int]
+    repartitioned_by: str | None = None
 
 
 def host_view(node: Node) -> HostView:
@@ -42,7 +48,7 @@ def host_view(node: Node) -> HostView:
         uid=metadata.uid,
         hostname=metadata.labels.get(HOSTNAME),
         labels=metadata.labels,
-        taints=tuple(Taint(taint.key, taint.value, taint.effect) for taint in node.spec.taints),
+        taints=tuple(Taint(one.key, one.value, one.effect) for one in node.spec.taints if not is_ours(one)),
         ready=any(found.type == "Ready" and found.status == "True" for found in node.status.conditions),
         unschedulable=node.spec.unschedulable,
         allocatable=Resources(
@@ -51,6 +57,7 @@ def host_view(node: Node) -> HostView:
             int(allocatable.get("pods", "0")),
         ),
         devices={name: parse_quantity(count) for name, count in allocatable.items() if naming_of_resource(name)},
+        repartitioned_by=repartitioned_by(node.spec.taints),
     )
 
 

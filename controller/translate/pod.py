@@ -44,6 +44,7 @@ class PodView:
     priority: int
     owner: tuple[str, str, str] | None
     devices: Mapping[str, int]
+    tolerations: tuple[PodToleration, ...] = ()
 
     @property
     def template_hash(self) -> str:
@@ -105,6 +106,7 @@ def pod_view(pod: Pod) -> PodView:
         priority=spec.priority,
         owner=_controller(metadata.owner_references),
         devices=plugin_devices(spec),
+        tolerations=spec.tolerations,
     )
 
 

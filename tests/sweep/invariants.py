@@ -85,6 +85,9 @@ class Monitor:
         phases = {_phase(plan) for plan in self._store.list(REPARTITION_PLANS) if plan["spec"]["node"] == node}
         if not phases & HARDWARE:
             self._add(f"{node}: {what}, and no plan's status says so: {sorted(phases)}")
+        found = self._store.find(NODES, node)
+        if found is not None and not found["spec"].get("taints"):
+            self._add(f"{node}: {what}, and the node is not tainted")
         devices = machine.devices
         for holder, device in holders_on(self._store, node):
             place = devices.get(device)

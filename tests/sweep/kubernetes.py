@@ -106,12 +106,17 @@ class Kubernetes:
                 self._create(workload, uid)
 
     def _runs_on(self, workload: Workload, node: str) -> bool:
-        """Whether a DaemonSet's pod may be made for the node: our admission policy holds off AMD's exporter."""
+        """Whether a DaemonSet's pod may be made for the node: our admission policy holds off AMD's exporter.
+
+        None is made where a taint that its template does not tolerate keeps new pods away.
+        """
         found = self.store.find(NODES, node)
         if found is None:
             return False
         held_off = found["metadata"]["labels"].get(METRICS_EXPORTER_LABEL) == PAUSED
-        return not (held_off and workload.template["metadata"]["labels"].get("app") == EXPORTER)
+        if held_off and workload.template["metadata"]["labels"].get("app") == EXPORTER:
+            return False
+        return not _kept_off(workload.template["spec"], found)
 
     def _create(self, workload: Workload, uid: str) -> None:
         template = workload.template
@@ -149,8 +154,7 @@ class Kubernetes:
         wanted = (pod["spec"].get("nodeSelector") or {}).get(_HOSTNAME)
         for node in self.store.list(NODES):
             labels = node["metadata"].get("labels") or {}
-            taints = [taint for taint in node["spec"].get("taints") or () if taint["effect"] != "PreferNoSchedule"]
-            if taints or (wanted is not None and labels.get(_HOSTNAME) != wanted):
+            if _kept_off(pod["spec"], node) or (wanted is not None and labels.get(_HOSTNAME) != wanted):
                 continue
             if all(self._allocate(pod, claim, node) for claim in _claims_of(pod)):
                 name: str = node["metadata"]["name"]
@@ -258,6 +262,13 @@ def advertised(store: FakeStore, node: str) -> Iterator[Manifest]:
     if current and len(current) == current[0]["pool"]["resourceSliceCount"]:
         for found in current:
             yield from found.get("devices") or ()
+
+
+def _kept_off(spec: Manifest, node: Manifest) -> bool:
+    """Whether a taint of the node keeps pods of this spec away; of tolerations, those of a key and any value are told."""
+    tolerated = {one["key"] for one in spec.get("tolerations") or () if one["operator"] == "Exists"}
+    taints = [taint for taint in node["spec"].get("taints") or () if taint["effect"] != "PreferNoSchedule"]
+    return any(taint["key"] not in tolerated for taint in taints)
 
 
 def _claims_of(pod: Manifest) -> list[str]:

@@ -151,7 +151,13 @@ _POLICY: Final[Manifest] = {
     "metadata": {"name": "all"},
     "spec": {
         "validatedOnly": False,
-        "repartition": {"enabled": True, "approval": "Auto", "cooldown": "1s", "maxUnavailablePods": MOST_UNAVAILABLE},
+        "repartition": {
+            "enabled": True,
+            "approval": "Auto",
+            "cooldown": "1s",
+            "maxUnavailablePods": MOST_UNAVAILABLE,
+            "taintNode": True,  # the stricter case: AMD's plugins, which tolerate no taint, have to come back
+        },
     },
 }
 

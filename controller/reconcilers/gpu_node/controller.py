@@ -5,6 +5,7 @@ from api.object import ObjectMeta, OwnerReference, dump
 from api.v1beta1 import GPUNode
 from api.v1beta1.gpu_node import GPUNodeSpec
 from controller.reconcilers.gpu_node.labelling import labels_patch
+from controller.reconcilers.repartition_plan.taint import sweep_taint
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES
 from controller.runtime.client.errors import AlreadyExists, Conflict, NotFound
@@ -13,7 +14,7 @@ from controller.state.cluster import Cluster
 from controller.state.kinds import GPU_NODES
 from controller.translate.node import HostView
 
-#: A GPUNode of another machine is on its way out: its successor is made after this, seconds.
+#: A GPUNode of another machine is on its way out, or others keep writing the Node: looked at again after this, seconds.
 SOON_SECONDS = 0.5
 
 
@@ -25,7 +26,7 @@ class GPUNodeReconciler:
         self._cluster = cluster
 
     async def reconcile(self, request: Request) -> Result:
-        """Make, adopt or switch off the GPUNode of one Node, then label the Node."""
+        """Make, adopt or switch off the GPUNode of one Node, then label the Node and take off a taint left behind."""
         host = self._cluster.host_table.get(request.name)
         if host is None:
             return Result()  # the garbage collector takes the GPUNode with its Node
@@ -40,7 +41,8 @@ class GPUNodeReconciler:
         elif present.spec.managed != managed:
             await self._client.merge_patch(GPU_NODES, request.name, {"spec": {"managed": managed}})
         await self._label(request.name, present if managed else None)
-        return Result()
+        swept = await sweep_taint(self._client, self._cluster, self._cluster.plan_table.values(), request.name)
+        return Result() if swept else Result(requeue_after=SOON_SECONDS)
 
     async def _create(self, host: HostView) -> None:
         node = GPUNode(

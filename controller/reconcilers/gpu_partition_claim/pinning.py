@@ -4,6 +4,7 @@ Runs again safely after a crash between any two writes: the claim's status holds
 """
 
 from enum import StrEnum
+from typing import Any
 
 from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE
 from api.v1beta1 import GPUPartitionClaim
@@ -11,10 +12,12 @@ from api.v1beta1.gpu_partition_claim import Allocation
 from controller.binding.dra import GatedPod, Pin, bind_patch, resource_claim
 from controller.gpu.mode import Mode
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.repartition_plan.taint import taints_node
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
 from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
+from controller.translate.node_taint import toleration_patch
 from controller.translate.pod import PodView, pod_view
 from controller.translate.resource_claim import ResourceClaimView, pinned_as, resource_claim_view
 
@@ -108,14 +111,22 @@ async def remove_resource_claim(context: ClaimContext, present: ResourceClaimVie
 
 
 async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView, hostname: str) -> Opened:
-    """Patch the pod: pin, annotations, our gate off. A pod that moved on is read and tried again, three times."""
-    annotations = assignment(context, claim, allocation_of(claim))
+    """Patch the pod: pin, annotations, our gate off. A pod that moved on is read and tried again, three times.
+
+    Where plans taint their nodes it tolerates that from now on: it may have been placed beside the GPUs that change.
+    """
+    allocation = allocation_of(claim)
+    annotations = assignment(context, claim, allocation)
+    tolerates = taints_node(context.cluster, allocation.node)
     for _ in range(ATTEMPTS):
         if not pod.gated:
             return Opened.ALREADY_OPEN
         if pod.foreign_gates:
             return Opened.WAITING_FOR_GATE
-        outcome = await _patch(context, pod, hostname, annotations)
+        patch = bind_patch(_gated(pod), hostname, annotations) + (
+            toleration_patch(pod.tolerations) if tolerates else []
+        )
+        outcome = await _patch(context, pod, patch)
         if outcome is not Opened.MOVED_ON:
             return outcome
         fresh = await _read_again(context, pod)
@@ -125,10 +136,13 @@ async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodVie
     return Opened.MOVED_ON
 
 
-async def _patch(context: ClaimContext, pod: PodView, hostname: str, annotations: dict[str, str]) -> Opened:
-    gated = GatedPod(pod.resource_version, GATE, pod.gates.index(GATE), pod.annotations, pod.node_selector)
+def _gated(pod: PodView) -> GatedPod:
+    return GatedPod(pod.resource_version, GATE, pod.gates.index(GATE), pod.annotations, pod.node_selector)
+
+
+async def _patch(context: ClaimContext, pod: PodView, patch: list[dict[str, Any]]) -> Opened:
     try:
-        await context.client.json_patch(PODS, pod.name, bind_patch(gated, hostname, annotations), pod.namespace)
+        await context.client.json_patch(PODS, pod.name, patch, pod.namespace)
     except NotFound:
         return Opened.POD_GONE
     except Conflict:

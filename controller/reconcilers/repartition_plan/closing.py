@@ -12,6 +12,7 @@ from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.operation import clear
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.successors import all_places, still_needed
+from controller.reconcilers.repartition_plan.taint import settle_taint
 from controller.repartition.phases import HARDWARE, NOT_BEGUN, TERMINAL, Phase
 from controller.state.cluster import Cluster
 
@@ -43,7 +44,7 @@ def closing_step(now: datetime) -> PlanStep:
 async def close(context: PlanContext, plan: RepartitionPlan) -> Seen:
     """Tidy up after an ended plan; what is left to record."""
     changes: dict[str, Any] = {}
-    if is_closing(plan):
+    if is_closing(plan) and await settle_taint(context, plan.spec.node):
         await clear(context, plan.spec.node, plan.metadata.uid or "")
         if not _needs_quiet(context.cluster, plan):
             await context.plugins.resume(plan.spec.node)

@@ -5,7 +5,7 @@ from opentelemetry.metrics import Counter
 from api.v1beta1 import RepartitionPlan
 from controller.reconcilers.repartition_plan.approval import must_not
 from controller.reconcilers.repartition_plan.begin import held_up
-from controller.reconcilers.repartition_plan.closing import close
+from controller.reconcilers.repartition_plan.closing import close, is_closing
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.holders import are, holders_of
 from controller.reconcilers.repartition_plan.impact import impact
@@ -15,6 +15,7 @@ from controller.reconcilers.repartition_plan.look import look
 from controller.reconcilers.repartition_plan.plugins import NodePlugins, NoPlugins
 from controller.reconcilers.repartition_plan.record import Record
 from controller.reconcilers.repartition_plan.seen import Seen
+from controller.reconcilers.repartition_plan.taint import keep_taint
 from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase, step
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Conflict
@@ -70,7 +71,8 @@ class RepartitionPlanReconciler:
         if plan.spec.dry_run:
             await self._record.note(plan, self._rehearsed(plan))
             return Result(requeue_after=REPORT_AGAIN_SECONDS)
-        seen = self._at_the_start(plan, await look(self._context, plan))
+        holds = await keep_taint(self._context, plan) if phase not in NOT_BEGUN else None
+        seen = self._at_the_start(plan, await look(self._context, plan, holds))
         if seen.event is not None:
             await self._record.move(plan, seen.event, seen)
             return Result(requeue_after=SOON_SECONDS)
@@ -106,4 +108,6 @@ class RepartitionPlanReconciler:
 
     async def _close(self, plan: RepartitionPlan) -> Result:
         noted = await self._record.note(plan, await close(self._context, plan))
+        if is_closing(noted):
+            return Result(requeue_after=SOON_SECONDS)
         return Result(requeue_after=REPORT_AGAIN_SECONDS) if noted.status.reservations else Result()

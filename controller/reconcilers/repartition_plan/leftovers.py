@@ -1,4 +1,6 @@
-"""What plans leave behind that were deleted half way: an operation nobody asked for, a metrics exporter held off."""
+"""What plans leave behind that were deleted half way: an operation nobody asked for, a metrics exporter held off, a
+taint.
+"""
 
 from collections.abc import Iterable
 
@@ -6,6 +8,7 @@ from api.v1beta1 import GPUNode, RepartitionPlan
 from api.v1beta1.gpu_node import OperationPhase
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.operation import owns
+from controller.reconcilers.repartition_plan.taint import sweep_taint
 from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
 from controller.runtime.client.errors import NotFound
 from controller.state.kinds import GPU_NODES, REPARTITION_PLANS
@@ -26,6 +29,8 @@ async def tidy_nodes(context: PlanContext) -> str | None:
 
 
 async def _tidy(context: PlanContext, name: str, node: GPUNode) -> str | None:
+    if not await sweep_taint(context.client, context.cluster, context.plans, name):
+        return f"waits: others keep writing node {name}"
     orphan = _ordered_by_nobody(node, context.cluster.plan_table.values()) and await _surely(context, node)
     if orphan:
         progress, operation = node.status.operation, node.spec.operation

@@ -45,11 +45,11 @@ STEPS: Mapping[Phase, Step] = {
 }
 
 
-async def look(context: PlanContext, plan: RepartitionPlan) -> Seen:
+async def look(context: PlanContext, plan: RepartitionPlan, holds: str | None = None) -> Seen:
     """What has happened to a plan that is under way; its phase's work is done on the way.
 
     What was observed goes before the deadline: a change that succeeded while nobody looked has succeeded. Nobody is
-    disturbed after the deadline.
+    disturbed after the deadline. `holds`: a sentence that keeps the phase from acting, None when nothing does.
     """
     phase = Phase(plan.status.phase)
     if plan.spec.rollback and phase is not Phase.ROLLING_BACK:
@@ -62,7 +62,7 @@ async def look(context: PlanContext, plan: RepartitionPlan) -> Seen:
         return Seen(None, f"node {plan.spec.node} or its policy is paused")
     late = expired(context, plan, phase)
     if seen.event is None and (late is None or phase in HARDWARE):
-        seen = await STEPS[phase].act(context, plan)
+        seen = await STEPS[phase].act(context, plan) if holds is None else Seen(None, holds)
     return Seen(Event.EXPIRED, f"{late}: {seen.message}", seen.changes) if seen.event is None and late else seen
 
 

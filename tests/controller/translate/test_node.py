@@ -33,6 +33,13 @@ def test_what_a_node_says() -> None:
     assert view.allocatable == Resources(7910, 1 << 30, 110)
 
 
+def test_the_taint_of_a_change_keeps_no_pod_of_ours_away() -> None:
+    ours = {"key": "aim.amd.com/repartitioning", "value": "plan-1", "effect": "NoSchedule"}
+    view = host_view(typed_node(taints=[{"key": "amd", "effect": "NoSchedule"}, ours]))
+    assert (view.taints, view.repartitioned_by) == ((Taint("amd", "", "NoSchedule"),), "plan-1")
+    assert host_view(typed_node(taints=[ours | {"effect": "NoExecute"}])).repartitioned_by is None
+
+
 def test_a_node_that_says_little_offers_nothing() -> None:
     view = host_view(Node(metadata=ObjectMeta(name="worker-0", uid="u")))
     assert (view.hostname, view.ready, view.unschedulable, view.taints) == (None, False, False, ())

@@ -8,11 +8,13 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES
 from controller.runtime.client.errors import AlreadyExists
 from controller.runtime.reconcile import Request, Result
-from controller.state.kinds import GPU_NODES
+from controller.state.kinds import GPU_NODES, GPU_SHARING_POLICIES, REPARTITION_PLANS
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu_node import gpu_node
 from tests.builders.node import node_object
-from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
+from tests.builders.plan import plan
+from tests.builders.policy import policy_object
+from tests.controller.reconcilers.gpu_partition_claim.api import MOVED_ON, InMemoryApi, refusing
 
 
 @pytest.fixture
@@ -37,6 +39,8 @@ async def reconcile(api: InMemoryApi) -> Result:
     fed = FedCluster()
     fed.listed(fed.cluster.nodes, *api.of(NODES))
     fed.listed(fed.cluster.gpu_nodes, *api.of(GPU_NODES))
+    fed.listed(fed.cluster.plans, *api.of(REPARTITION_PLANS))
+    fed.listed(fed.cluster.policies, *api.of(GPU_SHARING_POLICIES))
     return await GPUNodeReconciler(cast("Client", api), fed.cluster).reconcile(Request("", "worker-0"))
 
 
@@ -97,6 +101,50 @@ async def test_the_label_decides_and_the_rest_stays(api: InMemoryApi, node: dict
     (found,) = api.of(GPU_NODES)
     assert found["spec"] == {"managed": not before, "paused": True}
     assert found["status"] == stored["status"]
+
+
+TAINT = {"key": "aim.amd.com/repartitioning", "value": "plan-1", "effect": "NoSchedule"}
+OTHER = {"key": "dedicated", "value": "x", "effect": "NoSchedule"}
+WANTS_TAINT = policy_object(repartition={"taintNode": True})
+
+
+def deleted(made: dict[str, Any]) -> dict[str, Any]:
+    """The plan as somebody deletes it, with a finalizer of theirs in the way."""
+    return made | {"metadata": made["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("plans", "policies", "left"),
+    [
+        pytest.param([plan(phase="Draining")], [WANTS_TAINT], True, id="of a plan under way"),
+        pytest.param([], [WANTS_TAINT], False, id="of a plan that is gone"),
+        pytest.param([deleted(plan(phase="Draining"))], [WANTS_TAINT], False, id="of one that is being deleted"),
+        pytest.param([plan(phase="Failed")], [WANTS_TAINT], False, id="of one that has ended"),
+        pytest.param([plan(phase="Verifying")], [WANTS_TAINT], False, id="of one whose plugins restart"),
+        pytest.param([plan(node="worker-9", phase="Draining")], [WANTS_TAINT], False, id="of a plan elsewhere"),
+        pytest.param([plan(phase="Draining")], [policy_object()], False, id="that the policy does not want"),
+        pytest.param([plan(phase="Draining")], [], False, id="that no policy wants"),
+    ],
+)
+@pytest.mark.parametrize("managed", ["true", "false"])
+async def test_a_taint_that_no_plan_wants_is_taken_off_at_the_start(
+    api: InMemoryApi, plans: list[dict[str, Any]], policies: list[dict[str, Any]], left: bool, managed: str
+) -> None:
+    api.put(NODES, node_object(labels={MANAGED_LABEL: managed}, taints=[TAINT, OTHER]))
+    for resource, objects in ((REPARTITION_PLANS, plans), (GPU_SHARING_POLICIES, policies)):
+        for made in objects:
+            api.put(resource, made)
+    assert await reconcile(api) == Result()
+    (node,) = api.of(NODES)
+    assert node["spec"]["taints"] == ([TAINT, OTHER] if left else [OTHER])
+
+
+async def test_a_taint_is_swept_off_again_when_others_keep_writing_the_node(api: InMemoryApi) -> None:
+    api.put(NODES, node_object(labels={MANAGED_LABEL: "false"}, taints=[TAINT]))
+    api.before_write = refusing("patch nodes", MOVED_ON, times=3)
+    assert (await reconcile(api)).requeue_after is not None
+    assert await reconcile(api) == Result()
+    assert api.of(NODES)[0]["spec"]["taints"] == []
 
 
 async def test_a_successor_of_the_same_name_starts_over(api: InMemoryApi) -> None:

@@ -8,11 +8,14 @@ from controller.runtime.client.errors import ApiError, NotFound
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
+from controller.translate.node_taint import TAINT_KEY
 from controller.translate.pod import PodView, pod_view
 from controller.translate.resource_claim import resource_claim_view
 from tests.builders.claim import bound_claim, claim
 from tests.builders.gpu import device_name
+from tests.builders.node import node_object
 from tests.builders.pod import GATE, pod
+from tests.builders.policy import policy_object
 from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.gpu_partition_claim.api import (
     MOVED_ON,
@@ -25,6 +28,8 @@ from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 
 CLAIM = GPUPartitionClaim.model_validate(bound_claim(index=3))
 SPEC = claim_spec(pin_of(CLAIM))
+MINE = [{"key": "dedicated", "operator": "Exists"}]
+OURS = {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
 OTHER_PIN = claim_spec(pin_of(GPUPartitionClaim.model_validate(bound_claim(index=4))))
 
 
@@ -89,6 +94,18 @@ async def test_the_gate_opens(api: InMemoryApi, operator: Operator) -> None:
     view = stored_pod(api)
     assert await open_gate(operator.context, CLAIM, view, "worker-0") is Opened.OPEN
     assert api.of(PODS)[0]["spec"]["schedulingGates"] == []
+
+
+@pytest.mark.parametrize(("taints", "want"), [(True, [*MINE, OURS]), (False, MINE)])
+async def test_who_is_bound_where_plans_taint_their_node_tolerates_it(
+    api: InMemoryApi, operator: Operator, taints: bool, want: list[dict[str, str]]
+) -> None:
+    fed, old = operator.fed, stored_pod(api)
+    fed.listed(fed.cluster.nodes, node_object())
+    fed.listed(fed.cluster.policies, policy_object(repartition={"taintNode": taints}))
+    stored_pod(api, tolerations=MINE)  # it moved on since: what it is now counts
+    assert await open_gate(operator.context, CLAIM, old, "worker-0") is Opened.OPEN
+    assert api.of(PODS)[0]["spec"]["tolerations"] == want
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from controller.placement.snapshot import Gpu
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
 from controller.repartition.phases import DEADLINE_SECONDS, Phase
 from controller.runtime.client.client import Client
-from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
+from controller.runtime.client.core import NODES, PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import Conflict
 from controller.runtime.client.resource import Resource
 from controller.runtime.event_recorder import EventRecorder
@@ -114,7 +114,7 @@ class Plane:
     def show(self) -> None:
         """The informers show what the API server has."""
         cluster = self.fed.cluster
-        self.fed.listed(cluster.nodes, node_object(labels=self.labels))
+        self.fed.listed(cluster.nodes, *(self.api.of(NODES) or [node_object(labels=self.labels)]))
         for informer, resource in (
             (cluster.gpu_nodes, GPU_NODES),
             (cluster.plans, REPARTITION_PLANS),
