@@ -21,6 +21,8 @@ RENEW_AT = 2 / 3
 _SETTLES = 2
 _SETTLES_IN_LEAF = 12
 _SETTLE = timedelta(hours=1)
+# Certificates hold whole seconds: what they call 12:00:05 was made up to a second later.
+_CUT_OFF = timedelta(seconds=1)
 
 
 class Action(StrEnum):
@@ -43,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """When a certificate was made, and when it ends."""
+    """When a certificate was made, by itself and so cut to a second, and when it ends."""
 
     made: datetime
     not_after: datetime
@@ -52,6 +54,10 @@ class Term:
     def renewal(self) -> datetime:
         """When two thirds of its life are over."""
         return self.made + (self.not_after - self.made) * RENEW_AT
+
+    def known(self, policy: "RotationPolicy") -> datetime:
+        """When it has reached everybody who has to know of it."""
+        return self.made + _CUT_OFF + _SETTLES * policy.settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def _without_leaf(held: Held, now: datetime, _policy: RotationPolicy) -> Step | 
 
 
 def _settled_authority(held: Held, now: datetime, policy: RotationPolicy) -> Step | None:
-    if held.upcoming is None or now < held.upcoming.made + _SETTLES * policy.settle:
+    if held.upcoming is None or now < held.upcoming.known(policy):
         return None
     return Step(Action.SWITCH_AUTHORITY, f"the new authority is published since {held.upcoming.made}")
 
@@ -154,7 +160,7 @@ def _ageing_leaf(held: Held, now: datetime, _policy: RotationPolicy) -> Step | N
 
 def _settled_switch(held: Held, now: datetime, policy: RotationPolicy) -> Step | None:
     # The leaf is at most as old as the switch, so waiting for it is waiting for the switch.
-    if not held.retired or held.leaf is None or now < held.leaf.made + _SETTLES * policy.settle:
+    if not held.retired or held.leaf is None or now < held.leaf.known(policy):
         return None
     return Step(Action.DROP_RETIRED, f"every leaf shown is the present authority's since {held.leaf.made}")
 

@@ -1,6 +1,7 @@
 """What the Secret holds, read and written back; what each step makes of it; and what is damaged."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,9 +135,9 @@ def test_taking_the_authoritys_key_away_rotates_it_in_order(fresh: Material) -> 
     material, steps = advance(read_material(data), ISSUANCE, NOW + DAY)
     assert [step.action for step in steps] == [Action.ADD_AUTHORITY]
     assert material.serving is not None
-    material, steps = advance(read_material(data_of(material)), ISSUANCE, NOW + DAY + 2 * HOUR)
+    material, steps = advance(read_material(data_of(material)), ISSUANCE, NOW + DAY + 3 * HOUR)
     assert [step.action for step in steps] == [Action.SWITCH_AUTHORITY]
-    material, steps = advance(read_material(data_of(material)), ISSUANCE, NOW + DAY + 4 * HOUR)
+    material, steps = advance(read_material(data_of(material)), ISSUANCE, NOW + DAY + 6 * HOUR)
     assert [step.action for step in steps] == [Action.DROP_RETIRED]
 
 
@@ -203,3 +204,14 @@ def test_a_leaf_that_somebody_else_made_without_names_does_not_fit(fresh: Materi
 
 def test_no_key_is_ever_printed(fresh: Material) -> None:
     assert "PRIVATE" not in repr(stages(fresh)[1])
+
+
+def test_what_a_certificate_leaves_out_of_its_date_is_waited_for(fresh: Material) -> None:
+    """It holds whole seconds. With times as short as these the rest would be most of the wait."""
+    late = NOW + timedelta(microseconds=999_000)
+    policy = RotationPolicy.lasting(timedelta(seconds=8), timedelta(seconds=32))
+    hasty = replace(ISSUANCE, policy=policy)
+    added = perform(Action.ADD_AUTHORITY, fresh, hasty, late)
+    assert advance(added, hasty, late + 2 * policy.settle - timedelta(milliseconds=2))[1] == ()
+    _, steps = advance(added, hasty, late + 2 * policy.settle + timedelta(milliseconds=2))
+    assert [step.action for step in steps] == [Action.SWITCH_AUTHORITY]

@@ -9,6 +9,8 @@ from controller.runtime.certs.rotation import Action, Held, RotationPolicy, Term
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 POLICY = RotationPolicy(authority_lifetime=360 * DAY, leaf_lifetime=30 * DAY, settle=HOUR)
+# A certificate's own word of when it was made may be a second early.
+KNOWN = 2 * HOUR + timedelta(seconds=1)
 
 
 def authority(age: timedelta) -> Term:
@@ -37,12 +39,12 @@ def held(**more: object) -> Held:
         pytest.param(held(signer=authority(240 * DAY - HOUR)), None, id="the authority is almost at two thirds"),
         pytest.param(held(signer=authority(240 * DAY)), Action.ADD_AUTHORITY, id="the authority is at two thirds"),
         pytest.param(
-            held(signer=authority(240 * DAY), upcoming=authority(HOUR)),
+            held(signer=authority(240 * DAY), upcoming=authority(2 * HOUR)),
             None,
             id="the new authority is not known to all",
         ),
         pytest.param(
-            held(signer=authority(240 * DAY), upcoming=authority(2 * HOUR)),
+            held(signer=authority(240 * DAY), upcoming=authority(KNOWN)),
             Action.SWITCH_AUTHORITY,
             id="the new authority is known to all",
         ),
@@ -51,8 +53,8 @@ def held(**more: object) -> Held:
             Action.ISSUE_LEAF,
             id="the leaf is due while the new authority is not known to all",
         ),
-        pytest.param(held(retired=1, leaf=leaf(HOUR)), None, id="an old leaf may still be shown"),
-        pytest.param(held(retired=1, leaf=leaf(2 * HOUR)), Action.DROP_RETIRED, id="no old leaf is shown any more"),
+        pytest.param(held(retired=1, leaf=leaf(2 * HOUR)), None, id="an old leaf may still be shown"),
+        pytest.param(held(retired=1, leaf=leaf(KNOWN)), Action.DROP_RETIRED, id="no old leaf is shown any more"),
         pytest.param(held(signer=authority(361 * DAY)), Action.MAKE_AUTHORITY, id="the authority ended"),
         pytest.param(
             held(signer=authority(361 * DAY), upcoming=authority(HOUR)),
