@@ -318,7 +318,7 @@ async def test_events_become_requests(api: FakeApiServer, client: Client) -> Non
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - any condition
             await asyncio.sleep(0.002)
 

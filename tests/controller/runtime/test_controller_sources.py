@@ -43,7 +43,7 @@ async def test_a_standby_holds_no_backlog_and_begins_on_all_that_is_there(
     api.put(PODS, pod("stays"))
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         tasks.create_task(manager.run(stop))
-        await pods.wait_synced(5)
+        await pods.wait_synced(30)
         for number in range(100):
             api.put(PODS, pod(f"p{number}"))
         await eventually(lambda: len(pods.store.keys()) == 101)
@@ -70,7 +70,7 @@ async def test_objects_that_were_there_before_it_ran_come_at_low_priority(
     controller.enqueue(Request("ns", "asked for"))
     async with asyncio.TaskGroup() as tasks:
         informing = tasks.create_task(pods.run())
-        await pods.wait_synced(5)
+        await pods.wait_synced(30)
         tasks.create_task(controller.run())
         await eventually(lambda: len(noting.names) == 3)
         controller.stop()
@@ -87,7 +87,7 @@ async def test_a_source_that_is_named_while_it_runs_counts_at_once(
     async with asyncio.TaskGroup() as tasks:
         informing = tasks.create_task(pods.run())
         tasks.create_task(controller.run())
-        await pods.wait_synced(5)
+        await pods.wait_synced(30)
         controller.for_(pods)
         await eventually(lambda: noting.names)
         controller.stop()

@@ -25,7 +25,7 @@ async def server() -> AsyncIterator[DebugServer]:
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(runnable.run()) for runnable in (controller, made)]
         controller.enqueue(Request("ns", "stuck"))
-        await made.wait_started(5)
+        await made.wait_started(30)
         controller.enqueue(Request("ns", "initial"), -100)
         controller.enqueue(Request("", "live"))
         controller.enqueue_after(Request("ns", "later"), 60)

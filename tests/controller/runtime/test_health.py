@@ -18,7 +18,7 @@ def broken() -> bool:
 async def serving(server: HealthServer) -> AsyncIterator[aiohttp.ClientSession]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(server.run())
-        await server.wait_started(5)
+        await server.wait_started(30)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
             yield session
         task.cancel()

@@ -26,7 +26,7 @@ def application() -> web.Application:
 async def running(listener: Listener) -> AsyncIterator[asyncio.Task[None]]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(listener.run(application()))
-        await listener.wait_started(5)
+        await listener.wait_started(30)
         yield task
         task.cancel()
     assert not listener.listening
@@ -35,7 +35,7 @@ async def running(listener: Listener) -> AsyncIterator[asyncio.Task[None]]:
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     """The head of the answer."""
     writer.write(GET)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(5)
     return head
@@ -43,7 +43,7 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> byt
 
 async def refused(port: int) -> None:
     """Wait until nobody listens any more."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -82,7 +82,7 @@ async def test_a_connection_without_a_request_is_closed_after_a_while(sent: byte
         writer.write(sent)
         await asyncio.sleep(0.05)  # until it has arrived
         await clock.advance(30)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
         writer.close()
 

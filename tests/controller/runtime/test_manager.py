@@ -110,7 +110,7 @@ async def test_controllers_start_after_informers_are_synced_and_stop_first(api: 
     stop, manager = asyncio.Event(), Manager()
     manager.add_controller(controller)
     manager.add_informer(pods)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await manager.run(stop)
     assert len(seen) == 1
     assert seen[0] is not None

@@ -46,9 +46,9 @@ async def test_a_new_leader_reads_its_informers_anew_first(api: FakeApiServer, c
     manager = Manager(elector=lease)
     manager.add_informer(nodes)
     manager.add_leader_only(leader)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         tasks.create_task(manager.run(stop))
-        await nodes.wait_synced(5)
+        await nodes.wait_synced(30)
         # written by the last leader; this replica's watch, which knows only the history, never brings it
         api.serve(NODES).objects["last-write"] = {
             "metadata": {"name": "last-write", "uid": "u", "resourceVersion": "1"}

@@ -51,7 +51,7 @@ def secured(answers: Answers, clock: Clock | None = None) -> MetricsServer:
 async def serving(server: MetricsServer) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(server.run())
-        await server.wait_started(5)
+        await server.wait_started(30)
         yield
         task.cancel()
 

@@ -47,7 +47,7 @@ def test_its_example_tells_in_one_line_what_is_wrong_with_its_configuration(tmp_
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=30,
+        timeout=90,
         check=False,
     )
     assert ended.returncode == 2
@@ -72,7 +72,7 @@ def test_tracebacks_of_its_example_show_no_variables() -> None:
     said = subprocess.run(
         [sys.executable, "-c", f"import structlog\n{setting}\n{LEAKING}"],
         stdout=subprocess.PIPE,
-        timeout=30,
+        timeout=90,
         check=True,
         cwd=ROOM.parents[1],
     ).stdout.decode()

@@ -67,6 +67,6 @@ async def test_handlers_are_as_before_afterwards() -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop):
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stop.wait()
     assert [signal.getsignal(number) for number in NUMBERS] == before

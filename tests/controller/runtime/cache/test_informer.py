@@ -37,7 +37,7 @@ class Quiet:
 async def running(informer: Informer[Any]) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(informer.run())
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         yield
         task.cancel()
 
@@ -131,7 +131,7 @@ async def test_a_checked_informer_ends_when_a_handler_changes_an_object(api: Fak
     informer.add_handler(lambda event: event.object["metadata"].update(labels={}))
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(ending(informer))
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         api.put(NODES, {"metadata": {"name": "c"}})
         assert "changed by a reader: a, b;" in await task
 
@@ -301,7 +301,7 @@ async def test_after_a_refresh_the_watch_goes_on(api: FakeApiServer, client: Cli
 
 async def test_refreshes_asked_for_together_and_one_during_another_all_end(api: FakeApiServer, client: Client) -> None:
     nodes = Informer(client, NODES)
-    async with running(nodes), asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with running(nodes), asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         tasks.create_task(nodes.refresh(5))
         tasks.create_task(nodes.refresh(5))
         await asyncio.sleep(0)

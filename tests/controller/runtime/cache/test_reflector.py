@@ -74,7 +74,7 @@ async def test_a_streaming_list_asks_for_the_latest_state(api: FakeApiServer, cl
     informer = Informer(client, NODES, label_selector="a=b")
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         running.cancel()
     query = api.seen[0].query
     assert 300 <= int(query.pop("timeoutSeconds")) <= 600
@@ -151,7 +151,7 @@ async def test_a_stream_that_is_refused_for_now_is_tried_again_when_asked_to(
     informer = Informer(client, NODES, clock=clock)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         running.cancel()
     assert (api.count("stream"), api.count("list"), clock.slept) == (2, 0, [17.0])
 
@@ -199,7 +199,7 @@ async def test_initial_events_of_a_stream_that_never_ends_are_given_up(
     informer = Informer(client, NODES, clock=clock)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         running.cancel()
     assert (api.count("stream"), api.count("list"), held(informer)) == (1, 1, {"a"})
     assert gc.isenabled()
@@ -262,7 +262,7 @@ async def test_duplicate_events_are_told_once(api: FakeApiServer, client: Client
     informer.add_handler(seen.append)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while api.count("watch") < 2:  # noqa: ASYNC110 - the server's count is no event
                 await asyncio.sleep(0.002)
         running.cancel()
@@ -311,7 +311,7 @@ async def test_a_list_with_what_is_no_object_is_listed_again(
     informer: Informer[Any] = Informer(client, NODES, into=into, streaming=False, clock=clock)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         running.cancel()
     assert (held(informer), api.count("list"), len(clock.slept)) == ({"b"}, 4, 3)
 
@@ -337,7 +337,7 @@ async def test_a_bookmark_whose_metadata_is_garbage(
     informer = Informer(client, NODES, clock=clock)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(informer.run())
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         running.cancel()
     assert informer.statistics().reflection.failures == 1
 

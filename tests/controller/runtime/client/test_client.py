@@ -255,7 +255,7 @@ async def test_watches_never_starve_requests(api: FakeApiServer) -> None:
 
         for _ in range(20):
             tasks.create_task(follow())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while api.count("watch") < 20:
                 await small.list(NODES)
             await small.list(NODES)

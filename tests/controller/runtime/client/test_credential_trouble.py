@@ -60,7 +60,7 @@ async def test_an_informer_outlives_a_token_with_a_line_end(
     ):
         informer = Informer(client, NODES, clock=clock)
         running = tasks.create_task(informer.run())
-        await informer.wait_synced(5)
+        await informer.wait_synced(30)
         write(file, "to\nken")
         clock.tick(61)
         api.hang_up(NODES)

@@ -30,7 +30,7 @@ def trusting(authority: Authority) -> ssl.SSLContext:
 async def serving(server: WebhookServer) -> AsyncIterator[WebhookServer]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(server.run())
-        await server.wait_started(5)
+        await server.wait_started(30)
         yield server
         task.cancel()
     assert not server.serving

@@ -32,7 +32,7 @@ async def reading(limit_seconds: float) -> AsyncIterator[int]:
     listener = Listener("127.0.0.1", 0)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(listener.run(app))
-        await listener.wait_started(5)
+        await listener.wait_started(30)
         yield listener.port
         task.cancel()
 
@@ -40,7 +40,7 @@ async def reading(limit_seconds: float) -> AsyncIterator[int]:
 async def answer_to(port: int, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     writer.close()
     return answer
@@ -84,7 +84,7 @@ async def test_an_answer_arrives_whole(pieces: list[bytes]) -> None:
     listener = Listener("127.0.0.1", 0)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(listener.run(app))
-        await listener.wait_started(5)
+        await listener.wait_started(30)
         async with aiohttp.request("GET", f"http://127.0.0.1:{listener.port}/") as answer:
             assert await answer.read() == b"".join(pieces)
             assert answer.content_type == "application/json"

@@ -141,7 +141,7 @@ async def test_what_is_no_http_gets_a_400_and_the_connection_ends(
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting(authority))
     writer.write(sent)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     writer.close()
@@ -210,7 +210,7 @@ async def test_it_listens_once_it_has_a_certificate(authority: Authority) -> Non
         assert (server.serving, server.ready()) == (False, "the webhook server has no certificate yet")
         server.replace_certificate(leaf(authority))
         assert server.ready() == "the webhook server does not listen"
-        await server.wait_started(5)
+        await server.wait_started(30)
         assert server.ready() is True
         task.cancel()
     assert server.ready() == "the webhook server does not listen"
@@ -229,7 +229,7 @@ async def test_reviews_under_way_are_answered_when_it_stops(authority: Authority
     connector = aiohttp.TCPConnector(ssl=trusting(authority))
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession(connector=connector) as session:
         stopping = tasks.create_task(server.run())
-        await server.wait_started(5)
+        await server.wait_started(30)
         url = f"https://127.0.0.1:{server.port}/pods"
         answered = tasks.create_task(post(session, review("p"), url))
         await asked.wait()
