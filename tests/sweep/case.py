@@ -154,14 +154,13 @@ async def running(seed: int = 1) -> AsyncIterator[Run]:
             yield run
 
 
-async def play(case: Case) -> None:
-    """The whole case. Raises AssertionError when something is not as it must be."""
-    async with running() as run:
-        run.begin(SCRIPTS[case.at], case)
-        await run.taken(case.at)
-        await run.settled()
-        assert run.killed_at == case.at
-        run.judge(right_ends(case.at))
+async def play(run: Run, case: Case) -> None:
+    """The case, in a run that has settled. Raises AssertionError when something is not as it must be."""
+    run.begin(SCRIPTS[case.at], case)
+    await run.taken(case.at)
+    await run.settled()
+    assert run.killed_at == case.at
+    run.judge(right_ends(case.at))
 
 
 def right_ends(key: Key) -> frozenset[Phase]:

@@ -1,11 +1,12 @@
 """What the swept processes log at error level belongs to the case's findings; the rest is left out."""
 
 import gc
-from collections.abc import Iterator, MutableMapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-import structlog
+
+from tests.sweep.forks import Forks
+from tests.sweep.logged import errors_to
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -20,18 +21,21 @@ def few_objects_to_look_at() -> Iterator[None]:
 def errors_logged() -> Iterator[list[str]]:
     """What was logged as an error, with its exception, as texts."""
     logged: list[str] = []
-
-    def keep(_: Any, method: str, event: MutableMapping[str, Any]) -> str:
-        logged.append(str(event))
-        return ""
-
-    before = structlog.get_config()
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, keep],
-        wrapper_class=structlog.make_filtering_bound_logger("error"),
-        logger_factory=structlog.ReturnLoggerFactory(),
-    )
-    try:
+    with errors_to(logged):
         yield logged
-    finally:
-        structlog.configure(**before)
+
+
+@pytest.fixture(scope="module")
+def forks(request: pytest.FixtureRequest) -> Iterator[Forks]:
+    """The selected cases of the module, being played: its name PLAY says how."""
+    chosen = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.path == request.path
+        and hasattr(item, "callspec")
+        and "case" in item.callspec.params
+    ]
+    made = Forks(request.module.PLAY, chosen)
+    yield made
+    made.close()

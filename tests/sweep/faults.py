@@ -10,7 +10,7 @@ from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
 from controller.state.kinds import GPU_NODES
 from tests.fakes.store import Write
 from tests.sweep.actions import Action, cancel, strike
-from tests.sweep.case import running
+from tests.sweep.case import Run
 from tests.sweep.scripts import MEMORY, Script
 from tests.sweep.world import CHANGED
 
@@ -52,25 +52,24 @@ def fault_cases() -> list[FaultCase]:
     return [FaultCase(fault, step) for fault in Fault for step in STEPS]
 
 
-async def play_fault(case: FaultCase) -> None:
-    """The whole case. Raises AssertionError when something is not as it must be."""
-    async with running() as run:
-        struck: list[Step] = []
+async def play_fault(run: Run, case: FaultCase) -> None:
+    """The case, in a run that has settled. Raises AssertionError when something is not as it must be."""
+    struck: list[Step] = []
 
-        def strikes() -> None:
-            if not struck:
-                struck.append(case.step)
-                strike(case.scripted)(run.world)
+    def strikes() -> None:
+        if not struck:
+            struck.append(case.step)
+            strike(case.scripted)(run.world)
 
-        at: dict[Phase, Action] = {Phase.VERIFYING: cancel} if case.step is Phase.ROLLING_BACK else {}
-        if isinstance(case.step, StepKind):
-            run.world.store.on_write.append(_at_step(case.step, strikes))
-        else:
-            at[case.step] = lambda _: strikes()
-        run.begin(Script(MEMORY, at=at))
-        await run.settled()
-        assert struck, f"the plan never came to {case.step}: {run.table.taken}"
-        run.judge(ENDS)
+    at: dict[Phase, Action] = {Phase.VERIFYING: cancel} if case.step is Phase.ROLLING_BACK else {}
+    if isinstance(case.step, StepKind):
+        run.world.store.on_write.append(_at_step(case.step, strikes))
+    else:
+        at[case.step] = lambda _: strikes()
+    run.begin(Script(MEMORY, at=at))
+    await run.settled()
+    assert struck, f"the plan never came to {case.step}: {run.table.taken}"
+    run.judge(ENDS)
 
 
 def _at_step(step: StepKind, act: Callable[[], None]) -> Callable[[Write], None]:

@@ -3,8 +3,10 @@
 import pytest
 
 from controller.agent.simulated_faults import Fault
-from tests.fakes.virtual_loop import run_virtually
 from tests.sweep.faults import STEPS, FaultCase, fault_cases, play_fault
+from tests.sweep.forks import Forks
+
+PLAY = play_fault
 
 
 def test_the_sweep_is_the_whole_product(capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,5 +17,5 @@ def test_the_sweep_is_the_whole_product(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize("case", fault_cases(), ids=str)
-def test_struck_by(case: FaultCase) -> None:
-    run_virtually(play_fault(case))
+def test_struck_by(case: FaultCase, forks: Forks) -> None:
+    forks.errors_logged(case)

@@ -3,9 +3,11 @@
 import pytest
 
 from controller.repartition.phases import TRANSITIONS
-from tests.fakes.virtual_loop import run_virtually
 from tests.sweep.case import KILLS, Case, cases, play
+from tests.sweep.forks import Forks
 from tests.sweep.scripts import SCRIPTS
+
+PLAY = play
 
 
 def test_every_transition_has_a_script() -> None:
@@ -20,6 +22,5 @@ def test_the_sweep_is_the_whole_product(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=str(case)) for case in cases()])
-def test_killed_at(case: Case, errors_logged: list[str]) -> None:
-    run_virtually(play(case))
-    assert not errors_logged
+def test_killed_at(case: Case, forks: Forks) -> None:
+    assert not forks.errors_logged(case)
