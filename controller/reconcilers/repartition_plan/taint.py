@@ -12,7 +12,7 @@ from api.v1beta1.gpu_node import OperationPhase
 from controller.reconcilers.gpu_node.tainting import set_taint
 from controller.reconcilers.repartition_plan.apply import progress_of
 from controller.reconcilers.repartition_plan.context import PlanContext
-from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
+from controller.repartition.phases import HARDWARE, NOT_BEGUN, TERMINAL, Phase
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Forbidden, Invalid
 from controller.state.cluster import Cluster
@@ -58,13 +58,17 @@ def _paused(cluster: Cluster, node: str) -> bool:
 
 
 async def keep_taint(context: PlanContext, plan: RepartitionPlan) -> str | None:
-    """Taint the plan's node, or take the taint off, as its recorded phase wants; a sentence while that is not so."""
+    """Taint the plan's node, or take the taint off, as its recorded phase wants; a sentence when nothing may act before.
+
+    What has begun to change the hardware goes on without the taint: above all the way back must not wait for it.
+    """
     node = plan.spec.node
     try:
-        done = await settle_taint(context, node)
+        waits = None if await settle_taint(context, node) else f"waits: others keep writing node {node}"
     except (Forbidden, Invalid) as error:
-        return f"waits: the taints of node {node} cannot be written: {error}; let the operator patch nodes"
-    return None if done else f"waits: others keep writing node {node}"
+        waits = f"waits: the taints of node {node} cannot be written: {error}; let the operator patch nodes"
+    begun = Phase(plan.status.phase) in HARDWARE
+    return None if begun and wanted_taint(context.cluster, context.plans, node) is not None else waits
 
 
 async def settle_taint(context: PlanContext, node: str) -> bool:

@@ -179,6 +179,30 @@ async def test_no_mode_changes_on_a_node_that_cannot_be_tainted_and_the_deadline
     assert plane.ordered is None
 
 
+async def test_a_way_back_does_not_wait_for_a_taint() -> None:
+    plane = tainting()
+    await reloading(plane)
+    plane.plugins.restarting = "not Ready"
+    await plane.until("Verifying")
+    plane.spec(rollback=True)
+    plane.api.before_write = refusing("patch nodes", NO, times=100)
+    await plane.until("RollingBack")
+    assert plane.ordered is not None
+    assert (plane.ordered["id"], taints(plane)) == (plane.status["operationId"], [])
+
+
+async def test_plugins_do_not_restart_while_the_taint_cannot_be_taken_off() -> None:
+    plane = tainting()
+    await reloading(plane)
+    await plane.step()
+    plane.api.before_write = refusing("patch nodes", NO)
+    await plane.step()
+    assert "a guard of the node says no" in plane.status["message"]
+    assert plane.plugins.asked[-1] == "pause worker-0"
+    await plane.until("Succeeded")
+    assert taints(plane) == []
+
+
 async def test_an_operator_that_was_killed_before_its_write_taints_at_the_next_look() -> None:
     plane = tainting("Quiescing")
     plane.restart()
