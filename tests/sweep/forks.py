@@ -9,6 +9,7 @@ import base64
 import gc
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import traceback
@@ -55,8 +56,12 @@ class Forks:
         return logged
 
     def close(self) -> None:
-        """Let what has begun end, and nothing else begin."""
-        self._threads.shutdown(cancel_futures=True)
+        """End everything at once, cases that are being played too: one of them may never end by itself."""
+        for played in self._played.values():
+            played.cancel()
+        for parent in self._parents:
+            parent.kill()
+        self._threads.shutdown()
         for parent in self._parents:
             parent.close()
 
@@ -73,7 +78,9 @@ class _Parent:
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", _PROGRAM]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, start_new_session=True
+        )
 
     def play(self, play: Play, case: Any) -> Told:
         """Play it to its end. Raises RuntimeError when the process has ended."""
@@ -87,8 +94,12 @@ class _Parent:
         failure, logged = orjson.loads(line)
         return failure, logged
 
+    def kill(self) -> None:
+        """End it and what it has forked: whoever waits for a case hears that it has ended."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+
     def close(self) -> None:
-        """End it."""
+        """Close what led to it."""
         self._process.communicate()
 
 
