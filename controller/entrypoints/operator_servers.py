@@ -89,6 +89,7 @@ class OperatorServers:
     async def _address(self) -> Address:
         """What the API server must know of the webhooks, once they listen."""
         await self.webhook.wait_started(_LISTENS_SECONDS)
+        await self._certificates.look_now()
         base = self._options.webhook_url
         if base is None and self._options.webhook_url_host is not None:
             base = f"https://{self._options.webhook_url_host}:{self.webhook.port}"

@@ -30,7 +30,8 @@ class Registration:
 
     `address` gives what is wanted, as soon as the webhooks listen. `look_now` makes it look at once: call it when the
     certificate changed or somebody touched a target. All replicas do this; a patch carries the version it was made
-    for, so that of two at once one is refused.
+    for, so that of two at once one is refused. `address` is asked again after each look at what will be written over:
+    it may be what another replica has put there, which has read of a new certificate before us.
     """
 
     def __init__(
@@ -103,7 +104,10 @@ class Registration:
     async def _register(self, target: Target, address: Address) -> bool:
         """Whether something had to be written. Raises ApiError, Unusable."""
         for attempt in range(1, _TRIES + 1):
-            operations = patch(target, await self._client.get(target.resource, target.name), address)
+            present = await self._client.get(target.resource, target.name)
+            if not patch(target, present, address):
+                return False
+            operations = patch(target, present, await self._address())
             if not operations:
                 return False
             try:

@@ -6,6 +6,7 @@ The first replica creates the Secret; who comes second finds that it exists and 
 it was decided on, so of two replicas that renew at once one is refused, and takes what the other made.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -87,11 +88,19 @@ class CertificateKeeper(CertificateSource):
         self._rng = rng or Random()  # noqa: S311 - spreads load, guards nothing
         self._backoff = Backoff(self._rng, cap=look_seconds)
         self._material: Material | None = None
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Look until cancelled. Failures are logged and repeated; the certificate at hand stays in use meanwhile."""
         while True:
-            await self._clock.sleep(await self._look_once())
+            async with self._turn:
+                pause = await self._look_once()
+            await self._clock.sleep(pause)
+
+    async def look_now(self) -> None:
+        """Read the Secret, in turn with `run`: of two answers the later one stays."""
+        async with self._turn:
+            await self._look_once()
 
     async def _look_once(self) -> float:
         """One look; the seconds to wait before the next."""

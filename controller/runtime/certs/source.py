@@ -47,6 +47,9 @@ class CertificateSource:
         """Whom clients must trust, as `clientConfig.caBundle` wants it; "" before the first certificate."""
         return "" if self._certificate is None else self._certificate.ca_bundle
 
+    async def look_now(self) -> None:
+        """Look whether there is a later one, where that takes no longer than a request."""
+
     def on_change(self, callback: OnChange) -> None:
         """Tell `callback` of every certificate from now on, and of the present one at once."""
         self._callbacks.append(callback)

@@ -102,6 +102,16 @@ async def test_a_new_certificate_is_published_at_once(api: InMemoryApi) -> None:
             assert authorities(api) == [bundle] * 2
 
 
+async def test_what_a_replica_knows_of_a_newer_certificate_is_not_written_over(api: InMemoryApi) -> None:
+    install(api)
+    async with running(api):
+        written = list(api.writes)
+    known = iter([Address("old")])  # until it is asked again
+    async with running(api, lambda: next(known, NEW)) as (registration, _):
+        assert (authorities(api), registration.verdict()) == (["new", "new"], True)
+    assert api.writes == written
+
+
 async def test_whoever_writes_over_ours_again_and_again_is_not_raced(api: InMemoryApi) -> None:
     install(api)
     async with running(api) as (registration, clock):

@@ -143,6 +143,17 @@ async def test_the_authority_is_rotated_and_the_bundle_says_so_first(
     assert dropped.certificate_pem == switched.certificate_pem != both.certificate_pem
 
 
+async def test_a_look_that_is_asked_for_finds_what_another_has_changed(client: Client, time: FakeClock) -> None:
+    one = keeper(client, time)
+    async with running(one):
+        before = one.certificate
+        await client.merge_patch(SECRETS, NAME.name, {"data": {"tls.crt": ""}}, NAME.namespace)
+        await one.look_now()
+        assert before is not None
+        assert one.certificate is not None
+        assert one.certificate.certificate_pem != before.certificate_pem
+
+
 def split(certificate: ServingCertificate) -> list[bytes]:
     """The single authorities that are to be trusted."""
     return [part for part in certificate.authority_pem.split(b"-----BEGIN CERTIFICATE-----") if part]
