@@ -92,7 +92,7 @@ def test_a_template_with_an_assignment_makes_no_pod_and_the_deployment_says_why(
         status: Object = user.client.get(f"{user.deployments}/forged").get("status", {})
         return "".join(c["message"] for c in status.get("conditions", ()) if c["type"] == "ReplicaFailure")
 
-    plane.wait_until(lambda: bool(failure()), "the Deployment says why", 15)
+    plane.wait_until(lambda: bool(failure()), "the Deployment says why", 60)
     assert all(word in failure() for word in (PARTITION, "0000:05:00.0/0", "pod template")), failure()
     assert user.client.get(user.pods)["items"] == []
 
@@ -260,7 +260,7 @@ def test_a_pod_called_as_our_claims_are_gets_its_claim_from_a_template(user: Par
     def made() -> list[str]:
         return [claim["metadata"]["name"] for claim in user.client.get(user.resource_claims)["items"]]
 
-    plane.wait_until(lambda: bool(made()), "the claim is made", 15)
+    plane.wait_until(lambda: bool(made()), "the claim is made", 60)
     assert made()[0].startswith("aim-chat-gpu-")
 
 
@@ -274,6 +274,6 @@ def test_claims_go_with_their_pod_and_with_their_namespace(user: Party, operator
         operator.accepted("PUT", f"{operator.claims}/{name}/status", stored | {"status": {"phase": "Bound"}})
     user.accepted("DELETE", f"{user.pods}/held")
     admin = plane.admin
-    plane.wait_until(lambda: admin.find(f"{user.claims}/aim-held") is None, "the claim goes with its pod", 30)
+    plane.wait_until(lambda: admin.find(f"{user.claims}/aim-held") is None, "the claim goes with its pod", 60)
     admin.delete(f"/api/v1/namespaces/{user.namespace}")
-    plane.wait_until(lambda: admin.find(f"{user.claims}/aim-left") is None, "the claim goes with its namespace", 30)
+    plane.wait_until(lambda: admin.find(f"{user.claims}/aim-left") is None, "the claim goes with its namespace", 90)

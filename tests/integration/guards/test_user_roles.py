@@ -35,10 +35,10 @@ def test_a_user_may_do_what_the_role_says(
         return bool(answer["status"]["allowed"])
 
     if want:  # the binding, and the rules of the aggregated role, take a moment to be known
-        installed_plane.wait_until(asked, f"{role} may {verb} {resource}", 10.0)
+        installed_plane.wait_until(asked, f"{role} may {verb} {resource}", 60.0)
     else:
         seen = {"namespace": namespace, "verb": "list", "group": "aim.amd.com", "resource": "inferenceservices"}
         known = {"spec": {"user": user, "resourceAttributes": seen}}
         reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        installed_plane.wait_until(lambda: admin.create(reviews, known)["status"]["allowed"], "the role is known", 10.0)
+        installed_plane.wait_until(lambda: admin.create(reviews, known)["status"]["allowed"], "the role is known", 60.0)
         assert not asked()

@@ -17,6 +17,8 @@ AIM = "/apis/aim.amd.com/v1beta1"
 DRA = "/apis/resource.k8s.io/v1"
 OPT_IN = "aim.amd.com/gpu-sharing"
 SMALL = "Qwen/Qwen2.5-0.5B-Instruct"
+LIMIT_SECONDS = 60.0
+"""How long anything may take on a machine that is busy with other things."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Running:
     async def resource_claims(self) -> list[Object]:
         return await self.items(self.resource_claims_path)
 
-    async def eventually(self, what: str, check: Callable[[], Any], limit: float = 20.0) -> Any:
+    async def eventually(self, what: str, check: Callable[[], Any], limit: float = LIMIT_SECONDS) -> Any:
         """The first true answer of an async check; fails with its last answer."""
         seen: Any = None
         try:
@@ -112,7 +114,7 @@ class Running:
         ]
         return f"claims {claims[:5]}; operator log {self.operator.log}"
 
-    async def claim_where(self, limit: float = 20.0, **wanted: str) -> Object:
+    async def claim_where(self, limit: float = LIMIT_SECONDS, **wanted: str) -> Object:
         """The only claim of the namespace once phase (and Bound's reason) are as wanted."""
 
         async def check() -> Object | None:
@@ -128,7 +130,7 @@ class Running:
         found: Object = await self.eventually(f"a claim with {wanted}", check, limit)
         return found
 
-    async def all_allocated(self, count: int, limit: float = 30.0) -> list[Object]:
+    async def all_allocated(self, count: int, limit: float = LIMIT_SECONDS) -> list[Object]:
         """The namespace's claims once `count` are Allocated."""
 
         async def check() -> list[Object] | None:
@@ -241,7 +243,7 @@ async def _inventory(cluster: Running, *, slices: bool) -> None:
             known &= {s["spec"].get("nodeName") for s in await cluster.items(f"{DRA}/resourceslices")}
         return set(cluster.names.values()) <= known
 
-    await cluster.eventually("every node reports its GPUs", reported, 30.0)
+    await cluster.eventually("every node reports its GPUs", reported)
 
 
 def _clean(plane: Plane, namespace: str, nodes: Sequence[str]) -> None:

@@ -9,25 +9,30 @@ import pytest
 from e2e.plane import Plane
 from e2e.plane.errors import AdminError
 from tests.integration.operator.running import Object, Running, deployment, opt_in, pod, running
+from tests.integration.operator.short_patience import PROGRAM
+from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
-
-# Four heartbeats: until then the inventory of an agent that has gone is still believed.
-STALE_SECONDS = 45.0
 
 
 async def test_agent_gone_stops_binding_there_and_leaves_running_pods(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as cluster:
+        await warm(cluster.operator, PROGRAM)
         await cluster.create(cluster.pods_path, pod("before", opt_in()))
         await cluster.all_allocated(1)
         await cluster.agents.kill()
-        await asyncio.sleep(STALE_SECONDS)
+
+        async def told() -> bool:
+            (claim,) = await cluster.claims()
+            return any(one["reason"] == "InventoryStale" for one in claim["status"]["conditions"])
+
+        await cluster.eventually("the inventory is believed no more", told, 60.0)
         await cluster.create(cluster.pods_path, pod("after", opt_in()))
-        waiting = await cluster.claim_where(reason="NoPartitionFits")
+        waiting = await cluster.claim_where(limit=60.0, reason="NoPartitionFits")
         assert "StaleInventory" in waiting["status"]["explanation"]
         assert (await cluster.get(f"{cluster.pods_path}/before"))["status"]["phase"] == "Running"
         await cluster.agents.start()
-        await cluster.all_allocated(2)
+        await cluster.all_allocated(2, limit=60.0)
 
 
 async def test_api_server_restarted_under_way(plane: Plane, tmp_path: Path) -> None:
@@ -53,7 +58,7 @@ async def test_operator_stopped_others_are_created_as_usual(plane: Plane, tmp_pa
             live = [one for one in await cluster.pods() if one["status"]["phase"] == "Running"]
             return len(live) == 100
 
-        await cluster.eventually("100 pods that did not opt in run", hundred, 30.0)
+        await cluster.eventually("100 pods that did not opt in run", hundred)
         assert not any(one["spec"].get("schedulingGates") for one in await cluster.pods())
 
         with pytest.raises(AdminError, match=f"https://127.0.0.1:{port}/mutate-pod"):

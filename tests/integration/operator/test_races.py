@@ -8,11 +8,12 @@ import pytest
 from e2e.plane import Plane
 from tests.integration.operator.recording_proxy import RecordingProxy, recording_proxy
 from tests.integration.operator.running import Object, Running, deployment, opt_in, pod, running
+from tests.integration.operator.short_patience import PROGRAM
 from tests.integration.operator.test_flow import hold_any_device
+from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
 
-# The scheduler is given 30 s before a pin is judged.
 REPAIR_SECONDS = 60.0
 
 
@@ -30,13 +31,13 @@ def _pinned(claim: Object) -> str:
 
 async def _rebound(cluster: Running, name: str) -> Object | None:
     for claim in await cluster.claims():
-        if claim["spec"]["podRef"]["name"] == name and claim["status"]["phase"] == "Allocated":
+        if claim["spec"]["podRef"]["name"] == name and claim.get("status", {}).get("phase") == "Allocated":
             return claim
     return None
 
 
 async def test_lost_races_are_repaired_on_the_node_or_with_a_new_pod_or_told(plane: Plane, tmp_path: Path) -> None:
-    """Three at once, since each takes the scheduler's 30 s: another partition is free there, or none and the pod has a
+    """Three at once, since each takes the scheduler's time: another partition is free there, or none and the pod has a
     controller, or none and it has none."""
     async with (
         recording_proxy(plane) as proxy,
@@ -44,6 +45,7 @@ async def test_lost_races_are_repaired_on_the_node_or_with_a_new_pod_or_told(pla
             plane, tmp_path, {"a": "DPX/NPS1", "b": "SPX/NPS1", "c": "QPX/NPS1"}, gpus=1, server=proxy.url
         ) as cluster,
     ):
+        await warm(cluster.operator, PROGRAM)
         for number in range(3):
             await hold_any_device(cluster, f"before{number}", cluster.names["c"])
         gate = _hold_bind(proxy, cluster)

@@ -64,12 +64,17 @@ async def test_one_pod_at_a_time_is_bound_quickly(plane: Plane, tmp_path: Path) 
     async with running(plane, tmp_path, {"a": "CPX/NPS4"}) as cluster, observe(plane) as seen:
         await cluster.create(cluster.pods_path, pod("first", opt_in()))
         await cluster.all_allocated(1)  # by now the agent's heartbeat has been seen
+        async with asyncio.timeout(60.0):
+            while not seen.gate_times.milliseconds:  # noqa: ASYNC110 - what the observer has seen
+                await asyncio.sleep(0.01)
         seen.gate_times.milliseconds.clear()
+        held = seen.gate_times.milliseconds
         for number in range(SINGLE_PODS):
             await cluster.create(cluster.pods_path, pod(f"p{number}", opt_in()))
-            await asyncio.sleep(0.2)
+            async with asyncio.timeout(60.0):
+                while len(held) <= number:  # noqa: ASYNC110 - what the observer has seen
+                    await asyncio.sleep(0.01)
         await cluster.all_allocated(SINGLE_PODS + 1)
-        held = seen.gate_times.milliseconds
         assert len(held) == SINGLE_PODS
         print(
             f"\n{SINGLE_PODS} pods one by one: ADDED to gate gone p50 {percentile(held, 50):.0f} ms, "
@@ -85,7 +90,10 @@ async def test_three_nodes_leave_eight_waiting_with_the_reason(plane: Plane, tmp
         assert len(devices) == len(set(devices)) == held
 
         async def rest() -> list[Object] | None:
-            pending = [claim for claim in await cluster.claims() if claim["status"]["phase"] == "Pending"]
+            found = [(claim, claim.get("status", {})) for claim in await cluster.claims()]
+            pending = [
+                claim for claim, status in found if status.get("phase") == "Pending" and status.get("conditions")
+            ]
             told = [claim for claim in pending if claim["status"]["conditions"][0]["reason"] == "NoFreePartition"]
             return told if len(told) == PODS - held else None
 
