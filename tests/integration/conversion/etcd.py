@@ -20,7 +20,7 @@ _TRANSACTION = 100
 
 
 class Etcd:
-    """Keys of custom resources are /registry/GROUP/PLURAL[/NAMESPACE]/NAME."""
+    """Keys of custom resources are /registry/GROUP/PLURAL[/NAMESPACE]/NAME; `namespace` "": the kind has none."""
 
     def __init__(self, plane: Plane, group: str = "aim.amd.com") -> None:
         self._address = urlsplit(_address(plane))
@@ -60,7 +60,7 @@ class Etcd:
         self._ask("/v3/kv/deleterange", {"key": _text(prefix), "range_end": _text(_after(prefix))})
 
     def _prefix(self, plural: str, namespace: str) -> bytes:
-        return f"{self._root}/{plural}/{namespace}/".encode()
+        return f"{self._root}/{plural}/{namespace}/".replace("//", "/").encode()
 
     def _values(self, prefix: bytes) -> list[bytes]:
         start, found = prefix, list[bytes]()

@@ -22,6 +22,7 @@ from controller.entrypoints.operator_options import OperatorOptions
 from controller.entrypoints.operator_servers import OperatorServers
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.errors import Timeout
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import RealClock
 from controller.runtime.manager import Manager
@@ -44,6 +45,18 @@ def services(version: str) -> Resource:
 def policies(version: str) -> Resource:
     """GPUSharingPolicies in that version."""
     return Resource(GROUP, version, "gpusharingpolicies", "GPUSharingPolicy", namespaced=False)
+
+
+async def listed(client: Client, resource: Resource, namespace: str) -> list[Object]:
+    """All of them, in one page. A list that waits too long for the API server's cache is refused, and asked for again.
+
+    What fills that cache is converted one by one: thousands take a while.
+    """
+    while True:
+        try:
+            return list((await client.list(resource, namespace, limit=0)).items)
+        except Timeout:
+            await asyncio.sleep(0.1)
 
 
 def at(obj: Object, pointer: str) -> Any:
