@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[3]
 PATH = "/convert"
 SECRET = "gadget-webhook"
 #: Seconds. The way of a bundle from the Secret to the API server takes well under one; the machine may be busy.
-SETTLE = 5.0
+SETTLE = 2.0
 LOOK = 0.5
 
 
@@ -154,6 +154,11 @@ class World:
             replica.port = int(await process.stdout.readline())
         self.balancer.add(replica.port)
         return replica
+
+    async def end_replica(self, replica: Replica, number: signal.Signals) -> None:
+        """Send one the signal, wait for its end, and forget it; the balancer is left as it is."""
+        await replica.end(number)
+        self.replicas.remove(replica)
 
     async def empty(self, key: str) -> None:
         """Take what the Secret has under `key`."""
