@@ -31,19 +31,24 @@ _MEGABYTE = 1_000_000
 _RETRY_SECONDS = 0.5
 _CATCH_UP_SECONDS = 60.0
 _SYNC_SECONDS = 60.0
+_SAMPLED_SECONDS = 30.0
 _RESTART_EVERY_SECONDS = (120.0, 240.0)
-_LEAST_BETWEEN_RESTARTS_SECONDS = 10.0
 _WHOLE_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`seconds` of churn at `rate` changes a second, chosen by `seed`; slopes are of `block_seconds` averages."""
+    """`seconds` of churn at `rate` changes a second, chosen by `seed`; slopes are of `block_seconds` averages.
+
+    A sample is taken every `sample_seconds`. Between two restarts are `calm_seconds` or more.
+    """
 
     seconds: float = _WHOLE_SECONDS
     rate: float = 20.0
     seed: int = 1
     block_seconds: float = 60.0
+    sample_seconds: float = SAMPLE_SECONDS
+    calm_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,11 @@ class Soak:
         async with opened() as site:
             await site.be_quiet()
             await site.client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
-            arguments = {"kubeconfig": site.plane.kubeconfig, "namespace": NAMESPACE}
+            arguments = {
+                "kubeconfig": site.plane.kubeconfig,
+                "namespace": NAMESPACE,
+                "sample-seconds": self._settings.sample_seconds,
+            }
             async with started(SUBJECT, arguments, self._log, site.place(SHARED)) as subject:
                 subject.start()
                 await subject.expect("synced", _SYNC_SECONDS)
@@ -116,7 +125,7 @@ class Soak:
     async def _restart(self, site: Site, until: float) -> None:
         shorter = min(1.0, self._settings.seconds / _WHOLE_SECONDS)
         while True:
-            pause = max(self._rng.uniform(*_RESTART_EVERY_SECONDS) * shorter, _LEAST_BETWEEN_RESTARTS_SECONDS)
+            pause = max(self._rng.uniform(*_RESTART_EVERY_SECONDS) * shorter, self._settings.calm_seconds)
             if time.monotonic() + pause > until:
                 return
             await asyncio.sleep(pause)
@@ -126,7 +135,7 @@ class Soak:
     async def _sample(self, subject: Contender, until: float) -> None:
         began = time.monotonic()
         while time.monotonic() < until:
-            told = await subject.expect("sample", SAMPLE_SECONDS * 6)
+            told = await subject.expect("sample", _SAMPLED_SECONDS)
             used = subject.usage()
             elapsed = time.monotonic() - began
             megabytes = used.resident_bytes / _MEGABYTE

@@ -2,7 +2,7 @@
 
     python -m tests.soak.subject --kubeconfig=... --namespace=...
 
-It speaks the contenders' protocol of the benchmark and tells every five seconds how many tasks it has:
+It speaks the contenders' protocol of the benchmark and tells every --sample-seconds (5) how many tasks it has:
 
     {"event": "sample", "tasks": 41, "reconciles": 1234, "events": 1200}
 """
@@ -82,6 +82,7 @@ class Subject:
 
     def __init__(self, options: argparse.Namespace, client: Client, metrics: Metrics) -> None:
         self._client, self._namespace = client, options.namespace
+        self._sample_seconds = options.sample_seconds
         configuration = ClientConfiguration.from_kubeconfig(options.kubeconfig)
         elector = LeaderElector(configuration, namespace=options.namespace, name="soak", meter=metrics.meter)
         self._manager = Manager(elector=elector)
@@ -120,7 +121,7 @@ class Subject:
     async def _sample(self) -> None:
         clock = RealClock()
         while True:
-            await clock.sleep(SAMPLE_SECONDS)
+            await clock.sleep(self._sample_seconds)
             report("sample", tasks=len(asyncio.all_tasks()), **self._figures())
 
 
@@ -139,6 +140,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--namespace", required=True)
+    parser.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS)
     return parser.parse_args()
 
 
