@@ -66,7 +66,10 @@ class Held:
 
 
 class Elections:
-    """Starts replicas and follows their Leases. `terms`: every holder that was seen, by election, oldest first."""
+    """Starts replicas and follows their Leases. `terms`: every holder that was seen, by election, oldest first.
+
+    `renewed`: when each holder renewed last, as far as was seen, by its own word.
+    """
 
     def __init__(self, plane: Plane, namespace: str, folder: Path) -> None:
         self._plane = plane
@@ -77,6 +80,7 @@ class Elections:
         self._started: dict[str, asyncio.Future[Process]] = {}
         self.leases: dict[str, Held] = {}
         self.terms: dict[str, list[Held]] = {}
+        self.renewed: dict[str, datetime] = {}
         self._loop = asyncio.get_running_loop()
         command = [sys.executable, "-m", "tests.integration.runtime.elected_program"]
         self._nursery = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, bufsize=0)
@@ -158,6 +162,7 @@ class Elections:
         held = Held(spec.get("holderIdentity") or "", since, spec["leaseTransitions"], spec["renewTime"])
         before = self.leases.get(election)
         self.leases[election] = held
+        self.renewed[held.holder] = datetime.fromisoformat(held.renewed)
         if held.holder and (before is None or before.holder != held.holder):
             self.terms.setdefault(election, []).append(held)
 
