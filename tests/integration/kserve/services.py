@@ -7,7 +7,7 @@ from typing import Any
 from e2e.plane import AdminError, Plane
 
 API = "/apis/serving.kserve.io/v1beta1"
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 60.0
 
 Object = dict[str, Any]
 

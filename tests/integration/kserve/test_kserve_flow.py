@@ -14,14 +14,14 @@ from e2e.plane import Plane
 from tests.integration.kserve.services import API, inference_service
 from tests.integration.operator.running import Object, Running, opt_in, running, service
 
-pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 MIRRORED = "GPUPartitionAllocated"
 NO_AUTOSCALER = {"serving.kserve.io/autoscalerClass": "none"}
 STOP = "serving.kserve.io/stop"
 TOO_LARGE = "deepseek-ai/DeepSeek-V3"
 AT_ONCE = 20
-READY_WITHIN_SECONDS = 60.0
+READY_WITHIN_SECONDS = 120.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -54,7 +54,7 @@ def is_true(obj: Object, *types: str) -> bool:
     return all(conditions(obj).get(type_, {}).get("status") == "True" for type_ in types)
 
 
-async def once(cluster: Running, path: str, what: str, holds: Callable[[Object], bool], limit: float = 30.0) -> Object:
+async def once(cluster: Running, path: str, what: str, holds: Callable[[Object], bool], limit: float = 60.0) -> Object:
     """The object at `path` once something holds of it."""
 
     async def check() -> Object | None:
@@ -65,7 +65,7 @@ async def once(cluster: Running, path: str, what: str, holds: Callable[[Object],
     return found
 
 
-async def once_serving(cluster: Running, name: str, limit: float = 30.0) -> Object:
+async def once_serving(cluster: Running, name: str, limit: float = 60.0) -> Object:
     """KServe's service once KServe calls it Ready, and we call it allocated."""
     path = kserve_path(cluster, name)
     return await once(cluster, path, "serves", lambda found: is_true(found, MIRRORED, "Ready"), limit)
@@ -318,7 +318,7 @@ async def test_stop_start_autoscaler_and_opt_out(cluster: Running) -> None:
         found = await cluster.get(kserve_path(cluster, "grows"))
         return len(pods) == 2 and "2 of 2" in conditions(found).get(MIRRORED, {}).get("message", "")
 
-    await cluster.eventually("the autoscaler's second pod is allocated", all_two, 45.0)
+    await cluster.eventually("the autoscaler's second pod is allocated", all_two, 90.0)
     await assert_no_rollout(cluster, "grows", generation=None)
 
 

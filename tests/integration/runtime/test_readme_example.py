@@ -18,7 +18,7 @@ from e2e.plane import Plane
 pytestmark = pytest.mark.plane
 
 README = Path(runtime.__file__).with_name("README.md")
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ async def test_events_become_series(client: Client, namespace: str) -> None:
         running = tasks.create_task(recorder.run())
         recorder.record(about, "Normal", "Tested", "once", "Test")
         recorder.record(about, "Warning", "Tested", "again", "Test")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while recorder.statistics().written < 2:  # noqa: ASYNC110 - written is a count, not an event
                 await asyncio.sleep(0.02)
         for _ in range(3):
