@@ -22,10 +22,10 @@ from e2e.plane import kserve_wanted
 from e2e.plane.admin import Admin
 from e2e.run.install import ROOT
 
-pytestmark = [pytest.mark.plane, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.plane, pytest.mark.timeout(480)]
 
-_LIMIT_SECONDS = 90
-_STOP_SECONDS = 10
+_LIMIT_SECONDS = 200
+_STOP_SECONDS = 60
 _CLAIMS = "/apis/aim.amd.com/v1beta1/namespaces/team-chat/gpupartitionclaims"
 _OPERATOR_TOKEN = "/api/v1/namespaces/aim-gpu-system/serviceaccounts/aim-gpu-operator/token"
 _FIELDS = [
@@ -106,7 +106,7 @@ def operator(kubeconfig: str, folder: Path) -> Admin:
 
 def alive(processes: list[psutil.Process]) -> list[str]:
     """Those that still run after a moment."""
-    _, left = psutil.wait_procs(processes, timeout=5)
+    _, left = psutil.wait_procs(processes, timeout=20)
     return [str(process) for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -131,21 +131,22 @@ def test_once_settles_and_ends_with_one_line_of_json(
         line = run.last_line()
         assert list(line) == _FIELDS
         assert (line["services"], line["bound"], line["pending"]) == (want_services, want_services - 1, 1)
-        assert (line["repartitions"], line["kserve"]) == (1, want_through_kserve)
+        told = run.err.read_text()
+        assert (line["repartitions"], line["kserve"]) == (1, want_through_kserve), told
         assert (line["double_allocations"], line["rebinds"], line["mismatches"]) == (0, 0, 0)
         assert 0 < line["claim_to_bound_p50_ms"] <= line["claim_to_bound_p99_ms"]
         assert len(others) >= 7
         assert not (tmp_path / "kept").exists()
         assert alive(others) == []
+        assert_told_before_the_plane_is_built(told)
 
 
-def test_the_plan_and_what_is_simulated_are_told_before_the_plane_is_built(tmp_path: Path) -> None:
-    with started(tmp_path, "--once") as run:
-        run.wait_for("starting the control plane")
-        told = run.err.read_text()
-        assert "simulated" in told
-        assert "TooLargeForAnyGPU" in told
-        assert told.index("aim-gpu plan") < told.index("starting the control plane")
+def assert_told_before_the_plane_is_built(told: str) -> None:
+    """The plan, and what is simulated."""
+    before, _, _ = told.partition("starting the control plane")
+    assert "simulated" in before
+    assert "TooLargeForAnyGPU" in before
+    assert "aim-gpu plan" in before
 
 
 def test_a_planted_double_allocation_fails_the_run(tmp_path: Path) -> None:
@@ -174,24 +175,18 @@ def plant(plane: Admin) -> None:
     raise AssertionError("no claim was allocated in time")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    with started(tmp_path) as run:
-        run.wait_for("examples applied")
-        _assert_ends_clean(run, number)
-
-
 @pytest.mark.parametrize(
-    "moment",
+    ("number", "moment"),
     [
-        pytest.param("starting the control plane", id="the plane starts"),
-        pytest.param("starting two replicas of the operator", id="the operator starts"),
+        pytest.param(signal.SIGINT, "starting the control plane", id="ctrl-c while the plane starts"),
+        pytest.param(signal.SIGTERM, "starting two replicas of the operator", id="sigterm while the operator starts"),
+        pytest.param(signal.SIGINT, "examples applied", id="ctrl-c while all runs"),
     ],
 )
-def test_ctrl_c_while_something_starts_leaves_nothing(tmp_path: Path, moment: str) -> None:
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals, moment: str) -> None:
     with started(tmp_path) as run:
         run.wait_for(moment)
-        _assert_ends_clean(run, signal.SIGINT)
+        _assert_ends_clean(run, number)
 
 
 def _assert_ends_clean(run: Started, number: signal.Signals) -> None:
