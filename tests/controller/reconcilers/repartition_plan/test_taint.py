@@ -147,8 +147,9 @@ async def test_a_pause_lets_others_come_unless_the_hardware_is_being_changed(
     assert taints(plane) == want
 
 
-async def test_the_deleted_plans_taint_goes_and_that_of_a_plan_under_way_stays() -> None:
-    plane = tainting("Quiescing", left=True)
+@pytest.mark.parametrize("phase", ["Draining", "Quiescing", "Applying", "Reloading", "RollingBack"])
+async def test_the_deleted_plans_taint_goes_and_that_of_a_plan_under_way_stays(phase: str) -> None:
+    plane = tainting(phase, left=True)
     await plane.step(LEFTOVERS.name)
     assert taints(plane) == [OURS]
     del plane.api.objects[REPARTITION_PLANS.plural, "", "plan-1"]
