@@ -57,8 +57,8 @@ soak: env ## half an hour of churn against one controller, into build/soak: DURA
 fuzz: env ## long searches for what conversion loses: COUNT=objects a kind and direction, SEED=number
 	@$(BIN)/python -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
-chaos: env ## kills and faults during mode changes on a local control plane, into build/chaos: SWEEP=all, ONLY=text, SEED=number
-	@$(BIN)/python -m tests.integration.sweep $(if $(SWEEP),--sweep $(SWEEP)) $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed $(SEED))
+chaos: env ## kills and faults during mode changes on a local control plane, into build/chaos: SWEEP=all, ONLY=a name or text of names, SEED=number of an order
+	@$(BIN)/python -m tests.integration.sweep $(if $(SWEEP),--sweep $(SWEEP)) $(if $(ONLY),--only="$(ONLY)") $(if $(SEED),--seed $(SEED))
 
 clean: ## remove .venv and build (the cache of built binaries stays)
 	rm -rf .venv build

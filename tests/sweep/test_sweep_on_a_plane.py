@@ -18,6 +18,7 @@ def test_a_case_is_chosen_by_its_name_though_others_end_alike() -> None:
     assert chosen("all", "NotTold-from-Draining") == ["NotTold-from-Draining"]
     assert set(chosen("all", "Told-from-Draining")) == {"NotTold-from-Draining", "ModeNotTold-from-Draining"}
     assert chosen("quick", "NotTold-from-Draining") == []
+    assert set(chosen("all", "NotTold-from-Draining,for-good")) == {"NotTold-from-Draining", *INCIDENTS}
 
 
 def test_the_outcome_so_far_is_told_and_written(tmp_path: Path) -> None:

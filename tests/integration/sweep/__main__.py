@@ -65,7 +65,9 @@ def _run(names: Sequence[str], outcome: Outcome) -> None:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.integration.sweep", description=__doc__)
     parser.add_argument("--sweep", choices=("quick", "all"), default="quick", help="how many cases (default: quick)")
-    parser.add_argument("--only", default="", help="the case of this name, or all with this text in their names")
+    parser.add_argument(
+        "--only", default="", help="the case of this name, or all with this text in theirs; several with commas between"
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides the order (default: 1)")
     return parser.parse_args(argv)
 

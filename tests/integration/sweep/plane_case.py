@@ -20,6 +20,9 @@ PlaneCase: TypeAlias = Case | FaultCase
 
 _TAKEN_SECONDS = 120.0
 _POLL_SECONDS = 0.05
+_REFUSALS = ((Phase.DRAINING, Event.REFUSED), (Phase.QUIESCING, Event.REFUSED))
+# UnknownGPU, ModeUnreadable and SourcesDisagree in docs/repartitioning.md.
+_REFUSED_FOR = frozenset({Fault.GPU_LOST, Fault.MODE_NOT_TOLD, Fault.COUNTS_DIFFER})
 
 
 def all_cases() -> list[PlaneCase]:
@@ -69,7 +72,7 @@ async def play(site: Site, case: PlaneCase, number: int) -> None:
         judge(site, right_ends(case.at), before)
     else:
         await _fault(site, case, name)
-        judge(site, ENDS, before)
+        judge(site, _fault_ends(site, case), before)
     await site.mend(unsettled)
 
 
@@ -116,6 +119,12 @@ async def _fault(site: Site, case: FaultCase, name: str) -> None:
     finally:
         site.on_step = lambda _: None
     assert struck, f"the plan never came to {case.step}: {site.taken}"
+
+
+def _fault_ends(site: Site, case: FaultCase) -> frozenset[Phase]:
+    """An agent that starts anew sees a lasting fault at once: a plan that has changed nothing yet may be refused."""
+    refused = bool(site.taken) and site.taken[-1] in _REFUSALS
+    return frozenset({Phase.FAILED}) if refused and case.fault in _REFUSED_FOR else ENDS
 
 
 def _scripted(site: Site, case: FaultCase) -> ScriptedFault:

@@ -8,10 +8,11 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import msgspec
 
@@ -19,10 +20,12 @@ from controller.agent.simulated_faults import ScriptedFault
 from controller.repartition.phases import Event, Phase
 from e2e.plane import Plane
 from e2e.plane.errors import AdminError
+from e2e.run import processes
 from e2e.run.processes import OPERATOR, Worker
+from tests.integration.operator import running as operator_running
 from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
 from tests.integration.operator.running import AIM, DRA, Object, Running, deployment, opt_in, running
-from tests.integration.operator.warm_start import warm
+from tests.integration.operator.warm_start import WarmProcesses
 from tests.integration.sweep.hurry import PROGRAM, TIMES
 from tests.sweep.scripts import COMPUTE, MEMORY
 from tests.sweep.transitions import Key
@@ -123,14 +126,31 @@ class Site:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def mend(self, unsettled: Callable[["Site"], list[str]]) -> None:
-        """Take back what the hardware was told to do wrong, if anything was."""
-        if self.faults_file.read_bytes() == _NO_FAULTS and not self.lost:
+        """Take back what the hardware was told to do wrong, and what a person would have to set again.
+
+        The way back is not gone once the node has gone, and a reload leaves fewer partitions than there are models.
+        """
+        small = [node for node in self.cluster.names.values() if self._partitions(node) < MODELS]
+        if self.faults_file.read_bytes() == _NO_FAULTS and not (self.lost or small):
             return
         self.faults_file.write_bytes(_NO_FAULTS)
         self.lost = ""
         await self.cluster.agents.kill()
+        for node in small:
+            assert node not in self.nodes_of_models(), f"{node} has models and too few partitions for all"
+            self._set_first_mode(node)
         await self.cluster.agents.start()
         await self.settled(unsettled)
+
+    def _partitions(self, node: str) -> int:
+        gpus = self.plane.admin.get(f"{AIM}/gpunodes/{node}")["status"]["gpus"]
+        return sum(len(gpu["partitions"]) for gpu in gpus)
+
+    def _set_first_mode(self, node: str) -> None:
+        compute, _, memory = FIRST_MODE.partition("/")
+        kept = json.loads(self.modes_file(node).read_bytes())
+        modes = {"memory": memory, "requested": memory, "compute": dict.fromkeys(kept["compute"], compute)}
+        self.modes_file(node).write_text(json.dumps(modes))
 
     def _antedate(self, phase: Phase) -> bool:
         path, operator = f"{PLANS}/{self.plan}", self.plane.admin.acting_as(OPERATOR)
@@ -202,10 +222,13 @@ class Site:
         """The hardware of a node, as its simulation keeps it."""
         return self.folder / "agent" / "state" / f"{node}.json"
 
+    def nodes_of_models(self) -> list[str | None]:
+        """The node of each model's pod."""
+        return [pod["spec"].get("nodeName") for pod in self.plane.admin.get(self.cluster.pods_path)["items"]]
+
     def choose(self) -> None:
         """The node with most models is changed next, and of its GPUs the one with most of them in any case."""
-        nodes = [pod["spec"].get("nodeName") for pod in self.plane.admin.get(self.cluster.pods_path)["items"]]
-        self.node = max(self.cluster.names.values(), key=nodes.count)
+        self.node = max(self.cluster.names.values(), key=self.nodes_of_models().count)
         gpus = self.gpu_node()["status"]["gpus"]
         self.gpu = max(gpus, key=lambda gpu: sum(one["holder"] == "ours" for one in gpu["partitions"]))["bdf"]
 
@@ -237,36 +260,50 @@ def _before_the_beginning(before: Phase, after: Phase, write: Write) -> Key | No
 
 @asynccontextmanager
 async def site(plane: Plane, folder: Path) -> AsyncIterator[Site]:
-    """A cluster whose models run on the first of two nodes."""
+    """A cluster whose models run on the first of two nodes. Cancelled, it leaves the plane as it is: not for others."""
     faults = folder / "faults.json"
     faults.write_bytes(_NO_FAULTS)
     arguments = ("--faults", str(faults), "--heartbeat-seconds", str(_HEARTBEAT_SECONDS))
-    async with (
-        recording_proxy(plane) as proxy,
-        running(
-            plane,
-            folder,
-            {"a": FIRST_MODE, "b": FIRST_MODE},
-            gpus=2,
-            server=proxy.url,
-            time_scale=TIME_SCALE,
-            agent_arguments=(*arguments, "--server", proxy.url),
-        ) as cluster,
-        asyncio.TaskGroup() as tasks,
-    ):
-        async with asyncio.TaskGroup() as starts:
-            for worker in (cluster.operator, cluster.agents):
-                starts.create_task(warm(worker, PROGRAM))
-        made = Site(plane, cluster, proxy, tasks, folder)
-        proxy.after = made.heard
-        await cluster.rule(_POLICY)
-        for name in ("first", "second"):
-            await cluster.create(cluster.deployments_path, deployment(name, MODELS // 2, opt_in()))
-        await cluster.all_allocated(MODELS)
-        yield made
-        proxy.after = lambda _: None
-        for task in made.busy:
-            task.cancel()
+    with ExitStack() as undone:
+        parents: list[WarmProcesses] = []
+        for _ in range(2):
+            parents.append(WarmProcesses(PROGRAM))
+            undone.callback(parents[-1].stop)
+        undone.enter_context(patch.object(processes, "Processes", lambda _log: parents.pop()))
+        async with (
+            recording_proxy(plane) as proxy,
+            running(
+                plane,
+                folder,
+                {"a": FIRST_MODE, "b": FIRST_MODE},
+                gpus=2,
+                server=proxy.url,
+                time_scale=TIME_SCALE,
+                agent_arguments=(*arguments, "--server", proxy.url),
+            ) as cluster,
+            asyncio.TaskGroup() as tasks,
+        ):
+            made = Site(plane, cluster, proxy, tasks, folder)
+            proxy.after = made.heard
+            try:
+                await _settle_in(cluster)
+                yield made
+            except asyncio.CancelledError:
+                undone.enter_context(patch.object(operator_running, "_clean"))
+                await cluster.operator.kill()
+                await cluster.agents.kill()
+                raise
+            finally:
+                proxy.after = lambda _: None
+                for task in made.busy:
+                    task.cancel()
+
+
+async def _settle_in(cluster: Running) -> None:
+    await cluster.rule(_POLICY)
+    for name in ("first", "second"):
+        await cluster.create(cluster.deployments_path, deployment(name, MODELS // 2, opt_in()))
+    await cluster.all_allocated(MODELS)
 
 
 _POLICY: Final[Object] = {

@@ -19,10 +19,11 @@ _KILLED_SECONDS, _FAULT_SECONDS = 3.0, 6.0
 
 
 def chosen(sweep: str, only: str) -> list[str]:
-    """The names of the cases: the one that is called `only`, else all with that text in their names."""
+    """The names of the cases. `only`: texts with commas between; each means the case called so, else all that have it."""
     cases = all_cases() if sweep == "all" else QUICK
     names = [*map(str, cases), *(INCIDENTS if sweep == "all" else ())]
-    return [only] if only in names else [name for name in names if only in name]
+    texts = only.split(",")
+    return [name for name in names if any(name == text or (text not in names and text in name) for text in texts)]
 
 
 def expected_seconds(names: Sequence[str]) -> float:
