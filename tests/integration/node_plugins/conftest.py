@@ -71,12 +71,12 @@ async def node_plugins(plane: Plane) -> AsyncIterator[NodePlugins]:
     async with Client(configuration) as client, asyncio.TaskGroup() as tasks:
         cluster = Cluster(client, clock, system_namespace=SYSTEM_NAMESPACE)
         running = tasks.create_task(cluster.nodes.run())
-        await cluster.nodes.wait_synced(20.0)
+        await cluster.nodes.wait_synced(60.0)
         yield NodePlugins(client, cluster, clock)
         running.cancel()
 
 
-async def until_none(ask: Callable[[], Any], limit: float = 30.0) -> list[str]:
+async def until_none(ask: Callable[[], Any], limit: float = 60.0) -> list[str]:
     """Ask again, as a plan does, until nothing is waited for; gives the sentences on the way."""
     told: list[str] = []
     async with asyncio.timeout(limit):

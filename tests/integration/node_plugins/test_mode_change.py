@@ -95,4 +95,4 @@ async def _labelled(cluster: Running, compute: str, partitions: int) -> None:
         schemes = [key for key in labels if key.startswith(SCHEME)]
         return wanted.items() <= labels.items() and len(schemes) == 1
 
-    await cluster.eventually(f"labels tell {compute}", right, 30.0)
+    await cluster.eventually(f"labels tell {compute}", right)
