@@ -84,11 +84,11 @@ class WarmProcesses:
             return json.loads(self._parent.stdout.readline())
 
 
-async def warm(worker: Worker, program: str = _PROGRAM) -> None:
+async def warm(worker: Worker) -> None:
     """Have a running worker started warm from now on."""
     await worker.kill()
     worker._processes.stop()
-    worker._processes = WarmProcesses(program)  # type: ignore[assignment]  # what a worker uses
+    worker._processes = WarmProcesses()  # type: ignore[assignment]  # what a worker uses
     await worker.start()
 
 

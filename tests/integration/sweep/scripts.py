@@ -97,12 +97,12 @@ def strike(*faults: ScriptedFault) -> Action:
 
 
 def force(site: Site) -> None:
-    """Somebody changes a GPU's compute mode past the agent, which starts anew."""
+    """Somebody sets a GPU to a compute mode that no plan asks for, past the agent, which starts anew."""
 
     def change() -> None:
         path = site.modes_file(site.node)
         kept = json.loads(path.read_bytes())
-        kept["compute"][site.gpu] = "SPX" if kept["memory"] == "NPS1" else "CPX"
+        kept["compute"][site.gpu] = "SPX" if kept["memory"] == "NPS1" else "QPX"
         path.write_text(json.dumps(kept))
 
     site.away("agent", lambda: asyncio.sleep(0), change)
@@ -119,7 +119,10 @@ def agent_away_until_expired(phase: Phase) -> Action:
 
 
 def another_slice(site: Site) -> None:
-    """Somebody else's slice hides the devices that the agent publishes, until the plan has left Verifying."""
+    """Somebody else's slice hides the devices that the agent publishes, until the plan has left Verifying.
+
+    Or until the agent next looks at what it publishes.
+    """
     path, name = f"{DRA}/resourceslices", f"{site.node}-another"
     pool = {"name": site.node, "generation": 10_000, "resourceSliceCount": 1}
     spec = {"driver": DRIVER, "nodeName": site.node, "pool": pool, "devices": []}
@@ -127,7 +130,7 @@ def another_slice(site: Site) -> None:
 
     async def lift() -> None:
         await site.left(Phase.VERIFYING)()
-        await asyncio.to_thread(site.plane.admin.request, "DELETE", f"{path}/{name}")
+        await asyncio.to_thread(site.plane.admin.delete, f"{path}/{name}")
 
     site.do(lift())
 
@@ -190,9 +193,9 @@ _STRANGER_THAT_STAYS: Final = strike(ScriptedFault(Fault.FOREIGN_PROCESS))
 _BACK: Final = {Phase.VERIFYING: cancel}
 
 
-def _no_agent(site: Site) -> None:
-    """Nobody goes the way back until the plan has ended."""
-    site.away("agent", site.left(Phase.ROLLING_BACK))
+def _no_agent(phase: Phase) -> Action:
+    """There is no agent until the plan has left the phase."""
+    return lambda site: site.away("agent", site.left(phase))
 
 
 PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
@@ -238,7 +241,9 @@ PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
     ),
     (Phase.VERIFYING, Event.VERIFIED): PlaneScript(),
     (Phase.VERIFYING, Event.MISMATCHED): PlaneScript(MEMORY, at=_in(Phase.VERIFYING, another_slice, force)),
-    (Phase.VERIFYING, Event.NODE_GONE): PlaneScript(MEMORY, at=_in(Phase.VERIFYING, another_slice, node_gone)),
+    (Phase.VERIFYING, Event.NODE_GONE): PlaneScript(
+        MEMORY, at=_in(Phase.VERIFYING, another_slice, _no_agent(Phase.VERIFYING), node_gone)
+    ),
     (Phase.VERIFYING, Event.CANCELLED): PlaneScript(at=_BACK),
     (Phase.VERIFYING, Event.EXPIRED): PlaneScript(
         MEMORY, at=_in(Phase.VERIFYING, another_slice, agent_away_until_expired(Phase.VERIFYING))
@@ -246,7 +251,9 @@ PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
     (Phase.ROLLING_BACK, Event.RESTORED): PlaneScript(at=_BACK),
     (Phase.ROLLING_BACK, Event.RETRIED): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: _fails(1)}),
     (Phase.ROLLING_BACK, Event.APPLY_FAILED): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: _fails(0)}),
-    (Phase.ROLLING_BACK, Event.NODE_GONE): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: both(_no_agent, node_gone)}),
+    (Phase.ROLLING_BACK, Event.NODE_GONE): PlaneScript(
+        at={**_BACK, Phase.ROLLING_BACK: both(_no_agent(Phase.ROLLING_BACK), node_gone)}
+    ),
     (Phase.ROLLING_BACK, Event.EXPIRED): PlaneScript(
         at={**_BACK, Phase.ROLLING_BACK: agent_away_until_expired(Phase.ROLLING_BACK)}
     ),

@@ -194,6 +194,12 @@ class Site:
         self.busy.add(task)
         task.add_done_callback(self.busy.discard)
 
+    def rest(self) -> None:
+        """Nothing more is done, nor heard of."""
+        self.on_taken, self.on_step = lambda _: None, lambda _: None
+        for task in self.busy:
+            task.cancel()
+
     def play(self, *faults: ScriptedFault) -> None:
         """What agents that start from now on find their hardware to do."""
         self.faults_file.write_bytes(msgspec.json.encode({"faults": faults}))
@@ -281,22 +287,21 @@ async def site(plane: Plane, folder: Path) -> AsyncIterator[Site]:
                 time_scale=TIME_SCALE,
                 agent_arguments=(*arguments, "--server", proxy.url),
             ) as cluster,
-            asyncio.TaskGroup() as tasks,
         ):
-            made = Site(plane, cluster, proxy, tasks, folder)
-            proxy.after = made.heard
             try:
-                await _settle_in(cluster)
-                yield made
-            except asyncio.CancelledError:
+                async with asyncio.TaskGroup() as tasks:
+                    made = Site(plane, cluster, proxy, tasks, folder)
+                    proxy.after = made.heard
+                    await _settle_in(cluster)
+                    yield made
+                    made.rest()
+            except asyncio.CancelledError:  # Ctrl-C: what fails within the group is told as a group
                 undone.enter_context(patch.object(operator_running, "_clean"))
                 await cluster.operator.kill()
                 await cluster.agents.kill()
                 raise
             finally:
                 proxy.after = lambda _: None
-                for task in made.busy:
-                    task.cancel()
 
 
 async def _settle_in(cluster: Running) -> None:
