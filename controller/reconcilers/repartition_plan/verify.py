@@ -37,8 +37,23 @@ async def verify(context: PlanContext, plan: RepartitionPlan) -> Seen:
 
 
 async def settled(context: PlanContext, name: str, layout: Layout, since: datetime) -> str | None:
-    """What is still missing until the node serves `layout`, as a sentence; None when nothing is."""
-    node = context.cluster.gpu_node_table.get(name)
+    """What is still missing until the node serves `layout`, as a sentence; None when nothing is.
+
+    All of it is looked at in one moment, after the last wait: while plugins were asked for, somebody may have changed
+    a mode past the agent, and what is reported and advertised then agrees all the same.
+    """
+    cluster = context.cluster
+    return (
+        _not_as_asked(cluster, name, layout)
+        or await context.plugins.restart(name, since)
+        or _not_as_asked(cluster, name, layout)
+        or difference(cluster, name)
+    )
+
+
+def _not_as_asked(cluster: Cluster, name: str, layout: Layout) -> str | None:
+    """Why the hardware is not, or not known to be, in `layout`, as a sentence."""
+    node = cluster.gpu_node_table.get(name)
     if node is None:
         return f"GPUNode {name} is gone"
     unread = sorted({gpu.bdf for gpu in layout.gpus} & {gpu.bdf for gpu in node.status.gpus if gpu.mode is None})
@@ -47,7 +62,7 @@ async def settled(context: PlanContext, name: str, layout: Layout, since: dateti
     consistent = find_condition(node.status.conditions, CONSISTENT)
     if consistent is not None and consistent.status is ConditionStatus.FALSE:
         return f"the hardware contradicts itself: {consistent.message}"
-    return await context.plugins.restart(name, since) or difference(context.cluster, name)
+    return other_mode(node, layout)
 
 
 def other_mode(node: GPUNode, layout: Layout) -> str | None:

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -55,6 +56,22 @@ async def test_plugins_that_know_the_former_partitions_are_restarted() -> None:
     assert "restart worker-0 00:00:00" in plane.plugins.asked
     plane.plugins.restarting = None
     await plane.until("Succeeded")
+
+
+async def test_a_mode_that_somebody_changes_while_plugins_are_asked_for_is_not_verified(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plane = await applied()
+    plane.driver(AFTER)
+
+    async def changed_meanwhile(_node: str, _since: datetime) -> None:
+        plane.report(BEFORE)
+        plane.driver(BEFORE)
+        plane.show()
+
+    monkeypatch.setattr(plane.plugins, "restart", changed_meanwhile)
+    await plane.settle()
+    assert plane.status["phase"] == "RollingBack", plane.status["message"]
 
 
 async def test_hardware_that_contradicts_itself_is_not_verified() -> None:
