@@ -27,7 +27,7 @@ GPU_NODES = "/apis/aim.amd.com/v1beta1/gpunodes"
 SLICES = "/apis/resource.k8s.io/v1/resourceslices"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
 ACCOUNT = "aim-gpu-agent"
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 60.0
 
 Object = dict[str, Any]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.agent.simulated_faults import Fault, FaultScript, ScriptedFault
+from controller.entrypoints.run_agent import AgentProcess
 from tests.fakes.kubelet import FakeKubelet, plugged, pod
 from tests.integration.agent.conftest import LEASES, Site, scrape
 
@@ -75,26 +76,34 @@ async def test_nothing_is_written_while_nothing_changes(site: Site, monkeypatch:
     monkeypatch.setattr("controller.agent.node_agent.REFRESH_SECONDS", 0.3)
     node = site.add_node()
     async with site.agents({node: "CPX/NPS4"}):
-        await asyncio.sleep(1.0)
-        before = [site.gpu_node(node), *site.slices(node)]
+        before = await at_rest(site, node)
         await asyncio.sleep(2.0)
-        after = [site.gpu_node(node), *site.slices(node)]
-    versions = [[obj["metadata"]["resourceVersion"] for obj in objs] for objs in (before, after)]
-    assert versions[0] == versions[1]
+        assert versions(site, node) == before
+
+
+def versions(site: Site, node: str) -> list[str]:
+    """Those of what the agent writes, but its Lease."""
+    return [obj["metadata"]["resourceVersion"] for obj in (site.gpu_node(node), *site.slices(node))]
+
+
+async def at_rest(site: Site, node: str) -> list[str]:
+    """The versions once the first writes are over: none for a second. Raises TimeoutError when they never end."""
+    before, now = [""], versions(site, node)
+    async with asyncio.timeout(60.0):
+        while now != before:
+            await asyncio.sleep(1.0)
+            before, now = now, versions(site, node)
+    return now
 
 
 async def test_a_restart_writes_nothing_new(site: Site) -> None:
     node = site.add_node()
     async with site.agents({node: "QPX/NPS4"}):
-        pass
-    before = [site.gpu_node(node), *site.slices(node)]
+        before = await at_rest(site, node)
     async with site.agents({node: "QPX/NPS4"}) as process:
         await site.until(lambda: process.metrics.port > 0, "it listens")
         await asyncio.sleep(2.0)
-    after = [site.gpu_node(node), *site.slices(node)]
-    assert [obj["metadata"]["resourceVersion"] for obj in before] == [
-        obj["metadata"]["resourceVersion"] for obj in after
-    ]
+    assert versions(site, node) == before
 
 
 async def test_slices_that_somebody_deletes_come_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,12 +120,15 @@ async def test_an_agent_waits_for_its_gpu_node_and_says_so(site: Site) -> None:
     site.plane.admin.delete(f"/apis/aim.amd.com/v1beta1/gpunodes/{node}")
     async with site.process(site.options({node: "SPX/NPS1"})) as process:
         await site.until(lambda: process.metrics.port > 0, "it listens")
-        for _ in range(50):
-            if "not there yet" in (answer := await scrape(process, "/readyz")):
-                break
-            await asyncio.sleep(0.1)
-        assert f"GPUNode {node}: not there yet" in answer
+        await says(process, f"GPUNode {node}: not there yet")
         assert site.plane.admin.find(f"{LEASES}/{node}") is None
+
+
+async def says(process: AgentProcess, words: str) -> None:
+    """Wait until /readyz says so. Raises TimeoutError when it never does."""
+    async with asyncio.timeout(60.0):
+        while words not in await scrape(process, "/readyz"):  # noqa: ASYNC110 - what a server answers
+            await asyncio.sleep(0.1)
 
 
 async def test_a_failing_node_leaves_the_others_alone(site: Site) -> None:
@@ -127,10 +139,8 @@ async def test_a_failing_node_leaves_the_others_alone(site: Site) -> None:
     token.unlink()
     async with site.process(options) as process:
         await site.until(lambda: len(site.devices(good)) == 8, "the good node is published")
-        await asyncio.sleep(0.5)
-        answer = await scrape(process, "/readyz")
-        assert f"[+]{good} ok" in answer
-        assert f"[-]{bad}" in answer
+        await says(process, f"[+]{good} ok")
+        await says(process, f"[-]{bad}")
         assert not site.devices(bad)
 
 

@@ -1,7 +1,6 @@
 """From a storage version to the next, with five thousand objects and a migrator that is killed half way."""
 
 import asyncio
-import copy
 import json
 import signal
 import subprocess
@@ -13,22 +12,21 @@ from pathlib import Path
 import pytest
 
 from controller.entrypoints.operator_migration import PROGRESS
-from controller.runtime.client.client import Client
 from e2e.plane import Plane
 from e2e.plane.admin import documents
 from e2e.run.install import CRD_FILES, SYSTEM_NAMESPACE
 from e2e.run.processes import operator_kubeconfig
 from tests.integration.conversion.etcd import Etcd
-from tests.integration.conversion.serving import ROOT, Object, Webhooks, policies, services, webhooks
+from tests.integration.conversion.serving import ROOT, Object, Webhooks, listed, policies, services, webhooks
 
-pytestmark = [pytest.mark.plane, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.plane, pytest.mark.timeout(1500)]
 
 MANY = 5_000
 #: Of these; the others are their copies in the store.
 CREATED = 100
 POLICIES = 20
 PER_SECOND = 600.0
-SETTLE_SECONDS = 1.0
+PROBE: Object = {"metadata": {"name": "stored-in"}, "spec": {}}
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NAMES = ("inferenceservices.aim.amd.com", "gpusharingpolicies.aim.amd.com")
 
@@ -43,7 +41,7 @@ def flat_service(number: int, namespace: str) -> Object:
 
 
 def store_in(plane: Plane, version: str) -> None:
-    """Have the API server store both kinds in that version from now on. It hears of its own definitions by watch."""
+    """Have the API server store both kinds in that version from now on: once it has heard of it, which it does by watch."""
     for name in _NAMES:
         versions = plane.admin.get(f"{_DEFINITIONS}/{name}")["spec"]["versions"]
         places = {entry["name"]: place for place, entry in enumerate(versions)}
@@ -52,7 +50,17 @@ def store_in(plane: Plane, version: str) -> None:
             for each, place in places.items()
         ]
         plane.admin.patch(f"{_DEFINITIONS}/{name}", flips)
-    time.sleep(SETTLE_SECONDS)
+    etcd, path = Etcd(plane), policies("v1beta1").path()
+    plane.wait_until(lambda: _stored_now(plane, etcd, path) == f"aim.amd.com/{version}", f"{version} is stored", 60)
+
+
+def _stored_now(plane: Plane, etcd: Etcd, path: str) -> str:
+    """The version in which the definition that was changed last has its objects stored at this moment."""
+    plane.admin.create(path, {"apiVersion": "aim.amd.com/v1beta1", "kind": "GPUSharingPolicy", **PROBE})
+    try:
+        return etcd.version("gpusharingpolicies", "", PROBE["metadata"]["name"])
+    finally:
+        plane.admin.delete(f"{path}/{PROBE['metadata']['name']}")
 
 
 def stored_versions(plane: Plane, name: str) -> list[str]:
@@ -77,9 +85,8 @@ async def migrator(kubeconfig: Path, log: Path) -> asyncio.subprocess.Process:
         )
 
 
-async def specs(client: Client, namespace: str) -> dict[str, Object]:
-    found = await client.list(services("v1beta1"), namespace, limit=0)
-    return {item["metadata"]["name"]: copy.deepcopy(item["spec"]) for item in found.items}
+def named(objects: list[Object]) -> dict[str, Object]:
+    return {item["metadata"]["name"]: item for item in objects}
 
 
 async def test_objects_move_to_the_new_storage_version_though_the_migrator_is_killed(
@@ -112,15 +119,14 @@ async def migrated(made: Webhooks, etcd: Etcd, namespace: str, folder: Path) -> 
     await made.create_all(policies("v1alpha1"), flat_policies)
     raw = await asyncio.to_thread(etcd.versions, "inferenceservices", namespace)
     assert raw == Counter({"aim.amd.com/v1alpha1": MANY})
-    before = await specs(made.client, namespace)
-    versions = await resource_versions(made.client, namespace)
-    halfway = sorted(before)[MANY // 2]
 
     await asyncio.to_thread(store_in, plane, "v1beta1")
     assert [set(stored_versions(plane, name)) for name in _NAMES] == [{"v1alpha1", "v1beta1"}] * 2
+    before = await listed(made.client, services("v1alpha1"), namespace)
+    halfway = sorted(named(before))[MANY // 2]
     account = operator_kubeconfig(plane, folder)
     first = await migrator(account, folder / "migrator.log")
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(600):
         while await stored_as(etcd, namespace, halfway) == "aim.amd.com/v1alpha1":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     first.send_signal(signal.SIGKILL)
@@ -132,7 +138,7 @@ async def migrated(made: Webhooks, etcd: Etcd, namespace: str, folder: Path) -> 
     began = time.monotonic()
     second = await migrator(account, folder / "migrator.log")
     assert second.stdout is not None
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         figures = json.loads(await second.stdout.read())
         await second.wait()
     print(f"\nkilled at {dict(half)}; the second one took {time.monotonic() - began:.1f} s: {figures}")
@@ -142,17 +148,15 @@ async def migrated(made: Webhooks, etcd: Etcd, namespace: str, folder: Path) -> 
     assert [stored_versions(plane, name) for name in _NAMES] == [["v1beta1"], ["v1beta1"]]
     assert figures["resumed"] == 1
     assert figures["written"] < MANY + POLICIES
-    assert await specs(made.client, namespace) == before
-    after = await resource_versions(made.client, namespace)
-    assert all(after[name] != version for name, version in versions.items())
+    after = named(await listed(made.client, services("v1alpha1"), namespace))
+    assert {name: item["spec"] for name, item in after.items()} == {
+        name: item["spec"] for name, item in named(before).items()
+    }
+    for name, item in named(before).items():
+        assert after[name]["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]
     progress = await asyncio.to_thread(plane.admin.get, f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps/{PROGRESS}")
     assert not progress.get("data")
 
 
 async def stored_as(etcd: Etcd, namespace: str, name: str) -> str:
     return await asyncio.to_thread(etcd.version, "inferenceservices", namespace, name)
-
-
-async def resource_versions(client: Client, namespace: str) -> dict[str, str]:
-    found = await client.list(services("v1beta1"), namespace, limit=0)
-    return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in found.items}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from e2e.plane import AdminError, Plane
-from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, pod, running
+from tests.integration.operator.running import AIM, LIMIT_SECONDS, Object, Running, deployment, opt_in, pod, running
 
 pytestmark = pytest.mark.plane
 
@@ -29,7 +29,7 @@ async def _plans(cluster: Running) -> list[Object]:
     return await cluster.items(f"{AIM}/repartitionplans")
 
 
-async def _plan_in(cluster: Running, phase: str, limit: float = 30.0) -> Object:
+async def _plan_in(cluster: Running, phase: str, limit: float = LIMIT_SECONDS) -> Object:
     async def found() -> Object | None:
         for plan in await _plans(cluster):
             if plan.get("status", {}).get("phase") == phase:
@@ -163,7 +163,7 @@ async def test_approved_plans_of_one_node_run_one_after_another_and_stale_ones_d
             phases = sorted(plan.get("status", {}).get("phase", "") for plan in await _plans(cluster))
             return phases if phases == ["Failed", "Succeeded"] else None
 
-        await cluster.eventually("one plan succeeds, the one that starts from a layout of before fails", ended, 40.0)
+        await cluster.eventually("one plan succeeds, the one that starts from a layout of before fails", ended)
         failed = await _plan_in(cluster, "Failed")
         assert "the plan starts from CPX/NPS1; nothing was changed" in failed["status"]["message"]
 
@@ -174,7 +174,7 @@ async def test_a_plan_whose_claim_is_gone_is_not_applied(plane: Plane, tmp_path:
         await cluster.create(cluster.pods_path, pod("big", opt_in(**BIG)))
         plan = await _plan_in(cluster, "AwaitingApproval")
         await cluster.delete(f"{cluster.pods_path}/big")
-        ended = await _plan_in(cluster, "Failed", 40.0)
+        ended = await _plan_in(cluster, "Failed")
         assert "is gone; nothing was changed" in ended["status"]["message"]
         await cluster.patch(f"{AIM}/repartitionplans/{plan['metadata']['name']}", {"spec": {"approved": True}})
         assert await _modes(cluster) == ["CPX/NPS1"]
@@ -214,13 +214,21 @@ async def _serving(cluster: Running) -> tuple[Object, Object]:
                 return one, claims[one["metadata"]["uid"]]
         return None
 
-    found: tuple[Object, Object] = await cluster.eventually("a pod serves from its partition", ready, 40.0)
+    found: tuple[Object, Object] = await cluster.eventually("a pod serves from its partition", ready)
     return found
+
+
+async def _told(cluster: Running, word: str) -> bool:
+    return any(word in claim.get("status", {}).get("explanation", "") for claim in await cluster.claims())
 
 
 async def _on_a_with_room_on_b(cluster: Running) -> Object:
     """A Deployment's pod that serves from node `a`, which alone was open when it came."""
     await cluster.patch(f"/api/v1/nodes/{cluster.names['b']}", {"spec": {"unschedulable": True}})
+    only_b = opt_in(partition_mode="DPX/NPS1")
+    await cluster.create(cluster.pods_path, pod("probe", only_b))
+    await cluster.eventually("the operator knows that b is closed", lambda: _told(cluster, "cordoned"))
+    await cluster.delete(f"{cluster.pods_path}/probe")
     await cluster.create(cluster.deployments_path, deployment("web", 1, opt_in()))
     served, _ = await _serving(cluster)
     assert served["spec"]["nodeName"] == cluster.names["a"]
@@ -257,7 +265,7 @@ async def test_an_approved_plan_moves_a_pod_to_the_place_kept_for_its_successor(
             status = (await cluster.get(path))["status"]
             return not status["reservations"] and status["steps"][-1].get("result") == "Done"
 
-        await cluster.eventually("the place is no longer kept", tidy, 40.0)
+        await cluster.eventually("the place is no longer kept", tidy)
 
 
 async def test_a_disruption_budget_that_never_allows_leaves_everything_as_it_was(plane: Plane, tmp_path: Path) -> None:
@@ -272,10 +280,10 @@ async def test_a_disruption_budget_that_never_allows_leaves_everything_as_it_was
             status: Object = (await cluster.get(path)).get("status", {})
             return status if "waits for disruption budgets" in status.get("message", "") else None
 
-        status = await cluster.eventually("the eviction is refused", refused, 40.0)
+        status = await cluster.eventually("the eviction is refused", refused)
         assert [one["node"] for one in status["reservations"]] == [cluster.names["b"]]
         await _began_long_ago(cluster, path)
-        ended = await _plan_in(cluster, "Failed", 40.0)
+        ended = await _plan_in(cluster, "Failed")
         assert "Draining took longer than 600 s" in ended["status"]["message"]
         assert ended["status"]["reservations"] == []
         assert await _modes(cluster) == ["SPX/NPS1"]

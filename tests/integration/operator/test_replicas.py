@@ -23,6 +23,8 @@ from tests.integration.operator.running import Object, opt_in, pod
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
 
 FAST_LEASE = ("--lease-duration", "3", "--renew-deadline", "2", "--retry-period", "0.4")
+LONG_LEASE_SECONDS = 60
+LONG_LEASE = ("--lease-duration", str(LONG_LEASE_SECONDS), "--renew-deadline", "40", "--retry-period", "0.4")
 READER = "metrics-reader"
 #: What dashboards ask for; all of it is there once something was reconciled. Histograms are named by one of their series.
 NAMES = {
@@ -82,30 +84,31 @@ async def leader_of(operators: Operators, limit: float) -> Worker:
 
 
 @asynccontextmanager
-async def two(plane: Plane, folder: Path) -> AsyncIterator[tuple[Operators, Worker, Worker]]:
+async def two(
+    plane: Plane, folder: Path, lease: tuple[str, ...] = FAST_LEASE
+) -> AsyncIterator[tuple[Operators, Worker, Worker]]:
     """Two replicas: all of them, the leader, the standby."""
-    async with start_operators(plane, folder, arguments=FAST_LEASE) as operators:
-        leader = await leader_of(operators, 20.0)
+    async with start_operators(plane, folder, arguments=lease) as operators:
+        leader = await leader_of(operators, 90.0)
         (standby,) = [worker for worker in operators.workers if worker is not leader]
         yield operators, leader, standby
 
 
 async def test_a_standby_is_ready_and_leads_soon_after_the_leader_was_told_to_end(plane: Plane, tmp_path: Path) -> None:
-    async with two(plane, tmp_path) as (operators, leader, standby):
+    async with two(plane, tmp_path, LONG_LEASE) as (operators, leader, standby):
         assert (await get(f"http://{LOOPBACK}:{standby.ports['health']}/readyz"))[0] == 200
         assert await metric(leader, "leader_election_master_status") == 1
         assert await metric(standby, "leader_election_master_status") == 0
         assert await leader.kill(signal.SIGTERM) == 0
-        begun = time.monotonic()
-        assert await leader_of(operators, 10.0) is standby
-        assert time.monotonic() - begun < 2.0, "the Lease was not given back"
+        # long before the Lease would have run out: it was given back
+        assert await leader_of(operators, LONG_LEASE_SECONDS / 2) is standby
 
 
 async def test_metrics_have_the_names_that_dashboards_know(plane: Plane, tmp_path: Path, namespace: str) -> None:
     async with two(plane, tmp_path) as (_, leader, standby):
         pods = f"/api/v1/namespaces/{namespace}/pods"
         await asyncio.to_thread(create_soon, plane, pods, pod("to-reconcile", opt_in()))
-        missing, until = NAMES, time.monotonic() + 20.0
+        missing, until = NAMES, time.monotonic() + 60.0
         while missing and time.monotonic() < until:
             await asyncio.sleep(0.2)
             missing = NAMES - await served_names(leader)
