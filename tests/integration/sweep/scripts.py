@@ -97,7 +97,7 @@ def strike(*faults: ScriptedFault) -> Action:
 
 
 def force(site: Site) -> None:
-    """Somebody sets a GPU to a compute mode that no plan asks for, past the agent, which starts anew."""
+    """Somebody sets a GPU to a compute mode that MEMORY does not ask for, past the agent, which starts anew."""
 
     def change() -> None:
         path = site.modes_file(site.node)
@@ -121,7 +121,7 @@ def agent_away_until_expired(phase: Phase) -> Action:
 def another_slice(site: Site) -> None:
     """Somebody else's slice hides the devices that the agent publishes, until the plan has left Verifying.
 
-    Or until the agent next looks at what it publishes.
+    An agent that looks at what it publishes removes it, so no agent may be running just then.
     """
     path, name = f"{DRA}/resourceslices", f"{site.node}-another"
     pool = {"name": site.node, "generation": 10_000, "resourceSliceCount": 1}
@@ -240,13 +240,13 @@ PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
         MEMORY, at=_in(Phase.RELOADING, agent_away_until_expired(Phase.RELOADING))
     ),
     (Phase.VERIFYING, Event.VERIFIED): PlaneScript(),
-    (Phase.VERIFYING, Event.MISMATCHED): PlaneScript(MEMORY, at=_in(Phase.VERIFYING, another_slice, force)),
+    (Phase.VERIFYING, Event.MISMATCHED): PlaneScript(MEMORY, at=_in(Phase.VERIFYING, force, another_slice)),
     (Phase.VERIFYING, Event.NODE_GONE): PlaneScript(
-        MEMORY, at=_in(Phase.VERIFYING, another_slice, _no_agent(Phase.VERIFYING), node_gone)
+        MEMORY, at=_in(Phase.VERIFYING, _no_agent(Phase.VERIFYING), another_slice, node_gone)
     ),
     (Phase.VERIFYING, Event.CANCELLED): PlaneScript(at=_BACK),
     (Phase.VERIFYING, Event.EXPIRED): PlaneScript(
-        MEMORY, at=_in(Phase.VERIFYING, another_slice, agent_away_until_expired(Phase.VERIFYING))
+        MEMORY, at=_in(Phase.VERIFYING, agent_away_until_expired(Phase.VERIFYING), another_slice)
     ),
     (Phase.ROLLING_BACK, Event.RESTORED): PlaneScript(at=_BACK),
     (Phase.ROLLING_BACK, Event.RETRIED): PlaneScript(at={**_BACK, Phase.ROLLING_BACK: _fails(1)}),
