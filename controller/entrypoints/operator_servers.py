@@ -1,7 +1,9 @@
 """What the operator process listens on: webhooks, health, metrics, and debug pages where they are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
+
+import structlog
 
 from api.group import OPERATOR_SERVICE
 from controller.entrypoints.metrics_endpoint import metrics_server
@@ -13,6 +15,7 @@ from controller.runtime.certs.authority import ServingCertificate
 from controller.runtime.certs.bundle import LOOK_SECONDS, CertificateKeeper, SecretName
 from controller.runtime.certs.files import CertificateFiles
 from controller.runtime.client.client import Client
+from controller.runtime.client.errors import ApiError
 from controller.runtime.clock import Clock
 from controller.runtime.health import Check, HealthServer
 from controller.runtime.manager import Manager
@@ -22,7 +25,9 @@ from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
 from controller.telemetry.metrics import Metrics
 from controller.webhooks.registration import Registration
-from controller.webhooks.targets import Address, Target
+from controller.webhooks.targets import Address, Target, Unusable
+
+log = structlog.get_logger(__name__)
 
 #: All replicas show certificates of one authority, so that the API server may ask any of them.
 CERTIFICATES = "aim-gpu-webhook-certificates"
@@ -49,7 +54,7 @@ class OperatorServers:
         sizing: ModelSizingConfig | None = None,
     ) -> None:
         self._options = options
-        self._certificates = certificate_source(options, client, clock, metrics)
+        self._certificates = certificate_source(options, client, clock, metrics, self._publishes)
         self.webhook = WebhookServer(options.bind_host, options.webhook_port, clock=clock, meter=metrics.meter)
         targets = serve_webhooks(self.webhook, cluster, sizing)
         self._registration = Registration(client, clock, targets, self._address)
@@ -96,6 +101,13 @@ class OperatorServers:
         injected = self._options.certificates is CertificateMode.CERT_MANAGER
         return Address(None if injected else self._certificates.ca_bundle, base)
 
+    async def _publishes(self, authority_pem: bytes) -> bool:
+        try:
+            return await self._registration.publishes(authority_pem)
+        except (ApiError, Unusable) as error:
+            log.warning("not known whether the next authority is trusted", error=str(error))
+            return False
+
     async def ports(self) -> Mapping[str, int]:
         """The ports by name, once the webhooks are registered."""
         await self._registration.wait_registered()
@@ -103,12 +115,17 @@ class OperatorServers:
 
 
 def certificate_source(
-    options: OperatorOptions, client: Client, clock: Clock, metrics: Metrics
+    options: OperatorOptions,
+    client: Client,
+    clock: Clock,
+    metrics: Metrics,
+    published: Callable[[bytes], Awaitable[bool]] | None = None,
 ) -> CertificateKeeper | CertificateFiles:
     """Where the webhooks' certificate comes from.
 
     `self`: made here and kept in a Secret, which whichever replica looks first renews: a write carries the version it
-    was decided on, so that it takes no leader, and a standby's webhooks do not wait for one. Else: files.
+    was decided on, so that it takes no leader, and a standby's webhooks do not wait for one. Else: files. `published`:
+    whether the API server is told to trust an authority (PEM).
     """
     if options.certificates is not CertificateMode.SELF:
         return CertificateFiles(options.certificate_dir, clock=clock, meter=metrics.meter)
@@ -118,6 +135,7 @@ def certificate_source(
         certificate_names(options),
         common_name="aim-gpu-sharing webhook CA",
         policy=options.rotation,
+        published=published,
         look_seconds=min(LOOK_SECONDS, options.rotation.settle.total_seconds() / 4),
         clock=clock,
         meter=metrics.meter,

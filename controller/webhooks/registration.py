@@ -15,7 +15,7 @@ from controller.runtime.cache.backoff import Backoff
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import ApiError, Invalid, NotFound
 from controller.runtime.clock import Clock
-from controller.webhooks.targets import Address, Target, Unusable, patch
+from controller.webhooks.targets import Address, Target, Unusable, bundle_of, patch
 
 #: Between two looks at objects that were right, in case nobody told us of a change.
 LOOK_AGAIN_SECONDS = 30.0
@@ -57,6 +57,14 @@ class Registration:
     async def wait_registered(self) -> None:
         """Wait for the first success."""
         await self._registered.wait()
+
+    async def publishes(self, authority_pem: bytes) -> bool:
+        """Whether every target says to trust that authority. Raises ApiError, Unusable."""
+        for target in self._targets:
+            present = await self._client.get(target.resource, target.name)
+            if not all(authority_pem.strip() in bundle_of(place) for place in target.places(present)):
+                return False
+        return True
 
     def look_now(self) -> None:
         """Look as soon as possible, and not only at the next turn."""

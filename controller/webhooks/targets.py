@@ -3,6 +3,7 @@
 target.places(object) -> [Place] -> patch(target, object, address) -> JSON patch operations
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -119,6 +120,11 @@ class Conversion:
             return []
         versions = ", ".join(version["name"] for version in spec["versions"])
         raise Unusable(f"{self}: versions {versions} without a conversion webhook; apply the definition again")
+
+
+def bundle_of(place: Place) -> bytes:
+    """The authorities, PEM, that the API server trusts at `place`; empty where it is told of none."""
+    return base64.b64decode(place.installed.get("caBundle") or "")
 
 
 def patch(target: Target, present: Manifest, address: Address) -> list[dict[str, Any]]:

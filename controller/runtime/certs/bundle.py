@@ -7,7 +7,7 @@ it was decided on, so of two replicas that renew at once one is refused, and tak
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -58,7 +58,8 @@ class CertificateKeeper(CertificateSource):
     """Runs in every replica and keeps its certificate and bundle up to date; needs get, create and update on Secrets.
 
     `names`: the DNS names and addresses that clients use. `common_name`: the authority's. `look_seconds`: the pause
-    between looks, which with the way of the bundle to the API server must stay under `policy.settle`.
+    between looks, which with the way of the bundle to the API server must stay under `policy.settle`. `published`:
+    whether all clients are told to trust an authority (PEM), so that it may sign; without it, time alone decides.
 
         keeper = CertificateKeeper(client, SecretName("ns", "webhook-certificate"), ["webhook.ns.svc"])
         keeper.on_change(webhook.replace_certificate)
@@ -74,6 +75,7 @@ class CertificateKeeper(CertificateSource):
         common_name: str = "webhook CA",
         policy: RotationPolicy | None = None,
         look_seconds: float = LOOK_SECONDS,
+        published: Callable[[bytes], Awaitable[bool]] | None = None,
         clock: Clock | None = None,
         rng: Random | None = None,
         meter: Meter | None = None,
@@ -85,6 +87,8 @@ class CertificateKeeper(CertificateSource):
         self._client = client
         self._issuance = Issuance(tuple(names), common_name, policy or RotationPolicy())
         self._look_seconds = look_seconds
+        self._asks_published = published
+        self._published_since: tuple[bytes, float] | None = None
         self._rng = rng or Random()  # noqa: S311 - spreads load, guards nothing
         self._backoff = Backoff(self._rng, cap=look_seconds)
         self._material: Material | None = None
@@ -118,7 +122,8 @@ class CertificateKeeper(CertificateSource):
         for _ in range(_TRIES):
             present = await self._read()
             material = self._held(present)
-            wanted, steps = advance(material, self._issuance, self._clock.now())
+            published = await self._published(material)
+            wanted, steps = advance(material, self._issuance, self._clock.now(), published=published)
             if present is not None and not steps:
                 return wanted
             lost_race = (AlreadyExists,) if present is None else (Conflict, NotFound)
@@ -129,6 +134,18 @@ class CertificateKeeper(CertificateSource):
             self._log.info("certificates written", steps=[f"{step.action}: {step.reason}" for step in steps])
             return wanted
         raise Contended(f"changed by others {_TRIES} times while it was being written")
+
+    async def _published(self, material: Material) -> bool:
+        """Whether the next authority has been where clients look for a settle time: what is written takes that long."""
+        if self._asks_published is None or material.upcoming is None:
+            return True
+        pem, now = material.upcoming.certificate_pem, self._clock.monotonic()
+        if not await self._asks_published(pem):
+            self._published_since = None
+            return False
+        if self._published_since is None or self._published_since[0] != pem:
+            self._published_since = pem, now
+        return now - self._published_since[1] >= self._issuance.policy.settle.total_seconds()
 
     async def _read(self) -> Manifest | None:
         try:

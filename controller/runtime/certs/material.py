@@ -109,10 +109,15 @@ def data_of(material: Material) -> dict[str, str]:
     return {name: base64.b64encode(pem).decode("ascii") for name, pem in pems.items() if pem}
 
 
-def advance(material: Material, issuance: Issuance, now: datetime) -> tuple[Material, tuple[Step, ...]]:
-    """Do all that is due at `now`. The very same material and no step when nothing is."""
+def advance(
+    material: Material, issuance: Issuance, now: datetime, *, published: bool = True
+) -> tuple[Material, tuple[Step, ...]]:
+    """Do all that is due at `now`. The very same material and no step when nothing is.
+
+    `published`: clients are told to trust the authority that is to sign next.
+    """
     steps: list[Step] = []
-    while step := due(held(material, issuance.names), now, issuance.policy):
+    while step := due(held(material, issuance.names, published=published), now, issuance.policy):
         if len(steps) == _MOST_STEPS:
             raise RuntimeError(f"certificate rotation does not come to rest: {[str(step.action) for step in steps]}")
         material = perform(step.action, material, issuance, now)
@@ -120,7 +125,7 @@ def advance(material: Material, issuance: Issuance, now: datetime) -> tuple[Mate
     return material, tuple(steps)
 
 
-def held(material: Material, names: Iterable[str]) -> Held:
+def held(material: Material, names: Iterable[str], *, published: bool = True) -> Held:
     """The dates of `material`; a leaf that lacks one of `names` does not count."""
     leaf = material.leaf
     fits = leaf is not None and {general_name(name) for name in names} <= set(_names_of(leaf))
@@ -128,6 +133,7 @@ def held(material: Material, names: Iterable[str]) -> Held:
         signer=_term(material.signer.certificate_pem) if material.signer else None,
         can_sign=material.signer is not None and bool(material.signer.private_key_pem),
         upcoming=_term(material.upcoming.certificate_pem) if material.upcoming else None,
+        published=published,
         retired=len(material.retired),
         leaf=_term(leaf.certificate_pem) if leaf is not None and fits else None,
     )

@@ -3,7 +3,8 @@
     no authority -> MAKE_AUTHORITY -> ISSUE_LEAF          at the start, in one write
     leaf at 2/3 of its life -> ISSUE_LEAF                  by the same authority
     authority at 2/3 of its life -> ADD_AUTHORITY          the bundle holds both, the old one still signs
-    two settle times later -> SWITCH_AUTHORITY             the new one signs; the old one stays in the bundle
+    two settle times later -> SWITCH_AUTHORITY             the new one signs; the old one stays in the bundle;
+                                                           not before it was seen where clients are told whom to trust
     two settle times later -> DROP_RETIRED                 the bundle holds the new one alone
 
 What is written reaches readers late: a replica looks each minute, a caBundle goes through another object and the API
@@ -64,11 +65,14 @@ class Term:
 class Held:
     """What there is: the authority whose leaf is shown (`can_sign`: with its key), the one that follows it, how many
     are only trusted any more, and the leaf. `leaf` is None also for one of other names or of another authority.
+
+    `published`: the one that follows was seen, for a settle time, where clients are told whom to trust.
     """
 
     signer: Term | None = None
     can_sign: bool = False
     upcoming: Term | None = None
+    published: bool = True
     retired: int = 0
     leaf: Term | None = None
 
@@ -136,7 +140,7 @@ def _without_leaf(held: Held, now: datetime, _policy: RotationPolicy) -> Step | 
 
 
 def _settled_authority(held: Held, now: datetime, policy: RotationPolicy) -> Step | None:
-    if held.upcoming is None or now < held.upcoming.known(policy):
+    if held.upcoming is None or not held.published or now < held.upcoming.known(policy):
         return None
     return Step(Action.SWITCH_AUTHORITY, f"the new authority is published since {held.upcoming.made}")
 

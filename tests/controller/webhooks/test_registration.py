@@ -1,4 +1,5 @@
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -100,6 +101,25 @@ async def test_a_new_certificate_is_published_at_once(api: InMemoryApi) -> None:
             registration.look_now()
             await clock.advance(0.0)
             assert authorities(api) == [bundle] * 2
+
+
+async def test_an_authority_is_published_once_every_target_names_it(api: InMemoryApi) -> None:
+    def trusting(text: bytes) -> Address:
+        return Address(base64.b64encode(text).decode(), NEW.base_url)
+
+    install(api)
+    address = [trusting(b"old\n")]
+    async with running(api, lambda: address[0]) as (registration, clock):
+        assert await registration.publishes(b"old\n")
+        assert not await registration.publishes(b"next\n")
+        address[0] = trusting(b"old\nnext\n")
+        registration.look_now()
+        await clock.advance(0.0)
+        assert await registration.publishes(b"next\n")
+        crd = api.of(CUSTOM_RESOURCE_DEFINITIONS)[0]
+        crd["spec"]["conversion"]["webhook"]["clientConfig"].pop("caBundle")
+        api.put(CUSTOM_RESOURCE_DEFINITIONS, crd)
+        assert not await registration.publishes(b"next\n")
 
 
 async def test_what_a_replica_knows_of_a_newer_certificate_is_not_written_over(api: InMemoryApi) -> None:

@@ -143,6 +143,32 @@ async def test_the_authority_is_rotated_and_the_bundle_says_so_first(
     assert dropped.certificate_pem == switched.certificate_pem != both.certificate_pem
 
 
+async def test_a_new_authority_signs_only_once_clients_have_been_told_of_it_for_a_while(
+    client: Client, time: FakeClock, look: Look
+) -> None:
+    told, answers = list[ServingCertificate](), list[bool]()
+
+    async def published(authority_pem: bytes) -> bool:
+        assert authority_pem in told[-1].authority_pem
+        return bool(answers)
+
+    one = keeper(client, time, published=published)
+    one.on_change(told.append)
+    async with running(one):
+        for _ in range(12):
+            await look.after(seconds=20.5 * DAY.total_seconds())
+        for _ in range(3):
+            await look.after(seconds=2 * 3600 + 1)
+        assert told[-1].authority_pem.count(b"BEGIN") == 2, "added, and still not told to anybody"
+        waiting = told[-1]
+        answers.append(True)
+        await look.after()
+        assert told[-1] == waiting, "told a moment ago"
+        await look.after(seconds=2 * 3600 + 1)
+        assert told[-1].certificate_pem != waiting.certificate_pem
+        assert split(told[-1])[0] == split(waiting)[1]
+
+
 async def test_a_look_that_is_asked_for_finds_what_another_has_changed(client: Client, time: FakeClock) -> None:
     one = keeper(client, time)
     async with running(one):

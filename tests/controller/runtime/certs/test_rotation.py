@@ -49,6 +49,16 @@ def held(**more: object) -> Held:
             id="the new authority is known to all",
         ),
         pytest.param(
+            held(signer=authority(240 * DAY), upcoming=authority(DAY), published=False),
+            None,
+            id="clients are not told of the new authority",
+        ),
+        pytest.param(
+            held(signer=authority(361 * DAY), upcoming=authority(DAY), published=False),
+            Action.SWITCH_AUTHORITY,
+            id="the authority ended, and clients are not told of the new one",
+        ),
+        pytest.param(
             held(signer=authority(240 * DAY), upcoming=authority(HOUR), leaf=leaf(20 * DAY)),
             Action.ISSUE_LEAF,
             id="the leaf is due while the new authority is not known to all",
