@@ -58,7 +58,7 @@ def _paused(cluster: Cluster, node: str) -> bool:
 
 
 async def keep_taint(context: PlanContext, plan: RepartitionPlan) -> str | None:
-    """Taint the plan's node, or take the taint off, as its recorded phase wants; a sentence when nothing may act before.
+    """Taint the plan's node, or take the taint off, as its recorded phase wants; a sentence when nothing may act yet.
 
     What has begun to change the hardware goes on without the taint: above all the way back must not wait for it.
     """

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.plane import Plane
+from e2e.run.errors import ProcessDied
 from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
 from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, running, service
 from tests.integration.operator.test_mode_change import policy
@@ -17,7 +18,7 @@ from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(900)]
 
-KILLS_A_RUN = 4
+KILLS_A_RUN = 8
 """Of one run of the scenario; the points of a run are as far apart as they can be."""
 LEAST_SHARE = 0.8
 """Of the writes of a run without kills, after each of which there is a kill: what is merged into one comes less often."""
@@ -58,7 +59,11 @@ class Killer:
             await self._dead.wait()
             await self.cluster.operator.kill()
             self._dead.clear()
-            await self.cluster.operator.start()
+            try:
+                await self.cluster.operator.start()
+            except ProcessDied:
+                if not self._dead.is_set():  # else it wrote, and was killed, before it said that it was ready
+                    raise
 
     async def rest(self) -> None:
         """Kill no more, and leave the operator alive: a kill may have come with the very last write."""

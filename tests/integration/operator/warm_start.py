@@ -84,11 +84,11 @@ class WarmProcesses:
             return json.loads(self._parent.stdout.readline())
 
 
-async def warm(worker: Worker) -> None:
-    """Have a running worker started warm from now on."""
+async def warm(worker: Worker, program: str = _PROGRAM) -> None:
+    """Have a running worker started warm from now on, by a parent that runs `program`."""
     await worker.kill()
     worker._processes.stop()
-    worker._processes = WarmProcesses()  # type: ignore[assignment]  # what a worker uses
+    worker._processes = WarmProcesses(program)  # type: ignore[assignment]  # what a worker uses
     await worker.start()
 
 
