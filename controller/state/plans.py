@@ -88,6 +88,16 @@ class Plans(Table[Manifest, RepartitionPlan]):
                 return plan
         return None
 
+    def ended_for_claim(self, uid: str) -> frozenset[str]:
+        """The nodes of the plans that were made for a claim and have ended."""
+        return frozenset(
+            plan.spec.node
+            for plan in self.values()
+            if plan.spec.claim_ref is not None
+            and plan.spec.claim_ref.uid == uid
+            and Phase(plan.status.phase) in TERMINAL
+        )
+
     def last_change(self, node: str) -> datetime | None:
         """When a plan on the node last ended after it had touched the hardware, None when none did."""
         ends = [

@@ -30,14 +30,16 @@ class Surroundings:
 
     def propose(self, demand: Demand, now: datetime) -> Proposal | Refused:
         """The change that would help a demand, or why there is none."""
-        plans = self._cluster.plan_table
+        ended = self._cluster.plan_table.ended_for_claim(demand.uid) & self._changing
+        if ended:
+            return Refused("RepartitionRunning", f"the change of node {min(ended)} for this claim ends at this moment")
         standing = self._standing(demand.uid, now)
         if not standing.attempts.none:
-            return propose(self._snapshot, demand, plans.active_nodes(), standing)
+            return propose(self._snapshot, demand, self._active(), standing)
         alike = replace(demand, key="", uid="", created_seconds=0.0, owner="", template_hash="")
         if alike in self._refused:
             return self._refused[alike]
-        found = propose(self._snapshot, demand, plans.active_nodes(), standing)
+        found = propose(self._snapshot, demand, self._active(), standing)
         if isinstance(found, Refused):
             self._refused[alike] = found
         return found
@@ -52,6 +54,15 @@ class Surroundings:
             attempts=attempts_for(self._cluster.plan_table, claim_uid, now),
             movable=self._movable,
         )
+
+    @cached_property
+    def _changing(self) -> frozenset[str]:
+        """Nodes that have a GPU in hand. A plan's end and its agent's are seen by two watches, in either order."""
+        return frozenset(node.name for node in self._snapshot.nodes if any(gpu.plan for gpu in node.gpus))
+
+    def _active(self) -> tuple[str, ...]:
+        """Nodes with a change under way. Not kept: a cycle makes plans."""
+        return tuple(sorted(self._changing.union(self._cluster.plan_table.active_nodes())))
 
     @cached_property
     def _changes(self) -> bool:

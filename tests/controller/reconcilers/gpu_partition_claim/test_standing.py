@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.snapshot import Snapshot
+from controller.placement.snapshot import Gpu, Snapshot
 from controller.reconcilers.gpu_partition_claim import standing
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome, PlacementCycle
 from controller.repartition import planner
@@ -15,6 +16,7 @@ from tests.builders.claim import bound_claim
 from tests.builders.cluster import FedCluster
 from tests.builders.demand import demand
 from tests.builders.gpu import bdf, gpu
+from tests.builders.gpu_node import gpu_node
 from tests.builders.plan import plan, reservation
 from tests.builders.pod import pod
 from tests.builders.policy import policy_object
@@ -113,3 +115,35 @@ def test_what_was_refused_to_one_is_refused_to_all_that_ask_for_the_same(monkeyp
     assert asked == ["team-a/a", "team-a/c"]
     refused = [outcome.no_plan for name in "abc" if (outcome := scene.cycle.take(f"team-a/{name}")) is not None]
     assert [each.reason for each in refused if each is not None] == ["UnavailablePodsBudget"] * 3
+
+
+def under_change(fed: FedCluster, name: str, *gpus: Gpu) -> dict[str, Any]:
+    """A node whose first GPU came to SPX, and whose operation is not seen to be taken back yet."""
+    layouts = {
+        side: {"gpus": [{"bdf": bdf(0), "mode": mode}]} for side, mode in (("from", "CPX/NPS1"), ("to", "SPX/NPS1"))
+    }
+    made = gpu_node(name, *gpus)
+    made["spec"]["operation"] = {"id": "plan-uid", **layouts}
+    fed.put(fed.cluster.gpu_nodes, made)
+    return made
+
+
+@pytest.mark.parametrize("parallel", [pytest.param(1, id="one node at once"), pytest.param(2, id="two at once")])
+def test_a_change_that_ended_and_is_still_in_its_agents_hand_makes_no_second_one(parallel: int) -> None:
+    scene = Scene(busy=False, cooldown="0s", approval="Auto", maxParallelNodes=parallel)
+    scene.fed.add_node("worker-2", gpu(0, "CPX/NPS1"), labels={"pool": "changes"})
+    made = under_change(scene.fed, "worker-0", gpu(0, "SPX/NPS1"))
+    scene.put_plan(plan("worker-0-done", phase="Succeeded", claim_uid="uid-team-a/a"))
+    assert scene.reason() == "RepartitionRunning"
+    del made["spec"]["operation"]
+    scene.fed.put(scene.fed.cluster.gpu_nodes, made)
+    assert isinstance(scene.decide().decision, Placed)
+
+
+def test_an_operation_counts_as_a_change_under_way_for_other_claims() -> None:
+    scene = Scene(busy=False, cooldown="0s", approval="Auto")
+    scene.fed.add_node("worker-2", gpu(0, "CPX/NPS1"), labels={"pool": "changes"})
+    under_change(scene.fed, "worker-0", gpu(0, "SPX/NPS1"))
+    scene.put_plan(plan("worker-0-done", phase="Succeeded", claim_uid="uid-team-a/other"))
+    outcome = scene.decide()
+    assert (outcome.plan, outcome.no_plan and outcome.no_plan.reason) == (None, "RepartitionRunning")
