@@ -1,4 +1,5 @@
-"""The end of every plan: the exporter runs again, the operation is off the node, places nobody needs are given up.
+"""The end of every plan: its agent is done, the exporter runs again, the operation is off the node, places nobody needs
+are given up.
 
 Its step in the status is open until that is done, so it is done after a crash as well, and once.
 """
@@ -9,6 +10,7 @@ from typing import Any
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import PlanStep, Reservation
 from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.finishing import at_work, finished_late
 from controller.reconcilers.repartition_plan.operation import clear
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.successors import all_places, still_needed
@@ -44,7 +46,7 @@ def closing_step(now: datetime) -> PlanStep:
 async def close(context: PlanContext, plan: RepartitionPlan) -> Seen:
     """Tidy up after an ended plan; what is left to record."""
     changes: dict[str, Any] = {}
-    if is_closing(plan) and await settle_taint(context, plan.spec.node):
+    if is_closing(plan) and await settle_taint(context, plan.spec.node) and await _agent_done(context, plan):
         await clear(context, plan.spec.node, plan.metadata.uid or "")
         if not _needs_quiet(context.cluster, plan):
             await context.plugins.resume(plan.spec.node)
@@ -54,6 +56,14 @@ async def close(context: PlanContext, plan: RepartitionPlan) -> Seen:
     if kept != plan.status.reservations:
         changes["reservations"] = kept
     return Seen(None, plan.status.message, changes)
+
+
+async def _agent_done(context: PlanContext, plan: RepartitionPlan) -> bool:
+    """Whether the hardware is left alone now, and what the agent changed after the plan's deadline is advertised."""
+    if at_work(context.cluster, plan):
+        return False
+    ended = finished_late(context.cluster, plan)
+    return ended is None or await context.plugins.restart(plan.spec.node, ended) is None
 
 
 def _needs_quiet(cluster: Cluster, plan: RepartitionPlan) -> bool:

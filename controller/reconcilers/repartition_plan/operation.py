@@ -75,12 +75,16 @@ async def order(context: PlanContext, plan: RepartitionPlan) -> bool:
 
 
 async def clear(context: PlanContext, node: str, of_plan: str) -> None:
-    """Take the operation of the plan with that uid off the node, if it is there."""
+    """Take the operation of the plan with that uid off the node, if it is there.
+
+    Raises Conflict when the GPUNode is not as it was seen any more: its agent may have begun the operation meanwhile.
+    """
     found = context.cluster.gpu_node_table.get(node)
     operation = found.spec.operation if found is not None else None
-    if operation is None or not owns(of_plan, operation.id):
+    if found is None or operation is None or not owns(of_plan, operation.id):
         return
+    seen = {"resourceVersion": found.metadata.resource_version}
     try:
-        await context.client.merge_patch(GPU_NODES, node, {"spec": {"operation": None}})
+        await context.client.merge_patch(GPU_NODES, node, {"metadata": seen, "spec": {"operation": None}})
     except NotFound:
         return

@@ -12,6 +12,7 @@ from api.v1beta1.gpu_node import OperationPhase
 from controller.reconcilers.gpu_node.tainting import set_taint
 from controller.reconcilers.repartition_plan.apply import progress_of
 from controller.reconcilers.repartition_plan.context import PlanContext
+from controller.reconcilers.repartition_plan.finishing import at_work
 from controller.repartition.phases import HARDWARE, NOT_BEGUN, TERMINAL, Phase
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Forbidden, Invalid
@@ -20,7 +21,7 @@ from controller.translate.node_taint import taint_value
 from controller.translate.policy import policy_for
 
 #: Phases without the taint: AMD's plugins restart in Verifying.
-_OPEN = NOT_BEGUN | TERMINAL | {Phase.VERIFYING}
+_OPEN = NOT_BEGUN | {Phase.VERIFYING}
 #: Phases in which a pause stops the plan: nothing will happen to the hardware, so others may come.
 _HALTED = frozenset({Phase.DRAINING, Phase.QUIESCING})
 
@@ -45,6 +46,8 @@ def _keeps_off(cluster: Cluster, plan: RepartitionPlan) -> bool:
     phase = Phase(plan.status.phase)
     if phase in _OPEN or plan.spec.dry_run or plan.metadata.deletion_timestamp is not None:
         return False
+    if phase in TERMINAL:
+        return at_work(cluster, plan)
     if phase is Phase.ROLLING_BACK:
         progress = progress_of(cluster, plan)
         return progress is None or progress.phase is not OperationPhase.SUCCEEDED

@@ -90,7 +90,10 @@ class InMemoryApi:
 
     async def merge_patch(self, resource: Resource, name: str, patch: Object, namespace: str | None = None) -> Object:
         verb = self._begin("patch", resource)
-        return self._done(verb, self.put(resource, merged(self._found(resource, name, namespace), patch)))
+        present = self._found(resource, name, namespace)
+        if patch.get("metadata", {}).get("resourceVersion") not in (None, present["metadata"]["resourceVersion"]):
+            raise Conflict(409, "Conflict", "the object has been modified")
+        return self._done(verb, self.put(resource, merged(present, patch)))
 
     def _found(self, resource: Resource, name: str, namespace: str | None) -> Object:
         try:
