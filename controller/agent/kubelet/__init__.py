@@ -1,5 +1,6 @@
-"""What the kubelet says on its sockets: the messages of its PodResources API, made from the published definition.
+"""What is said on the kubelet's sockets: the messages of its APIs, made from the published definitions.
 
-In: bytes from the kubelet. Out: messages, read by ``controller.agent.pod_resources``. Protobuf is loaded with the first
-import of ``pod_resources_pb2`` only: agents that ask no kubelet do without.
+`pod_resources`: what it gave to whom. `plugin_registration`, `dra`, `device_plugin`: what a node's plugins are asked.
+In and out: bytes of gRPC. Protobuf is loaded with the first import of one of the modules only: agents that neither ask
+a kubelet nor serve one do without.
 """

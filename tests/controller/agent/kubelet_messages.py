@@ -1,4 +1,4 @@
-"""Writes the modules of the kubelet's messages from the published definition: `python -m` this, then commit."""
+"""Writes the modules of the kubelet's messages from the published definitions: `python -m` this, then commit."""
 
 import subprocess
 import sys
@@ -7,11 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path("controller/agent/kubelet")
-DEFINITION = FOLDER / "pod_resources.proto"
+NAMES = ("pod_resources", "dra", "plugin_registration", "device_plugin")
+DEFINITIONS = tuple(FOLDER / f"{name}.proto" for name in NAMES)
 
 _HEADERS = {
-    "pod_resources_pb2.py": "# ruff: noqa\n# fmt: off\n",
-    "pod_resources_pb2.pyi": '# ruff: noqa\n# fmt: off\n# mypy: disable-error-code="type-arg"\n',
+    "_pb2.py": "# ruff: noqa\n# fmt: off\n",
+    "_pb2.pyi": '# ruff: noqa\n# fmt: off\n# mypy: disable-error-code="type-arg"\n',
 }
 
 
@@ -19,9 +20,13 @@ def generated() -> dict[str, str]:
     """The modules' texts by file name, as the locked compiler writes them."""
     with tempfile.TemporaryDirectory() as folder:
         outputs = [f"--python_out={folder}", f"--pyi_out={folder}"]
-        command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", *outputs, str(DEFINITION)]
+        command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", *outputs, *map(str, DEFINITIONS)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        return {name: header + (Path(folder) / FOLDER / name).read_text() for name, header in _HEADERS.items()}
+        return {
+            f"{name}{end}": header + (Path(folder) / FOLDER / f"{name}{end}").read_text()
+            for name in NAMES
+            for end, header in _HEADERS.items()
+        }
 
 
 if __name__ == "__main__":
