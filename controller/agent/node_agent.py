@@ -19,6 +19,7 @@ from controller.agent.backend import NodeHardware, PartitionBackend
 from controller.agent.heartbeat import INTERVAL_SECONDS, Heartbeat
 from controller.agent.host_lock import HostLock
 from controller.agent.inventory import BackendFacts, NodeFacts, node_status
+from controller.agent.kubelet_plugins.plugin import NodeView, PluginFactory
 from controller.agent.limited_backend import LimitedBackend
 from controller.agent.observation import Assignments, Observation
 from controller.agent.occupancy import Occupancy
@@ -62,7 +63,8 @@ class NodeAgent:
     """The agent of `node`; `client` carries that node's own token. `run` it once.
 
     `fallback`: why the backend is not the one that was asked for, "" when it is. `assignments` None: nobody asks the
-    kubelet what it gave to whom. `lock` None: nobody else can change these GPUs.
+    kubelet what it gave to whom. `lock` None: nobody else can change these GPUs. `make_plugin` None: the kubelet is
+    served by somebody else, or by nobody.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class NodeAgent:
         fallback: str = "",
         assignments: Assignments | None = None,
         lock: HostLock | None = None,
+        make_plugin: PluginFactory | None = None,
     ) -> None:
         self.node = node
         self._clock = clock
@@ -90,7 +93,9 @@ class NodeAgent:
         backend = LimitedBackend(make_backend(held=self.held, used=self._used))
         self._about = BackendFacts(backend.name, backend.simulated, fallback)
         self._seen = Observation(backend, assignments, node, clock)
-        self._publisher = SlicePublisher(client, node) if backend.simulated else None
+        self._plugin = make_plugin(self, client) if make_plugin else None
+        publishes = backend.simulated and (self._plugin is None or self._plugin.publishes)
+        self._publisher = SlicePublisher(client, node) if publishes else None
         self._publishing = asyncio.Lock()
         self._executor = OperationExecutor(backend, self, clock, node)
         # a status that tells of GPUs which cannot be read is as true as any other
@@ -118,14 +123,26 @@ class NodeAgent:
         """Why this node is not served as it should be: the GPUs cannot be read, or the API holds old news of them."""
         if self._seen.problem is not None:
             return str(self._seen.problem)
-        return self._report_problem
+        return self._report_problem or (self._plugin.problem() if self._plugin else None)
+
+    def view(self) -> NodeView:
+        """The hardware as it is known now, and the GPUs whose devices are withdrawn."""
+        return NodeView(self._seen.hardware, self._seen.problem, self._withdrawn)
+
+    def offer(self) -> None:
+        """Look soon at what is published, whatever was written before."""
+        self._published = None
+        self._due.set()
 
     def held(self) -> frozenset[str]:
-        """The GPUs that some claim holds, or that the kubelet gave to a pod when it last answered."""
+        """The GPUs that some claim holds, that the kubelet gave to a pod when it last answered, or that our plugin
+        gave to a container and was not asked to take back.
+        """
         hardware = self._seen.hardware
         if hardware is None:
             return frozenset()
-        return held_gpus(hardware, self._occupancy.holders()) | given_gpus(hardware, self._seen.last_assigned)
+        held = self._occupancy.holders().keys() | (self._plugin.prepared() if self._plugin else frozenset())
+        return held_gpus(hardware, held) | given_gpus(hardware, self._seen.last_assigned)
 
     def figures(self) -> tuple[PartitionFigures, ...]:
         """The use of each partition as last sampled; empty before the first reading."""
@@ -154,6 +171,8 @@ class NodeAgent:
             tasks.create_task(self._ask_kubelet_forever(), name=f"{self.node}: kubelet")
             tasks.create_task(self._operate_forever(), name=f"{self.node}: operate")
             tasks.create_task(self._heartbeat.run(), name=f"{self.node}: heartbeat")
+            if self._plugin is not None:
+                tasks.create_task(self._plugin.run(), name=f"{self.node}: plugin")
 
     def _resume(self) -> None:
         """Offer nothing yet when the last agent died during an operation: its devices may be about to go."""
@@ -346,8 +365,9 @@ class NodeAgent:
             if wanted == self._published:
                 return
             self._published = None
-            await self._publisher.publish(wanted, _node_reference(present))
-            self._published = wanted
+            known = self._plugin is None or self._plugin.registered
+            await self._publisher.publish(wanted, _node_reference(present), additions=known)
+            self._published = wanted if known else None
 
     async def _until_stored(self, write: Callable[[], Awaitable[object]]) -> None:
         """Try `write` until the API server took it. Raises what is no ApiError."""

@@ -50,13 +50,19 @@ class SlicePublisher:
         self._client = client
         self._node = node
 
-    async def publish(self, wanted: Sequence[Mapping[str, Any]], owner: Mapping[str, Any] | None) -> bool:
+    async def publish(
+        self, wanted: Sequence[Mapping[str, Any]], owner: Mapping[str, Any] | None, *, additions: bool = True
+    ) -> bool:
         """Make the pool hold exactly `wanted`; whether anything was written.
 
         `owner`: the owner reference that lets the slices go with their Node; None leaves them alone. Slices of this
-        node and driver under other names are deleted. Raises ApiError; calling again completes what was begun.
+        node and driver under other names are deleted. `additions` False: devices that are not in the pool now are left
+        out. Raises ApiError; calling again completes what was begun.
         """
         present = await self._present()
+        if not additions:
+            known = {device["name"] for obj in present.values() for device in obj["spec"].get("devices") or ()}
+            wanted = [device for device in wanted if device["name"] in known]
         generation = max((_generation(obj) for obj in present.values()), default=0)
         if _same(present, pool(self._node, wanted, generation), owner):
             return False

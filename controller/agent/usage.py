@@ -6,6 +6,7 @@ and of what size. A GPUPartitionClaim that is bound counts as a holder before th
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,13 +92,13 @@ def allocated_devices(claim: Manifest) -> Iterator[dict[str, Any]]:
     return (result for result in results if result.get("driver") == DRIVER)
 
 
-def held_gpus(hardware: NodeHardware, held: Holders) -> frozenset[str]:
-    """The GPUs that must not be changed.
+def held_gpus(hardware: NodeHardware, held: AbstractSet[str]) -> frozenset[str]:
+    """The GPUs that must not be changed, by the names of the devices that are held.
 
-    A holder of a device that this node has not got (any more) counts for every GPU: nobody can tell which it means.
+    A device that this node has not got (any more) counts for every GPU: nobody can tell which it means.
     """
     gpu_of = {device_name(partition): gpu.bdf for gpu in hardware.gpus for partition in gpu.partitions}
-    if held.keys() - gpu_of.keys():
+    if held - gpu_of.keys():
         return frozenset(gpu.bdf for gpu in hardware.gpus)
     return frozenset(gpu_of[name] for name in held)
 

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from controller.agent.kubelet_plugins.plugin import CDI_FOLDER, KUBELET_ROOT
 from controller.agent.simulated_seed import MAX_GPUS, PRODUCT
-from controller.entrypoints.agent_options import KUBELET_SOCKET, SYSFS, BackendChoice
+from controller.binding.device_plugin import Naming
+from controller.entrypoints.agent_options import KUBELET_SOCKET, SYSFS, BackendChoice, PluginKind
 
 # Real GPUs ------------------------------------------------------------------------------------------------------------
 
@@ -25,7 +27,7 @@ PodResourcesSocket = Annotated[
     Path | None,
     typer.Option(
         help="Where the kubelet tells what it gave to whom; {node} stands for the node's name. Default with real GPUs: "
-        f"{KUBELET_SOCKET}; with simulated ones nobody is asked."
+        f"{KUBELET_SOCKET}; with simulated ones nobody is asked, or with --kubelet-plugin the kubelet that is served."
     ),
 ]
 
@@ -47,6 +49,29 @@ TimeScale = Annotated[
     float, typer.Option(min=0.0, help="1: simulated mode changes take as long as on hardware; 0: no time.")
 ]
 StateDir = Annotated[Path | None, typer.Option(help="Keeps the simulated GPUs' modes over restarts.")]
+
+# The kubelet of simulated GPUs ----------------------------------------------------------------------------------------
+
+Plugin = Annotated[
+    PluginKind | None,
+    typer.Option(
+        "--kubelet-plugin",
+        help="Serve the node's kubelet with simulated GPUs as AMD's DRA driver, or AMD's device plugin, does with real "
+        "ones; default: no kubelet is served.",
+    ),
+]
+KubeletRoot = Annotated[
+    Path | None,
+    typer.Option(help=f"The kubelet's folder; {{node}} stands for the node's name. Default: {KUBELET_ROOT}."),
+]
+CdiFolder = Annotated[
+    Path | None,
+    typer.Option("--cdi-dir", help=f"Where containers' runtime looks for DRA's devices. Default: {CDI_FOLDER}."),
+]
+ResourceNaming = Annotated[
+    Naming | None,
+    typer.Option(help="How the device plugin names them: single, amd.com/gpu (default), or mixed, by their mode."),
+]
 
 # As whom --------------------------------------------------------------------------------------------------------------
 

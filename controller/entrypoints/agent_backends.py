@@ -10,11 +10,20 @@ import structlog
 from controller.agent.amdsmi_library import AmdsmiUnavailable
 from controller.agent.backend import NodeHardware, PartitionBackend
 from controller.agent.host_lock import HostLock
+from controller.agent.kubelet_plugins.plugin import KubeletPlugin, PluginFactory, PluginHost
 from controller.agent.node_agent import BackendFactory
 from controller.agent.observation import Assignments
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
-from controller.entrypoints.agent_options import AgentOptions, BackendChoice, NodeOptions
+from controller.entrypoints.agent_options import (
+    AgentOptions,
+    BackendChoice,
+    NodeOptions,
+    PluginKind,
+    PluginOptions,
+    of_node,
+)
 from controller.gpu.identity import PartitionId
+from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
 
 
@@ -74,8 +83,16 @@ def choose_assignments(node: NodeOptions, options: AgentOptions) -> Assignments 
     def of_host(_: NodeHardware) -> Mapping[str, int]:
         return platform_minors(options.sysfs_root)
 
-    socket = Path(str(options.pod_resources_socket).replace("{node}", node.name))
+    socket = of_node(options.pod_resources_socket, node.name)
     return PodResources(socket, numbered_minors if options.backend is BackendChoice.SIMULATED else of_host)
+
+
+def choose_plugin(node: NodeOptions, options: AgentOptions, clock: Clock) -> PluginFactory | None:
+    """What serves the node's kubelet; None: nothing does. AMD's own do on hardware."""
+    plugin = options.plugin
+    if plugin is None or options.backend is not BackendChoice.SIMULATED:
+        return None
+    return _dra(node, plugin, clock) if plugin.kind is PluginKind.DRA else _device_plugin(node, plugin, clock)
 
 
 def choose_lock(options: AgentOptions, clock: Clock) -> HostLock | None:
@@ -86,6 +103,24 @@ def choose_lock(options: AgentOptions, clock: Clock) -> HostLock | None:
     if options.backend is BackendChoice.SIMULATED or options.pod_resources_socket is None:
         return None
     return HostLock(options.pod_resources_socket.parent, clock)
+
+
+def _dra(node: NodeOptions, plugin: PluginOptions, clock: Clock) -> PluginFactory:
+    from controller.agent.kubelet_plugins.dra_plugin import DraPlugin
+
+    def make(host: PluginHost, client: Client) -> KubeletPlugin:
+        return DraPlugin(host, client, plugin.root(node.name), of_node(plugin.cdi_folder, node.name), clock)
+
+    return make
+
+
+def _device_plugin(node: NodeOptions, plugin: PluginOptions, clock: Clock) -> PluginFactory:
+    from controller.agent.kubelet_plugins.device_plugin import DevicePlugin
+
+    def make(host: PluginHost, _: Client) -> KubeletPlugin:
+        return DevicePlugin(host, plugin.root(node.name), plugin.naming, clock)
+
+    return make
 
 
 def _simulated(node: NodeOptions, options: AgentOptions, clock: Clock) -> BackendFactory:

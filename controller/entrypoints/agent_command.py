@@ -9,18 +9,23 @@ import typer
 from controller.agent.backend import BackendError
 from controller.agent.fault_file import load_script
 from controller.agent.heartbeat import INTERVAL_SECONDS
+from controller.agent.kubelet_plugins import kubelet_folder
 from controller.agent.simulated_faults import NO_FAULTS, FaultScript
 from controller.agent.simulated_seed import MAX_GPUS, PRODUCT
 from controller.cli.output import refuse
 from controller.entrypoints.agent_arguments import (
     Backend,
+    CdiFolder,
     Faults,
     FirstMode,
     GpuCount,
+    KubeletRoot,
     NodeCount,
     NodeName,
+    Plugin,
     PodResourcesSocket,
     ProductName,
+    ResourceNaming,
     SimulatedNodes,
     StateDir,
     SysfsRoot,
@@ -36,7 +41,14 @@ from controller.entrypoints.agent_nodes import (
     connection,
     nodes,
 )
-from controller.entrypoints.agent_options import KUBELET_SOCKET, SYSFS, AgentOptions, BackendChoice
+from controller.entrypoints.agent_options import (
+    KUBELET_SOCKET,
+    SYSFS,
+    AgentOptions,
+    BackendChoice,
+    PluginOptions,
+)
+from controller.entrypoints.agent_plugins import GivenPlugin, plugin
 from controller.entrypoints.process_command import (
     HealthPort,
     Listening,
@@ -61,6 +73,10 @@ def agent(
     faults: Faults = None,
     time_scale: TimeScale = 1.0,
     state_dir: StateDir = None,
+    kubelet_plugin: Plugin = None,
+    kubelet_root: KubeletRoot = None,
+    cdi_dir: CdiFolder = None,
+    resource_naming: ResourceNaming = None,
     tokens_dir: TokensDir = None,
     token_file: TokenFile = None,
     kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file; inside a cluster leave it out.")] = None,
@@ -87,6 +103,7 @@ def agent(
         choice = chosen_backend(backend, given)
         _require_fitting(choice, sysfs_root, {"--product": product, "--faults": faults, "--state-dir": state_dir})
         served = nodes(given, choice, gpus)
+        kubelets = plugin(GivenPlugin(kubelet_plugin, kubelet_root, cdi_dir, resource_naming), choice, served)
         options = AgentOptions(
             nodes=served,
             connection=connection(GivenServer(kubeconfig, server, ca_file), given),
@@ -96,7 +113,8 @@ def agent(
             script=_script(faults, {node.name for node in served}),
             time_scale=time_scale,
             state_dir=state_dir,
-            pod_resources_socket=_socket(pod_resources_socket, choice),
+            pod_resources_socket=_socket(pod_resources_socket, choice, kubelets),
+            plugin=kubelets,
             host=bind_host,
             health_port=health_port,
             metrics_port=metrics_port,
@@ -124,8 +142,10 @@ def _require_fitting(choice: BackendChoice, sysfs_root: Path | None, simulated: 
             raise AgentOptionError(f"{option} {value}: is of simulated GPUs, and the backend is {choice}; leave it out")
 
 
-def _socket(given: Path | None, choice: BackendChoice) -> Path | None:
-    return given or (None if choice is BackendChoice.SIMULATED else KUBELET_SOCKET)
+def _socket(given: Path | None, choice: BackendChoice, kubelets: PluginOptions | None) -> Path | None:
+    if given is not None or choice is not BackendChoice.SIMULATED:
+        return given or KUBELET_SOCKET
+    return kubelet_folder.pod_resources_socket(kubelets.kubelet_root) if kubelets else None
 
 
 def _script(faults: Path | None, nodes: Collection[str]) -> FaultScript:

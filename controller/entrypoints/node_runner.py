@@ -7,7 +7,7 @@ from opentelemetry.metrics import Meter
 
 from controller.agent.node_agent import NodeAgent
 from controller.agent.usage import PartitionFigures
-from controller.entrypoints.agent_backends import choose_assignments, choose_backend, choose_lock
+from controller.entrypoints.agent_backends import choose_assignments, choose_backend, choose_lock, choose_plugin
 from controller.entrypoints.agent_options import AgentOptions, NodeOptions
 from controller.runtime.cache.backoff import Backoff
 from controller.runtime.client.client import Client
@@ -29,6 +29,7 @@ class NodeRunner:
         self._backend = choose_backend(node, options, clock)
         self._assignments = choose_assignments(node, options)
         self._lock = choose_lock(options, clock)
+        self._make_plugin = choose_plugin(node, options, clock)
         self._agent: NodeAgent | None = None
         self._failure = "not started yet"
         self._log = structlog.get_logger(__name__).bind(node=node.name)
@@ -70,6 +71,7 @@ class NodeRunner:
                 fallback=self._backend.fallback,
                 assignments=self._assignments,
                 lock=self._lock,
+                make_plugin=self._make_plugin,
             )
             self._agent = agent
             try:
