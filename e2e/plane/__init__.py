@@ -5,7 +5,8 @@ In: the pinned Go modules under `tools/` (built once, cached) or `KUBEBUILDER_AS
 nodes and pods behave) and manifests to begin with. Out: an API server in a few seconds, its kubeconfig, tokens and
 audit log. Deployments, garbage collection, scheduling and dynamic resource allocation are the real thing; that a pod is
 Running is KWOK's word. `Plane(kserve=True)` adds KServe's own controllers, kinds and webhooks; `KSERVE=0` in the
-environment is for those who do not want to wait for their build. No process outlives the caller.
+environment is for those who do not want to wait for their build. `Plane(real_nodes=1)` adds a node with a real kubelet
+that runs containers, for root on Linux (`node/`). No process outlives the caller.
 
     from e2e.plane import Plane, add_nodes
 
@@ -19,7 +20,16 @@ environment is for those who do not want to wait for their build. No process out
 from e2e.plane.admin import Admin
 from e2e.plane.balancer import Balancer, BalancerStatistics
 from e2e.plane.build import ensure_binaries
-from e2e.plane.errors import AdminError, BuildError, ComponentDied, LockTimeout, NotReady, PlaneError, ToolchainError
+from e2e.plane.errors import (
+    AdminError,
+    BuildError,
+    ComponentDied,
+    LockTimeout,
+    NodeUnavailable,
+    NotReady,
+    PlaneError,
+    ToolchainError,
+)
 from e2e.plane.nodes import NodeShape, add_nodes, remove_nodes
 from e2e.plane.plane import Plane, PlaneStatistics
 from e2e.plane.programs import kserve_wanted, wanted_families
@@ -35,6 +45,7 @@ __all__ = [
     "ComponentDied",
     "LockTimeout",
     "NodeShape",
+    "NodeUnavailable",
     "NotReady",
     "Plane",
     "PlaneError",

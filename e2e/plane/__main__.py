@@ -1,6 +1,7 @@
 """`python -m e2e.plane`: a plane left running for a person, until Ctrl-C; `... build`: only build the programs.
 
 With `--kserve`, KServe's controllers run on it too. `build` makes theirs as well, unless the environment says KSERVE=0.
+`--real-nodes` adds nodes with a real kubelet and containers, for root on Linux; `build --real-nodes=1` what they need.
 """
 
 import argparse
@@ -15,7 +16,10 @@ from pathlib import Path
 import yaml
 
 from e2e.plane import Plane, PlaneError, Progress, add_nodes, ensure_binaries, wanted_families
-from e2e.plane.programs import FAMILIES, KSERVE
+from e2e.plane.node import BUSYBOX_IMAGE
+from e2e.plane.node.packages import ensure_packages
+from e2e.plane.node.preflight import check as check_for_nodes
+from e2e.plane.programs import FAMILIES, KSERVE, NODE_FAMILIES
 
 KUBECONFIG = Path("build/plane/kubeconfig")
 _LOOK_SECONDS = 1.0
@@ -29,10 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.command == "build":
-            for path in ensure_binaries(Progress(), families=wanted_families()).values():
-                sys.stdout.write(f"{path}\n")
+            build(real_nodes=bool(options.real_nodes))
         else:
-            run(options.kubeconfig, options.nodes, kserve=options.kserve)
+            run(options.kubeconfig, options.nodes, kserve=options.kserve, real_nodes=options.real_nodes)
     except PlaneError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -42,13 +45,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(kubeconfig: Path, nodes: int, *, kserve: bool = False) -> None:
+def build(*, real_nodes: bool = False) -> None:
+    """Build every program of a plane and print where it is. Raises PlaneError."""
+    families = (*wanted_families(), *(NODE_FAMILIES if real_nodes else ()))
+    paths = [*ensure_binaries(Progress(), families=families).values()]
+    if real_nodes:
+        paths.append(ensure_packages(Progress()))
+    sys.stdout.write("".join(f"{path}\n" for path in paths))
+
+
+def run(kubeconfig: Path, nodes: int, *, kserve: bool = False, real_nodes: int = 0) -> None:
     """Keep a plane, its admin kubeconfig at the given path, until Ctrl-C. Raises PlaneError."""
     kubeconfig = kubeconfig.resolve()
     if in_use(kubeconfig):
         raise PlaneError(f"{kubeconfig} belongs to a plane that is running: use that, stop it, or pass --kubeconfig")
-    binaries = ensure_binaries(Progress(), families=(*FAMILIES, KSERVE) if kserve else FAMILIES)
-    with Plane(binaries=binaries, kserve=kserve) as plane:
+    if real_nodes:
+        check_for_nodes()
+        ensure_packages(Progress())
+    families = (*FAMILIES, *((KSERVE,) if kserve else ()), *(NODE_FAMILIES if real_nodes else ()))
+    binaries = ensure_binaries(Progress(), families=families)
+    with Plane(binaries=binaries, kserve=kserve, real_nodes=real_nodes) as plane:
         kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         kubeconfig.unlink(missing_ok=True)
         kubeconfig.touch(mode=0o600)
@@ -69,9 +85,10 @@ def run(kubeconfig: Path, nodes: int, *, kserve: bool = False) -> None:
 def welcome(plane: Plane, kubeconfig: Path, nodes: int) -> str:
     """What a person is told once the plane is up."""
     memory = sum(plane.statistics.resident_bytes.values()) / (1 << 20)
+    real = "".join(f"{node.name} is real ({node.address}, {BUSYBOX_IMAGE} is there).\n" for node in plane.nodes)
     return (
         f"The control plane is ready after {plane.statistics.ready_seconds:.1f} s ({memory:.0f} MiB).\n"
-        f"Its {nodes} nodes are simulated by KWOK: pods are scheduled for real, but no container runs.\n"
+        f"{nodes} of its nodes are simulated by KWOK: pods are scheduled for real, but no container runs.\n{real}"
         f"Logs and audit log: {plane.folder}\n\n"
         f"  export KUBECONFIG={kubeconfig}\n\n"
         "Ctrl-C stops it and removes it.\n"
@@ -97,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m e2e.plane", description=__doc__)
     parser.add_argument("command", nargs="?", choices=("run", "build"), default="run")
     parser.add_argument("--kserve", action="store_true", help="with KServe's controllers, kinds and webhooks")
+    parser.add_argument("--real-nodes", type=int, default=0, help="nodes that run containers, 1 to 3 (default: none)")
     parser.add_argument("--nodes", type=int, default=3, help="simulated nodes to begin with (default: 3)")
     parser.add_argument(
         "--kubeconfig",

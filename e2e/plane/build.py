@@ -103,6 +103,7 @@ def build(target: Target, go: Path, step: Step, environ: Mapping[str, str] = os.
 def _compile(family: Family, program: Program, go: Path, output: Path, step: Step, environ: Mapping[str, str]) -> None:
     """Run the compiler in a process group of its own, so that Ctrl-C ends all of it and only once."""
     arguments = [str(go), "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
+    arguments += ["-tags", ",".join(family.tags)] if family.tags else []
     arguments += ["-ldflags", family.ldflags, "-o", str(output), program.package]
     # Go leaves its work folder behind when it is killed; ours goes with this block.
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory(prefix="aim-go-build-") as scratch:

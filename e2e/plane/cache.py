@@ -42,7 +42,8 @@ def version_key(family: Family, on: str | None = None) -> str:
         digest.update(path.read_bytes() + b"\0")
     packages = " ".join(program.package for program in family.programs)
     copied = " ".join(family.manifests.files) if family.manifests else None
-    for text in filter(None, (family.ldflags, packages, on or this_platform(), copied)):
+    tags = ",".join(family.tags)
+    for text in filter(None, (family.ldflags, packages, on or this_platform(), copied, tags)):
         digest.update(text.encode() + b"\0")
     return f"{family.version}-{digest.hexdigest()[:12]}"
 

@@ -22,6 +22,7 @@ SCHEDULER = "kube-scheduler"
 KWOK = "kwok"
 
 SERVICE_RANGE = "10.0.0.0/24"
+CLUSTER_DNS = "10.0.0.10"  # of real nodes' pods
 POD_RANGE = "10.244.0.0/16"  # KWOK's own default is the service range above
 
 # A client throttle would be measured instead of the operator.
@@ -30,11 +31,12 @@ _UNTHROTTLED = ("--kube-api-qps=2000", "--kube-api-burst=4000")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Everything the command lines of one plane are made of. `kubeconfigs` is by user."""
+    """Everything the command lines of one plane are made of. `kubeconfigs` is by user, `address` kube-apiserver's."""
 
     folder: Path
     credentials: Credentials
     kubeconfigs: Mapping[str, Path]
+    address: str
     apiserver_port: int
     etcd_port: int
     etcd_peer_port: int
@@ -80,8 +82,8 @@ def _apiserver(site: Site) -> list[str]:
         f"--etcd-servers=http://{LOOPBACK}:{site.etcd_port}",
         f"--secure-port={site.apiserver_port}",
         "--permit-port-sharing=true",
-        f"--bind-address={LOOPBACK}",
-        f"--advertise-address={LOOPBACK}",
+        f"--bind-address={site.address}",
+        f"--advertise-address={site.address}",
         f"--tls-cert-file={credentials.serving_certificate}",
         f"--tls-private-key-file={credentials.serving_key}",
         "--service-account-issuer=https://kubernetes.default.svc",

@@ -9,7 +9,7 @@ import csv
 import datetime
 import ipaddress
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,8 @@ _OWNER_ONLY = 0o600
 class Credentials:
     """Files as kube-apiserver and kube-controller-manager read them, and the tokens by user.
 
-    The webhook certificate is for servers on the loopback address that the plane itself starts.
+    The webhook certificate is for servers on the loopback address that the plane itself starts. With the kubelet
+    client certificate kube-apiserver asks kubelets for logs and the like, as one of `system:masters`.
     """
 
     authority: Path
@@ -51,20 +52,29 @@ class Credentials:
     serving_key: Path
     webhook_certificate: Path
     webhook_key: Path
+    kubelet_client_certificate: Path
+    kubelet_client_key: Path
     account_key: Path
     account_public_key: Path
     token_file: Path
     tokens: Mapping[str, str]
 
 
-def write_credentials(folder: Path) -> Credentials:
-    """Make new ones in an existing folder; every file is readable by its owner alone."""
+def write_credentials(
+    folder: Path, users: Mapping[str, tuple[str, ...]] = USERS, addresses: Sequence[str] = (LOOPBACK,)
+) -> Credentials:
+    """Make new ones in an existing folder; every file is readable by its owner alone.
+
+    `users` is user name -> groups; serving certificates are good for `addresses`.
+    """
     paths = {name: folder / name for name in ("ca.crt", "sa.key", "sa.pub")}
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("aim-plane-ca", authority_key.public_key(), authority_key, None)
-    _write(paths["ca.crt"], authority.public_bytes(serialization.Encoding.PEM))
-    serving_certificate, serving_key = _write_leaf(folder / "apiserver", "kube-apiserver", authority_key, authority)
-    webhook_certificate, webhook_key = _write_leaf(folder / "webhook", "webhook-server", authority_key, authority)
+    authority = _Authority("aim-plane-ca")
+    _write(paths["ca.crt"], authority.certificate.public_bytes(serialization.Encoding.PEM))
+    serving_certificate, serving_key = _write_leaf(folder / "apiserver", authority, _name("kube-apiserver"), addresses)
+    webhook_certificate, webhook_key = _write_leaf(folder / "webhook", authority, _name("webhook-server"), addresses)
+    kubelet_certificate, kubelet_key = _write_leaf(
+        folder / "kubelet-client", authority, _name("kube-apiserver", "system:masters")
+    )
     # RS256 is what every verifier of ServiceAccount tokens knows
     account_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     _write(paths["sa.key"], _private_pem(account_key))
@@ -74,17 +84,19 @@ def write_credentials(folder: Path) -> Credentials:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         ),
     )
-    tokens = {user: secrets.token_urlsafe(32) for user in USERS}
+    tokens = {user: secrets.token_urlsafe(32) for user in users}
     token_file = folder / "tokens.csv"
     _write(token_file, b"")
     with token_file.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([tokens[user], user, user, ",".join(USERS[user])] for user in USERS)
+        csv.writer(file).writerows([tokens[user], user, user, ",".join(users[user])] for user in users)
     return Credentials(
         authority=paths["ca.crt"],
         serving_certificate=serving_certificate,
         serving_key=serving_key,
         webhook_certificate=webhook_certificate,
         webhook_key=webhook_key,
+        kubelet_client_certificate=kubelet_certificate,
+        kubelet_client_key=kubelet_key,
         account_key=paths["sa.key"],
         account_public_key=paths["sa.pub"],
         token_file=token_file,
@@ -92,47 +104,58 @@ def write_credentials(folder: Path) -> Credentials:
     )
 
 
+class _Authority:
+    """A certificate authority that lives as long as the certificates are being made."""
+
+    def __init__(self, name: str) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.subject = _name(name)
+        self.certificate = self.builder(self.subject, self.key.public_key(), authority=True).sign(
+            self.key, hashes.SHA256()
+        )
+
+    def builder(
+        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey, *, authority: bool = False
+    ) -> x509.CertificateBuilder:
+        """What all certificates have."""
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.subject)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + _LIFETIME)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+            .add_extension(_key_usage(authority=authority), critical=True)
+        )
+
+
 def _write_leaf(
-    path: Path, name: str, signer: ec.EllipticCurvePrivateKey, issuer: x509.Certificate
+    path: Path, authority: _Authority, subject: x509.Name, addresses: Sequence[str] = ()
 ) -> tuple[Path, Path]:
-    """`path` with .crt and .key: a serving certificate for this machine, and its key."""
+    """`path` with .crt and .key: a server's certificate for the addresses, or without any a client's; and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate_file, key_file = path.with_suffix(".crt"), path.with_suffix(".key")
-    certificate = _certificate(name, key.public_key(), signer, issuer)
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if addresses else ExtendedKeyUsageOID.CLIENT_AUTH
+    builder = authority.builder(subject, key.public_key()).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if addresses:
+        names: list[x509.GeneralName] = [x509.DNSName(text) for text in _SERVER_NAMES]
+        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    certificate = builder.sign(authority.key, hashes.SHA256())
     _write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
     _write(key_file, _private_pem(key))
     return certificate_file, key_file
 
 
-def _certificate(
-    name: str,
-    public_key: ec.EllipticCurvePublicKey,
-    signer: ec.EllipticCurvePrivateKey,
-    issuer: x509.Certificate | None,
-) -> x509.Certificate:
-    """A leaf for the API server's names and the loopback address, or, without an issuer, a self-signed authority."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer.subject)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + _LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .add_extension(_key_usage(authority=issuer is None), critical=True)
-    )
-    if issuer is not None:
-        names: list[x509.GeneralName] = [x509.DNSName(text) for text in _SERVER_NAMES]
-        names.append(x509.IPAddress(ipaddress.ip_address(LOOPBACK)))
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = builder.add_extension(usage, critical=False)
-    return builder.sign(signer, hashes.SHA256())
+def _name(common_name: str, *organisations: str) -> x509.Name:
+    """Of a client these are user and groups."""
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, text) for text in organisations]
+    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:

@@ -5,6 +5,7 @@ PlaneError
 ├── ToolchainError     no usable Go, and none could be installed
 ├── BuildError         a program did not build; carries the compiler's last lines
 ├── LockTimeout        another build holds the cache for too long
+├── NodeUnavailable    no real node can run on this machine, and why
 ├── ComponentDied      a process of the plane ended on its own; carries its log's tail
 ├── NotReady           nothing died, but what was awaited did not happen in time
 └── AdminError         the API server refused a request of the harness
@@ -26,6 +27,10 @@ class BuildError(PlaneError):
 
 class LockTimeout(PlaneError):
     """Another process held the build lock longer than the caller wants to wait."""
+
+
+class NodeUnavailable(PlaneError):
+    """This machine, this user or its tools cannot run a real node."""
 
 
 class ComponentDied(PlaneError):

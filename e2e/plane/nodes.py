@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from e2e.plane.admin import Object
+from e2e.plane.node_conditions import schedulable
 from e2e.plane.plane import Plane
 
 _NODES = "/api/v1/nodes"
@@ -52,10 +53,3 @@ def node(name: str, shape: NodeShape) -> Object:
         },
         "status": {"capacity": size, "allocatable": size},
     }
-
-
-def schedulable(obj: Object) -> bool:
-    """Whether the scheduler would use the node for any pod: Ready, without taints, not cordoned."""
-    conditions = obj["status"].get("conditions", [])
-    ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
-    return ready and not obj["spec"].get("taints") and not obj["spec"].get("unschedulable")

@@ -8,7 +8,6 @@ when it starts, and later only every 30 seconds.
 import asyncio
 import http.client
 import os
-import shutil
 import signal
 import tempfile
 import threading
@@ -39,10 +38,16 @@ from e2e.plane.kserve import (
 )
 from e2e.plane.kubeconfig import write_kubeconfig
 from e2e.plane.module_manifests import read_manifests
+from e2e.plane.node.commands import Command, Programs
+from e2e.plane.node.fleet import NETWORK, NETWORK_COMMAND, RealNodes, extra_arguments
+from e2e.plane.node.packages import ensure_packages
+from e2e.plane.node.preflight import check as check_for_nodes
+from e2e.plane.node.real_node import RealNode
 from e2e.plane.ports import LOOPBACK, Reservation
 from e2e.plane.processes import Child, Processes
-from e2e.plane.programs import FAMILIES
+from e2e.plane.programs import FAMILIES, NODE_FAMILIES
 from e2e.plane.programs import KSERVE as KSERVE_FAMILY
+from e2e.plane.supervisor import remove
 
 READY_LIMIT_SECONDS = 60.0
 _POLL_SECONDS = 0.02
@@ -68,6 +73,9 @@ class Plane:
     the end; a given one must be empty and is kept. `arguments` adds flags by component. `kserve` adds KServe, its
     kinds and webhooks; `llmisvc` adds to it the controller of LLMInferenceServices, whose kinds are large.
 
+    `real_nodes` adds nodes with a real kubelet and containers, named real-1, real-2 and so on (`nodes`), beside the
+    simulated ones: for root on Linux only, else NodeUnavailable. kube-apiserver then listens on their network.
+
     `webhook_port` is reserved for the webhooks of whatever is tried on the plane, one program after another. A new
     address for them makes the API server begin the storage of converted kinds anew: watches end, and it takes seconds.
 
@@ -83,6 +91,7 @@ class Plane:
         arguments: Mapping[str, Sequence[str]] | None = None,
         kserve: bool = False,
         llmisvc: bool = False,
+        real_nodes: int = 0,
     ) -> None:
         self._binaries = binaries
         self._manifests = (_KWOK_MANIFEST, *manifests)
@@ -90,20 +99,27 @@ class Plane:
         self._given_folder = folder
         self._kserve_components = (KSERVE, LLMISVC) if llmisvc else (KSERVE,) if kserve else ()
         self._managers: dict[str, Manager] = {}
+        self._real_nodes = real_nodes
+        self._nodes: RealNodes | None = None
+        self._commands: dict[str, Command] = {}
         self._kserve = KServeSetup()
         self._abandoned = threading.Event()
         self._ended_by_us: set[str] = set()
         self._processes: Processes | None = None
-        self._ports: Reservation | None = None
+        self._reservations: list[Reservation] = []
         self._ready_seconds = 0.0
 
     # Life -----------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start all and return when the plane works. Raises PlaneError, with a log's tail if a process died."""
-        families = (*FAMILIES, KSERVE_FAMILY) if self._kserve_components else FAMILIES
+        if self._real_nodes:
+            check_for_nodes()
+        kserve = (KSERVE_FAMILY,) if self._kserve_components else ()
+        families = (*FAMILIES, *kserve, *(NODE_FAMILIES if self._real_nodes else ()))
         binaries = self._binaries or ensure_binaries(families=families)
         try:
+            self._begin(binaries)
             self._prepare(binaries)
             self._bring_up()
         except BaseException:
@@ -115,10 +131,12 @@ class Plane:
         self._abandoned.set()
         if self._processes is not None:
             self._processes.stop()
-        if self._ports is not None:
-            self._ports.close()
+        for reservation in self._reservations:
+            reservation.close()
+        if self._nodes is not None:
+            self._nodes.clean_up()
         if self._given_folder is None and hasattr(self, "folder"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove(self.folder)
 
     def __enter__(self) -> Self:
         self.start()
@@ -189,22 +207,41 @@ class Plane:
                 raise NotReady(f"{what}: not within {limit_seconds:.0f} s")
             time.sleep(_POLL_SECONDS)
 
+    @property
+    def nodes(self) -> Sequence[RealNode]:
+        """The real nodes; none unless asked for."""
+        return () if self._nodes is None else self._nodes.nodes
+
     # Faults ---------------------------------------------------------------------------------------------------------
 
     def kill(self, component: str, number: signal.Signals = signal.SIGKILL) -> int:
         """End a component and give its exit code (negative: the signal). It stays away until `start_component`."""
-        self._ended_by_us.add(component)
+        self._ended_by_us |= {component, *self._parts(component)}
         return self._running().end(component, number, _STOP_SECONDS)
 
     def start_component(self, component: str) -> None:
         """Start a component that was killed, with the arguments it had, and wait until it answers if it can."""
+        node = None if self._nodes is None else self._nodes.node(component)
+        if node is not None:
+            self._real().power_on(node, self)
+            self._real().join(node, self)
+            return
         if component == KWOK:
             self._release_nodes()
-        self._launch(component)
+        self.launch(component)
         if component in {ETCD, APISERVER}:
             self.wait_until(self.admin.ready, f"{component} is ready again")
         elif component in self._managers:
             self.wait_until(self._managers[component].ready, f"{component} is ready again")
+
+    def launch(self, component: str) -> int:
+        """Start a component and give its process id, without waiting for anything."""
+        command = self._commands[component]
+        # No proxy, no kubeconfig and no home of the caller may leak in.
+        environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)} | dict(command.environ)
+        pid = self._running().start(component, command.argv, environ, self.log(component))
+        self._ended_by_us.discard(component)
+        return pid
 
     def restart(self, component: str) -> None:
         """Ask a component to end (SIGTERM), and start it again on the same address with the same data."""
@@ -213,28 +250,49 @@ class Plane:
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
-    def _prepare(self, binaries: Binaries) -> None:
+    def _begin(self, binaries: Binaries) -> None:
+        """The plane's folder, its supervisor, and the network of real nodes, whose address everything else needs."""
         self.folder = own_folder(self._given_folder)
         for name in ("logs", "kubeconfigs", "certificates"):
             (self.folder / name).mkdir(mode=0o700)
-        credentials = write_credentials(self.folder / "certificates")
-        self._ports = Reservation(4 + PORTS_EACH * len(self._kserve_components))
-        apiserver_port, etcd_port, etcd_peer_port, self.webhook_port, *kserve_ports = self._ports.ports
-        self.server = f"https://{LOOPBACK}:{apiserver_port}"
+        if self._real_nodes:
+            self._nodes = RealNodes(self._real_nodes, self.folder, Programs(binaries, ensure_packages()))
+            self._commands[NETWORK] = NETWORK_COMMAND
+        groups = () if self._nodes is None else self._nodes.cgroup_folders
+        folders = () if self._given_folder else (self.folder,)
+        self._processes = Processes(self.log("supervisor"), remove=[*groups, *folders])
+        self._address = LOOPBACK if self._nodes is None else self._nodes.connect(self)
+
+    def _prepare(self, binaries: Binaries) -> None:
+        users = USERS if self._nodes is None else {**USERS, **self._nodes.users}
+        addresses = sorted({LOOPBACK, self._address})
+        credentials = write_credentials(self.folder / "certificates", users, addresses)
+        apiserver_port = self._reserve(1, self._address)[0]
+        etcd_port, etcd_peer_port, self.webhook_port, *kserve_ports = self._reserve(
+            3 + PORTS_EACH * len(self._kserve_components), LOOPBACK
+        )
+        self.server = f"https://{self._address}:{apiserver_port}"
         self.ca = credentials.authority
         self.ca_pem = credentials.authority.read_text(encoding="ascii")
-        kubeconfigs = {user: self.kubeconfig_for(credentials.tokens[user], user) for user in USERS}
+        kubeconfigs = {user: self.kubeconfig_for(credentials.tokens[user], user) for user in users}
         self.kubeconfig = kubeconfigs[ADMIN]
-        site = Site(self.folder, credentials, kubeconfigs, apiserver_port, etcd_port, etcd_peer_port)
+        site = Site(self.folder, credentials, kubeconfigs, self._address, apiserver_port, etcd_port, etcd_peer_port)
         self.audit_log = site.audit_log
         self._prepare_kserve(site, binaries, kserve_ports)
-        arguments = components.arguments(site) | {name: one.arguments for name, one in self._managers.items()}
-        self._commands = {
-            name: [str(binaries[name]), *given, *self._extra.get(name, ())] for name, given in arguments.items()
-        }
+        extra = {} if self._nodes is None else extra_arguments(credentials)
+        for name, given in components.arguments(site).items():
+            added = *extra.get(name, ()), *self._extra.get(name, ())
+            self._commands[name] = Command([str(binaries[name]), *given, *added])
+        for name, manager in self._managers.items():
+            argv = [str(binaries[name]), *manager.arguments, *self._extra.get(name, ())]
+            self._commands[name] = Command(argv, manager.environ)
+        if self._nodes is not None:
+            self._commands |= self._nodes.prepare(site)
         self.admin = Admin(self.server, self.ca, credentials.tokens[ADMIN])
-        removed = None if self._given_folder else self.folder
-        self._processes = Processes(self.log("supervisor"), remove=removed)
+
+    def _reserve(self, count: int, address: str) -> tuple[int, ...]:
+        self._reservations.append(Reservation(count, address))
+        return self._reservations[-1].ports
 
     def _prepare_kserve(self, site: Site, binaries: Binaries, ports: Sequence[int]) -> None:
         """The managers' folders and KServe's objects; does nothing without KServe."""
@@ -253,23 +311,29 @@ class Plane:
 
     def _bring_up(self) -> None:
         started = time.monotonic()
-        self._launch(ETCD)
-        self._launch(APISERVER)
+        for node in self.nodes:
+            self._real().power_on(node, self)
+        self.launch(ETCD)
+        self.launch(APISERVER)
         self.wait_until(self.admin.ready, "kube-apiserver is ready")
         self._apply([*(document for file in self._manifests for document in documents(file)), *self._kserve.kinds])
         for component in (components.CONTROLLER_MANAGER, components.SCHEDULER, KWOK):
-            self._launch(component)
+            self.launch(component)
+        for node in self.nodes:
+            self._real().join(node, self)
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self.wait_until(lambda: self.admin.find(account) is not None, "kube-controller-manager works")
         if self._managers:
             self._bring_up_kserve()
+        if self._nodes is not None:
+            self.wait_until(lambda: self._real().ready(self.admin), "the real nodes are Ready")
         self._ready_seconds = time.monotonic() - started
 
     def _bring_up_kserve(self) -> None:
         self.wait_until(lambda: known(self.admin, self._kserve.kinds), "KServe's kinds are discovered")
         self._apply(self._kserve.settings)
         for component, manager in self._managers.items():
-            self._launch(component)
+            self.launch(component)
             self.wait_until(manager.ready, f"{component} is ready")
         self.wait_until(lambda: webhooks_work(self.admin), "KServe's webhooks work")
         self._apply(self._kserve.presets)
@@ -281,18 +345,19 @@ class Plane:
             self.check()  # raises with the log's tail when it was the API server that ended
             raise NotReady(f"manifests were not applied: {error}") from error
 
-    def _launch(self, component: str) -> None:
-        # No proxy, no kubeconfig and no home of the caller may leak in.
-        environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)}
-        if component in self._managers:
-            environ |= self._managers[component].environ
-        self._running().start(component, self._commands[component], environ, self.log(component))
-        self._ended_by_us.discard(component)
-
     def _release_nodes(self) -> None:
         """KWOK leaves nodes alone whose lease another process holds, so a new one would idle until they run out."""
         for lease in self.admin.get(_LEASES)["items"]:
             self.admin.delete(f"{_LEASES}/{lease['metadata']['name']}")
+
+    def _parts(self, component: str) -> Sequence[str]:
+        """The components that end with this one."""
+        node = None if self._nodes is None else self._nodes.node(component)
+        return () if node is None else (node.containerd, node.kubelet, node.kube_proxy)
+
+    def _real(self) -> RealNodes:
+        assert self._nodes is not None
+        return self._nodes
 
     def _running(self) -> Processes:
         if self._processes is None:

@@ -13,10 +13,10 @@ LOOPBACK = "127.0.0.1"
 
 
 class Reservation:
-    """A number of ports on the loopback address, held until `close`."""
+    """A number of ports on the loopback address, or another of this machine, held until `close`."""
 
-    def __init__(self, count: int) -> None:
-        self._sockets = [_bound() for _ in range(count)]
+    def __init__(self, count: int, address: str = LOOPBACK) -> None:
+        self._sockets = [_bound(address) for _ in range(count)]
         self.ports: tuple[int, ...] = tuple(held.getsockname()[1] for held in self._sockets)
 
     def close(self) -> None:
@@ -33,9 +33,9 @@ class Reservation:
         self.close()
 
 
-def _bound() -> socket.socket:
+def _bound(address: str) -> socket.socket:
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((LOOPBACK, 0))
+    held.bind((address, 0))
     return held

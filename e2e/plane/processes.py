@@ -31,15 +31,15 @@ class Child:
 class Processes:
     """The processes of one plane. Safe to use from several threads."""
 
-    def __init__(self, log: Path, *, remove: Path | None = None) -> None:
-        """`log` takes what the supervisor itself has to say; `remove` is removed when the processes have ended."""
+    def __init__(self, log: Path, *, remove: Sequence[Path] = ()) -> None:
+        """`log` takes what the supervisor itself has to say; `remove` are removed when the processes have ended."""
         self._lock = threading.Lock()
         self._stopped = False
         self._orders = 0
         script = Path(supervisor.__file__)
         with log.open("ab") as output:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", "-S", script, *([remove] if remove else [])],
+                [sys.executable, "-I", "-S", script, *remove],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,

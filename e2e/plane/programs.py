@@ -42,9 +42,9 @@ class Manifests:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Programs that share a Go module, in the folder `name` of `parent`, and what is copied for them.
+    """Programs that share a Go module, in the folder `folder` (else `name`) of `parent`, and what is copied for them.
 
-    `version` is a plain semantic version, without the leading v.
+    `version` is a plain semantic version, without the leading v; `tags` are build tags.
     """
 
     name: str
@@ -53,6 +53,8 @@ class Family:
     ldflags: str = "-s -w"
     parent: Path = TOOLS
     manifests: Manifests | None = None
+    tags: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def products(self) -> tuple[Program | Manifests, ...]:
@@ -67,7 +69,7 @@ class Family:
     @property
     def module(self) -> Path:
         """The folder that holds the family's go.mod and go.sum."""
-        return self.parent / self.name
+        return self.parent / (self.folder or self.name)
 
 
 def _stamp(version: str) -> str:
@@ -139,6 +141,35 @@ KSERVE = Family(
     ),
 )
 """KServe's controllers, for `Plane(kserve=True)`: never built unless asked for."""
+
+
+KUBELET = Family(
+    "kubelet",
+    _KUBERNETES,
+    (
+        Program("kubelet", "k8s.io/kubernetes/cmd/kubelet", 60),
+        Program("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy", 10),
+    ),
+    _stamp(_KUBERNETES),
+    folder="kubernetes",
+)
+_CONTAINERD = "2.2.9"
+_CONTAINERD_COMMANDS = "github.com/containerd/containerd/v2/cmd"
+CONTAINERD = Family(
+    "containerd",
+    _CONTAINERD,
+    (
+        Program("containerd", f"{_CONTAINERD_COMMANDS}/containerd", 60),
+        Program("containerd-shim-runc-v2", f"{_CONTAINERD_COMMANDS}/containerd-shim-runc-v2", 10),
+        Program("ctr", f"{_CONTAINERD_COMMANDS}/ctr", 10),
+    ),
+    f"-s -w -X github.com/containerd/containerd/v2/version.Version=v{_CONTAINERD}",
+    # snapshotters that need C libraries or a file system of their own, and spans that nobody reads
+    tags=("no_btrfs", "no_zfs", "no_devmapper", "no_tracing"),
+)
+
+NODE_FAMILIES = (KUBELET, CONTAINERD)
+"""What a real node needs besides, for `Plane(real_nodes=1)`."""
 
 
 def kserve_wanted(environ: Mapping[str, str] = os.environ) -> bool:

@@ -10,10 +10,11 @@ its `id`:
     {"do": "stop"}                                                                            -> {}
 
 The end of stdin, or another parent than at the start, means that the caller is gone: the children are killed and
-the folder given as the only argument, if any, is removed. Should this process itself be killed, Linux kills
-its children (PR_SET_PDEATHSIG).
+the folders given as arguments are removed; one below /sys/fs/cgroup is a control group. Should this process itself be
+killed, Linux kills its children (PR_SET_PDEATHSIG).
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -30,6 +31,8 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 0.01
+_REMOVE_SECONDS = 20.0  # what ran in a namespace ends a moment after the process that made it
+_CGROUPS = Path("/sys/fs/cgroup")
 
 Message = dict[str, Any]
 
@@ -156,21 +159,33 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         children.kill_all()
+        deadline = time.monotonic() + _REMOVE_SECONDS
         for folder in sys.argv[1:]:
-            remove(Path(folder))
+            remove(Path(folder), max(0.0, deadline - time.monotonic()))
         try:
             answer({})
         except BrokenPipeError:  # the caller is gone
             os.close(sys.stdout.fileno())
 
 
-def remove(folder: Path) -> None:
-    """Remove a plane's own folder; a second try for files that a process was just about to write."""
-    for _ in range(2):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
+def remove(folder: Path, limit_seconds: float = _REMOVE_SECONDS) -> None:
+    """Remove a plane's own folder or control group, again while a process that is just ending still writes there."""
+    deadline = time.monotonic() + limit_seconds
+    while folder.exists():
+        if folder.is_relative_to(_CGROUPS):
+            remove_cgroup(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        if time.monotonic() > deadline:
             return
         time.sleep(_POLL_SECONDS)
+
+
+def remove_cgroup(folder: Path) -> None:
+    """Remove a control group and those below it, as far as no process is in them."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(path).rmdir()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from e2e.plane.processes import Processes
 folder = Path(sys.argv[1])
 own = folder / "own"
 own.mkdir()
-processes = Processes(folder / "supervisor.log", remove=own)
+processes = Processes(folder / "supervisor.log", remove=[own])
 child = processes.start("sleeper", ["sleep", "100"], {"PATH": os.defpath}, own / "log")
 if sys.argv[2] == "forks" and os.fork() == 0:
     time.sleep(100)  # holds a copy of the pipe to the supervisor

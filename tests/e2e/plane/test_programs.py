@@ -4,13 +4,15 @@ import re
 
 import pytest
 
-from e2e.plane.programs import FAMILIES, KSERVE, Family, kserve_wanted, wanted_families
+from e2e.plane.programs import FAMILIES, KSERVE, NODE_FAMILIES, Family, kserve_wanted, wanted_families
 
-ALL = (*FAMILIES, KSERVE)
+ALL = (*FAMILIES, KSERVE, *NODE_FAMILIES)
 MODULES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kwok": "sigs.k8s.io/kwok",
     "kubernetes": "k8s.io/kubernetes",
+    "kubelet": "k8s.io/kubernetes",
+    "containerd": "github.com/containerd/containerd/v2",
     "kserve": "github.com/kserve/kserve",
 }
 
