@@ -26,8 +26,8 @@ env: .venv/.synced ## .venv with everything locked
 run: env ## the whole thing on a local control plane with simulated GPUs; ONCE=1 ends when settled, FAULTS=file.json breaks GPUs
 	@$(BIN)/python -m e2e.run $(if $(ONCE),--once) $(if $(FAULTS),--faults "$(FAULTS)")
 
-plane: env ## a control plane left running for a person; writes build/plane/kubeconfig
-	@$(BIN)/python -m e2e.plane
+plane: env ## a control plane left running for a person; writes build/plane/kubeconfig; REAL=1 with a node that runs containers
+	@$(BIN)/python -m e2e.plane $(if $(REAL),--real-nodes $(REAL))
 
 lint: env ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
