@@ -48,7 +48,7 @@ class AskedClaim:
 
 
 class ClaimPreparation:
-    """The prepared claims of one node. Raises OSError when its files cannot be read."""
+    """The prepared claims of one node: those that `load` found, and what is done here."""
 
     def __init__(
         self,
@@ -66,9 +66,13 @@ class ClaimPreparation:
         self._folder = folder
         self._clock = clock
         self._wait_seconds = wait_seconds
-        self._prepared: dict[str, PreparedClaim] = folder.load()
+        self._prepared: dict[str, PreparedClaim] = {}
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
         self._log = structlog.get_logger(__name__).bind(node=node)
+
+    def load(self) -> None:
+        """Learn from the files what was prepared. Raises OSError when they cannot be read."""
+        self._prepared = self._folder.load()
 
     def devices(self) -> frozenset[str]:
         """The names of all devices that are prepared for some claim."""

@@ -122,8 +122,11 @@ class DevicePlugin:
     async def _keep(self, resource: _Resource, kubelet: SocketIdentity | None) -> str:
         """See to it that the kubelet knows of the resource; why it does not, "" when it does."""
         try:
-            if resource.server is None or not resource.server.intact():
+            if resource.server is None or resource.server.gone():
                 await resource.serve()
+            if resource.server is not None and not resource.server.intact():
+                resource.taken_by = None
+                return f"{resource.endpoint.resource}: another agent serves it at {resource.path}; end one of them"
             if kubelet is None:
                 resource.taken_by = None
             elif not resource.known_to(kubelet, self._clock.monotonic()):

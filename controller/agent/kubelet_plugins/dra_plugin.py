@@ -39,6 +39,7 @@ class DraPlugin:
         self._root = root
         self._clock = clock
         self._claims = ClaimPreparation(host.node, client, host.view, CdiFolder(cdi, host.node), clock)
+        self._claims.load()
         self._service = DraService(self._claims, host.node)
         self._registration = Registration(driver_socket(root), self._on_registered)
         self._registered = asyncio.Event()
@@ -48,7 +49,7 @@ class DraPlugin:
 
     @property
     def registered(self) -> bool:
-        """Whether a kubelet has taken the driver since its sockets were made."""
+        """Whether a kubelet has taken the driver since its sockets were made, and nobody else's came in their place."""
         return self._registered.is_set()
 
     def prepared(self) -> frozenset[str]:
@@ -79,17 +80,25 @@ class DraPlugin:
                 self._registered.clear()
 
     async def _serve(self) -> None:
+        self._claims.load()  # another may have served meanwhile
         # the kubelet connects to the first as soon as it sees the second
         async with (
             SocketServer(driver_socket(self._root), [self._service.service()]) as driver,
             SocketServer(registration_socket(self._root), [self._registration.service()]) as registration,
         ):
-            self._failure = ""
-            while driver.intact() and registration.intact():
-                if self._registered.is_set() and self._clock.monotonic() < self._offer_until:
-                    self._host.offer()
+            while not (driver.gone() or registration.gone()):
+                self._look(ours=driver.intact() and registration.intact())
                 await self._clock.sleep(LOOK_SECONDS)
         self._log.warning("sockets of the DRA driver are gone: made again")
+
+    def _look(self, *, ours: bool) -> None:
+        if not ours:
+            self._registered.clear()
+            self._failure = f"another agent serves DRA driver {DRIVER} in {self._root}; end one of them"
+            return
+        self._failure = ""
+        if self._registered.is_set() and self._clock.monotonic() < self._offer_until:
+            self._host.offer()
 
     def _on_registered(self) -> None:
         self._registered.set()

@@ -106,6 +106,13 @@ AGENT = [
     pytest.param(["--faults", "/nowhere"], ["--faults", "/nowhere", "does not exist"], id="no script"),
     pytest.param(["--sysfs-root", "/"], ["--sysfs-root /", "simulated GPUs have none"], id="files of simulated GPUs"),
     pytest.param(["--kubeconfig", "/k"], ["--kubeconfig names a server too"], id="two servers"),
+    pytest.param(["--kubelet-plugin", "csi"], ["--kubelet-plugin", "'csi'", "device-plugin"], id="no such plugin"),
+    pytest.param(["--cdi-dir", "/cdi"], ["--cdi-dir /cdi", "goes with --kubelet-plugin dra"], id="CDI for nobody"),
+    pytest.param(
+        ["--kubelet-plugin", "dra", "--nodes", "1"],
+        ["--kubelet-root", "put {node} into it"],
+        id="two nodes, one kubelet",
+    ),
     pytest.param(["--nodes", "-1"], ["--nodes", "greater than or equal to 0"], id="fewer nodes than none"),
     pytest.param(["--mode", "CPX", "--nodes", "1"], ["--mode: mode 'CPX'", "such as CPX/NPS4"], id="half a mode"),
 ]
