@@ -6,7 +6,7 @@ UV := build/uv/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env run plane test bench soak fuzz chaos lint unit integration generate clean
+.PHONY: help env run plane image test bench soak fuzz chaos lint unit integration generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ run: env ## the whole thing on a local control plane with simulated GPUs; ONCE=1
 
 plane: env ## a control plane left running for a person; writes build/plane/kubeconfig; REAL=1 with a node that runs containers
 	@$(BIN)/python -m e2e.plane $(if $(REAL),--real-nodes $(REAL))
+
+image: env ## our container image from the Dockerfile, without a Docker engine; root on Debian
+	@$(BIN)/python -m e2e.image
 
 lint: env ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
