@@ -18,6 +18,8 @@ from e2e.plane.node.packages import ensure_packages
 from e2e.plane.programs import FAMILIES, NODE_FAMILIES
 
 _MARK = "needs_kubelet"
+_LEFT = pytest.StashKey[int]()
+_STARTED = pytest.StashKey[list[Plane]]()
 
 
 @cache
@@ -28,7 +30,9 @@ def reason() -> str | None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what a real node needs before the first test starts."""
-    wanted = any(item.get_closest_marker(_MARK) for item in session.items)
+    wanted = sum(item.get_closest_marker(_MARK) is not None for item in session.items)
+    session.config.stash[_LEFT] = wanted
+    session.config.stash[_STARTED] = []
     if not wanted or session.config.option.collectonly or reason() is not None:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
@@ -49,10 +53,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(told)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Stop the plane after the last test for it: a second control plane would take time from all that follow."""
+    yield
+    if item.get_closest_marker(_MARK) is not None:
+        item.config.stash[_LEFT] -= 1
+        if item.config.stash[_LEFT] == 0:
+            for plane in item.config.stash[_STARTED]:
+                plane.stop()
+
+
 @pytest.fixture(scope="session")
-def node_plane(plane_manifests: Sequence[Path]) -> Iterator[Plane]:
-    """The control plane of this run that has a real node, real-1, and no other nodes."""
+def node_plane(pytestconfig: pytest.Config, plane_manifests: Sequence[Path]) -> Iterator[Plane]:
+    """The control plane of this run that has a real node, real-1, and no other nodes; for marked tests only."""
     with Plane(manifests=plane_manifests, real_nodes=1) as started:
+        pytestconfig.stash[_STARTED].append(started)
         yield started
 
 

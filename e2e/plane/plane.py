@@ -39,7 +39,7 @@ from e2e.plane.kserve import (
 from e2e.plane.kubeconfig import write_kubeconfig
 from e2e.plane.module_manifests import read_manifests
 from e2e.plane.node.commands import Command, Programs
-from e2e.plane.node.fleet import NETWORK, NETWORK_COMMAND, RealNodes, extra_arguments
+from e2e.plane.node.fleet import DNS_MANIFEST, NETWORK, NETWORK_COMMAND, RealNodes, extra_arguments
 from e2e.plane.node.packages import ensure_packages
 from e2e.plane.node.preflight import check as check_for_nodes
 from e2e.plane.node.real_node import RealNode
@@ -321,6 +321,8 @@ class Plane:
             self.launch(component)
         for node in self.nodes:
             self._real().join(node, self)
+        if self.nodes:
+            self._apply(documents(DNS_MANIFEST))  # who needs names waits for them
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self.wait_until(lambda: self.admin.find(account) is not None, "kube-controller-manager works")
         if self._managers:
@@ -385,10 +387,14 @@ def tail(log: Path, lines: int = _TAIL_LINES) -> str:
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 when it is gone, or where /proc does not tell."""
+    """Resident memory of a process and its children (of a node's: the one that put it there, and itself).
+
+    0 when it is gone, or where /proc does not tell.
+    """
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        statuses = [Path(f"/proc/{one}/status").read_text(encoding="ascii") for one in (pid, *children)]
     except OSError:
         return 0
-    kibibytes = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), "0")
-    return int(kibibytes) * 1024
+    lines = [line.split() for status in statuses for line in status.splitlines() if line.startswith("VmRSS:")]
+    return sum(int(kibibytes) for _, kibibytes, _ in lines) * 1024

@@ -30,6 +30,7 @@ NETWORK = "network"
 _LONGEST_SOCKET = 107  # bytes that the path of a unix socket may have
 _END_SECONDS = 20.0
 _POLL_SECONDS = 0.01
+DNS_MANIFEST = Path(__file__).parent.parent / "manifests" / "coredns.yaml"
 _NODES = "/api/v1/nodes"
 
 
@@ -89,7 +90,7 @@ class RealNodes:
         """Write what the processes read, and give their commands by component."""
         assert self._subnet is not None
         busybox = self._programs.packaged("bin/busybox", "usr/bin/busybox")
-        write_images(self._images, small_images(busybox.read_bytes()))
+        write_images(self._images, small_images(busybox.read_bytes(), self._programs.built["coredns"].read_bytes()))
         prepared: dict[str, Command] = {}
         for node in self.nodes:
             write_files(node, self._subnet, site, self._programs, f"{self._cgroup}/{node.name}")

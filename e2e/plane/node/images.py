@@ -1,6 +1,5 @@
 """Writes container images without a container engine: OCI layouts in a tar file, as `ctr images import` reads them."""
 
-import gzip
 import hashlib
 import io
 import json
@@ -14,13 +13,14 @@ from typing import Any
 from e2e.plane.node.configuration import PAUSE_IMAGE
 
 BUSYBOX_IMAGE = "localhost/busybox:1"
+COREDNS_IMAGE = "localhost/coredns:1"
 APPLETS = (
     "ash", "base64", "cat", "chmod", "cp", "date", "dd", "echo", "env", "false", "grep", "head", "hostname", "httpd",
     "id", "ip", "kill", "ls", "mkdir", "mv", "nc", "netstat", "nslookup", "ping", "ps", "rm", "sed", "seq", "sh",
     "sleep", "stat", "sync", "tail", "test", "timeout", "top", "touch", "tr", "trap", "true", "wc", "wget", "yes",
 )  # fmt: skip
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"  # packing takes longer than it saves: it is read once, from here
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -33,17 +33,19 @@ class Image:
     files: Mapping[str, bytes]
     links: Mapping[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
+    entrypoint: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: {"PATH": "/bin"})
 
 
-def small_images(busybox: bytes) -> Sequence[Image]:
-    """The pause image that holds a pod's namespaces, and busybox with the usual programs."""
+def small_images(busybox: bytes, coredns: bytes) -> Sequence[Image]:
+    """The pause image that holds a pod's namespaces, busybox with the usual programs, and CoreDNS."""
     links = {f"bin/{applet}": "busybox" for applet in APPLETS}
     # PID 1 ignores signals that it does not handle, but containerd kills this one
     pause = Image(PAUSE_IMAGE, {"bin/busybox": busybox}, {"bin/sleep": "busybox"}, ("/bin/sleep", "2147483647"))
     passwd = b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
     files = {"bin/busybox": busybox, "etc/passwd": passwd, "tmp/.keep": b""}
-    return pause, Image(BUSYBOX_IMAGE, files, links, ("/bin/sh",))
+    dns = Image(COREDNS_IMAGE, {"bin/coredns": coredns}, entrypoint=("/bin/coredns",))
+    return pause, Image(BUSYBOX_IMAGE, files, links, ("/bin/sh",)), dns
 
 
 def write_images(path: Path, images: Sequence[Image]) -> None:
@@ -61,8 +63,11 @@ def write_images(path: Path, images: Sequence[Image]) -> None:
 def _add(image: Image, blobs: dict[str, bytes]) -> dict[str, Any]:
     """Put the image's blobs to the others; gives its entry for the index."""
     layer = _layer(image)
-    packed = gzip.compress(layer, mtime=0)
-    settings = {"Cmd": list(image.command), "Env": [f"{key}={value}" for key, value in image.environ.items()]}
+    settings = {
+        "Entrypoint": list(image.entrypoint),
+        "Cmd": list(image.command),
+        "Env": [f"{key}={value}" for key, value in image.environ.items()],
+    }
     config = {
         "architecture": _MACHINES[platform.machine()],
         "os": "linux",
@@ -73,7 +78,7 @@ def _add(image: Image, blobs: dict[str, bytes]) -> dict[str, Any]:
         "schemaVersion": 2,
         "mediaType": _MANIFEST,
         "config": _describe(blobs, _CONFIG, _json(config)),
-        "layers": [_describe(blobs, _LAYER, packed)],
+        "layers": [_describe(blobs, _LAYER, layer)],
     }
     return _describe(blobs, _MANIFEST, _json(manifest)) | {"annotations": {"io.containerd.image.name": image.name}}
 

@@ -12,6 +12,7 @@ MODULES = {
     "kwok": "sigs.k8s.io/kwok",
     "kubernetes": "k8s.io/kubernetes",
     "kubelet": "k8s.io/kubernetes",
+    "coredns": "github.com/coredns/coredns",
     "containerd": "github.com/containerd/containerd/v2",
     "kserve": "github.com/kserve/kserve",
 }

@@ -75,7 +75,8 @@ class TestMarker:
     def item(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> pytest.Item:
         monkeypatch.setattr(fixtures_node, "reason", lambda: "a real node needs root")
         node: pytest.Item = request.node
-        node.add_marker("needs_kubelet")
+        marker = pytest.mark.needs_kubelet.mark
+        monkeypatch.setattr(node, "get_closest_marker", {"needs_kubelet": marker}.get)
         return node
 
     def test_it_is_skipped_with_the_reason(self, item: pytest.Item, monkeypatch: pytest.MonkeyPatch) -> None:
