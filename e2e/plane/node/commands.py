@@ -113,7 +113,13 @@ def namespaces(node: RealNode, kernel_settings: Mapping[str, str]) -> list[str]:
     """The command of the process that makes a node's namespaces and holds them."""
     binds = {str(node.folder / folder): place for place, folder in OWN_FOLDERS.items()}
     masks = {str(_mask(node, name)): f"/proc/sys/{name}" for name in kernel_settings}
-    told = {"hostname": node.name, "binds": binds, "masks": masks, "ready": str(node.ready_file)}
+    told = {
+        "hostname": node.name,
+        "binds": binds,
+        "masks": masks,
+        "settings": configuration.NETWORK_SETTINGS,
+        "ready": str(node.ready_file),
+    }
     return ["unshare", "--fork", "--kill-child", *_SHARED_WITH_NOBODY, *_SCRIPT, init.__file__, json.dumps(told)]
 
 

@@ -26,6 +26,14 @@ KERNEL_SETTINGS: Mapping[str, str] = {
 """Files below /proc/sys -> what kubelet wants to find there. It would write them otherwise, for the whole machine: a
 node sees files of its own in their place."""
 
+NETWORK_SETTINGS: Mapping[str, str] = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+}
+"""Files below /proc/sys -> what a node has in its own network namespace: pods send to it what is for Services, and must
+not be told a shorter way, on which nobody knows Services."""
+
 
 def kubelet(
     *, authority: Path, address: str, cgroup: str, cgroup_version: int, cluster_dns: str | None

@@ -113,8 +113,8 @@ class RealNodes:
         cgroups.create(f"{self._cgroup}/{node.name}")
         maker = host.launch(node.name)
         node.maker_file.write_text(str(maker), encoding="ascii")
-        connect_node(self._subnet, node.index, self._network_maker, maker)
         host.wait_until(node.ready_file.exists, f"{node.name} has its namespaces")
+        connect_node(self._subnet, node.index, self._network_maker, maker)
         host.launch(node.containerd)
 
     def join(self, node: RealNode, host: Host) -> None:

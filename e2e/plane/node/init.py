@@ -3,10 +3,10 @@
 Runs as a script of its own (standard library only), told all in one JSON argument:
 
     {"hostname": "real-1", "binds": {"/.../real-1/run": "/run"}, "masks": {"/.../vm.panic_on_oom": "/proc/sys/..."},
-     "ready": "/.../real-1/ready"}
+     "settings": {"net/ipv4/ip_forward": "1"}, "ready": "/.../real-1/ready"}
 
-The mounts are seen by nobody outside, and are gone with the last process of the namespaces. When this process ends,
-the kernel kills all others in its process namespace.
+The settings are those of the network namespace. The mounts are seen by nobody outside, and are gone with the last process
+of the namespaces. When this process ends, the kernel kills all others in its process namespace.
 """
 
 import json
@@ -30,6 +30,8 @@ def main() -> None:
     mount("--make-rshared", "/")
     for source, target in (told["binds"] | told["masks"]).items():
         mount("--bind", source, target)
+    for name, value in told["settings"].items():
+        Path("/proc/sys", name).write_text(value, encoding="ascii")
     socket.sethostname(told["hostname"])
     Path(told["ready"]).touch()
     while True:

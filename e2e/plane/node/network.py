@@ -88,8 +88,7 @@ def connect_host(maker: int) -> Subnet:
 
 
 def connect_node(subnet: Subnet, index: int, lan: int, maker: int) -> None:
-    """Put the namespace that process `maker` made on the network, as node `index` (from 1)."""
-    await_namespace(maker)
+    """Put the network namespace of process `maker` on the network, as node `index` (from 1)."""
     ip(
         f"link add node-{index} type veth peer name uplink netns {maker}",
         f"link set node-{index} master lan up",
