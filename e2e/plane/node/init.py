@@ -5,8 +5,8 @@ Runs as a script of its own (standard library only), told all in one JSON argume
     {"hostname": "real-1", "binds": {"/.../real-1/run": "/run"}, "masks": {"/.../vm.panic_on_oom": "/proc/sys/..."},
      "settings": {"net/ipv4/ip_forward": "1"}, "ready": "/.../real-1/ready"}
 
-The settings are those of the network namespace. The mounts are seen by nobody outside, and are gone with the last process
-of the namespaces. When this process ends, the kernel kills all others in its process namespace.
+The settings are those of the network namespace. The mounts are seen by nobody outside, and are gone with the last
+process of the namespaces. When this process ends, the kernel kills all others in its process namespace.
 """
 
 import json

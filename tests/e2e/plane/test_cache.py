@@ -33,11 +33,12 @@ def test_the_key_follows_flags_platform_and_packages() -> None:
     keys = {
         version_key(ETCD),
         version_key(dataclasses.replace(ETCD, ldflags="-s")),
+        version_key(dataclasses.replace(ETCD, tags=("no_tracing",))),
         version_key(dataclasses.replace(ETCD, programs=(other_package,))),
         version_key(ETCD, on="linux-sparc"),
     }
 
-    assert len(keys) == 4
+    assert len(keys) == 5
     assert version_key(ETCD) == version_key(ETCD)
 
 
