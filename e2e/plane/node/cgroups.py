@@ -28,13 +28,16 @@ def hierarchies(mounts: str | None = None) -> Sequence[Path]:
 
 
 def create(name: str) -> None:
-    """Make the group in every hierarchy, usable by kubelet. Parents are made, too. Raises OSError."""
+    """Make the group in every hierarchy, usable by kubelet. Parents are made, too. Raises NodeUnavailable."""
     for hierarchy in hierarchies():
         group = hierarchy
         for part in Path(name).parts:
             group /= part
-            group.mkdir(exist_ok=True)
-            _inherit(group)
+            try:
+                group.mkdir(exist_ok=True)
+                _inherit(group)
+            except OSError as error:
+                raise NodeUnavailable(f"no control group of its own for a node, {group}: {error}") from error
 
 
 def _inherit(group: Path) -> None:

@@ -12,11 +12,13 @@ from e2e.plane.cache import cache_root
 from e2e.plane.errors import NodeUnavailable, PlaneError
 from e2e.plane.node import cgroups
 from e2e.plane.node.packages import packages_folder
+from e2e.plane.supervisor import remove
 
 _TOOLS = ("unshare", "nsenter", "ip", "mount")
 _PACKAGE_TOOLS = ("apt-get", "dpkg")
 _NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--mount-proc", "--propagation", "private")
 _LIMIT_SECONDS = 15
+_TRIAL_SECONDS = 1.0
 HIDDEN = (Path("/run"), Path("/var/run"), Path("/var/lib"), Path("/var/log"))
 """A node has folders of its own in these places: what the host has there it does not see."""
 
@@ -59,10 +61,19 @@ def _forbidden() -> str | None:
             timeout=_LIMIT_SECONDS,
             check=False,
         )
-        hierarchies = cgroups.hierarchies() if cgroups.version() else ()
+        _try_cgroups()
     except (OSError, PlaneError, subprocess.SubprocessError) as error:
         return f"a real node cannot run here: {error}"
     if tried.returncode != 0:
         return f"a real node needs namespaces and links of its own (a privileged container): {tried.stderr.strip()}"
-    sealed = [str(hierarchy) for hierarchy in hierarchies if not os.access(hierarchy, os.W_OK)]
-    return f"a real node needs control groups of its own: {', '.join(sealed)} cannot be written" if sealed else None
+    return None
+
+
+def _try_cgroups() -> None:
+    """Make a control group and remove it. Raises NodeUnavailable."""
+    trial = f"aim-plane-trial-{os.getpid()}"
+    try:
+        cgroups.create(trial)
+    finally:
+        for folder in cgroups.folders(trial):
+            remove(folder, _TRIAL_SECONDS)
