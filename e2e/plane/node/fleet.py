@@ -153,7 +153,7 @@ def extra_arguments(credentials: Credentials) -> Mapping[str, Sequence[str]]:
     """What a control plane with real nodes is told besides, by component."""
     return {
         APISERVER: (
-            "--authorization-mode=Node,RBAC",
+            "--authorization-mode=Node",  # besides RBAC
             "--enable-admission-plugins=NodeRestriction",
             "--kubelet-preferred-address-types=InternalIP",
             f"--kubelet-client-certificate={credentials.kubelet_client_certificate}",
