@@ -6,10 +6,10 @@ UV := build/uv/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env run plane image test bench soak fuzz chaos lint unit integration generate clean
+.PHONY: help env run plane image e2e-node test bench soak fuzz chaos lint unit integration generate clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -31,6 +31,9 @@ plane: env ## a control plane left running for a person; writes build/plane/kube
 
 image: env ## our container image from the Dockerfile, without a Docker engine; root on Debian
 	@$(BIN)/python -m e2e.image
+
+e2e-node: env ## the scenario of make run on three real nodes, ours in pods; root on Debian; ONCE=0 looks on until Ctrl-C
+	@$(BIN)/python -m e2e.node_run $(if $(filter 0,$(ONCE)),,--once)
 
 lint: env ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -1,118 +1,20 @@
 """`python -m e2e.run [--once] [--faults FILE]`: what `make run` runs."""
 
-import argparse
-import asyncio
-import http.client
-import shutil
-import signal
 import sys
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
 
-from controller.agent.fault_file import load_script
-from controller.agent.simulated_faults import FaultScriptError
-from controller.runtime.client.errors import ApiError
-from e2e.plane import PlaneError, Progress, ensure_binaries, kserve_wanted, wanted_families
-from e2e.run.errors import RunError
-from e2e.run.expectation import Expectation, expectation
-from e2e.run.install import ROOT
-from e2e.run.screen import Screen
-from e2e.run.session import Ended, Settings, run
+from e2e.plane import kserve_wanted, wanted_families
+from e2e.run.command import Place, main
+from e2e.run.expectation import expectation
+from e2e.run.screen import introduction
+from e2e.run.session import run
 
-_INTERRUPTED = 130
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0 when settled as expected or, without --once, after Ctrl-C; 1 otherwise; 130 interrupted once."""
-    options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        folder = _own_folder(options.folder)
-    except OSError as error:
-        sys.stderr.write(f"error: --folder {options.folder} cannot be made ({error}); name a new one\n")
-        return 1
-    try:
-        wanted = expectation(options.examples, kserve=kserve_wanted())
-        faults = playable(options.faults, wanted)
-        with Screen(once=options.once) as screen:
-            screen.introduce(wanted)
-            ended = _run(Settings(options.once, folder, faults=faults), wanted, screen)
-            return _close(ended, screen, folder)
-    except (FaultScriptError, PlaneError, RunError, ApiError, OSError, http.client.HTTPException) as error:
-        sys.stderr.write(f"error: {error}\n{_kept(folder)}")
-        return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        sys.stderr.write("\nstopped\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        return _INTERRUPTED if options.once else 0
-
-
-def _run(settings: Settings, wanted: Expectation, screen: Screen) -> Ended:
-    binaries = ensure_binaries(Progress(), families=wanted_families())
-
-    async def interruptible() -> Ended:
-        task = asyncio.current_task()
-        assert task is not None
-        # Unlike an exception out of a signal handler, a cancellation lets everything be ended in order.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await run(settings, wanted, binaries, screen)
-
-    return asyncio.run(interruptible())
-
-
-def playable(faults: Path | None, wanted: Expectation) -> Path | None:
-    """The file of faults, once it is sure that the agents will take it. Raises FaultScriptError."""
-    if faults is None:
-        return None
-    load_script(faults).require_nodes(wanted.modes)
-    return faults.resolve()
-
-
-def _own_folder(given: Path | None) -> Path:
-    """A new folder: it is removed after a good end, so it must not be anybody else's. Raises OSError."""
-    if given is not None:
-        given.mkdir(parents=True, mode=0o700)
-        return given
-    runs = ROOT / "build" / "run"
-    runs.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=runs))
-
-
-def _close(ended: Ended, screen: Screen, folder: Path) -> int:
-    for problem in ended.problems:
-        sys.stderr.write(f"error: {problem}\n")
-    if ended.problems:
-        sys.stderr.write(_kept(folder))
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    sys.stderr.flush()
-    screen.result(ended.report)
-    return 1 if ended.problems else 0
-
-
-def _kept(folder: Path) -> str:
-    """Where the logs are; a folder that nothing was written to is removed."""
-    if not any(folder.iterdir()):
-        folder.rmdir()
-        return ""
-    return f"logs of the operator and the agents: {folder}\n"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m e2e.run", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="end when settled, with one line of JSON on stdout")
-    parser.add_argument(
-        "--examples", type=Path, default=ROOT / "examples", help="folder of YAML to apply (default: examples/)"
-    )
-    parser.add_argument("--faults", type=Path, help="JSON file with what befalls the simulated GPUs (docs/hardware.md)")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        help="new folder for our processes' tokens and logs, kept after a failure",
-    )
-    return parser
-
+SIMULATED = Place(
+    program="e2e.run",
+    expect=lambda examples: expectation(examples, kserve=kserve_wanted()),
+    introduce=introduction,
+    families=wanted_families,
+    run=run,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(SIMULATED))

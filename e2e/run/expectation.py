@@ -1,5 +1,6 @@
 """What is applied and what is expected of it, known before anything is built: the offline plan of the examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,8 @@ class Expectation:
         return {node.name: str(node.mode) for node in self.nodes}
 
 
-def expectation(examples: Path, *, kserve: bool = False) -> Expectation:
-    """Read the examples. Without `kserve` its kinds are left out.
+def expectation(examples: Path, *, kserve: bool = False, nodes: Sequence[OfflineNode] | None = None) -> Expectation:
+    """Read the examples. Without `kserve` its kinds are left out. `nodes` None: the default ones.
 
     Raises ExampleError for what `aim-gpu plan` would refuse, or when no service is there.
     """
@@ -50,7 +51,7 @@ def expectation(examples: Path, *, kserve: bool = False) -> Expectation:
     found = wishes(document.obj for document in documents)
     if not found:
         raise ExampleError(f"{examples}: no InferenceService and no annotated Deployment is there; name another folder")
-    nodes = default_nodes()
+    nodes = tuple(default_nodes() if nodes is None else nodes)
     return Expectation(
         objects=tuple(document.obj for document in documents),
         nodes=nodes,

@@ -40,9 +40,9 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
-    def introduce(self, expectation: Expectation) -> None:
-        """Say what is real and what is not, and what the offline plan expects."""
-        self._console.print(introduction(expectation))
+    def introduce(self, told: str, expectation: Expectation) -> None:
+        """Say what is real and what is not, as `told`, and what the offline plan expects."""
+        self._console.print(told)
         self._console.print("\nWhat `aim-gpu plan -f examples/` expects:")
         self._console.print(table(expectation.plan))
         self._console.print(f"{summary(expectation.plan)}\n")
@@ -82,11 +82,12 @@ def introduction(expectation: Expectation) -> str:
         f"Nodes and GPUs are simulated: {nodes}.\n"
         "No GPU is used and no container runs: that a pod is Ready is KWOK's word. API server, scheduler, garbage\n"
         "collection and device allocation are Kubernetes' own; operator and agents are the real programs.\n"
-        f"{_kserve(expectation)}"
+        f"{about_kserve(expectation)}"
     )
 
 
-def _kserve(expectation: Expectation) -> str:
+def about_kserve(expectation: Expectation) -> str:
+    """Whether KServe is there, and what is missing without it."""
     if expectation.kserve:
         return "KServe is its own controller, built once (some minutes); KSERVE=0 leaves it out."
     left_out = f"; without it these are left out: {', '.join(expectation.left_out)}" if expectation.left_out else ""

@@ -75,17 +75,24 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
         )
         await agents.wait_until("/readyz")
         await asyncio.to_thread(wait_for_heartbeats, plane, expectation.modes)
-        observer = await stack.enter_async_context(observe(plane, kserve=expectation.kserve))
-        await asyncio.to_thread(apply_objects, plane, expectation.objects)
-        screen.say(f"examples applied\n\n  export KUBECONFIG={plane.kubeconfig}\n")
 
         def check() -> None:
             plane.check()
             operators.check()
             agents.check()
 
+        return await settle(plane, expectation, screen, check, once=settings.once)
+
+
+async def settle(
+    plane: Plane, expectation: Expectation, screen: Screen, check: Callable[[], None], *, once: bool
+) -> Ended:
+    """Apply the examples where operator and agents work, and look. `check` raises when a part of ours has ended."""
+    async with observe(plane, kserve=expectation.kserve) as observer:
+        await asyncio.to_thread(apply_objects, plane, expectation.objects)
+        screen.say(f"examples applied\n\n  export KUBECONFIG={plane.kubeconfig}\n")
         ready_seconds = plane.statistics.ready_seconds
-        return await look(observer, expectation, screen, check, once=settings.once, plane_ready_seconds=ready_seconds)
+        return await look(observer, expectation, screen, check, once=once, plane_ready_seconds=ready_seconds)
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def mounts() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def first(image: BuiltImage, tmp_path_factory: pytest.TempPathFactory) -> BuiltImage:
+def first(our_image: BuiltImage, tmp_path_factory: pytest.TempPathFactory) -> BuiltImage:
     return built(tmp_path_factory.mktemp("image"), "first")
 
 
@@ -100,7 +100,7 @@ def test_a_step_sees_what_the_ones_before_it_left(first: BuiltImage) -> None:
     assert "copied/when" not in found
 
 
-def test_a_step_that_fails_is_told_with_its_line_and_its_last_words(image: BuiltImage, tmp_path: Path) -> None:
+def test_a_step_that_fails_is_told_with_its_line_and_its_last_words(our_image: BuiltImage, tmp_path: Path) -> None:
     made = source(tmp_path / "source")
     (made / "Dockerfile").write_text(f"ARG SOURCE_DATE_EPOCH=1767225600\n{FROM}\nRUN echo so sorry; exit 3\n")
     before = mounts()
@@ -109,7 +109,7 @@ def test_a_step_that_fails_is_told_with_its_line_and_its_last_words(image: Built
     assert mounts() == before
 
 
-def test_nothing_is_left_of_a_build_that_is_killed(image: BuiltImage, tmp_path: Path) -> None:
+def test_nothing_is_left_of_a_build_that_is_killed(our_image: BuiltImage, tmp_path: Path) -> None:
     made, kept, before = source(tmp_path / "source"), cache(tmp_path / "cache"), mounts()
     (made / "Dockerfile").write_text(f"ARG SOURCE_DATE_EPOCH=1767225600\n{FROM}\nRUN echo here; sleep 98765\n")
     program = (
@@ -147,8 +147,8 @@ def sleepers(seconds: int) -> int:
     return found
 
 
-def test_our_image_has_neither_build_tools_nor_caches(image: BuiltImage) -> None:
-    found = files_of(image)
+def test_our_image_has_neither_build_tools_nor_caches(our_image: BuiltImage) -> None:
+    found = files_of(our_image)
     programs = {path.rpartition("/")[2] for path in found if "bin/" in path}
     assert "aim-gpu" in programs
     assert not programs & {"gcc", "cc", "make", "pip", "pip3", "uv", "git", "curl", "wget"}
@@ -159,18 +159,18 @@ def test_our_image_has_neither_build_tools_nor_caches(image: BuiltImage) -> None
     assert not [path for path in found if path.startswith(("source/", "wheel/", "uv/", "root/.cache/"))]
 
 
-def test_our_image_has_bytecode_for_all_of_ours(image: BuiltImage) -> None:
-    found = files_of(image)
+def test_our_image_has_bytecode_for_all_of_ours(our_image: BuiltImage) -> None:
+    found = files_of(our_image)
     ours = [Path(path) for path in found if "/site-packages/controller/" in path and path.endswith(".py")]
     missing = [path for path in ours if f"{path.parent}/__pycache__/{path.stem}.cpython-311.pyc" not in found]
     assert len(ours) > 100
     assert missing == []
 
 
-def test_the_command_runs_as_nobody_on_a_root_that_cannot_be_written(image: BuiltImage, tmp_path: Path) -> None:
+def test_the_command_runs_as_nobody_on_a_root_that_cannot_be_written(our_image: BuiltImage, tmp_path: Path) -> None:
     script = f"""
     mount -n -t tmpfs -o mode=755 root {tmp_path}
-    {sys.executable} -m tests.e2e.image.unpacked {image.archive} {tmp_path}
+    {sys.executable} -m tests.e2e.image.unpacked {our_image.archive} {tmp_path}
     mount -n -t proc proc {tmp_path}/proc
     mount -n -o remount,ro {tmp_path}
     exec chroot --userspec=65532:65532 {tmp_path} /bin/sh -c 'id -u; touch /tmp/x; /opt/aim-gpu/bin/aim-gpu crds'

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from controller.agent.simulated_faults import FaultScriptError
-from e2e.run.__main__ import playable
+from e2e.run.command import playable
 from e2e.run.expectation import Expectation, expectation
 from e2e.run.install import ROOT
 

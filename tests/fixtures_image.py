@@ -1,5 +1,8 @@
-"""The builder on this machine: where it cannot work its tests are skipped by name, and fail under continuous
-integration, where nobody would notice that they never ran."""
+"""pytest plugin: our container image, for tests marked `needs_debian`.
+
+Where no image can be built they are skipped by name, and fail under continuous integration, where nobody would notice
+that they never ran.
+"""
 
 import os
 
@@ -11,7 +14,7 @@ from e2e.plane import Progress
 
 
 @pytest.fixture(scope="session")
-def builder() -> None:
+def image_builder() -> None:
     """Images can be built here."""
     try:
         require_builder()
@@ -23,7 +26,7 @@ def builder() -> None:
 
 
 @pytest.fixture(scope="session")
-def image(builder: None, pytestconfig: pytest.Config) -> BuiltImage:
+def our_image(image_builder: None, pytestconfig: pytest.Config) -> BuiltImage:
     """Our image; made anew where it is not there yet, which takes a minute or two."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
