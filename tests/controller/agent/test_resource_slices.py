@@ -87,6 +87,17 @@ async def test_slices_too_many_are_deleted(api: FakeApiServer, client: Client) -
     assert stored(api) == {"node-0-gpu.amd.com-0": (2, 1, 0)}
 
 
+async def test_without_additions_devices_may_go_and_none_may_come(api: FakeApiServer, client: Client) -> None:
+    publisher = SlicePublisher(client, "node-0")
+    assert await publisher.publish(named(3), OWNER, additions=False)
+    assert stored(api) == {"node-0-gpu.amd.com-0": (1, 1, 0)}
+    await publisher.publish(named(2), OWNER)
+    assert not await publisher.publish(named(3), OWNER, additions=False)
+    assert await publisher.publish(named(3)[1:], OWNER, additions=False)
+    (only,) = api.objects(RESOURCE_SLICES).values()
+    assert [device["name"] for device in only["spec"]["devices"]] == ["gpu-1-1"]
+
+
 async def test_a_node_made_anew_owns_its_slices(api: FakeApiServer, client: Client) -> None:
     await SlicePublisher(client, "node-0").publish(named(1), OWNER)
     assert await SlicePublisher(client, "node-0").publish(named(1), {**OWNER, "uid": "u-2"})

@@ -1,6 +1,5 @@
 """A node for its plugin, and claims on it."""
 
-import asyncio
 from typing import Any
 
 from controller.agent.kubelet_plugins.plugin import NodeView
@@ -50,9 +49,3 @@ def allocated(name: str, *devices: str, uid: str = "", pool: str = "node-0", **m
     status = {"allocation": {"devices": {"results": results}}} if devices else {}
     metadata = {"name": name, "namespace": "team", "uid": uid or f"uid-{name}"}
     return {"metadata": metadata, "spec": {}, "status": status}
-
-
-async def steps(count: int = 20) -> None:
-    """Let others run."""
-    for _ in range(count):
-        await asyncio.sleep(0)
