@@ -21,7 +21,7 @@ from typing import Self
 from e2e.plane import components
 from e2e.plane.admin import Admin, Object, documents
 from e2e.plane.build import Binaries, ensure_binaries
-from e2e.plane.components import APISERVER, ETCD, KWOK, Site
+from e2e.plane.components import API_ADDRESS, APISERVER, ETCD, KWOK, Site
 from e2e.plane.credentials import ADMIN, USERS, write_credentials
 from e2e.plane.errors import ComponentDied, NotReady, PlaneError
 from e2e.plane.kserve import (
@@ -265,7 +265,7 @@ class Plane:
 
     def _prepare(self, binaries: Binaries) -> None:
         users = USERS if self._nodes is None else {**USERS, **self._nodes.users}
-        addresses = sorted({LOOPBACK, self._address})
+        addresses = sorted({LOOPBACK, self._address, API_ADDRESS})
         credentials = write_credentials(self.folder / "certificates", users, addresses)
         apiserver_port = self._reserve(1, self._address)[0]
         etcd_port, etcd_peer_port, self.webhook_port, *kserve_ports = self._reserve(
