@@ -221,13 +221,10 @@ class Plane:
 
     def start_component(self, component: str) -> None:
         """Start a component that was killed, with the arguments it had, and wait until it answers if it can."""
-        node = None if self._nodes is None else self._nodes.node(component)
-        if node is not None:
-            self._real().power_on(node, self)
-            self._real().join(node, self)
-            return
         if component == KWOK:
             self._release_nodes()
+        if self._nodes is not None and self._nodes.start(component, self):
+            return
         self.launch(component)
         if component in {ETCD, APISERVER}:
             self.wait_until(self.admin.ready, f"{component} is ready again")
@@ -354,7 +351,7 @@ class Plane:
 
     def _parts(self, component: str) -> Sequence[str]:
         """The components that end with this one."""
-        node = None if self._nodes is None else self._nodes.node(component)
+        node = next((node for node in self.nodes if node.name == component), None)
         return () if node is None else (node.containerd, node.kubelet, node.kube_proxy)
 
     def _real(self) -> RealNodes:

@@ -28,6 +28,8 @@ from e2e.plane.supervisor import remove
 
 NETWORK = "network"
 _LONGEST_SOCKET = 107  # bytes that the path of a unix socket may have
+_KUBELET_PORT = 10250
+_CONNECT_SECONDS = 1.0
 _END_SECONDS = 20.0
 _POLL_SECONDS = 0.01
 DNS_MANIFEST = Path(__file__).parent.parent / "manifests" / "coredns.yaml"
@@ -99,9 +101,25 @@ class RealNodes:
 
     # Life -----------------------------------------------------------------------------------------------------------
 
-    def node(self, name: str) -> RealNode | None:
-        """The node whose namespaces are that component."""
-        return next((node for node in self.nodes if node.name == name), None)
+    def start(self, component: str, host: Host) -> bool:
+        """Start what was ended before, and wait until it answers if it can; False when it is no part of a node.
+
+        The component of a node's own name is all of the node, which boots.
+        """
+        node = next((one for one in self.nodes if component in {one.name, one.containerd, one.kubelet}), None)
+        if node is None:
+            return False
+        if component == node.name:
+            self.power_on(node, host)
+            self.join(node, host)
+            return True
+        host.launch(component)
+        if component == node.containerd:
+            # kubelet ends when it finds no runtime at its start; a cluster's service manager would try again
+            host.wait_until(lambda: answers(node.on_host(CONTAINERD_SOCKET)), f"{component} answers")
+        else:
+            host.wait_until(lambda: listens(node.address, _KUBELET_PORT), f"{component} listens")
+        return True
 
     def power_on(self, node: RealNode, host: Host) -> None:
         """Start a node's namespaces and containerd in them. What was in memory before is gone."""
@@ -110,7 +128,10 @@ class RealNodes:
         run = node.on_host("/run")
         shutil.rmtree(run)
         run.mkdir()
-        cgroups.create(f"{self._cgroup}/{node.name}")
+        group = f"{self._cgroup}/{node.name}"
+        for folder in cgroups.folders(group):
+            remove(folder)  # kubelet would look long for the containers of an earlier life
+        cgroups.create(group)
         maker = host.launch(node.name)
         node.maker_file.write_text(str(maker), encoding="ascii")
         host.wait_until(node.ready_file.exists, f"{node.name} has its namespaces")
@@ -162,6 +183,15 @@ def extra_arguments(credentials: Credentials) -> Mapping[str, Sequence[str]]:
         ),
         KWOK: ("--manage-all-nodes=false", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"),
     }
+
+
+def listens(address: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection((address, port), _CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def answers(path: Path) -> bool:

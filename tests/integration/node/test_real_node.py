@@ -129,3 +129,14 @@ def test_containers_live_on_while_kubelet_and_containerd_restart(
     after = node_plane.admin.get(path)["status"]["containerStatuses"][0]
     assert (after["containerID"], after["restartCount"]) == (before["containerID"], 0)
     assert node_plane.admin.get(created)["status"]["hostIP"] == real_node.address
+
+
+def test_a_node_whose_plug_was_pulled_boots_and_runs_pods(
+    node_plane: Plane, real_node: RealNode, node_namespace: str
+) -> None:
+    node_plane.kill(real_node.name)
+    node_plane.start_component(real_node.name)
+
+    path = run(node_plane, node_namespace, pod("later", container("sleep 1000")))
+
+    assert node_plane.admin.get(path)["status"]["hostIP"] == real_node.address
