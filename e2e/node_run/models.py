@@ -9,8 +9,9 @@ from e2e.plane.node import BUSYBOX_IMAGE
 
 Object = dict[str, Any]
 
-# PID 1 ignores a signal that it has no handler for, and would be killed at the end of its grace
-_WAITS = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]
+# It listens where an engine would (the port of examples, and the one that KServe's probe asks where none is named), and
+# handles TERM: PID 1 ignores a signal that it has no handler for, and would be killed at the end of its grace.
+_WAITS = ["sh", "-c", "trap 'exit 0' TERM; httpd -p 8000 -h /tmp; httpd -p 8080 -h /tmp; sleep 1000000 & wait"]
 _REQUESTS = {"cpu": "10m", "memory": "16Mi"}
 
 
