@@ -168,7 +168,7 @@ CONTAINERD = Family(
     tags=("no_btrfs", "no_zfs", "no_devmapper", "no_tracing"),
 )
 
-COREDNS = Family("coredns", "1.15.0", (Program("coredns", ".", 60),))
+COREDNS = Family("coredns", "1.15.0", (Program("coredns", ".", 70),))
 
 NODE_FAMILIES = (KUBELET, CONTAINERD, COREDNS)
 """What a real node needs besides, for `Plane(real_nodes=1)`."""
