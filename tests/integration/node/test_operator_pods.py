@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.needs_de
 
 PODS = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/pods"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/aim-gpu-operator"
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.01
 UPDATE_SECONDS = 240
 
 
