@@ -9,7 +9,7 @@ from pathlib import Path
 
 from e2e.image.tree import Difference, write_layer
 
-_KEEP_SECONDS = 14 * 24 * 3600.0
+_KEEP_SECONDS = 3 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class LayerStore:
         return layer
 
     def prune(self, now: float | None = None) -> None:
-        """Remove what was not used for two weeks, and what a build that was killed left unfinished."""
+        """Remove what was not used for three days, and what a build that was killed left unfinished."""
         oldest = (time.time() if now is None else now) - _KEEP_SECONDS
         for note in self.folder.glob("*.json"):
             if note.stat().st_mtime < oldest:
