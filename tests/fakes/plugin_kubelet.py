@@ -91,9 +91,13 @@ async def registered(root: Path, *, refusal: str = "") -> AsyncIterator[DraDrive
 
 
 class DeviceManager:
-    """The kubelet's half of device plugins while entered. `devices`: health by id, by resource that registered."""
+    """The kubelet's half of device plugins while entered. `devices`: health by id, by resource that registered.
 
-    def __init__(self, root: Path) -> None:
+    `clears`: it removes plugins' sockets when it starts, as kubelets do.
+    """
+
+    def __init__(self, root: Path, *, clears: bool = True) -> None:
+        self._clears = clears
         self._socket = kubelet_socket(root)
         self.devices: dict[str, dict[str, str]] = {}
         self.requests: list[RegisterRequest] = []
@@ -105,8 +109,8 @@ class DeviceManager:
 
     async def __aenter__(self) -> Self:
         self._socket.parent.mkdir(parents=True, exist_ok=True)
-        for left in self._socket.parent.iterdir():
-            left.unlink()  # a kubelet clears the folder, plugins' sockets too
+        for left in self._socket.parent.iterdir() if self._clears else ():
+            left.unlink()
         self._tasks = await asyncio.TaskGroup().__aenter__()
         handler = grpc.unary_unary_rpc_method_handler(
             self._register, RegisterRequest.FromString, Empty.SerializeToString

@@ -12,9 +12,10 @@ from controller.agent.kubelet_plugins.device_plugin import DevicePlugin
 from controller.agent.kubelet_plugins.kubelet_folder import resource_socket
 from controller.agent.kubelet_plugins.plugin import NodeView
 from controller.binding.device_plugin import Naming
-from controller.runtime.clock import RealClock
+from controller.runtime.clock import Clock, RealClock
 from tests.controller.agent.hardware import A, B
 from tests.controller.agent.kubelet_plugins.node import Host
+from tests.fakes.clock import FakeClock
 from tests.fakes.plugin_kubelet import DeviceManager, until
 
 pytestmark = pytest.mark.usefixtures("_quick")
@@ -24,9 +25,11 @@ CPX, SPX, QPX = "amd.com/cpx_nps4", "amd.com/spx_nps1", "amd.com/qpx_nps1"
 
 
 @asynccontextmanager
-async def running(host: Host, root: Path, naming: Naming = Naming.SINGLE) -> AsyncIterator[DevicePlugin]:
+async def running(
+    host: Host, root: Path, naming: Naming = Naming.SINGLE, clock: Clock | None = None
+) -> AsyncIterator[DevicePlugin]:
     async with asyncio.TaskGroup() as tasks:
-        plugin = DevicePlugin(host, root, naming, RealClock())
+        plugin = DevicePlugin(host, root, naming, clock or RealClock())
         task = tasks.create_task(plugin.run())
         try:
             yield plugin
@@ -110,6 +113,17 @@ async def test_a_restarted_kubelet_hears_of_every_resource_again(root: Path) -> 
                 assert plugin.problem() is None
             await until(lambda: "no kubelet at" in str(plugin.problem()))
             assert not plugin.registered
+
+
+async def test_another_kubelet_is_known_by_its_socket(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that leaves the plugins' sockets, and comes while nobody looks."""
+    monkeypatch.setattr("controller.agent.kubelet_plugins.device_plugin.WATCHED_SECONDS", 1e9)
+    host, clock = await Host.of("CPX/NPS4"), FakeClock()
+    async with DeviceManager(root, clears=False) as kubelet, running(host, root, clock=clock) as plugin:
+        await until(lambda: kubelet.allocatable() == {GPU: 16} and plugin.registered and clock.sleepers)
+        async with DeviceManager(root, clears=False) as newer:
+            clock.tick(1)
+            await until(lambda: newer.allocatable() == {GPU: 16})
 
 
 async def test_a_kubelet_that_stops_watching_is_told_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
