@@ -32,8 +32,9 @@ plane: env ## a control plane left running for a person; writes build/plane/kube
 image: env ## our container image from the Dockerfile, without a Docker engine; root on Debian
 	@$(BIN)/python -m e2e.image
 
-e2e-node: env ## the scenario of make run on three real nodes, ours in pods; root on Debian; ONCE=0 looks on until Ctrl-C
+e2e-node: env ## on real nodes, root on Debian: the scenario of make run with ours in pods, then the long tests; ONCE=0: looks on
 	@$(BIN)/python -m e2e.node_run $(if $(filter 0,$(ONCE)),,--once)
+	@$(if $(filter 0,$(ONCE)),,CI="$${CI:-true}" $(BIN)/pytest -m node_e2e)
 
 lint: env ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

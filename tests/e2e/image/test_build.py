@@ -18,7 +18,7 @@ from e2e.image.chroot import NAMESPACES
 from e2e.plane import Progress
 from e2e.plane.cache import cache_root
 
-pytestmark = [pytest.mark.needs_debian, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.needs_debian, pytest.mark.timeout(600), pytest.mark.node_e2e]
 
 FROM = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM debian:"))
 SMALL = f"""

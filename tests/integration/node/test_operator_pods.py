@@ -17,7 +17,13 @@ from e2e.plane.node import RealNode
 from e2e.run.install import SYSTEM_NAMESPACE, install, kubectl
 from tests.integration.node.workloads import Object
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.needs_debian, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.plane,
+    pytest.mark.needs_kubelet,
+    pytest.mark.needs_debian,
+    pytest.mark.timeout(600),
+    pytest.mark.node_e2e,
+]
 
 PODS = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/pods"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/aim-gpu-operator"

@@ -11,7 +11,7 @@ from e2e.run.install import install
 from tests.integration.node.agent import DRA, TELLS, NodeAgent, environment, gone, node_agent, run
 from tests.integration.node.workloads import Object, container, pod
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet]
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.node_e2e]
 
 FIRST_GPU, SECOND_GPU = "0000:05:00.0", "0000:27:00.0"
 DEVICES = sorted(f"gpu-{number}-{128 + number}" for number in range(16))

@@ -10,7 +10,7 @@ from e2e.run.install import install
 from tests.integration.node.agent import TELLS, NodeAgent, environment, node_agent, run
 from tests.integration.node.workloads import Object, container, pod
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet]
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.node_e2e]
 
 RESOURCE = "amd.com/dpx_nps1"
 

@@ -16,7 +16,7 @@ from e2e.plane import Plane
 from tests.integration.node.host import host_state, namespaces, own_names, processes_of
 from tests.integration.node.workloads import container, pod, run
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet]
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.node_e2e]
 
 ROOT = Path(__file__).parents[3]
 LIMIT_SECONDS = 60.0
