@@ -4,6 +4,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 UV := build/uv/bin/uv
 BIN := .venv/bin
+# Tests that share a control plane, or measure: beside others they would be slow, or wrong.
+ONE_BY_ONE := plane or needs_kubelet or node_e2e or alone
 
 .DEFAULT_GOAL := help
 .PHONY: help env run plane image e2e-node test bench soak fuzz chaos lint unit integration generate clean
@@ -53,7 +55,10 @@ generate: env ## write generated files: CRDs, OpenAPI document, API reference, p
 
 test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane
 	$(BIN)/python -m e2e.plane build
-	$(BIN)/pytest
+	@failed=0; \
+	$(BIN)/pytest -n logical -m "not ($(ONE_BY_ONE))" || failed=$$?; \
+	$(BIN)/pytest -m "($(ONE_BY_ONE)) and not node_e2e" || failed=$$?; \
+	exit $$failed
 
 bench: env ## benchmarks beside their peers, into build/bench: NAME=controller; DATA="runs=1 sizes=1000" for a look
 	@UV=$(abspath $(UV)) $(BIN)/python -m tests.benchmarks $(NAME) --data "$(DATA)"

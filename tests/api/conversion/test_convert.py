@@ -101,6 +101,7 @@ WANTED_A_SECOND = 1000
 """Measured on one core: 5,000 to 30,000, more stashes being slower; the margin is for busy machines."""
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["InferenceService", "GPUSharingPolicy"])
 def test_a_thousand_objects_a_second_each_way(kind: str) -> None:
     hubs = examples(kind, "v1beta1", 100, 1)

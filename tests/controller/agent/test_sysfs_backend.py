@@ -344,6 +344,7 @@ async def test_a_topology_that_never_rests_is_an_error(tmp_path: Path, monkeypat
         await backend.read()
 
 
+@pytest.mark.alone
 async def test_64_partitions_are_read_within_100_ms(tmp_path: Path) -> None:
     backend = written(tmp_path, simulated("CPX/NPS4", gpus=8))
     took = []

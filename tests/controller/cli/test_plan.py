@@ -402,7 +402,7 @@ def test_the_same_object_twice_is_refused(write: Write) -> None:
 @pytest.mark.parametrize(
     ("name", "want"),
     [
-        pytest.param("absent.yaml", ("absent.yaml' is not there", "name a YAML file"), id="missing"),
+        pytest.param("absent.yaml", ("absent.yaml: ", "is not there; name a YAML file"), id="missing"),
         pytest.param("empty", ("holds no YAML", "name a YAML file, or a directory with some"), id="folder without any"),
     ],
 )

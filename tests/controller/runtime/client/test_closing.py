@@ -20,6 +20,8 @@ from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import NODES
 from controller.runtime.clock import RealClock
 
+pytestmark = pytest.mark.alone
+
 DAY = timedelta(days=1)
 AT_ONCE_SECONDS = 0.9  # less than the second after which it would stop waiting
 EVENT = b'{"type":"BOOKMARK","object":{"kind":"Node","metadata":{"resourceVersion":"7"}}}\n'
