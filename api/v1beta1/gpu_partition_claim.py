@@ -172,8 +172,8 @@ class GPUPartitionClaimStatus(ApiModel):
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
-        description="Bound, Allocated, Stuck (needs a person) and ObservedMismatch (the pod holds another device than "
-        "it was bound to).",
+        description="Bound, Allocated, Stuck (needs a person), ObservedMismatch (the pod holds another device than "
+        "it was bound to) and Unassigned (the pod was let go without what its containers read).",
         json_schema_extra=keyed_by("type"),
     )
 

@@ -98,6 +98,14 @@ def bind_patch(pod: GatedPod, hostname: str, annotations: Mapping[str, str]) -> 
     return operations
 
 
+def annotate_patch(
+    resource_version: str, present: Mapping[str, str], annotations: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """One JSON patch: tests the pod's version and writes annotations. A failed test answers as with `bind_patch`."""
+    test = {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version}
+    return [test, *_additions("/metadata/annotations", present, annotations)]
+
+
 def _additions(path: str, present: Mapping[str, str], wanted: Mapping[str, str]) -> list[dict[str, Any]]:
     if not present:
         return [{"op": "add", "path": path, "value": dict(wanted)}]

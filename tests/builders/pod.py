@@ -9,6 +9,13 @@ from controller.runtime.objects.pod import Pod, PodSpec
 GATE = "aim.amd.com/partition"
 OPTED_IN = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "Qwen/Qwen3-8B"}
 
+ASSIGNED = {
+    "aim.amd.com/assigned-node": "worker-0",
+    "aim.amd.com/assigned-partition": "0000:05:00.0/3 CPX/NPS4",
+    "aim.amd.com/engine-args": "{}",
+}
+"""What the operator writes as it opens the gate."""
+
 
 def container(
     name: str = "main",

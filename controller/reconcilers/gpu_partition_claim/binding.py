@@ -12,6 +12,7 @@ from controller.reconcilers.gpu_partition_claim.pinning import (
     allocation_of,
     ensure_resource_claim,
     open_gate,
+    reassign,
 )
 from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
 from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS
@@ -37,6 +38,8 @@ class Binding:
             return await self._open(claim, pod) if pod.gated else None
         key = f"{claim.metadata.namespace}/{claim.metadata.name}"
         present = self._cluster.resource_claim_table.get(key)
+        if present is None and not await reassign(self._context, claim, pod):
+            return Result(requeue_after=SOON_SECONDS)
         match await ensure_resource_claim(self._context, claim, pod, present):
             case Ensured.TAKEN:
                 await self._writer.name_taken(claim, pod)

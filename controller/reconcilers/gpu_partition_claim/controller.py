@@ -13,6 +13,7 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.placing import Placing
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
+from controller.reconcilers.gpu_partition_claim.ungated import Ungated
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.errors import AlreadyExists, Conflict
 from controller.runtime.manifest import key_of
@@ -33,6 +34,7 @@ class ClaimReconciler:
         self._binding = Binding(context, self._writer)
         self._confirming = Confirming(context, self._writer, exclusions)
         self._releasing = Releasing(context, self._writer)
+        self._ungated = Ungated(context, self._writer)
 
     async def reconcile(self, request: Request) -> Result:
         """One step. A claim that moved on under it is looked at again soon."""
@@ -60,6 +62,10 @@ class ClaimReconciler:
 
     async def _serve(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> Result:
         """The step of a claim whose pod lives."""
+        looked = await self._ungated.look(key, claim, pod)
+        if isinstance(looked, Result):
+            return looked
+        claim = looked
         if claim.status.phase is ClaimPhase.PENDING or claim.status.allocation is None:
             present = self._cluster.resource_claim_table.get(key)
             if adoptable(present, pod):

@@ -9,7 +9,7 @@ from typing import Any
 from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import Allocation
-from controller.binding.dra import GatedPod, Pin, bind_patch, resource_claim
+from controller.binding.dra import GatedPod, Pin, annotate_patch, bind_patch, resource_claim
 from controller.gpu.mode import Mode
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.repartition_plan.taint import taints_node
@@ -134,6 +134,26 @@ async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodVie
             return Opened.POD_GONE
         pod = fresh
     return Opened.MOVED_ON
+
+
+async def reassign(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) -> bool:
+    """Let a pod that is on no node yet tell its containers of a new pin; False when it moved on, to be read again.
+
+    A container's environment is what the annotations said as it started, so they are never changed later. The patch
+    tests the version in which the pod was on no node: being placed on one changes it.
+    """
+    wanted = assignment(context, claim, allocation_of(claim))
+    changed = {key: value for key, value in wanted.items() if pod.annotations.get(key) != value}
+    if pod.gated or pod.node is not None or not changed:
+        return True
+    try:
+        patch = annotate_patch(pod.resource_version, pod.annotations, changed)
+        await context.client.json_patch(PODS, pod.name, patch, pod.namespace)
+    except NotFound:
+        return True
+    except (Conflict, Invalid):
+        return False
+    return True
 
 
 def _gated(pod: PodView) -> GatedPod:

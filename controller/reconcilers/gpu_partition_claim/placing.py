@@ -17,6 +17,7 @@ from controller.reconcilers.gpu_partition_claim.cycle import Outcome
 from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.owners import reference
+from controller.reconcilers.gpu_partition_claim.ungated import GATE_REMOVED, gate_removed
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.errors import (
     AlreadyExists,
@@ -83,8 +84,7 @@ class Placing:
         if pod.deleting:
             return None
         if not pod.gated:
-            message = f"pod {pod.name} lost its gate before a partition was bound; delete the pod"
-            return "GateRemoved", message
+            return GATE_REMOVED, gate_removed(pod)
         if pod.foreign_gates:
             return "WaitingForGate", waiting_for_gates(pod)
         return None

@@ -23,6 +23,8 @@ MESSAGE_LIMIT = 1024
 
 OBSERVED_MISMATCH: Final = "ObservedMismatch"
 """Condition of a claim whose pod holds another device than it was bound to."""
+UNASSIGNED: Final = "Unassigned"
+"""Condition of a claim whose pod was let go without what its containers read; it stays as long as the pod."""
 TROUBLES: Final = frozenset({"Stuck", OBSERVED_MISMATCH})
 """Conditions that say what is wrong: True while it is, and absent otherwise."""
 
@@ -178,6 +180,14 @@ def troubled(claim: GPUPartitionClaim, type_: str, reason: str, message: str, no
         claim,
         claim.status.model_copy(update={"explanation": message[:EXPLANATION_LIMIT], "conditions": conditions}),
     )
+
+
+def unassigned(claim: GPUPartitionClaim, message: str, now: datetime) -> GPUPartitionClaim:
+    """The pod holds its partition, and its containers were not told of it."""
+    conditions = set_condition(
+        claim.status.conditions, UNASSIGNED, "True", "GateRemoved", message, claim.metadata.generation, now
+    )
+    return _with(claim, claim.status.model_copy(update={"conditions": conditions}))
 
 
 def without_trouble(claim: GPUPartitionClaim) -> GPUPartitionClaim:

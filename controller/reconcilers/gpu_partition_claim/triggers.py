@@ -22,9 +22,12 @@ HELD = 10
 
 
 def claim_of_pod(event: StoreEvent[Pod]) -> Iterable[tuple[Request, int]]:
-    """The claim that a pod names; urgent while our gate holds the pod."""
+    """The claim that a pod names; urgent while our gate holds the pod.
+
+    One of the device plugin that loses its gate without our patch takes no part any more: its claim is to say so.
+    """
     pod = event.object
-    name = claim_name(pod)
+    name = claim_name(pod) or (claim_name(event.old) if event.old is not None else None)
     if not name:
         return ()
     held = event.new is not None and any(gate.name == GATE for gate in pod.spec.scheduling_gates)

@@ -9,7 +9,7 @@ from controller.translate.pod import pod_view
 from controller.translate.resource_claim import resource_claim_view
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import device_name, gpu
-from tests.builders.pod import pod, typed_pod
+from tests.builders.pod import ASSIGNED, pod, typed_pod
 from tests.builders.resource_claim import resource_claim, typed_resource_claim
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
@@ -60,7 +60,7 @@ def test_the_partition_of_a_device(pool: str, device: str, want: tuple[str, int]
 
 
 async def test_a_deleted_claim_of_a_running_pod_is_made_again_as_it_was(api: InMemoryApi, operator: Operator) -> None:
-    api.put(PODS, pod(annotations=SMALL, **RUNS))
+    api.put(PODS, pod(annotations=SMALL | ASSIGNED, **RUNS))
     api.put(RESOURCE_CLAIMS, resource_claim(**HELD))
     await operator.round()
     (made,) = api.of(GPU_PARTITION_CLAIMS)

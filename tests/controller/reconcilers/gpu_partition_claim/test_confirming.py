@@ -2,13 +2,14 @@ from typing import Any
 
 import pytest
 
+from api.group import ASSIGNED_PARTITION
 from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
-from tests.builders.gpu import device_name, gpu
+from tests.builders.gpu import bdf, device_name, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.resource_claim import resource_claim
-from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
+from tests.controller.reconcilers.gpu_partition_claim.api import MOVED_ON, InMemoryApi, refusing
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 from tests.fakes.clock import FakeClock
 
@@ -55,6 +56,33 @@ async def test_a_taken_device_is_replaced_by_another_of_the_node(api: InMemoryAp
     assert ".renderIndex == 129" in pin(api)
     assert ("Warning", "PartitionRebound") in bound.told
     assert api.writes.count("delete resourceclaims") == 1
+
+
+async def test_what_the_containers_will_read_follows_the_new_pin_before_the_pod_can_start(
+    api: InMemoryApi, bound: Operator
+) -> None:
+    before = len(api.writes)
+    for _ in range(3):
+        await bound.round()
+    (stored,) = api.of(PODS)
+    assert stored["metadata"]["annotations"][ASSIGNED_PARTITION] == f"{bdf(0)}/1 CPX/NPS4"
+    assert api.writes[before:] == [
+        "replace gpupartitionclaims",
+        "delete resourceclaims",
+        "patch pods",
+        "create resourceclaims",
+    ]
+
+
+async def test_a_pod_that_moves_on_meanwhile_is_read_again_first(api: InMemoryApi, bound: Operator) -> None:
+    api.before_write = refusing("patch pods", MOVED_ON, 2)
+    for _ in range(2):
+        await bound.round()
+    assert ("resourceclaims", "team-a", "aim-a") not in api.objects
+    for _ in range(2):
+        await bound.round()
+    assert api.of(PODS)[0]["metadata"]["annotations"][ASSIGNED_PARTITION] == f"{bdf(0)}/1 CPX/NPS4"
+    assert ".renderIndex == 129" in pin(api)
 
 
 async def test_patience_begins_anew_with_the_new_pin(api: InMemoryApi, bound: Operator, clock: FakeClock) -> None:

@@ -90,6 +90,19 @@ async def test_a_pod_is_bound_to_a_node_and_the_kubelet_may_choose(api: InMemory
     assert api.of(RESOURCE_CLAIMS) == []
 
 
+async def test_a_pod_that_somebody_else_let_go_holds_what_the_kubelet_gave_as_a_stranger(
+    api: InMemoryApi, bound: Operator
+) -> None:
+    api.put(PODS, plugin_pod(annotations=SMALL, gates=(), node="worker-0"))
+    tell(api, assigned(index=5))
+    for _ in range(2):
+        await bound.round(KEY)
+    assert (status(api)["phase"], conditions(api)["Bound"]) == ("Pending", ("False", "GateRemoved"))
+    bound.show()
+    taken = {one.id.index: one.holder.kind for _, _, one in bound.cluster.snapshot().partitions() if one.holder}
+    assert list(taken) == [5]
+
+
 async def test_a_resource_named_for_a_mode_narrows_the_claim_to_it(api: InMemoryApi, bound: Operator) -> None:
     assert claim(api)["spec"]["requirement"]["modes"] == ["CPX/NPS4"]
 

@@ -2,7 +2,14 @@ import pytest
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.binding.dra import claim_spec
-from controller.reconcilers.gpu_partition_claim.pinning import Ensured, Opened, ensure_resource_claim, open_gate, pin_of
+from controller.reconcilers.gpu_partition_claim.pinning import (
+    Ensured,
+    Opened,
+    ensure_resource_claim,
+    open_gate,
+    pin_of,
+    reassign,
+)
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import ApiError, NotFound
 from controller.runtime.objects.conversion import typed
@@ -14,7 +21,7 @@ from controller.translate.resource_claim import resource_claim_view
 from tests.builders.claim import bound_claim, claim
 from tests.builders.gpu import device_name
 from tests.builders.node import node_object
-from tests.builders.pod import GATE, pod
+from tests.builders.pod import ASSIGNED, GATE, OPTED_IN, pod
 from tests.builders.policy import policy_object
 from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.gpu_partition_claim.api import (
@@ -30,7 +37,8 @@ CLAIM = GPUPartitionClaim.model_validate(bound_claim(index=3))
 SPEC = claim_spec(pin_of(CLAIM))
 MINE = [{"key": "dedicated", "operator": "Exists"}]
 OURS = {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
-OTHER_PIN = claim_spec(pin_of(GPUPartitionClaim.model_validate(bound_claim(index=4))))
+OTHER = GPUPartitionClaim.model_validate(bound_claim(index=4))
+OTHER_PIN = claim_spec(pin_of(OTHER))
 
 
 def stored_pod(api: InMemoryApi, **fields: object) -> PodView:
@@ -163,3 +171,36 @@ async def test_no_answer_is_left_to_the_queue(api: InMemoryApi, operator: Operat
     api.before_write = refusing("patch pods", NOT_ANSWERED)
     with pytest.raises(ApiError, match="nobody answers"):
         await open_gate(operator.context, CLAIM, stored_pod(api), "worker-0")
+
+
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        pytest.param({"gates": ()}, ["patch pods"], id="on no node yet: its containers will read the new pin"),
+        pytest.param({"gates": (), "node": "worker-0"}, [], id="on a node: they may have started"),
+        pytest.param({}, [], id="gated: the patch that opens the gate writes it"),
+    ],
+)
+async def test_whose_annotations_follow_a_new_pin(
+    api: InMemoryApi, operator: Operator, fields: dict[str, object], want: list[str]
+) -> None:
+    view = stored_pod(api, annotations=OPTED_IN | ASSIGNED, **fields)
+    assert await reassign(operator.context, OTHER, view) is True
+    assert api.writes == want
+    assert await reassign(operator.context, OTHER, pod_view(typed(api.of(PODS)[0], Pod))) is True
+    assert api.writes == want
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        pytest.param(MOVED_ON, False, id="it moved on, perhaps to a node"),
+        pytest.param(NotFound(404, "NotFound", "gone"), True, id="it is gone: nothing is left to write"),
+    ],
+)
+async def test_answers_to_a_changed_assignment(
+    api: InMemoryApi, operator: Operator, error: ApiError, want: bool
+) -> None:
+    view = stored_pod(api, annotations=OPTED_IN | ASSIGNED, gates=())
+    api.before_write = refusing("patch pods", error)
+    assert await reassign(operator.context, OTHER, view) is want

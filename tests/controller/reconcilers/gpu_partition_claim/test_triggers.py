@@ -6,6 +6,8 @@ import pytest
 from controller.reconcilers.gpu_partition_claim import triggers
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.manifest import AnyObject
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod
 from controller.runtime.reconcile import Request
 from controller.runtime.source import NORMAL
 from tests.builders.claim import bound_claim, claim
@@ -15,7 +17,7 @@ from tests.builders.gpu_node import gpu_node
 from tests.builders.node import typed_node
 from tests.builders.plan import plan
 from tests.builders.plugin import assigned, plugin_claim_of, plugin_pod
-from tests.builders.pod import typed_pod
+from tests.builders.pod import GATE, typed_pod
 from tests.builders.policy import policy_object
 from tests.builders.resource_claim import typed_resource_claim
 
@@ -47,6 +49,13 @@ def test_objects_lead_to_their_claim(event: Callable[[Any], StoreEvent[Any]]) ->
     assert list(triggers.claim_of_pod(event(typed_pod(claim=None)))) == []
     assert list(triggers.claim_of_resource_claim(event(typed_resource_claim()))) == AIM_A
     assert list(triggers.claim_of_resource_claim(event(typed_resource_claim("theirs")))) == []
+
+
+def test_a_pod_of_the_device_plugin_that_takes_no_part_any_more_leads_to_its_claim_once() -> None:
+    held, let_go = (typed(plugin_pod(gates=gates), Pod) for gates in ((GATE,), ()))
+    (found,) = triggers.claim_of_pod(moved(held, let_go))
+    assert found[0] == Request("team-a", plugin_claim_of())
+    assert list(triggers.claim_of_pod(moved(let_go, let_go))) == []
 
 
 @pytest.mark.parametrize(
