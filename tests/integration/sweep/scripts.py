@@ -127,6 +127,10 @@ def another_slice(site: Site) -> None:
     pool = {"name": site.node, "generation": 10_000, "resourceSliceCount": 1}
     spec = {"driver": DRIVER, "nodeName": site.node, "pool": pool, "devices": []}
     site.plane.admin.create(path, {"metadata": {"name": name}, "spec": spec})
+    # Watches are told from the API server's cache: before it has the slice, the operator may verify without it.
+    site.plane.wait_until(
+        lambda: site.plane.admin.find(f"{path}/{name}?resourceVersion=0") is not None, f"{name} is seen"
+    )
 
     async def lift() -> None:
         await site.left(Phase.VERIFYING)()
