@@ -68,21 +68,26 @@ def ordered(objects: Iterable[Object]) -> list[Object]:
 
 
 def kubectl(plane: Plane, *arguments: str, text: str | None = None) -> str:
-    """Run kubectl as the plane's administrator; gives its stdout. Raises InstallError with its stderr.
-
-    Its discovery cache lives in the plane's folder: a port that is used again must not bring old answers.
-    """
-    program = Path(sys.executable).with_name("kubectl")
-    command = [str(program), f"--kubeconfig={plane.kubeconfig}", f"--cache-dir={plane.folder / 'kubectl'}", *arguments]
+    """Run kubectl as the plane's administrator; gives its stdout. Raises InstallError with its stderr."""
+    command = kubectl_command(plane, *arguments)
     try:
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_APPLY_SECONDS, check=False)
     except FileNotFoundError:
-        raise InstallError(f"{program} is not there: run `make env`") from None
+        raise InstallError(f"{command[0]} is not there: run `make env`") from None
     except subprocess.TimeoutExpired:
         raise InstallError(f"kubectl {arguments[0]}: no answer within {_APPLY_SECONDS} s") from None
     if done.returncode != 0:
         raise InstallError(f"kubectl {arguments[0]} failed:\n{done.stderr.strip()}")
     return done.stdout
+
+
+def kubectl_command(plane: Plane, *arguments: str) -> list[str]:
+    """How kubectl is called for the plane.
+
+    Its discovery cache lives in the plane's folder: a port that is used again must not bring old answers.
+    """
+    program = Path(sys.executable).with_name("kubectl")
+    return [str(program), f"--kubeconfig={plane.kubeconfig}", f"--cache-dir={plane.folder / 'kubectl'}", *arguments]
 
 
 def add_gpu_nodes(plane: Plane, nodes: Iterable[str] | Mapping[str, str], shape: NodeShape = _GPU_SERVER) -> None:

@@ -1,42 +1,40 @@
-"""A pod that the operator bound, in a container: the placement's words and the driver's are the same."""
+"""Pods that the operator bound and the device plugin serves: containers, kubelet and claims tell the same."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from e2e.plane import Plane
 from e2e.plane.node import RealNode
-from e2e.run.install import install
-from e2e.run.processes import start_operator
-from tests.integration.node.agent import TELLS, environment, node_agent, run
-from tests.integration.node.workloads import container, pod
-from tests.integration.operator.running import AIM, opt_in
+from tests.integration.node.agent import TELLS, environment
+from tests.integration.node.operated import RESOURCE, Operated, asking, device_text, operated_node
+from tests.integration.node.workloads import create
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet]
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(300)]
+
+PODS = 8
 
 
-async def test_the_container_has_the_partition_that_its_pod_was_bound_to(
+async def test_containers_read_what_their_pods_were_bound_to_and_claims_what_the_kubelet_gave(
     node_plane: Plane, real_node: RealNode, node_namespace: str, tmp_path: Path
 ) -> None:
-    install(node_plane)
-    options = ("--kubelet-plugin", "dra")
-    async with start_operator(node_plane, tmp_path):
-        with node_agent(node_plane, real_node, tmp_path, "CPX/NPS4", *options, made=False) as agent:
-            agent.eventually(lambda: len(agent.offered()) == 16, "its devices are offered")
-            asks = pod("llm", container(TELLS))
-            del asks["spec"]["nodeName"]
-            asks["metadata"]["annotations"] = opt_in()
+    async with operated_node(node_plane, real_node, tmp_path, device_plugin=True) as operated:
+        operated.agent.eventually(lambda: asked_for(operated, node_namespace) == RESOURCE, "the webhook knows the name")
+        names = [f"llm-{number}" for number in range(PODS)]
+        paths = [create(node_plane, node_namespace, asking(name, TELLS)) for name in names]
 
-            told = environment(agent, run(agent, node_namespace, asks))
+        told = [environment(operated.agent, path) for path in paths]
 
-            assert told["AIM_GPU_PARTITION"] == told["AIM_GPU_DEVICES"]
-            assert told["AIM_ENGINE_ARGS"].startswith("{")
-            claims = f"{AIM}/namespaces/{node_namespace}/gpupartitionclaims"
-            agent.eventually(lambda: _observed(node_plane, claims) == told["AIM_GPU_PARTITION"], "the claim shows it")
+        assert {read["AIM_GPU_PARTITION"] for read in told} == {f"{RESOURCE} CPX/NPS1"}
+        assert all("gpu-memory-utilization" in json.loads(read["AIM_ENGINE_ARGS"]) for read in told)
+        given = [device_text(operated.allocated(node_namespace, name)) for name in names]
+        assert given == [read["AIM_GPU_DEVICES"] for read in told]
+        assert len(set(given)) == PODS
 
 
-def _observed(plane: Plane, path: str) -> str | None:
-    """What the kubelet gave, as the pod's claim shows it."""
-    (claim,) = plane.admin.get(path)["items"]
-    found = (claim.get("status", {}).get("observed") or {}).get("devices") or ()
-    return next((f"{one['bdf']}/{one['partition']} {one['mode']}" for one in found), None)
+def asked_for(operated: Operated, namespace: str) -> str:
+    """The resource that a pod would be made to ask for now."""
+    path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
+    (container,) = operated.plane.admin.create(path, asking("probe", TELLS))["spec"]["containers"]
+    return next(iter(container["resources"].get("limits", {"": ""})))

@@ -1,0 +1,150 @@
+"""What a container reads of the partition that its pod was bound to: always all of it, and again at each restart."""
+
+import json
+
+import pytest
+
+from controller.binding.dra import Pin, resource_claim
+from controller.gpu.mode import Mode
+from e2e.run.install import kubectl
+from e2e.run.processes import OPERATOR
+from tests.integration.node.agent import DRA, TELLS, environment, run
+from tests.integration.node.operated import Operated, asking, device_text, paused
+from tests.integration.node.workloads import Object, create, is_ready
+
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(300)]
+
+PODS = 8
+ASSIGNED_PARTITION = "aim.amd.com/assigned-partition"
+LET_GO = {"spec": {"schedulingGates": None}}
+ENDS = f"trap 'exit 0' TERM; {TELLS} & wait"
+"""Tells its environment, and ends when it is asked to: PID 1 ignores a signal that it does not handle."""
+
+
+def conditions(obj: Object) -> dict[str, tuple[str, str]]:
+    told = obj.get("status", {}).get("conditions", ())
+    return {one["type"]: (one["status"], one.get("reason", "")) for one in told}
+
+
+def restarts(operated: Operated, path: str) -> int:
+    statuses = operated.plane.admin.get(path)["status"].get("containerStatuses") or [{}]
+    return int(statuses[0].get("restartCount", 0))
+
+
+def test_every_container_reads_the_partition_that_its_pod_was_bound_to(operated: Operated, node_namespace: str) -> None:
+    names = [f"llm-{number}" for number in range(PODS)]
+    paths = [create(operated.plane, node_namespace, asking(name, TELLS)) for name in names]
+
+    told = [environment(operated.agent, path) for path in paths]
+
+    for name, read in zip(names, told, strict=True):
+        claim = operated.allocated(node_namespace, name)
+        assert read["AIM_GPU_PARTITION"] == read["AIM_GPU_DEVICES"] == device_text(claim)
+        arguments = json.loads(read["AIM_ENGINE_ARGS"])
+        assert arguments["max-model-len"] == claim["spec"]["model"]["maxModelLen"]
+    assert len({read["AIM_GPU_PARTITION"] for read in told}) == PODS
+    done = [entry for entry in operated.audited(node_namespace, "patch") if entry["responseStatus"]["code"] == 200]
+    assert (
+        sorted(entry["objectRef"]["name"] for entry in done) == names
+    )  # one patch each, and none to a pod that may have started
+
+
+def test_a_restarted_container_reads_what_the_annotation_says_by_then(operated: Operated, node_namespace: str) -> None:
+    path = run(operated.agent, node_namespace, asking("llm", ENDS))
+    before = environment(operated.agent, path)
+    as_operator = operated.plane.admin.acting_as(OPERATOR)
+
+    as_operator.patch(path, {"metadata": {"annotations": {ASSIGNED_PARTITION: "changed by hand"}}})
+    assert environment(operated.agent, path) == before
+    kubectl(operated.plane, "exec", "-n", node_namespace, "llm", "--", "kill", "-TERM", "1")
+
+    operated.agent.eventually(lambda: restarts(operated, path) == 1, "the container is started again")
+    after = environment(operated.agent, path)
+    assert after == before | {"AIM_GPU_PARTITION": "changed by hand"}
+
+
+def test_a_container_that_ran_out_of_memory_comes_back_to_the_same_partition(
+    operated: Operated, node_namespace: str
+) -> None:
+    eats = "exec dd if=/dev/zero of=/dev/null bs=256M"
+    script = f"env | grep AIM_; [ -e /kept/again ] || {{ touch /kept/again; {eats}; }}; {TELLS}"
+    greedy = asking(
+        "greedy",
+        script,
+        resources={"limits": {"memory": "32Mi"}},
+        volumeMounts=[{"name": "kept", "mountPath": "/kept"}],
+    )
+    greedy["spec"]["volumes"] = [{"name": "kept", "emptyDir": {}}]
+    path = create(operated.plane, node_namespace, greedy)
+
+    operated.agent.eventually(lambda: restarts(operated, path) == 1, "the container is started again")
+    operated.agent.eventually(lambda: is_ready(operated.plane, path), "the pod is Ready")
+
+    (status,) = operated.plane.admin.get(path)["status"]["containerStatuses"]
+    ended = status["lastState"]["terminated"]
+    assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+    claim = operated.allocated(node_namespace, "greedy")
+    assert environment(operated.agent, path)["AIM_GPU_PARTITION"] == device_text(claim)
+    _, before = operated.plane.admin.raw("GET", f"{path}/log?previous=true")
+    assert f"AIM_GPU_PARTITION={device_text(claim)}" in before.decode()
+    assert claim["status"].get("rebinds", 0) == 0
+
+
+def waiting(operated: Operated, namespace: str, name: str) -> str:
+    """A pod that waits for its partition, as the node is paused; its path."""
+    path = create(operated.plane, namespace, asking(name, TELLS))
+    operated.agent.eventually(lambda: bound(operated, namespace, name) == ("False", "NoPartitionFits"), "it waits")
+    return path
+
+
+def bound(operated: Operated, namespace: str, name: str) -> tuple[str, str] | None:
+    return conditions(operated.claim_of(namespace, name)).get("Bound")
+
+
+def test_a_pod_whose_gate_somebody_else_removed_does_not_start(operated: Operated, node_namespace: str) -> None:
+    with paused(operated):
+        path = waiting(operated, node_namespace, "early")
+        operated.plane.admin.acting_as(OPERATOR).patch(path, LET_GO)
+
+        operated.agent.eventually(
+            lambda: bound(operated, node_namespace, "early") == ("False", "GateRemoved"), "the claim says what happened"
+        )
+    run(operated.agent, node_namespace, asking("later", TELLS))  # whoever came after it has passed
+    pod = operated.plane.admin.get(path)
+    assert "nodeName" not in pod["spec"]
+    (reference,) = pod["spec"]["resourceClaims"]
+    name = reference["resourceClaimName"]
+    assert operated.plane.admin.find(f"{DRA}/namespaces/{node_namespace}/resourceclaims/{name}") is None
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_container_that_was_let_go_without_its_values_is_told_of(
+    operated: Operated, node_namespace: str
+) -> None:
+    """Somebody does the operator's work by hand while it is away, and forgets the annotations."""
+    with paused(operated):
+        path = waiting(operated, node_namespace, "llm")
+        await operated.operator.kill()
+    pod = operated.plane.admin.get(path)
+    name = pod["spec"]["resourceClaims"][0]["resourceClaimName"]
+    by_hand = resource_claim(name, node_namespace, "llm", pod["metadata"]["uid"], last_device(operated), {})
+    as_operator = operated.plane.admin.acting_as(OPERATOR)
+    as_operator.create(f"{DRA}/namespaces/{node_namespace}/resourceclaims", by_hand)
+    as_operator.patch(path, LET_GO)
+
+    assert environment(operated.agent, path)["AIM_GPU_PARTITION"] == ""  # which nobody but us calls an error
+    await operated.operator.start()
+
+    operated.agent.eventually(
+        lambda: conditions(operated.claim_of(node_namespace, "llm")).get("Unassigned") == ("True", "GateRemoved"),
+        "the claim says that the container was told nothing",
+    )
+    assert operated.claim_of(node_namespace, "llm")["status"]["phase"] == "Allocated"
+
+
+def last_device(operated: Operated) -> Pin:
+    """The partition that placement gives last."""
+    gpu = operated.agent.status()["gpus"][-1]
+    partition = gpu["partitions"][-1]
+    profile = Mode.parse(gpu["mode"]).profile
+    return Pin("real-1", "real-1", partition["device"], partition["renderIndex"], profile)
