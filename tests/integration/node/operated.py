@@ -49,7 +49,7 @@ class Operated:
         def told() -> bool:
             status = self.claim_of(namespace, pod).get("status", {})
             given = status.get("allocation", {}).get("devices")
-            return status.get("phase") == "Allocated" and (status.get("observed") or {}).get("devices") == given
+            return bool(status.get("phase") == "Allocated" and (status.get("observed") or {}).get("devices") == given)
 
         self.agent.eventually(told, f"the claim of {pod} is Allocated, and the kubelet told of its device")
         return self.claim_of(namespace, pod)

@@ -15,7 +15,7 @@ from tests.integration.node.operated import Operated, asking, device_text
 from tests.integration.node.workloads import Object, create, is_ready
 from tests.integration.operator.running import opt_in
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.node_e2e, pytest.mark.timeout(300)]
 
 PLANS = f"{AIM}/repartitionplans"
 ENDED = {"Succeeded", "RolledBack", "Failed"}
@@ -185,7 +185,13 @@ def kubelet_restarted(operated: Operated) -> None:
     operated.plane.restart(operated.agent.node.kubelet)
 
 
-@pytest.mark.parametrize("happens", [agent_killed, kubelet_restarted], ids=["agent killed", "kubelet restarted"])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        pytest.param(agent_killed, id="the agent is killed"),
+        pytest.param(kubelet_restarted, id="the kubelet restarts"),
+    ],
+)
 def test_a_change_under_way_comes_to_its_end(
     operated: Operated, node_namespace: str, happens: Callable[[Operated], None]
 ) -> None:

@@ -11,7 +11,7 @@ from tests.integration.node.agent import TELLS, environment
 from tests.integration.node.operated import RESOURCE, Operated, asking, device_text, operated_node
 from tests.integration.node.workloads import create
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.node_e2e, pytest.mark.timeout(300)]
 
 PODS = 8
 
@@ -37,4 +37,4 @@ def asked_for(operated: Operated, namespace: str) -> str:
     """The resource that a pod would be made to ask for now."""
     path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
     (container,) = operated.plane.admin.create(path, asking("probe", TELLS))["spec"]["containers"]
-    return next(iter(container["resources"].get("limits", {"": ""})))
+    return str(next(iter(container["resources"].get("limits", {"": ""}))))
