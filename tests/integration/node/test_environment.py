@@ -1,14 +1,11 @@
 """What a container reads of the partition that its pod was bound to: always all of it, and again at each restart."""
 
 import json
-from contextlib import suppress
 
 import pytest
 
 from controller.binding.dra import Pin, resource_claim
 from controller.gpu.mode import Mode
-from e2e.run.errors import InstallError
-from e2e.run.install import kubectl
 from e2e.run.processes import OPERATOR
 from tests.integration.node.agent import DRA, TELLS, environment, run
 from tests.integration.node.operated import Operated, asking, device_text, paused
@@ -19,8 +16,6 @@ pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(
 PODS = 8
 ASSIGNED_PARTITION = "aim.amd.com/assigned-partition"
 LET_GO = {"spec": {"schedulingGates": None}}
-ENDS = f"trap 'exit 0' TERM; {TELLS} & wait"
-"""Tells its environment, and ends when it is asked to: PID 1 ignores a signal that it does not handle."""
 
 
 def conditions(obj: Object) -> dict[str, tuple[str, str]]:
@@ -52,18 +47,23 @@ def test_every_container_reads_the_partition_that_its_pod_was_bound_to(operated:
 
 
 def test_a_restarted_container_reads_what_the_annotation_says_by_then(operated: Operated, node_namespace: str) -> None:
-    path = run(operated.agent, node_namespace, asking("llm", ENDS))
+    """The container ends once its kubelet knows of the change, which a file of the pod shows."""
+    ends = "[ -e /kept/again ] || { until grep -q hand /told/partition; do sleep 0.2; done; touch /kept/again; exit; }"
+    mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("kept", "told")]
+    obj = asking("llm", f"{TELLS.rpartition(';')[0]}; {ends}; sleep 1000", volumeMounts=mounts)
+    field = {"path": "partition", "fieldRef": {"fieldPath": f"metadata.annotations['{ASSIGNED_PARTITION}']"}}
+    obj["spec"]["volumes"] = [{"name": "kept", "emptyDir": {}}, {"name": "told", "downwardAPI": {"items": [field]}}]
+    path = run(operated.agent, node_namespace, obj)
     before = environment(operated.agent, path)
-    as_operator = operated.plane.admin.acting_as(OPERATOR)
+    changed = before | {"AIM_GPU_PARTITION": "by hand"}
 
-    as_operator.patch(path, {"metadata": {"annotations": {ASSIGNED_PARTITION: "changed by hand"}}})
-    assert environment(operated.agent, path) == before
-    with suppress(InstallError):  # the command may end with the container that it ends
-        kubectl(operated.plane, "exec", "-n", node_namespace, "llm", "--", "kill", "-TERM", "1")
+    operated.plane.admin.acting_as(OPERATOR).patch(path, {"metadata": {"annotations": {ASSIGNED_PARTITION: "by hand"}}})
 
     operated.agent.eventually(lambda: restarts(operated, path) == 1, "the container is started again")
-    after = environment(operated.agent, path)
-    assert after == before | {"AIM_GPU_PARTITION": "changed by hand"}
+    operated.agent.eventually(lambda: environment(operated.agent, path) == changed, "it reads the change")
+    _, ended = operated.plane.admin.raw("GET", f"{path}/log?previous=true")
+    assert f"AIM_GPU_PARTITION={before['AIM_GPU_PARTITION']}\n" in ended.decode()
+    assert restarts(operated, path) == 1
 
 
 def test_a_container_that_ran_out_of_memory_comes_back_to_the_same_partition(
