@@ -8,6 +8,7 @@ the agent, and whoever runs it starts a new one, which finds everything in the A
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
@@ -111,6 +112,7 @@ class NodeAgent:
         self._withdrawn: frozenset[str] = frozenset()
         self._published: list[Manifest] | None = None
         self._operation: OperationProgress | None = None
+        self._beginning: _Beginning | None = None
         self._operating = False
         self._operated_uid = ""
         self._report_problem: str | None = "nothing was reported yet"
@@ -230,8 +232,11 @@ class NodeAgent:
             except GPUNodeAbsent:
                 self._log.warning("GPUNode went away during an operation, which is left as it is")
                 await self._seen.read()  # the hardware may be half way
+            except OperationWithdrawn as withdrawn:
+                self._log.info("operation not begun", reason=str(withdrawn))
             finally:
                 self._operating = False
+                self._beginning = None
                 self._withdrawn = frozenset()
             self._due.set()
 
@@ -295,12 +300,22 @@ class NodeAgent:
     # The operation's view of the node (OperationHost) ---------------------------------------------------------------
 
     async def record(self, progress: OperationProgress) -> None:
-        """Store the operation's progress. Raises GPUNodeAbsent, also when another GPUNode has come in its place."""
+        """Store the operation's progress. Raises GPUNodeAbsent, also when another GPUNode has come in its place.
+
+        Its first record raises OperationWithdrawn when the object does not ask for the operation any more: whoever
+        took it back saw no record of it, and counts on nothing being done.
+        """
         present = self._reporter.latest()
         if present is not None and self._operating and uid_of(present) != self._operated_uid:
             raise GPUNodeAbsent(f"GPUNode {self.node}: was made anew; the operation of the one before is left")
-        self._operation = progress
+        if self._operation is not None and self._operation.id == progress.id:
+            self._operation = progress
+        else:
+            self._beginning = _Beginning(progress, self._operation)
         await self._until_stored(self._reporter.publish)
+        self._beginning = None
+        if self._operation is not progress:
+            raise OperationWithdrawn(f"operation {progress.id} was taken back before its first record was stored")
         self._report_problem = None
 
     async def withdraw(self, gpus: frozenset[str], hardware: NodeHardware) -> None:
@@ -342,6 +357,9 @@ class NodeAgent:
 
     def _make_status(self, present: Manifest) -> GPUNodeStatus:
         self._adopt(present)
+        if self._beginning is not None:
+            # each try of the write decides anew: a conflict is how one learns that the operation was taken back
+            self._operation = self._beginning.in_object(present)
         facts = NodeFacts(
             hardware=self._seen.hardware,
             problem=self._seen.problem,
@@ -382,6 +400,23 @@ class NodeAgent:
                 await self._clock.sleep(delay)
             else:
                 return
+
+
+class OperationWithdrawn(Exception):
+    """An operation was taken out of the GPUNode before any record of it was stored; nothing was done for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """An operation whose first record is being written, and the record that stands there until then."""
+
+    progress: OperationProgress
+    before: OperationProgress | None
+
+    def in_object(self, present: Manifest) -> OperationProgress | None:
+        """The record that belongs into this object: the new one only while its spec still asks for the operation."""
+        asked = (present.get("spec") or {}).get("operation") or {}
+        return self.progress if asked.get("id") == self.progress.id else self.before
 
 
 def _node_reference(gpu_node: Manifest) -> Manifest | None:

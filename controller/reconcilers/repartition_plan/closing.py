@@ -46,24 +46,30 @@ def closing_step(now: datetime) -> PlanStep:
 async def close(context: PlanContext, plan: RepartitionPlan) -> Seen:
     """Tidy up after an ended plan; what is left to record."""
     changes: dict[str, Any] = {}
-    if is_closing(plan) and await settle_taint(context, plan.spec.node) and await _agent_done(context, plan):
-        await clear(context, plan.spec.node, plan.metadata.uid or "")
-        if not _needs_quiet(context.cluster, plan):
-            await context.plugins.resume(plan.spec.node)
-        ended = plan.status.steps[-1].model_copy(update={"end_time": context.clock.now(), "result": "Done"})
-        changes["steps"] = [*plan.status.steps[:-1], ended]
+    if is_closing(plan):
+        waits = await _waits(context, plan)
+        told: dict[str, Any] = {"message": waits}
+        if waits is None:
+            await clear(context, plan.spec.node, plan.metadata.uid or "")
+            if not _needs_quiet(context.cluster, plan):
+                await context.plugins.resume(plan.spec.node)
+            told |= {"end_time": context.clock.now(), "result": "Done"}
+        changes["steps"] = [*plan.status.steps[:-1], plan.status.steps[-1].model_copy(update=told)]
     kept = still_kept(context, plan)
     if kept != plan.status.reservations:
         changes["reservations"] = kept
     return Seen(None, plan.status.message, changes)
 
 
-async def _agent_done(context: PlanContext, plan: RepartitionPlan) -> bool:
-    """Whether the hardware is left alone now, and what the agent changed after the plan's deadline is advertised."""
+async def _waits(context: PlanContext, plan: RepartitionPlan) -> str | None:
+    """What the plan cannot be tidied up for yet; None once the hardware is left alone and is advertised as it is."""
+    node = plan.spec.node
+    if not await settle_taint(context, node):
+        return f"waits: others keep writing node {node}"
     if at_work(context.cluster, plan):
-        return False
+        return f"waits: the agent of node {node} still carries out the plan's last operation"
     ended = finished_late(context.cluster, plan)
-    return ended is None or await context.plugins.restart(plan.spec.node, ended) is None
+    return None if ended is None else await context.plugins.restart(node, ended)
 
 
 def _needs_quiet(cluster: Cluster, plan: RepartitionPlan) -> bool:

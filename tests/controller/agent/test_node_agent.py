@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from api.v1beta1.gpu_node import AssignedDevice
 from controller.agent.backend import DriverGone, GpuProcess, NodeHardware
@@ -332,6 +333,25 @@ async def test_the_operation_of_a_gpu_node_that_is_made_anew_goes_no_further(wor
         await until(lambda: world.devices == ["gpu-0-128", "gpu-1-129", "gpu-8-136"], "what is there is offered")
         assert world.hardware.calls == [f"compute {A} DPX"]
         assert world.phase is None
+
+
+async def test_an_operation_that_is_taken_back_before_its_first_record_is_not_begun(world: World) -> None:
+    """Whoever took it back saw no record, and counts on the hardware as it is."""
+
+    async def taken_back_meanwhile(request: web.Request) -> web.StreamResponse:
+        answer = await world.api.perform(request)
+        world.put_node()
+        return answer
+
+    world.put_node()
+    async with world.agent():
+        await until(lambda: world.status, "reported")
+        world.api.play(taken_back_meanwhile, on="GET")
+        world.put_node(operation=operation(A="DPX/NPS1"))
+        await until(lambda: world.api.objects(GPU_NODES)["node-0"]["spec"] == {}, "taken back")
+        world.put_node(operation=operation("op-2", B="DPX/NPS1"))
+        await until(lambda: world.phase == "Succeeded", "the next one is carried out")
+    assert (world.status["operation"]["id"], world.hardware.calls) == ("op-2", [f"compute {B} DPX"])
 
 
 async def test_an_operation_that_another_agent_ends_is_left_alone(

@@ -44,6 +44,7 @@ async def test_an_expired_plan_is_not_tidied_up_before_its_agent_is_done(report:
     plane = await expired(report)
     assert await plane.settle() == Result(requeue_after=SOON_SECONDS)
     assert (plane.ordered is None, open_steps(plane), tainted(plane)) == (False, ["Closing"], True)
+    assert "the agent of node worker-0 still carries out" in plane.status["steps"][-1]["message"]
 
 
 async def test_another_plan_of_the_node_begins_only_then() -> None:
@@ -63,8 +64,10 @@ async def test_what_it_changed_late_is_advertised_before_the_end(report: str) ->
     plane.plugins.restarting = "not Ready"
     await plane.settle()
     assert (plane.ordered is None, open_steps(plane), tainted(plane)) == (False, ["Closing"], False)
+    assert plane.status["steps"][-1]["message"] == "not Ready"
     plane.plugins.restarting = None
     await plane.settle()
+    assert "message" not in plane.status["steps"][-1]
     assert (plane.ordered, open_steps(plane), plane.plugins.asked[-1]) == (None, [], "resume worker-0")
 
 
