@@ -15,6 +15,9 @@ from aiohttp import web
 from e2e.plane import Plane
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_PASSES_SECONDS = 30.0
+_TAKEN_IN_SECONDS = 0.5
+_LONGEST_SOUGHT = 256
 _HOP_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
@@ -34,10 +37,14 @@ class Write:
 
 @dataclass
 class RecordingProxy:
-    """`hold` is asked about each request before it goes on; `after` hears of each answered write before the caller."""
+    """`hold` is asked about each request before it goes on; `after` hears of each answered write before the caller.
+
+    What is in `awaited` by then passes first, in a watch of whoever watches all objects: the caller is told after that.
+    """
 
     url: str = ""
     writes: list[Write] = field(default_factory=list)
+    awaited: dict[bytes, asyncio.Event] = field(default_factory=dict)
     hold: Callable[[str, str], asyncio.Event | None] = field(default=lambda _method, _path: None)
     after: Callable[[Write], None] = field(default=lambda _write: None)
 
@@ -78,21 +85,33 @@ async def _forward(
     try:
         async with session.request(request.method, url, headers=headers, data=body or None) as answer:
             if request.method not in WRITES:
-                return await _stream(request, answer)
+                return await _stream(proxy, request, answer)
             content = await answer.read()
     except aiohttp.ClientError as error:
         raise web.HTTPBadGateway(text=str(error)) from error
     write = Write(request.method, request.path, answer.status, body)
     proxy.writes.append(write)
     proxy.after(write)
+    for passed in list(proxy.awaited.values()):
+        if not passed.is_set():
+            async with asyncio.timeout(_PASSES_SECONDS):
+                await passed.wait()
+            await asyncio.sleep(_TAKEN_IN_SECONDS)  # it went over another connection than this answer will
     return web.Response(status=answer.status, body=content, headers=_kept(answer))
 
 
-async def _stream(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+async def _stream(proxy: RecordingProxy, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=_kept(answer))
     await response.prepare(request)
+    tail, of_all = b"", "fieldSelector" not in request.query
     async for chunk in answer.content.iter_any():
         await response.write(chunk)
+        if of_all and proxy.awaited:
+            text = tail + chunk
+            for sought, passed in proxy.awaited.items():
+                if sought in text:
+                    passed.set()
+            tail = chunk[-_LONGEST_SOUGHT:]  # a text may come in two chunks
     await response.write_eof()
     return response
 

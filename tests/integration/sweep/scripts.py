@@ -121,20 +121,22 @@ def agent_away_until_expired(phase: Phase) -> Action:
 def another_slice(site: Site) -> None:
     """Somebody else's slice hides the devices that the agent publishes, until the plan has left Verifying.
 
-    An agent that looks at what it publishes removes it, so no agent may be running just then.
+    An agent that looks at what it publishes removes it, so no agent may be running just then. The operator's watch has
+    it before the operator hears that the plan is in Verifying, where it would verify without it.
     """
     path, name = f"{DRA}/resourceslices", f"{site.node}-another"
-    pool = {"name": site.node, "generation": 10_000, "resourceSliceCount": 1}
+    # An agent that saw such a slice before has published a newer generation since.
+    there = [found["spec"]["pool"] for found in site.plane.admin.get(path)["items"] if found["spec"]["driver"] == DRIVER]
+    newest = max(pool["generation"] for pool in there if pool["name"] == site.node)
+    pool = {"name": site.node, "generation": newest + 1000, "resourceSliceCount": 1}
     spec = {"driver": DRIVER, "nodeName": site.node, "pool": pool, "devices": []}
+    site.proxy.awaited[name.encode()] = asyncio.Event()
     site.plane.admin.create(path, {"metadata": {"name": name}, "spec": spec})
-    # Watches are told from the API server's cache: before it has the slice, the operator may verify without it.
-    site.plane.wait_until(
-        lambda: site.plane.admin.find(f"{path}/{name}?resourceVersion=0") is not None, f"{name} is seen"
-    )
 
     async def lift() -> None:
         await site.left(Phase.VERIFYING)()
         await asyncio.to_thread(site.plane.admin.delete, f"{path}/{name}")
+        site.proxy.awaited.clear()
 
     site.do(lift())
 
