@@ -126,7 +126,9 @@ def another_slice(site: Site) -> None:
     """
     path, name = f"{DRA}/resourceslices", f"{site.node}-another"
     # An agent that saw such a slice before has published a newer generation since.
-    there = [found["spec"]["pool"] for found in site.plane.admin.get(path)["items"] if found["spec"]["driver"] == DRIVER]
+    there = [
+        found["spec"]["pool"] for found in site.plane.admin.get(path)["items"] if found["spec"]["driver"] == DRIVER
+    ]
     newest = max(pool["generation"] for pool in there if pool["name"] == site.node)
     pool = {"name": site.node, "generation": newest + 1000, "resourceSliceCount": 1}
     spec = {"driver": DRIVER, "nodeName": site.node, "pool": pool, "devices": []}
