@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import msgspec
 
+from controller.agent.partitioner import StepKind
 from controller.agent.simulated_faults import ScriptedFault
 from controller.repartition.phases import Event, Phase
 from e2e.plane import Plane
@@ -69,6 +70,7 @@ class Site:
     busy: set[asyncio.Task[None]] = field(default_factory=set)
     _phase: Phase = Phase.PENDING
     _begun: int = 0
+    _reload_is_seen: asyncio.Event = field(default_factory=asyncio.Event)
 
     # What happened ---------------------------------------------------------------------------------------------------
 
@@ -81,7 +83,16 @@ class Site:
         elif write.path.endswith(f"/gpunodes/{self.node}/status"):
             progress = json.loads(write.body)["status"].get("operation") or {}
             if progress.get("phase") == "Running":
+                if progress.get("step", "").startswith(StepKind.RELOAD_DRIVER) and self._phase is Phase.APPLYING:
+                    self._reload_is_seen.clear()
                 self.on_step(progress.get("step", ""))
+
+    def held(self, method: str, path: str) -> asyncio.Event | None:
+        """Keep an agent's next word back until the operator has told that the driver reloads.
+
+        Hardware takes minutes for it. Here it takes less than a busy machine needs to hear of it.
+        """
+        return self._reload_is_seen if method == "PUT" and path.endswith(f"/gpunodes/{self.node}/status") else None
 
     def _transition(self, write: Write) -> None:
         status = json.loads(write.body)["status"]
@@ -89,6 +100,7 @@ class Site:
         if (status["phase"], len(steps)) == (self._phase, self._begun):
             return
         before, self._phase, self._begun = self._phase, Phase(status["phase"]), len(steps)
+        self._reload_is_seen.set()
         ended = [step["result"] for step in steps if "endTime" in step and step["name"] == before]
         key = (before, Event(ended[-1])) if ended else _before_the_beginning(before, self._phase, write)
         if key is not None:
@@ -100,6 +112,7 @@ class Site:
     def begin(self, name: str, to: str, *, approved: bool, cancelled: bool) -> None:
         """Write the plan of a case, for the node that the models are on now."""
         self.plan, self.taken, self._phase, self._begun = name, [], Phase.PENDING, 0
+        self._reload_is_seen.set()
         self.proxy.writes.clear()
         gpus = self.gpu_node()["status"]["gpus"]
         memory = _OTHER_MEMORY[gpus[0]["mode"].partition("/")[2]]
@@ -197,6 +210,7 @@ class Site:
     def rest(self) -> None:
         """Nothing more is done, nor heard of."""
         self.on_taken, self.on_step = lambda _: None, lambda _: None
+        self._reload_is_seen.set()
         for task in self.busy:
             task.cancel()
 
@@ -291,7 +305,8 @@ async def site(plane: Plane, folder: Path) -> AsyncIterator[Site]:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     made = Site(plane, cluster, proxy, tasks, folder)
-                    proxy.after = made.heard
+                    made.rest()
+                    proxy.after, proxy.hold = made.heard, made.held
                     await _settle_in(cluster)
                     yield made
                     made.rest()
@@ -301,7 +316,7 @@ async def site(plane: Plane, folder: Path) -> AsyncIterator[Site]:
                 await cluster.agents.kill()
                 raise
             finally:
-                proxy.after = lambda _: None
+                proxy.after, proxy.hold = lambda _: None, lambda _method, _path: None
 
 
 async def _settle_in(cluster: Running) -> None:
