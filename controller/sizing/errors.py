@@ -4,6 +4,7 @@
 
     SizingError                 .field .value .remedy
     ├── UnknownModel            no facts under that exact id; .nearest
+    ├── UnknownFacts            a known id whose facts nobody found
     ├── UnsupportedPrecision    the model has not got it; .available
     ├── LengthTooLong           longer than the model's positions; .limit
     └── OutOfRange              a number that cannot be meant
@@ -28,6 +29,15 @@ class UnknownModel(SizingError):
         hint = f"did you mean {' or '.join(nearest)}?" if nearest else "use an id of the catalogue, as owner/name"
         super().__init__("model_id", model_id, "is not in the catalogue", hint)
         self.nearest = nearest
+
+
+class UnknownFacts(SizingError):
+    """The id is known, and its facts are in no public place that was found."""
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(
+            "model_id", model_id, "is known by name only, its shape is not", "give its config.json, or a ModelProfile"
+        )
 
 
 class UnsupportedPrecision(SizingError):

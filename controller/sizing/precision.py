@@ -2,14 +2,15 @@
 
 from enum import StrEnum
 
-from controller.sizing.catalog import ModelFacts
 from controller.sizing.errors import UnsupportedPrecision
+from controller.sizing.facts import ModelFacts
 
 
 class Precision(StrEnum):
     """The precision of a model's linear layers; ``auto`` is the one its checkpoint was published in."""
 
     AUTO = "auto"
+    FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
     FP8 = "fp8"
@@ -20,23 +21,23 @@ class Precision(StrEnum):
 
 SIXTEEN_BIT = frozenset({Precision.BF16, Precision.FP16})
 
-_CONVERTIBLE = (Precision.BF16, Precision.FP16, Precision.FP8, Precision.INT8, Precision.INT4)
+_CONVERTIBLE = (Precision.BF16, Precision.FP16, Precision.FP8, Precision.INT8, Precision.INT4, Precision.FP32)
+
+_OF_DTYPE = {"bfloat16": Precision.BF16, "float16": Precision.FP16, "float32": Precision.FP32}
 
 
 def native_precision(facts: ModelFacts) -> Precision:
-    """The precision of the published checkpoint: its quantization where it has one, else its 16-bit type."""
-    if facts.native_quantization.startswith("mxfp4"):
-        return Precision.MXFP4
-    if facts.native_quantization.startswith("fp8"):
-        return Precision.FP8
-    return Precision.FP16 if facts.native_dtype == "float16" else Precision.BF16
+    """The precision of the published checkpoint: its quantization where it has one, else its type."""
+    quantization = facts.checkpoint.quantization
+    return Precision(quantization.method) if quantization else _OF_DTYPE[facts.checkpoint.dtype]
 
 
 def available_precisions(facts: ModelFacts) -> tuple[Precision, ...]:
     """The precisions a model can be served in, the native one first.
 
-    A checkpoint in 16 bit or fp8 is cast or quantized, by the engine or in a published copy. One trained in mxfp4
-    exists in mxfp4 only: its experts have no 16-bit original, and unpacking them would be another model in memory.
+    A checkpoint in 16 or 32 bit or fp8 is cast or quantized, by the engine or in a published copy. One trained in
+    mxfp4 exists in mxfp4 only: its experts have no 16-bit original, and unpacking them would be another model in
+    memory.
     """
     native = native_precision(facts)
     if native is Precision.MXFP4:

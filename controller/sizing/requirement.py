@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from controller.gpu.mode import Mode
 from controller.gpu.product import Product
-from controller.sizing.catalog import Catalog, ModelFacts
+from controller.sizing.activation import activation_bytes
+from controller.sizing.catalog import Catalog
+from controller.sizing.engine import AS_WE_START_IT, EngineSettings, graph_bytes, non_torch_bytes, resolved
 from controller.sizing.errors import LengthTooLong, OutOfRange
-from controller.sizing.kv_cache import kv_bytes_per_token, kv_cache_bytes
-from controller.sizing.overhead import overhead_bytes
+from controller.sizing.facts import ModelFacts
+from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token, kv_cache_bytes
+from controller.sizing.margin import Parts, Uncertainty, margin_bytes, uncertainty
 from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.weights import weights_bytes
 
@@ -24,29 +27,57 @@ MAX_CONCURRENCY = 65_536
 
 @dataclass(frozen=True, slots=True)
 class SizingRequest:
-    """What is to be served. None takes the default: ``min(model's maximum, 8192)`` tokens, 8 concurrent requests."""
+    """What is to be served. None takes the default: ``min(model's maximum, 8192)`` tokens, 8 concurrent requests.
+
+    ``tensor_parallel`` is the number of ranks, each on a partition of its own.
+    """
 
     model_id: str
     precision: Precision = Precision.AUTO
     max_model_len: int | None = None
     max_concurrency: int | None = None
+    tensor_parallel: int = 1
+    engine: EngineSettings = AS_WE_START_IT
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What a request needs, in bytes. The total is the sum of weights, KV cache and overhead, and the overhead holds
-    a margin of 3 %. ``precision`` is resolved, never ``auto``; length and concurrency are those counted with.
+    """What a request needs of one rank's partition, in bytes, and with which settings it was counted.
+
+    ``precision`` is resolved, never ``auto``; length and concurrency are those counted with, as the engine's
+    settings. The total is the sum of weights, KV cache and overhead; the overhead that of activations, non-torch,
+    graphs and margin.
     """
 
     model_id: str
     precision: Precision
     max_model_len: int
     max_concurrency: int
+    tensor_parallel: int
+    engine: EngineSettings
     weights_bytes: int
     kv_cache_bytes: int
-    overhead_bytes: int
-    total_bytes: int
+    activation_bytes: int
+    non_torch_bytes: int
+    graph_bytes: int
+    margin_bytes: int
     kv_bytes_per_token: int
+    uncertainty: Uncertainty
+
+    @property
+    def overhead_bytes(self) -> int:
+        """Everything but weights and KV cache."""
+        return self.activation_bytes + self.non_torch_bytes + self.graph_bytes + self.margin_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """What one partition must have."""
+        return self.weights_bytes + self.kv_cache_bytes + self.overhead_bytes
+
+    @property
+    def all_ranks_bytes(self) -> int:
+        """What all partitions together must have."""
+        return self.tensor_parallel * self.total_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +98,39 @@ class ModelSizingConfig:
 
     def size(self, request: SizingRequest) -> Sizing:
         """What ``request`` needs. Raises UnknownModel, UnsupportedPrecision, LengthTooLong or OutOfRange."""
-        facts = self._catalog.get(request.model_id)
-        precision = resolve_precision(facts, request.precision)
-        length = _model_len(facts, request.max_model_len)
-        concurrency = _concurrency(request.max_concurrency)
-        weights = weights_bytes(facts, precision)
-        kv_cache = kv_cache_bytes(facts, length, concurrency)
-        overhead = overhead_bytes(facts, concurrency, weights, kv_cache)
-        return Sizing(
-            model_id=facts.model_id,
-            precision=precision,
-            max_model_len=length,
-            max_concurrency=concurrency,
-            weights_bytes=weights,
-            kv_cache_bytes=kv_cache,
-            overhead_bytes=overhead,
-            total_bytes=weights + kv_cache + overhead,
-            kv_bytes_per_token=kv_bytes_per_token(facts),
-        )
+        return estimate_model_size(self._catalog.get(request.model_id), request)
+
+
+def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
+    """What ``request`` needs of a model with these facts, wherever they are from; its ``model_id`` is not looked at."""
+    precision = resolve_precision(facts, request.precision)
+    length = _model_len(facts, request.max_model_len)
+    concurrency = _concurrency(request.max_concurrency)
+    engine = resolved(request.engine, concurrency)
+    storage = KvStorage(engine.kv_element_bytes, request.tensor_parallel)
+    parts = Parts(
+        weights_bytes=weights_bytes(facts, precision, request.tensor_parallel),
+        kv_cache_bytes=kv_cache_bytes(facts, length, concurrency, storage),
+        activation_bytes=activation_bytes(facts, engine, request.tensor_parallel),
+        non_torch_bytes=non_torch_bytes(request.tensor_parallel),
+        graph_bytes=graph_bytes(engine),
+    )
+    return Sizing(
+        model_id=facts.model_id,
+        precision=precision,
+        max_model_len=length,
+        max_concurrency=concurrency,
+        tensor_parallel=request.tensor_parallel,
+        engine=engine,
+        weights_bytes=parts.weights_bytes,
+        kv_cache_bytes=parts.kv_cache_bytes,
+        activation_bytes=parts.activation_bytes,
+        non_torch_bytes=parts.non_torch_bytes,
+        graph_bytes=parts.graph_bytes,
+        margin_bytes=margin_bytes(parts),
+        kv_bytes_per_token=kv_bytes_per_token(facts, storage),
+        uncertainty=uncertainty(parts),
+    )
 
 
 def fits(product: Product, total_bytes: int) -> tuple[Fit, ...]:
@@ -98,7 +144,7 @@ def fits(product: Product, total_bytes: int) -> tuple[Fit, ...]:
 
 
 def _model_len(facts: ModelFacts, asked: int | None) -> int:
-    limit = facts.max_position_embeddings
+    limit = facts.shape.max_position_embeddings
     if asked is None:
         return min(limit or DEFAULT_MODEL_LEN, DEFAULT_MODEL_LEN)
     if not 1 <= asked <= MAX_MODEL_LEN:

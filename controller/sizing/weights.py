@@ -14,10 +14,11 @@ int4   0.51953  4 bits, and a 16-bit scale and a 4-bit zero point per group of 1
 Checked against what engines printed when loading: see the tests. Every result is per model, not per GPU of several.
 """
 
-from controller.sizing.catalog import ModelFacts
+from controller.sizing.facts import ModelFacts
 from controller.sizing.precision import SIXTEEN_BIT, Precision, native_precision
 
 _SIXTEEN = 2
+_THIRTY_TWO = 4
 
 _INT4_GROUP = 128
 _INT4_BITS_PER_GROUP = 4 * _INT4_GROUP + 16 + 4
@@ -31,11 +32,17 @@ _MXFP4_TILE = 256
 which gpt-oss-20b is larger in memory (13.47 to 13.72 GiB printed) than in its file (12.82)."""
 
 
-def weights_bytes(facts: ModelFacts, precision: Precision) -> int:
-    """Bytes of the loaded weights in a resolved precision (not ``auto``)."""
-    if precision is native_precision(facts) and facts.native_quantization:
-        return _native_quantized_bytes(facts)
-    loaded = facts.total_params - facts.mtp_params
+def weights_bytes(facts: ModelFacts, precision: Precision, tensor_parallel: int = 1) -> int:
+    """Bytes of the loaded weights on one rank, in a resolved precision (not ``auto``)."""
+    return -(-_all_ranks(facts, precision) // tensor_parallel)
+
+
+def _all_ranks(facts: ModelFacts, precision: Precision) -> int:
+    if precision is native_precision(facts) and facts.checkpoint.quantization and facts.checkpoint.bytes is not None:
+        return _native_quantized_bytes(facts, facts.checkpoint.bytes)
+    loaded = facts.parameters.loaded
+    if precision is Precision.FP32:
+        return loaded * _THIRTY_TWO
     if precision in SIXTEEN_BIT:
         return loaded * _SIXTEEN
     kept = _kept_in_16_bit(facts)
@@ -52,18 +59,14 @@ def _quantized_bytes(elements: int, precision: Precision) -> int:
 
 def _kept_in_16_bit(facts: ModelFacts) -> int:
     """Elements that quantizing leaves alone."""
-    embedding = facts.vocab_size * facts.hidden_size * (1 if facts.tie_word_embeddings else 2)
-    norms = (2 * facts.num_hidden_layers + 1) * facts.hidden_size
-    routers = (facts.num_hidden_layers - facts.first_dense_layers) * facts.moe_num_experts * facts.hidden_size
-    return embedding + norms + routers + facts.vision_params
+    counts = facts.parameters
+    return counts.embedding + counts.head + counts.norms + counts.routers + counts.vision + counts.other
 
 
-def _native_quantized_bytes(facts: ModelFacts) -> int:
+def _native_quantized_bytes(facts: ModelFacts, stored: int) -> int:
     """A checkpoint that is published quantized: its own bytes, less what is not loaded, plus what kernels pad."""
-    stored = facts.checkpoint_bytes - _mtp_bytes_in_fp8(facts)
-    if native_precision(facts) is Precision.MXFP4:
-        return stored + _mxfp4_padding(facts)
-    return stored
+    loaded = stored - _mtp_bytes_in_fp8(facts)
+    return loaded + _mxfp4_padding(facts) if native_precision(facts) is Precision.MXFP4 else loaded
 
 
 def _mtp_bytes_in_fp8(facts: ModelFacts) -> int:
@@ -71,15 +74,15 @@ def _mtp_bytes_in_fp8(facts: ModelFacts) -> int:
 
     That is its own embedding and head, and the projection that joins the two hidden states (2 x hidden to hidden).
     """
-    if not facts.mtp_params:
-        return 0
-    return facts.mtp_params + 2 * facts.vocab_size * facts.hidden_size + 2 * facts.hidden_size**2
+    counts, hidden = facts.parameters, facts.shape.hidden_size
+    return counts.mtp + 2 * counts.embedding + 2 * hidden**2 if counts.mtp else 0
 
 
 def _mxfp4_padding(facts: ModelFacts) -> int:
     """Bytes by which the loaded mxfp4 experts exceed the stored ones: their inner width, rounded up to a tile."""
-    width = facts.moe_intermediate_size
-    added = -width % _MXFP4_TILE
+    experts = facts.shape.experts
+    if experts is None:
+        return 0
     # three matrices of hidden x width for each expert: gate, up, down
-    elements = 3 * facts.hidden_size * added * facts.moe_num_experts * facts.num_hidden_layers
+    elements = 3 * facts.shape.hidden_size * (-experts.intermediate_size % _MXFP4_TILE) * experts.count * experts.layers
     return elements * _MXFP4_BYTES_PER_BLOCK // _MXFP4_BLOCK

@@ -1,16 +1,16 @@
 import pytest
+from msgspec.structs import replace as with_fields
 
 from controller.sizing.catalog import Catalog, CatalogError
-from controller.sizing.errors import UnknownModel
+from controller.sizing.errors import UnknownFacts, UnknownModel
+from controller.sizing.facts import Checkpoint, FullAttention, LatentAttention, LayerGroup, Shape, Source
+from controller.sizing.family_file import EnteredFacts, FamilyFile, ModelEntry
 
-HEADER = (
-    "model_id,architecture,total_params,active_params,num_hidden_layers,hidden_size,intermediate_size,num_attention_heads,"
-    "num_key_value_heads,head_dim,vocab_size,tie_word_embeddings,max_position_embeddings,sliding_window,"
-    "full_attention_layers,moe_num_experts,moe_experts_per_token,moe_intermediate_size,first_dense_layers,shared_experts,"
-    "kv_lora_rank,qk_rope_head_dim,native_dtype,native_quantization,has_vision_encoder_params,source,confidence,"
-    "local_attention,weights_bytes_computed,mtp_params_in_total\n"
-)
-ROW = "a/b,llama,10,10,1,2,2,1,1,2,4,true,8,,1,,,,,,,,bfloat16,,0,here,read,none,20,\n"
+SOURCES = (Source("shape", "a test", "known"),)
+SHAPE = Shape("llama", 8, 16, 2, 32, True, 64, (LayerGroup(2, FullAttention(1, 4)),))
+ENTRY = ModelEntry("a/b", SOURCES, EnteredFacts(SHAPE, Checkpoint("bfloat16")))
+SIBLING = ModelEntry("a/c", SOURCES, same_as="a/b", checkpoint=Checkpoint("float16"))
+UNKNOWN = ModelEntry("a/d", (), "unknown")
 
 
 @pytest.fixture(scope="module")
@@ -18,15 +18,20 @@ def catalog() -> Catalog:
     return Catalog.bundled()
 
 
+def small(*entries: ModelEntry) -> Catalog:
+    return Catalog.of([FamilyFile("test", entries)])
+
+
 def test_every_bundled_model_is_there(catalog: Catalog) -> None:
-    assert len(catalog.ids()) == 64
-    assert all(catalog.get(model_id).source for model_id in catalog.ids())
+    assert len(catalog.known_ids()) >= 64
+    assert all(catalog.get(model_id).sources for model_id in catalog.known_ids())
 
 
-def test_facts_are_read_by_column(catalog: Catalog) -> None:
+def test_facts_are_read_by_name(catalog: Catalog) -> None:
     facts = catalog.get("deepseek-ai/DeepSeek-V3")
-    assert (facts.num_hidden_layers, facts.kv_lora_rank, facts.qk_rope_head_dim) == (61, 512, 64)
-    assert (facts.total_params, facts.mtp_params, facts.checkpoint_bytes) == (684531386000, 13464128568, 688574839360)
+    assert facts.layers == (LayerGroup(61, LatentAttention(512, 64, 128, 128, 1536)),)
+    assert facts.total_params == pytest.approx(684531386000, rel=1e-4)
+    assert (facts.parameters.mtp, facts.checkpoint.bytes) == (13464128568, 688574839360)
 
 
 @pytest.mark.parametrize(
@@ -52,20 +57,40 @@ def test_what_is_near_to_nothing_offers_nothing(catalog: Catalog, asked: str) ->
     assert refusal.value.nearest == ()
 
 
-def test_a_small_table_is_read() -> None:
-    assert Catalog.parse(HEADER + ROW).get("a/b").max_position_embeddings == 8
+def test_an_id_without_facts_says_so() -> None:
+    with pytest.raises(UnknownFacts, match="by name only") as refusal:
+        small(UNKNOWN).get("a/d")
+    assert (refusal.value.field, refusal.value.value) == ("model_id", "a/d")
+
+
+def test_known_ids_are_those_with_facts() -> None:
+    catalog = small(ENTRY, SIBLING, UNKNOWN)
+    assert catalog.ids() == ("a/b", "a/c", "a/d")
+    assert catalog.known_ids() == ("a/b", "a/c")
+
+
+def test_a_sibling_has_the_shape_and_its_own_files() -> None:
+    facts = small(ENTRY, SIBLING).get("a/c")
+    assert (facts.model_id, facts.shape, facts.same_as) == ("a/c", SHAPE, "a/b")
+    assert facts.checkpoint.dtype == "float16"
 
 
 @pytest.mark.parametrize(
-    ("text", "want"),
+    ("entries", "want"),
     [
-        pytest.param(HEADER + ROW.replace("llama,10,", "llama,,"), "'a/b': column total_params is empty", id="empty"),
-        pytest.param(HEADER + ROW.replace("llama,10,", "llama,ten,"), "total_params is 'ten'", id="no number"),
-        pytest.param(HEADER + ROW.replace("true", "yes"), "tie_word_embeddings is 'yes'", id="no flag"),
-        pytest.param(HEADER + "a/b,llama\n", "column total_params is missing", id="short row"),
-        pytest.param(HEADER + ROW + ROW, "model a/b stands in more than one row", id="twice"),
+        pytest.param((ENTRY, ENTRY), "a/b stands in more than one place", id="twice"),
+        pytest.param((SIBLING,), "same_as 'a/b' names no model with facts", id="no such sibling"),
+        pytest.param((ENTRY, SIBLING, with_fields(SIBLING, id="a/e", same_as="a/c")), "same_as 'a/c'", id="a chain"),
     ],
 )
-def test_a_bad_table_is_refused_by_column(text: str, want: str) -> None:
+def test_entries_that_contradict_are_refused(entries: tuple[ModelEntry, ...], want: str) -> None:
     with pytest.raises(CatalogError, match=want):
-        Catalog.parse(text)
+        small(*entries)
+
+
+def test_given_models_win_over_the_catalogues_own() -> None:
+    catalog = small(ENTRY)
+    own = with_fields(SHAPE, vocab_size=64)
+    given = small(with_fields(ENTRY, facts=EnteredFacts(own, Checkpoint("bfloat16")))).get("a/b")
+    assert catalog.with_models([given]).get("a/b").shape.vocab_size == 64
+    assert catalog.get("a/b").shape.vocab_size == 32

@@ -1,7 +1,8 @@
 import pytest
 
 from controller.sizing.catalog import Catalog
-from controller.sizing.kv_cache import kv_bytes_per_token, kv_cache_bytes, kv_sequence_bytes
+from controller.sizing.facts import FullAttention
+from controller.sizing.kv_cache import kv_bytes_per_token, kv_cache_bytes, kv_sequence_bytes, token_bytes
 
 CATALOG = Catalog.bundled()
 
@@ -28,11 +29,11 @@ def test_bytes_of_one_token(model_id: str, want: int) -> None:
 )
 def test_windowed_layers_stop_growing(model_id: str, window: int) -> None:
     facts = CATALOG.get(model_id)
-    assert facts.full_attention_layers is not None
-    layer = 2 * facts.num_key_value_heads * facts.head_dim * 2
+    full = next(group for group in facts.layers if isinstance(group.keeps, FullAttention))
+    layer = token_bytes(full.keeps)
     assert kv_sequence_bytes(facts, window) == window * kv_bytes_per_token(facts)
     grown = kv_sequence_bytes(facts, window + 1000) - kv_sequence_bytes(facts, window)
-    assert grown == 1000 * facts.full_attention_layers * layer
+    assert grown == 1000 * full.count * layer
 
 
 def test_a_recurrent_state_is_there_from_the_first_token() -> None:

@@ -13,10 +13,10 @@ SIZING = ModelSizingConfig(CATALOG)
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 GIB = 2**30
 
-models = st.sampled_from(CATALOG.ids())
+models = st.sampled_from(CATALOG.known_ids())
 
 
-@pytest.mark.parametrize("model_id", CATALOG.ids())
+@pytest.mark.parametrize("model_id", CATALOG.known_ids())
 def test_every_model_is_sized_at_every_precision_it_has(model_id: str) -> None:
     for precision in (Precision.AUTO, *available_precisions(CATALOG.get(model_id))):
         sizing = SIZING.size(SizingRequest(model_id, precision))
@@ -63,7 +63,7 @@ def test_bad_requests_name_field_value_and_remedy(
 @given(models, st.integers(1, 2048), st.integers(1, 512), st.integers(0, 512), st.integers(0, 64))
 def test_longer_or_more_never_needs_less(model_id: str, length: int, concurrency: int, longer: int, more: int) -> None:
     small = SIZING.size(SizingRequest(model_id, max_model_len=length, max_concurrency=concurrency))
-    length = min(length + longer, CATALOG.get(model_id).max_position_embeddings or 10**6)
+    length = min(length + longer, CATALOG.get(model_id).shape.max_position_embeddings or 10**6)
     large = SIZING.size(SizingRequest(model_id, max_model_len=length, max_concurrency=concurrency + more))
     assert large.kv_cache_bytes >= small.kv_cache_bytes
     assert large.total_bytes >= small.total_bytes
