@@ -23,6 +23,9 @@ GPU_SHARING: Final = f"{GROUP}/gpu-sharing"
 MODEL_ID: Final = f"{GROUP}/model-id"
 """The model to size, e.g. ``Qwen/Qwen3-8B``."""
 
+MODEL_PROFILE: Final = f"{GROUP}/model-profile"
+"""The ModelProfile whose facts size the model, by name; the oldest for the model, or the catalogue, when absent."""
+
 PRECISION: Final = f"{GROUP}/precision"
 """The precision of the weights; ``auto`` when absent."""
 
@@ -50,6 +53,7 @@ POLICY: Final = f"{GROUP}/policy"
 REQUEST_KEYS: Final = (
     GPU_SHARING,
     MODEL_ID,
+    MODEL_PROFILE,
     PRECISION,
     MAX_MODEL_LEN,
     MAX_CONCURRENCY,

@@ -69,6 +69,9 @@ class ClaimModel(ApiModel):
     precision: ShortText | None = Field(default=None, description="Precision of the weights, e.g. fp8.")
     max_model_len: int | None = Field(default=None, ge=1, description="Longest sequence in tokens.")
     max_concurrency: int | None = Field(default=None, ge=1, description="Sequences served at once.")
+    profile_ref: ObjectName | None = Field(
+        default=None, description="Name of the ModelProfile that was asked to size the model, if one was."
+    )
 
 
 _ONE_HOLDER = Rule(
@@ -135,6 +138,9 @@ class Allocation(ApiModel):
     resource: PluginResource | None = Field(
         default=None, description="The extended resource by which the kubelet chooses the device, with DevicePlugin."
     )
+    profile: ShortText | None = Field(
+        default=None, description="AIM profile with which the engine starts there; absent where there is none."
+    )
 
 
 class ObservedDevices(ApiModel):
@@ -173,7 +179,8 @@ class GPUPartitionClaimStatus(ApiModel):
         default_factory=list,
         max_length=16,
         description="Bound, Allocated, Stuck (needs a person), ObservedMismatch (the pod holds another device than "
-        "it was bound to) and Unassigned (the pod was let go without what its containers read).",
+        "it was bound to), Unassigned (the pod was let go without what its containers read) and TooSmall (the model "
+        "needs more by now than the partition has).",
         json_schema_extra=keyed_by("type"),
     )
 

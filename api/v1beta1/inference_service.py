@@ -64,7 +64,8 @@ class Model(ApiModel):
     )
     profile_ref: ObjectName | None = Field(
         default=None,
-        description="Name of the ModelProfile whose facts size the model; absent: those of the built-in catalogue.",
+        description="Name of the ModelProfile whose facts size the model, whichever model that is for; absent: the "
+        "oldest ModelProfile for the id, or else the built-in catalogue.",
     )
 
 
@@ -343,6 +344,9 @@ class Placement(ApiModel):
     partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
     mode: ReportedMode = Field(description="Mode of the GPU, e.g. CPX/NPS4.")
     bytes: ByteCount = Field(description="Memory of the partition in bytes.")
+    profile: ShortText | None = Field(
+        default=None, description="AIM profile with which the engine starts there; absent where there is none."
+    )
 
 
 class Backend(StrEnum):

@@ -233,6 +233,8 @@ def profile(why: str, changes: dict[str, Any], *problems: tuple[str, str, str]) 
 
 
 FACTS = "spec.architecture"
+HEADS = {"kvHeads": 8, "headDim": 128}
+EXPERTS = {"layers": 32, "count": 8, "perToken": 2, "intermediateSize": 1024}
 
 PROFILES = [
     profile("heads that do not divide", {"architecture.kvHeads": 5}, (f"{FACTS}.attentionHeads", "attentionHeads 32 is no multiple of kvHeads 5", "check num_attention_heads and num_key_value_heads")),
@@ -240,6 +242,16 @@ PROFILES = [
     profile("parameters in billions", {"architecture.totalParams": 8}, (f"{FACTS}.totalParams", "totalParams 8 is less", "8000000000 for 8B")),
     profile("more attending layers than layers", {"architecture.fullAttentionLayers": 33}, (f"{FACTS}.fullAttentionLayers", "fullAttentionLayers 33 is larger than layers 32", "give at most layers")),
     profile("half of latent attention", {"architecture.qkRopeHeadDim": 64}, (f"{FACTS}.qkRopeHeadDim", "qkRopeHeadDim 64", "give kvLoraRank, too")),
+    profile("a rotary part wider than a key", {"architecture.kvLoraRank": 512, "architecture.qkRopeHeadDim": 128}, (f"{FACTS}.qkRopeHeadDim", "qkRopeHeadDim 128", "give the whole width as headDim")),
+    profile("local layers without a window", {"architecture.fullAttentionLayers": 8}, (f"{FACTS}.fullAttentionLayers", "fullAttentionLayers 8", "give slidingWindow")),
+    profile("no word of what layers keep", {"architecture.headDim": None}, (FACTS, "what the layers keep", "or layerGroups where layers differ")),
+    profile("no word of an MLP", {"architecture.intermediateSize": None}, (FACTS, "how wide the MLPs are", "give intermediateSize")),
+    profile("groups of another number of layers", {"architecture.layerGroups": [{"layers": 30, "full": HEADS}]}, (f"{FACTS}.layerGroups", "30 layers of 32", "sum up to layers")),
+    profile("a group that keeps two kinds", {"architecture.layerGroups": [{"layers": 32, "full": HEADS, "cross": HEADS | {"tokens": 1}}]}, (f"{FACTS}.layerGroups[0]", "32 layers", "set exactly one of")),
+    profile("a window beside groups", {"architecture.slidingWindow": 4096, "architecture.layerGroups": [{"layers": 32, "full": HEADS}]}, (f"{FACTS}.layerGroups", "layerGroups say it all", "leave slidingWindow")),
+    profile("more chosen experts than there are", {"architecture.experts": EXPERTS | {"perToken": 9}}, (f"{FACTS}.experts.perToken", "perToken 9 is larger than count 8", "give the experts")),
+    profile("more mixtures than layers", {"architecture.experts": EXPERTS | {"layers": 33}}, (f"{FACTS}.experts", "experts in 33 layers of 32", "give the layers that are a mixture")),
+    profile("an encoder larger than the model", {"architecture.visionParams": 10**12}, (f"{FACTS}.totalParams", "totalParams 1000000000000", "give a total that has them")),
     profile("a model's name with a space", {"modelId": "my model"}, ("spec.modelId", '"my model"', "such as Qwen/Qwen3-8B")),
     profile("no weights", {"overrides.weightsBytes": 0}, ("spec.overrides.weightsBytes", "weightsBytes 0", "leave it out to have them computed")),
     profile("a precision nobody has", {"precisions": ["fp12"]}, ("spec.precisions[0]", '"fp12"', '"mxfp4"')),

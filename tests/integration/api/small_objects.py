@@ -30,6 +30,7 @@ SPECS: dict[str, dict[str, Any]] = {
             "totalParams": 1_000_000_000_000,
             "layers": 32,
             "hiddenSize": 4096,
+            "intermediateSize": 14336,
             "attentionHeads": 32,
             "kvHeads": 8,
             "headDim": 128,
