@@ -144,7 +144,8 @@ class Shape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     is the width of a dense MLP; ``dense_layers`` how many layers have one (None: those that are no mixture).
     ``max_position_embeddings`` is without a rope factor applied on top; None: not established. ``vision_params``
     counts the image encoder and its projector, ``mtp_params`` the multi-token-prediction layers, which are in the
-    files and not loaded for plain decoding.
+    files and not loaded for plain decoding. ``rope_rows``: rows of all tables of rotary positions together, where
+    they are not ``max_position_embeddings``: more with linear scaling, 0 without rotary positions.
     """
 
     architecture: str
@@ -159,6 +160,7 @@ class Shape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     dense_layers: Amount | None = None
     vision_params: Amount = 0
     mtp_params: Amount = 0
+    rope_rows: Amount | None = None
 
     @property
     def num_hidden_layers(self) -> int:
