@@ -1,0 +1,237 @@
+"""From the fields of a config.json to what each group of layers keeps of a sequence.
+
+Which layer looks how far is told by ``layer_types`` where a config has it; before that field existed, each
+architecture's code knew its own pattern (the model files of huggingface/transformers), which stands here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from controller.sizing.config_fields import ConfigFields
+from controller.sizing.facts import (
+    CrossAttention,
+    FullAttention,
+    GatedDeltaNet,
+    Keeps,
+    LatentAttention,
+    LayerGroup,
+    WindowAttention,
+)
+
+_REMEDY = "take the config.json of the model itself"
+
+MAX_LAYERS = 10_000
+
+_HEAD_DIM: Mapping[str, int] = MappingProxyType(
+    {"gemma": 256, "gemma2": 256, "gemma3": 256, "gemma4": 256, "gpt_oss": 64, "llama4": 128}
+    | dict.fromkeys(("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe", "minimax_m2"), 128)
+    | {"qwen3_next": 256}
+)
+"""Width of a head where the configuration does not tell it and it is not the model's width over its heads: the
+defaults of the configuration classes."""
+
+_IMAGE_TOKENS = 6404
+"""Tokens of an image in Llama 3.2 Vision: four tiles of (560 / 14) squared patches and one more."""
+
+
+def layer_groups(config: ConfigFields, architecture: str) -> tuple[LayerGroup, ...]:
+    """The groups of layers, in the order of their first one. Raises ModelFileError."""
+    layers = config.number("num_hidden_layers", most=MAX_LAYERS)
+    kinds = _latent_kinds(config, layers) if "kv_lora_rank" in config else _kinds(config, architecture, layers)
+    keeps = {kind: _keeps(config, architecture, kind) for kind in dict.fromkeys(kinds)}
+    counts = Counter[Keeps]()
+    for kind in kinds:
+        counts[keeps[kind]] += 1
+    return tuple(LayerGroup(count, kept) for kept, count in counts.items())
+
+
+def _kinds(config: ConfigFields, architecture: str, layers: int) -> Sequence[str]:
+    """The kind of each layer, in the words of ``layer_types``."""
+    told = config.texts("layer_types")
+    if told is not None:
+        if len(told) != layers:
+            problem = f"names {len(told)} layers, num_hidden_layers is {layers}"
+            raise config.problem("layer_types", problem, _REMEDY)
+        return told
+    pattern = _PATTERNS.get(architecture)
+    # a window that nobody is known to apply saves nothing that could be relied on
+    return pattern(config, layers) if pattern else ["full_attention"] * layers
+
+
+def _every_layer(config: ConfigFields, layers: int) -> Sequence[str]:
+    """A window, where one is set, is every layer's."""
+    return ["sliding_attention" if "sliding_window" in config else "full_attention"] * layers
+
+
+def _upper_layers(config: ConfigFields, layers: int) -> Sequence[str]:
+    """Qwen's window is off unless switched on, and then for the layers above the first few."""
+    if not config.flag("use_sliding_window") or "sliding_window" not in config:
+        return ["full_attention"] * layers
+    full = min(layers, config.number("max_window_layers", default=0, least=0))
+    return ["full_attention"] * full + ["sliding_attention"] * (layers - full)
+
+
+def _every(period: int, local: str, *names: str) -> Callable[[ConfigFields, int], Sequence[str]]:
+    """All but each ``period``-th layer are local; one of ``names`` may tell another period."""
+
+    def kinds(config: ConfigFields, layers: int) -> Sequence[str]:
+        each = config.number(*names, default=period, most=MAX_LAYERS) if names else period
+        return [local if (layer + 1) % each else "full_attention" for layer in range(layers)]
+
+    return kinds
+
+
+def _last_full(config: ConfigFields, layers: int) -> Sequence[str]:
+    """Gemma 4: as Gemma 3, and the last layer is a full one in any case."""
+    kinds = _every(6, "sliding_attention")(config, layers)
+    return [*kinds[:-1], "full_attention"]
+
+
+def _chunked(config: ConfigFields, layers: int) -> Sequence[str]:
+    """Llama 4: layers with rotary positions attend within chunks, those without to everything."""
+    told = config.numbers("no_rope_layers")
+    if not told:
+        return _every(4, "chunked_attention", "no_rope_layer_interval")(config, layers)
+    if len(told) != layers:
+        problem = f"names {len(told)} layers, num_hidden_layers is {layers}"
+        raise config.problem("no_rope_layers", problem, _REMEDY)
+    return ["chunked_attention" if rotary else "full_attention" for rotary in told]
+
+
+def _crossing(config: ConfigFields, layers: int) -> Sequence[str]:
+    """Llama 3.2 Vision: some layers attend to the image instead of the text."""
+    told = config.numbers("cross_attention_layers")
+    crossing = set(range(3, layers, 5)) if told is None else set(told)
+    if not crossing <= set(range(layers)):
+        raise config.problem("cross_attention_layers", f"names layers outside 0 to {layers - 1}", _REMEDY)
+    return ["cross_attention" if layer in crossing else "full_attention" for layer in range(layers)]
+
+
+_PATTERNS: Mapping[str, Callable[[ConfigFields, int], Sequence[str]]] = MappingProxyType(
+    {
+        "cohere2": _every(4, "sliding_attention", "sliding_window_pattern", "_sliding_window_pattern"),
+        "gemma2": _every(2, "sliding_attention"),
+        "gemma3": _every(6, "sliding_attention", "sliding_window_pattern", "_sliding_window_pattern"),
+        "gemma4": _last_full,
+        "gpt_oss": _every(2, "sliding_attention"),
+        "llama4": _chunked,
+        "mistral": _every_layer,
+        "mistral3": _every_layer,
+        "mixtral": _every_layer,
+        "mllama": _crossing,
+        "olmo3": _every(4, "sliding_attention"),
+        "qwen3_next": _every(4, "linear_attention", "full_attention_interval"),
+    }
+    | dict.fromkeys(
+        ("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl", "qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe"),
+        _upper_layers,
+    )
+)
+
+
+def _keeps(config: ConfigFields, architecture: str, kind: str) -> Keeps:
+    match kind:
+        case "latent" | "latent_with_indexer":
+            return _latent(config, with_indexer=kind == "latent_with_indexer")
+        case "linear_attention":
+            return _linear(config)
+        case "cross_attention":
+            return CrossAttention(_kv_heads(config, architecture), head_dim(config, architecture), _IMAGE_TOKENS)
+        case "full_attention":
+            return _full(config, architecture)
+        case "sliding_attention":
+            return _window(config, architecture, "sliding_window", chunked=False)
+        case "chunked_attention":
+            return _window(config, architecture, "attention_chunk_size", chunked=True)
+        case _:
+            raise config.problem("layer_types", f"has {kind[:40]!r}, a kind of layer that is not known here", _REMEDY)
+
+
+def _full(config: ConfigFields, architecture: str) -> FullAttention:
+    if architecture != "gemma4":
+        return FullAttention(_kv_heads(config, architecture), head_dim(config, architecture))
+    # Gemma 4's full layers have wider heads, and fewer where the keys are the values as well
+    shared = config.flag("attention_k_eq_v")
+    heads = config.optional("num_global_key_value_heads", least=1) if shared else None
+    width = config.number("global_head_dim", default=512)
+    return FullAttention(heads or _kv_heads(config, architecture), width, keys_are_values=shared)
+
+
+def _window(config: ConfigFields, architecture: str, field: str, *, chunked: bool) -> Keeps:
+    window = config.number(field, default={"gemma2": 4096, "gemma3": 4096, "llama4": 8192}.get(architecture))
+    positions = config.optional("max_position_embeddings", least=1)
+    if positions is not None and window >= positions:
+        return _full(config, architecture)  # wider than any request
+    return WindowAttention(_kv_heads(config, architecture), head_dim(config, architecture), window, chunked)
+
+
+def head_dim(config: ConfigFields, architecture: str) -> int:
+    """Elements of one head. Raises ModelFileError where it is not told and the width is no multiple of the heads."""
+    width = config.optional("head_dim", least=1) or _HEAD_DIM.get(architecture)
+    if width is not None:
+        return width
+    hidden, heads = config.number("hidden_size", "d_model", "n_embd"), query_heads(config, architecture)
+    if hidden % heads:
+        raise config.problem("hidden_size", f"is no multiple of num_attention_heads, {heads}", "give head_dim")
+    return hidden // heads
+
+
+def query_heads(config: ConfigFields, architecture: str) -> int:
+    """Query heads of a layer."""
+    return config.number("num_attention_heads", default=8 if architecture == "gemma3" else None, most=65_536)
+
+
+def _kv_heads(config: ConfigFields, architecture: str) -> int:
+    heads = query_heads(config, architecture)
+    own = config.optional("num_key_value_heads", "num_kv_heads", least=1)
+    if architecture == "falcon" and not config.flag("new_decoder_architecture"):
+        # before falcon-40b: one KV head for all, or one each
+        own = 1 if config.flag("multi_query", default=True) else heads
+    if own is None:
+        own = 4 if architecture == "gemma3" else heads
+    if heads % own:
+        raise config.problem("num_key_value_heads", f"does not divide num_attention_heads, {heads}", _REMEDY)
+    return own
+
+
+def _linear(config: ConfigFields) -> GatedDeltaNet:
+    return GatedDeltaNet(
+        key_heads=config.number("linear_num_key_heads"),
+        value_heads=config.number("linear_num_value_heads"),
+        key_dim=config.number("linear_key_head_dim"),
+        value_dim=config.number("linear_value_head_dim"),
+        conv_kernel=config.number("linear_conv_kernel_dim", default=4),
+    )
+
+
+def _latent_kinds(config: ConfigFields, layers: int) -> Sequence[str]:
+    """Sparse models have an indexer in each layer, or share one's choice with the layers behind it (GLM-5)."""
+    if "index_head_dim" not in config:
+        return ["latent"] * layers
+    own = _own_indexers(config, layers)
+    return ["latent_with_indexer" if each else "latent" for each in own]
+
+
+def _own_indexers(config: ConfigFields, layers: int) -> Sequence[bool]:
+    told = config.texts("indexer_types")
+    if told is not None:
+        if len(told) != layers:
+            problem = f"names {len(told)} layers, num_hidden_layers is {layers}"
+            raise config.problem("indexer_types", problem, _REMEDY)
+        return [kind == "full" for kind in told]
+    each = config.number("index_topk_freq", default=1)
+    offset = config.number("index_skip_topk_offset", default=2, least=0)
+    return [max(layer - offset + 1, 0) % each == 0 for layer in range(layers)]
+
+
+def _latent(config: ConfigFields, *, with_indexer: bool) -> LatentAttention:
+    return LatentAttention(
+        rank=config.number("kv_lora_rank"),
+        rope_dim=config.number("qk_rope_head_dim"),
+        nope_dim=config.number("qk_nope_head_dim"),
+        value_dim=config.number("v_head_dim"),
+        query_rank=config.optional("q_lora_rank", least=1),
+        indexer_heads=config.number("index_n_heads") if with_indexer else 0,
+        indexer_dim=config.number("index_head_dim") if with_indexer else 0,
+    )

@@ -1,0 +1,198 @@
+"""From the text of a ``config.json`` of Hugging Face's to the facts of a model.
+
+The fields are those of transformers' configuration classes; a model with images keeps those of its decoder in a nested
+``text_config``. A model type is known when its tensors are (`parameters.TENSORS`); any other is refused, as its
+tensors could be anything. What a configuration does not tell (whether a second copy of a tied head is stored, biases
+of scales) is not guessed at: bytes of a file are exact only from its safetensors headers.
+"""
+
+from dataclasses import replace
+from typing import Final, Literal
+
+import msgspec
+
+from controller.sizing.attention_config import layer_groups, query_heads
+from controller.sizing.config_fields import ConfigFields
+from controller.sizing.experts_config import dense_width, experts_of
+from controller.sizing.facts import Checkpoint, ModelFacts, ParameterCounts, Quantization, Shape, Source
+from controller.sizing.model_file_errors import UnknownArchitecture
+from controller.sizing.parameters import (
+    TENSORS,
+    Tensors,
+    count_parameters,
+    prediction_layer_parameters,
+    tensors_of,
+)
+from controller.sizing.quantization_config import quantization_of
+from controller.sizing.vision_encoder import vision_count
+
+_TIED: Final = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text", "gemma4", "cohere", "cohere2", "falcon", "opt"})
+"""Architectures whose configuration class ties the head unless it is told otherwise."""
+
+_STORES_PREDICTION_LAYERS: Final = frozenset({"deepseek_v3", "deepseek_v32", "glm4_moe", "glm_moe_dsa"})
+"""Architectures whose published files have the layers that ``num_nextn_predict_layers`` counts."""
+
+_ALIASES: Final = {
+    "gemma3_text": "gemma3",
+    "gemma4_text": "gemma4",
+    "llama4_text": "llama4",
+    "ministral3": "mistral",
+    "mllama_text_model": "mllama",
+    "qwen2_5_vl_text": "qwen2_5_vl",
+    "qwen2_vl_text": "qwen2_vl",
+    "qwen3_vl_moe_text": "qwen3_vl_moe",
+    "qwen3_vl_text": "qwen3_vl",
+}
+"""Decoders by the name of their own and by that of the wrapper that has their rules."""
+
+_MOST_PARAMETERS: Final = 10**14
+"""A hundred times the largest published model."""
+
+_MXFP4_BYTES_PER_BLOCK: Final = 17
+_MXFP4_BLOCK: Final = 32
+"""32 elements of 4 bits and one scale byte."""
+
+_DTYPES: Final[dict[str, Literal["bfloat16", "float16", "float32"]]] = {
+    "bfloat16": "bfloat16",
+    "float16": "float16",
+    "float32": "float32",
+}
+
+
+def facts_of_config(text: bytes, file: str, model_id: str) -> ModelFacts:
+    """The facts of a model from its config.json's text; ``file`` is for messages.
+
+    Raises ModelFileError naming the field: of a text that is no such JSON, a field that is missing, out of range or
+    contradicts another, a feature whose tensors are not known; UnknownArchitecture for a model type.
+    """
+    config = ConfigFields(file, text)
+    decoder = config.section("text_config", "llm_config", "language_config") or config
+    architecture = _architecture(config, decoder)
+    _refuse_unknown_features(decoder, architecture)
+    vision = vision_count(config, architecture, decoder.number("hidden_size"))
+    tensors = _tensors(decoder, architecture)
+    shape = _with_prediction_layers(_shape(config, decoder, architecture, vision.elements), tensors, decoder)
+    counts = count_parameters(shape, tensors)
+    if counts.total > _MOST_PARAMETERS:
+        raise decoder.problem("hidden_size", f"makes a model of {counts.total} parameters", "correct the widths")
+    sources = _sources(config, decoder, file, exact_vision=vision.exact)
+    return ModelFacts(model_id, shape, counts, _checkpoint(config, decoder, counts, shape), sources)
+
+
+def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
+    """The name under which the decoder's rules are known: its own, or its wrapper's."""
+    for fields in (decoder, config):
+        name = fields.text("model_type")
+        known = _ALIASES.get(name, name)
+        if known in TENSORS:
+            return known if fields is config or config.text("model_type") not in TENSORS else config.text("model_type")
+    if not config.text("model_type") and not decoder.text("model_type"):
+        raise config.missing("model_type")
+    raise UnknownArchitecture(config.file, "model_type", config.text("model_type") or decoder.text("model_type"))
+
+
+def _refuse_unknown_features(decoder: ConfigFields, architecture: str) -> None:
+    """Raises ModelFileError for tensors that a known architecture has in some of its models only."""
+    remedy = "give a directory with the model's safetensors files (--directory DIR)"
+    if architecture == "gemma4":
+        if decoder.number("hidden_size_per_layer_input", default=256, least=0):
+            raise decoder.problem("hidden_size_per_layer_input", "means embeddings a layer, not known here", remedy)
+        for field in ("enable_moe_block", "use_double_wide_mlp"):
+            if decoder.flag(field):
+                raise decoder.problem(field, "means tensors that are not known here", remedy)
+        if decoder.number("num_kv_shared_layers", default=0, least=0):
+            raise decoder.problem("num_kv_shared_layers", "means tensors that are not known here", remedy)
+    if architecture == "opt":
+        hidden = decoder.number("hidden_size")
+        if decoder.number("word_embed_proj_dim", default=hidden) != hidden:
+            raise decoder.problem("word_embed_proj_dim", f"differs from hidden_size, {hidden}", remedy)
+
+
+def _shape(config: ConfigFields, decoder: ConfigFields, architecture: str, vision_params: int) -> Shape:
+    groups = layer_groups(decoder, architecture)
+    layers = sum(group.count for group in groups)
+    experts = experts_of(decoder, architecture, layers)
+    no_dense = experts is not None and experts.layers == layers
+    return Shape(
+        architecture=architecture,
+        hidden_size=decoder.number("hidden_size", most=1_000_000),
+        intermediate_size=dense_width(decoder, architecture, default=0 if no_dense else None),
+        num_attention_heads=query_heads(decoder, architecture),
+        vocab_size=decoder.number("vocab_size", default=262_208 if architecture == "gemma3" else None),
+        tie_word_embeddings=_tied(config, decoder, architecture),
+        max_position_embeddings=_positions(decoder, architecture),
+        layers=groups,
+        experts=experts,
+        vision_params=vision_params,
+    )
+
+
+def _tied(config: ConfigFields, decoder: ConfigFields, architecture: str) -> bool:
+    default = config.flag("tie_word_embeddings", default=architecture in _TIED)
+    return decoder.flag("tie_word_embeddings", default=default)
+
+
+def _positions(decoder: ConfigFields, architecture: str) -> int | None:
+    told = decoder.optional("max_position_embeddings", least=1)
+    return told or {"gemma3": 131_072, "falcon": 2048, "opt": 2048}.get(architecture)
+
+
+def _with_prediction_layers(shape: Shape, tensors: Tensors, decoder: ConfigFields) -> Shape:
+    layers = decoder.number("num_nextn_predict_layers", default=0, least=0, most=100)
+    if not layers or shape.architecture not in _STORES_PREDICTION_LAYERS:
+        return shape
+    elements = layers * prediction_layer_parameters(shape, tensors)
+    return msgspec.structs.replace(shape, mtp_params=elements)
+
+
+def _tensors(decoder: ConfigFields, architecture: str) -> Tensors:
+    """What the architecture's code has, as this configuration switches it."""
+    tensors = tensors_of(architecture)
+    if "attention_bias" in decoder and architecture not in ("gpt_oss", "deepseek_v2", "deepseek_v3", "kimi_k2"):
+        bias = decoder.flag("attention_bias")
+        tensors = replace(tensors, qkv_bias=bias, output_bias=bias and architecture != "glm4_moe")
+    if decoder.flag("mlp_bias"):
+        tensors = replace(tensors, mlp_bias=True)
+    if "use_qk_norm" in decoder and architecture in ("cohere", "glm4_moe", "minimax_m2"):
+        width: Literal["head", "all"] = "head" if architecture == "glm4_moe" else "all"
+        tensors = replace(tensors, query_key_norm=width if decoder.flag("use_qk_norm") else "none")
+    if architecture == "falcon" and _has_two_norms(decoder):
+        tensors = replace(tensors, norms=2)
+    return tensors
+
+
+def _has_two_norms(falcon: ConfigFields) -> bool:
+    """One norm serves attention and MLP side by side in falcon-7b; 40b has one each, as have models without."""
+    if falcon.flag("new_decoder_architecture"):
+        return falcon.number("num_ln_in_parallel_attn", default=2) == 2
+    return not falcon.flag("parallel_attn", default=True)
+
+
+def _checkpoint(config: ConfigFields, decoder: ConfigFields, counts: ParameterCounts, shape: Shape) -> Checkpoint:
+    told = config.text("dtype", "torch_dtype") or decoder.text("dtype", "torch_dtype") or "bfloat16"
+    dtype = _DTYPES.get(told.removeprefix("torch."))
+    if dtype is None:
+        name = "dtype" if "dtype" in config else "torch_dtype"
+        raise config.problem(name, "is no type of weights", f"use one of {', '.join(_DTYPES)}")
+    quantization = quantization_of(config) or quantization_of(decoder)
+    return Checkpoint(dtype, quantization, _mxfp4_bytes(counts, shape, quantization))
+
+
+def _mxfp4_bytes(counts: ParameterCounts, shape: Shape, quantization: Quantization | None) -> int | None:
+    """Bytes of a checkpoint whose experts are in mxfp4 and the rest in 16 bit; None for any other."""
+    if quantization is None or quantization.method != "mxfp4":
+        return None
+    experts = shape.experts
+    if experts is None or quantization.covers != "experts":
+        return None
+    blocks = 3 * experts.layers * experts.count * shape.hidden_size * experts.intermediate_size // _MXFP4_BLOCK
+    return blocks * _MXFP4_BYTES_PER_BLOCK + 2 * (counts.total - blocks * _MXFP4_BLOCK)
+
+
+def _sources(config: ConfigFields, decoder: ConfigFields, file: str, *, exact_vision: bool) -> tuple[Source, ...]:
+    sources = [Source("shape", file, "read"), Source("total_params", "the shape", "derived")]
+    if not exact_vision:
+        sources.append(Source("vision_params", "a plain transformer of its vision_config's widths", "derived"))
+    if not any(name in fields for fields in (config, decoder) for name in ("dtype", "torch_dtype")):
+        sources.append(Source("dtype", f"{file} tells none: bfloat16, which most are published in", "known"))
+    return tuple(sources)
