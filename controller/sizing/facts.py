@@ -73,23 +73,31 @@ class LatentAttention(
 class GatedDeltaNet(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", tag="gated_delta_net"
 ):
-    """Linear attention that keeps a matrix a value head and the last inputs of a convolution (Qwen3-Next)."""
+    """Linear attention that keeps a matrix a value head and the last inputs of a convolution (Qwen3-Next).
+
+    ``state_element_bytes``: 2, or 4 where the config asks for a float32 state (``mamba_ssm_dtype``).
+    """
 
     key_heads: Count
     value_heads: Count
     key_dim: Count
     value_dim: Count
     conv_kernel: Count
+    state_element_bytes: Literal[2, 4] = 2
 
 
 class Mamba2(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", tag="mamba2"):
-    """A state space layer that keeps ``head_dim x state_dim`` a head and the last inputs of a convolution."""
+    """A state space layer that keeps ``head_dim x state_dim`` a head and the last inputs of a convolution.
+
+    ``state_element_bytes``: 2, or 4 where the config asks for a float32 state (``mamba_ssm_dtype``).
+    """
 
     heads: Count
     head_dim: Count
     state_dim: Count
     groups: Count
     conv_kernel: Count
+    state_element_bytes: Literal[2, 4] = 2
 
 
 class RecurrentState(

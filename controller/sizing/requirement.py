@@ -9,7 +9,8 @@ from controller.sizing.catalog import Catalog
 from controller.sizing.engine import AS_WE_START_IT, EngineSettings, graph_bytes, non_torch_bytes, resolved
 from controller.sizing.errors import LengthTooLong, OutOfRange
 from controller.sizing.facts import ModelFacts
-from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token, kv_cache_bytes
+from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token
+from controller.sizing.kv_pool import KvPool
 from controller.sizing.margin import Parts, Uncertainty, margin_bytes, uncertainty
 from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.weights import weights_bytes
@@ -110,10 +111,10 @@ def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
     storage = KvStorage(engine.kv_element_bytes, request.tensor_parallel)
     parts = Parts(
         weights_bytes=weights_bytes(facts, precision, request.tensor_parallel),
-        kv_cache_bytes=kv_cache_bytes(facts, length, concurrency, storage),
+        kv_cache_bytes=KvPool.of(facts, engine, request.tensor_parallel).bytes_for(length, concurrency),
         activation_bytes=activation_bytes(facts, engine, request.tensor_parallel),
-        non_torch_bytes=non_torch_bytes(request.tensor_parallel),
-        graph_bytes=graph_bytes(engine),
+        non_torch_bytes=non_torch_bytes(engine, request.tensor_parallel),
+        graph_bytes=graph_bytes(engine, facts),
     )
     return Sizing(
         model_id=facts.model_id,
