@@ -1,0 +1,100 @@
+"""vLLM's settings for a model on a partition: those its memory was counted with, and none left to a default.
+
+vLLM's defaults follow the device (``vllm/engine/arg_utils.py``, ``get_batch_defaults``): a server on 70 GiB or more
+takes 8192 batched tokens and 1024 sequences, one on a smaller device 2048 and 256. From one command line a partition
+would so start otherwise than a card; ours say everything.
+
+*Latency* starts with just the settings that the model's need was counted with. *Throughput* may use what the partition
+has left: 8192 batched tokens, and a large device's 1024 sequences on a large one, as long as the whole still fits.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from controller.profiles.aim_profile import Argument, Metric
+from controller.sizing.engine import EngineSettings
+from controller.sizing.precision import Precision
+from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
+
+LARGE_DEVICE_BYTES: Final = 70 << 30
+"""From here on vLLM takes a device for a large one."""
+
+LARGER_BATCHES: Final = ((1024, 8192), (256, 8192), (256, 4096))
+"""Sequences and batched tokens to try for throughput, those of a large device first."""
+
+USUAL_UTILIZATION: Final = 0.95
+"""The share the engine plans with where there is memory to spare. At 0.95 starts were seen to die in the sampler's
+warm-up, after the KV cache was reserved (two of gpt-oss-20b, vLLM 0.19), so never more unless the model needs it."""
+
+_DTYPES: Final = {Precision.BF16: "bfloat16", Precision.FP16: "float16", Precision.FP32: "float32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The memory a rank has: a partition of ``bytes``, its own or shared with others that keep to their part."""
+
+    bytes: int
+    cooperative: bool = False
+
+
+def sizing_in(room: Room, sizes: ModelSizingConfig, request: SizingRequest, metric: Metric) -> Sizing:
+    """The need of ``request`` with the settings for that metric, as they are where it has that room.
+
+    Does not ask whether it fits. Raises what ``ModelSizingConfig.size`` raises.
+    """
+    counted = sizes.size(request)
+    if metric is Metric.LATENCY or room.cooperative:
+        return counted
+    batches = LARGER_BATCHES if room.bytes >= LARGE_DEVICE_BYTES else LARGER_BATCHES[1:]
+    for sequences, tokens in batches:
+        larger = sizes.size(replace(request, engine=_at_least(counted.engine, sequences, tokens)))
+        if larger.total_bytes <= room.bytes:
+            return larger
+    return counted
+
+
+def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], ...]:
+    """The engine's arguments by option, sorted. ``sizing`` fits into the room."""
+    engine = sizing.engine
+    arguments: dict[str, Argument] = {
+        "dtype": _DTYPES.get(sizing.precision, "auto"),
+        "gpu-memory-utilization": memory_utilization(sizing, room),
+        "kv-cache-dtype": engine.kv_cache_dtype,
+        "max-model-len": sizing.max_model_len,
+        "max-num-batched-tokens": engine.max_num_batched_tokens,
+        "max-num-seqs": engine.max_num_seqs,
+        "tensor-parallel-size": sizing.tensor_parallel,
+    }
+    if room.cooperative:
+        arguments["kv-cache-memory-bytes"] = sizing.kv_cache_bytes
+    return tuple(sorted(arguments.items()))
+
+
+def memory_utilization(sizing: Sizing, room: Room) -> float:
+    """The engine's share of the partition, in steps of a ten-thousandth: some MiB.
+
+    It holds at least weights, activations, non-torch and the counted KV cache. Alone on its partition the engine gets
+    more, for more cache: all but the graphs, which are captured outside its budget, and the margin. A sharer gets no
+    more than its need: vLLM refuses to start when less than the share is free.
+    """
+    outside = sizing.graph_bytes + sizing.margin_bytes
+    least = _ceil_share(sizing.total_bytes - outside, room.bytes)
+    if room.cooperative:
+        return _ceil_share(sizing.total_bytes - sizing.margin_bytes, room.bytes)
+    most = (room.bytes - outside) * _STEPS // room.bytes / _STEPS
+    return max(least, min(USUAL_UTILIZATION, most))
+
+
+_STEPS: Final = 10_000
+
+
+def _at_least(engine: EngineSettings, sequences: int, tokens: int) -> EngineSettings:
+    return replace(
+        engine,
+        max_num_seqs=max(engine.max_num_seqs or 0, sequences),
+        max_num_batched_tokens=max(engine.max_num_batched_tokens or 0, tokens),
+    )
+
+
+def _ceil_share(part: int, whole: int) -> float:
+    return -(-part * _STEPS // whole) / _STEPS

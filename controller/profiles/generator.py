@@ -1,0 +1,100 @@
+"""AIMProfileGenerator: the profiles of one model in one precision, for every mode that holds it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from controller.gpu.product import Product
+from controller.profiles.aim_profile import AIMProfile, Metric, Model, Target
+from controller.profiles.checkpoints import Weights, known_copy, weights_of
+from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
+from controller.profiles.engine_support import ENGINE_PRODUCTS, runs
+from controller.profiles.feasible import Feasible, feasible
+from controller.sizing.facts import ModelFacts
+from controller.sizing.precision import resolve_precision
+from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is served, and how its profiles name it.
+
+    ``model`` None makes general profiles, which leave the model to the container. ``cooperative``: the partition is
+    shared with others, and each keeps to what was counted for it. ``count`` None: as few partitions as will do.
+    """
+
+    request: SizingRequest
+    model: Model | None = None
+    cooperative: bool = False
+    count: int | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def served_by_id(facts: ModelFacts, request: SizingRequest) -> Served:
+    """A model under its own id: profiles that load its checkpoint, or the copy in that precision that AIM serves.
+
+    Raises UnsupportedPrecision.
+    """
+    precision = resolve_precision(facts, request.precision)
+    copy = known_copy(request.model_id, precision)
+    remarks: tuple[str, ...] = ()
+    if weights_of(facts, precision) is Weights.QUANTIZED_COPY and copy is None:
+        remarks = (f"Set model_id to a copy in {precision}: the engine does not quantize what it loads.",)
+    return Served(request, Model(request.model_id, copy or request.model_id), remarks=remarks)
+
+
+class AIMProfileGenerator:
+    """Makes the profiles of one catalogue's models for ``products``, those that the engine runs on."""
+
+    def __init__(self, sizes: ModelSizingConfig, products: Sequence[Product] = ENGINE_PRODUCTS) -> None:
+        self._sizes = sizes
+        self._products = tuple(products)
+
+    def generate(self, served: Served) -> tuple[AIMProfile, ...]:
+        """A profile a metric for each mode that holds the model, by product and mode; none when nothing does.
+
+        Raises what ``ModelSizingConfig.size`` raises.
+        """
+        return tuple(self._profiles(served))
+
+    def _profiles(self, served: Served) -> Iterator[AIMProfile]:
+        precision = self._sizes.size(served.request).precision
+        products = [product for product in self._products if runs(product, precision)]
+        # memory modes share a size, and so do products: each size is counted once
+        sizings: dict[tuple[int, int, Metric], Sizing] = {}
+        for place in feasible(self._sizes, served.request, products, served.count):
+            room = Room(place.partition_bytes, served.cooperative)
+            for metric in Metric:
+                key = (room.bytes, place.count, metric)
+                if key not in sizings:
+                    request = replace(served.request, tensor_parallel=place.count)
+                    sizings[key] = sizing_in(room, self._sizes, request, metric)
+                yield profile_of(served, place, metric, sizings[key])
+
+
+def profile_of(served: Served, place: Feasible, metric: Metric, sizing: Sizing) -> AIMProfile:
+    """The profile for partitions of a place, with the settings that ``sizing`` was counted with."""
+    room = Room(place.partition_bytes, served.cooperative)
+    return AIMProfile(
+        target=Target(place.product.name, place.mode, place.count, sizing.precision, metric),
+        model=served.model,
+        engine_args=engine_arguments(sizing, room),
+        remarks=(*_counted(sizing, room), *served.remarks),
+    )
+
+
+def _counted(sizing: Sizing, room: Room) -> tuple[str, ...]:
+    count = sizing.tensor_parallel
+    partitions = (
+        f"a partition of {_mib(room.bytes)}" if count == 1 else f"{count} partitions of {_mib(room.bytes)}, each"
+    )
+    return (
+        f"{sizing.model_id} in {sizing.precision} on {partitions}. Calculated, not measured:",
+        f"  weights {_mib(sizing.weights_bytes)}, KV cache {_mib(sizing.kv_cache_bytes)} for "
+        f"{sizing.max_concurrency} x {sizing.max_model_len} tokens,",
+        f"  activations {_mib(sizing.activation_bytes)}, graphs {_mib(sizing.graph_bytes)}, "
+        f"other {_mib(sizing.non_torch_bytes)}, margin {_mib(sizing.margin_bytes)}",
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size >> 20} MiB"
