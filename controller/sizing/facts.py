@@ -30,13 +30,16 @@ class FullAttention(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """Keeps a key and a value of every token, a head: MHA, GQA and MQA differ only in ``kv_heads``.
 
     ``value_dim`` is the width of a value where it is not ``head_dim``. ``keys_are_values``: there is no projection
-    of values, they are the keys again; engines keep both all the same.
+    of values, they are the keys again; engines keep both all the same. ``indexer_dim`` is the width of the keys that
+    a sparse indexer keeps besides (MiniMax-M3), 0 without one, ``indexer_heads`` its query heads.
     """
 
     kv_heads: Count
     head_dim: Count
     value_dim: Count | None = None
     keys_are_values: bool = False
+    indexer_heads: Amount = 0
+    indexer_dim: Amount = 0
 
 
 class WindowAttention(
@@ -135,7 +138,9 @@ class LayerGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 class Experts(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The mixture layers: ``count`` routed experts in each of ``layers`` layers, ``per_token`` chosen for a token.
 
-    ``shared_width`` is the width of all shared experts of a layer together, 0 without any.
+    ``shared_width`` is the width of all shared experts of a layer together, 0 without any. ``input_size`` is the width
+    of what the routed experts read and write, None where it is ``hidden_size``: a latent mixture projects down to it
+    and up again (Nemotron 3 Super, Kimi K3).
     """
 
     layers: Count
@@ -143,6 +148,7 @@ class Experts(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     per_token: Count
     intermediate_size: Count
     shared_width: Amount = 0
+    input_size: Count | None = None
 
 
 class Shape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -56,7 +56,9 @@ def token_bytes(keeps: Keeps, storage: KvStorage = PLAIN) -> int:
     """Bytes one layer keeps of one token, of the text or of what it crosses to; 0 where nothing grows with tokens."""
     if isinstance(keeps, FullAttention | WindowAttention):
         width = keeps.head_dim + (keeps.value_dim or keeps.head_dim)
-        return _heads(keeps.kv_heads, storage) * width * storage.element_bytes
+        # an indexer's keys are for all heads, on every rank
+        indexer = keeps.indexer_dim if isinstance(keeps, FullAttention) else 0
+        return (_heads(keeps.kv_heads, storage) * width + indexer) * storage.element_bytes
     if isinstance(keeps, CrossAttention):
         return _heads(keeps.kv_heads, storage) * 2 * keeps.head_dim * storage.element_bytes
     return _latent_bytes(keeps, storage) if isinstance(keeps, LatentAttention) else 0

@@ -33,6 +33,7 @@ class Tensors:
     norms on queries and keys, as wide as one head or as all of them. ``expert_bias``: routers and experts have biases,
     ``router_correction``: one more element an expert in each router. ``head_bias``: one element a word of the output.
     ``position_offset``: a learned table of positions with so many rows more than there are positions, None without.
+    ``layer_scalar``: one factor a layer, ``mixture_norms``: more vectors as wide as the model in each mixture layer.
     """
 
     norms: int = 2
@@ -50,6 +51,8 @@ class Tensors:
     head_bias: bool = False
     extra_embedding_rows: int = 0
     position_offset: int | None = None
+    layer_scalar: bool = False
+    mixture_norms: int = 0
 
 
 LLAMA = Tensors()
@@ -59,6 +62,7 @@ _QWEN2 = Tensors(qkv_bias=True)
 _QWEN3 = Tensors(query_key_norm="head")
 _QWEN3_NEXT = Tensors(query_key_norm="head", gated_queries=True, shared_gate=True)
 _GEMMA3 = Tensors(norms=4, query_key_norm="head")
+_QWEN35 = Tensors(query_key_norm="head", gated_queries=True)
 _DEEPSEEK3 = Tensors(router_correction=True)
 _COHERE = Tensors(norms=1)
 _OLMO = Tensors(query_key_norm="all")
@@ -70,26 +74,40 @@ TENSORS: Mapping[str, Tensors] = MappingProxyType(
         "deepseek_v2": LLAMA,
         "deepseek_v3": _DEEPSEEK3,
         "deepseek_v32": _DEEPSEEK3,
+        "exaone4": _QWEN3,
         # the layers of 7b; 40b has a second norm, which its configuration tells
         "falcon": Tensors(norms=1, norm_bias=True, gated_mlp=False),
         "gemma": LLAMA,
         "gemma2": Tensors(norms=4),
         "gemma3": _GEMMA3,
         "gemma3_text": _GEMMA3,
-        "gemma4": Tensors(norms=4, query_key_norm="head"),
+        # its router has a factor an expert and one a dimension; three norms more around the experts
+        "gemma4": Tensors(norms=4, query_key_norm="head", layer_scalar=True, router_correction=True, mixture_norms=4),
+        "glm": _QWEN2,
+        "glm4": Tensors(norms=4, qkv_bias=True),
+        "glm4_moe_lite": _DEEPSEEK3,
         "glm4_moe": Tensors(qkv_bias=True, query_key_norm="head", router_correction=True),
         "glm_moe_dsa": _DEEPSEEK3,
         "gpt_oss": Tensors(qkv_bias=True, output_bias=True, sinks=True, expert_bias=True),
         "granite": LLAMA,
+        "granitemoehybrid": LLAMA,
         "kimi_k2": _DEEPSEEK3,
+        "kimi_k25": _DEEPSEEK3,
+        "kimi_k3": Tensors(gated_queries=True, router_correction=True),
+        "kimi_linear": _DEEPSEEK3,
         "llama": LLAMA,
         "llama4": LLAMA,
+        "llava_next": LLAMA,
+        "minimax_m3": Tensors(query_key_norm="head", router_correction=True),
         "minimax_m2": Tensors(query_key_norm="all", router_correction=True),
         "mistral": LLAMA,
         "mistral3": LLAMA,
+        "mistral4": LLAMA,
         "mistral_large_3": LLAMA,
         "mixtral": LLAMA,
         "mllama": Tensors(extra_embedding_rows=8),
+        # every layer is one thing, attention, state space, MLP or mixture, behind one norm
+        "nemotron_h": Tensors(norms=1, gated_mlp=False),
         "olmo2": _OLMO,
         "olmo3": _OLMO,
         "opt": Tensors(
@@ -99,15 +117,20 @@ TENSORS: Mapping[str, Tensors] = MappingProxyType(
             norms=1, norm_bias=True, qkv_bias=True, output_bias=True, gated_mlp=False, mlp_bias=True, head_bias=True
         ),
         "phi3": LLAMA,
+        "phimoe": Tensors(norm_bias=True, qkv_bias=True, output_bias=True, head_bias=True),
         "qwen2": _QWEN2,
         "qwen2_5_vl": _QWEN2,
         "qwen2_moe": Tensors(qkv_bias=True, shared_gate=True),
         "qwen2_vl": _QWEN2,
         "qwen3": _QWEN3,
+        "qwen3_5": _QWEN35,
+        "qwen3_5_moe": _QWEN3_NEXT,
         "qwen3_moe": _QWEN3,
         "qwen3_next": _QWEN3_NEXT,
         "qwen3_vl": _QWEN3,
         "qwen3_vl_moe": _QWEN3,
+        "seed_oss": _QWEN2,
+        "smollm3": LLAMA,
     }
 )
 """By ``model_type``, that of the wrapper for models with images."""
@@ -181,7 +204,13 @@ def _head(shape: Shape, tensors: Tensors) -> int:
 def _norms(shape: Shape, tensors: Tensors) -> int:
     vectors = (tensors.norms * shape.num_hidden_layers + 1) * shape.hidden_size * (1 + tensors.norm_bias)
     own = sum(group.count * _attention_norms(shape, tensors, group.keeps) for group in shape.layers)
-    return vectors + own
+    mixture = shape.experts.layers if shape.experts else 0
+    return (
+        vectors
+        + own
+        + mixture * tensors.mixture_norms * shape.hidden_size
+        + shape.num_hidden_layers * tensors.layer_scalar
+    )
 
 
 def _attention_norms(shape: Shape, tensors: Tensors, keeps: Keeps) -> int:
@@ -199,7 +228,9 @@ def _attention_norms(shape: Shape, tensors: Tensors, keeps: Keeps) -> int:
         case FullAttention() | WindowAttention():
             heads = shape.num_attention_heads
             width = {"none": 0, "head": 2, "all": heads + keeps.kv_heads}[tensors.query_key_norm] * keeps.head_dim
-            return width + heads * tensors.sinks
+            # an indexer has a norm on its queries and one on its keys
+            indexer = 2 * keeps.indexer_dim if isinstance(keeps, FullAttention) else 0
+            return width + indexer + heads * tensors.sinks
         case Mamba2():
             # decay, step bias and skip a head, a norm over all of them
             return 3 * keeps.heads + keeps.heads * keeps.head_dim
@@ -218,6 +249,7 @@ def _attention(shape: Shape, tensors: Tensors, keeps: Keeps) -> int:
             return 2 * hidden * heads * keeps.head_dim
         case LatentAttention():
             queries = (keeps.query_rank or hidden) * heads * (keeps.nope_dim + keeps.rope_dim)
+            queries += hidden * heads * keeps.value_dim * tensors.gated_queries
             return queries + heads * (keeps.rank * (keeps.nope_dim + keeps.value_dim) + keeps.value_dim * hidden)
         case _:
             return 0
@@ -237,6 +269,9 @@ def _kv_projections(shape: Shape, tensors: Tensors, keeps: Keeps) -> int:
 
 
 def _latent_projections(shape: Shape, keeps: Keeps) -> int:
+    if isinstance(keeps, FullAttention):
+        # an indexer: keys and queries
+        return shape.hidden_size * keeps.indexer_dim * (1 + keeps.indexer_heads)
     if not isinstance(keeps, LatentAttention):
         return 0
     down = shape.hidden_size * (keeps.rank + keeps.rope_dim + (keeps.query_rank or 0))
@@ -263,8 +298,13 @@ def _recurrent(shape: Shape, keeps: Keeps) -> int:
             return 0
 
 
+def _matrices(tensors: Tensors) -> int:
+    """An MLP's way up, its gate, its way down."""
+    return 3 if tensors.gated_mlp else 2
+
+
 def _dense_mlp(shape: Shape, tensors: Tensors) -> int:
-    matrices = 3 if tensors.gated_mlp else 2
+    matrices = _matrices(tensors)
     biases = (matrices - 1) * shape.intermediate_size + shape.hidden_size
     return matrices * shape.hidden_size * shape.intermediate_size + biases * tensors.mlp_bias
 
@@ -272,15 +312,19 @@ def _dense_mlp(shape: Shape, tensors: Tensors) -> int:
 def _routed_experts(shape: Shape, tensors: Tensors) -> int:
     if shape.experts is None:
         return 0
-    width = shape.experts.intermediate_size
-    biases = (2 * width + shape.hidden_size) * tensors.expert_bias
-    return shape.experts.count * (3 * shape.hidden_size * width + biases)
+    width, inputs = shape.experts.intermediate_size, shape.experts.input_size or shape.hidden_size
+    biases = (2 * width + inputs) * tensors.expert_bias
+    return shape.experts.count * (_matrices(tensors) * inputs * width + biases)
 
 
 def _shared_experts(shape: Shape, tensors: Tensors) -> int:
-    if shape.experts is None or not shape.experts.shared_width:
+    if shape.experts is None:
         return 0
-    return shape.hidden_size * (3 * shape.experts.shared_width + tensors.shared_gate)
+    # every token goes through the projections of a latent mixture, down and up
+    projected = 2 * (shape.experts.input_size or 0)
+    if not shape.experts.shared_width:
+        return shape.hidden_size * projected
+    return shape.hidden_size * (_matrices(tensors) * shape.experts.shared_width + tensors.shared_gate + projected)
 
 
 def _router(shape: Shape, tensors: Tensors) -> int:
