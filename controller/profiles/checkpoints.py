@@ -28,7 +28,7 @@ class Weights(StrEnum):
 
     AS_PUBLISHED = "as-published"
     CAST = "cast"
-    QUANTIZED_COPY = "quantized-copy"
+    COPY = "copy"
 
 
 def weights_of(facts: ModelFacts, precision: Precision) -> Weights:
@@ -36,7 +36,7 @@ def weights_of(facts: ModelFacts, precision: Precision) -> Weights:
     native = native_precision(facts)
     if precision is native:
         return Weights.AS_PUBLISHED
-    return Weights.CAST if {native, precision} <= SIXTEEN_BIT else Weights.QUANTIZED_COPY
+    return Weights.CAST if {native, precision} <= SIXTEEN_BIT else Weights.COPY
 
 
 def known_copy(model_id: str, precision: Precision) -> str | None:

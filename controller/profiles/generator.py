@@ -37,7 +37,7 @@ def served_by_id(facts: ModelFacts, request: SizingRequest) -> Served:
     precision = resolve_precision(facts, request.precision)
     copy = known_copy(request.model_id, precision)
     remarks: tuple[str, ...] = ()
-    if weights_of(facts, precision) is Weights.QUANTIZED_COPY and copy is None:
+    if weights_of(facts, precision) is Weights.COPY and copy is None:
         remarks = (f"Set model_id to a copy in {precision}: the engine does not quantize what it loads.",)
     return Served(request, Model(request.model_id, copy or request.model_id), remarks=remarks)
 

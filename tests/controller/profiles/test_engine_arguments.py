@@ -1,0 +1,116 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.gpu.product import PRODUCTS
+from controller.profiles.aim_profile import Metric
+from controller.profiles.engine_arguments import Room, engine_arguments, memory_utilization, sizing_in
+from controller.sizing.precision import Precision
+from controller.sizing.requirement import SizingRequest
+from tests.builders.profile import CATALOG, LLAMA, SIZES
+
+CARD = 196592 << 20
+SLICE = 24574 << 20
+SIZED = {product.partition_bytes(mode) for product in PRODUCTS.values() for mode in product.allowed}
+
+rooms = st.builds(Room, st.sampled_from(sorted(SIZED)), st.booleans())
+requests = st.builds(
+    SizingRequest,
+    st.sampled_from(CATALOG.known_ids()),
+    max_model_len=st.integers(1, 2048),
+    max_concurrency=st.integers(1, 64),
+    tensor_parallel=st.sampled_from((1, 2, 4, 8)),
+)
+
+
+def arguments(room: Room, metric: Metric = Metric.LATENCY, precision: Precision = Precision.FP16) -> dict[str, object]:
+    sizing = sizing_in(room, SIZES, SizingRequest(LLAMA, precision), metric)
+    return dict(engine_arguments(sizing, room))
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_every_default_that_follows_the_device_is_said(metric: Metric) -> None:
+    assert arguments(Room(SLICE), metric).keys() >= {
+        "gpu-memory-utilization",
+        "kv-cache-dtype",
+        "max-model-len",
+        "max-num-batched-tokens",
+        "max-num-seqs",
+        "tensor-parallel-size",
+    }
+
+
+def test_latency_starts_with_the_settings_its_memory_was_counted_with() -> None:
+    counted = SIZES.size(SizingRequest(LLAMA, Precision.FP16))
+    found = arguments(Room(CARD))
+    assert found["max-num-batched-tokens"] == counted.engine.max_num_batched_tokens
+    assert found["max-num-seqs"] == counted.engine.max_num_seqs
+    assert found["max-model-len"] == counted.max_model_len
+
+
+def test_throughput_takes_larger_batches_on_a_card_than_on_a_slice() -> None:
+    card, a_slice = (arguments(Room(size), Metric.THROUGHPUT, Precision.INT4) for size in (CARD, SLICE))
+    assert (card["max-num-seqs"], card["max-num-batched-tokens"]) == (1024, 8192)
+    assert (a_slice["max-num-seqs"], a_slice["max-num-batched-tokens"]) == (256, 8192)
+
+
+def test_throughput_takes_no_larger_batches_where_nothing_is_left() -> None:
+    request = SizingRequest(LLAMA, Precision.FP16)
+    tight = Room(SIZES.size(request).total_bytes)
+    assert sizing_in(tight, SIZES, request, Metric.THROUGHPUT) == SIZES.size(request)
+
+
+@pytest.mark.parametrize(
+    ("precision", "want"),
+    [("fp16", "float16"), ("bf16", "bfloat16"), ("int4", "auto"), ("fp8", "auto")],
+)
+def test_weights_are_cast_and_never_quantized(precision: str, want: str) -> None:
+    found = arguments(Room(CARD), precision=Precision(precision))
+    assert found["dtype"] == want
+    assert "quantization" not in found
+
+
+def test_a_sharer_pins_its_cache_and_takes_no_more_than_its_need() -> None:
+    sizing = SIZES.size(SizingRequest(LLAMA, Precision.INT4, 4096, 4))
+    found = dict(engine_arguments(sizing, Room(CARD, cooperative=True)))
+    assert found["kv-cache-memory-bytes"] == sizing.kv_cache_bytes
+    assert found["gpu-memory-utilization"] == pytest.approx(sizing.total_bytes / CARD, abs=0.005)
+
+
+def test_alone_on_a_partition_the_cache_is_not_pinned() -> None:
+    assert "kv-cache-memory-bytes" not in arguments(Room(SLICE))
+
+
+@given(requests, rooms, st.sampled_from(Metric))
+def test_what_was_counted_goes_into_the_engines_share(request_: SizingRequest, room: Room, metric: Metric) -> None:
+    sizing = sizing_in(room, SIZES, request_, metric)
+    if sizing.total_bytes > room.bytes:
+        return
+    share = memory_utilization(sizing, room) * room.bytes
+    step = room.bytes / 10_000  # the share is written with four decimals
+    assert share >= sizing.weights_bytes + sizing.kv_cache_bytes + sizing.activation_bytes + sizing.non_torch_bytes - 1
+    assert room.bytes - share >= sizing.margin_bytes - step
+
+
+@given(requests, st.sampled_from(sorted(SIZED)))
+def test_graphs_have_room_beside_the_engines_share(request_: SizingRequest, size: int) -> None:
+    sizing = SIZES.size(request_)
+    if sizing.total_bytes <= size:
+        share = memory_utilization(sizing, Room(size)) * size
+        assert size - share >= sizing.graph_bytes + sizing.margin_bytes - size / 10_000
+
+
+@given(requests, st.sampled_from(sorted(SIZED)))
+def test_throughput_never_needs_more_than_there_is(request_: SizingRequest, size: int) -> None:
+    if SIZES.size(request_).total_bytes <= size:
+        found = sizing_in(Room(size), SIZES, request_, Metric.THROUGHPUT)
+        assert found.total_bytes <= size
+        assert found.engine.max_num_batched_tokens >= (SIZES.size(request_).engine.max_num_batched_tokens or 0)  # type: ignore[operator]
+
+
+def test_sharers_keep_their_batches_whatever_the_partition_has_left() -> None:
+    request = SizingRequest(LLAMA, Precision.INT4)
+    shared = sizing_in(Room(CARD, cooperative=True), SIZES, request, Metric.THROUGHPUT)
+    assert shared == SIZES.size(replace(request))

@@ -1,0 +1,99 @@
+from itertools import groupby
+
+import pytest
+import yaml
+
+from controller.gpu.product import PRODUCTS, product_named
+from controller.profiles.aim_profile import AIMProfile, Metric, Model
+from controller.profiles.checkpoints import Weights, weights_of
+from controller.profiles.generator import AIMProfileGenerator, Served, served_by_id
+from controller.sizing.precision import Precision
+from controller.sizing.requirement import SizingRequest
+from tests.builders.profile import CATALOG, LLAMA, SIZES
+from tests.controller.profiles.test_aim_profile import OURS
+
+GENERATOR = AIMProfileGenerator(SIZES)
+
+
+def profiles_of(model_id: str, precision: str, *products: str) -> tuple[AIMProfile, ...]:
+    generator = AIMProfileGenerator(SIZES, tuple(map(product_named, products))) if products else GENERATOR
+    return generator.generate(Served(SizingRequest(model_id, Precision(precision)), Model(model_id, model_id)))
+
+
+def test_each_mode_of_each_product_has_a_profile_a_metric() -> None:
+    found = profiles_of(LLAMA, "bf16", "MI300X", "MI210")
+    modes = [(product, mode) for product in ("MI300X", "MI210") for mode in PRODUCTS[product].allowed]
+    assert [(p.target.gpu, p.target.mode, p.target.metric) for p in found] == [
+        (product, mode, metric) for product, mode in modes for metric in Metric
+    ]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8", "int4", "fp8", "bf16", "fp32"])
+def test_every_profile_is_valid(precision: str) -> None:
+    for profile in profiles_of(LLAMA, precision):
+        assert list(OURS.iter_errors(yaml.safe_load(profile.to_yaml()))) == []
+
+
+def test_every_profile_has_a_file_of_its_own() -> None:
+    paths = [profile.path for profile in profiles_of(LLAMA, "fp16")]
+    assert len(set(paths)) == len(paths)
+
+
+@pytest.mark.parametrize("model_id", CATALOG.known_ids())
+def test_what_a_profile_needs_is_there(model_id: str) -> None:
+    for profile in profiles_of(model_id, "auto"):
+        target, args = profile.target, dict(profile.engine_args)
+        request = SizingRequest(model_id, target.precision, tensor_parallel=target.count)
+        size = product_named(target.gpu).partition_bytes(target.mode)
+        assert SIZES.size(request).total_bytes <= size
+        assert args["tensor-parallel-size"] == target.count
+        assert isinstance(args["gpu-memory-utilization"], float)
+        assert 0 < args["gpu-memory-utilization"] < 1
+
+
+def test_partitions_are_as_few_as_will_do() -> None:
+    counts = {str(p.target.mode): p.target.count for p in profiles_of("Qwen/Qwen3-32B", "bf16", "MI300X")}
+    assert counts["SPX/NPS1"] == 1
+    assert counts["CPX/NPS4"] > counts["QPX/NPS4"] > 1
+
+
+def test_a_model_larger_than_eight_of_anything_has_none() -> None:
+    assert profiles_of("deepseek-ai/DeepSeek-V3", "bf16", "MI210") == ()
+
+
+def test_memory_modes_of_one_size_start_alike() -> None:
+    found = [p for p in profiles_of(LLAMA, "int4", "MI300X") if p.target.mode.compute == "CPX"]
+    for _, alike in groupby(sorted(found, key=lambda p: p.target.metric), lambda p: p.target.metric):
+        assert len({p.engine_args for p in alike}) == 1
+
+
+def test_generating_twice_gives_the_same_bytes() -> None:
+    first, second = (b"".join(p.to_yaml().encode() for p in profiles_of(LLAMA, "int4")) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("model_id", "precision", "want"),
+    [
+        (LLAMA, "bf16", Weights.AS_PUBLISHED),
+        (LLAMA, "fp16", Weights.CAST),
+        (LLAMA, "int4", Weights.COPY),
+        ("deepseek-ai/DeepSeek-V3", "fp8", Weights.AS_PUBLISHED),
+        ("deepseek-ai/DeepSeek-V3", "bf16", Weights.COPY),
+        ("openai/gpt-oss-20b", "mxfp4", Weights.AS_PUBLISHED),
+    ],
+)
+def test_where_weights_come_from(model_id: str, precision: str, want: Weights) -> None:
+    assert weights_of(CATALOG.get(model_id), Precision(precision)) is want
+
+
+def test_a_precision_without_a_known_copy_says_what_to_do() -> None:
+    served = served_by_id(CATALOG.get(LLAMA), SizingRequest(LLAMA, Precision.INT4))
+    assert served.remarks == ("Set model_id to a copy in int4: the engine does not quantize what it loads.",)
+    assert served.model == Model(LLAMA, LLAMA)
+
+
+def test_a_precision_that_aim_serves_from_a_copy_names_the_copy() -> None:
+    served = served_by_id(CATALOG.get(LLAMA), SizingRequest(LLAMA, Precision.FP8))
+    assert served.model == Model(LLAMA, "amd/Llama-3.1-8B-Instruct-FP8-KV")
+    assert served.remarks == ()
