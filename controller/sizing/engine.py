@@ -1,27 +1,33 @@
 """The inference engine's settings that memory depends on, and what its runtime takes whatever the model.
 
-Figures are of published vLLM start logs (GiB, versions 0.9 to 0.19):
+vLLM is asked for one number, ``requested = device bytes x gpu_memory_utilization``, and its KV cache gets what is
+left of it (``vllm/v1/worker/gpu_worker.py``, ``determine_available_memory``; in V0 ``vllm/worker/worker.py``,
+``determine_num_available_blocks``)::
 
-- *non-torch*: what the driver and the runtime hold outside torch's allocator. On ROCm, one GPU: 0.53 to 0.78, median
-  0.62 (three starts; 0.25 on H100).
-- *graphs*: captured HIP or CUDA graphs: 0.84 to 0.96 in the median whatever the model (0.51 to 1.9).
+    KV = requested - weights - activation peak - non-torch [- graphs, by version]
 
-Sequences and batched tokens are vLLM's own defaults on a device below 70 GiB (256 and 2048), which is what a
-partition is. A whole GPU started with no such setting profiles with 1024 and 8192 and takes 1 to 3 GiB more.
+Here are the settings, vLLM's own defaults, non-torch and graphs; ``activation.py`` has the peak.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
-_GIB = 2**30
-
-NON_TORCH_BYTES = 62 * _GIB // 100
-PARALLEL_NON_TORCH_BYTES = 210 * _GIB // 100
-"""With the buffers of the communication library: 2.06 to 2.21 at tensor parallel 2 and 4 (12 starts, H100)."""
-
-GRAPH_BYTES = 90 * _GIB // 100
+from controller.sizing.engine_constants import CONSTANTS, GIB, EngineConstants
+from controller.sizing.engine_version import EngineVersion, Generation
+from controller.sizing.facts import ModelFacts
 
 DEFAULT_SEQUENCES = 256
 DEFAULT_BATCHED_TOKENS = 2048
+
+LARGE_DEVICE_BYTES = 70 * GIB
+"""From here on vLLM's server takes larger batches (``vllm/engine/arg_utils.py``, ``get_batch_defaults``)."""
+
+_LARGE_DEVICE = (1024, 8192)
+
+DEFAULT_UTILIZATION = 0.9
+"""vLLM's ``gpu_memory_utilization`` when it is not set."""
+
+Platform: TypeAlias = Literal["rocm", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,8 @@ class EngineSettings:
     """How the engine is started. None takes what a start of ours would set; ``resolved`` leaves no None.
 
     ``kv_cache_dtype`` is ``auto`` (16 bit) or ``fp8``. ``gpu_memory_utilization`` is the engine's share of the
-    partition's bytes, 0 to 1. ``version`` is the engine's, such as ``0.19``; "" is the newest known.
+    partition's bytes, 0 to 1. ``version`` is the engine's, such as ``0.19``; "" is the newest known. ``generation`` is
+    "" where it follows from the version.
     """
 
     max_num_seqs: int | None = None
@@ -39,11 +46,26 @@ class EngineSettings:
     enforce_eager: bool = False
     block_size: int = 16
     version: str = ""
+    generation: str = ""
+    platform: Platform = "rocm"
 
     @property
     def kv_element_bytes(self) -> int:
         """Bytes of one element in the KV cache."""
         return 1 if self.kv_cache_dtype.startswith("fp8") else 2
+
+    @property
+    def engine_version(self) -> EngineVersion:
+        """The version, read."""
+        return EngineVersion.parse(self.version, self.generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU or a partition, by the bytes the driver says it has."""
+
+    total_bytes: int
+    name: str = ""
 
 
 AS_WE_START_IT = EngineSettings()
@@ -51,7 +73,7 @@ AS_WE_START_IT = EngineSettings()
 
 
 def resolved(settings: EngineSettings, max_concurrency: int) -> EngineSettings:
-    """Settings with sequences and batched tokens filled in."""
+    """Settings with sequences and batched tokens filled in, as on a device below 70 GiB, which a partition is."""
     return replace(
         settings,
         max_num_seqs=settings.max_num_seqs or max(max_concurrency, DEFAULT_SEQUENCES),
@@ -59,11 +81,55 @@ def resolved(settings: EngineSettings, max_concurrency: int) -> EngineSettings:
     )
 
 
-def non_torch_bytes(tensor_parallel: int) -> int:
-    """What the driver and the runtime hold outside torch's allocator, on one rank."""
-    return NON_TORCH_BYTES if tensor_parallel == 1 else PARALLEL_NON_TORCH_BYTES
+def as_vllm_starts_it(settings: EngineSettings, device: Device, max_model_len: int) -> EngineSettings:
+    """Settings with vLLM's own defaults for a server on such a device.
+
+    V1 goes by the device's size, with the A100 among the small ones. V0 takes 256 sequences and profiles with a prompt
+    of the longest request, or with 2048 tokens where that is longer than 32,768: it reads those in chunks.
+    """
+    sequences, tokens = DEFAULT_SEQUENCES, DEFAULT_BATCHED_TOKENS
+    if settings.engine_version.generation is Generation.V0:
+        tokens = DEFAULT_BATCHED_TOKENS if max_model_len > _LONG_PROMPT else max(max_model_len, DEFAULT_BATCHED_TOKENS)
+    elif device.total_bytes >= LARGE_DEVICE_BYTES and "a100" not in device.name.casefold():
+        sequences, tokens = _LARGE_DEVICE
+    utilization = settings.gpu_memory_utilization
+    return replace(
+        settings,
+        max_num_seqs=settings.max_num_seqs or sequences,
+        max_num_batched_tokens=settings.max_num_batched_tokens or tokens,
+        gpu_memory_utilization=DEFAULT_UTILIZATION if utilization is None else utilization,
+    )
 
 
-def graph_bytes(settings: EngineSettings) -> int:
-    """Captured graphs, on one rank."""
-    return 0 if settings.enforce_eager else GRAPH_BYTES
+_LONG_PROMPT = 32_768
+"""Tokens beyond which V0 turns chunked prefill on by itself (``vllm/engine/arg_utils.py`` of 0.4 to 0.8)."""
+
+
+def non_torch_bytes(settings: EngineSettings, tensor_parallel: int, constants: EngineConstants = CONSTANTS) -> int:
+    """What the driver, the runtime and the communication library hold outside torch's allocator, on one rank."""
+    version = settings.engine_version
+    if settings.platform == "rocm":
+        alone = constants.non_torch_rocm
+    else:
+        alone = constants.non_torch_cuda_since_018 if version.since(0, 18) else constants.non_torch_cuda
+    if tensor_parallel == 1:
+        return alone
+    fused = settings.platform == "cuda" and version.since(0, 14)
+    return alone + (constants.collectives_since_014 if fused else constants.collectives)
+
+
+def graph_bytes(settings: EngineSettings, facts: ModelFacts, constants: EngineConstants = CONSTANTS) -> int:
+    """Captured HIP or CUDA graphs, on one rank. They are of the layers, not of their width: no rank has fewer."""
+    if settings.enforce_eager:
+        return 0
+    return constants.graphs_fixed + constants.graphs_per_layer * facts.shape.num_hidden_layers
+
+
+def graphs_within_budget(settings: EngineSettings) -> bool:
+    """Whether graphs are taken off before the KV cache gets the rest; else they must fit beside the budget.
+
+    CUDA: from 0.21 (``profile_cudagraph_memory``; 0.19 only on request). ROCm was left out of that at first; a start of
+    0.31 with the second model runner deducts them.
+    """
+    version = settings.engine_version
+    return version.since(0, 21) if settings.platform == "cuda" else version.since(0, 31)

@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from controller.sizing.catalog import Catalog
+from controller.sizing.engine import (
+    Device,
+    EngineSettings,
+    as_vllm_starts_it,
+    graph_bytes,
+    graphs_within_budget,
+    non_torch_bytes,
+    resolved,
+)
+
+GIB = 2**30
+CUDA = EngineSettings(platform="cuda", version="0.19")
+LLAMA = Catalog.bundled().get("meta-llama/Llama-3.1-8B-Instruct")
+
+
+def test_a_start_of_ours_batches_as_a_small_device() -> None:
+    settings = resolved(EngineSettings(), 8)
+    assert (settings.max_num_seqs, settings.max_num_batched_tokens) == (256, 2048)
+    assert resolved(EngineSettings(), 500).max_num_seqs == 500
+
+
+@pytest.mark.parametrize(
+    ("settings", "device", "length", "want"),
+    [
+        pytest.param(CUDA, Device(79 * GIB, "NVIDIA H100"), 8192, (1024, 8192), id="a large device"),
+        pytest.param(CUDA, Device(79 * GIB, "NVIDIA A100"), 8192, (256, 2048), id="an A100 counts as small"),
+        pytest.param(CUDA, Device(24 * GIB), 8192, (256, 2048), id="a small device"),
+        pytest.param(replace(CUDA, generation="V0"), Device(79 * GIB), 8192, (256, 8192), id="V0: a whole prompt"),
+        pytest.param(replace(CUDA, generation="V0"), Device(79 * GIB), 512, (256, 2048), id="V0: 2048 at least"),
+        pytest.param(
+            replace(CUDA, generation="V0"), Device(79 * GIB), 65536, (256, 2048), id="V0: long ones in chunks"
+        ),
+        pytest.param(replace(CUDA, max_num_seqs=3), Device(79 * GIB), 8192, (3, 8192), id="what is asked for stays"),
+    ],
+)
+def test_defaults_follow_device_and_generation(
+    settings: EngineSettings, device: Device, length: int, want: tuple[int, int]
+) -> None:
+    started = as_vllm_starts_it(settings, device, length)
+    assert (started.max_num_seqs, started.max_num_batched_tokens) == want
+    assert started.gpu_memory_utilization == 0.9
+
+
+@pytest.mark.parametrize(
+    ("settings", "tensor_parallel", "want"),
+    [
+        # printed: see engine_constants.py
+        (replace(CUDA, version="0.17"), 1, 0.13),
+        (CUDA, 1, 0.25),
+        (replace(CUDA, version="0.11"), 2, 0.54),
+        (CUDA, 2, 2.07),
+        (CUDA, 4, 2.13),
+        (EngineSettings(), 1, 0.57),
+    ],
+)
+def test_non_torch_follows_version_platform_and_ranks(
+    settings: EngineSettings, tensor_parallel: int, want: float
+) -> None:
+    assert non_torch_bytes(settings, tensor_parallel) / GIB == pytest.approx(want, rel=0.03)
+
+
+def test_graphs_grow_with_layers_and_eager_has_none() -> None:
+    # printed for its 32 layers: 0.91 GiB
+    assert graph_bytes(CUDA, LLAMA) / GIB == pytest.approx(0.91, rel=0.02)
+    assert graph_bytes(replace(CUDA, enforce_eager=True), LLAMA) == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "platform", "want"),
+    [("0.20", "cuda", False), ("0.21", "cuda", True), ("0.21", "rocm", False), ("0.31", "rocm", True)],
+)
+def test_version_and_platform_decide_whether_graphs_are_within_the_budget(
+    version: str, platform: str, want: bool
+) -> None:
+    settings = EngineSettings(version=version, platform="cuda" if platform == "cuda" else "rocm")
+    assert graphs_within_budget(settings) is want
