@@ -1,8 +1,8 @@
 """AIM profiles: how an AIM container starts its engine on a GPU partition, worked out from sizing.
 
 In: what is served (model, precision, length, concurrency), products, and a placement once there is one. Out: profiles
-in AMD's published format for every mode that holds the model, as files with an index or as one ConfigMap's data, and for
-a placement the id of its profile and the engine's arguments. Pure; writing and mounting are others' work.
+in AMD's published format for every mode that holds the model, as files with an index or as one ConfigMap's data, and
+for a placement the id of its profile and the engine's arguments. Pure; writing and mounting are others' work.
 
 ::
 

@@ -24,7 +24,8 @@ def of(*arguments: Any, **fields: Any) -> ServiceProfiles:
 def place(text: str = "CPX/NPS4", product: str = "MI300X", **fields: Any) -> Place:
     where = mode(text)
     size = product_named(product).partition_bytes(where) if product in PRODUCTS else 24574 << 20
-    return Place(**{"product": product, "mode": where, "partition_bytes": size} | fields)
+    values: dict[str, Any] = {"product": product, "mode": where, "partition_bytes": size}
+    return Place(**values | fields)
 
 
 def test_another_mode_takes_another_profile() -> None:
