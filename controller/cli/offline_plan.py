@@ -24,7 +24,7 @@ from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, clai
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.planner import Proposal, propose
-from controller.sizing.requirement import ModelSizingConfig
+from controller.state.models import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class OfflinePlan:
         return sum(len(service.replicas) for service in self.services) - self.placed
 
 
-def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: ModelSizingConfig) -> OfflinePlan:
+def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> OfflinePlan:
     """What would become of `wanted` on empty `nodes`."""
     needs = [need_of(workload.pod, sizing) for workload in wanted.workloads]
     demands: dict[tuple[int, int], Demand] = {}

@@ -19,7 +19,7 @@ from controller.reconcilers.gpu_partition_claim.admit import Need
 from controller.reconcilers.gpu_partition_claim.placing import HELPED_BY_A_CHANGE
 from controller.repartition.planner import Proposal
 from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig
+from controller.state.models import Models
 
 
 def plan(
@@ -47,7 +47,7 @@ def plan(
         note(f"no --nodes given, taken are {', '.join(map(str, chosen))}")
     if not wanted.workloads:
         note("nothing here asks for a GPU partition: give InferenceServices, or annotate pod templates")
-    expected = expect(wanted, chosen, ModelSizingConfig(Catalog.bundled()))
+    expected = expect(wanted, chosen, Models(Catalog.bundled(), wanted.profiles))
     if output is Output.JSON:
         print_json(document(expected, chosen))
     else:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.group import GPU_SHARING, GROUP
-from api.v1beta1 import GPUSharingPolicy, InferenceService
+from api.v1beta1 import GPUSharingPolicy, InferenceService, ModelProfile
 from controller.cli.documents import BadInput, Document
 from controller.cli.pod_template import as_stored
 from controller.cli.strictness import check_fields, check_quantities
@@ -57,12 +57,14 @@ class Wanted:
     policies: tuple[GPUSharingPolicy, ...]
     namespaces: Mapping[str, Mapping[str, str]]
     notes: tuple[str, ...]
+    profiles: tuple[ModelProfile, ...] = ()
 
 
 def gather(documents: Iterable[Document]) -> Wanted:
     """Sort the documents by what they are. Raises BadInput for one that the API server or the webhook would refuse."""
     workloads: list[Workload] = []
     policies: list[GPUSharingPolicy] = []
+    profiles: list[ModelProfile] = []
     labels: dict[str, dict[str, str]] = {}
     notes: list[str] = []
     seen: set[tuple[str, str]] = set()
@@ -72,6 +74,8 @@ def gather(documents: Iterable[Document]) -> Wanted:
             labels[document.name] = document.obj["metadata"].get("labels") or {}
         elif (document.group, document.kind) == (GROUP, "GPUSharingPolicy"):
             policies.append(_validated(document, GPUSharingPolicy))
+        elif (document.group, document.kind) == (GROUP, "ModelProfile"):
+            profiles.append(_validated(document, ModelProfile))
         elif (read := _READERS.get((document.group, document.kind))) is not None:
             found = _guarded(document, read)
             notes += [found] if isinstance(found, str) else []
@@ -80,7 +84,7 @@ def gather(documents: Iterable[Document]) -> Wanted:
             notes.append(f"{document.file}: {document.kind} {document.name} is not planned for: skipped")
     names = {*labels, *(workload.namespace for workload in workloads)}
     namespaces = {name: labels.get(name, {}) | {"kubernetes.io/metadata.name": name} for name in names}
-    return Wanted(tuple(workloads), tuple(policies), namespaces, tuple(notes))
+    return Wanted(tuple(workloads), tuple(policies), namespaces, tuple(notes), tuple(profiles))
 
 
 def _once(document: Document, seen: set[tuple[str, str]]) -> None:

@@ -21,8 +21,8 @@ from controller.runtime.health import Check, HealthServer
 from controller.runtime.manager import Manager
 from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.webhook.server import WebhookServer
-from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 from controller.telemetry.metrics import Metrics
 from controller.webhooks.registration import Registration
 from controller.webhooks.targets import Address, Target, Unusable
@@ -51,7 +51,7 @@ class OperatorServers:
         reviews: Client,
         manager: Manager,
         cluster: Cluster | None = None,
-        sizing: ModelSizingConfig | None = None,
+        sizing: Models | None = None,
     ) -> None:
         self._options = options
         self._certificates = certificate_source(options, client, clock, metrics, self._publishes)

@@ -14,8 +14,8 @@ from controller.runtime.client.core import MUTATING_WEBHOOKS, VALIDATING_WEBHOOK
 from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.conversion import ConversionFailed
 from controller.runtime.webhook.server import WebhookServer
-from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 from controller.webhooks import kserve_validation, policy_validation, service_validation
 from controller.webhooks.kserve_validation import KServeValidator
 from controller.webhooks.pod_binding import PodBinding
@@ -35,9 +35,7 @@ CONVERTED: Final = tuple(f"{kind.plural}.{GROUP}" for kind in (INFERENCE_SERVICE
 """The CustomResourceDefinitions of the kinds that are served in two versions."""
 
 
-def serve_webhooks(
-    server: WebhookServer, cluster: Cluster | None, sizing: ModelSizingConfig | None
-) -> tuple[Target, ...]:
+def serve_webhooks(server: WebhookServer, cluster: Cluster | None, sizing: Models | None) -> tuple[Target, ...]:
     """Have `server` answer all that is ours; gives the objects that must name it.
 
     Validation needs `cluster`, the tables it compares with, and `sizing`: without them it is not served, and every pod

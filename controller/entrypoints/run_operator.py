@@ -43,8 +43,8 @@ from controller.runtime.reconcile import Request, Result
 from controller.runtime.signals import stopping_on_signals
 from controller.runtime.source import itself
 from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 from controller.telemetry.metrics import Metrics
 from controller.telemetry.tracing import Tracing
 
@@ -81,7 +81,8 @@ class Operator:
         self._cluster = Cluster(client, clock, system_namespace=options.system_namespace)
         self._manager = Manager(elector=elector, clock=clock)
         self._recorder = EventRecorder(self._client, "aim-gpu-operator", clock=clock)
-        self._sizing = ModelSizingConfig(Catalog.bundled())
+        self._sizing = Models(Catalog.bundled())
+        self._cluster.model_profiles.add_handler(self._sizing.take)
         self._controllers: list[Controller] = []
         OperatorServers(
             options,

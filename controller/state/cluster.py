@@ -35,6 +35,7 @@ from controller.state.kinds import (
     GPU_PARTITION_CLAIMS,
     GPU_SHARING_POLICIES,
     INFERENCE_SERVICES,
+    MODEL_PROFILES,
     REPARTITION_PLANS,
 )
 from controller.state.kserve import KServe, kserve_index
@@ -69,6 +70,7 @@ class Cluster:
         self.resource_slices = ServedInformer(client, RESOURCE_SLICES, into=ResourceSlice, clock=clock)
         self.policies = Informer(client, GPU_SHARING_POLICIES, clock=clock)
         self.plans = Informer(client, REPARTITION_PLANS, clock=clock)
+        self.model_profiles = Informer(client, MODEL_PROFILES, clock=clock)
         self.services = Informer(client, INFERENCE_SERVICES, clock=clock)
         self.deployments = Informer(client, DEPLOYMENTS, label_selector=SERVICE_LABEL, clock=clock)
         self.namespaces = Informer(client, NAMESPACES, clock=clock)
@@ -112,6 +114,7 @@ class Cluster:
             self.leases,
             self.gpu_nodes,
             self.policies,
+            self.model_profiles,
             self.plans,
             self.claims,
             self.resource_claims,

@@ -7,6 +7,7 @@ INFERENCE_SERVICES = Resource(GROUP, V1BETA1, "inferenceservices", "InferenceSer
 GPU_PARTITION_CLAIMS = Resource(GROUP, V1BETA1, "gpupartitionclaims", "GPUPartitionClaim")
 GPU_NODES = Resource(GROUP, V1BETA1, "gpunodes", "GPUNode", namespaced=False)
 REPARTITION_PLANS = Resource(GROUP, V1BETA1, "repartitionplans", "RepartitionPlan", namespaced=False)
+MODEL_PROFILES = Resource(GROUP, V1BETA1, "modelprofiles", "ModelProfile", namespaced=False)
 GPU_SHARING_POLICIES = Resource(GROUP, V1BETA1, "gpusharingpolicies", "GPUSharingPolicy", namespaced=False)
 
 KSERVE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices", "InferenceService")

@@ -9,6 +9,7 @@ from api.group import (
     MAX_CONCURRENCY,
     MAX_MODEL_LEN,
     MODEL_ID,
+    MODEL_PROFILE,
     PARTITION_MODE,
     POLICY,
     PRECISION,
@@ -41,11 +42,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class PodRequest:
-    """What a pod asks for, parsed."""
+    """What a pod asks for, parsed. `profile` names the ModelProfile that is to size the model."""
 
     sizing: SizingRequest
     modes: frozenset[Mode]
     policy: str | None
+    profile: str | None = None
 
 
 def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem, ...]:
@@ -64,7 +66,7 @@ def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem,
     if problems:
         return tuple(problems)
     request = SizingRequest(model_id, precision, max_model_len, max_concurrency)
-    return PodRequest(request, modes, annotations.get(POLICY) or None)
+    return PodRequest(request, modes, annotations.get(POLICY) or None, annotations.get(MODEL_PROFILE) or None)
 
 
 def _precision(annotations: Mapping[str, str], problems: list[Problem]) -> Precision:

@@ -1,16 +1,17 @@
-"""Where users say what sizing calls ``model_id``, ``precision``, ``max_model_len`` and ``max_concurrency``."""
+"""Where users say what sizing calls ``model_id``, ``precision`` and so on; ``profile`` names a ModelProfile."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, PRECISION
+from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, MODEL_PROFILE, PRECISION
 from controller.sizing.errors import SizingError
 from controller.translate.request import Problem
 
 ANNOTATION_OF: Final[Mapping[str, str]] = MappingProxyType(
     {
         "model_id": MODEL_ID,
+        "profile": MODEL_PROFILE,
         "precision": PRECISION,
         "max_model_len": MAX_MODEL_LEN,
         "max_concurrency": MAX_CONCURRENCY,
@@ -21,6 +22,7 @@ ANNOTATION_OF: Final[Mapping[str, str]] = MappingProxyType(
 FIELD_OF: Final[Mapping[str, str]] = MappingProxyType(
     {
         "model_id": "spec.model.id",
+        "profile": "spec.model.profileRef",
         "precision": "spec.model.precision",
         "max_model_len": "spec.model.maxModelLen",
         "max_concurrency": "spec.model.maxConcurrency",

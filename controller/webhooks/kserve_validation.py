@@ -12,8 +12,8 @@ from api.group import ASSIGNMENT_KEYS, GPU_SHARING, POLICY, QOS_CLASS, REQUEST_K
 from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.sizing.errors import SizingError
-from controller.sizing.requirement import ModelSizingConfig, SizingRequest
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 from controller.translate.annotation_keys import misspelt
 from controller.translate.policy_choice import Choice, refused_choices
 from controller.translate.request import PodRequest, Problem, parse_request
@@ -93,7 +93,7 @@ def components_apart(annotations: Annotations, spec: Mapping[str, Any]) -> Itera
 class KServeValidator:
     """Answers for KServe's InferenceServices."""
 
-    def __init__(self, cluster: Cluster, sizing: ModelSizingConfig) -> None:
+    def __init__(self, cluster: Cluster, sizing: Models) -> None:
         self._cluster = cluster
         self._sizing = sizing
 
@@ -124,14 +124,16 @@ class KServeValidator:
             return
         parsed = parse_request(annotations)
         if isinstance(parsed, PodRequest):
-            yield from self._sized(parsed.sizing)
+            yield from self._sized(parsed)
         else:
             yield from parsed
         yield from self._chosen(namespace, annotations)
 
-    def _sized(self, request: SizingRequest) -> Iterator[Problem]:
+    def _sized(self, request: PodRequest) -> Iterator[Problem]:
+        if not self._cluster.model_profiles.synced:
+            return
         try:
-            self._sizing.size(request)
+            self._sizing.size(request.sizing, request.profile)
         except SizingError as error:
             yield sizing_problem(error, ANNOTATION_OF)
 

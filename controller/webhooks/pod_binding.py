@@ -15,8 +15,8 @@ from api.v1beta1 import GPUSharingPolicy
 from api.v1beta1.gpu_partition_claim import Binding
 from controller.binding.device_plugin import SINGLE_NAME
 from controller.sizing.errors import SizingError
-from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 from controller.translate.binding import binding_of
 from controller.translate.request import PodRequest
 from controller.webhooks.hardware import managed_node
@@ -30,7 +30,7 @@ _LOOK_SECONDS = 0.05
 class PodBinding:
     """Decides for each pod at CREATE, on the operator's caches."""
 
-    def __init__(self, cluster: Cluster, sizing: ModelSizingConfig) -> None:
+    def __init__(self, cluster: Cluster, sizing: Models) -> None:
         self._cluster = cluster
         self._sizing = sizing
         # by node, as long as nothing changes there: of a thousand nodes each pod would wait 0.2 s
@@ -58,7 +58,14 @@ class PodBinding:
         if not cluster.policies.synced or cluster.resource_claims.served is None:
             return False
         return not self._plugin_possible() or all(
-            informer.synced for informer in (cluster.nodes, cluster.gpu_nodes, cluster.namespaces, cluster.services)
+            informer.synced
+            for informer in (
+                cluster.nodes,
+                cluster.gpu_nodes,
+                cluster.namespaces,
+                cluster.services,
+                cluster.model_profiles,
+            )
         )
 
     def _plugin_possible(self) -> bool:
@@ -83,7 +90,7 @@ class PodBinding:
         partition = service.spec.gpu_sharing.partition if service is not None else None
         least = parse_quantity(partition.min_memory) if partition is not None and partition.min_memory else 0
         try:
-            return max(least, self._sizing.size(request.sizing).total_bytes)
+            return max(least, self._sizing.size(request.sizing, request.profile).total_bytes)
         except SizingError:
             return least
 

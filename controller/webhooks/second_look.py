@@ -12,8 +12,12 @@ from controller.webhooks.finding import Finding
 SETTLE_SECONDS: Final = 0.3
 LOOK_AGAIN_SECONDS: Final = 0.05
 
-#: Refusals that another object may take away; the catalogue's do not change while a process runs.
-FROM_OTHER_OBJECTS: Final = REASONS | {"TooLargeForAnyGPU"}
+#: What a ModelProfile may say otherwise than the catalogue, or than it said before.
+FROM_PROFILES: Final = frozenset(
+    {"UnknownModel", "UnknownFacts", "UnsupportedPrecision", "LengthTooLong", "ProfileNotFound", "ProfileInvalid"}
+)
+#: Refusals that another object may take away.
+FROM_OTHER_OBJECTS: Final = REASONS | FROM_PROFILES | {"TooLargeForAnyGPU"}
 
 
 def unchanged(obj: Manifest, old: Manifest | None) -> bool:

@@ -20,8 +20,9 @@ from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
-from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
+from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 from controller.translate.policy_choice import (
     CLASS_NOT_FOUND,
     SERVICE_CLASS_FIELD,
@@ -70,7 +71,7 @@ class ServiceFacts:
 
 
 def model_sized(facts: ServiceFacts) -> Iterator[Finding]:
-    """The model must be in the catalogue, and what is asked of it must exist."""
+    """A ModelProfile or the catalogue must have the model, and what is asked of it must exist."""
     if isinstance(facts.sizing, SizingError):
         yield Finding(type(facts.sizing).__name__, sizing_problem(facts.sizing, FIELD_OF))
 
@@ -179,13 +180,6 @@ def not_offered_yet(facts: ServiceFacts) -> Iterator[Finding]:
         yield warn(
             "NotOffered", "spec.gpuSharing.isolation", "cooperative", "is not offered yet: pods wait; use hardware"
         )
-    if spec.model.profile_ref is not None:
-        yield warn(
-            "NotOffered",
-            "spec.model.profileRef",
-            spec.model.profile_ref,
-            "is not read yet: the built-in catalogue sizes the model; leave it out",
-        )
 
 
 Check = Callable[[ServiceFacts], Iterator[Finding]]
@@ -199,14 +193,14 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 """In the order in which problems are named."""
 
-CHECKS_OF_THE_OBJECT: Final[tuple[Check, ...]] = (model_sized, not_offered_yet)
+CHECKS_OF_THE_OBJECT: Final[tuple[Check, ...]] = (not_offered_yet,)
 """Those that can be made while the caches are not filled yet."""
 
 
 class ServiceValidator:
     """Answers for InferenceServices of v1beta1, as which the API server sends all of them."""
 
-    def __init__(self, cluster: Cluster, sizing: ModelSizingConfig) -> None:
+    def __init__(self, cluster: Cluster, sizing: Models) -> None:
         self._cluster = cluster
         self._sizing = sizing
 
@@ -223,7 +217,7 @@ class ServiceValidator:
         cluster = self._cluster
         policies = {policy.metadata.name: policy for policy in cluster.policy_table.values()}
         labels, nodes = cluster.namespace_labels.get(namespace), managed_nodes(cluster)
-        read = (cluster.policies, cluster.namespaces, cluster.nodes, cluster.gpu_nodes)
+        read = (cluster.policies, cluster.namespaces, cluster.nodes, cluster.gpu_nodes, cluster.model_profiles)
         checks = CHECKS if all(informer.synced for informer in read) else CHECKS_OF_THE_OBJECT
 
         def judge(manifest: Manifest) -> list[Finding]:
@@ -240,6 +234,6 @@ class ServiceValidator:
         model = service.spec.model
         request = SizingRequest(model.id, Precision(model.precision.value), model.max_model_len, model.max_concurrency)
         try:
-            return self._sizing.size(request)
+            return self._sizing.size(request, model.profile_ref)
         except SizingError as error:
             return error

@@ -9,7 +9,7 @@ from controller.cli.offline_nodes import OfflineNode, default_nodes
 from controller.cli.offline_plan import OfflinePlan, expect
 from controller.cli.wanted import gather
 from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig
+from controller.state.models import Models
 from e2e.run.errors import ExampleError
 from e2e.run.services import Wish, wishes
 from e2e.run.world import Object
@@ -56,7 +56,7 @@ def expectation(examples: Path, *, kserve: bool = False, nodes: Sequence[Offline
         objects=tuple(document.obj for document in documents),
         nodes=nodes,
         wishes=found,
-        plan=expect(wanted, nodes, ModelSizingConfig(Catalog.bundled())),
+        plan=expect(wanted, nodes, Models(Catalog.bundled(), wanted.profiles)),
         kserve=kserve,
         left_out=tuple(f"{document.namespace}/{document.name}" for document in read if document not in documents),
     )

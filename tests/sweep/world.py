@@ -16,6 +16,7 @@ from controller.state.kinds import (
     GPU_PARTITION_CLAIMS,
     GPU_SHARING_POLICIES,
     INFERENCE_SERVICES,
+    MODEL_PROFILES,
     REPARTITION_PLANS,
 )
 from tests.builders.node import node_object
@@ -42,6 +43,7 @@ RESOURCES: Final = (
     GPU_PARTITION_CLAIMS,
     GPU_SHARING_POLICIES,
     INFERENCE_SERVICES,
+    MODEL_PROFILES,
     REPARTITION_PLANS,
 )
 MODEL: Final = "Qwen/Qwen2.5-0.5B-Instruct"

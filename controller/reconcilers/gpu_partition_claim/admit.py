@@ -10,7 +10,8 @@ from api.v1beta1.gpu_partition_claim import ClaimModel, GPUPartitionClaimSpec, R
 from api.v1beta1.references import PodReference
 from controller.binding.device_plugin import mode_of
 from controller.sizing.errors import SizingError
-from controller.sizing.requirement import ModelSizingConfig, Sizing
+from controller.sizing.requirement import Sizing
+from controller.state.models import Models
 from controller.translate.pod import PodView
 from controller.translate.request import PodRequest, parse_request
 from controller.translate.sizing_fields import ANNOTATION_OF, FIELD_OF, sizing_problem
@@ -32,13 +33,13 @@ class Need:
     sizing: Sizing
 
 
-def need_of(pod: PodView, sizing: ModelSizingConfig) -> Need | Unsized:
+def need_of(pod: PodView, sizing: Models) -> Need | Unsized:
     """What the pod needs, or why that cannot be said."""
     request = parse_request(pod.annotations)
     if isinstance(request, tuple):
         return Unsized("InvalidRequest", "; ".join(map(str, request)))
     try:
-        return Need(request, sizing.size(request.sizing))
+        return Need(request, sizing.size(request.sizing, request.profile))
     except SizingError as error:
         named = FIELD_OF if SERVICE_LABEL in pod.labels else ANNOTATION_OF
         return Unsized(type(error).__name__, str(sizing_problem(error, named)))
@@ -67,6 +68,7 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
             precision=need.sizing.precision.value,
             max_model_len=need.sizing.max_model_len,
             max_concurrency=need.sizing.max_concurrency,
+            profile_ref=need.request.profile,
         )
     return GPUPartitionClaim(
         metadata=ObjectMeta(

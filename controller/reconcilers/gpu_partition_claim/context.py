@@ -9,8 +9,8 @@ from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
 from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
 from controller.runtime.event_recorder import EventRecorder
-from controller.sizing.requirement import ModelSizingConfig
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class ClaimContext:
     client: Client
     cluster: Cluster
     cycle: PlacementCycle
-    sizing: ModelSizingConfig
+    sizing: Models
     isolator: ResourceIsolator
     recorder: EventRecorder
     clock: Clock

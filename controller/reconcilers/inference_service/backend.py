@@ -9,6 +9,7 @@ from api.group import (
     MAX_CONCURRENCY,
     MAX_MODEL_LEN,
     MODEL_ID,
+    MODEL_PROFILE,
     PARTITION_MODE,
     POLICY,
     PRECISION,
@@ -39,6 +40,7 @@ def annotations_for(service: InferenceService) -> dict[str, str]:
     """The opt-in that the pod webhook and the claim flow read."""
     spec, sharing = service.spec, service.spec.gpu_sharing
     optional = {
+        MODEL_PROFILE: spec.model.profile_ref,
         MAX_MODEL_LEN: spec.model.max_model_len,
         MAX_CONCURRENCY: spec.model.max_concurrency,
         PARTITION_MODE: sharing.partition.mode,

@@ -19,10 +19,11 @@ from controller.runtime.clock import Clock
 from controller.runtime.reconcile import Request, Result
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
-from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
+from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.cluster import Cluster
 from controller.state.kinds import INFERENCE_SERVICES, KSERVE_SERVICES
 from controller.state.kserve import LOOK_AGAIN_SECONDS
+from controller.state.models import Models
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
 
 MANAGER = "aim-gpu-operator"
@@ -46,7 +47,7 @@ class ServiceContext:
 
     client: Client
     cluster: Cluster
-    sizing: ModelSizingConfig
+    sizing: Models
     clock: Clock
     image_template: str = DEFAULT_IMAGE
 
@@ -166,7 +167,7 @@ class InferenceServiceReconciler:
         model = service.spec.model
         request = SizingRequest(model.id, Precision(model.precision.value), model.max_model_len, model.max_concurrency)
         try:
-            return self._context.sizing.size(request)
+            return self._context.sizing.size(request, model.profile_ref)
         except SizingError as error:
             return Refusal(type(error).__name__, str(sizing_problem(error, FIELD_OF)))
 

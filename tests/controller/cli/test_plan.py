@@ -16,7 +16,8 @@ from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
 from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig, SizingRequest
+from controller.sizing.requirement import SizingRequest
+from controller.state.models import Models
 from tests.builders.demand import constrained, demand
 from tests.builders.gpu import GIB
 
@@ -129,7 +130,7 @@ def test_json_has_every_field_and_no_other(write: Write) -> None:
 def test_need_is_what_sizing_finds(write: Write) -> None:
     asked = service("chat") | {"spec": {"model": {"id": SMALL, "precision": "int8"} | LIMITS}}
     (only,) = planned("-f", write(asked))["services"]
-    sizing = ModelSizingConfig(Catalog.bundled())
+    sizing = Models(Catalog.bundled())
     want = sizing.size(SizingRequest(SMALL, only["precision"], max_model_len=2048, max_concurrency=3))
     assert (only["precision"], only["need_bytes"]) == ("int8", want.total_bytes)
 
@@ -163,7 +164,7 @@ def test_places_are_those_of_the_scheduler_on_the_same_nodes(write: Write) -> No
 
 
 def _demand(index: int, name: str, model: str) -> Demand:
-    need = ModelSizingConfig(Catalog.bundled()).size(SizingRequest(model)).total_bytes
+    need = Models(Catalog.bundled()).size(SizingRequest(model)).total_bytes
     return demand(f"team/{name}", need / GIB, created_seconds=float(index), pod=constrained())
 
 

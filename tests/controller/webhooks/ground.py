@@ -6,7 +6,9 @@ from typing import Any
 
 from controller.placement.snapshot import Gpu
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse
+from controller.sizing.catalog import Catalog
 from controller.state.cluster import Cluster
+from controller.state.models import Models
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu_node import gpu_node
 from tests.builders.node import node_object
@@ -25,11 +27,14 @@ class Ground:
         nodes: Mapping[str, Sequence[Gpu]] | None = None,
         labels: Mapping[str, Mapping[str, str]] | None = None,
         services: Sequence[Object] = (),
+        profiles: Sequence[Object] = (),
         namespaces: Mapping[str, Mapping[str, str]] = NAMESPACES,
         synced: bool = True,
     ) -> None:
         self.fed = FedCluster()
         cluster = self.fed.cluster
+        self.models = Models(Catalog.bundled())
+        cluster.model_profiles.add_handler(self.models.take)
         if not synced:
             return
         known = nodes or {}
@@ -38,6 +43,7 @@ class Ground:
         self.fed.listed(cluster.nodes, *(node_object(name, labels=(labels or {}).get(name)) for name in known))
         self.fed.listed(cluster.gpu_nodes, *(_gpu_node(name, gpus) for name, gpus in known.items()))
         self.fed.listed(cluster.services, *services)
+        self.fed.listed(cluster.model_profiles, *profiles)
 
     @property
     def cluster(self) -> Cluster:

@@ -5,12 +5,12 @@ import pytest
 
 from api.group import ASSIGNED_NODE, GPU_SHARING, MAX_MODEL_LEN, MODEL_ID, POLICY, PRECISION, QOS_CLASS
 from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig
+from controller.state.models import Models
 from controller.webhooks.kserve_validation import KServeValidator
 from tests.builders.policy import policy_object
 from tests.controller.webhooks.ground import Ground, Object
 
-SIZING = ModelSizingConfig(Catalog.bundled())
+SIZING = Models(Catalog.bundled())
 GOOD = {GPU_SHARING: "true", MODEL_ID: "Qwen/Qwen3-8B"}
 POLICIES = (
     policy_object("gold", namespace_labels={"team": "a"}),

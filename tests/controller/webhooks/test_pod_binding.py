@@ -9,7 +9,7 @@ import pytest
 from api.object import dump
 from controller.placement.snapshot import Gpu
 from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig
+from controller.state.models import Models
 from controller.translate.request import PodRequest, parse_request
 from controller.webhooks.pod_binding import SYNC_SECONDS, PodBinding
 from tests.builders.gpu import gpu
@@ -20,7 +20,7 @@ from tests.builders.pod import OPTED_IN
 from tests.builders.policy import policy_object
 from tests.controller.webhooks.ground import NAMESPACES, Ground
 
-SIZING = ModelSizingConfig(Catalog.bundled())
+SIZING = Models(Catalog.bundled())
 SMALL = {"aim.amd.com/model-id": "Qwen/Qwen3-4B"}
 BIG = {"aim.amd.com/model-id": "Qwen/Qwen3-32B", "aim.amd.com/precision": "fp8", "aim.amd.com/max-concurrency": "2"}
 HUGE = {"aim.amd.com/model-id": "deepseek-ai/DeepSeek-R1"}

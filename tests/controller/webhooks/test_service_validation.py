@@ -1,15 +1,14 @@
+from functools import partial
 from typing import Any
 
 import pytest
 
-from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig
 from controller.webhooks.service_validation import ServiceValidator
 from tests.builders.gpu import gpu
+from tests.builders.model_profile import MODEL, model_profile
 from tests.builders.policy import policy_object
 from tests.controller.webhooks.ground import Ground, Object
 
-SIZING = ModelSizingConfig(Catalog.bundled())
 SMALL = {"id": "Qwen/Qwen3-4B"}
 #: 141 GB of weights in 16 bit: a whole MI300X, or no partition.
 LARGE = {"id": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16"}
@@ -31,7 +30,7 @@ def sharing(**fields: Any) -> Object:
 
 
 def validator(ground: Ground) -> ServiceValidator:
-    return ServiceValidator(ground.cluster, SIZING)
+    return ServiceValidator(ground.cluster, ground.models)
 
 
 def cpx_forever() -> Ground:
@@ -79,7 +78,6 @@ WARNED = [
     pytest.param(Ground(policies=[policy_object("lonely", node_labels={"no": "where"})], nodes={"n": [gpu()]}), SMALL, sharing(policyRef="lonely"), ["lonely", "may use no GPU node"], id="the policy named governs no node, and nobody governs the others"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"count": 2}), ["spec.gpuSharing.partition.count", "2", "set it to 1"], id="several partitions"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(isolation="cooperative", shareGroup="g"), ["spec.gpuSharing.isolation", "cooperative", "use hardware"], id="cooperative sharing"),
-    pytest.param(Ground(nodes={"n": [gpu()]}), {**SMALL, "profileRef": "mine"}, {}, ["spec.model.profileRef", "mine", "leave it out"], id="a profile, which is not read yet"),
 ]  # fmt: skip
 
 
@@ -159,18 +157,43 @@ async def test_a_policy_applied_in_the_same_breath_is_waited_for() -> None:
     assert (given.allowed, given.warnings) == (True, ())
 
 
-async def test_what_no_other_object_can_mend_is_refused_at_once() -> None:
+async def test_a_model_profile_applied_in_the_same_breath_is_seen() -> None:
     ground = Ground(nodes={"n": [gpu()]})
-    began = ground.fed.clock.monotonic()
-    given = await validator(ground)(ground.question(service({"id": "Qwen/Qwen3-9B"})))
-    assert (given.allowed, ground.fed.clock.monotonic() - began) == (False, 0.0)
+    comes = partial(ground.fed.put, ground.cluster.model_profiles, model_profile())
+    given = await ground.ask(validator(ground), service({"id": MODEL}), meanwhile=comes)
+    assert (given.allowed, given.warnings, given.message) == (True, (), "")
 
 
-async def test_with_caches_still_empty_only_the_object_itself_is_judged() -> None:
+@pytest.mark.parametrize(
+    ("model", "want_words"),
+    [
+        pytest.param(
+            {"id": MODEL, "precision": "fp8"}, ["spec.model.precision", "fp8", "one of bf16"], id="a precision"
+        ),
+        pytest.param({"id": MODEL, "maxModelLen": 40961}, ["spec.model.maxModelLen", "at most 40960"], id="a length"),
+        pytest.param({**SMALL, "profileRef": "no"}, ["spec.model.profileRef", "'no'", "create it"], id="its name"),
+        pytest.param({"id": "acme/bad"}, ["spec.model.id", "ModelProfile bad", "totalParams"], id="contradictions"),
+    ],
+)
+async def test_what_model_profiles_have_not_is_refused(model: Object, want_words: list[str]) -> None:
+    bad = model_profile("bad", "acme/bad", architecture={"totalParams": 10**9})
+    ground = Ground(nodes={"n": [gpu()]}, profiles=[model_profile(), bad])
+    given = await ground.ask(validator(ground), service(model))
+    assert not given.allowed
+    assert all(word in given.message for word in want_words), given.message
+
+
+async def test_a_named_profile_sizes_the_model() -> None:
+    ground = Ground(nodes={"n": [gpu()]}, profiles=[model_profile("mine", overrides={"weightsBytes": 10**12})])
+    given = await ground.ask(validator(ground), service({**SMALL, "profileRef": "mine"}))
+    assert "needs" in given.message
+
+
+async def test_with_caches_still_empty_nothing_is_refused() -> None:
     ground = Ground(synced=False)
-    passed = await ground.ask(validator(ground), service(LARGE, qos={"class": "gold"}, **sharing(policyRef="p")))
-    refused = await ground.ask(validator(ground), service({"id": "Qwen/Qwen3-9B"}))
-    assert (passed.allowed, passed.warnings, refused.allowed) == (True, (), False)
+    for bad in (service(LARGE, qos={"class": "gold"}, **sharing(policyRef="p")), service({"id": "Qwen/Qwen3-9B"})):
+        given = await ground.ask(validator(ground), bad)
+        assert (given.allowed, given.warnings) == (True, ())
 
 
 async def test_a_namespace_not_known_yet_is_not_held_against_a_policy() -> None:

@@ -16,13 +16,13 @@ from controller.runtime.client.errors import ApiError
 from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
 from controller.sizing.catalog import Catalog
-from controller.sizing.requirement import ModelSizingConfig
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
+from controller.state.models import Models
 from tests.builders.cluster import FedCluster
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
 from tests.fakes.clock import FakeClock
 
-SIZING = ModelSizingConfig(Catalog.bundled())
+SIZING = Models(Catalog.bundled())
 
 
 class Operator:
