@@ -188,13 +188,16 @@ Method: TypeAlias = Literal["fp8", "int8", "int4", "mxfp4"]
 class Quantization(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the published weights are quantized.
 
-    ``covers``: the linear layers (without embedding, head, routers, image encoder), or the routed experts only.
-    ``group``: elements that share one scale; None: a channel or the whole tensor.
+    ``covers``: the linear layers (without embedding, head, routers, image encoder), or their MLPs only, dense and
+    experts, or the routed experts only. ``group``: elements that share one scale; None: a channel or the whole tensor.
+    ``scale_bits``: bits that belong to a group beside its elements; None: what the method has by itself, which is a
+    float32 in fp8, a 16-bit scale and a 4-bit zero point in int4, 8 in mxfp4.
     """
 
     method: Method
-    covers: Literal["linear", "experts"] = "linear"
+    covers: Literal["linear", "mlp", "experts"] = "linear"
     group: Count | None = None
+    scale_bits: Count | None = None
 
 
 class Checkpoint(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

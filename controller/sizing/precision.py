@@ -35,12 +35,11 @@ def native_precision(facts: ModelFacts) -> Precision:
 def available_precisions(facts: ModelFacts) -> tuple[Precision, ...]:
     """The precisions a model can be served in, the native one first.
 
-    A checkpoint in 16 or 32 bit or fp8 is cast or quantized, by the engine or in a published copy. One trained in
-    mxfp4 exists in mxfp4 only: its experts have no 16-bit original, and unpacking them would be another model in
-    memory.
+    A checkpoint in 16 or 32 bit or 8 is cast or quantized, by the engine or in a published copy. One in 4 bit is
+    served as it is: engines do not unpack it, and one that was trained so has no other original.
     """
     native = native_precision(facts)
-    if native is Precision.MXFP4:
+    if native in (Precision.MXFP4, Precision.INT4):
         return (native,)
     return (native, *(precision for precision in _CONVERTIBLE if precision is not native))
 

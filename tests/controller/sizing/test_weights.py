@@ -1,48 +1,120 @@
 import pytest
 
 from controller.sizing.catalog import Catalog
+from controller.sizing.facts import (
+    Checkpoint,
+    Experts,
+    FullAttention,
+    LatentAttention,
+    ModelFacts,
+    Quantization,
+)
 from controller.sizing.precision import Precision, available_precisions, native_precision
-from controller.sizing.weights import weights_bytes
+from controller.sizing.rope_table import rope_table_bytes
+from controller.sizing.weights import stored_bytes, weights_bytes
+from tests.builders.model_facts import model_facts
 
 CATALOG = Catalog.bundled()
+LINEAR = 4 * (2 * 512 * 512 + 2 * 512 * 128 + 3 * 512 * 1536)
+"""Elements of the linear layers of the builder's model."""
+
+KEPT = 2 * 32000 * 512 + 9 * 512
 
 
-def bytes_of(model_id: str, precision: Precision) -> int:
-    return weights_bytes(CATALOG.get(model_id), precision)
+def published(method: str, **fields: object) -> ModelFacts:
+    quantization = Quantization(method, **fields)  # type: ignore[arg-type]
+    return model_facts(checkpoint=Checkpoint("bfloat16", quantization))
 
 
-def test_sixteen_bits_are_two_bytes_a_parameter() -> None:
-    assert bytes_of("meta-llama/Llama-3.1-8B-Instruct", Precision.BF16) == 16060522496
-    assert bytes_of("meta-llama/Llama-3.1-8B-Instruct", Precision.FP16) == 16060522496
+@pytest.mark.parametrize(
+    ("precision", "want"),
+    [
+        (Precision.FP32, 4 * (LINEAR + KEPT)),
+        (Precision.BF16, 2 * (LINEAR + KEPT)),
+        (Precision.FP16, 2 * (LINEAR + KEPT)),
+        (Precision.FP8, LINEAR + 2 * KEPT),
+        (Precision.INT8, LINEAR + 2 * KEPT),
+        (Precision.INT4, LINEAR * 532 // 1024 + 2 * KEPT),
+    ],
+)
+def test_linear_layers_take_the_bits_asked_for_and_the_rest_16(precision: Precision, want: int) -> None:
+    assert stored_bytes(model_facts(), precision) == want
+
+
+@pytest.mark.parametrize(
+    ("facts", "want"),
+    [
+        pytest.param(published("fp8", group=16384), LINEAR * 16388 // 16384 + 2 * KEPT, id="fp8 in blocks"),
+        pytest.param(published("int4", group=32, scale_bits=16), LINEAR * 144 // 256 + 2 * KEPT, id="no zero points"),
+        pytest.param(published("fp8", covers="mlp"), LINEAR + 4 * 1310720 // 2 + 2 * KEPT, id="attention left alone"),
+    ],
+)
+def test_a_published_quantization_is_counted_as_it_is(facts: ModelFacts, want: int) -> None:
+    assert stored_bytes(facts, native_precision(facts)) == pytest.approx(want, abs=4)
+
+
+def test_experts_in_mxfp4_leave_attention_alone() -> None:
+    facts = CATALOG.get("openai/gpt-oss-20b")
+    assert stored_bytes(facts, Precision.MXFP4) == pytest.approx(13761264768, rel=1e-3)
+
+
+def test_mxfp4_experts_are_padded_as_the_platforms_kernels_want() -> None:
+    facts = CATALOG.get("openai/gpt-oss-20b")
+    # printed: 14.3066 on a Radeon, 13.7194 on an RTX 3090
+    assert weights_bytes(facts, Precision.MXFP4) / 2**30 == pytest.approx(14.3066, rel=0.015)
+    assert weights_bytes(facts, Precision.MXFP4, platform="cuda") / 2**30 == pytest.approx(13.7194, rel=0.005)
 
 
 def test_a_mixture_loads_all_its_experts() -> None:
     facts = CATALOG.get("Qwen/Qwen3-235B-A22B")
-    assert weights_bytes(facts, Precision.BF16) == 2 * facts.total_params > 10 * facts.active_params
+    assert weights_bytes(facts, Precision.BF16) >= 2 * facts.total_params > 10 * facts.active_params
 
 
 def test_a_tied_head_that_is_stored_twice_is_loaded_once() -> None:
     facts = CATALOG.get("Qwen/Qwen3-0.6B")
-    assert weights_bytes(facts, Precision.BF16) == 2 * facts.total_params < (facts.checkpoint.bytes or 0)
+    loaded = weights_bytes(facts, Precision.BF16) - rope_table_bytes(facts)
+    assert loaded == 2 * facts.total_params < (facts.checkpoint.bytes or 0)
 
 
 @pytest.mark.parametrize("model_id", ["deepseek-ai/DeepSeek-V3", "zai-org/GLM-4.7"])
 def test_multi_token_prediction_stays_on_disk(model_id: str) -> None:
     facts = CATALOG.get(model_id)
-    left_out = (facts.checkpoint.bytes or 0) - weights_bytes(facts, native_precision(facts))
-    assert facts.parameters.mtp <= left_out <= 2 * facts.parameters.mtp
+    precision = native_precision(facts)
+    left_out = (facts.checkpoint.bytes or 0) - weights_bytes(facts, precision, platform="cuda")
+    assert 0.6 * facts.parameters.mtp <= left_out <= 2 * facts.parameters.mtp
 
 
-def test_fp8_keeps_embedding_head_and_image_encoder_in_16_bit() -> None:
-    # 131072 x 5120, twice, and the 438,958,080 of the encoder and projector; norms are 81 x 5120
-    kept = 2 * 131072 * 5120 + 438958080 + 81 * 5120
-    assert bytes_of("mistralai/Mistral-Small-3.1-24B-Instruct-2503", Precision.FP8) == 24011361280 + kept
+def test_latent_attention_holds_its_up_projections_twice() -> None:
+    facts = model_facts((3, LatentAttention(64, 16, 32, 32)))
+    copy = 3 * 8 * 64 * (32 + 32) * 2
+    assert weights_bytes(facts, Precision.BF16) == 2 * facts.total_params + rope_table_bytes(facts) + copy
 
 
-def test_int4_costs_four_bits_and_scales() -> None:
-    facts = CATALOG.get("meta-llama/Llama-3.3-70B-Instruct")
-    kept = 2 * 128256 * 8192 + 161 * 8192
-    assert weights_bytes(facts, Precision.INT4) == 2 * kept + -(-(facts.total_params - kept) * 532 // 1024)
+def test_rows_are_lengthened_on_rocm_only() -> None:
+    facts = CATALOG.get("meta-llama/Llama-3.1-8B-Instruct")
+    on_rocm, on_cuda = (weights_bytes(facts, Precision.FP8, 1, platform) for platform in ("rocm", "cuda"))
+    assert on_rocm - on_cuda == 256 * 32 * (4096 + 2 * 1024 + 4096 + 2 * 14336 + 4096)
+    assert weights_bytes(facts, Precision.BF16) == weights_bytes(facts, Precision.BF16, platform="cuda")
+
+
+def test_experts_in_16_bit_are_lengthened_as_well() -> None:
+    experts = Experts(layers=2, count=4, per_token=1, intermediate_size=256)
+    facts = model_facts((2, FullAttention(2, 64)), experts=experts)
+    added = weights_bytes(facts, Precision.BF16) - weights_bytes(facts, Precision.BF16, platform="cuda")
+    assert added == 256 * 2 * 4 * (2 * 256 + 512)
+
+
+PUBLISHED = [model_id for model_id in CATALOG.known_ids() if CATALOG.get(model_id).checkpoint.bytes]
+
+
+def test_counted_checkpoints_are_the_published_ones() -> None:
+    """Median and 95th percentile of the difference; what is left are heads that are stored twice."""
+    errors = sorted(
+        abs(stored_bytes(facts, native_precision(facts)) / (facts.checkpoint.bytes or 1) - 1)
+        for facts in map(CATALOG.get, PUBLISHED)
+    )
+    assert errors[len(errors) // 2] < 0.001
+    assert errors[len(errors) * 95 // 100] < 0.03
 
 
 @pytest.mark.parametrize("model_id", CATALOG.known_ids())
@@ -56,4 +128,4 @@ def test_fewer_bits_never_take_more_bytes(model_id: str) -> None:
 
 def test_an_unresolved_precision_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="resolve it"):
-        bytes_of("Qwen/Qwen3-8B", Precision.AUTO)
+        weights_bytes(model_facts(), Precision.AUTO)
