@@ -26,7 +26,7 @@ MAX_LAYERS = 10_000
 _HEAD_DIM: Mapping[str, int] = MappingProxyType(
     {"gemma": 256, "gemma2": 256, "gemma3": 256, "gemma4": 256, "gpt_oss": 64, "llama4": 128}
     | dict.fromkeys(("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe", "minimax_m2"), 128)
-    | {"qwen3_next": 256}
+    | dict.fromkeys(("qwen3_next", "qwen3_5", "qwen3_5_moe"), 256)
 )
 """Width of a head where the configuration does not tell it and it is not the model's width over its heads: the
 defaults of the configuration classes."""
@@ -121,6 +121,8 @@ _PATTERNS: Mapping[str, Callable[[ConfigFields, int], Sequence[str]]] = MappingP
         "mixtral": _every_layer,
         "mllama": _crossing,
         "olmo3": _every(4, "sliding_attention"),
+        "qwen3_5": _every(4, "linear_attention", "full_attention_interval"),
+        "qwen3_5_moe": _every(4, "linear_attention", "full_attention_interval"),
         "qwen3_next": _every(4, "linear_attention", "full_attention_interval"),
     }
     | dict.fromkeys(

@@ -52,6 +52,7 @@ KNOWN: Final = (
     *("ignore", "modules_to_not_convert", "load_in_4bit", "load_in_8bit", "quant_algo", "quantization", "weights"),
     *("num_bits", "type", "strategy", "global_quant_config", "weight", "kv_cache_scheme", "factor", "rope_type"),
     *("original_max_position_embeddings", "full_attention", "exclude"),
+    *("symmetric", "zero_point", "bnb_4bit_use_double_quant"),
 )
 """Every field that anything here reads, at any depth."""
 

@@ -1,9 +1,9 @@
 """From the text of a ``config.json`` of Hugging Face's to the facts of a model.
 
 The fields are those of transformers' configuration classes; a model with images keeps those of its decoder in a nested
-``text_config``. A model type is known when its tensors are (`parameters.TENSORS`); any other is refused, as its
-tensors could be anything. What a configuration does not tell (whether a second copy of a tied head is stored, biases
-of scales) is not guessed at: bytes of a file are exact only from its safetensors headers.
+``text_config``. Read are the model types whose fields and tensors were checked against published configurations and
+totals (`READ`); any other is refused, as its tensors could be anything. What a configuration does not tell (whether a
+second copy of a tied head is stored, how many scales) is not guessed at: bytes of a file are in its headers.
 """
 
 from dataclasses import replace
@@ -14,10 +14,9 @@ import msgspec
 from controller.sizing.attention_config import layer_groups, query_heads
 from controller.sizing.config_fields import ConfigFields
 from controller.sizing.experts_config import dense_width, experts_of
-from controller.sizing.facts import Checkpoint, ModelFacts, ParameterCounts, Quantization, Shape, Source
+from controller.sizing.facts import Checkpoint, ModelFacts, Shape, Source
 from controller.sizing.model_file_errors import UnknownArchitecture
 from controller.sizing.parameters import (
-    TENSORS,
     Tensors,
     count_parameters,
     prediction_layer_parameters,
@@ -25,6 +24,17 @@ from controller.sizing.parameters import (
 )
 from controller.sizing.quantization_config import quantization_of
 from controller.sizing.vision_encoder import vision_count
+
+READ: Final = frozenset(
+    {
+        *("cohere", "cohere2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "falcon", "gemma", "gemma2", "gemma3"),
+        *("gemma4", "glm", "glm4", "glm4_moe", "glm_moe_dsa", "gpt_oss", "granite", "kimi_k2", "llama", "llama4"),
+        *("minimax_m2", "mistral", "mistral3", "mixtral", "mllama", "olmo2", "olmo3", "opt", "phi", "phi3", "qwen2"),
+        *("qwen2_5_vl", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_5", "qwen3_5_moe", "qwen3_moe", "qwen3_next"),
+        *("qwen3_vl", "qwen3_vl_moe", "seed_oss", "smollm3"),
+    }
+)
+"""Model types that are understood here, those of wrappers included; `_ALIASES` has further names."""
 
 _TIED: Final = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text", "gemma4", "cohere", "cohere2", "falcon", "opt"})
 """Architectures whose configuration class ties the head unless it is told otherwise."""
@@ -40,6 +50,8 @@ _ALIASES: Final = {
     "mllama_text_model": "mllama",
     "qwen2_5_vl_text": "qwen2_5_vl",
     "qwen2_vl_text": "qwen2_vl",
+    "qwen3_5_moe_text": "qwen3_5_moe",
+    "qwen3_5_text": "qwen3_5",
     "qwen3_vl_moe_text": "qwen3_vl_moe",
     "qwen3_vl_text": "qwen3_vl",
 }
@@ -47,10 +59,6 @@ _ALIASES: Final = {
 
 _MOST_PARAMETERS: Final = 10**14
 """A hundred times the largest published model."""
-
-_MXFP4_BYTES_PER_BLOCK: Final = 17
-_MXFP4_BLOCK: Final = 32
-"""32 elements of 4 bits and one scale byte."""
 
 _DTYPES: Final[dict[str, Literal["bfloat16", "float16", "float32"]]] = {
     "bfloat16": "bfloat16",
@@ -76,7 +84,7 @@ def facts_of_config(text: bytes, file: str, model_id: str) -> ModelFacts:
     if counts.total > _MOST_PARAMETERS:
         raise decoder.problem("hidden_size", f"makes a model of {counts.total} parameters", "correct the widths")
     sources = _sources(config, decoder, file, exact_vision=vision.exact)
-    return ModelFacts(model_id, shape, counts, _checkpoint(config, decoder, counts, shape), sources)
+    return ModelFacts(model_id, shape, counts, _checkpoint(config, decoder), sources)
 
 
 def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
@@ -84,8 +92,9 @@ def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
     for fields in (decoder, config):
         name = fields.text("model_type")
         known = _ALIASES.get(name, name)
-        if known in TENSORS:
-            return known if fields is config or config.text("model_type") not in TENSORS else config.text("model_type")
+        if known in READ:
+            wrapper = config.text("model_type")
+            return wrapper if wrapper in READ else known
     if not config.text("model_type") and not decoder.text("model_type"):
         raise config.missing("model_type")
     raise UnknownArchitecture(config.file, "model_type", config.text("model_type") or decoder.text("model_type"))
@@ -124,6 +133,7 @@ def _shape(config: ConfigFields, decoder: ConfigFields, architecture: str, visio
         layers=groups,
         experts=experts,
         vision_params=vision_params,
+        rope_rows=_rope_rows(decoder, architecture),
     )
 
 
@@ -135,6 +145,23 @@ def _tied(config: ConfigFields, decoder: ConfigFields, architecture: str) -> boo
 def _positions(decoder: ConfigFields, architecture: str) -> int | None:
     told = decoder.optional("max_position_embeddings", least=1)
     return told or {"gemma3": 131_072, "falcon": 2048, "opt": 2048}.get(architecture)
+
+
+def _rope_rows(decoder: ConfigFields, architecture: str) -> int | None:
+    """Rows of the tables of rotary positions where they are not one for each position of the configuration."""
+    if tensors_of(architecture).position_offset is not None or decoder.flag("alibi"):
+        return 0  # learned positions, or none
+    positions = _positions(decoder, architecture)
+    scaling = decoder.section("rope_scaling")
+    factor = scaling.ratio("factor") if scaling else None
+    if positions is None or scaling is None or factor is None:
+        return None
+    kind = scaling.text("rope_type", "type")
+    if kind == "linear":
+        # windowed layers of Gemma 3 rotate by a table of their own, which is not scaled
+        return int(positions * factor) + (positions if architecture == "gemma3" else 0)
+    original = scaling.optional("original_max_position_embeddings", least=1)
+    return int(original * factor) if kind == "yarn" and original else None
 
 
 def _with_prediction_layers(shape: Shape, tensors: Tensors, decoder: ConfigFields) -> Shape:
@@ -168,25 +195,13 @@ def _has_two_norms(falcon: ConfigFields) -> bool:
     return not falcon.flag("parallel_attn", default=True)
 
 
-def _checkpoint(config: ConfigFields, decoder: ConfigFields, counts: ParameterCounts, shape: Shape) -> Checkpoint:
+def _checkpoint(config: ConfigFields, decoder: ConfigFields) -> Checkpoint:
     told = config.text("dtype", "torch_dtype") or decoder.text("dtype", "torch_dtype") or "bfloat16"
     dtype = _DTYPES.get(told.removeprefix("torch."))
     if dtype is None:
         name = "dtype" if "dtype" in config else "torch_dtype"
         raise config.problem(name, "is no type of weights", f"use one of {', '.join(_DTYPES)}")
-    quantization = quantization_of(config) or quantization_of(decoder)
-    return Checkpoint(dtype, quantization, _mxfp4_bytes(counts, shape, quantization))
-
-
-def _mxfp4_bytes(counts: ParameterCounts, shape: Shape, quantization: Quantization | None) -> int | None:
-    """Bytes of a checkpoint whose experts are in mxfp4 and the rest in 16 bit; None for any other."""
-    if quantization is None or quantization.method != "mxfp4":
-        return None
-    experts = shape.experts
-    if experts is None or quantization.covers != "experts":
-        return None
-    blocks = 3 * experts.layers * experts.count * shape.hidden_size * experts.intermediate_size // _MXFP4_BLOCK
-    return blocks * _MXFP4_BYTES_PER_BLOCK + 2 * (counts.total - blocks * _MXFP4_BLOCK)
+    return Checkpoint(dtype, quantization_of(config) or quantization_of(decoder))
 
 
 def _sources(config: ConfigFields, decoder: ConfigFields, file: str, *, exact_vision: bool) -> tuple[Source, ...]:

@@ -33,6 +33,7 @@ class Tensors:
     norms on queries and keys, as wide as one head or as all of them. ``expert_bias``: routers and experts have biases,
     ``router_correction``: one more element an expert in each router. ``head_bias``: one element a word of the output.
     ``position_offset``: a learned table of positions with so many rows more than there are positions, None without.
+    ``prediction_embeddings``: a multi-token-prediction layer is stored with an embedding and a head of its own.
     ``layer_scalar``: one factor a layer, ``mixture_norms``: more vectors as wide as the model in each mixture layer.
     """
 
@@ -51,6 +52,7 @@ class Tensors:
     head_bias: bool = False
     extra_embedding_rows: int = 0
     position_offset: int | None = None
+    prediction_embeddings: bool = True
     layer_scalar: bool = False
     mixture_norms: int = 0
 
@@ -87,7 +89,7 @@ TENSORS: Mapping[str, Tensors] = MappingProxyType(
         "glm4": Tensors(norms=4, qkv_bias=True),
         "glm4_moe_lite": _DEEPSEEK3,
         "glm4_moe": Tensors(qkv_bias=True, query_key_norm="head", router_correction=True),
-        "glm_moe_dsa": _DEEPSEEK3,
+        "glm_moe_dsa": Tensors(router_correction=True, prediction_embeddings=False),
         "gpt_oss": Tensors(qkv_bias=True, output_bias=True, sinks=True, expert_bias=True),
         "granite": LLAMA,
         "granitemoehybrid": LLAMA,
@@ -173,8 +175,8 @@ def dense_layers(shape: Shape) -> int:
 def prediction_layer_parameters(shape: Shape, tensors: Tensors | None = None) -> int:
     """Elements of one multi-token-prediction layer as DeepSeek-V3 and GLM-4 store it.
 
-    That is a layer like the last one, an embedding and a head of its own, the projection that joins the two hidden
-    states, and three norms.
+    That is a layer like the last one, the projection that joins the two hidden states, three norms, and mostly an
+    embedding and a head of its own.
     """
     tensors = tensors or tensors_of(shape.architecture)
     keeps = shape.layers[-1].keeps
@@ -185,7 +187,8 @@ def prediction_layer_parameters(shape: Shape, tensors: Tensors | None = None) ->
     if shape.experts:
         mlp = _routed_experts(shape, tensors) + _shared_experts(shape, tensors) + _router(shape, tensors)
     joined = 2 * shape.hidden_size**2 + 3 * shape.hidden_size
-    return attention + mlp + joined + 2 * shape.vocab_size * shape.hidden_size
+    own = 2 * shape.vocab_size * shape.hidden_size * tensors.prediction_embeddings
+    return attention + mlp + joined + own
 
 
 def _embedding(shape: Shape, tensors: Tensors) -> int:

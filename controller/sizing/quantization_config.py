@@ -19,6 +19,13 @@ _MXFP4_BLOCK = 32
 _BITSANDBYTES_BLOCK = 64
 """Elements that share one scale in bitsandbytes' 4-bit types: its default."""
 
+_SCALE_BITS = 16
+"""Of a group of four-bit elements that has no zero point."""
+
+_WIDE_SCALE_BITS = 32
+_DOUBLY_QUANTIZED_BITS = 9
+"""Of a block of bitsandbytes: a float32, or 8 bits and a float32 for 256 blocks."""
+
 
 def quantization_of(config: ConfigFields) -> Quantization | None:
     """How the weights are quantized, None where they are not. Raises ModelFileError for what is not known here."""
@@ -46,13 +53,19 @@ def _bits(found: ConfigFields) -> Quantization:
     group = found.optional("group_size", "q_group_size", least=-1)
     if bits not in (4, 8):
         raise found.problem("bits", "is a width that engines have no kernels for", _OFFERED)
-    covers = _covers(found, "modules_to_not_convert")
-    return Quantization(method="int4" if bits == 4 else "int8", covers=covers, group=_group(group))
+    return Quantization(
+        method="int4" if bits == 4 else "int8",
+        covers=_covers(found, "modules_to_not_convert"),
+        group=_group(group),
+        # GPTQ and AutoRound store zero points even where all are the same; AWQ leaves them out when told so
+        scale_bits=_SCALE_BITS if bits == 4 and not found.flag("zero_point", default=True) else None,
+    )
 
 
 def _bitsandbytes(found: ConfigFields) -> Quantization:
     if found.flag("load_in_4bit"):
-        return Quantization(method="int4", group=_BITSANDBYTES_BLOCK)
+        scale = _DOUBLY_QUANTIZED_BITS if found.flag("bnb_4bit_use_double_quant") else _WIDE_SCALE_BITS
+        return Quantization(method="int4", group=_BITSANDBYTES_BLOCK, scale_bits=scale)
     if found.flag("load_in_8bit"):
         return Quantization(method="int8")
     raise found.problem("load_in_4bit", "and load_in_8bit are both not set", "set the one the checkpoint was saved in")
@@ -69,7 +82,10 @@ def _compressed_tensors(found: ConfigFields) -> Quantization:
     covers = _covers(found, "ignore")
     group = _group(weights.optional("group_size", least=-1))
     method = _compressed_method(found, weights)
-    return Quantization(method=method, covers=covers, group=_MXFP4_BLOCK if method == "mxfp4" else group)
+    if method == "mxfp4":
+        group = _MXFP4_BLOCK
+    scale = _SCALE_BITS if method == "int4" and weights.flag("symmetric", default=True) else None
+    return Quantization(method=method, covers=covers, group=group, scale_bits=scale)
 
 
 def _compressed_method(found: ConfigFields, weights: ConfigFields) -> Method:
@@ -93,7 +109,8 @@ def _quark(found: ConfigFields) -> Quantization:
     if kind not in methods:
         raise weight.problem("dtype", "is not known here", _OFFERED)
     group = _group(weight.optional("group_size", least=-1))
-    return Quantization(method=methods[kind], covers=_covers(found, "exclude"), group=group)
+    scale = _SCALE_BITS if kind == "int4" else None
+    return Quantization(method=methods[kind], covers=_covers(found, "exclude"), group=group, scale_bits=scale)
 
 
 def _model_opt(found: ConfigFields) -> Quantization:

@@ -64,7 +64,8 @@ def _gemma4(vision: ConfigFields, hidden: int) -> int:
     patch, positions = vision.number("patch_size", default=16), vision.number("position_embedding_size", default=10240)
     # gated MLP, four norms as wide as the encoder, one each on queries and keys
     layer = 4 * width * heads * head_dim + 3 * width * inner + 4 * width + 2 * head_dim
-    return layers * layer + _CHANNELS * patch**2 * width + 2 * positions * width + width * hidden
+    scaled = 2 * width * vision.flag("standardize")
+    return layers * layer + _CHANNELS * patch**2 * width + 2 * positions * width + scaled + width * hidden
 
 
 def _mllama(vision: ConfigFields, hidden: int) -> int:

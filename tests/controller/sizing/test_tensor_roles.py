@@ -1,0 +1,46 @@
+import pytest
+
+from controller.sizing.safetensors import StoredTensor
+from controller.sizing.tensor_roles import Role, TensorTally, role_of
+
+NAMES = {
+    "model.embed_tokens.weight": Role.EMBEDDING,
+    "transformer.wte.weight": Role.EMBEDDING,
+    "lm_head.weight": Role.HEAD,
+    "model.layers.0.self_attn.q_proj.weight": Role.ATTENTION,
+    "model.layers.0.self_attn.k_proj.weight": Role.KV_PROJECTIONS,
+    "model.layers.0.self_attn.k_norm.weight": Role.NORMS,
+    "model.layers.0.self_attn.sinks": Role.NORMS,
+    "model.layers.3.self_attn.kv_a_proj_with_mqa.weight": Role.LATENT_PROJECTIONS,
+    "model.layers.3.mlp.gate_proj.weight": Role.DENSE_MLP,
+    "model.layers.3.mlp.gate.weight": Role.ROUTERS,
+    "model.layers.3.mlp.gate.e_score_correction_bias": Role.ROUTERS,
+    "model.layers.3.block_sparse_moe.experts.7.w1.weight": Role.ROUTED_EXPERTS,
+    "model.layers.3.mlp.experts.gate_up_proj_blocks": Role.ROUTED_EXPERTS,
+    "model.layers.3.mlp.experts.gate_up_proj_scales": Role.SCALES,
+    "model.layers.3.mlp.shared_experts.up_proj.weight": Role.SHARED_EXPERTS,
+    "model.layers.3.mlp.experts.0.up_proj.weight_scale_inv": Role.SCALES,
+    "model.layers.0.self_attn.q_proj.qzeros": Role.SCALES,
+    "model.layers.1.linear_attn.in_proj_qkvz.weight": Role.RECURRENT,
+    "model.layers.61.eh_proj.weight": Role.MTP,
+    "mtp.layers.0.mlp.up_proj.weight": Role.MTP,
+    "vision_tower.encoder.layers.0.self_attn.k_proj.weight": Role.VISION,
+    "multi_modal_projector.linear_1.weight": Role.VISION,
+    "something.else": Role.OTHER,
+}
+
+
+@pytest.mark.parametrize(("name", "role"), NAMES.items(), ids=NAMES)
+def test_a_tensors_name_tells_its_role(name: str, role: Role) -> None:
+    assert role_of(name) is role
+
+
+def test_experts_of_a_layer_are_counted_together_and_layers_apart() -> None:
+    tally = TensorTally()
+    tally.add(
+        StoredTensor(f"model.layers.{layer}.mlp.experts.{expert}.up_proj.weight", "BF16", (8, 4), 64)
+        for layer in range(2)
+        for expert in range(16)
+    )
+    assert sorted((kind.layer, count) for kind, count in tally.items()) == [(0, 16), (1, 16)]
+    assert (tally.tensors, tally.bytes) == (32, 32 * 64)
