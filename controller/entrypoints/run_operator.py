@@ -164,6 +164,7 @@ class Operator:
         controller.for_(cluster.claims)
         controller.watches(cluster.resource_claims, triggers.claim_of_resource_claim)
         controller.watches(cluster.gpu_nodes, triggers.claims_told_of(cluster.pod_table))
+        controller.watches(cluster.model_profiles, triggers.claims_of_profile(cluster.claim_table))
         self._manager.add_leader_only(cycle)
         cluster.pods.add_handler(_when(triggers.frees_node, cycle))
         cluster.claims.add_handler(_when(triggers.frees_claim, cycle))

@@ -9,6 +9,8 @@ from typing import Final
 import structlog
 
 from api.v1beta1 import ModelProfile
+from controller.profiles.aim_profile import Metric
+from controller.profiles.selection import Place, Selected, Service, ServiceProfiles
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
 from controller.sizing.catalog import Catalog
@@ -61,6 +63,7 @@ class Models:
         self._entries: dict[str, _Entry] = {}
         self._answered = lru_cache(most_kept)(self._answer)
         self._configured = lru_cache(most_kept)(self._config)
+        self._placed = lru_cache(most_kept)(self._select)
         for profile in profiles:
             self._entries[profile.metadata.name] = _entry(profile)
         self._renew()
@@ -94,6 +97,13 @@ class Models:
             raise found.with_traceback(None)
         return found
 
+    def select(self, service: Service, place: Place, metric: Metric, profile: str | None = None) -> Selected:
+        """Profile and engine arguments of a service in a place. Raises as `sizes`, and as ServiceProfiles.select."""
+        found = self._placed(service, place, metric, profile)
+        if isinstance(found, SizingError):
+            raise found.with_traceback(None)
+        return found
+
     def preferred(self, model_id: str) -> str | None:
         """The name of the ModelProfile that sizes a model where none is named; None where the catalogue does."""
         entry = self._by_model.get(model_id)
@@ -107,10 +117,17 @@ class Models:
         self._base = ModelSizingConfig(self._catalog.with_models(known))
         self._answered.cache_clear()
         self._configured.cache_clear()
+        self._placed.cache_clear()
 
     def _answer(self, request: SizingRequest, profile: str | None) -> Sizing | SizingError:
         try:
             return self.sizes(request.model_id, profile).size(request)
+        except SizingError as error:
+            return error
+
+    def _select(self, service: Service, place: Place, metric: Metric, profile: str | None) -> Selected | SizingError:
+        try:
+            return ServiceProfiles(self.sizes(service.request.model_id, profile), service).select(place, metric)
         except SizingError as error:
             return error
 

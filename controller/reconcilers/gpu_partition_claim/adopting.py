@@ -1,6 +1,6 @@
 """A running pod whose claim somebody deleted: the record is made again from what scheduler or kubelet gave it."""
 
-from api.group import ASSIGNED_NODE
+from api.group import ASSIGNED_NODE, PROFILE_ID
 from api.v1beta1 import GPUPartitionClaim
 from controller.binding.device_plugin import mode_of
 from controller.placement.decision import Placed
@@ -58,7 +58,8 @@ async def adopt(
         placed = held_place(snapshot, present) if present is not None else None
     if placed is None:
         return Result(requeue_after=UNKNOWN_SECONDS)
-    bound = status.bound(claim, placed, now, resource=pod.resource)
+    # what its containers were told, and not what they would be told now
+    bound = status.bound(claim, placed, now, resource=pod.resource, profile=pod.annotations.get(PROFILE_ID) or None)
     await writer.write(bound if pod.resource else status.allocated(bound, now))
     context.count("adopt", "success")
     return Result()

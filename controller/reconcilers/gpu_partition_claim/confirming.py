@@ -12,6 +12,7 @@ from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.pinning import allocation_of, pin_of
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
+from controller.reconcilers.gpu_partition_claim.profile import profile_for
 from controller.reconcilers.gpu_partition_claim.reading_back import ReadingBack
 from controller.reconcilers.gpu_partition_claim.repair import (
     PATIENCE_SECONDS,
@@ -121,7 +122,8 @@ class Confirming:
         self._cluster.assumptions.add(
             Assumption(key, claim.metadata.uid, placed.node.name, placed.partition.id, Resources())
         )
-        moved = status.bound(status.without_trouble(claim), placed, self._context.clock.now(), rebind=True)
+        profile, now = profile_for(self._context, pod, placed), self._context.clock.now()
+        moved = status.bound(status.without_trouble(claim), placed, now, rebind=True, profile=profile)
         try:
             written = await self._writer.write(moved)
         except (Timeout, Unavailable, TooManyRequests):

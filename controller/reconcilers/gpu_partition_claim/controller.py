@@ -11,6 +11,7 @@ from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Bin
 from controller.reconcilers.gpu_partition_claim.confirming import Confirming
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
+from controller.reconcilers.gpu_partition_claim.fitting import Fitting
 from controller.reconcilers.gpu_partition_claim.placing import Placing
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
 from controller.reconcilers.gpu_partition_claim.ungated import Ungated
@@ -33,6 +34,7 @@ class ClaimReconciler:
         self._placing = Placing(context, self._writer, exclusions)
         self._binding = Binding(context, self._writer)
         self._confirming = Confirming(context, self._writer, exclusions)
+        self._fitting = Fitting(context, self._writer)
         self._releasing = Releasing(context, self._writer)
         self._ungated = Ungated(context, self._writer)
 
@@ -78,6 +80,7 @@ class ClaimReconciler:
             result = await self._binding.bind(claim, pod)
             if result is not None:
                 return result
+        claim = await self._fitting.look(claim, pod)
         confirmed = await self._confirming.confirm(key, claim, pod)
         if isinstance(confirmed, Result):
             return confirmed

@@ -6,12 +6,13 @@ Runs again safely after a crash between any two writes: the claim's status holds
 from enum import StrEnum
 from typing import Any
 
-from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE
+from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE, PROFILE_ID
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import Allocation
 from controller.binding.dra import GatedPod, Pin, annotate_patch, bind_patch, resource_claim
 from controller.gpu.mode import Mode
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.profile import place_of, selected
 from controller.reconcilers.repartition_plan.taint import taints_node
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
@@ -116,14 +117,13 @@ async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodVie
     Where plans taint their nodes it tolerates that from now on: it may have been placed beside the GPUs that change.
     """
     allocation = allocation_of(claim)
-    annotations = assignment(context, claim, allocation)
     tolerates = taints_node(context.cluster, allocation.node)
     for _ in range(ATTEMPTS):
         if not pod.gated:
             return Opened.ALREADY_OPEN
         if pod.foreign_gates:
             return Opened.WAITING_FOR_GATE
-        patch = bind_patch(_gated(pod), hostname, annotations) + (
+        patch = bind_patch(_gated(pod), hostname, assignment(context, claim, pod)) + (
             toleration_patch(pod.tolerations) if tolerates else []
         )
         outcome = await _patch(context, pod, patch)
@@ -142,7 +142,7 @@ async def reassign(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView
     A container's environment is what the annotations said as it started, so they are never changed later. The patch
     tests the version in which the pod was on no node: being placed on one changes it.
     """
-    wanted = assignment(context, claim, allocation_of(claim))
+    wanted = assignment(context, claim, pod)
     changed = {key: value for key, value in wanted.items() if pod.annotations.get(key) != value}
     if pod.gated or pod.node is not None or not changed:
         return True
@@ -181,20 +181,38 @@ async def _read_again(context: ClaimContext, pod: PodView) -> PodView | None:
     return None if fresh.uid != pod.uid or fresh.deleting else fresh
 
 
-def assignment(context: ClaimContext, claim: GPUPartitionClaim, allocation: Allocation) -> dict[str, str]:
+def assignment(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) -> dict[str, str]:
     """The annotations that only the operator writes.
 
-    The kubelet's choice is not known yet: with the device plugin the partition is named by its resource.
+    The kubelet's choice is not known yet: with the device plugin the partition is named by its resource. A profile of
+    an earlier place does not stay.
     """
-    model, resource = claim.spec.model, allocation.resource
+    allocation = allocation_of(claim)
+    resource = allocation.resource
     if resource is not None:
-        size, partition = resource.bytes, f"{resource.name} {resource.mode}"
+        partition = f"{resource.name} {resource.mode}"
     else:
         device = allocation.devices[0]
-        size, partition = device.bytes, f"{device.bdf}/{device.partition} {device.mode}"
-    arguments = context.isolator.engine_arguments(
-        size,
+        partition = f"{device.bdf}/{device.partition} {device.mode}"
+    written = {
+        ASSIGNED_NODE: allocation.node,
+        ASSIGNED_PARTITION: partition,
+        ENGINE_ARGS: _engine_arguments(context, claim, pod),
+    }
+    if allocation.profile is not None or PROFILE_ID in pod.annotations:
+        written[PROFILE_ID] = allocation.profile or ""
+    return written
+
+
+def _engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) -> str:
+    """As the model was sized; of a model that cannot be sized any more, what the claim remembers."""
+    place = place_of(context, allocation_of(claim))
+    found = selected(context, pod, place)
+    if found is not None:
+        return found.engine_args
+    model = claim.spec.model
+    return context.isolator.engine_arguments(
+        place.partition_bytes,
         (model.max_model_len if model else None) or 1,
         (model.max_concurrency if model else None) or 1,
     )
-    return {ASSIGNED_NODE: allocation.node, ASSIGNED_PARTITION: partition, ENGINE_ARGS: arguments}

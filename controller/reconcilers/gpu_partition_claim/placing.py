@@ -16,7 +16,9 @@ from controller.reconcilers.gpu_partition_claim.contradiction import contradicti
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
 from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
+from controller.reconcilers.gpu_partition_claim.fitting import outdated
 from controller.reconcilers.gpu_partition_claim.owners import reference
+from controller.reconcilers.gpu_partition_claim.profile import profile_for
 from controller.reconcilers.gpu_partition_claim.ungated import GATE_REMOVED, gate_removed
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.errors import (
@@ -61,9 +63,17 @@ class Placing:
         if pod.deleting:
             self._cycle.withdraw(key)
             return Result()
-        if claim.spec.requirement.memory is None:
-            return await self._unsized(claim, pod)
+        need = need_of(pod, self._context.sizing)
+        if isinstance(need, Unsized) and claim.spec.requirement.memory is None:
+            # said again, should the status have been lost
+            await self._writer.explain(claim, pod, need.reason, need.message)
+            return Result()
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        if self._cluster.assumptions.get(key) is None and outdated(claim, pod, need, service):
+            # The model is known by now, or known otherwise: a claim's spec never changes, so it is made anew.
+            self._cycle.withdraw(key)
+            await self._writer.delete(claim)
+            return Result()
         contradicted = contradiction(pod.annotations, claim.spec.policy_ref, service)
         if contradicted is not None:
             self._cycle.withdraw(key)
@@ -88,16 +98,6 @@ class Placing:
         if pod.foreign_gates:
             return "WaitingForGate", waiting_for_gates(pod)
         return None
-
-    async def _unsized(self, claim: GPUPartitionClaim, pod: PodView) -> Result:
-        """A claim that could not be sized says why again, should its status have been lost."""
-        need = need_of(pod, self._context.sizing)
-        if isinstance(need, Unsized):
-            await self._writer.explain(claim, pod, need.reason, need.message)
-        else:
-            # The model is known by now: a claim's spec never changes, so it is made anew.
-            await self._writer.delete(claim)
-        return Result()
 
     def _since_refusal(self, claim: GPUPartitionClaim) -> float:
         """Seconds since the API server refused the pin: trying again at once would only be refused again."""
@@ -171,7 +171,8 @@ class Placing:
 
         Until it is known whether the write happened the partition stays assumed, else another claim could get it.
         """
-        chosen = status.bound(claim, placed, self._context.clock.now(), resource=pod.resource)
+        profile = profile_for(self._context, pod, placed)
+        chosen = status.bound(claim, placed, self._context.clock.now(), resource=pod.resource, profile=profile)
         try:
             written = await self._writer.write(chosen)
         except (Timeout, Unavailable, TooManyRequests):

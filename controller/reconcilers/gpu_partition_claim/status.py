@@ -25,6 +25,8 @@ OBSERVED_MISMATCH: Final = "ObservedMismatch"
 """Condition of a claim whose pod holds another device than it was bound to."""
 UNASSIGNED: Final = "Unassigned"
 """Condition of a claim whose pod was let go without what its containers read; it stays as long as the pod."""
+TOO_SMALL: Final = "TooSmall"
+"""Condition of a claim whose model needs more than its partition has, by facts that came later."""
 TROUBLES: Final = frozenset({"Stuck", OBSERVED_MISMATCH})
 """Conditions that say what is wrong: True while it is, and absent otherwise."""
 
@@ -61,17 +63,26 @@ def waiting(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) 
 
 
 def bound(
-    claim: GPUPartitionClaim, placed: Placed, now: datetime, *, resource: str = "", rebind: bool = False
+    claim: GPUPartitionClaim,
+    placed: Placed,
+    now: datetime,
+    *,
+    resource: str = "",
+    rebind: bool = False,
+    profile: str | None = None,
 ) -> GPUPartitionClaim:
     """A partition is chosen and counts as taken; the real scheduler, or the kubelet, has yet to confirm it.
 
     With `resource`, an extended one of the device plugin, node and resource are chosen, and the kubelet chooses which.
+    `profile`: the AIM profile for the place.
     """
-    allocation = _by_plugin(placed, resource) if resource else _by_resource_claim(placed, claim.metadata.name)
+    chosen = _by_plugin(placed, resource) if resource else _by_resource_claim(placed, claim.metadata.name)
+    allocation = chosen.model_copy(update={"profile": profile})
     unconfirmed = WAITING_FOR_KUBELET if resource else WAITING_FOR_SCHEDULER
     generation = claim.metadata.generation
     message = allocation_text(allocation)
-    conditions = set_condition(claim.status.conditions, "Bound", "True", "PartitionChosen", message, generation, now)
+    before = large_enough(claim).status.conditions
+    conditions = set_condition(before, "Bound", "True", "PartitionChosen", message, generation, now)
     conditions = set_condition(conditions, "Allocated", "False", *unconfirmed, generation, now)
     return _with(
         claim,
@@ -188,6 +199,28 @@ def unassigned(claim: GPUPartitionClaim, message: str, now: datetime) -> GPUPart
         claim.status.conditions, UNASSIGNED, "True", "GateRemoved", message, claim.metadata.generation, now
     )
     return _with(claim, claim.status.model_copy(update={"conditions": conditions}))
+
+
+def too_small(claim: GPUPartitionClaim, message: str, now: datetime) -> GPUPartitionClaim:
+    """The model needs more than the partition has; the claim keeps it."""
+    conditions = set_condition(
+        claim.status.conditions,
+        TOO_SMALL,
+        "True",
+        "ModelNeedsMore",
+        message[:MESSAGE_LIMIT],
+        claim.metadata.generation,
+        now,
+    )
+    return _with(claim, claim.status.model_copy(update={"conditions": conditions}))
+
+
+def large_enough(claim: GPUPartitionClaim) -> GPUPartitionClaim:
+    """The claim without the condition that its partition is too small."""
+    kept = [condition for condition in claim.status.conditions if condition.type != TOO_SMALL]
+    if len(kept) == len(claim.status.conditions):
+        return claim
+    return _with(claim, claim.status.model_copy(update={"conditions": kept}))
 
 
 def without_trouble(claim: GPUPartitionClaim) -> GPUPartitionClaim:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from api.group import CLAIM_PREFIX, GATE
-from api.v1beta1 import GPUNode
+from api.v1beta1 import GPUNode, GPUPartitionClaim
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.node import Node
@@ -12,8 +12,10 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.reconcile import Request
 from controller.runtime.source import NORMAL
+from controller.state.models import profile_differs
 from controller.state.plans import waits
 from controller.state.pods import PodTable
+from controller.state.table import Table
 from controller.translate.node import gpus, host_view
 from controller.translate.pod import TERMINAL_PHASES, claim_name
 
@@ -61,6 +63,23 @@ def _assigned(gpu_node: Manifest | None) -> frozenset[tuple[tuple[str, Any], ...
 
 def _modes(gpu_node: Manifest | None) -> dict[str, Any]:
     return {gpu["bdf"]: gpu.get("mode") for gpu in ((gpu_node or {}).get("status") or {}).get("gpus") or ()}
+
+
+def claims_of_profile(
+    claims: Table[Manifest, GPUPartitionClaim],
+) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """The claims that a ModelProfile sizes or may have sized, and those that could not be sized."""
+
+    def found(event: StoreEvent[Manifest]) -> Iterable[Request]:
+        if event.initial or not profile_differs(event):
+            return
+        models = {profile["spec"]["modelId"] for profile in (event.old, event.new) if profile is not None}
+        for key, claim in claims.items():
+            model = claim.spec.model
+            if model is None or model.id in models or model.profile_ref == event.key:
+                yield Request.of(key)
+
+    return found
 
 
 def frees_device(event: StoreEvent[ResourceClaim]) -> bool:

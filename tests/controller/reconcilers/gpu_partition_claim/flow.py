@@ -16,7 +16,13 @@ from controller.runtime.client.errors import ApiError
 from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
 from controller.sizing.catalog import Catalog
-from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
+from controller.state.kinds import (
+    GPU_NODES,
+    GPU_PARTITION_CLAIMS,
+    GPU_SHARING_POLICIES,
+    MODEL_PROFILES,
+    REPARTITION_PLANS,
+)
 from controller.state.models import Models
 from tests.builders.cluster import FedCluster
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
@@ -26,9 +32,12 @@ SIZING = Models(Catalog.bundled())
 
 
 class Operator:
-    """One life of the operator. `show` lets its informers see what is stored."""
+    """One life of the operator. `show` lets its informers see what is stored.
 
-    def __init__(self, api: InMemoryApi, clock: FakeClock) -> None:
+    Only with a `sizing` of its own do stored ModelProfiles count.
+    """
+
+    def __init__(self, api: InMemoryApi, clock: FakeClock, sizing: Models = SIZING) -> None:
         self.api = api
         self.fed = FedCluster(clock)
         self.cluster = self.fed.cluster
@@ -42,13 +51,15 @@ class Operator:
             client=cast("Client", api),
             cluster=self.cluster,
             cycle=self.cycle,
-            sizing=SIZING,
+            sizing=sizing,
             isolator=ResourceIsolator(),
             recorder=cast("EventRecorder", recorder),
             clock=clock,
             operations=cast("Counter", counter),
         )
         self.reconciler = ClaimReconciler(self.context)
+        if sizing is not SIZING:
+            self.cluster.model_profiles.add_handler(sizing.take)
 
     def show(self) -> None:
         """Every informer learns what is stored now, the nodes' agents being alive."""
@@ -58,6 +69,7 @@ class Operator:
             (cluster.gpu_nodes, GPU_NODES),
             (cluster.policies, GPU_SHARING_POLICIES),
             (cluster.plans, REPARTITION_PLANS),
+            (cluster.model_profiles, MODEL_PROFILES),
             (cluster.pods, PODS),
             (cluster.resource_claims, RESOURCE_CLAIMS),
             (cluster.claims, GPU_PARTITION_CLAIMS),

@@ -14,6 +14,7 @@ from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
+from tests.builders.model_profile import MODEL, model_profile
 from tests.builders.node import typed_node
 from tests.builders.plan import plan
 from tests.builders.plugin import assigned, plugin_claim_of, plugin_pod
@@ -163,3 +164,40 @@ def test_what_the_kubelet_tells_of_a_pod_reconciles_its_claim(
     event = StoreEvent(EventType.MODIFIED, "worker-0", old, new)
     found = list(triggers.claims_told_of(fed.cluster.pod_table)(event))
     assert found == ([Request("team-a", plugin_claim_of())] if want else [])
+
+
+def sized(name: str, model: str | None, profile: str | None = None) -> dict[str, Any]:
+    made = claim(name, memory="8Gi" if model else None)
+    if model:
+        made["spec"]["model"] = {"id": model} | ({"profileRef": profile} if profile else {})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        pytest.param(
+            None, model_profile("mine"), ["a", "b", "unsized"], id="it came: its model, its name, unsized ones"
+        ),
+        pytest.param(model_profile("mine"), None, ["a", "b", "unsized"], id="it went"),
+        pytest.param(
+            model_profile("mine"), model_profile("mine", "acme/other"), ["a", "b", "c", "unsized"], id="another model"
+        ),
+        pytest.param(model_profile("mine"), model_profile("mine") | {"status": {"sizes": []}}, [], id="its status"),
+    ],
+)
+def test_a_model_profile_leads_to_the_claims_that_it_may_size(
+    old: dict[str, Any] | None, new: dict[str, Any] | None, want: list[str]
+) -> None:
+    fed = FedCluster()
+    for made in (
+        sized("a", MODEL),
+        sized("b", "Qwen/Qwen3-8B", "mine"),
+        sized("c", "acme/other"),
+        sized("d", "Qwen/Qwen3-8B"),
+        sized("unsized", None),
+    ):
+        fed.put(fed.cluster.claims, made)
+    found = triggers.claims_of_profile(fed.cluster.claim_table)
+    assert [request.name for request in found(StoreEvent(EventType.MODIFIED, "mine", old, new))] == want
+    assert list(found(StoreEvent(EventType.MODIFIED, "mine", old, new, initial=True))) == []

@@ -1,0 +1,52 @@
+"""The AIM profile and the engine's arguments for the place that a pod is bound to."""
+
+from api.group import QOS_CLASS, SERVICE_LABEL
+from api.v1beta1.gpu_partition_claim import Allocation
+from controller.gpu.mode import Mode
+from controller.placement.decision import Placed
+from controller.profiles.selection import Place, Selected, metric_of
+from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.sizing.errors import SizingError
+from controller.translate.pod import PodView
+from controller.translate.request import PodRequest, parse_request
+from controller.translate.served import served
+
+
+def profile_for(context: ClaimContext, pod: PodView, placed: Placed) -> str | None:
+    """The id of the profile for a place; None for a pod that has no profiles, and where none is for that place.
+
+    Pods of our services have the service's profiles mounted, and no others.
+    """
+    if SERVICE_LABEL not in pod.labels:
+        return None
+    found = selected(context, pod, Place(placed.gpu.product, placed.mode, placed.partition.bytes))
+    return found.profile_id if found is not None else None
+
+
+def selected(context: ClaimContext, pod: PodView, place: Place) -> Selected | None:
+    """What the pod is to be told of a place; None when it cannot be sized any more, or not for that place."""
+    request = parse_request(pod.annotations)
+    if not isinstance(request, PodRequest):
+        return None
+    service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+    metric = metric_of(pod.annotations.get(QOS_CLASS))
+    try:
+        return context.sizing.select(served(request.sizing, service), place, metric, request.profile)
+    except SizingError:
+        return None
+
+
+def place_of(context: ClaimContext, allocation: Allocation) -> Place:
+    """The place that an allocation names. Without the node's inventory its product is not known, which is no matter."""
+    resource = allocation.resource
+    if resource is not None:
+        product = _product(context, allocation.node, "")
+        return Place(product, Mode.parse(resource.mode), resource.bytes)
+    device = allocation.devices[0]
+    return Place(_product(context, allocation.node, device.bdf), Mode.parse(device.mode), device.bytes)
+
+
+def _product(context: ClaimContext, node: str, bdf: str) -> str:
+    gpu_node = context.cluster.gpu_node_table.get(node)
+    gpus = gpu_node.status.gpus if gpu_node is not None else []
+    return next((gpu.product for gpu in gpus if bdf in ("", gpu.bdf)), "")
