@@ -50,7 +50,9 @@ class KvPool:
         storage = KvStorage(settings.kv_element_bytes, tensor_parallel)
         layers: Counter[Keeps] = Counter()
         for group in facts.layers:
-            layers[group.keeps] += group.count
+            # layers that use others' keys and values, or are an MLP only, have no place in the pool
+            if token_bytes(group.keeps, storage) or state_bytes(group.keeps, storage):
+                layers[group.keeps] += group.count
         batched = settings.max_num_batched_tokens or 0
         if _share_a_table(layers):
             tokens = settings.block_size

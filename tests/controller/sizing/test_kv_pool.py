@@ -82,6 +82,12 @@ def test_narrower_layers_get_more_tokens_a_block() -> None:
     assert (windowed.block_tokens, full.block_tokens) == (16, 32)
 
 
+def test_layers_that_keep_nothing_have_no_place_in_the_pool() -> None:
+    windowed, full = pool("google/gemma-4-E2B-it").tables
+    assert (windowed.count, full.count) == (4, 1)
+    assert pool("google/gemma-4-E2B-it").block_bytes == 3 * 16 * 2 * 512 * 2
+
+
 def test_attention_gets_blocks_in_which_a_state_fits() -> None:
     assert {table.block_tokens for table in pool("Qwen/Qwen3-Coder-Next").tables} == {544}
 
