@@ -7,6 +7,7 @@
     ├── UnknownFacts            a known id whose facts nobody found
     ├── UnsupportedPrecision    the model has not got it; .available
     ├── LengthTooLong           longer than the model's positions; .limit
+    ├── NotDivisible            so many ranks cannot share the model; .possible
     └── OutOfRange              a number that cannot be meant
 """
 
@@ -56,6 +57,14 @@ class LengthTooLong(SizingError):
     def __init__(self, model_id: str, length: int, limit: int) -> None:
         super().__init__("max_model_len", length, f"exceeds what {model_id} was built for", f"use at most {limit}")
         self.limit = limit
+
+
+class NotDivisible(SizingError):
+    """The model cannot be divided among so many ranks. ``possible`` holds the numbers up to 8 that can."""
+
+    def __init__(self, ranks: int, problem: str, possible: tuple[int, ...]) -> None:
+        super().__init__("tensor_parallel", ranks, problem, f"use {' or '.join(map(str, possible))}")
+        self.possible = possible
 
 
 class OutOfRange(SizingError):

@@ -1,163 +1,71 @@
-"""From a request to the bytes it needs, and to the partition modes that have them."""
+"""The front door of the room: sizes by model id, and the partitions that hold them.
 
-from dataclasses import dataclass
+Names are those of the earlier prototype where it had one. The parts are in ``estimate`` (bytes), ``fit`` (partitions)
+and ``capacity`` (what a partition could hold).
+"""
 
-from controller.gpu.mode import Mode
-from controller.gpu.product import Product
-from controller.sizing.activation import activation_bytes
+from collections.abc import Iterable
+
+from controller.gpu.product import PRODUCTS, Product
+from controller.sizing.capacity import PartitionCheck, check_partition
 from controller.sizing.catalog import Catalog
-from controller.sizing.engine import AS_WE_START_IT, EngineSettings, graph_bytes, non_torch_bytes, resolved
-from controller.sizing.errors import LengthTooLong, OutOfRange
+from controller.sizing.estimate import (
+    DEFAULT_CONCURRENCY,
+    DEFAULT_MODEL_LEN,
+    MAX_CONCURRENCY,
+    MAX_MODEL_LEN,
+    Sizing,
+    SizingRequest,
+    estimate_model_size,
+)
 from controller.sizing.facts import ModelFacts
-from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token
-from controller.sizing.kv_pool import KvPool
-from controller.sizing.margin import Parts, Uncertainty, margin_bytes, uncertainty
-from controller.sizing.precision import Precision, resolve_precision
-from controller.sizing.weights import weights_bytes
+from controller.sizing.fit import NO_HEADROOM, Fit, Headroom, fits, optimal_partitions
+from controller.sizing.precision import Precision
 
-DEFAULT_MODEL_LEN = 8192
-"""Tokens of the longest request when none is asked for: what most chat traffic stays below. The model's own maximum
-where that is less; taking always the maximum would reserve 10 million tokens for Llama 4."""
-
-DEFAULT_CONCURRENCY = 8
-"""Requests of full length held at once when none are asked for: a partition serves a few users, not a fleet."""
-
-MAX_MODEL_LEN = 100_000_000
-MAX_CONCURRENCY = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class SizingRequest:
-    """What is to be served. None takes the default: ``min(model's maximum, 8192)`` tokens, 8 concurrent requests.
-
-    ``tensor_parallel`` is the number of ranks, each on a partition of its own.
-    """
-
-    model_id: str
-    precision: Precision = Precision.AUTO
-    max_model_len: int | None = None
-    max_concurrency: int | None = None
-    tensor_parallel: int = 1
-    engine: EngineSettings = AS_WE_START_IT
-
-
-@dataclass(frozen=True, slots=True)
-class Sizing:
-    """What a request needs of one rank's partition, in bytes, and with which settings it was counted.
-
-    ``precision`` is resolved, never ``auto``; length and concurrency are those counted with, as the engine's
-    settings. The total is the sum of weights, KV cache and overhead; the overhead that of activations, non-torch,
-    graphs and margin.
-    """
-
-    model_id: str
-    precision: Precision
-    max_model_len: int
-    max_concurrency: int
-    tensor_parallel: int
-    engine: EngineSettings
-    weights_bytes: int
-    kv_cache_bytes: int
-    activation_bytes: int
-    non_torch_bytes: int
-    graph_bytes: int
-    margin_bytes: int
-    kv_bytes_per_token: int
-    uncertainty: Uncertainty
-
-    @property
-    def overhead_bytes(self) -> int:
-        """Everything but weights and KV cache."""
-        return self.activation_bytes + self.non_torch_bytes + self.graph_bytes + self.margin_bytes
-
-    @property
-    def total_bytes(self) -> int:
-        """What one partition must have."""
-        return self.weights_bytes + self.kv_cache_bytes + self.overhead_bytes
-
-    @property
-    def all_ranks_bytes(self) -> int:
-        """What all partitions together must have."""
-        return self.tensor_parallel * self.total_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A way to hold a requirement: ``count`` partitions of a product (by name) in a mode, and the bytes left over."""
-
-    product: str
-    mode: Mode
-    count: int
-    headroom_bytes: int
+__all__ = [
+    "DEFAULT_CONCURRENCY",
+    "DEFAULT_MODEL_LEN",
+    "MAX_CONCURRENCY",
+    "MAX_MODEL_LEN",
+    "Fit",
+    "ModelSizingConfig",
+    "Sizing",
+    "SizingRequest",
+    "estimate_model_size",
+    "fits",
+]
 
 
 class ModelSizingConfig:
-    """Sizes models of one catalogue."""
+    """Sizes models of one catalogue. Every method raises UnknownModel or UnknownFacts for an id without facts."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     def size(self, request: SizingRequest) -> Sizing:
-        """What ``request`` needs. Raises UnknownModel, UnsupportedPrecision, LengthTooLong or OutOfRange."""
-        return estimate_model_size(self._catalog.get(request.model_id), request)
+        """What ``request`` needs. Raises UnsupportedPrecision, LengthTooLong, NotDivisible or OutOfRange besides."""
+        return self.estimate_model_size(self._catalog.get(request.model_id), request)
 
+    def get_model_size(self, model_id: str, precision: Precision = Precision.AUTO) -> Sizing:
+        """What a model of the catalogue needs with default length and concurrency."""
+        return self.size(SizingRequest(model_id, precision))
 
-def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
-    """What ``request`` needs of a model with these facts, wherever they are from; its ``model_id`` is not looked at."""
-    precision = resolve_precision(facts, request.precision)
-    length = _model_len(facts, request.max_model_len)
-    concurrency = _concurrency(request.max_concurrency)
-    engine = resolved(request.engine, concurrency)
-    storage = KvStorage(engine.kv_element_bytes, request.tensor_parallel)
-    parts = Parts(
-        weights_bytes=weights_bytes(facts, precision, request.tensor_parallel),
-        kv_cache_bytes=KvPool.of(facts, engine, request.tensor_parallel).bytes_for(length, concurrency),
-        activation_bytes=activation_bytes(facts, engine, request.tensor_parallel),
-        non_torch_bytes=non_torch_bytes(engine, request.tensor_parallel),
-        graph_bytes=graph_bytes(engine, facts),
-    )
-    return Sizing(
-        model_id=facts.model_id,
-        precision=precision,
-        max_model_len=length,
-        max_concurrency=concurrency,
-        tensor_parallel=request.tensor_parallel,
-        engine=engine,
-        weights_bytes=parts.weights_bytes,
-        kv_cache_bytes=parts.kv_cache_bytes,
-        activation_bytes=parts.activation_bytes,
-        non_torch_bytes=parts.non_torch_bytes,
-        graph_bytes=parts.graph_bytes,
-        margin_bytes=margin_bytes(parts),
-        kv_bytes_per_token=kv_bytes_per_token(facts, storage),
-        uncertainty=uncertainty(parts),
-    )
+    def estimate_model_size(self, facts: ModelFacts, request: SizingRequest) -> Sizing:
+        """What ``request`` needs of a model that need not be in the catalogue."""
+        return estimate_model_size(facts, request)
 
+    def validate_model_fits_partition(
+        self, request: SizingRequest, partition_bytes: int, headroom: Headroom = NO_HEADROOM
+    ) -> PartitionCheck:
+        """Whether each of the request's ranks fits a partition of so many bytes, and what would."""
+        return check_partition(self._catalog.get(request.model_id), request, partition_bytes, headroom)
 
-def fits(product: Product, total_bytes: int) -> tuple[Fit, ...]:
-    """The allowed modes in which one partition holds ``total_bytes``, the smallest partitions first.
-
-    Among equal sizes the modes AMD validates come first. Empty when not even the whole GPU is large enough.
-    """
-    sized = [(product.partition_bytes(mode), mode) for mode in product.allowed]
-    ordered = sorted(sized, key=lambda pair: (pair[0], pair[1] not in product.validated, pair[1]))
-    return tuple(Fit(product.name, mode, 1, size - total_bytes) for size, mode in ordered if size >= total_bytes)
-
-
-def _model_len(facts: ModelFacts, asked: int | None) -> int:
-    limit = facts.shape.max_position_embeddings
-    if asked is None:
-        return min(limit or DEFAULT_MODEL_LEN, DEFAULT_MODEL_LEN)
-    if not 1 <= asked <= MAX_MODEL_LEN:
-        raise OutOfRange("max_model_len", asked, 1, limit or MAX_MODEL_LEN)
-    if limit is not None and asked > limit:
-        raise LengthTooLong(facts.model_id, asked, limit)
-    return asked
-
-
-def _concurrency(asked: int | None) -> int:
-    if asked is None:
-        return DEFAULT_CONCURRENCY
-    if not 1 <= asked <= MAX_CONCURRENCY:
-        raise OutOfRange("max_concurrency", asked, 1, MAX_CONCURRENCY)
-    return asked
+    def calculate_optimal_partitions(
+        self,
+        request: SizingRequest,
+        products: Iterable[Product] = tuple(PRODUCTS.values()),
+        headroom: Headroom = NO_HEADROOM,
+        most_gpus: int = 8,
+    ) -> tuple[Fit, ...]:
+        """The partitions that hold ``request``, the smallest first; see ``fit.optimal_partitions``."""
+        return optimal_partitions(self._catalog.get(request.model_id), request, products, headroom, most_gpus)
