@@ -11,6 +11,7 @@ for a placement the id of its profile and the engine's arguments. Pure; writing 
     feasible           modes that hold a model           checkpoints          which copy has the weights
     generator          AIMProfileGenerator: all profiles of one model in one precision
     selection          ServiceProfiles: one service's ConfigMap, and what a placement is told
+    lists, index       the listed models, and what became of each
 
     >>> from controller.gpu.mode import Mode
     >>> from controller.profiles.selection import Place, Service, ServiceProfiles

@@ -48,18 +48,19 @@ def sizing_in(room: Room, sizes: ModelSizingConfig, request: SizingRequest, metr
     batches = LARGER_BATCHES if room.bytes >= LARGE_DEVICE_BYTES else LARGER_BATCHES[1:]
     for sequences, tokens in batches:
         larger = sizes.size(replace(request, engine=_at_least(counted.engine, sequences, tokens)))
-        if larger.total_bytes <= room.bytes:
+        if larger.uncertainty.high_bytes <= room.bytes:
             return larger
     return counted
 
 
 def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], ...]:
-    """The engine's arguments by option, sorted. ``sizing`` fits into the room."""
+    """The engine's arguments by option. ``sizing`` fits into the room."""
     engine = sizing.engine
     arguments: dict[str, Argument] = {
         "dtype": _DTYPES.get(sizing.precision, "auto"),
         "gpu-memory-utilization": memory_utilization(sizing, room),
-        "kv-cache-dtype": engine.kv_cache_dtype,
+        # auto is the type that the model is computed in
+        "kv-cache-dtype": engine.kv_cache_dtype if engine.kv_cache_dtype.startswith("fp8") else "auto",
         "max-model-len": sizing.max_model_len,
         "max-num-batched-tokens": engine.max_num_batched_tokens,
         "max-num-seqs": engine.max_num_seqs,
@@ -67,7 +68,7 @@ def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], 
     }
     if room.cooperative:
         arguments["kv-cache-memory-bytes"] = sizing.kv_cache_bytes
-    return tuple(sorted(arguments.items()))
+    return tuple(arguments.items())
 
 
 def memory_utilization(sizing: Sizing, room: Room) -> float:

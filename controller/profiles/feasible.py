@@ -1,6 +1,6 @@
-"""The ways to hold a model: each mode of each product once, on as few partitions as will do."""
+"""The ways to hold a model: each mode of each product once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from controller.gpu.mode import Mode
@@ -23,18 +23,24 @@ class Feasible:
         return self.product.partition_bytes(self.mode)
 
 
-COUNTS = tuple(2**power for power in range(MOST_DEVICES.bit_length()))
-"""1, 2, 4 and 8 ranks: what AIM's profiles know."""
-
-
 def feasible(
-    sizes: ModelSizingConfig, request: SizingRequest, products: Iterable[Product], count: int | None = None
-) -> Iterator[Feasible]:
-    """Every mode of ``products`` that holds ``request``, in their order; on ``count`` partitions if that is given."""
-    counts = COUNTS if count is None else (count,)
-    needs = [(ranks, sizes.size(replace(request, tensor_parallel=ranks)).total_bytes) for ranks in counts]
-    for product in products:
-        for mode in product.allowed:
-            held = [ranks for ranks, need in needs if need <= product.partition_bytes(mode)]
-            if held:
-                yield Feasible(product, mode, held[0])
+    sizes: ModelSizingConfig, request: SizingRequest, products: Sequence[Product], count: int | None = None
+) -> tuple[Feasible, ...]:
+    """The modes of ``products`` that hold ``request``, in their order.
+
+    Without ``count`` they are those that sizing proposes: on one partition where that is possible on a product, else
+    on as few as will do. With it, those in which just so many hold it. Raises what ``ModelSizingConfig.size`` raises.
+    """
+    asked = request if count is None else replace(request, tensor_parallel=count)
+    fits = sizes.calculate_optimal_partitions(asked, products)
+    counts = {(fit.product, fit.mode): fit.count for fit in fits if _wanted(fit.count, count)}
+    return tuple(
+        Feasible(product, mode, counts[product.name, mode])
+        for product in products
+        for mode in product.allowed
+        if (product.name, mode) in counts
+    )
+
+
+def _wanted(found: int, asked: int | None) -> bool:
+    return found <= MOST_DEVICES and asked in (None, found)

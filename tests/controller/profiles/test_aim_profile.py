@@ -107,6 +107,11 @@ def test_texts_that_yaml_would_read_as_something_else_stay_texts() -> None:
     assert tuple(yaml.safe_load(odd.to_yaml())["env_vars"].values()) == values
 
 
+def test_arguments_stand_in_order_whatever_order_they_came_in() -> None:
+    turned = AIMProfile(target(), QWEN, ARGS[::-1])
+    assert turned.to_yaml() == profile().to_yaml()
+
+
 def test_an_argument_without_a_value_is_a_bare_flag() -> None:
     flag = AIMProfile(target(), None, (("enforce-eager", None),))
     assert yaml.safe_load(flag.to_yaml())["engine_args"] == {"enforce-eager": None}

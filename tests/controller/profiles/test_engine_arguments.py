@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from controller.gpu.product import PRODUCTS
 from controller.profiles.aim_profile import Metric
 from controller.profiles.engine_arguments import Room, engine_arguments, memory_utilization, sizing_in
-from controller.sizing.precision import Precision
+from controller.sizing.precision import Precision, native_precision
 from controller.sizing.requirement import SizingRequest
+from controller.sizing.tensor_parallel import possible_ranks
 from tests.builders.profile import CATALOG, LLAMA, SIZES
 
 CARD = 196592 << 20
@@ -16,13 +17,19 @@ SLICE = 24574 << 20
 SIZED = {product.partition_bytes(mode) for product in PRODUCTS.values() for mode in product.allowed}
 
 rooms = st.builds(Room, st.sampled_from(sorted(SIZED)), st.booleans())
-requests = st.builds(
-    SizingRequest,
-    st.sampled_from(CATALOG.known_ids()),
-    max_model_len=st.integers(1, 2048),
-    max_concurrency=st.integers(1, 64),
-    tensor_parallel=st.sampled_from((1, 2, 4, 8)),
-)
+
+
+@st.composite
+def sizing_requests(draw: st.DrawFn) -> SizingRequest:
+    """A request for any model, on any number of ranks that can share it."""
+    model_id = draw(st.sampled_from(CATALOG.known_ids()))
+    ranks = possible_ranks(CATALOG.get(model_id), native_precision(CATALOG.get(model_id)), 8)
+    length = draw(st.integers(1, 512))
+    concurrency = draw(st.integers(1, 64))
+    return SizingRequest(model_id, Precision.AUTO, length, concurrency, draw(st.sampled_from(ranks)))
+
+
+requests = sizing_requests()
 
 
 def arguments(room: Room, metric: Metric = Metric.LATENCY, precision: Precision = Precision.FP16) -> dict[str, object]:
@@ -81,6 +88,18 @@ def test_a_sharer_pins_its_cache_and_takes_no_more_than_its_need() -> None:
 
 def test_alone_on_a_partition_the_cache_is_not_pinned() -> None:
     assert "kv-cache-memory-bytes" not in arguments(Room(SLICE))
+
+
+def test_a_card_with_memory_to_spare_is_not_used_to_the_last() -> None:
+    assert arguments(Room(CARD))["gpu-memory-utilization"] == 0.95
+
+
+@given(requests, st.booleans())
+def test_a_room_that_just_fits_holds_what_was_counted(request_: SizingRequest, cooperative: bool) -> None:
+    sizing = SIZES.size(request_)
+    room = Room(sizing.total_bytes, cooperative)
+    counted = sizing.total_bytes - sizing.graph_bytes - sizing.margin_bytes
+    assert memory_utilization(sizing, room) * room.bytes >= counted - 1
 
 
 @given(requests, rooms, st.sampled_from(Metric))

@@ -9,9 +9,11 @@ from controller.profiles.checkpoints import Weights, weights_of
 from controller.profiles.generator import AIMProfileGenerator, Served, served_by_id
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
+from controller.sizing.tensor_parallel import possible_ranks
 from tests.builders.profile import CATALOG, LLAMA, SIZES
 from tests.controller.profiles.test_aim_profile import OURS
 
+DEEPSEEK = "deepseek-ai/DeepSeek-V3"
 GENERATOR = AIMProfileGenerator(SIZES)
 
 
@@ -21,7 +23,7 @@ def profiles_of(model_id: str, precision: str, *products: str) -> tuple[AIMProfi
 
 
 def test_each_mode_of_each_product_has_a_profile_a_metric() -> None:
-    found = profiles_of(LLAMA, "bf16", "MI300X", "MI210")
+    found = profiles_of("meta-llama/Llama-3.2-1B-Instruct", "bf16", "MI300X", "MI210")
     modes = [(product, mode) for product in ("MI300X", "MI210") for mode in PRODUCTS[product].allowed]
     assert [(p.target.gpu, p.target.mode, p.target.metric) for p in found] == [
         (product, mode, metric) for product, mode in modes for metric in Metric
@@ -51,10 +53,20 @@ def test_what_a_profile_needs_is_there(model_id: str) -> None:
         assert 0 < args["gpu-memory-utilization"] < 1
 
 
-def test_partitions_are_as_few_as_will_do() -> None:
-    counts = {str(p.target.mode): p.target.count for p in profiles_of("Qwen/Qwen3-32B", "bf16", "MI300X")}
-    assert counts["SPX/NPS1"] == 1
-    assert counts["CPX/NPS4"] > counts["QPX/NPS4"] > 1
+def test_a_model_that_one_partition_holds_has_no_profile_on_several() -> None:
+    found = profiles_of("Qwen/Qwen3-32B", "bf16", "MI300X")
+    assert {p.target.count for p in found} == {1}
+    assert "cpx-nps4" not in {p.target.variant for p in found}
+
+
+def test_a_model_that_no_single_one_holds_is_on_as_few_as_will_do() -> None:
+    found = profiles_of(DEEPSEEK, "fp8", "MI300X")
+    assert found
+    for profile in found:
+        size = product_named("MI300X").partition_bytes(profile.target.mode)
+        fewer = possible_ranks(CATALOG.get(DEEPSEEK), Precision.FP8, profile.target.count - 1)
+        needs = [SIZES.size(SizingRequest(DEEPSEEK, Precision.FP8, tensor_parallel=ranks)) for ranks in fewer]
+        assert all(need.total_bytes > size for need in needs)
 
 
 def test_a_model_larger_than_eight_of_anything_has_none() -> None:

@@ -88,6 +88,14 @@ def test_a_place_that_is_too_small_is_refused() -> None:
         of(QWEN, "bf16").select(place())
 
 
+def test_a_place_that_just_fits_is_taken() -> None:
+    profiles = of(precision="int4")
+    need = profiles.select(place()).sizing.total_bytes
+    assert profiles.select(place(partition_bytes=need)).profile_id is not None
+    with pytest.raises(DoesNotFit):
+        profiles.select(place(partition_bytes=need - 1))
+
+
 def test_an_unknown_model_is_the_sizings_error() -> None:
     with pytest.raises(UnknownModel):
         of("no/such-model").config_map_data()
