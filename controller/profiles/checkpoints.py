@@ -1,6 +1,6 @@
 """Which checkpoint has a model's weights in a precision.
 
-An engine casts between 16-bit types as it loads. It does not quantize here: the quantized weights must be a checkpoint,
+An engine casts between types of 16 and 32 bit as it loads. It does not quantize here: the quantized weights must be a checkpoint,
 as only its own size was counted (an engine that quantizes by itself loads 16 bit first).
 """
 
@@ -23,6 +23,9 @@ _FP8_COPIES: Final[Mapping[str, str]] = {
 ``assets/instinct`` of later versions)."""
 
 
+_UNQUANTIZED: Final = SIXTEEN_BIT | {Precision.FP32}
+
+
 class Weights(StrEnum):
     """Where the weights of a precision come from."""
 
@@ -36,7 +39,7 @@ def weights_of(facts: ModelFacts, precision: Precision) -> Weights:
     native = native_precision(facts)
     if precision is native:
         return Weights.AS_PUBLISHED
-    return Weights.CAST if {native, precision} <= SIXTEEN_BIT else Weights.COPY
+    return Weights.CAST if {native, precision} <= _UNQUANTIZED else Weights.COPY
 
 
 def known_copy(model_id: str, precision: Precision) -> str | None:

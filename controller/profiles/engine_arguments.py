@@ -5,7 +5,8 @@ takes 8192 batched tokens and 1024 sequences, one on a smaller device 2048 and 2
 would so start otherwise than a card; ours say everything.
 
 *Latency* starts with just the settings that the model's need was counted with. *Throughput* may use what the partition
-has left: 8192 batched tokens, and a large device's 1024 sequences on a large one, as long as the whole still fits.
+has left: 8192 batched tokens, and a large device's 1024 sequences on a large one, as long as the whole fits even where
+a start turns out to need more than was counted, by as much as starts of one setup differ.
 """
 
 from dataclasses import dataclass, replace

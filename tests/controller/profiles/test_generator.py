@@ -89,6 +89,7 @@ def test_generating_twice_gives_the_same_bytes() -> None:
     [
         (LLAMA, "bf16", Weights.AS_PUBLISHED),
         (LLAMA, "fp16", Weights.CAST),
+        (LLAMA, "fp32", Weights.CAST),
         (LLAMA, "int4", Weights.COPY),
         ("deepseek-ai/DeepSeek-V3", "fp8", Weights.AS_PUBLISHED),
         ("deepseek-ai/DeepSeek-V3", "bf16", Weights.COPY),
