@@ -22,7 +22,10 @@ from controller.sizing.weights import weights_bytes
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A command line on a device. ``settings`` are resolved (``as_vllm_starts_it``), the precision is not ``auto``."""
+    """A command line on a device. ``settings`` are resolved (``as_vllm_starts_it``), the precision is not ``auto``.
+
+    ``engine_known``: False when neither version nor generation of the engine was told, and the newest is but assumed.
+    """
 
     facts: ModelFacts
     precision: Precision
@@ -31,6 +34,7 @@ class Start:
     max_model_len: int
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    engine_known: bool = True
 
     @property
     def element_bytes(self) -> int:
@@ -91,7 +95,7 @@ def stage_weights_bytes(start: Start) -> int:
 
     A tied head is a copy of the embedding there; an untied one leaves the embedding to the first stage.
     """
-    whole = weights_bytes(start.facts, start.precision, start.tensor_parallel)
+    whole = weights_bytes(start.facts, start.precision, start.tensor_parallel, start.settings.platform)
     if start.pipeline_parallel == 1:
         return whole
     counts = start.facts.parameters

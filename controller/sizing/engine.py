@@ -34,9 +34,9 @@ Platform: TypeAlias = Literal["rocm", "cuda"]
 class EngineSettings:
     """How the engine is started. None takes what a start of ours would set; ``resolved`` leaves no None.
 
-    ``kv_cache_dtype`` is ``auto`` (16 bit) or ``fp8``. ``gpu_memory_utilization`` is the engine's share of the
-    partition's bytes, 0 to 1. ``version`` is the engine's, such as ``0.19``; "" is the newest known. ``generation`` is
-    "" where it follows from the version.
+    ``kv_cache_dtype`` is ``auto`` (16 bit), ``fp8`` or ``float32``. ``gpu_memory_utilization`` is the engine's share of
+    the partition's bytes, 0 to 1. ``version`` is the engine's, such as ``0.19``; "" is the newest known.
+    ``generation`` is "" where it follows from the version.
     """
 
     max_num_seqs: int | None = None
@@ -52,6 +52,8 @@ class EngineSettings:
     @property
     def kv_element_bytes(self) -> int:
         """Bytes of one element in the KV cache."""
+        if self.kv_cache_dtype == "float32":
+            return 4
         return 1 if self.kv_cache_dtype.startswith("fp8") else 2
 
     @property
