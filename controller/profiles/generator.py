@@ -30,16 +30,19 @@ class Served:
 
 
 def served_by_id(facts: ModelFacts, request: SizingRequest) -> Served:
-    """A model under its own id: profiles that load its checkpoint, or the copy in that precision that AIM serves.
+    """A model under its own id: profiles that load its checkpoint, or its publisher's or AIM's copy in that precision.
 
     Raises UnsupportedPrecision.
     """
     precision = resolve_precision(facts, request.precision)
     copy = known_copy(request.model_id, precision)
+    if copy is not None and copy.trusted:
+        return Served(request, Model(request.model_id, copy.copy))
     remarks: tuple[str, ...] = ()
-    if weights_of(facts, precision) is Weights.COPY and copy is None:
-        remarks = (f"Set model_id to a copy in {precision}: the engine does not quantize what it loads.",)
-    return Served(request, Model(request.model_id, copy or request.model_id), remarks=remarks)
+    if weights_of(facts, precision) is Weights.COPY:
+        such = f", such as {copy.copy}" if copy is not None else ""
+        remarks = (f"Set model_id to a copy in {precision}{such}: the engine does not quantize what it loads.",)
+    return Served(request, Model(request.model_id, request.model_id), remarks=remarks)
 
 
 class AIMProfileGenerator:

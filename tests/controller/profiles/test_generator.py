@@ -5,9 +5,9 @@ import yaml
 
 from controller.gpu.product import PRODUCTS, product_named
 from controller.profiles.aim_profile import AIMProfile, Metric, Model
-from controller.profiles.checkpoints import Weights, weights_of
+from controller.profiles.checkpoints import Copy, Weights, copies, weights_of
 from controller.profiles.generator import AIMProfileGenerator, Served, served_by_id
-from controller.sizing.precision import Precision
+from controller.sizing.precision import Precision, native_precision
 from controller.sizing.requirement import SizingRequest
 from controller.sizing.tensor_parallel import possible_ranks
 from tests.builders.profile import CATALOG, LLAMA, SIZES
@@ -100,10 +100,29 @@ def test_where_weights_come_from(model_id: str, precision: str, want: Weights) -
     assert weights_of(CATALOG.get(model_id), Precision(precision)) is want
 
 
-def test_a_precision_without_a_known_copy_says_what_to_do() -> None:
-    served = served_by_id(CATALOG.get(LLAMA), SizingRequest(LLAMA, Precision.INT4))
-    assert served.remarks == ("Set model_id to a copy in int4: the engine does not quantize what it loads.",)
+@pytest.mark.parametrize(
+    ("precision", "want"),
+    [
+        pytest.param("int4", "Set model_id to a copy in int4: the engine", id="none known"),
+        pytest.param(
+            "int8", "a copy in int8, such as RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w8a8:", id="a third's"
+        ),
+    ],
+)
+def test_without_a_copy_of_the_publisher_the_file_says_what_to_do(precision: str, want: str) -> None:
+    served = served_by_id(CATALOG.get(LLAMA), SizingRequest(LLAMA, Precision(precision)))
+    (remark,) = served.remarks
+    assert want in remark
     assert served.model == Model(LLAMA, LLAMA)
+
+
+@pytest.mark.parametrize("copy", [copy for copy in copies().values() if copy.by != "AIM"], ids=lambda copy: copy.copy)
+def test_a_copy_has_the_models_shape_and_the_precision(copy: Copy) -> None:
+    facts = CATALOG.get(copy.copy)
+    assert facts.shape == CATALOG.get(copy.model).shape
+    assert native_precision(facts) is copy.precision
+    assert (copy.copy.partition("/")[0] == copy.model.partition("/")[0]) is (copy.by == "publisher")
+    assert copy.model.partition("/")[2] in copy.copy
 
 
 def test_a_precision_that_aim_serves_from_a_copy_names_the_copy() -> None:
