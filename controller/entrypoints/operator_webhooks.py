@@ -21,6 +21,7 @@ from controller.webhooks.kserve_validation import KServeValidator
 from controller.webhooks.pod_binding import PodBinding
 from controller.webhooks.pod_gate import PodGate
 from controller.webhooks.policy_validation import PolicyValidator
+from controller.webhooks.profile_mount import ProfileMount
 from controller.webhooks.service_validation import ServiceValidator
 from controller.webhooks.targets import Conversion, Target, WebhookConfiguration
 
@@ -42,7 +43,8 @@ def serve_webhooks(server: WebhookServer, cluster: Cluster | None, sizing: Model
     gets a ResourceClaim.
     """
     binding = PodBinding(cluster, sizing) if cluster is not None and sizing is not None else None
-    server.handle_admission(POD_GATE_PATH, PodGate(binding=binding))
+    profiles = ProfileMount(cluster, sizing) if cluster is not None and sizing is not None else None
+    server.handle_admission(POD_GATE_PATH, PodGate(binding=binding, profiles=profiles))
     server.handle_conversion(CONVERSION_PATH, to_version)
     targets: list[Target] = [POD_GATE]
     if cluster is not None and sizing is not None:

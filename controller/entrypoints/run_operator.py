@@ -20,9 +20,17 @@ from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
 from controller.reconcilers.gpu_sharing_policy import triggers as policy_triggers
 from controller.reconcilers.gpu_sharing_policy.controller import PolicyStatusReconciler
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
-from controller.reconcilers.inference_service.triggers import service_of_claim, service_of_owned, service_of_pod
+from controller.reconcilers.inference_service.triggers import (
+    service_of_claim,
+    service_of_owned,
+    service_of_pod,
+    services_of_products,
+    services_of_profile,
+)
 from controller.reconcilers.kserve_service.controller import KServeServiceReconciler
 from controller.reconcilers.kserve_service.triggers import kserve_service_of_claim, kserve_service_of_pod
+from controller.reconcilers.model_profile.controller import ModelProfileReconciler
+from controller.reconcilers.model_profile.triggers import profiles_of_profile
 from controller.reconcilers.node_plugins.plugins import NodePlugins
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
 from controller.reconcilers.repartition_plan.triggers import plan_of_claim, plans_of_node
@@ -124,6 +132,7 @@ class Operator:
         self._wire_plans()
         self._wire_unhealthy()
         self._wire_policies()
+        self._wire_model_profiles()
         if self._options.debug_port is not None:
             self._manager.add(DebugServer(self._controllers, self._options.debug_port))
 
@@ -185,6 +194,9 @@ class Operator:
         controller.watches(cluster.kserve, service_of_owned)
         controller.watches(cluster.pods, service_of_pod)
         controller.watches(cluster.claims, service_of_claim(cluster))
+        controller.watches(cluster.profile_maps, service_of_owned)
+        controller.watches(cluster.model_profiles, services_of_profile(cluster))
+        controller.watches(cluster.gpu_nodes, services_of_products(cluster))
 
         def all_of_them() -> None:
             for request in map(Request.of, cluster.service_table.keys()):
@@ -237,6 +249,13 @@ class Operator:
         controller.watches(cluster.nodes, policy_triggers.policies_of_node)
         controller.watches(cluster.gpu_nodes, policy_triggers.policies_of_gpu_node)
         controller.watches(cluster.claims, policy_triggers.policies_of_claim)
+
+    def _wire_model_profiles(self) -> None:
+        cluster = self._cluster
+        reconciler = ModelProfileReconciler(self._client, cluster, self._sizing, self._clock)
+        controller = self._controller("modelprofile", reconciler.reconcile, 1)
+        controller.for_(cluster.model_profiles)
+        controller.watches(cluster.model_profiles, profiles_of_profile(cluster))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part fails; raises the part's error."""

@@ -12,6 +12,7 @@ from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import (
+    CONFIG_MAPS,
     DEPLOYMENTS,
     LEASES,
     NAMESPACES,
@@ -23,6 +24,7 @@ from controller.runtime.client.core import (
 from controller.runtime.clock import Clock
 from controller.runtime.manifest import Manifest, key_of, labels_of
 from controller.runtime.objects.lease import Lease
+from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.objects.node import Node as NodeObject
 from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
@@ -43,6 +45,7 @@ from controller.state.occupancy import Occupancy, occupancy
 from controller.state.operations import under_operation
 from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index
+from controller.state.products import Products
 from controller.state.served import ServedInformer
 from controller.state.table import Table
 from controller.translate.binding import binding_of
@@ -73,6 +76,7 @@ class Cluster:
         self.model_profiles = Informer(client, MODEL_PROFILES, clock=clock)
         self.services = Informer(client, INFERENCE_SERVICES, clock=clock)
         self.deployments = Informer(client, DEPLOYMENTS, label_selector=SERVICE_LABEL, clock=clock)
+        self.profile_maps = Informer(client, CONFIG_MAPS, into=PartialObject, label_selector=SERVICE_LABEL, clock=clock)
         self.namespaces = Informer(client, NAMESPACES, clock=clock)
         self.leases = Informer(
             client, LEASES, into=Lease, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock
@@ -80,6 +84,7 @@ class Cluster:
         self.kserve = KServe(client, clock)
         self.assumptions = Assumptions()
         self.heartbeats = Heartbeats(clock)
+        self.products = Products()
         self.pod_table = PodTable()
         self.host_table = Table(host_view)
         self.gpu_node_table = Table(GPUNode.model_validate)
@@ -96,6 +101,7 @@ class Cluster:
         self.pods.add_handler(self.pod_table.take)
         self.nodes.add_handler(self.host_table.take)
         self.gpu_nodes.add_handler(self.gpu_node_table.take)
+        self.gpu_nodes.add_handler(self.products.take)
         self.claims.add_handler(self.claim_table.take)
         self.claims.add_handler(self._confirm_assumption)
         self.resource_claims.add_handler(self.resource_claim_table.take)
@@ -121,6 +127,7 @@ class Cluster:
             self.resource_slices,
             self.services,
             self.deployments,
+            self.profile_maps,
             self.pods,
         )
 

@@ -55,11 +55,13 @@ class _Entry:
 class Models:
     """Sizes any model, the same for webhooks, claims and services. Answers are kept by their inputs, a bounded number.
 
-    Follows an informer of ModelProfiles by `take`; without one only the catalogue is known.
+    Follows an informer of ModelProfiles by `take`; without one only the catalogue is known. `changes` counts how often
+    they said something new.
     """
 
     def __init__(self, catalog: Catalog, profiles: Iterable[ModelProfile] = (), *, most_kept: int = MOST_KEPT) -> None:
         self._catalog = catalog
+        self.changes = 0
         self._entries: dict[str, _Entry] = {}
         self._answered = lru_cache(most_kept)(self._answer)
         self._configured = lru_cache(most_kept)(self._config)
@@ -104,6 +106,10 @@ class Models:
             raise found.with_traceback(None)
         return found
 
+    def mount_path(self, service: Service) -> str:
+        """Where the service's profiles are mounted, which needs no facts."""
+        return ServiceProfiles(self._base, service).mount_path
+
     def preferred(self, model_id: str) -> str | None:
         """The name of the ModelProfile that sizes a model where none is named; None where the catalogue does."""
         entry = self._by_model.get(model_id)
@@ -118,6 +124,7 @@ class Models:
         self._answered.cache_clear()
         self._configured.cache_clear()
         self._placed.cache_clear()
+        self.changes += 1
 
     def _answer(self, request: SizingRequest, profile: str | None) -> Sizing | SizingError:
         try:
@@ -155,6 +162,13 @@ class ProfiledSizing(ModelSizingConfig):
         """What `request` needs. Raises what ModelSizingConfig raises."""
         self._model.refuse(request.precision)
         return self._model.given(super().size(request))
+
+
+def models_told_of(event: StoreEvent[Manifest]) -> frozenset[str]:
+    """The models that a ModelProfile is or was for, where the event says something new of it; else none."""
+    if event.initial or not profile_differs(event):
+        return frozenset()
+    return frozenset(profile["spec"]["modelId"] for profile in (event.old, event.new) if profile is not None)
 
 
 def profile_differs(event: StoreEvent[Manifest]) -> bool:

@@ -31,3 +31,8 @@ def _containers(predictor: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for found in (*(predictor.get("containers") or ()), predictor.get("model")):
         if isinstance(found, Mapping):
             yield found
+
+
+def profiles_name(service: str) -> str:
+    """The name of the ConfigMap with a service's AIM profiles."""
+    return f"{service}-aim-profiles"

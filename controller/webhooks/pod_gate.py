@@ -17,6 +17,7 @@ from controller.translate.annotation_keys import misspelt
 from controller.translate.request import PodRequest, Problem, parse_request
 from controller.webhooks.finding import shown
 from controller.webhooks.pod_binding import PodBinding
+from controller.webhooks.profile_mount import ProfileMount
 
 Json = Mapping[str, Any]
 Patch = list[dict[str, Any]]
@@ -41,11 +42,17 @@ def random_suffix() -> str:
 
 
 class PodGate:
-    """Mutates annotated pods at CREATE. Without `binding` every pod gets a ResourceClaim."""
+    """Mutates annotated pods at CREATE. Without `binding` every pod gets a ResourceClaim, without `profiles` none."""
 
-    def __init__(self, name_suffix: Callable[[], str] = random_suffix, binding: PodBinding | None = None) -> None:
+    def __init__(
+        self,
+        name_suffix: Callable[[], str] = random_suffix,
+        binding: PodBinding | None = None,
+        profiles: ProfileMount | None = None,
+    ) -> None:
         self._name_suffix = name_suffix
         self._binding = binding
+        self._profiles = profiles
 
     async def __call__(self, request: AdmissionRequest) -> AdmissionResponse:
         """Answer one admission request."""
@@ -72,10 +79,14 @@ class PodGate:
         index = _container_index(pod["spec"])
         if isinstance(index, Problem):
             return (index,)
+        environment = [*_environment(pod, index), *self._mount(pod, namespace, index, request)]
         resource = self._resource(pod, namespace, request)
         if resource:
-            return [*_gate(pod), *_environment(pod, index), *_devices(pod, index, resource)]
-        return [*_gate(pod), *_claim(pod, index, self._name_suffix), *_environment(pod, index), *_requests_off(pod)]
+            return [*_gate(pod), *environment, *_devices(pod, index, resource)]
+        return [*_gate(pod), *_claim(pod, index, self._name_suffix), *environment, *_requests_off(pod)]
+
+    def _mount(self, pod: Json, namespace: str, index: int, request: PodRequest) -> Patch:
+        return [] if self._profiles is None else self._profiles.patch(pod, namespace, index, request)
 
     def _resource(self, pod: Json, namespace: str, request: PodRequest) -> str:
         """The extended resource to ask for, "" for a ResourceClaim; a pod that has its claim already keeps it."""

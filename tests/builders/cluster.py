@@ -9,10 +9,11 @@ from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.messages import Applied, Removed, Replaced
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
-from controller.runtime.client.core import LEASES, NODES, PODS, RESOURCE_CLAIMS, RESOURCE_SLICES
+from controller.runtime.client.core import CONFIG_MAPS, LEASES, NODES, PODS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from controller.runtime.client.resource import Resource
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.lease import Lease
+from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.objects.node import Node
 from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
@@ -30,6 +31,7 @@ DECODED: Final[dict[Resource, type[Struct]]] = {
     RESOURCE_CLAIMS: ResourceClaim,
     RESOURCE_SLICES: ResourceSlice,
     LEASES: Lease,
+    CONFIG_MAPS: PartialObject,
 }
 """What the informers of these resources hold; the others hold dicts."""
 

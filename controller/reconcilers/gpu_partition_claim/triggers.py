@@ -12,7 +12,7 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.reconcile import Request
 from controller.runtime.source import NORMAL
-from controller.state.models import profile_differs
+from controller.state.models import models_told_of
 from controller.state.plans import waits
 from controller.state.pods import PodTable
 from controller.state.table import Table
@@ -71,10 +71,8 @@ def claims_of_profile(
     """The claims that a ModelProfile sizes or may have sized, and those that could not be sized."""
 
     def found(event: StoreEvent[Manifest]) -> Iterable[Request]:
-        if event.initial or not profile_differs(event):
-            return
-        models = {profile["spec"]["modelId"] for profile in (event.old, event.new) if profile is not None}
-        for key, claim in claims.items():
+        models = models_told_of(event)
+        for key, claim in claims.items() if models else ():
             model = claim.spec.model
             if model is None or model.id in models or model.profile_ref == event.key:
                 yield Request.of(key)

@@ -10,6 +10,7 @@ from api.v1beta1.inference_service import Backend, InferenceServiceStatus
 from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, deployment_for, service_for
 from controller.reconcilers.inference_service.choice import backend_of, is_of
 from controller.reconcilers.inference_service.kserve_backend import deployment_key, kserve_service_for, sleeps
+from controller.reconcilers.inference_service.profiles import ProfileDelivery
 from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import DEPLOYMENTS, SERVICES
@@ -58,12 +59,14 @@ class InferenceServiceReconciler:
     def __init__(self, context: ServiceContext) -> None:
         self._context = context
         self._applied: dict[str, tuple[str, int | None]] = {}
+        self._profiles = ProfileDelivery(context.client, context.cluster, context.sizing)
 
     async def reconcile(self, request: Request) -> Result:
         """Choose a backend, apply, gather, write."""
         service = self._context.cluster.service_table.get(request.key)
         if service is None:
             self._applied.pop(request.key, None)
+            self._profiles.forget(request.key)
             return Result()
         if service.metadata.deletion_timestamp is not None:
             return Result()
@@ -71,7 +74,8 @@ class InferenceServiceReconciler:
             chosen = await self._with_backend(request.key, service)
             if chosen is None or self._in_the_dark(chosen):
                 return Result(requeue_after=LOOK_AGAIN_SECONDS)
-            error = await self._apply(request.key, chosen)
+            delivered = await self._profiles.deliver(request.key, chosen, self._claims(chosen))
+            error = delivered or await self._apply(request.key, chosen)
             await self._wake(request.key, chosen)
             status = status_of(self._gather(request.key, chosen, error), self._context.clock.now())
             if status != chosen.status:

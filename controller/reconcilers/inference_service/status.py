@@ -103,6 +103,7 @@ def placements(claims: Sequence[GPUPartitionClaim]) -> list[Placement]:
             partition=device.partition,
             mode=device.mode,
             bytes=device.bytes,
+            profile=claim.status.allocation.profile,
         )
         for claim in claims
         if claim.spec.pod_ref is not None

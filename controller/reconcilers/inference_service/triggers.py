@@ -8,6 +8,7 @@ from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest, labels_of
 from controller.runtime.reconcile import Request
 from controller.state.cluster import Cluster
+from controller.state.models import models_told_of
 
 
 def service_of_owned(event: StoreEvent[Any]) -> Iterable[Request]:
@@ -18,6 +19,32 @@ def service_of_owned(event: StoreEvent[Any]) -> Iterable[Request]:
 
 #: Pods carry the same label as the Deployment.
 service_of_pod = service_of_owned
+
+
+def services_of_profile(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """The services that a ModelProfile sizes or may have sized, and those that could not be sized."""
+
+    def mapping(event: StoreEvent[Manifest]) -> Iterable[Request]:
+        models = models_told_of(event)
+        for key, service in cluster.service_table.items() if models else ():
+            model = service.spec.model
+            if model.id in models or model.profile_ref == event.key or service.status.sizing is None:
+                yield Request.of(key)
+
+    return mapping
+
+
+def services_of_products(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """Every service, when the first GPU of a product comes or the last one goes: profiles are for what is here."""
+    seen = cluster.products.known
+
+    def mapping(_: StoreEvent[Manifest]) -> Iterable[Request]:
+        nonlocal seen
+        if seen != cluster.products.known:
+            seen = cluster.products.known
+            yield from map(Request.of, cluster.service_table.keys())
+
+    return mapping
 
 
 def service_of_claim(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:

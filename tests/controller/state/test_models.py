@@ -7,15 +7,15 @@ from controller.sizing.catalog import Catalog
 from controller.sizing.errors import SizingError, UnknownModel, UnsupportedPrecision
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
-from controller.state.models import Models, ProfileInvalid, ProfileNotFound, profile_differs
+from controller.state.models import MOST_KEPT, Models, ProfileInvalid, ProfileNotFound, profile_differs
 from tests.builders.model_profile import MODEL, model_profile
 
 CATALOGUE = Models(Catalog.bundled())
 KNOWN = "Qwen/Qwen3-8B"
 
 
-def told(*profiles: dict[str, Any], **limits: int) -> Models:
-    models = Models(Catalog.bundled(), **limits)
+def told(*profiles: dict[str, Any], most_kept: int = MOST_KEPT) -> Models:
+    models = Models(Catalog.bundled(), most_kept=most_kept)
     for profile in profiles:
         say(models, profile)
     return models

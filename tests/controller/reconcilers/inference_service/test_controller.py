@@ -7,9 +7,10 @@ import pytest
 
 from api.object import dump
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
+from controller.runtime.cache.informer import Informer
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
-from controller.runtime.client.core import DEPLOYMENTS, SERVICES
+from controller.runtime.client.core import CONFIG_MAPS, DEPLOYMENTS, SERVICES
 from controller.runtime.client.errors import ApiError
 from controller.runtime.client.resource import Resource
 from controller.runtime.reconcile import Request, Result
@@ -33,10 +34,11 @@ class Operator:
         cluster = self.fed.cluster
         if served is not None:
             cluster.kserve.found(served=served)
-        self.informers = {
+        self.informers: dict[Resource, Informer[Any]] = {
             INFERENCE_SERVICES: cluster.services,
             DEPLOYMENTS: cluster.deployments,
             KSERVE_SERVICES: cluster.kserve.services,
+            CONFIG_MAPS: cluster.profile_maps,
         }
         self.reconciler = InferenceServiceReconciler(ServiceContext(client, cluster, SIZING, self.fed.clock))
 
@@ -65,7 +67,7 @@ class Operator:
 @pytest.fixture
 async def world() -> AsyncIterator[tuple[FakeApiServer, Client]]:
     async with FakeApiServer() as api, Client(ClientConfiguration(server=api.url)) as client:
-        for resource in (INFERENCE_SERVICES, DEPLOYMENTS, SERVICES, KSERVE_SERVICES):
+        for resource in (INFERENCE_SERVICES, DEPLOYMENTS, SERVICES, KSERVE_SERVICES, CONFIG_MAPS):
             api.serve(resource)
         api.put(INFERENCE_SERVICES, dump(inference_service()))
         yield api, client
@@ -77,7 +79,7 @@ World = tuple[FakeApiServer, Client]
 async def test_where_kserve_is_one_of_its_services_is_made_and_nothing_else(world: World) -> None:
     operator = Operator(*world, served=True)
     assert await operator.reconcile() == Result()
-    assert operator.writes() == ["status", "inferenceservices", "status"]
+    assert operator.writes() == ["status", "configmaps", "inferenceservices", "status"]
     assert operator.service["status"]["backend"] == "kserve"
     assert list(operator.api.objects(KSERVE_SERVICES)) == [KEY]
     assert not operator.api.objects(DEPLOYMENTS)
@@ -86,7 +88,7 @@ async def test_where_kserve_is_one_of_its_services_is_made_and_nothing_else(worl
 async def test_elsewhere_a_deployment_and_a_service_are_made(world: World) -> None:
     operator = Operator(*world, served=False)
     await operator.reconcile()
-    assert operator.writes() == ["status", "deployments", "services", "status"]
+    assert operator.writes() == ["status", "configmaps", "deployments", "services", "status"]
     assert operator.service["status"]["backend"] == "deployment"
 
 
@@ -158,10 +160,10 @@ async def test_it_is_made_again_when_it_went_missing_and_only_then(world: World)
     operator = Operator(*world, served=True)
     await operator.reconcile()
     await operator.reconcile()
-    assert operator.api.count("PATCH") == 1
+    assert operator.writes().count("inferenceservices") == 1
     operator.api.remove(KSERVE_SERVICES, KEY)
     await operator.reconcile()
-    assert operator.api.count("PATCH") == 2
+    assert operator.writes().count("inferenceservices") == 2
 
 
 async def test_the_status_follows_the_predictors_deployment(world: World) -> None:

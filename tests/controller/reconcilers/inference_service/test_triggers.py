@@ -3,11 +3,21 @@ from typing import Any
 import pytest
 
 from api.group import SERVICE_LABEL
-from controller.reconcilers.inference_service.triggers import service_of_claim, service_of_owned
+from api.object import dump
+from controller.reconcilers.inference_service.triggers import (
+    service_of_claim,
+    service_of_owned,
+    services_of_products,
+    services_of_profile,
+)
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.reconcile import Request
 from tests.builders.claim import claim
 from tests.builders.cluster import FedCluster
+from tests.builders.gpu import gpu
+from tests.builders.gpu_node import gpu_node
+from tests.builders.inference_service import inference_service
+from tests.builders.model_profile import MODEL, model_profile
 from tests.builders.pod import pod, typed_pod
 
 LABELLED: dict[str, Any] = {"labels": {SERVICE_LABEL: "chat"}}
@@ -33,3 +43,43 @@ def test_a_claim_leads_to_the_service_of_its_pod(metadata: dict[str, Any], want:
     fed = FedCluster()
     fed.put(fed.cluster.pods, pod(metadata=metadata))
     assert list(service_of_claim(fed.cluster)(added(claim()))) == want
+
+
+SIZED = {
+    "sizing": dict.fromkeys(("weightsBytes", "kvCacheBytes", "overheadBytes", "totalBytes", "kvBytesPerToken"), 1)
+    | {"precision": "bf16", "maxModelLen": 1, "maxConcurrency": 1}
+}
+
+
+def with_services() -> FedCluster:
+    fed = FedCluster()
+    for made in (
+        inference_service("of-model", model={"id": MODEL}, status=SIZED),
+        inference_service("by-name", model={"profileRef": "mine"}, status=SIZED),
+        inference_service("unsized"),
+        inference_service("other", status=SIZED),
+    ):
+        fed.put(fed.cluster.services, dump(made))
+    return fed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        pytest.param(None, model_profile("mine"), ["of-model", "by-name", "unsized"], id="it came"),
+        pytest.param(model_profile("mine"), model_profile("mine") | {"status": {}}, [], id="its status"),
+    ],
+)
+def test_a_model_profile_leads_to_the_services_that_it_may_size(old: Any, new: Any, want: list[str]) -> None:
+    found = services_of_profile(with_services().cluster)
+    assert [request.name for request in found(StoreEvent(EventType.MODIFIED, "mine", old, new))] == want
+
+
+def test_a_new_product_leads_to_every_service_once() -> None:
+    fed = with_services()
+    counts = []
+    mapping = services_of_products(fed.cluster)
+    fed.cluster.gpu_nodes.add_handler(lambda event: counts.append(len(list(mapping(event)))))
+    for name, product in (("a", "MI300X"), ("b", "MI300X"), ("c", "MI325X")):
+        fed.put(fed.cluster.gpu_nodes, gpu_node(name, gpu(product=product)))
+    assert counts == [4, 0, 4]

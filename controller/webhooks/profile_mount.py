@@ -1,0 +1,64 @@
+"""The AIM profiles of a service, mounted into its pods when they are made: which of them is meant, binding will tell.
+
+AIM reads every file below its folder of custom profiles as it starts, and starts with the one that AIM_PROFILE_ID
+names; an empty one leaves the choice to AIM, which takes none of ours by itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from api.group import PROFILE_ID, SERVICE_LABEL
+from controller.state.cluster import Cluster
+from controller.state.models import Models
+from controller.translate.request import PodRequest
+from controller.translate.served import profiles_name, served
+
+VOLUME: Final = "aim-profiles"
+VARIABLE: Final = "AIM_PROFILE_ID"
+
+Json = Mapping[str, Any]
+Patch = list[dict[str, Any]]
+
+
+class ProfileMount:
+    """Adds volume, mount and variable to pods of our InferenceServices, which their label names."""
+
+    def __init__(self, cluster: Cluster, sizing: Models) -> None:
+        self._cluster = cluster
+        self._sizing = sizing
+
+    def patch(self, pod: Json, namespace: str, index: int, request: PodRequest) -> Patch:
+        """The JSON patch for container `index`, which has an environment by then; nothing for other pods."""
+        name = (pod["metadata"].get("labels") or {}).get(SERVICE_LABEL)
+        if not name:
+            return []
+        service = self._cluster.service_table.get(f"{namespace}/{name}")
+        path = self._sizing.mount_path(served(request.sizing, service))
+        return mounted(pod, index, profiles_name(name), path)
+
+
+def mounted(pod: Json, index: int, config_map: str, mount_path: str) -> Patch:
+    """The JSON patch; empty where something is mounted there already, by us or somebody else, or our name is taken.
+
+    The pod does not wait for the ConfigMap: engines that know no profiles have their arguments.
+    """
+    spec, container = pod["spec"], pod["spec"]["containers"][index]
+    volumes, mounts = spec.get("volumes") or [], container.get("volumeMounts") or []
+    taken = {str(mount.get("mountPath", "")).rstrip("/") for mount in mounts}
+    if mount_path in taken or any(volume.get("name") == VOLUME for volume in volumes):
+        return []
+    volume = {"name": VOLUME, "configMap": {"name": config_map, "optional": True}}
+    mount = {"name": VOLUME, "mountPath": mount_path, "readOnly": True}
+    patch = [
+        *_append("/spec/volumes", volumes, volume),
+        *_append(f"/spec/containers/{index}/volumeMounts", mounts, mount),
+    ]
+    if not any(variable.get("name") == VARIABLE for variable in container.get("env") or ()):
+        source = {"fieldRef": {"fieldPath": f"metadata.annotations['{PROFILE_ID}']"}}
+        value = {"name": VARIABLE, "valueFrom": source}
+        patch.append({"op": "add", "path": f"/spec/containers/{index}/env/-", "value": value})
+    return patch
+
+
+def _append(path: str, present: list[Any], item: dict[str, Any]) -> Patch:
+    return [{"op": "add", "path": f"{path}/-" if present else path, "value": item if present else [item]}]
