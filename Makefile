@@ -44,13 +44,14 @@ lint: env ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-generate: env ## write generated files: CRDs, OpenAPI document, API reference, pages of v1alpha1, hardware and plans, schema of the models' files, kubelet messages
+generate: env ## write generated files: CRDs, OpenAPI document, API reference, pages of v1alpha1, hardware, sizing and plans, schema of the models' files, kubelet messages
 	$(BIN)/python -m api.openapi.crd --out charts/aim-gpu-sharing/files/crds
 	$(BIN)/python -m api.openapi.openapi_document --out api/openapi/openapi.json
 	$(BIN)/python -m api.openapi.reference --out docs/api-reference.md
 	$(BIN)/python -m api.openapi.mapping_table --into docs/v1alpha1.md
 	$(BIN)/python -m controller.sizing.family_file --out controller/sizing/data/family.schema.json
 	$(BIN)/python -m controller.cli.hardware_page --into docs/hardware.md
+	$(BIN)/python -m controller.cli.sizing_page --into docs/sizing.md
 	$(BIN)/python -m controller.cli.plan_page --into docs/repartitioning.md
 	$(BIN)/python -m tests.controller.agent.kubelet_messages
 
