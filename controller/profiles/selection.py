@@ -16,10 +16,11 @@ from typing import Final
 
 from controller.gpu.mode import Mode
 from controller.gpu.product import PRODUCTS, product_named
-from controller.profiles.aim_profile import CUSTOM_DIRECTORY, Metric, Model, Target
+from controller.profiles.aim_profile import CUSTOM_DIRECTORY, AIMProfile, Metric, Model, Target
 from controller.profiles.checkpoints import known_copy
 from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
 from controller.profiles.engine_support import ENGINE_PRODUCTS, runs
+from controller.profiles.feasible import Feasible, feasible
 from controller.profiles.generator import AIMProfileGenerator, Served
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
@@ -119,9 +120,12 @@ class ServiceProfiles:
         product = PRODUCTS.get(place.product)
         if product is None or place.mode not in product.allowed or not runs(product, precision):
             return None
-        wanted = Target(product.name, place.mode, place.count, precision, metric)
-        found = AIMProfileGenerator(self._sizes, (product,)).generate(self._served())
-        return next((profile.profile_id for profile in found if profile.target == wanted), None)
+        service = self._service
+        held = feasible(self._sizes, service.request, (product,), service.count)
+        if Feasible(product, place.mode, place.count) not in held:
+            return None
+        target = Target(product.name, place.mode, place.count, precision, metric)
+        return AIMProfile(target, self._model(), engine_args=()).profile_id
 
     def _served(self) -> Served:
         service = self._service
