@@ -53,6 +53,7 @@ generate: env ## write generated files: CRDs, OpenAPI document, API reference, p
 	$(BIN)/python -m controller.cli.hardware_page --into docs/hardware.md
 	$(BIN)/python -m controller.cli.sizing_page --into docs/sizing.md
 	$(BIN)/python -m controller.cli.plan_page --into docs/repartitioning.md
+	$(BIN)/python -m controller.cli.size_page --into docs/sizing-examples.md
 	$(BIN)/python -m tests.controller.agent.kubelet_messages
 
 test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane

@@ -5,7 +5,7 @@ stderr, and bad input exits with 2. The functions here are plain: the program th
 ``controller.entrypoints``.
 
     >>> import typer
-    >>> from controller.cli.size import size
+    >>> from controller.cli.crds import crds
     >>> app = typer.Typer()
-    >>> _ = app.command()(size)
+    >>> _ = app.command()(crds)
 """

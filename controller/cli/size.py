@@ -1,89 +1,148 @@
-"""``aim-gpu size``: how much GPU memory a model needs, and which partitions hold it."""
+"""``aim-gpu size``: how much GPU memory a model needs, and which partitions hold it.
 
-from typing import Annotated, Any
+It takes its arguments with argparse and draws its own tables: the packages that the other commands use for that take
+three times as long to import as all of sizing.
+"""
 
-import typer
-from rich.table import Table
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
-from controller.cli.output import Output, mebibytes, note, print_json, print_table, refuse
+import msgspec
+
+from controller.cli.box_table import print_box_table
+from controller.cli.size_answer import document, fits_table, notes, partitions_table, parts_table, title
+from controller.gpu.mode import Mode, ModeError, mode
 from controller.gpu.product import PRODUCTS, Product, UnknownProduct, product_named
+from controller.sizing.capacity import PartitionCheck, check_partition
 from controller.sizing.catalog import Catalog
-from controller.sizing.errors import SizingError
+from controller.sizing.engine import AS_WE_START_IT
+from controller.sizing.errors import SizingError, UnknownFacts, UnknownModel
+from controller.sizing.estimate import SizingRequest, estimate_model_size
+from controller.sizing.facts import ModelFacts
+from controller.sizing.fit import optimal_partitions
 from controller.sizing.precision import Precision
-from controller.sizing.requirement import Fit, ModelSizingConfig, Sizing, SizingRequest, fits
+
+BAD_INPUT: Final = 2
+"""Exit code for input that cannot be used, the same as argparse's own."""
 
 
-def size(
-    model: Annotated[str, typer.Argument(help="Model id, owner/name, exactly as on the hub.")],
-    precision: Annotated[Precision, typer.Option(help="Precision of the weights.")] = Precision.AUTO,
-    max_model_len: Annotated[
-        int | None, typer.Option(help="Tokens of the longest request. Default: the model's maximum, at most 8192.")
-    ] = None,
-    max_concurrency: Annotated[int | None, typer.Option(help="Requests held at once. Default: 8.")] = None,
-    gpu: Annotated[str | None, typer.Option(help="Only this product, such as MI300X. Default: every one.")] = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
-    ] = Output.TABLE,
-) -> None:
-    """Show what a model needs: weights, KV cache, overhead, and the partition modes that hold it."""
+def run(arguments: Sequence[str]) -> int:
+    """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.model is options.config is options.directory is None:
+        parser.error("give a model's id, --config FILE or --directory DIR")
     try:
-        products = (product_named(gpu),) if gpu else tuple(PRODUCTS.values())
-        request = SizingRequest(model, precision, max_model_len, max_concurrency)
-        sizing = ModelSizingConfig(Catalog.bundled()).size(request)
-    except (SizingError, UnknownProduct) as error:
-        refuse(str(error))
-    found = [fit for product in products for fit in fits(product, sizing.total_bytes)]
-    if not found:
-        _note_nothing_fits(sizing, products)
-    if output is Output.JSON:
-        print_json(document(sizing, found))
-    else:
-        print_table(_parts(sizing))
-        print_table(_fits(found))
+        facts = _facts(options)
+        request = _request(options)
+        products = _products(options)
+        checked = _checked(facts, request, products, options.partition)
+        sizing = estimate_model_size(facts, request)
+        found = () if options.partition else optimal_partitions(facts, request, products)
+    except (SizingError, UnknownProduct, ModeError) as error:
+        sys.stderr.write(f"error: {error}{_other_ways(error)}\n")
+        return BAD_INPUT
+    for line in notes(facts, sizing, found, None if options.partition else products):
+        sys.stderr.write(f"{line}\n")
+    if options.output == "json":
+        answer = msgspec.json.encode(document(facts, sizing, found, checked))
+        sys.stdout.write(msgspec.json.format(answer, indent=2).decode() + "\n")
+        return 0
+    sys.stdout.write(f"{title(sizing)}\n")
+    print_box_table(*parts_table(sizing))
+    print_box_table(*(partitions_table(checked) if options.partition else fits_table(found)))
+    return 0
 
 
-def document(sizing: Sizing, found: list[Fit]) -> dict[str, Any]:
-    """The answer as JSON has it: all sizes in bytes."""
-    return {
-        "weights_bytes": sizing.weights_bytes,
-        "kv_cache_bytes": sizing.kv_cache_bytes,
-        "overhead_bytes": sizing.overhead_bytes,
-        "total_bytes": sizing.total_bytes,
-        "kv_bytes_per_token": sizing.kv_bytes_per_token,
-        "fits": [
-            {
-                "product": fit.product,
-                "mode": str(fit.mode),
-                "count": fit.count,
-                "headroom_bytes": fit.headroom_bytes,
-            }
-            for fit in found
-        ],
-    }
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aim-gpu size",
+        description="Show what a model needs, part by part, and the partitions that hold it.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", nargs="?", help="model id, owner/name, exactly as on the hub")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--config", type=Path, metavar="FILE", help="a model's config.json, for one not catalogued")
+    source.add_argument("--directory", type=Path, metavar="DIR", help="a checkpoint: safetensors headers are read")
+    source.add_argument("--same-as", metavar="ID", help="the catalogued model whose shape MODEL, a fine-tune, has")
+    parser.add_argument(
+        "--precision", choices=[p.value for p in Precision], default="auto", help="of the weights; auto: as published"
+    )
+    parser.add_argument("--max-model-len", type=int, metavar="TOKENS", help="longest request; default: at most 8192")
+    parser.add_argument("--max-concurrency", type=int, metavar="N", help="requests held at once; default: 8")
+    parser.add_argument("--tensor-parallel", type=int, default=1, metavar="N", help="partitions that share the model")
+    parser.add_argument("--kv-cache-dtype", choices=["auto", "fp8"], default="auto", help="auto: 16 bit")
+    parser.add_argument("--gpu", metavar="NAME", help="only this product, such as MI300X; default: every one")
+    parser.add_argument("--partition", metavar="MODE", help="what one such partition holds at most, such as CPX/NPS4")
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table", help="json is for programs")
+    return parser
 
 
-def _note_nothing_fits(sizing: Sizing, products: tuple[Product, ...]) -> None:
-    largest = max(products, key=lambda product: product.vram_mib or 0)
-    note(
-        f"no single partition of {', '.join(product.name for product in products)} holds "
-        f"{mebibytes(sizing.total_bytes)} (the largest, a whole {largest.name}, has {largest.vram_mib} MiB): "
-        "lower --precision, --max-model-len or --max-concurrency"
+def _facts(options: argparse.Namespace) -> ModelFacts:
+    name: str = options.model
+    if options.config is not None or options.directory is not None:
+        return _facts_of_files(options)
+    catalog = Catalog.bundled()
+    if options.same_as is None:
+        return catalog.get(name)
+    if name in catalog.known_ids():
+        raise SizingError("--same-as", options.same_as, f"is not needed: {name} is catalogued", "leave it out")
+    return replace(catalog.get(options.same_as), model_id=name, same_as=options.same_as)
+
+
+def _facts_of_files(options: argparse.Namespace) -> ModelFacts:
+    # read by those who give files: for a catalogued model the imports would take as long as the answer
+    from controller.cli.model_files import facts_of_config_file, facts_of_directory
+
+    if options.config is not None:
+        return facts_of_config_file(options.config, options.model or str(options.config))
+    return facts_of_directory(options.directory, options.model or str(options.directory))
+
+
+def _request(options: argparse.Namespace) -> SizingRequest:
+    return SizingRequest(
+        model_id=options.model or "",
+        precision=Precision(options.precision),
+        max_model_len=options.max_model_len,
+        max_concurrency=options.max_concurrency,
+        tensor_parallel=options.tensor_parallel,
+        engine=replace(AS_WE_START_IT, kv_cache_dtype=options.kv_cache_dtype),
     )
 
 
-def _parts(sizing: Sizing) -> Table:
-    title = f"{sizing.model_id} {sizing.precision}, {sizing.max_concurrency} x {sizing.max_model_len} tokens"
-    table = Table("PART", "SIZE", title=title, title_justify="left", min_width=len(title))
-    table.add_row("weights", mebibytes(sizing.weights_bytes))
-    table.add_row("KV cache", mebibytes(sizing.kv_cache_bytes))
-    table.add_row("overhead", mebibytes(sizing.overhead_bytes))
-    table.add_row("total", mebibytes(sizing.total_bytes))
-    return table
+def _products(options: argparse.Namespace) -> tuple[Product, ...]:
+    """The products asked for; with a mode and no product, those that have it. Raises ModeError where none has."""
+    if options.gpu is not None:
+        return (product_named(options.gpu),)
+    everything = tuple(PRODUCTS.values())
+    if options.partition is None:
+        return everything
+    asked = mode(options.partition)
+    having = tuple(product for product in everything if asked in product.allowed)
+    if not having:
+        raise ModeError(f"mode {asked} exists on no product: name a product (--gpu) to see its modes")
+    return having
 
 
-def _fits(found: list[Fit]) -> Table:
-    table = Table("GPU", "MODE", "VALIDATED", "HEADROOM")
-    for fit in found:
-        validated = "yes" if fit.mode in PRODUCTS[fit.product].validated else ""
-        table.add_row(fit.product, str(fit.mode), validated, mebibytes(fit.headroom_bytes))
-    return table
+def _checked(
+    facts: ModelFacts, request: SizingRequest, products: Sequence[Product], asked: str | None
+) -> tuple[tuple[Product, Mode, PartitionCheck], ...]:
+    """What a partition of that mode holds, by product."""
+    if asked is None:
+        return ()
+    partition = mode(asked)
+    return tuple(
+        (product, partition, check_partition(facts, request, product.partition_bytes(partition)))
+        for product in products
+    )
+
+
+def _other_ways(error: Exception) -> str:
+    """What helps with a model that is not catalogued."""
+    if not isinstance(error, UnknownModel | UnknownFacts):
+        return ""
+    return "\nor give its config.json (--config FILE), its files (--directory DIR), or its base's id (--same-as ID)"

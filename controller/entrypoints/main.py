@@ -1,16 +1,17 @@
 """The command `aim-gpu`: every verb, and the processes. Only what is asked for is imported."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
 VERBS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "size": "controller.cli.size",
+        "profiles": "controller.cli.profiles",
         "inventory": "controller.cli.inventory",
         "crds": "controller.cli.crds",
         "plan": "controller.cli.plan",
@@ -20,25 +21,54 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "operator": "controller.entrypoints.operator_command",
     }
 )
-"""Each verb and the module that has a function of its name."""
+"""Each verb and the module that has a function of its name, or a group of commands."""
+
+AT_ONCE: Final[Mapping[str, str]] = MappingProxyType({"size": "controller.cli.size"})
+"""Verbs that take their own arguments, and the module whose `run` answers: they start without the packages the others
+take theirs with, which need three times as long as the answer."""
 
 
-def command_line(first: str = "") -> typer.Typer:
+def command_line(first: str = "") -> "typer.Typer":
     """The command with the verb `first` alone, with all of them when that is no verb.
 
     An agent needs nothing of the planner: without its modules it starts sooner and holds 5 MB less.
     """
+    import typer
+
     app = typer.Typer(name="aim-gpu", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
     @app.callback()
     def _verbs() -> None:
         """Share AMD Instinct GPUs among inference models."""
 
-    for verb in [first] if first in VERBS else VERBS:
-        app.command(name=verb)(getattr(import_module(VERBS[verb]), verb))
+    everything = first not in VERBS and first not in AT_ONCE
+    for verb, module in AT_ONCE.items():
+        if everything or verb == first:
+            as_given = {"ignore_unknown_options": True, "allow_extra_args": True}
+            answer = _passed_on(import_module(module).run)
+            app.command(name=verb, add_help_option=False, context_settings=as_given)(answer)
+    for verb in VERBS if everything else VERBS.keys() & {first}:
+        found = getattr(import_module(VERBS[verb]), verb)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=verb)
+        else:
+            app.command(name=verb)(found)
     return app
+
+
+def _passed_on(run: Callable[[Sequence[str]], int]) -> "Callable[[typer.Context], None]":
+    import typer
+
+    def answer(context: typer.Context) -> None:
+        """Show what a model needs, part by part, and the partitions that hold it."""
+        raise typer.Exit(run(context.args))
+
+    return answer
 
 
 def main() -> None:
     """The console script."""
-    command_line(next(iter(sys.argv[1:]), ""))()
+    first = next(iter(sys.argv[1:]), "")
+    if first in AT_ONCE:
+        sys.exit(import_module(AT_ONCE[first]).run(sys.argv[2:]))
+    command_line(first)()

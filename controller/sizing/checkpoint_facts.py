@@ -28,10 +28,8 @@ from controller.sizing.facts import (
     Source,
 )
 from controller.sizing.model_file_errors import ModelFileError
+from controller.sizing.parameters import UNKNOWN_ARCHITECTURE
 from controller.sizing.tensor_roles import Role, TensorKind, TensorTally
-
-ESTIMATE: Final = "names and shapes of its tensors: an estimate, as the architecture is not known"
-"""Where the shape of a model is from whose configuration was not there or not understood."""
 
 _TOLERANCE: Final = 0.01
 """Share by which stored elements may differ from the configuration's: a second copy of a tied head is told apart."""
@@ -66,7 +64,7 @@ def estimated_facts(tally: TensorTally, directory: str, model_id: str) -> ModelF
     layers = _layer_groups(kinds, directory)
     counts = _counts(kinds)
     shape = Shape(
-        architecture="unknown",
+        architecture=UNKNOWN_ARCHITECTURE,
         hidden_size=embedding.shape[1],
         intermediate_size=_mlp_width(kinds, Role.DENSE_MLP, embedding.shape[1]),
         num_attention_heads=_query_heads(kinds),
@@ -80,15 +78,10 @@ def estimated_facts(tally: TensorTally, directory: str, model_id: str) -> ModelF
         rope_rows=0,
     )
     sources = (
-        Source("shape", f"{directory}: {ESTIMATE}", "derived"),
+        Source("shape", f"{directory}: names and shapes of its tensors, as the architecture is not known", "derived"),
         Source("checkpoint", f"the safetensors headers in {directory}", "read"),
     )
     return ModelFacts(model_id, shape, counts, _checkpoint(kinds, tally), sources)
-
-
-def is_estimate(facts: ModelFacts) -> bool:
-    """Whether the facts are from tensors of an unknown architecture alone."""
-    return any(source.says == "shape" and source.where.endswith(ESTIMATE) for source in facts.sources)
 
 
 _Kinds = list[tuple[TensorKind, int]]

@@ -9,7 +9,7 @@ An architecture that is not in `TENSORS` is counted like Llama.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from controller.sizing.facts import (
     CrossAttention,
@@ -56,6 +56,9 @@ class Tensors:
     layer_scalar: bool = False
     mixture_norms: int = 0
 
+
+UNKNOWN_ARCHITECTURE: Final = "unknown"
+"""The architecture of facts that were read from tensors alone: they are an estimate."""
 
 LLAMA = Tensors()
 """Two norms, attention and gated MLP without biases."""

@@ -18,13 +18,15 @@ from controller.sizing.model_file_errors import ModelFileError
 
 LENGTH_BYTES: Final = 8
 
-MAX_HEADER_BYTES: Final = 6 * 2**20
-"""Bytes of the largest header that is read, some 45,000 tensors: published files have a few thousand in each."""
+MAX_HEADER_BYTES: Final = 4 * 2**20
+"""Bytes of the largest header that is read, some 30,000 tensors: published files have a few thousand in each."""
 
-MAX_INDEX_BYTES: Final = 32 * 2**20
+MAX_INDEX_BYTES: Final = 24 * 2**20
 """Bytes of the largest index that is read: a trillion parameters in 140,000 tensors take 13 MB."""
 
 MAX_SHARDS: Final = 4096
+MAX_TENSORS: Final = 500_000
+"""Of a whole checkpoint: the largest published ones have 210,000."""
 
 BITS: Final[Mapping[str, int]] = MappingProxyType(
     {"F64": 64, "I64": 64, "U64": 64, "C64": 64, "F32": 32, "I32": 32, "U32": 32}
@@ -94,16 +96,17 @@ def parse_header(header: bytes, file: str, data_bytes: int) -> tuple[StoredTenso
 def shards_of(index: bytes, file: str) -> tuple[tuple[str, ...], int]:
     """The files an index names, sorted, and how many tensors it names. Raises ModelFileError."""
     try:
-        names = bytes(msgspec.json.decode(index, type=_Index).weight_map)
+        names = memoryview(msgspec.json.decode(index, type=_Index).weight_map)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelFileError(file, "weight_map", None, f"cannot be read ({error})", _LOST) from None
     shards: set[str] = set()
     tensors = 0
     for match in _NAME.finditer(names):
         tensors += 1
-        shards.add(match[1].decode(errors="replace"))
-        if len(shards) > MAX_SHARDS:
-            raise ModelFileError(file, "weight_map", None, f"names more than {MAX_SHARDS} files", _LOST)
+        shards.add(bytes(match[1]).decode(errors="replace"))
+        if len(shards) > MAX_SHARDS or tensors > MAX_TENSORS:
+            problem = f"names more than {MAX_SHARDS} files or {MAX_TENSORS} tensors"
+            raise ModelFileError(file, "weight_map", None, problem, _LOST)
     for shard in shards:
         if "/" in shard or "\\" in shard or not shard.endswith(".safetensors"):
             raise ModelFileError(file, "weight_map", shard, "is no name of a safetensors file beside it", _LOST)

@@ -6,12 +6,12 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from controller.entrypoints.main import VERBS, command_line
+from controller.entrypoints.main import AT_ONCE, VERBS, command_line
 
 HEAVY = ("controller.placement", "controller.cli.plan")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, *AT_ONCE])
 def test_every_verb_has_help(verb: str) -> None:
     told = CliRunner().invoke(command_line(verb), [verb, "--help"])
     assert (told.exit_code, verb in told.output) == (0, True)
@@ -19,7 +19,7 @@ def test_every_verb_has_help(verb: str) -> None:
 
 def test_help_lists_all() -> None:
     told = CliRunner().invoke(command_line("--help"), ["--help"])
-    assert set(VERBS) <= set(told.output.split())
+    assert {*VERBS, *AT_ONCE} <= set(told.output.split())
 
 
 def test_a_misspelt_verb_is_told_the_nearest() -> None:
@@ -35,3 +35,21 @@ def test_an_agent_imports_nothing_of_the_planner() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert "controller.entrypoints.agent_command" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+def test_a_verb_that_answers_at_once_imports_neither_typer_nor_rich_nor_pydantic() -> None:
+    program = (
+        "import sys; from controller.entrypoints.main import main\n"
+        "sys.argv = ['aim-gpu', 'size', 'Qwen/Qwen3-4B', '--gpu', 'MI300X', '-o', 'json']\n"
+        "try: main()\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert '"model": "Qwen/Qwen3-4B"' in told.stdout
+    assert not {"typer", "rich", "pydantic", "yaml", "asyncio"} & set(told.stderr.split())
+
+
+def test_such_a_verb_takes_its_arguments_within_the_whole_command_as_well() -> None:
+    told = CliRunner().invoke(command_line(), ["size", "Qwen/Qwen3-4B", "--gpu", "MI300X", "-o", "json"])
+    assert (told.exit_code, '"product": "MI300X"' in told.stdout) == (0, True)
+    assert CliRunner().invoke(command_line("size"), ["size", "no/model"]).exit_code == 2

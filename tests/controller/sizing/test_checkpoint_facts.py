@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from controller.sizing.checkpoint_facts import estimated_facts, is_estimate, with_tensors
+from controller.sizing.checkpoint_facts import estimated_facts, with_tensors
 from controller.sizing.facts import FullAttention, LatentAttention, LayerGroup, ModelFacts, Quantization
 from controller.sizing.hugging_face_config import facts_of_config
 from controller.sizing.model_file_errors import ModelFileError
+from controller.sizing.parameters import UNKNOWN_ARCHITECTURE
 from controller.sizing.safetensors import parse_header
 from controller.sizing.tensor_roles import TensorTally
 from tests.builders.checkpoint import SMALL_CONFIG, Tensors, header_of, small_model
@@ -27,7 +28,7 @@ def test_beside_a_configuration_the_bytes_are_the_tensors() -> None:
     tally = _tally(small_model())
     facts = with_tensors(_configured(), tally, "dir")
     assert facts.checkpoint.bytes == tally.bytes == 2 * facts.total_params
-    assert not is_estimate(facts)
+    assert facts.shape.architecture == "llama"
 
 
 def test_alone_they_make_the_same_shape_and_say_that_it_is_an_estimate() -> None:
@@ -35,7 +36,7 @@ def test_alone_they_make_the_same_shape_and_say_that_it_is_an_estimate() -> None
     assert guessed.parameters == told.parameters
     assert guessed.shape.hidden_size == told.shape.hidden_size
     assert guessed.layers == (LayerGroup(2, FullAttention(1, 32)),)  # as wide as two heads of 16
-    assert is_estimate(guessed)
+    assert guessed.shape.architecture == UNKNOWN_ARCHITECTURE
 
 
 def test_a_norm_on_keys_tells_the_width_of_a_head() -> None:
