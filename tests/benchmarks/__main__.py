@@ -17,6 +17,7 @@ from tests.benchmarks.controller.benchmark import Benchmark
 from tests.benchmarks.controller.contender import ContenderError
 from tests.benchmarks.controller.settings import SettingsError, settings_of
 from tests.benchmarks.report import Report, table, write
+from tests.benchmarks.sizing import benchmark as sizing
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -26,14 +27,19 @@ def _controller(data: str, progress: Progress) -> Report:
     return uvloop.run(Benchmark(settings_of(data), progress).run())
 
 
-BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {CONTROLLER: _controller}
+def _sizing(data: str, progress: Progress) -> Report:
+    progress.show("sizing", data or "the bundled observations")
+    return sizing.run(data)
+
+
+BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {CONTROLLER: _controller, sizing.NAME: _sizing}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the named benchmark, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), help="which one (default: all)")
-    parser.add_argument("--data", default="", help='settings, as in "runs=1 sizes=1000"')
+    parser.add_argument("--data", default="", help='settings, as in "runs=1 sizes=1000"; of sizing: a file')
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

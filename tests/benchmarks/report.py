@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.benchmarks.thresholds import Threshold
+from tests.benchmarks.thresholds import Bound, Threshold
 
 FOLDER = Path("build/bench")
 _DIGITS = 4
@@ -36,12 +36,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of one benchmark: `runs` a metric, the settings it ran with, and the rows."""
+    """All of one benchmark: `runs` a metric, the settings it ran with, the rows, and what a reader must know besides."""
 
     name: str
     runs: int
     settings: Mapping[str, Any]
     results: Sequence[Row]
+    notes: Sequence[str] = ()
 
 
 def row(
@@ -71,6 +72,21 @@ def row(
         ratio=None if ratio is None else _short(ratio),
         target=None if asked is None else str(asked),
         met=None if asked is None or ratio is None else asked.met(ratio),
+    )
+
+
+def figure(metric: str, unit: str, value: float, samples: Sequence[float], bound: Bound | None = None) -> Row:
+    """The row of one figure that was made of samples, such as a percentile, and is bounded by itself."""
+    return Row(
+        metric=metric,
+        unit=unit,
+        ours=_short(value),
+        spread={"ours": _spread(samples)},
+        peer=None,
+        peer_value=None,
+        ratio=None,
+        target=None if bound is None else str(bound),
+        met=None if bound is None else bound.met(value),
     )
 
 
@@ -104,7 +120,7 @@ def table(report: Report) -> str:
             f"{found.metric:38} {found.ours:>10g} {peer:>10} {ratio:>7}  {found.target or ''} {verdict} "
             f"{found.unit}{against}"
         )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(line.rstrip() for line in (*lines, *report.notes))
 
 
 def _spread(samples: Sequence[float]) -> tuple[float, float]:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.report import Report, Row, percentile, row, table, write
-from tests.benchmarks.thresholds import Threshold
+from tests.benchmarks.report import Report, Row, figure, percentile, row, table, write
+from tests.benchmarks.thresholds import Bound, Threshold
 
 FASTER = Threshold("go", 0.1, "said so", ratio_at_least=1.5)
 SMALLER = Threshold("go", 0.1, "said so", ratio_at_most=0.5)
@@ -65,7 +65,7 @@ def test_the_file_has_the_agreed_form(tmp_path: Path) -> None:
     path = write(report, tmp_path / "bench")
     written = json.loads(path.read_text())
     assert path.name == "controller.json"
-    assert list(written) == ["name", "runs", "settings", "results"]
+    assert list(written) == ["name", "runs", "settings", "results", "notes"]
     assert [list(found) for found in written["results"]] == [KEYS]
     assert written["results"][0]["met"] is True
 
@@ -74,3 +74,22 @@ def test_the_table_names_what_was_missed() -> None:
     report = Report("controller", 1, {}, [row("speed", "objects/s", [1], "go", [1], FASTER), row("rss", "MB", [5])])
     assert "ratio >= 1.5 MISSED" in table(report)
     assert "rss" in table(report)
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "want"),
+    [
+        pytest.param(0.05, Bound("said so", at_most=0.05), True, id="at most, on the bound"),
+        pytest.param(0.050001, Bound("said so", at_most=0.05), False, id="at most, before it is rounded"),
+        pytest.param(0.9, Bound("said so", at_least=0.9), True, id="at least, on the bound"),
+        pytest.param(0.9, None, None, id="nothing asked"),
+    ],
+)
+def test_a_figure_is_bounded_by_itself(value: float, bound: Bound | None, want: bool | None) -> None:
+    found = figure("error", "share", value, [0.01, 0.2], bound)
+    assert found.met is want
+    assert found.spread == {"ours": (0.01, 0.2)}
+
+
+def test_the_table_ends_with_its_notes() -> None:
+    assert table(Report("sizing", 1, {}, [], ["one row left out"])).endswith("\none row left out")

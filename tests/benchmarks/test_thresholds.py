@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.controller.samples import unit_of
-from tests.benchmarks.thresholds import Threshold, thresholds
+from tests.benchmarks.thresholds import Bound, Threshold, bounds, thresholds
 
 
 def test_every_bound_of_the_controller_benchmark_is_of_a_metric_and_says_why() -> None:
@@ -31,3 +31,30 @@ def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:
     path.write_text("[packing.fgd]\n")
     with pytest.raises(KeyError, match="packing"):
         thresholds("controller", path)
+
+
+@pytest.mark.parametrize("sides", [{}, {"at_least": 1.0, "at_most": 2.0}])
+def test_a_bound_has_one_side(sides: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="one of the two"):
+        Bound("why", **sides)
+
+
+def test_the_accuracy_asked_of_sizing_stands_there() -> None:
+    found = {
+        metric: bound.at_most if bound.at_least is None else bound.at_least
+        for metric, bound in bounds("sizing").items()
+    }
+    assert found == {
+        "weights_error_p50": 0.01,
+        "weights_error_p95": 0.03,
+        "weights_log_error_p50": 0.03,
+        "weights_log_error_p95": 0.08,
+        "kv_bytes_per_token_error_p50": 0.01,
+        "kv_tokens_error_p50": 0.05,
+        "kv_tokens_error_p90": 0.15,
+        "failed_called_safe": 0,
+        "succeeded_called_safe": 0.9,
+        "class_left_out_kv_tokens_error_p50": 0.075,
+        "class_left_out_kv_tokens_error_p90": 0.225,
+        "class_left_out_succeeded_called_safe": 0.85,
+    }

@@ -1,58 +1,88 @@
 """The formulas against what real engines printed; see tests/data/engine-memory/README.md for the origin.
 
-Tolerances: weights within 1 %, bytes per token within 1 %. Engines print three or four digits, and a little more is in
-memory than is accounted for: they print more, never less, in all but one row.
+Every row that names a model of the catalogue and its ranks takes part. Tolerances: weights within 1 %, bytes per token
+within 1 %. Rows beyond them stand in a table with the bound they keep, and with the reason where it is known.
 """
-
-import csv
-from pathlib import Path
 
 import pytest
 
 from controller.sizing.catalog import Catalog
-from controller.sizing.engine import AS_WE_START_IT, Platform
-from controller.sizing.kv_pool import KvPool
-from controller.sizing.precision import Precision
-from controller.sizing.weights import weights_bytes
+from tests.benchmarks.sizing.identity import Names
+from tests.benchmarks.sizing.measures import Measured, formula_applies, measured
+from tests.benchmarks.sizing.observation import FILE, read
+from tests.benchmarks.sizing.starts import NotPredictable, start_of
 
-FILE = Path(__file__).parents[2] / "data" / "engine-memory" / "observations.csv"
-CATALOG = Catalog.bundled()
+TOLERANCE = 0.01
 
-KNOWN_MISSES = {
-    # rows whose difference we do not explain, with the bound they keep
-    ("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", "14.002"): 0.016,
-    ("Qwen/Qwen2.5-1.5B-Instruct", "2.98"): 0.035,
-    ("google/gemma-3-12b-it", "13.5273"): 0.015,
-    ("openai/gpt-oss-20b", "13.47"): 0.016,
+WEIGHTS_BEYOND = {
+    "EM001": 0.016,
+    "EM003": 0.027,
+    "EM013": 0.03,  # 0.24 GiB, printed to two decimals
+    "EM016": 0.015,
+    "EM017": 0.015,
+    "EM018": 0.018,
+    "EM019": 0.018,
+    "EM020": 0.045,
+    "EM021": 0.045,
+    "EM022": 0.04,
+    "EM023": 0.04,
+    "EM027": 0.015,
+    "EM028": 0.015,
+    "EM029": 0.015,
+    "EM037": 0.035,
+    "EM039": 0.16,  # 0.51 GiB: bitsandbytes keeps its own block constants
+    "EM043": 0.02,  # bitsandbytes
+    "EM048": 0.06,
+    "EM076": 0.015,
+    "EM086": 0.03,
+    "EM103": 0.02,  # an image encoder that every rank holds whole
+    "EM104": 0.06,  # the same
+    "EM110": 0.016,
+    "EM115": 1.0,  # printed for more ranks than the row says
+    "EM117": 0.23,  # "4bit class": what of the model is in 4 bits is not told
+    "EM119": 0.045,  # GGUF in 8 bits quantizes the embedding, too
+}
+
+BYTES_PER_TOKEN_BEYOND = {
+    "EM009": 0.035,
+    "EM092": 0.014,  # pipeline stages: the cache of one, tokens of all
+    "EM093": 0.014,
+    "EM114": 7.1,  # decode context parallelism of 8, which no column says
 }
 
 
-def rows(column: str) -> list[dict[str, str]]:
-    with FILE.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if row[column]]
+def _predictable() -> list[Measured]:
+    names = Names(Catalog.bundled())
+    found = []
+    for row in read(FILE)[0]:
+        try:
+            found.append(measured(row, start_of(row, names)))
+        except NotPredictable:
+            continue
+    return found
 
 
-def name(row: dict[str, str]) -> str:
-    return f"{row['model']} tp{row['tensor_parallel']} {row['engine_version']}"
+ROWS = _predictable()
 
 
-def platform(row: dict[str, str]) -> Platform:
-    return "rocm" if "AMD" in row["gpu"] else "cuda"
+def name(found: Measured) -> str:
+    return f"{found.row.obs_id} {found.row.model} tp{found.row.tensor_parallel} {found.row.engine_version}"
 
 
-@pytest.mark.parametrize("row", rows("weights_gib"), ids=name)
-def test_weights_are_what_the_engine_loaded(row: dict[str, str]) -> None:
-    facts = CATALOG.get(row["catalogue_id"])
-    ours = weights_bytes(facts, Precision(row["precision"]), int(row["tensor_parallel"]), platform(row)) / 2**30
-    tolerance = KNOWN_MISSES.get((row["catalogue_id"], row["weights_gib"]), 0.01)
-    assert ours == pytest.approx(float(row["weights_gib"]), rel=tolerance)
+@pytest.mark.parametrize("found", [row for row in ROWS if row.weights_error is not None], ids=name)
+def test_weights_are_what_the_engine_loaded(found: Measured) -> None:
+    assert found.weights_error is not None
+    assert abs(found.weights_error) <= WEIGHTS_BEYOND.get(found.row.obs_id, TOLERANCE)
 
 
-@pytest.mark.parametrize("row", rows("kv_bytes_per_token_observed"), ids=name)
-def test_bytes_per_token_are_what_the_engine_held(row: dict[str, str]) -> None:
-    pool = KvPool.of(CATALOG.get(row["catalogue_id"]), AS_WE_START_IT, int(row["tensor_parallel"]))
-    assert pool.printed_bytes_per_token == pytest.approx(float(row["kv_bytes_per_token_observed"]), rel=0.01)
+@pytest.mark.parametrize(
+    "found", [row for row in ROWS if row.kv_bytes_per_token_error is not None and formula_applies(row)], ids=name
+)
+def test_bytes_per_token_are_what_the_engine_held(found: Measured) -> None:
+    assert found.kv_bytes_per_token_error is not None
+    assert abs(found.kv_bytes_per_token_error) <= BYTES_PER_TOKEN_BEYOND.get(found.row.obs_id, TOLERANCE)
 
 
-def test_most_rows_are_well_within_the_tolerance() -> None:
-    assert len(rows("weights_gib")) - len(KNOWN_MISSES) >= 20
+def test_most_rows_take_part() -> None:
+    assert len(ROWS) >= 118
+    assert len(WEIGHTS_BEYOND) < len([row for row in ROWS if row.weights_error is not None]) / 4

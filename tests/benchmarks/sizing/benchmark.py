@@ -1,0 +1,201 @@
+"""How right sizing is: every row of a file of observations, predicted from its command line and compared.
+
+Nothing is left out silently: a row that cannot be predicted stands in the notes with its reason, and each row's figures
+in build/bench/sizing-rows.csv.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from controller.sizing.catalog import Catalog
+from controller.sizing.engine_constants import CONSTANTS, EngineConstants
+from controller.sizing.verdict import Outcome
+from tests.benchmarks.report import FOLDER, Report, Row, figure, percentile
+from tests.benchmarks.sizing.fitting import Sample, fitted
+from tests.benchmarks.sizing.identity import Names
+from tests.benchmarks.sizing.measures import Measured, checkpoint_errors, formula_applies, measured
+from tests.benchmarks.sizing.observation import FILE, read
+from tests.benchmarks.sizing.starts import NotPredictable, start_of
+from tests.benchmarks.thresholds import bounds
+
+NAME = "sizing"
+
+_FAR_OFF = 0.15
+"""From which error of KV tokens a row is named in the notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A file's rows: those that can be predicted, and why the others cannot."""
+
+    samples: tuple[Sample, ...]
+    excluded: tuple[tuple[str, str], ...]
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return len(self.samples) + len(self.excluded)
+
+
+def run(data: str = "", folder: Path = FOLDER) -> Report:
+    """Measure the bundled observations, or those of the file ``data``. Raises SettingsError for a file of another kind."""
+    path = Path(data) if data else FILE
+    catalog = Catalog.bundled()
+    names = Names(catalog)
+    rows = sort_out(path, names)
+    found = [measured(sample.row, sample.start) for sample in rows.samples]
+    without = left_out(rows.samples)
+    results = [*_checkpoints(names), *_errors(found), *_verdicts(found, ""), *_left_out_errors(without)]
+    _write_rows(folder, found, rows.excluded)
+    return Report(
+        name=NAME,
+        runs=1,
+        settings={"data": str(path) if data else "bundled", "rows": rows.count, "predicted": len(found)},
+        results=results,
+        notes=[*_exclusions(rows), *_misses(found), *_classes(without), *_constants(fitted(rows.samples))],
+    )
+
+
+def sort_out(path: Path, names: Names) -> Rows:
+    """Which rows can be predicted."""
+    observations, unreadable = read(path)
+    samples: list[Sample] = []
+    excluded = [(row.label, row.reason) for row in unreadable]
+    for row in observations:
+        try:
+            samples.append(Sample(row, start_of(row, names)))
+        except NotPredictable as error:
+            excluded.append((row.label, str(error)))
+    return Rows(tuple(samples), tuple(excluded))
+
+
+def left_out(samples: Sequence[Sample]) -> Mapping[str, Sequence[Measured]]:
+    """Each class of architectures, with constants that were estimated without it."""
+    classes = sorted({sample.row.kind for sample in samples})
+    return {
+        kind: [
+            measured(sample.row, sample.start, constants)
+            for constants in [fitted([other for other in samples if other.row.kind != kind])]
+            for sample in samples
+            if sample.row.kind == kind
+        ]
+        for kind in classes
+    }
+
+
+def _bounded(metric: str, value: float, samples: Sequence[float], unit: str = "share") -> Row:
+    return figure(metric, unit, value, samples, bounds(NAME).get(metric))
+
+
+def _percentiles(metric: str, errors: Iterable[float | None], *percents: int) -> list[Row]:
+    sizes = [abs(error) for error in errors if error is not None]
+    return [
+        _bounded(f"{metric}_p{percent}", percentile(sizes, percent), sizes, f"share, {len(sizes)} rows")
+        for percent in percents
+        if sizes
+    ]
+
+
+def _checkpoints(names: Names) -> list[Row]:
+    return _percentiles("weights_error", [error for _, error in checkpoint_errors(names.models)], 50, 95)
+
+
+def _errors(found: Sequence[Measured]) -> list[Row]:
+    per_token = [row.kv_bytes_per_token_error for row in found if formula_applies(row)]
+    return [
+        *_percentiles("weights_log_error", [row.weights_error for row in found], 50, 95),
+        *_percentiles("kv_bytes_per_token_error", per_token, 50),
+        *_percentiles("kv_tokens_error", [row.kv_tokens_error for row in found], 50, 90),
+    ]
+
+
+def _left_out_errors(without: Mapping[str, Sequence[Measured]]) -> list[Row]:
+    found = [row for rows in without.values() for row in rows]
+    errors = _percentiles("class_left_out_kv_tokens_error", [row.kv_tokens_error for row in found], 50, 90)
+    return [*errors, *(row for row in _verdicts(found, "class_left_out_") if "succeeded" in row.metric)]
+
+
+def _verdicts(found: Sequence[Measured], prefix: str) -> list[Row]:
+    failed = [row for row in found if row.failed]
+    succeeded = [row for row in found if row.failed is False]
+    rows = []
+    if failed:
+        safe = [float(row.verdict.outcome is Outcome.SAFE) for row in failed]
+        certain = [float(row.verdict.outcome is Outcome.FAILS) for row in failed]
+        rows.append(_bounded(f"{prefix}failed_called_safe", sum(safe), safe, f"rows of {len(failed)}"))
+        rows.append(
+            _bounded(f"{prefix}failed_called_failing", sum(certain), certain, f"rows of {len(failed)}, rest at risk")
+        )
+    if succeeded:
+        safe = [float(row.verdict.outcome is Outcome.SAFE) for row in succeeded]
+        share = sum(safe) / len(safe)
+        rows.append(_bounded(f"{prefix}succeeded_called_safe", share, safe, f"share, {len(safe)} rows"))
+    return rows
+
+
+def _exclusions(rows: Rows) -> list[str]:
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for label, reason in rows.excluded:
+        reasons[reason].append(label)
+    head = f"not predictable: {len(rows.excluded)} of {rows.count} rows"
+    return ["", head, *(f"  {reason}: {', '.join(labels)}" for reason, labels in sorted(reasons.items()))]
+
+
+def _misses(found: Sequence[Measured]) -> list[str]:
+    far = [
+        f"  {row.row.label} {row.row.model}: KV tokens {row.kv_tokens_error:+.0%}"
+        for row in found
+        if row.kv_tokens_error is not None and abs(row.kv_tokens_error) > _FAR_OFF
+    ]
+    wrong = [
+        f"  {row.row.label} {row.row.model}: {row.row.outcome}, called {row.verdict.outcome} ({row.verdict.reason})"
+        for row in found
+        if row.failed is False and row.verdict.outcome is not Outcome.SAFE
+    ]
+    failed = [
+        f"  {row.row.label} {row.row.model}: {row.row.outcome}, called {row.verdict.outcome} ({row.verdict.reason})"
+        for row in found
+        if row.failed
+    ]
+    return ["", "off by more than 15 %:", *far, "started, and not called safe:", *wrong, "failed:", *failed]
+
+
+def _classes(without: Mapping[str, Sequence[Measured]]) -> list[str]:
+    lines = ["", "constants estimated without the class: KV tokens, p50 and largest error"]
+    for kind, found in without.items():
+        errors = [abs(row.kv_tokens_error) for row in found if row.kv_tokens_error is not None]
+        figures = f"{percentile(errors, 50):.2%} {max(errors):.1%}" if errors else "nothing printed"
+        lines.append(f"  {kind}: {len(errors)} rows, {figures}")
+    return lines
+
+
+def _constants(estimated: EngineConstants) -> list[str]:
+    lines = ["", "constants: estimated from these rows, and shipped"]
+    shipped = asdict(CONSTANTS)
+    for name, value in asdict(estimated).items():
+        lines.append(f"  {name}: {_readable(value)}, {_readable(shipped[name])}")
+    return lines
+
+
+def _readable(value: float) -> str:
+    return f"{value / 2**30:.3f} GiB" if value > 1000 else f"{value:.2f} bytes"
+
+
+def _write_rows(folder: Path, found: Sequence[Measured], excluded: Iterable[tuple[str, str]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{NAME}-rows.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(
+            ("row", "model", "outcome", "verdict", "reason", "weights", "kv_per_token", "tokens", "kv_tokens")
+        )
+        for row in found:
+            errors = (row.weights_error, row.kv_bytes_per_token_error, row.kv_tokens_error)
+            written = ["" if error is None else f"{error:+.4f}" for error in errors]
+            verdict = row.verdict
+            said = (row.row.label, row.row.model, row.row.outcome, verdict.outcome, verdict.reason)
+            table.writerow((*said, *written[:2], row.kv_tokens, written[2]))
+        for label, reason in excluded:
+            table.writerow((label, "", "", "not predictable", reason, "", "", "", ""))

@@ -1,0 +1,93 @@
+"""What a row shows of the model's errors: each error is a share, ours over the printed figure, less one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from controller.sizing.budget import Start, budget, stage_weights_bytes
+from controller.sizing.engine_constants import CONSTANTS, EngineConstants
+from controller.sizing.facts import ModelFacts
+from controller.sizing.kv_pool import KvPool
+from controller.sizing.parameters import count_parameters
+from controller.sizing.precision import native_precision
+from controller.sizing.verdict import Verdict, judge
+from controller.sizing.weights import stored_bytes
+from tests.benchmarks.sizing.observation import FAILED, GIB, SUCCEEDED, Observation
+
+_COMPUTED = "derived"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One predictable row. An error is None where the row printed nothing to compare with.
+
+    ``failed`` is None where the outcome says neither.
+    """
+
+    row: Observation
+    start: Start
+    verdict: Verdict
+    weights_error: float | None
+    kv_bytes_per_token_error: float | None
+    kv_tokens: int
+    kv_tokens_error: float | None
+    failed: bool | None
+
+
+def measured(row: Observation, start: Start, constants: EngineConstants = CONSTANTS) -> Measured:
+    """A row's errors."""
+    pool = KvPool.of(start.facts, start.settings, start.tensor_parallel)
+    tokens = printed_tokens(start, constants)
+    of_a_stage = pool.printed_bytes_per_token / start.pipeline_parallel
+    return Measured(
+        row=row,
+        start=start,
+        verdict=judge(start, constants),
+        weights_error=_error(stage_weights_bytes(start) / GIB, row.weights_gib),
+        kv_bytes_per_token_error=_error(of_a_stage, row.kv_bytes_per_token_observed),
+        kv_tokens=tokens,
+        kv_tokens_error=_error(tokens, row.kv_tokens),
+        failed=True if row.outcome in FAILED else False if row.outcome == SUCCEEDED else None,
+    )
+
+
+def printed_tokens(start: Start, constants: EngineConstants = CONSTANTS) -> int:
+    """The tokens that the engine would say its KV cache holds; none when nothing is left.
+
+    Blocks over tables of layers, up to 0.19; since, for models whose layers keep different things, concurrency times
+    the longest request: both as the rows print them.
+    """
+    pool = KvPool.of(start.facts, start.settings, start.tensor_parallel)
+    left = max(budget(start, constants).kv_cache_bytes, 0) * start.pipeline_parallel
+    if len(pool.tables) > 1 and start.settings.engine_version.since(0, 20):
+        return int(pool.concurrency(left, start.max_model_len) * start.max_model_len)
+    return pool.tokens(left)
+
+
+def formula_applies(found: Measured) -> bool:
+    """Whether a quotient of KV bytes and tokens is a cost per token.
+
+    It is none where tokens are concurrency times length over layers that keep different things: it is an average then.
+    """
+    pool = KvPool.of(found.start.facts, found.start.settings, found.start.tensor_parallel)
+    return len(pool.tables) == 1 or not found.start.settings.engine_version.since(0, 20)
+
+
+def checkpoint_errors(models: Iterable[ModelFacts]) -> tuple[tuple[str, float], ...]:
+    """Computed bytes of checkpoints against published ones: by id, for models whose bytes were not computed themselves."""
+    found = []
+    for facts in models:
+        published = facts.checkpoint.bytes
+        says = {source.says: source.how for source in facts.sources}
+        if published is None or facts.same_as or says.get("checkpoint", _COMPUTED) == _COMPUTED:
+            continue
+        found.append((facts.model_id, _stored(facts) / published - 1))
+    return tuple(found)
+
+
+def _stored(facts: ModelFacts) -> int:
+    """From the shape alone: what a published total has beyond it is not counted."""
+    return stored_bytes(replace(facts, parameters=count_parameters(facts.shape)), native_precision(facts))
+
+
+def _error(ours: float, printed: float | None) -> float | None:
+    return None if not printed or printed <= 0 else ours / printed - 1

@@ -1,0 +1,46 @@
+import pytest
+
+from controller.sizing.catalog import Catalog
+from controller.sizing.engine_constants import CONSTANTS
+from tests.benchmarks.sizing.benchmark import sort_out
+from tests.benchmarks.sizing.fitting import fitted, weighted_median
+from tests.benchmarks.sizing.identity import Names
+from tests.benchmarks.sizing.observation import FILE
+
+SAMPLES = sort_out(FILE, Names(Catalog.bundled())).samples
+
+
+def test_an_origin_weighs_one_whatever_its_rows() -> None:
+    sweep = [(1.0, "sweep")] * 33
+    assert weighted_median([*sweep, (5.0, "a"), (6.0, "b")]) == 5.0
+
+
+def test_half_way_between_two_origins_is_their_middle() -> None:
+    assert weighted_median([(1.0, "a"), (2.0, "b")]) == 1.5
+
+
+def test_a_median_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        weighted_median([])
+
+
+@pytest.mark.parametrize(
+    ("constant", "within"),
+    [
+        ("sorting_sampler_bytes", 0.02),
+        ("masking_sampler_bytes", 0.01),
+        ("non_torch_cuda", 0.02),
+        ("non_torch_cuda_since_018", 0.02),
+        ("non_torch_rocm", 0.02),
+        ("collectives", 0.02),
+        ("collectives_since_014", 0.02),
+        ("graphs_fixed", 0.02),
+        ("graphs_per_layer", 0.02),
+    ],
+)
+def test_the_shipped_constants_are_what_the_rows_say(constant: str, within: float) -> None:
+    assert getattr(CONSTANTS, constant) == pytest.approx(getattr(fitted(SAMPLES), constant), rel=within)
+
+
+def test_without_rows_the_shipped_constants_stay() -> None:
+    assert fitted([]) == CONSTANTS
