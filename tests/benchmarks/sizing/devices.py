@@ -71,7 +71,7 @@ def total_gib(name: str) -> float | None:
             return product.vram_mib / 1024
     words = re.sub(r"[^a-z0-9. ]+", " ", folded)
     for pattern, gib in PRINTED_GIB:
-        if all(re.search(rf"\b{re.escape(word)}", words) for word in pattern.split()):
+        if all(re.search(rf"\b{re.escape(word)}(gb)?\b", words) for word in pattern.split()):
             return gib
     found = _GIGABYTES.search(folded)
     return float(found[1]) * _SHARE_OF_NAME if found else None

@@ -10,6 +10,8 @@ from tests.benchmarks.sizing.devices import total_gib
         pytest.param("AMD Instinct MI355X", 287.98, id="another"),
         pytest.param("NVIDIA H100 80GB", 79.19, id="by name"),
         pytest.param("NVIDIA A100 (40 GB, inferred from the budget)", 39.49, id="two of one name"),
+        pytest.param("NVIDIA A100-SXM4-80GB", 79.25, id="as the driver writes it"),
+        pytest.param("NVIDIA A100", None, id="two of one name, and neither is said"),
         pytest.param("NVIDIA L4 24GB", 22.03, id="not its larger sibling"),
         pytest.param("AMD MI50 class gfx906 32GB", 31.52, id="by size"),
         pytest.param("AMD Strix Halo 128 GB unified", None, id="the host decides"),
