@@ -75,15 +75,15 @@ def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], 
 def memory_utilization(sizing: Sizing, room: Room) -> float:
     """The engine's share of the partition, in steps of a ten-thousandth: some MiB.
 
-    It holds at least weights, activations, non-torch and the counted KV cache. Alone on its partition the engine gets
-    more, for more cache: all but the graphs, which are captured outside its budget, and the margin. A sharer gets no
-    more than its need: vLLM refuses to start when less than the share is free.
+    It holds at least weights, activations, non-torch, the counted KV cache and the graphs, which newer engines take
+    from it (``engine.graphs_within_budget``). Alone on its partition the engine gets more, for more cache: all but the
+    margin and the graphs once more, which older engines capture beside it. A sharer gets no more than its need: vLLM
+    refuses to start when less than the share is free.
     """
-    outside = sizing.graph_bytes + sizing.margin_bytes
-    least = _ceil_share(sizing.total_bytes - outside, room.bytes)
+    least = _ceil_share(sizing.total_bytes - sizing.margin_bytes, room.bytes)
     if room.cooperative:
-        return _ceil_share(sizing.total_bytes - sizing.margin_bytes, room.bytes)
-    most = (room.bytes - outside) * _STEPS // room.bytes / _STEPS
+        return least
+    most = (room.bytes - sizing.margin_bytes - sizing.graph_bytes) * _STEPS // room.bytes / _STEPS
     return max(least, min(USUAL_UTILIZATION, most))
 
 

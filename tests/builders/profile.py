@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from controller.profiles.lists import LISTS, wanted
 from controller.profiles.selection import Service
 from controller.sizing.catalog import Catalog
 from controller.sizing.precision import Precision
@@ -9,6 +10,8 @@ from controller.sizing.requirement import ModelSizingConfig, SizingRequest
 
 CATALOG = Catalog.bundled()
 SIZES = ModelSizingConfig(CATALOG)
+LISTED = sorted({one.listed.id for name in LISTS for one in wanted(name) if one.listed.id} & set(CATALOG.known_ids()))
+"""The ids of both lists whose facts are known."""
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 
 

@@ -98,7 +98,7 @@ def test_a_card_with_memory_to_spare_is_not_used_to_the_last() -> None:
 def test_a_room_that_just_fits_holds_what_was_counted(request_: SizingRequest, cooperative: bool) -> None:
     sizing = SIZES.size(request_)
     room = Room(sizing.total_bytes, cooperative)
-    counted = sizing.total_bytes - sizing.graph_bytes - sizing.margin_bytes
+    counted = sizing.total_bytes - sizing.margin_bytes
     assert memory_utilization(sizing, room) * room.bytes >= counted - 1
 
 
@@ -109,14 +109,14 @@ def test_what_was_counted_goes_into_the_engines_share(request_: SizingRequest, r
         return
     share = memory_utilization(sizing, room) * room.bytes
     step = room.bytes / 10_000  # the share is written with four decimals
-    assert share >= sizing.weights_bytes + sizing.kv_cache_bytes + sizing.activation_bytes + sizing.non_torch_bytes - 1
+    assert share >= sizing.total_bytes - sizing.margin_bytes - 1
     assert room.bytes - share >= sizing.margin_bytes - step
 
 
 @given(requests, st.sampled_from(sorted(SIZED)))
-def test_graphs_have_room_beside_the_engines_share(request_: SizingRequest, size: int) -> None:
+def test_graphs_have_room_beside_the_engines_share_where_there_is_any(request_: SizingRequest, size: int) -> None:
     sizing = SIZES.size(request_)
-    if sizing.total_bytes <= size:
+    if sizing.total_bytes + sizing.graph_bytes <= size:
         share = memory_utilization(sizing, Room(size)) * size
         assert size - share >= sizing.graph_bytes + sizing.margin_bytes - size / 10_000
 

@@ -12,7 +12,7 @@ from controller.profiles.engine_support import ENGINE_PRODUCTS, runs
 from controller.profiles.selection import CONFIG_MAP_BYTES, DoesNotFit, Place, ServiceProfiles, TooLarge, metric_of
 from controller.sizing.errors import UnknownModel
 from controller.sizing.precision import Precision
-from tests.builders.profile import CATALOG, SIZES, service
+from tests.builders.profile import LISTED, SIZES, service
 
 QWEN = "Qwen/Qwen3-32B"
 
@@ -127,7 +127,7 @@ def test_sharers_pin_their_cache_in_profile_and_arguments() -> None:
     assert {yaml.safe_load(text)["engine_args"]["kv-cache-memory-bytes"] for text in texts} == {pinned}
 
 
-@pytest.mark.parametrize("model_id", CATALOG.known_ids())
+@pytest.mark.parametrize("model_id", LISTED)
 def test_the_profiles_of_any_model_go_into_a_config_map(model_id: str) -> None:
     data = of(model_id, "auto").config_map_data()
     assert sum(len(key) + len(value.encode()) for key, value in data.items()) < CONFIG_MAP_BYTES / 4
