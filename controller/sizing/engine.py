@@ -86,14 +86,18 @@ def resolved(settings: EngineSettings, max_concurrency: int) -> EngineSettings:
 def as_vllm_starts_it(settings: EngineSettings, device: Device, max_model_len: int) -> EngineSettings:
     """Settings with vLLM's own defaults for a server on such a device.
 
-    V1 goes by the device's size, with the A100 among the small ones. V0 takes 256 sequences and profiles with a prompt
-    of the longest request, or with 2048 tokens where that is longer than 32,768: it reads those in chunks.
+    V1 goes by the device's size, with the A100 among the small ones; up to 0.8.4 it took 1024 sequences on any
+    (vllm-project/vllm pull request 16158). V0 takes 256 and profiles with a prompt of the longest request, or with
+    2048 tokens where that is longer than 32,768: it reads those in chunks.
     """
     sequences, tokens = DEFAULT_SEQUENCES, DEFAULT_BATCHED_TOKENS
     if settings.engine_version.generation is Generation.V0:
         tokens = DEFAULT_BATCHED_TOKENS if max_model_len > _LONG_PROMPT else max(max_model_len, DEFAULT_BATCHED_TOKENS)
-    elif device.total_bytes >= LARGE_DEVICE_BYTES and "a100" not in device.name.casefold():
-        sequences, tokens = _LARGE_DEVICE
+    else:
+        if device.total_bytes >= LARGE_DEVICE_BYTES and "a100" not in device.name.casefold():
+            sequences, tokens = _LARGE_DEVICE
+        if not settings.engine_version.since(0, 8, 5):
+            sequences = _LARGE_DEVICE[0]
     utilization = settings.gpu_memory_utilization
     return replace(
         settings,

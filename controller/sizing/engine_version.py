@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-_RELEASE = re.compile(r"(?<![\d.])v?(\d{1,2})\.(\d{1,3})(?!\d)")
+_RELEASE = re.compile(r"(?<![\d.])v?(\d{1,2})\.(\d{1,3})(?:\.(\d{1,3}))?(?!\d)")
 
 _FIRST_V1_DEFAULT = (0, 8)
 """The release from which V1 is what starts without being asked for (vLLM 0.8.0, release notes)."""
@@ -23,22 +23,22 @@ class Generation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineVersion:
-    """``release`` is (major, minor), None when unknown."""
+    """``release`` is (major, minor) or (major, minor, patch), None when unknown."""
 
-    release: tuple[int, int] | None = None
+    release: tuple[int, ...] | None = None
     generation: Generation = Generation.V1
 
-    def since(self, major: int, minor: int) -> bool:
+    def since(self, *release: int) -> bool:
         """Whether this is that release or a later one; an unknown release is the newest of its generation."""
         if self.release is None:
             return self.generation is Generation.V1
-        return self.release >= (major, minor)
+        return self.release >= release
 
     @classmethod
     def parse(cls, text: str, generation: str = "") -> "EngineVersion":
         """Read a version, and the generation where it is said; else it follows from the release."""
         found = _RELEASE.search(text)
-        release = (int(found[1]), int(found[2])) if found else None
+        release = tuple(int(part) for part in found.groups() if part) if found else None
         if generation.startswith(tuple(Generation)):
             return cls(release, Generation(generation[:2]))
         old = release is not None and release < _FIRST_V1_DEFAULT

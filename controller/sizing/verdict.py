@@ -3,7 +3,8 @@
 An engine can fail in three places, and each has its check, in this order:
 
 1. *Nothing left*: weights, activations and non-torch take all of the budget.
-2. *Refused*: the pool holds no request of ``max_model_len`` tokens (``vllm/v1/core/kv_cache_utils.py``).
+2. *Refused*: the pool holds no request of ``max_model_len`` tokens (``vllm/v1/core/kv_cache_utils.py``), or has fewer
+   blocks than ``max_num_seqs`` where each sequence keeps a recurrent state in one.
 3. *After the pool*: the pool is not the last allocation. Graphs are captured (beside the budget, by version), ranks of
    tensor parallelism register more buffers, and V1 runs the sampler once more with ``max_num_seqs`` requests. For that
    there is the room beside the budget, and what the profile run's peak has left free again.
@@ -20,6 +21,7 @@ from enum import StrEnum
 from controller.sizing.budget import Budget, Start, budget
 from controller.sizing.engine_constants import CONSTANTS, GIB, EngineConstants
 from controller.sizing.engine_version import Generation
+from controller.sizing.kv_cache import state_bytes
 from controller.sizing.kv_pool import KvPool
 from controller.sizing.margin import start_spread_bytes
 
@@ -113,6 +115,20 @@ def _refused(case: _Case) -> Verdict | None:
     return Verdict(Outcome.FAILS, "LongestRequestDoesNotFit", text, spare)
 
 
+def _too_many_states(case: _Case) -> Verdict | None:
+    """The second check: "max_num_seqs (1024) exceeds available Mamba cache blocks (856)" (vllm-project/recipes 551)."""
+    settings = case.start.settings
+    pool = KvPool.of(case.start.facts, settings, case.start.tensor_parallel)
+    sequences = settings.max_num_seqs or 0
+    if not settings.engine_version.since(0, 17) or not any(state_bytes(table.keeps) for table in pool.tables):
+        return None
+    spare = case.budget.kv_cache_bytes - sequences * pool.block_bytes
+    if spare >= 0:
+        return None
+    text = f"the KV cache has fewer blocks than max_num_seqs ({sequences}), and each sequence keeps its state in one"
+    return Verdict(Outcome.FAILS, "MoreSequencesThanStates", text, spare)
+
+
 def _unknown_engine(case: _Case) -> Verdict | None:
     if case.start.engine_known:
         return None
@@ -160,6 +176,7 @@ def _within_spread(case: _Case) -> Verdict | None:
 _CHECKS: tuple[Callable[[_Case], Verdict | None], ...] = (
     _nothing_left,
     _refused,
+    _too_many_states,
     _unknown_engine,
     _after_pool,
     _sorting_again,

@@ -35,6 +35,8 @@ def test_a_start_of_ours_batches_as_a_small_device() -> None:
         pytest.param(
             replace(CUDA, generation="V0"), Device(79 * GIB), 65536, (256, 2048), id="V0: long ones in chunks"
         ),
+        pytest.param(replace(CUDA, version="0.8.4"), Device(24 * GIB), 8192, (1024, 2048), id="early V1: 1024 on any"),
+        pytest.param(replace(CUDA, version="0.8.5"), Device(24 * GIB), 8192, (256, 2048), id="not from 0.8.5"),
         pytest.param(replace(CUDA, max_num_seqs=3), Device(79 * GIB), 8192, (3, 8192), id="what is asked for stays"),
     ],
 )

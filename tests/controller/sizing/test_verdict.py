@@ -72,6 +72,24 @@ def test_ranks_need_more_room_beside_the_budget(ranks: int, outcome: Outcome) ->
     assert judge(gpt).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("sequences", "outcome", "reason"),
+    [(1024, Outcome.FAILS, "MoreSequencesThanStates"), (512, Outcome.SAFE, "")],
+)
+def test_each_sequence_of_a_recurrent_model_needs_a_block(sequences: int, outcome: Outcome, reason: str) -> None:
+    # vllm-project/recipes 551: 856 blocks, and it starts with 512
+    hybrid = start(
+        "Qwen/Qwen3.6-27B-FP8",
+        H100,
+        length=262_144,
+        version="0.22",
+        gpu_memory_utilization=0.95,
+        max_num_seqs=sequences,
+    )
+    verdict = judge(hybrid)
+    assert (verdict.outcome, verdict.reason) == (outcome, reason)
+
+
 def test_little_more_than_one_request_is_a_risk_on_rocm() -> None:
     longest = start("meta-llama/Llama-3.1-8B-Instruct", Device(24 * GIB), length=32_768, version="0.13")
     verdict = judge(longest)
