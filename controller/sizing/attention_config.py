@@ -204,6 +204,7 @@ def _linear(config: ConfigFields) -> GatedDeltaNet:
         key_dim=config.number("linear_key_head_dim"),
         value_dim=config.number("linear_value_head_dim"),
         conv_kernel=config.number("linear_conv_kernel_dim", default=4),
+        state_element_bytes=4 if config.text("mamba_ssm_dtype") == "float32" else 2,
     )
 
 

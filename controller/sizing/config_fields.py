@@ -21,6 +21,8 @@ of a large mixture have a few megabytes."""
 LARGEST: Final = 10**9
 """No width, count or length in a model comes near it."""
 
+_LARGEST_RATIO: Final = 1_000_000
+
 KNOWN: Final = (
     *("model_type", "architectures", "text_config", "llm_config", "language_config", "vision_config"),
     *("torch_dtype", "dtype", "quantization_config", "compression_config", "tie_word_embeddings"),
@@ -40,19 +42,21 @@ KNOWN: Final = (
     *("decoder_sparse_step", "mlp_only_layers", "mlp_layer_types", "moe_layers", "interleave_moe_layer_step"),
     *("num_nextn_predict_layers", "kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim"),
     *("v_head_dim", "index_head_dim", "index_n_heads", "index_topk", "indexer_types", "index_topk_pattern"),
-    *("index_topk_freq", "index_skip_topk_offset"),
+    *("index_topk_freq", "index_skip_topk_offset", "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings"),
+    *("top_k_experts",),
     # of an image encoder
     *("depth", "num_heads", "in_channels", "num_channels", "patch_size", "temporal_patch_size", "out_hidden_size"),
     *("spatial_merge_size", "num_position_embeddings", "deepstack_visual_indexes", "image_size", "attention_heads"),
     *("projector_input_dim", "projector_output_dim", "vision_output_dim", "num_global_layers", "max_num_tiles"),
     *("supported_aspect_ratios", "position_embedding_size", "multimodal_projector_bias", "standardize"),
+    *("vt_hidden_size", "vt_num_hidden_layers", "vt_intermediate_size", "init_pos_emb_height", "init_pos_emb_width"),
     *("embed_dim", "mlp_ratio", "pixel_shuffle_ratio", "use_clipped_linears"),
     # of a quantization, as its many tools write it
     *("quant_method", "bits", "w_bit", "group_size", "q_group_size", "weight_block_size", "config_groups", "format"),
     *("ignore", "modules_to_not_convert", "load_in_4bit", "load_in_8bit", "quant_algo", "quantization", "weights"),
     *("num_bits", "type", "strategy", "global_quant_config", "weight", "kv_cache_scheme", "factor", "rope_type"),
     *("original_max_position_embeddings", "full_attention", "exclude"),
-    *("symmetric", "zero_point", "bnb_4bit_use_double_quant"),
+    *("symmetric", "zero_point", "bnb_4bit_use_double_quant", "mamba_ssm_dtype"),
 )
 """Every field that anything here reads, at any depth."""
 
@@ -139,9 +143,14 @@ class ConfigFields:
         return None if raw is None else self._typed(name, raw, list[str], "a list of texts")
 
     def ratio(self, name: str) -> float | None:
-        """A number, whole or not."""
+        """A number above 0, whole or not."""
         raw = self._raw(name)
-        return None if raw is None else self._typed(name, raw, float, "a number")
+        if raw is None:
+            return None
+        value = self._typed(name, raw, float, "a number")
+        if not 0 < value <= _LARGEST_RATIO:
+            raise self.problem(name, "is out of range", f"use a number above 0, at most {_LARGEST_RATIO}")
+        return value
 
     def missing(self, name: str) -> ModelFileError:
         """That a field is needed and is not there."""

@@ -7,7 +7,7 @@ from controller.sizing.config_fields import ConfigFields
 from controller.sizing.facts import Experts
 
 _COUNT = ("n_routed_experts", "num_experts", "num_local_experts")
-_CHOSEN = ("num_experts_per_tok", "experts_per_token")
+_CHOSEN = ("num_experts_per_tok", "experts_per_token", "top_k_experts")
 
 _WIDTH: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("mixtral", "gpt_oss", "llama4", "minimax_m2"), "intermediate_size")
@@ -18,7 +18,7 @@ _WIDTH: Mapping[str, str] = MappingProxyType(
 def experts_of(config: ConfigFields, architecture: str, layers: int) -> Experts | None:
     """The mixture, None for a dense model. Raises ModelFileError."""
     count = config.optional(*_COUNT)
-    if not count:
+    if not count or (architecture == "gemma4" and not config.flag("enable_moe_block")):
         return None
     mixture = _mixture_layers(config, architecture, layers)
     if not mixture:

@@ -28,7 +28,19 @@ from controller.sizing.vision_encoder import vision_count
 READ: Final = frozenset(
     {
         *("cohere", "cohere2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "falcon", "gemma", "gemma2", "gemma3"),
-        *("gemma4", "glm", "glm4", "glm4_moe", "glm_moe_dsa", "gpt_oss", "granite", "kimi_k2", "llama", "llama4"),
+        *(
+            "gemma4",
+            "glm",
+            "glm4",
+            "glm4_moe",
+            "glm_moe_dsa",
+            "gpt_oss",
+            "granite",
+            "kimi_k2",
+            "kimi_k25",
+            "llama",
+            "llama4",
+        ),
         *("minimax_m2", "mistral", "mistral3", "mixtral", "mllama", "olmo2", "olmo3", "opt", "phi", "phi3", "qwen2"),
         *("qwen2_5_vl", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_5", "qwen3_5_moe", "qwen3_moe", "qwen3_next"),
         *("qwen3_vl", "qwen3_vl_moe", "seed_oss", "smollm3"),
@@ -39,8 +51,10 @@ READ: Final = frozenset(
 _TIED: Final = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text", "gemma4", "cohere", "cohere2", "falcon", "opt"})
 """Architectures whose configuration class ties the head unless it is told otherwise."""
 
-_STORES_PREDICTION_LAYERS: Final = frozenset({"deepseek_v3", "deepseek_v32", "glm4_moe", "glm_moe_dsa"})
-"""Architectures whose published files have the layers that ``num_nextn_predict_layers`` counts."""
+_STORES_PREDICTION_LAYERS: Final = frozenset(
+    {"deepseek_v3", "deepseek_v32", "glm4_moe", "glm_moe_dsa", "qwen3_5", "qwen3_5_moe"}
+)
+"""Architectures whose published files have the multi-token-prediction layers that their configuration counts."""
 
 _ALIASES: Final = {
     "gemma3_text": "gemma3",
@@ -106,9 +120,8 @@ def _refuse_unknown_features(decoder: ConfigFields, architecture: str) -> None:
     if architecture == "gemma4":
         if decoder.number("hidden_size_per_layer_input", default=256, least=0):
             raise decoder.problem("hidden_size_per_layer_input", "means embeddings a layer, not known here", remedy)
-        for field in ("enable_moe_block", "use_double_wide_mlp"):
-            if decoder.flag(field):
-                raise decoder.problem(field, "means tensors that are not known here", remedy)
+        if decoder.flag("use_double_wide_mlp"):
+            raise decoder.problem("use_double_wide_mlp", "means tensors that are not known here", remedy)
         if decoder.number("num_kv_shared_layers", default=0, least=0):
             raise decoder.problem("num_kv_shared_layers", "means tensors that are not known here", remedy)
     if architecture == "opt":
@@ -121,7 +134,9 @@ def _shape(config: ConfigFields, decoder: ConfigFields, architecture: str, visio
     groups = layer_groups(decoder, architecture)
     layers = sum(group.count for group in groups)
     experts = experts_of(decoder, architecture, layers)
-    no_dense = experts is not None and experts.layers == layers
+    # in Gemma 4 a dense MLP stands beside the experts, else in their place
+    beside = architecture == "gemma4" and experts is not None
+    no_dense = experts is not None and experts.layers == layers and not beside
     return Shape(
         architecture=architecture,
         hidden_size=decoder.number("hidden_size", most=1_000_000),
@@ -132,6 +147,7 @@ def _shape(config: ConfigFields, decoder: ConfigFields, architecture: str, visio
         max_position_embeddings=_positions(decoder, architecture),
         layers=groups,
         experts=experts,
+        dense_layers=layers if beside else None,
         vision_params=vision_params,
         rope_rows=_rope_rows(decoder, architecture),
     )
@@ -161,11 +177,12 @@ def _rope_rows(decoder: ConfigFields, architecture: str) -> int | None:
         # windowed layers of Gemma 3 rotate by a table of their own, which is not scaled
         return int(positions * factor) + (positions if architecture == "gemma3" else 0)
     original = scaling.optional("original_max_position_embeddings", least=1)
-    return int(original * factor) if kind == "yarn" and original else None
+    rows = int(original * factor) if kind == "yarn" and original else positions
+    return None if rows == positions else rows
 
 
 def _with_prediction_layers(shape: Shape, tensors: Tensors, decoder: ConfigFields) -> Shape:
-    layers = decoder.number("num_nextn_predict_layers", default=0, least=0, most=100)
+    layers = decoder.number("num_nextn_predict_layers", "mtp_num_hidden_layers", default=0, least=0, most=100)
     if not layers or shape.architecture not in _STORES_PREDICTION_LAYERS:
         return shape
     elements = layers * prediction_layer_parameters(shape, tensors)
@@ -183,6 +200,8 @@ def _tensors(decoder: ConfigFields, architecture: str) -> Tensors:
     if "use_qk_norm" in decoder and architecture in ("cohere", "glm4_moe", "minimax_m2"):
         width: Literal["head", "all"] = "head" if architecture == "glm4_moe" else "all"
         tensors = replace(tensors, query_key_norm=width if decoder.flag("use_qk_norm") else "none")
+    if architecture in ("qwen3_5", "qwen3_5_moe"):
+        tensors = replace(tensors, prediction_embeddings=decoder.flag("mtp_use_dedicated_embeddings"))
     if architecture == "falcon" and _has_two_norms(decoder):
         tensors = replace(tensors, norms=2)
     return tensors

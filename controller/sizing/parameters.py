@@ -182,7 +182,7 @@ def prediction_layer_parameters(shape: Shape, tensors: Tensors | None = None) ->
     embedding and a head of its own.
     """
     tensors = tensors or tensors_of(shape.architecture)
-    keeps = shape.layers[-1].keeps
+    keeps = _attention_of_prediction(shape)
     attention = _attention(shape, tensors, keeps) + _kv_projections(shape, tensors, keeps)
     attention += _latent_projections(shape, keeps) + _attention_norms(shape, tensors, keeps)
     attention += tensors.norms * shape.hidden_size
@@ -192,6 +192,15 @@ def prediction_layer_parameters(shape: Shape, tensors: Tensors | None = None) ->
     joined = 2 * shape.hidden_size**2 + 3 * shape.hidden_size
     own = 2 * shape.vocab_size * shape.hidden_size * tensors.prediction_embeddings
     return attention + mlp + joined + own
+
+
+def _attention_of_prediction(shape: Shape) -> Keeps:
+    """That of the layer's kind which sees the whole context by itself: with an indexer of its own, where there are."""
+    kinds = [group.keeps for group in shape.layers]
+    latent = [keeps for keeps in kinds if isinstance(keeps, LatentAttention)]
+    if latent:
+        return max(latent, key=lambda keeps: keeps.indexer_dim)
+    return next((keeps for keeps in kinds if isinstance(keeps, FullAttention)), kinds[-1])
 
 
 def _embedding(shape: Shape, tensors: Tensors) -> int:

@@ -1,8 +1,9 @@
 """Elements of an image encoder and its projector, from the ``vision_config`` of a config.json.
 
-Tensor by tensor for the encoders of Gemma 3 (SigLIP), Gemma 4, Llama 3.2 Vision, Llama 4, Mistral 3 (Pixtral),
-Qwen2.5-VL and Qwen3-VL, as the model files of huggingface/transformers have them; defaults are those of their
-configuration classes. Any other encoder is counted as a plain transformer, which says so: `VisionCount.exact`.
+Tensor by tensor for the encoders of Gemma 3 (SigLIP), Gemma 4, Kimi K2.5, Llama 3.2 Vision, Llama 4, Mistral 3
+(Pixtral), Qwen2-VL, Qwen2.5-VL, Qwen3-VL and Qwen3.5, as the model files of huggingface/transformers have them;
+defaults are those of their configuration classes. Any other encoder is counted as a plain transformer, which says so:
+`VisionCount.exact`.
 """
 
 from collections.abc import Callable, Mapping
@@ -131,9 +132,29 @@ def _qwen2_5_vl(vision: ConfigFields, hidden: int) -> int:
     return layers * layer + _CHANNELS * frames * patch**2 * width + merger
 
 
+def _qwen2_vl(vision: ConfigFields, hidden: int) -> int:
+    width, merge = vision.number("embed_dim", default=1280), vision.number("spatial_merge_size", default=2)
+    layers, patch = vision.number("depth", default=32, most=1000), vision.number("patch_size", default=14)
+    inner = int(width * (vision.ratio("mlp_ratio") or 4))
+    frames, joined = vision.number("temporal_patch_size", default=2), width * merge**2
+    merger = 2 * width + _linear(joined, joined) + _linear(joined, hidden)
+    layer = _layer(width, inner, bias=True, norm_bias=True)
+    return layers * layer + _CHANNELS * frames * patch**2 * width + merger
+
+
+def _kimi(vision: ConfigFields, hidden: int) -> int:
+    width, inner = vision.number("vt_hidden_size"), vision.number("vt_intermediate_size")
+    layers, patch = vision.number("vt_num_hidden_layers", most=1000), vision.number("patch_size", default=14)
+    rows = vision.number("init_pos_emb_height", default=64) * vision.number("init_pos_emb_width", default=64)
+    joined = 4 * width  # two by two patches
+    projector = 2 * width + _linear(joined, joined) + _linear(joined, hidden)
+    layer = _layer(width, inner, bias=True, norm_bias=True)
+    return layers * layer + _linear(_CHANNELS * patch**2, width) + rows * width + 2 * width + projector
+
+
 def _plain(vision: ConfigFields, hidden: int) -> int:
     """A plain transformer with a two-layer projector: right within a few per cent of the encoder."""
-    width = vision.number("hidden_size", "embed_dim")
+    width = vision.optional("hidden_size", least=1) or vision.number("embed_dim")
     layers = vision.number("num_hidden_layers", "depth", most=1000)
     inner = vision.number("intermediate_size", default=4 * width)
     patch = vision.number("patch_size", default=14)
@@ -147,7 +168,11 @@ _COUNTERS: Mapping[str, Callable[[ConfigFields, int], int]] = MappingProxyType(
         "gemma4": _gemma4,
         "llama4": _llama4,
         "mllama": _mllama,
+        "kimi_k25": _kimi,
         "qwen2_5_vl": _qwen2_5_vl,
+        "qwen2_vl": _qwen2_vl,
+        "qwen3_5": _qwen3_vl,
+        "qwen3_5_moe": _qwen3_vl,
         "qwen3_vl": _qwen3_vl,
         "qwen3_vl_moe": _qwen3_vl,
     }

@@ -29,11 +29,13 @@ PUBLISHED = {
     "gemma3": 4_300_079_472,
     "gemma3_text": 999_885_952,
     "gemma4": 31_273_088_876,
+    "gemma4_moe": 25_805_936_206,
     "glm4_moe": 358_337_791_296,
     "glm_moe_dsa": 753_864_139_008,
     "gpt_oss": 20_914_757_184,
     "granite": 8_170_848_256,
     "kimi_k2": 1_026_408_232_448,
+    "kimi_k25": 1_026_879_376_368,
     "llama": 8_030_261_248,
     "llama4": 108_641_793_536,
     "minimax_m2": 228_689_764_864,
@@ -46,8 +48,12 @@ PUBLISHED = {
     "phi": 2_779_683_840,
     "phi3": 3_821_079_552,
     "qwen2": 7_615_616_512,
+    "qwen2_5_vl": 8_292_166_656,
     "qwen2_moe": 14_315_784_192,
+    "qwen2_vl": 8_291_375_616,
     "qwen3": 4_022_468_096,
+    "qwen3_5": 27_781_427_952,
+    "qwen3_5_moe": 35_951_822_704,
     "qwen3_moe": 30_532_122_624,
     "qwen3_next": 79_674_391_296,
     "qwen3_vl_moe": 235_670_022_896,
@@ -74,6 +80,9 @@ CATALOGUED = {
     "mllama": "meta-llama/Llama-3.2-11B-Vision-Instruct",
     "glm4_moe": "zai-org/GLM-4.7",
     "qwen3_vl_moe": "Qwen/Qwen3-VL-235B-A22B-Instruct",
+    "qwen3_5": "Qwen/Qwen3.5-27B",
+    "gemma4_moe": "google/gemma-4-26B-A4B-it",
+    "kimi_k25": "moonshotai/Kimi-K2.5",
 }
 
 
@@ -82,6 +91,8 @@ def test_a_configuration_keeps_what_the_catalogue_says_its_model_keeps(name: str
     told, known = facts_of(name), Catalog.bundled().get(model_id)
     assert sorted(told.layers, key=repr) == sorted(known.layers, key=repr)
     assert told.shape.experts == known.shape.experts
+    assert told.shape.mtp_params == known.shape.mtp_params
+    assert told.checkpoint.quantization == known.checkpoint.quantization
     assert told.shape.max_position_embeddings == known.shape.max_position_embeddings
 
 
@@ -130,6 +141,21 @@ def test_an_indexer_may_serve_several_layers() -> None:
     assert (with_own.count, without.count) == (3, 75)
     assert isinstance(without.keeps, LatentAttention)
     assert without.keeps.indexer_dim == 0
+
+
+def test_the_layer_that_predicts_further_tokens_has_an_indexer_of_its_own() -> None:
+    shared = facts_of("glm_moe_dsa", indexer_types=["full"] * 3 + ["shared"] * 75)
+    assert shared.parameters.mtp == facts_of("glm_moe_dsa").parameters.mtp
+
+
+def test_a_state_is_as_wide_as_the_configuration_asks() -> None:
+    state = facts_of("qwen3_5").layers[0].keeps
+    assert isinstance(state, GatedDeltaNet)
+    assert state.state_element_bytes == 4
+
+
+def test_experts_of_gemma_4_stand_beside_a_dense_mlp() -> None:
+    assert facts_of("gemma4_moe").shape.dense_layers == 30
 
 
 def test_prediction_layers_are_stored_and_not_loaded() -> None:
@@ -194,6 +220,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a type of no weights": ("llama", {"torch_dtype": "complex"}, "torch_dtype 'complex' is no type of weights"),
     "widths that make no model": ("llama", {"hidden_size": 10**6, "intermediate_size": 10**9}, "makes a model of"),
     "embeddings a layer": ("gemma4", {"text_config": {"model_type": "gemma4_text"}}, "hidden_size_per_layer_input"),
+    "a ratio below nothing": (
+        "qwen2_vl",
+        {"rope_scaling": {"type": "linear", "factor": -1}},
+        "factor -1 is out of range",
+    ),
     "a crossing layer too high": (
         "mllama",
         {"text_config": {"cross_attention_layers": [99], "num_hidden_layers": 4, "hidden_size": 64}},
