@@ -45,6 +45,12 @@ def need_of(pod: PodView, sizing: Models) -> Need | Unsized:
         return Unsized(type(error).__name__, str(sizing_problem(error, named)))
 
 
+def required_bytes(need: Need, service: InferenceService | None) -> int:
+    """Memory that the pod's partition must have: what sizing says, or more where its service wants more."""
+    least = service.spec.gpu_sharing.partition.min_memory if service is not None else None
+    return max(need.sizing.total_bytes, parse_quantity(least) if least else 0)
+
+
 def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceService | None) -> GPUPartitionClaim:
     """The claim of a pod, owned by it. Without a sizing it carries no memory, and nothing is placed for it.
 
@@ -56,10 +62,8 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
     policy = None
     count = 1
     if isinstance(need, Need):
-        wanted = service.spec.gpu_sharing.partition if service is not None else None
-        least = parse_quantity(wanted.min_memory) if wanted is not None and wanted.min_memory else 0
-        count = wanted.count if wanted is not None else 1
-        memory = format_bytes(max(need.sizing.total_bytes, least))
+        count = service.spec.gpu_sharing.partition.count if service is not None else 1
+        memory = format_bytes(required_bytes(need, service))
         named = mode_of(pod.resource)
         modes = [str(named)] if named is not None else sorted(map(str, need.request.modes))
         policy = need.request.policy

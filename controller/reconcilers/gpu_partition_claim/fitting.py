@@ -5,20 +5,19 @@ from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from controller.placement.decision import gib
 from controller.reconcilers.gpu_partition_claim import events, status
-from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, need_of
+from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, need_of, required_bytes
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.pinning import allocation_of
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.translate.pod import PodView
 
 
-def outdated(claim: GPUPartitionClaim, pod: PodView, need: Need | Unsized, service: InferenceService | None) -> bool:
+def outdated(claim: GPUPartitionClaim, need: Need | Unsized, service: InferenceService | None) -> bool:
     """Whether the claim would ask for another amount of memory if it were made now."""
-    wanted = claim_for(pod, claim.metadata.name, need, service).spec.requirement.memory
     asked = claim.spec.requirement.memory
-    if wanted is None or asked is None:
-        return wanted is not asked
-    return parse_quantity(wanted) != parse_quantity(asked)
+    if isinstance(need, Unsized):
+        return asked is not None
+    return asked is None or parse_quantity(asked) != required_bytes(need, service)
 
 
 class Fitting:

@@ -69,7 +69,7 @@ class Placing:
             await self._writer.explain(claim, pod, need.reason, need.message)
             return Result()
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-        if self._cluster.assumptions.get(key) is None and outdated(claim, pod, need, service):
+        if self._cluster.assumptions.get(key) is None and outdated(claim, need, service):
             # The model is known by now, or known otherwise: a claim's spec never changes, so it is made anew.
             self._cycle.withdraw(key)
             await self._writer.delete(claim)

@@ -53,9 +53,9 @@ async def test_a_services_pod_is_told_its_profile(api: InMemoryApi, operator: Op
     [
         pytest.param({}, "DPX/NPS1", "custom/general/vllm-mi300x-bf16-tp1-latency-dpx-nps1", id="another mode"),
         pytest.param(
-            {"aim.amd.com/precision": "fp8"},
+            {"aim.amd.com/precision": "fp16"},
             "CPX/NPS4",
-            "custom/general/vllm-mi300x-fp8-tp1-latency-cpx-nps4",
+            "custom/general/vllm-mi300x-fp16-tp1-latency-cpx-nps4",
             id="another precision",
         ),
         pytest.param(
