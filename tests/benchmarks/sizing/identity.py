@@ -30,8 +30,7 @@ _FOUR_BIT = (
     "w4a16",
     "awq",
     "gptq",
-    "nvfp4",
-    "mxfp4",
+    "fp4",
     "autoround",
     "wna16",
     "bitsandbytes",
@@ -108,8 +107,10 @@ def _quantized(said: str, row: Observation, facts: ModelFacts) -> Precision:
             return Precision.INT8
         if any(word in words for word in _FOUR_BIT):
             return Precision.INT4
+    if facts.checkpoint.quantization:
+        return native
     if not said:
-        return native if facts.checkpoint.quantization else _unquantized(row)
+        return _unquantized(row)
     raise Unidentified(f"quantization {row.quantization!r} of no known precision")
 
 

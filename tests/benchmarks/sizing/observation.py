@@ -7,6 +7,7 @@ reported; it never counts as empty.
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from tests.benchmarks.controller.settings import SettingsError
@@ -122,6 +123,8 @@ def _number(name: str, text: str, whole: bool) -> int | float | None:
         return None
     try:
         value = float(text.replace(",", ""))
-        return int(value) if whole else value
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise UnreadableRow(f"{name} is {text!r}, not a number") from error
+    if not isfinite(value):
+        raise UnreadableRow(f"{name} is {text!r}, not a number")
+    return int(value) if whole else value

@@ -64,6 +64,7 @@ def start_of(row: Observation, names: Names) -> Start:
     if row.engine.casefold() != "vllm":
         raise NotPredictable(f"engine {row.engine or 'not said'}: its budget is not modelled")
     model = model_of(row, names)
+    _check(row)
     total = row.gpu_total_gib or total_gib(row.gpu)
     if total is None:
         raise NotPredictable("memory of the device neither printed nor known by its name")
@@ -80,3 +81,18 @@ def start_of(row: Observation, names: Names) -> Start:
         pipeline_parallel=model.pipeline_parallel,
         engine_known=bool(row.engine_version or row.engine_gen),
     )
+
+
+_COUNTS = ("tensor_parallel", "pipeline_parallel", "max_model_len", "max_num_seqs", "max_num_batched_tokens")
+
+
+def _check(row: Observation) -> None:
+    """Raises NotPredictable for a setting that no engine takes."""
+    for name in _COUNTS:
+        value = getattr(row, name)
+        if value is not None and value < 1:
+            raise NotPredictable(f"{name} below 1")
+    if row.gpu_memory_utilization is not None and not 0 < row.gpu_memory_utilization <= 1:
+        raise NotPredictable("gpu_memory_utilization not between 0 and 1")
+    if row.gpu_total_gib is not None and row.gpu_total_gib <= 0:
+        raise NotPredictable("memory of the device below 0")

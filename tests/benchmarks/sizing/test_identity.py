@@ -47,6 +47,7 @@ def row(quantization: str, model: str = LLAMA, dtype: str = "bfloat16") -> Obser
         pytest.param(row("none", dtype="float32"), Precision.FP32, id="32 bit"),
         pytest.param(row(""), Precision.BF16, id="nothing said"),
         pytest.param(row("gptq int4"), Precision.INT4, id="4 bit"),
+        pytest.param(row("modelopt_fp4"), Precision.INT4, id="4 bit of another kind"),
         pytest.param(row("gguf Q8_0"), Precision.INT8, id="8 bit by another name"),
         pytest.param(row("compressed-tensors", "x/Llama-3.1-8B-Instruct-FP8-dynamic"), Precision.FP8, id="by the name"),
         pytest.param(row("compressed-tensors w8a8"), Precision.INT8, id="by the column first"),
@@ -61,6 +62,11 @@ def test_a_model_trained_in_mxfp4_has_no_other() -> None:
     assert precision_of(row("mxfp4", "openai/gpt-oss-20b"), facts) is Precision.MXFP4
     with pytest.raises(Unidentified, match="mxfp4 only"):
         precision_of(row("none", "openai/gpt-oss-20b"), facts)
+
+
+def test_a_checkpoint_that_is_published_quantized_says_it_itself() -> None:
+    kimi = NAMES.facts("moonshotai/Kimi-K2-Thinking")
+    assert precision_of(row("compressed-tensors", "moonshotai/Kimi-K2-Thinking"), kimi) is Precision.INT4
 
 
 def test_a_quantization_of_no_known_precision_is_said() -> None:

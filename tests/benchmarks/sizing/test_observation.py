@@ -30,6 +30,12 @@ def test_a_field_of_another_kind_makes_its_row_unreadable(tmp_path: Path) -> Non
     assert (unreadable[0].label, unreadable[0].reason) == ("A", "tensor_parallel is 'two', not a number")
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "1e999"])
+def test_what_is_no_finite_number_is_unreadable(tmp_path: Path, text: str) -> None:
+    _, unreadable = read(written(tmp_path, f"A,a/b,MI300X,vllm,ok,1,{text},x\n"))
+    assert unreadable[0].reason == f"kv_tokens is {text!r}, not a number"
+
+
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "", "\x00"])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rows.csv"

@@ -46,9 +46,12 @@ def test_nothing_that_the_engine_printed_is_looked_at(row: Observation) -> None:
         ({"tensor_parallel": None}, "tensor parallelism"),
         ({"gpu": "NVIDIA (not named)", "gpu_total_gib": None}, "memory of the device"),
         ({"quantization": "compressed-tensors"}, "quantization"),
+        ({"tensor_parallel": 0}, "tensor_parallel below 1"),
+        ({"gpu_memory_utilization": 90.0}, "between 0 and 1"),
+        ({"gpu_total_gib": -1.0}, "memory of the device"),
     ],
 )
-def test_what_cannot_be_known_is_a_reason(changed: dict[str, str | None], reason: str) -> None:
+def test_what_cannot_be_known_is_a_reason(changed: dict[str, object], reason: str) -> None:
     with pytest.raises(NotPredictable, match=reason):
         start_of(replace(SWEEP, **changed), NAMES)  # type: ignore[arg-type]
 
