@@ -6,7 +6,7 @@ memory nor time.
 
 from pathlib import Path
 
-from controller.sizing.checkpoint_facts import estimated_facts, with_tensors
+from controller.sizing.checkpoint_facts import with_tensors
 from controller.sizing.config_fields import MAX_BYTES
 from controller.sizing.facts import ModelFacts
 from controller.sizing.hugging_face_config import facts_of_config
@@ -21,6 +21,7 @@ from controller.sizing.safetensors import (
     parse_header,
     shards_of,
 )
+from controller.sizing.tensor_estimate import estimated_facts
 from controller.sizing.tensor_roles import TensorTally
 
 CONFIG = "config.json"

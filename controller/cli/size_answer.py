@@ -90,7 +90,10 @@ def document(facts: ModelFacts, sizing: Sizing, found: Sequence[Fit], checked: S
 def notes(facts: ModelFacts, sizing: Sizing, found: Sequence[Fit], products: Sequence[Product] | None) -> Iterator[str]:
     """What to know beside the answer. ``products`` are those that were searched, None where none were."""
     if _is_estimate(facts):
-        yield "an estimate: the architecture is not known here; weights are exact, the KV cache is on the safe side"
+        yield (
+            "an estimate: the architecture is not known here; the weights are those of its files, "
+            "the KV cache is on the safe side"
+        )
     if facts.same_as:
         yield f"with the shape of {facts.same_as}"
     if found and sizing.tensor_parallel == 1 and found[0].count > 1:

@@ -3,13 +3,15 @@
 Names are those of transformers' model files and of the tools that quantize them; whatever fits no rule is `OTHER`.
 """
 
+import math
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
 
+from controller.sizing.facts import ParameterCounts
 from controller.sizing.safetensors import StoredTensor
 
 
@@ -38,8 +40,8 @@ _RULES: Final = tuple(
     for role, pattern in (
         (Role.VISION, r"vision|visual|image|mm_projector|multi_modal_projector|patch_merger|audio"),
         (Role.MTP, r"(^|\.)mtp\.|\.(eh_proj|enorm|hnorm|shared_head)\."),
-        (Role.SCALES, r"(_scale|_scale_inv|_scales|scales|qzeros|g_idx|zero_point|weight_shape|_absmax|quant_map)$"),
-        (Role.SCALES, r"quant_state|nested_"),
+        (Role.SCALES, r"(_scale|_scale_inv|_scales|scales|qzeros|g_idx|zero_point|weight_shape|absmax|quant_map)$"),
+        (Role.SCALES, r"quant_state|nested_|\.SCB$|weight_format$"),
         (Role.EMBEDDING, r"embed_tokens|(^|\.)(wte|wpe|embed_in|tok_embeddings|word_embeddings|embed_positions)\."),
         (Role.HEAD, r"^(language_model\.)?(lm_head|embed_out|output)\."),
         (Role.ROUTERS, r"(^|\.)(router|gate)\.(weight|bias|proj|e_score)|e_score_correction_bias|router\."),
@@ -54,6 +56,8 @@ _RULES: Final = tuple(
     )
 )
 """The first rule that fits tells the role."""
+
+FOUR_BITS: Final = 4
 
 _LAYER: Final = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d{1,5})\.")
 _NUMBER: Final = re.compile(r"(?<=\.)\d{1,6}(?=\.)")
@@ -78,6 +82,14 @@ class TensorKind:
     def role(self) -> Role:
         """What they are for."""
         return role_of(self.name)
+
+    def elements(self, packed_bits: int = FOUR_BITS) -> int:
+        """Weights that one stands for: so many bits each in wide integers, four in bytes (mxfp4, bitsandbytes)."""
+        if self.dtype in ("I32", "U32"):
+            return self.bytes * 8 // packed_bits
+        if self.dtype == "U8" and self.name.endswith(("_blocks", "weight", "packed")):
+            return self.bytes * 2
+        return math.prod(self.shape)
 
 
 class TensorTally:
@@ -107,3 +119,29 @@ class TensorTally:
     def bytes(self) -> int:
         """Bytes of all tensors."""
         return sum(kind.bytes * count for kind, count in self._kinds.items())
+
+    def layers(self) -> Mapping[int, list[TensorKind]]:
+        """The kinds of each decoder layer, those of image encoders and of predicting layers left out."""
+        found: dict[int, list[TensorKind]] = defaultdict(list)
+        for kind in self._kinds:
+            if kind.layer >= 0 and kind.role not in (Role.VISION, Role.MTP):
+                found[kind.layer].append(kind)
+        return found
+
+    def embedding(self) -> TensorKind | None:
+        """The largest matrix that is an input embedding: a row a word. None: there is none."""
+        found = [kind for kind in self._kinds if kind.role is Role.EMBEDDING and len(kind.shape) == 2]
+        return max(found, key=lambda kind: kind.bytes, default=None)
+
+    def counts(self, packed_bits: int = FOUR_BITS) -> ParameterCounts:
+        """Elements by role, those packed into integers unpacked, scales left out."""
+        found = Counter[str]()
+        for kind, count in self._kinds.items():
+            if kind.role is not Role.SCALES:
+                found[kind.role.value] += kind.elements(packed_bits) * count
+        names = {field.name for field in fields(ParameterCounts)}
+        return ParameterCounts(**{name: amount for name, amount in found.items() if name in names})
+
+    def bytes_of(self, role: Role) -> int:
+        """Bytes of all tensors of that role."""
+        return sum(kind.bytes * count for kind, count in self._kinds.items() if kind.role is role)

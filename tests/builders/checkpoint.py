@@ -3,8 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from controller.sizing.safetensors import BITS
+from controller.sizing.facts import ModelFacts
+from controller.sizing.hugging_face_config import facts_of_config
+from controller.sizing.safetensors import BITS, parse_header
+from controller.sizing.tensor_roles import TensorTally
 
 Tensors = Mapping[str, tuple[str, Sequence[int]]]
 """Type and shape of each tensor by name."""
@@ -67,3 +71,32 @@ def write_safetensors(file: Path, tensors: Tensors) -> None:
     with file.open("wb") as out:
         out.write(len(header).to_bytes(8, "little") + header)
         out.truncate(8 + len(header) + size)
+
+
+def tally_of(tensors: Tensors) -> TensorTally:
+    """The tensors of a checkpoint in one file, counted."""
+    header, size = header_of(tensors)
+    tally = TensorTally()
+    tally.add(parse_header(header, "model.safetensors", size))
+    return tally
+
+
+def small_facts(**changed: Any) -> ModelFacts:
+    """The facts of `small_model()` from its config.json with fields changed."""
+    return facts_of_config(json.dumps(SMALL_CONFIG | changed).encode(), "config.json", "x")
+
+
+def packed_model(bits: int) -> Tensors:
+    """The small model as GPTQ stores it: matrices turned, packed into integers, with scales a group of 32."""
+    found: dict[str, tuple[str, Sequence[int]]] = {}
+    for name, (dtype, shape) in small_model().items():
+        if "_proj" not in name:
+            found[name] = (dtype, shape)
+            continue
+        given, taken = shape
+        stem = name.removesuffix("weight")
+        found |= {
+            f"{stem}qweight": ("I32", [taken * bits // 32, given]),
+            f"{stem}scales": ("F16", [taken // 32, given]),
+        }
+    return found
