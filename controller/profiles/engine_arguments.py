@@ -44,14 +44,36 @@ def sizing_in(room: Room, sizes: ModelSizingConfig, request: SizingRequest, metr
     Does not ask whether it fits. Raises what ``ModelSizingConfig.size`` raises.
     """
     counted = sizes.size(request)
-    if metric is Metric.LATENCY or room.cooperative:
-        return counted
-    batches = LARGER_BATCHES if room.bytes >= LARGE_DEVICE_BYTES else LARGER_BATCHES[1:]
-    for sequences, tokens in batches:
-        larger = sizes.size(replace(request, engine=_at_least(counted.engine, sequences, tokens)))
-        if larger.uncertainty.high_bytes <= room.bytes:
-            return larger
-    return counted
+    if metric is Metric.THROUGHPUT and not room.cooperative:
+        batches = LARGER_BATCHES if room.bytes >= LARGE_DEVICE_BYTES else LARGER_BATCHES[1:]
+        for sequences, tokens in batches:
+            larger = sizes.size(replace(request, engine=_at_least(counted.engine, sequences, tokens)))
+            if larger.uncertainty.high_bytes <= room.bytes and _has_all_sequences(larger, room, sizes, request):
+                return larger
+    return _with_fewer_sequences(counted, room, sizes, request)
+
+
+def _with_fewer_sequences(counted: Sizing, room: Room, sizes: ModelSizingConfig, request: SizingRequest) -> Sizing:
+    """As counted, with as many sequences as have a place in the cache, but no fewer than are asked for at once."""
+    sizing = counted
+    while not _has_all_sequences(sizing, room, sizes, request):
+        sequences = sizing.engine.max_num_seqs or sizing.max_concurrency
+        if sequences <= sizing.max_concurrency:
+            break
+        fewer = replace(sizing.engine, max_num_seqs=max(sequences // 2, sizing.max_concurrency))
+        sizing = sizes.size(replace(request, engine=fewer))
+    return sizing
+
+
+def _has_all_sequences(sizing: Sizing, room: Room, sizes: ModelSizingConfig, request: SizingRequest) -> bool:
+    """Whether the cache has a place for each of ``max_num_seqs`` sequences, however short.
+
+    Recurrent layers keep a state of each, and vLLM does not start with fewer places than sequences ("max_num_seqs
+    exceeds available Mamba cache blocks"). For other layers a short sequence is next to nothing.
+    """
+    shortest = replace(request, max_model_len=1, max_concurrency=sizing.engine.max_num_seqs, engine=sizing.engine)
+    least = sizes.size(shortest)
+    return least.total_bytes - least.margin_bytes <= memory_utilization(sizing, room) * room.bytes
 
 
 def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], ...]:

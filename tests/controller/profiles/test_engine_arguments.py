@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.gpu.product import PRODUCTS
@@ -12,6 +12,7 @@ from controller.sizing.requirement import SizingRequest
 from controller.sizing.tensor_parallel import possible_ranks
 from tests.builders.profile import CATALOG, LLAMA, SIZES
 
+HYBRID = "Qwen/Qwen3-Coder-Next"
 CARD = 196592 << 20
 SLICE = 24574 << 20
 SIZED = {product.partition_bytes(mode) for product in PRODUCTS.values() for mode in product.allowed}
@@ -94,6 +95,7 @@ def test_a_card_with_memory_to_spare_is_not_used_to_the_last() -> None:
     assert arguments(Room(CARD))["gpu-memory-utilization"] == 0.95
 
 
+@settings(deadline=None)  # other tests may have the processor
 @given(requests, st.booleans())
 def test_a_room_that_just_fits_holds_what_was_counted(request_: SizingRequest, cooperative: bool) -> None:
     sizing = SIZES.size(request_)
@@ -102,6 +104,7 @@ def test_a_room_that_just_fits_holds_what_was_counted(request_: SizingRequest, c
     assert memory_utilization(sizing, room) * room.bytes >= counted - 1
 
 
+@settings(deadline=None)  # other tests may have the processor
 @given(requests, rooms, st.sampled_from(Metric))
 def test_what_was_counted_goes_into_the_engines_share(request_: SizingRequest, room: Room, metric: Metric) -> None:
     sizing = sizing_in(room, SIZES, request_, metric)
@@ -113,6 +116,7 @@ def test_what_was_counted_goes_into_the_engines_share(request_: SizingRequest, r
     assert room.bytes - share >= sizing.margin_bytes - step
 
 
+@settings(deadline=None)  # other tests may have the processor
 @given(requests, st.sampled_from(sorted(SIZED)))
 def test_graphs_have_room_beside_the_engines_share_where_there_is_any(request_: SizingRequest, size: int) -> None:
     sizing = SIZES.size(request_)
@@ -121,12 +125,29 @@ def test_graphs_have_room_beside_the_engines_share_where_there_is_any(request_: 
         assert size - share >= sizing.graph_bytes + sizing.margin_bytes - size / 10_000
 
 
+@settings(deadline=None)  # other tests may have the processor
 @given(requests, st.sampled_from(sorted(SIZED)))
 def test_throughput_never_needs_more_than_there_is(request_: SizingRequest, size: int) -> None:
     if SIZES.size(request_).total_bytes <= size:
         found = sizing_in(Room(size), SIZES, request_, Metric.THROUGHPUT)
         assert found.total_bytes <= size
         assert found.engine.max_num_batched_tokens >= (SIZES.size(request_).engine.max_num_batched_tokens or 0)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("asked", [8, 100])
+def test_a_model_with_states_takes_no_more_sequences_than_the_cache_has_places(asked: int) -> None:
+    request = SizingRequest(HYBRID, Precision.FP8, 1024, asked)
+    need = SIZES.size(request).total_bytes
+    tight, roomy = (sizing_in(Room(size), SIZES, request, Metric.LATENCY) for size in (need, 4 * need))
+    assert asked <= (tight.engine.max_num_seqs or 0) < 256
+    assert roomy.engine.max_num_seqs == 256
+    assert tight.total_bytes <= need
+
+
+def test_a_model_without_states_has_a_place_for_all_where_it_just_fits() -> None:
+    request = SizingRequest(LLAMA, Precision.FP16)
+    just = Room(SIZES.size(request).total_bytes)
+    assert sizing_in(just, SIZES, request, Metric.LATENCY).engine.max_num_seqs == 256
 
 
 def test_sharers_keep_their_batches_whatever_the_partition_has_left() -> None:
