@@ -20,6 +20,7 @@ from controller.sizing.requirement import SizingRequest
 from controller.state.models import Models
 from tests.builders.demand import constrained, demand
 from tests.builders.gpu import GIB
+from tests.builders.model_profile import MODEL, model_profile
 
 app = typer.Typer()
 app.command()(plan)
@@ -225,6 +226,16 @@ def test_what_asks_for_nothing_is_skipped_and_said(write: Write, obj: dict[str, 
     assert json.loads(result.stdout)["services"] == []
     assert want in result.stderr
     assert "nothing here asks for a GPU partition" in result.stderr
+
+
+def test_models_are_sized_by_the_profiles_among_the_files(write: Write) -> None:
+    profile = model_profile("mine", overrides={"weightsBytes": 30 << 30})
+    answer = planned(
+        "-f", write(profile, service("own", MODEL), service("named", SMALL, model={"id": SMALL, "profileRef": "mine"}))
+    )
+    needs = {found["name"]: found["need_bytes"] for found in answer["services"]}
+    assert needs["own"] == needs["named"] > 30 << 30
+    assert answer["placed"] == 2
 
 
 def test_a_template_is_read_as_the_api_server_reads_it(write: Write) -> None:

@@ -6,6 +6,7 @@ from api.group import (
     MAX_CONCURRENCY,
     MAX_MODEL_LEN,
     MODEL_ID,
+    MODEL_PROFILE,
     PARTITION_MODE,
     POLICY,
     PRECISION,
@@ -31,9 +32,10 @@ def test_every_wish() -> None:
         PARTITION_MODE: "CPX/NPS4",
         ISOLATION: "hardware",
         POLICY: "gold",
+        MODEL_PROFILE: "mine",
     }
     want = SizingRequest("Qwen/Qwen3-8B", Precision.FP8, 4096, 4)
-    assert parse_request(LEAST | wishes) == PodRequest(want, frozenset({Mode.parse("CPX/NPS4")}), "gold")
+    assert parse_request(LEAST | wishes) == PodRequest(want, frozenset({Mode.parse("CPX/NPS4")}), "gold", "mine")
 
 
 BAD = [

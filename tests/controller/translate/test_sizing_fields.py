@@ -6,6 +6,7 @@ from controller.sizing.catalog import Catalog
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import ModelSizingConfig, SizingRequest
+from controller.state.models import ProfileNotFound
 from controller.translate.sizing_fields import ANNOTATION_OF, FIELD_OF, sizing_problem
 
 REQUESTS: list[tuple[dict[str, Any], str, str]] = [
@@ -24,3 +25,8 @@ def test_sizing_errors_are_told_in_the_users_words(asked: dict[str, Any], field:
         problem = sizing_problem(caught.value, places)
         assert (problem.field, problem.value) == (want, str(*asked.values()))
         assert caught.value.remedy in problem.remedy
+
+
+def test_a_profile_is_named_where_the_user_named_it() -> None:
+    for places, want in ((FIELD_OF, "spec.model.profileRef"), (ANNOTATION_OF, "aim.amd.com/model-profile")):
+        assert sizing_problem(ProfileNotFound("mine"), places).field == want

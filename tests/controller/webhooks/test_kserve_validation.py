@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from api.group import ASSIGNED_NODE, GPU_SHARING, MAX_MODEL_LEN, MODEL_ID, POLICY, PRECISION, QOS_CLASS
+from api.group import ASSIGNED_NODE, GPU_SHARING, MAX_MODEL_LEN, MODEL_ID, MODEL_PROFILE, POLICY, PRECISION, QOS_CLASS
 from controller.sizing.catalog import Catalog
 from controller.state.models import Models
 from controller.webhooks.kserve_validation import KServeValidator
@@ -50,6 +50,7 @@ WARNED = [
     pytest.param(kserve(GOOD, {MAX_MODEL_LEN: "8k"}), [f"spec.predictor.annotations {MAX_MODEL_LEN}", "8k", "write e.g. 8192"], id="a wrong value of the predictor"),
     pytest.param(kserve(GOOD | {GPU_SHARING: "yes"}), [GPU_SHARING, "yes", '"true" or "false"'], id="an opt-in that is no choice"),
     pytest.param(kserve(GOOD | {MODEL_ID: "Qwen/Qwen3-9B"}), [MODEL_ID, "Qwen/Qwen3-9B", "Qwen/Qwen3-8B"], id="a model that nobody knows"),
+    pytest.param(kserve(GOOD | {MODEL_PROFILE: "nosuch"}), [MODEL_PROFILE, "nosuch", "create it"], id="no such profile"),
     pytest.param(kserve(GOOD | {MAX_MODEL_LEN: "99999"}), [MAX_MODEL_LEN, "99999", "use at most 40960"], id="longer than the model's positions"),
     pytest.param(kserve(GOOD | {POLICY: "nosuch"}), [POLICY, "nosuch", "is no GPUSharingPolicy", "choose gold, or leave it out"], id="no such policy"),
     pytest.param(kserve(GOOD | {POLICY: "others"}), [POLICY, "others", "does not select namespace team-a", "choose gold"], id="a policy for other namespaces"),

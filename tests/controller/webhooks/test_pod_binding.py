@@ -15,6 +15,7 @@ from controller.webhooks.pod_binding import SYNC_SECONDS, PodBinding
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.inference_service import inference_service
+from tests.builders.model_profile import model_profile
 from tests.builders.node import node_object
 from tests.builders.pod import OPTED_IN
 from tests.builders.policy import policy_object
@@ -54,6 +55,15 @@ def request(model: Mapping[str, str] = SMALL, **more: str) -> PodRequest:
 
 def resource(on: Ground, wanted: PodRequest, namespace: str = "team-a", **labels: str) -> str:
     return PodBinding(on.cluster, SIZING).resource(namespace, labels, wanted)
+
+
+def test_a_model_profile_says_how_large_the_partition_must_be() -> None:
+    on = ground(PLUGIN)
+    node(on, "n", [gpu(0, "CPX/NPS1"), gpu(1, "QPX/NPS1")], {CPX: 8, QPX: 4})
+    on.fed.put(on.cluster.model_profiles, model_profile("mine", overrides={"weightsBytes": 30 << 30}))
+    binding = PodBinding(on.cluster, on.models)
+    asked = [binding.resource("team-a", {}, one) for one in (request(), request(model_profile="mine"))]
+    assert asked == [CPX, QPX]
 
 
 CPX_GPU, QPX_GPU = gpu(0, "CPX/NPS1"), gpu(1, "QPX/NPS1")

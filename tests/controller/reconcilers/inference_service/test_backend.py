@@ -8,6 +8,7 @@ from api.group import (
     MAX_CONCURRENCY,
     MAX_MODEL_LEN,
     MODEL_ID,
+    MODEL_PROFILE,
     PARTITION_MODE,
     POLICY,
     PRECISION,
@@ -54,7 +55,7 @@ def test_the_least_opt_in_leaves_out_what_was_not_asked() -> None:
 
 def test_every_wish_of_the_service_is_in_the_opt_in() -> None:
     service = inference_service(
-        model={"precision": "fp8", "maxModelLen": 4096, "maxConcurrency": 3},
+        model={"precision": "fp8", "maxModelLen": 4096, "maxConcurrency": 3, "profileRef": "mine"},
         gpuSharing={
             "partition": {"mode": "CPX/NPS4"},
             "isolation": "cooperative",
@@ -67,6 +68,7 @@ def test_every_wish_of_the_service_is_in_the_opt_in() -> None:
         GPU_SHARING: "true",
         MODEL_ID: "Qwen/Qwen3-4B",
         PRECISION: "fp8",
+        MODEL_PROFILE: "mine",
         ISOLATION: "cooperative",
         MAX_MODEL_LEN: "4096",
         MAX_CONCURRENCY: "3",

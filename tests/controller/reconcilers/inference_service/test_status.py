@@ -149,5 +149,6 @@ def test_placements_are_of_claims_that_hold_a_partition_in_order_of_their_pods()
         bound_claim("aim-2", index=2, phase="Released", pod="chat-2"),
         claim("aim-3", pod="chat-3"),
     )
-    rows = [(row.pod, row.claim, row.node, row.partition) for row in placements(claims(*objects))]
-    assert rows == [("chat-0", "aim-0", "worker-0", 0), ("chat-1", "aim-1", "worker-0", 1)]
+    objects[1]["status"]["allocation"]["profile"] = "custom/general/a"
+    rows = [(row.pod, row.claim, row.node, row.partition, row.profile) for row in placements(claims(*objects))]
+    assert rows == [("chat-0", "aim-0", "worker-0", 0, "custom/general/a"), ("chat-1", "aim-1", "worker-0", 1, None)]
