@@ -230,9 +230,8 @@ def test_what_asks_for_nothing_is_skipped_and_said(write: Write, obj: dict[str, 
 
 def test_models_are_sized_by_the_profiles_among_the_files(write: Write) -> None:
     profile = model_profile("mine", overrides={"weightsBytes": 30 << 30})
-    answer = planned(
-        "-f", write(profile, service("own", MODEL), service("named", SMALL, model={"id": SMALL, "profileRef": "mine"}))
-    )
+    named = service("named") | {"spec": {"model": {"id": SMALL, "profileRef": "mine"}}}
+    answer = planned("-f", write(profile, service("own", MODEL), named))
     needs = {found["name"]: found["need_bytes"] for found in answer["services"]}
     assert needs["own"] == needs["named"] > 30 << 30
     assert answer["placed"] == 2
