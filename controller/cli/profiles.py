@@ -9,11 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from controller.cli.model_files import facts_of_config_file
 from controller.cli.output import Output, failed, print_json, print_table, refuse
 from controller.cli.profile_directory import NotOurs, ProfileDirectory
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import Product, UnknownProduct, product_named
-from controller.profiles.aim_profile import AIMProfile, Metric
+from controller.profiles.aim_profile import MODEL_ID, AIMProfile, Metric
 from controller.profiles.engine_support import ENGINE_PRODUCTS
 from controller.profiles.generator import AIMProfileGenerator, served_by_id
 from controller.profiles.index import Emitted, Indexer, Row, document
@@ -82,6 +83,9 @@ def list_(gpu: Gpus = None, output: Form = Output.TABLE) -> None:
 def show(
     model: Annotated[str, typer.Argument(help="Model id, owner/name, exactly as on the hub.")],
     gpu: Gpus = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The model's config.json, for one that the catalogue has not got.")
+    ] = None,
     mode: Annotated[str | None, typer.Option(help="Only this mode, such as CPX/NPS4.")] = None,
     metric: Annotated[Metric | None, typer.Option(help="Only this metric.")] = None,
     precision: Annotated[Precision, typer.Option(help="Precision of the weights.")] = Precision.AUTO,
@@ -92,10 +96,10 @@ def show(
 ) -> None:
     """Print a model's profiles as YAML documents."""
     products = _products(gpu)
-    catalog = Catalog.bundled()
     request = SizingRequest(model, precision, max_model_len, max_concurrency)
     try:
         wanted_mode = Mode.parse(mode) if mode else None
+        catalog = _catalog_with(model, config)
         served = served_by_id(catalog.get(model), request)
         found = AIMProfileGenerator(ModelSizingConfig(catalog), products).generate(served)
     except (SizingError, ModeError) as error:
@@ -108,6 +112,15 @@ def show(
     if not chosen:
         raise failed(_nothing(model, products, mode, found))
     typer.echo("---\n".join(f"# {profile.path}\n{profile.to_yaml()}" for profile in chosen), nl=False)
+
+
+def _catalog_with(model: str, config: Path | None) -> Catalog:
+    """The catalogue, with the model that a config.json describes under the id it was given."""
+    if config is None:
+        return Catalog.bundled()
+    if not MODEL_ID.fullmatch(model):
+        refuse(f"model id {model!r} is not of the form owner/name, by which AIM files its profiles")
+    return Catalog.bundled().with_models([facts_of_config_file(config, model)])
 
 
 def _products(names: list[str] | None) -> tuple[Product, ...]:

@@ -24,6 +24,9 @@ CUSTOM_DIRECTORY: Final = "/workspace/aim-runtime/profiles/custom"
 MOST_DEVICES: Final = 8
 """The most that ``gpu_count`` may say."""
 
+MODEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+"""An id as ``aim_id`` and ``model_id`` have it: owner and name, which are folders, too."""
+
 Argument = str | int | float | bool | None
 """An engine argument's value; None is a flag without one."""
 

@@ -17,6 +17,7 @@ app = typer.Typer()
 app.add_typer(profiles, name="profiles")
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+CONFIG = Path(__file__).parents[2] / "data" / "model_configs" / "qwen3.json"
 SMALL_LISTS = {
     "rows": [
         Wanted(Listed("Llama-3.1-8B", LLAMA), Precision.INT4),
@@ -135,9 +136,19 @@ def test_show_counts_with_the_length_and_concurrency_asked_for() -> None:
     assert (document["engine_args"]["max-model-len"], document["engine_args"]["max-num-seqs"]) == (2048, 300)
 
 
+def test_show_takes_a_model_of_your_own_by_its_config() -> None:
+    asked = ["--config", str(CONFIG), "--gpu", "MI300X", "--metric", "latency", "--mode", "SPX/NPS1"]
+    (document,) = yaml.safe_load_all(run("show", "mine/own-model", *asked).stdout)
+    assert document["model_id"] == "mine/own-model"
+    assert list(OURS.iter_errors(document)) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "want"),
     [
+        pytest.param(["show", "mine", "--config", str(CONFIG)], "is not of the form owner/name", id="no owner"),
+        pytest.param(["show", "../../mine", "--config", str(CONFIG)], "is not of the form owner/name", id="a path"),
+        pytest.param(["show", "mine/own", "--config", "/no/such.json"], "/no/such.json", id="no config"),
         pytest.param(["show", "meta-llama/Llama-3.1-8B-Instruc"], f"did you mean {LLAMA}", id="unknown model"),
         pytest.param(["show", LLAMA, "--mode", "cpx"], "mode 'cpx' is not a partition mode", id="no mode"),
         pytest.param(["show", LLAMA, "--gpu", "H100"], "GPU 'H100' is not a known product", id="unknown GPU"),
