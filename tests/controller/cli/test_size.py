@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,3 +214,12 @@ def test_bad_input_ends_with_2_and_says_why_on_stderr(size: Size, arguments: Seq
     said = size(*arguments, "-o", "json")
     assert (said.code, said.out) == (2, "")
     assert message in said.err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    program = "import sys; from controller.cli.size import run; sys.exit(run(['Qwen/Qwen3-4B']))"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", program], check=False, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
