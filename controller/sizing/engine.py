@@ -111,6 +111,16 @@ _LONG_PROMPT = 32_768
 """Tokens beyond which V0 turns chunked prefill on by itself (``vllm/engine/arg_utils.py`` of 0.4 to 0.8)."""
 
 
+def tokens_in_flight(settings: EngineSettings) -> int:
+    """Tokens that are being read at once, of resolved settings: what a window keeps beside itself.
+
+    One batch; two since the scheduler runs ahead of the device and windows are freed behind it only (vllm-project/vllm
+    pull request 47728 of July 2026, taken as 0.26; issue 54703 shows 32,768 for batches of 16,384).
+    """
+    batch = settings.max_num_batched_tokens or DEFAULT_BATCHED_TOKENS
+    return 2 * batch if settings.engine_version.since(0, 26) else batch
+
+
 def non_torch_bytes(settings: EngineSettings, tensor_parallel: int, constants: EngineConstants = CONSTANTS) -> int:
     """What the driver, the runtime and the communication library hold outside torch's allocator, on one rank."""
     version = settings.engine_version

@@ -9,7 +9,8 @@ The rules are vLLM's (``vllm/v1/core/kv_cache_utils.py`` and ``kv_cache_interfac
   windowed and 5 full layers, gets 6 + 1 tables of 5: one layer in 35 is empty.
 - Every block has the same bytes, so narrower layers get more tokens a block. A recurrent state takes one block a table
   and sequence: attention gets so many tokens a block that the state fits (544 with Qwen3-Next).
-- A sliding window holds one block more than its tokens, as it starts anywhere, and what is being read of a prompt.
+- A sliding window holds one block more than its tokens, as it starts anywhere, and what is being read of a prompt:
+  one batch, or two in newer engines (``engine.tokens_in_flight``).
 
 Tokens and concurrency computed so are those printed at start to the last digit: see the tests.
 """
@@ -19,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from controller.sizing.engine import EngineSettings
+from controller.sizing.engine import EngineSettings, tokens_in_flight
 from controller.sizing.facts import CrossAttention, FullAttention, Keeps, LatentAttention, ModelFacts, WindowAttention
 from controller.sizing.kv_cache import KvStorage, state_bytes, token_bytes
 
@@ -53,7 +54,7 @@ class KvPool:
             # layers that use others' keys and values, or are an MLP only, have no place in the pool
             if token_bytes(group.keeps, storage) or state_bytes(group.keeps, storage):
                 layers[group.keeps] += group.count
-        batched = settings.max_num_batched_tokens or 0
+        batched = tokens_in_flight(settings)
         if _share_a_table(layers):
             tokens = settings.block_size
             return cls(_row_bytes(layers, storage, tokens), (Table(1, next(iter(layers)), tokens),), batched)

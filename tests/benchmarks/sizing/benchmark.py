@@ -55,7 +55,13 @@ def run(data: str = "", folder: Path = FOLDER) -> Report:
         runs=1,
         settings={"data": str(path) if data else "bundled", "rows": rows.count, "predicted": len(found)},
         results=results,
-        notes=[*_exclusions(rows), *_misses(found), *_classes(without), *_constants(fitted(rows.samples))],
+        notes=[
+            *_exclusions(rows),
+            *_misses(found),
+            *_vendors(found),
+            *_classes(without),
+            *_constants(fitted(rows.samples)),
+        ],
     )
 
 
@@ -161,6 +167,17 @@ def _misses(found: Sequence[Measured]) -> list[str]:
         if row.failed
     ]
     return ["", "off by more than 15 %:", *far, "started, and not called safe:", *wrong, "failed:", *failed]
+
+
+def _vendors(found: Sequence[Measured]) -> list[str]:
+    by_vendor: dict[str, list[float]] = defaultdict(list)
+    for row in found:
+        if row.kv_tokens_error is not None:
+            by_vendor[row.row.gpu_vendor or "not said"].append(abs(row.kv_tokens_error))
+    lines = ["", "KV tokens by vendor of the GPU, p50 and p90"]
+    for vendor, errors in sorted(by_vendor.items()):
+        lines.append(f"  {vendor}: {len(errors)} rows, {percentile(errors, 50):.2%} {percentile(errors, 90):.1%}")
+    return lines
 
 
 def _classes(without: Mapping[str, Sequence[Measured]]) -> list[str]:

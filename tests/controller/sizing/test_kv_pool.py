@@ -25,8 +25,8 @@ models = st.sampled_from(CATALOG.known_ids())
 lengths = st.integers(1, 300_000)
 
 
-def pool(model_id: str, tensor_parallel: int = 1, batched: int = 2048) -> KvPool:
-    settings = EngineSettings(max_num_seqs=256, max_num_batched_tokens=batched)
+def pool(model_id: str, tensor_parallel: int = 1, batched: int = 2048, version: str = "0.19") -> KvPool:
+    settings = EngineSettings(max_num_seqs=256, max_num_batched_tokens=batched, version=version)
     return KvPool.of(CATALOG.get(model_id), settings, tensor_parallel)
 
 
@@ -62,6 +62,12 @@ def test_tokens_and_concurrency_are_as_printed(start: Start) -> None:
     held = int(start.gib * GIB)
     assert pool_.tokens(held) == pytest.approx(start.want_tokens, rel=4e-4)
     assert pool_.concurrency(held, start.length) == pytest.approx(start.want_concurrency, rel=1e-3)
+
+
+def test_two_batches_are_in_flight_in_newer_engines() -> None:
+    # 0.31 on MI300X: 155.37 GiB, 276.03 requests of 32,768 tokens, in batches of 16,384
+    newer = pool("google/gemma-4-E2B-it", batched=16384, version="0.31")
+    assert newer.concurrency(int(155.37 * GIB), 32768) == pytest.approx(276.03, rel=1e-3)
 
 
 def test_kinds_of_nearly_equal_number_are_padded_to_the_larger() -> None:
