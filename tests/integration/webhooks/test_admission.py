@@ -16,7 +16,7 @@ LARGE = {"id": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16"}
 HUGE = {"id": "deepseek-ai/DeepSeek-R1", "precision": "fp8"}
 
 REFUSED = [
-    pytest.param({"model": {"id": "Qwen/Qwen3-9B"}}, ["spec.model.id", "Qwen/Qwen3-9B", "did you mean Qwen/Qwen3-8B"], id="unknown model"),
+    pytest.param({"model": {"id": "Qwen/Qwen3-9B"}}, ["spec.model.id", "Qwen/Qwen3-9B", "did you mean", "Qwen/Qwen3-8B"], id="unknown model"),
     pytest.param({"model": {"id": "Qwen/Qwen3-8B-finetuned"}}, ["spec.model.id", "Qwen/Qwen3-8B-finetuned", "Qwen/Qwen3-8B"], id="a fine-tune is another model"),
     pytest.param({"model": {"id": "openai/gpt-oss-20b", "precision": "int4"}}, ["spec.model.precision", "int4", "use auto or one of mxfp4"], id="precision"),
     pytest.param({"model": {"id": "Qwen/Qwen3-8B", "maxModelLen": 99999}}, ["spec.model.maxModelLen", "99999", "use at most 40960"], id="length"),
@@ -47,7 +47,7 @@ def test_a_bad_service_is_refused_with_field_value_and_remedy(
 
 
 REFUSED_FLAT = [
-    pytest.param({"modelId": "Qwen/Qwen3-9B"}, ["spec.model.id", "Qwen/Qwen3-9B", "did you mean Qwen/Qwen3-8B"], id="unknown model"),
+    pytest.param({"modelId": "Qwen/Qwen3-9B"}, ["spec.model.id", "Qwen/Qwen3-9B", "did you mean", "Qwen/Qwen3-8B"], id="unknown model"),
     pytest.param({"modelId": "Qwen/Qwen3-4B", "policy": "others"}, ["policyRef", "others", "does not select namespace"], id="a policy of others"),
     pytest.param({"modelId": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16", "partition": "CPX/NPS4"}, ["partition.mode", "CPX/NPS4", "choose SPX/NPS1"], id="too small a mode"),
     pytest.param({"modelId": "Qwen/Qwen3-4B", "memoryGB": "200"}, ["minMemory", "200Gi", "lower it"], id="too much asked"),
@@ -106,7 +106,7 @@ KSERVE_WARNINGS = [
     pytest.param(GOOD | {"aim.amd.com/modelId": "x"}, None, ["aim.amd.com/modelId", "x", "did you mean aim.amd.com/model-id?"], id="key"),
     pytest.param({"aim-amd.com/gpu-sharing": "true"}, None, ["aim-amd.com/gpu-sharing", "did you mean aim.amd.com/gpu-sharing?"], id="domain"),
     pytest.param({}, GOOD | {"aim.amd.com/precision": "fp9"}, ["spec.predictor.annotations aim.amd.com/precision", "fp9", "choose one of"], id="value on the predictor"),
-    pytest.param(opt_in("Qwen/Qwen3-9B"), None, ["aim.amd.com/model-id", "Qwen/Qwen3-9B", "did you mean Qwen/Qwen3-8B"], id="model"),
+    pytest.param(opt_in("Qwen/Qwen3-9B"), None, ["aim.amd.com/model-id", "Qwen/Qwen3-9B", "did you mean", "Qwen/Qwen3-8B"], id="model"),
     pytest.param(GOOD | {"aim.amd.com/policy": "others"}, None, ["aim.amd.com/policy", "others", "choose gold"], id="policy"),
     pytest.param(GOOD | {"aim.amd.com/qos-class": "secret"}, None, ["aim.amd.com/qos-class", "secret", "realtime, standard, batch"], id="class"),
 ]  # fmt: skip
@@ -142,7 +142,7 @@ def test_kubectl_shows_the_refusal(asker: Asker) -> None:
       metadata: {{name: asked, namespace: {asker.namespace}}}
       spec: {{model: {{id: Qwen/Qwen3-9B}}}}
     """
-    with pytest.raises(InstallError, match="is not in the catalogue: did you mean Qwen/Qwen3-8B"):
+    with pytest.raises(InstallError, match="is not in the catalogue: did you mean .*Qwen/Qwen3-8B"):
         kubectl(asker.plane, "create", "--dry-run=server", "-f", "-", text=text)
 
 
