@@ -55,6 +55,8 @@ class KvPool:
             if token_bytes(group.keeps, storage) or state_bytes(group.keeps, storage):
                 layers[group.keeps] += group.count
         batched = tokens_in_flight(settings)
+        if not layers:
+            return cls(1, (), batched)
         if _share_a_table(layers):
             tokens = settings.block_size
             return cls(_row_bytes(layers, storage, tokens), (Table(1, next(iter(layers)), tokens),), batched)
@@ -63,7 +65,9 @@ class KvPool:
 
     @property
     def printed_bytes_per_token(self) -> int:
-        """Bytes an engine divides by to print a pool's tokens: as if every table kept all of them."""
+        """Bytes an engine divides by to print a pool's tokens: as if every table kept all; 0 where nothing is kept."""
+        if not self.tables:
+            return 0
         return self.block_bytes * self._count // self._finest
 
     def tokens(self, pool_bytes: int) -> int:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import EngineSettings
-from controller.sizing.facts import FullAttention, WindowAttention
+from controller.sizing.facts import FullAttention, RecurrentState, WindowAttention
 from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token, kv_sequence_bytes
 from controller.sizing.kv_pool import KvPool
 from tests.builders.model_facts import model_facts
@@ -68,6 +68,11 @@ def test_two_batches_are_in_flight_in_newer_engines() -> None:
     # 0.31 on MI300X: 155.37 GiB, 276.03 requests of 32,768 tokens, in batches of 16,384
     newer = pool("google/gemma-4-E2B-it", batched=16384, version="0.31")
     assert newer.concurrency(int(155.37 * GIB), 32768) == pytest.approx(276.03, rel=1e-3)
+
+
+def test_a_model_that_keeps_nothing_needs_no_pool() -> None:
+    nothing = KvPool.of(model_facts((4, RecurrentState(0, 1000))), SETTINGS, 1)
+    assert (nothing.bytes_for(4096, 8), nothing.printed_bytes_per_token) == (0, 0)
 
 
 def test_kinds_of_nearly_equal_number_are_padded_to_the_larger() -> None:
