@@ -142,7 +142,7 @@ def test_kubectl_shows_the_refusal(asker: Asker) -> None:
       metadata: {{name: asked, namespace: {asker.namespace}}}
       spec: {{model: {{id: Qwen/Qwen3-9B}}}}
     """
-    with pytest.raises(InstallError, match="is not in the catalogue: did you mean .*Qwen/Qwen3-8B"):
+    with pytest.raises(InstallError, match=r"is not in the catalogue: did you mean .*Qwen/Qwen3-8B"):
         kubectl(asker.plane, "create", "--dry-run=server", "-f", "-", text=text)
 
 
