@@ -7,9 +7,10 @@ import pytest
 from controller.binding.dra import Pin, resource_claim
 from controller.gpu.mode import Mode
 from e2e.run.processes import OPERATOR
-from tests.integration.node.agent import DRA, TELLS, environment, run
+from tests.integration.node.agent import AIM, DRA, TELLS, environment, run
 from tests.integration.node.operated import Operated, asking, device_text, paused
-from tests.integration.node.workloads import Object, create, is_ready
+from tests.integration.node.workloads import Object, container, create, is_ready
+from tests.integration.operator.running import SMALL
 
 pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(300)]
 
@@ -44,6 +45,29 @@ def test_every_container_reads_the_partition_that_its_pod_was_bound_to(operated:
     assert (
         sorted(entry["objectRef"]["name"] for entry in done) == names
     )  # one patch each, and none to a pod that may have started
+
+
+def test_a_services_container_finds_the_profile_that_it_is_told_of(operated: Operated, node_namespace: str) -> None:
+    files = 'for file in /workspace/aim-runtime/profiles/custom/general/*.yaml; do echo "$file=here"; done'
+    engine = container(f"{files}; {TELLS}", name="kserve-container")
+    spec = {"model": {"id": SMALL}, "predictor": {"containers": [engine], "terminationGracePeriodSeconds": 1}}
+    service = {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "chat"},
+        "spec": spec,
+    }
+    operated.plane.admin.create(f"{AIM}/namespaces/{node_namespace}/inferenceservices", service)
+    pods = f"/api/v1/namespaces/{node_namespace}/pods"
+    operated.agent.eventually(lambda: len(operated.plane.admin.get(pods)["items"]) == 1, "the service has its pod")
+    (made,) = operated.plane.admin.get(pods)["items"]
+
+    told = environment(operated.agent, f"{pods}/{made['metadata']['name']}")
+
+    claim = operated.allocated(node_namespace, made["metadata"]["name"])
+    assert told["AIM_PROFILE_ID"] == claim["status"]["allocation"]["profile"]
+    assert told["AIM_PROFILE_ID"].endswith("-cpx-nps1")
+    assert told[f"/workspace/aim-runtime/profiles/{told['AIM_PROFILE_ID']}.yaml"] == "here"
 
 
 def test_a_restarted_container_reads_what_the_annotation_says_by_then(operated: Operated, node_namespace: str) -> None:
