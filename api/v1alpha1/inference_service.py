@@ -131,7 +131,8 @@ class InferenceServiceSpec(ApiModel):
     )
     profile: ObjectName | None = Field(
         default=None,
-        description="Name of the ModelProfile to size with; absent: the oldest for the model, or else the built-in catalogue.",
+        description="Name of the ModelProfile to size with; absent: the oldest for the model, or else the built-in "
+        "catalogue.",
     )
     partition: ModeText | None = Field(
         default=None, description="The only partition mode to accept, e.g. CPX/NPS4; absent: any allowed one."
