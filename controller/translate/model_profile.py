@@ -31,11 +31,19 @@ from controller.sizing.facts import (
 from controller.sizing.margin import Parts, margin_bytes, uncertainty
 from controller.sizing.parameters import count_parameters
 from controller.sizing.precision import Precision, available_precisions, native_precision
-from controller.sizing.requirement import Sizing
+from controller.sizing.requirement import Sizing, SizingRequest, estimate_model_size
 
 MOST_OVER_PERCENT: Final = 5
 """By so much may the shape have more parameters than the total says, in percent: an architecture whose code is not
 known is counted like Llama, and biases and norms that differ are far below that. More is a contradiction."""
+
+
+LONGEST: Final = 16_777_216
+MOST: Final = 65_536
+"""What a service may ask for at most: tokens (``spec.model.maxModelLen``) and sequences (``maxConcurrency``)."""
+
+MOST_BYTES: Final = (1 << 63) - 1
+"""The largest number of bytes that a status can hold: an int64."""
 
 
 class InvalidFacts(SizingError):
@@ -91,7 +99,29 @@ def profiled_model(profile: ModelProfile) -> ProfiledModel:
     counts = _counts(spec.architecture, shape)
     source = Source(says="shape", where=f"ModelProfile {profile.metadata.name}", how="known")
     facts = ModelFacts(spec.model_id, shape, counts, _checkpoint(spec.architecture), (source,))
-    return ProfiledModel(facts, _precisions(profile, facts), spec.overrides)
+    model = ProfiledModel(facts, _precisions(profile, facts), spec.overrides)
+    _require_sense(model)
+    return model
+
+
+def _require_sense(model: ProfiledModel) -> None:
+    """The most that may be asked for has a size that a status can hold. Raises InvalidFacts."""
+    facts = model.facts
+    length = min(LONGEST, facts.shape.max_position_embeddings or LONGEST)
+    for precision in offered(model):
+        sizing = model.given(estimate_model_size(facts, SizingRequest(facts.model_id, precision, length, MOST)))
+        if sizing.total_bytes > MOST_BYTES:
+            raise InvalidFacts(
+                "spec.architecture",
+                f"{facts.total_params} parameters, {sizing.kv_bytes_per_token} bytes a token",
+                f"would be {sizing.total_bytes} bytes of {MOST} sequences of {length} tokens, more than a status holds",
+                "check totalParams, layers and widths, what layerGroups keep, and overrides",
+            )
+
+
+def offered(model: ProfiledModel) -> tuple[Precision, ...]:
+    """The precisions that may be asked for, sorted by name; the published one where none is listed."""
+    return tuple(sorted(model.precisions)) or (native_precision(model.facts),)
 
 
 def _precisions(profile: ModelProfile, facts: ModelFacts) -> frozenset[Precision]:

@@ -32,5 +32,5 @@ FIELD_OF: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def sizing_problem(error: SizingError, places: Mapping[str, str]) -> Problem:
-    """What is wrong, with the field named as in `places`."""
-    return Problem(places[error.field], str(error.value), f"{error.problem}: {error.remedy}")
+    """What is wrong, with the field named as in `places`; one that users have no place for by its own name."""
+    return Problem(places.get(error.field, error.field), str(error.value), f"{error.problem}: {error.remedy}")

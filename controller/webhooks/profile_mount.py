@@ -5,13 +5,14 @@ names; an empty one leaves the choice to AIM, which takes none of ours by itself
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from api.group import PROFILE_ID, SERVICE_LABEL
 from controller.state.cluster import Cluster
 from controller.state.models import Models
 from controller.translate.request import PodRequest
-from controller.translate.served import profiles_name, served
+from controller.translate.served import MODEL_VARIABLE, profiles_name, served
 
 VOLUME: Final = "aim-profiles"
 VARIABLE: Final = "AIM_PROFILE_ID"
@@ -33,7 +34,10 @@ class ProfileMount:
         if not name:
             return []
         service = self._cluster.service_table.get(f"{namespace}/{name}")
-        path = self._sizing.mount_path(served(request.sizing, service))
+        what = served(request.sizing, service)
+        if service is None:  # made a moment ago: what the pod itself says is what its service says
+            what = replace(what, names_model=_sets(pod["spec"]["containers"][index], MODEL_VARIABLE))
+        path = self._sizing.mount_path(what)
         return mounted(pod, index, profiles_name(name), path)
 
 
@@ -53,11 +57,15 @@ def mounted(pod: Json, index: int, config_map: str, mount_path: str) -> Patch:
         *_append("/spec/volumes", volumes, volume),
         *_append(f"/spec/containers/{index}/volumeMounts", mounts, mount),
     ]
-    if not any(variable.get("name") == VARIABLE for variable in container.get("env") or ()):
+    if not _sets(container, VARIABLE):
         source = {"fieldRef": {"fieldPath": f"metadata.annotations['{PROFILE_ID}']"}}
         value = {"name": VARIABLE, "valueFrom": source}
         patch.append({"op": "add", "path": f"/spec/containers/{index}/env/-", "value": value})
     return patch
+
+
+def _sets(container: Json, variable: str) -> bool:
+    return any(each.get("name") == variable for each in container.get("env") or ())
 
 
 def _append(path: str, present: list[Any], item: dict[str, Any]) -> Patch:

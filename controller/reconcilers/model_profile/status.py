@@ -9,9 +9,14 @@ from api.v1beta1 import ModelProfile
 from api.v1beta1.model_profile import ModelProfileStatus, SizePerPrecision
 from api.v1beta1.precision import ResolvedPrecision
 from controller.sizing.errors import SizingError
-from controller.sizing.precision import Precision, native_precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
-from controller.translate.model_profile import InvalidFacts, ProfiledModel, profiled_model, unexplained_percent
+from controller.translate.model_profile import (
+    InvalidFacts,
+    ProfiledModel,
+    offered,
+    profiled_model,
+    unexplained_percent,
+)
 
 READY: Final = "Ready"
 CONFLICT: Final = "Conflict"
@@ -58,11 +63,6 @@ def _sized(profile: ModelProfile, sizes: ModelSizingConfig | SizingError) -> tup
         reason = "FactsInvalid" if isinstance(error, InvalidFacts) else type(error).__name__
         return [], ("False", reason, f"{error.field}: {str(error.value)!r} {error.problem}: {error.remedy}")
     return [_row(sizing) for sizing in found], ("True", "Sized", _message(model, found))
-
-
-def offered(model: ProfiledModel) -> tuple[Precision, ...]:
-    """The precisions that may be asked for, sorted by name; the published one where none is listed."""
-    return tuple(sorted(model.precisions)) or (native_precision(model.facts),)
 
 
 def _row(sizing: Sizing) -> SizePerPrecision:

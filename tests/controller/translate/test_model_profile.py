@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.sizing.catalog import Catalog
 from controller.sizing.errors import UnsupportedPrecision
@@ -17,7 +19,7 @@ from controller.sizing.facts import (
 )
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest, estimate_model_size
-from controller.translate.model_profile import InvalidFacts, profiled_model, unexplained_percent
+from controller.translate.model_profile import InvalidFacts, offered, profiled_model, unexplained_percent
 from tests.builders.model_profile import profile_object
 
 
@@ -200,3 +202,37 @@ def test_given_weights_are_those_of_the_published_precision() -> None:
     computed = estimate_model_size(model.facts, SizingRequest("any", Precision.FP8))
     assert model.given(computed).weights_bytes == computed.weights_bytes
     assert model.given(computed) == computed
+
+
+WIDTHS = {"kvHeads": 100_000, "headDim": 100_000, "keysAreValues": True}
+DRAWN = st.fixed_dictionaries(
+    {
+        "totalParams": st.integers(10**9, 2**63 - 1),
+        "hiddenSize": st.integers(1, 10**9),
+        "vocabSize": st.integers(1, 10**9),
+        "intermediateSize": st.integers(1, 10**9),
+        "attentionHeads": st.integers(1, 100_000),
+        "maxPositionEmbeddings": st.integers(1, 10**9),
+    },
+    optional={
+        "layerGroups": st.sampled_from(
+            [[{"layers": 36, "full": WIDTHS}], [{"layers": 36, "recurrent": {"stateBytes": 2**62}}]]
+        ),
+        "quantization": st.sampled_from([{"method": "fp8"}, {"method": "mxfp4", "covers": "experts", "group": 32}]),
+        "checkpointBytes": st.integers(0, 2**63 - 1),
+        "experts": st.just({"layers": 36, "count": 100_000, "perToken": 1, "intermediateSize": 10**9}),
+    },
+)
+
+
+@given(architecture=DRAWN)
+@settings(max_examples=200, deadline=None)
+def test_whatever_the_schema_lets_through_is_sized_for_a_status_or_told(architecture: dict[str, Any]) -> None:
+    try:
+        model = profiled_model(profile_object(architecture=architecture))
+    except InvalidFacts:
+        return
+    length = min(16_777_216, architecture["maxPositionEmbeddings"])
+    for precision in offered(model):
+        asked = SizingRequest("any", precision, length, 65_536)
+        assert 0 < model.given(estimate_model_size(model.facts, asked)).total_bytes < 2**63
