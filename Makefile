@@ -4,8 +4,10 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 UV := build/uv/bin/uv
 BIN := .venv/bin
-# Tests that share a control plane, or measure: beside others they would be slow, or wrong.
-ONE_BY_ONE := plane or needs_kubelet or node_e2e or alone
+# Tests that start real nodes, or measure: beside others they would be wrong.
+ONE_BY_ONE := needs_kubelet or node_e2e or alone
+# Those with a control plane wait most of their time, and one control plane is as much as a core carries.
+PLANES := 2
 
 .DEFAULT_GOAL := help
 .PHONY: help env run plane image e2e-node test bench soak fuzz chaos lint unit integration generate clean
@@ -59,7 +61,8 @@ generate: env ## write generated files: CRDs, OpenAPI document, API reference, p
 test: lint ## lint, types, contracts, unit, fake API, integration on the real control plane
 	$(BIN)/python -m e2e.plane build
 	@failed=0; \
-	$(BIN)/pytest -n logical -m "not ($(ONE_BY_ONE))" || failed=$$?; \
+	$(BIN)/pytest -n logical -m "not (plane or $(ONE_BY_ONE))" || failed=$$?; \
+	$(BIN)/pytest -n $(PLANES) --dist loadgroup -m "plane and not ($(ONE_BY_ONE))" || failed=$$?; \
 	$(BIN)/pytest -m "($(ONE_BY_ONE)) and not node_e2e" || failed=$$?; \
 	exit $$failed
 

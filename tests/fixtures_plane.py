@@ -14,6 +14,14 @@ from e2e.plane import Plane, PlaneError, ensure_binaries, wanted_families
 from e2e.plane.programs import FAMILIES
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares more than the control plane, where several workers have one each."""
+    for item in items:
+        if item.get_closest_marker("plane") is not None:
+            shared = "kserve" if item.get_closest_marker("kserve") else str(item.path)
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the selected tests need before the first of them starts."""
     wanted = any(item.get_closest_marker("plane") for item in session.items)
