@@ -15,11 +15,11 @@ from controller.cli.profile_directory import NotOurs, ProfileDirectory
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import Product, UnknownProduct, product_named
 from controller.profiles.aim_profile import MODEL_ID, AIMProfile, Metric
-from controller.profiles.engine_support import ENGINE_PRODUCTS
 from controller.profiles.generator import AIMProfileGenerator, served_by_id
 from controller.profiles.index import Emitted, Indexer, Row, document
 from controller.profiles.lists import LISTS, wanted
 from controller.sizing.catalog import Catalog
+from controller.sizing.engine_support import ENGINE_PRODUCTS
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import ModelSizingConfig, SizingRequest

@@ -7,8 +7,8 @@ for a placement the id of its profile and the engine's arguments. Pure; writing 
 ::
 
     aim_profile        the file: name, id, YAML          data/*.schema.json   what is valid
-    engine_arguments   a sizing as vLLM's settings       engine_support       where vLLM runs
-    feasible           modes that hold a model           checkpoints          which copy has the weights
+    engine_arguments   a sizing as vLLM's settings       checkpoints          which copy has the weights
+    feasible           modes that hold a model
     generator          AIMProfileGenerator: all profiles of one model in one precision
     selection          ServiceProfiles: one service's ConfigMap, and what a placement is told
     lists, index       the listed models, and what became of each

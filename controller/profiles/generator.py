@@ -7,8 +7,8 @@ from controller.gpu.product import Product
 from controller.profiles.aim_profile import AIMProfile, Metric, Model, Target
 from controller.profiles.checkpoints import Weights, known_copy, weights_of
 from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
-from controller.profiles.engine_support import ENGINE_PRODUCTS, runs
 from controller.profiles.feasible import Feasible, feasible
+from controller.sizing.engine_support import ENGINE_PRODUCTS, runs
 from controller.sizing.facts import ModelFacts
 from controller.sizing.precision import resolve_precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest

@@ -19,9 +19,9 @@ from controller.gpu.product import PRODUCTS, product_named
 from controller.profiles.aim_profile import CUSTOM_DIRECTORY, AIMProfile, Metric, Model, Target
 from controller.profiles.checkpoints import known_copy
 from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
-from controller.profiles.engine_support import ENGINE_PRODUCTS, runs
 from controller.profiles.feasible import Feasible, feasible
 from controller.profiles.generator import AIMProfileGenerator, Served
+from controller.sizing.engine_support import ENGINE_PRODUCTS, runs
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest

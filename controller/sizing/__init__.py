@@ -7,7 +7,7 @@ partitions of GPUs that hold them. Pure formulas: each module says where its own
 ::
 
     requirement   ModelSizingConfig: sizes by id, partitions, what a partition could hold
-    ├── fit, capacity
+    ├── fit, capacity     engine_support: where vLLM runs
     ├── estimate      a request and facts -> Sizing with its parts
     │   ├── weights       tensor_parallel, rocm_padding, rope_table
     │   ├── kv_pool       kv_cache

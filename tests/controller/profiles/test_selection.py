@@ -8,8 +8,8 @@ import yaml
 from controller.gpu.mode import mode
 from controller.gpu.product import PRODUCTS, UnknownProduct, product_named
 from controller.profiles.aim_profile import CUSTOM_DIRECTORY, Metric
-from controller.profiles.engine_support import ENGINE_PRODUCTS, runs
 from controller.profiles.selection import CONFIG_MAP_BYTES, DoesNotFit, Place, ServiceProfiles, TooLarge, metric_of
+from controller.sizing.engine_support import ENGINE_PRODUCTS, runs
 from controller.sizing.errors import UnknownModel
 from controller.sizing.precision import Precision
 from tests.builders.profile import LISTED, SIZES, service
