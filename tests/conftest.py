@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_plane", "tests.fixtures_node", "tests.fixtures_image"]
+pytest_plugins = ["tests.fixtures_node", "tests.fixtures_plane", "tests.fixtures_image"]
 
 CRDS = Path(__file__).parent.parent / "charts" / "aim-gpu-sharing" / "files" / "crds"
 

@@ -28,6 +28,11 @@ def reason() -> str | None:
     return why_not()
 
 
+def runs_here(item: pytest.Item) -> bool:
+    """Whether a test is not kept from running by there being no real node."""
+    return item.get_closest_marker(_MARK) is None or reason() is None
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what a real node needs before the first test starts."""
     wanted = sum(item.get_closest_marker(_MARK) is not None for item in session.items)

@@ -12,6 +12,7 @@ import pytest
 
 from e2e.plane import Plane, PlaneError, ensure_binaries, wanted_families
 from e2e.plane.programs import FAMILIES
+from tests.fixtures_node import runs_here
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,10 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the selected tests need before the first of them starts."""
-    wanted = any(item.get_closest_marker("plane") for item in session.items)
-    if not wanted or session.config.option.collectonly:
+    if session.config.option.collectonly:
         return
-    families = wanted_families() if any(item.get_closest_marker("kserve") for item in session.items) else FAMILIES
+    wanted = [item for item in session.items if item.get_closest_marker("plane") is not None and runs_here(item)]
+    if not wanted:
+        return
+    families = wanted_families() if any(item.get_closest_marker("kserve") for item in wanted) else FAMILIES
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:
         if capture is None:

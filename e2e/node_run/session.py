@@ -8,11 +8,13 @@ from pathlib import Path
 
 from controller.cli.offline_nodes import OfflineNode, default_nodes
 from e2e.image import BuiltImage, ImageError, build_image
+from e2e.image.build import require_builder
 from e2e.node_run import workloads
 from e2e.node_run.models import small
 from e2e.plane import Plane, Progress, kserve_wanted, wanted_families
 from e2e.plane.build import Binaries
 from e2e.plane.node import RealNode
+from e2e.plane.node.preflight import check as check_for_nodes
 from e2e.plane.programs import NODE_FAMILIES, Family
 from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation, expectation
@@ -46,6 +48,15 @@ def introduction(wanted: Expectation) -> str:
 def families() -> Sequence[Family]:
     """The programs that it needs."""
     return (*wanted_families(), *NODE_FAMILIES)
+
+
+def require() -> None:
+    """Raise NodeUnavailable or RunError, with the remedy, where there can be no real nodes or no image."""
+    check_for_nodes()
+    try:
+        require_builder()
+    except ImageError as error:
+        raise RunError(f"the image cannot be built here: {error}") from error
 
 
 async def run(settings: Settings, expectation: Expectation, binaries: Binaries, screen: Screen) -> Ended:

@@ -40,7 +40,8 @@ class Run(Protocol):
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a run takes place. `program`: its name on the command line. `expect`: what is to come of a folder of
-    examples. `introduce`: what is real there, and what is not. `families`: the programs that it needs.
+    examples. `introduce`: what is real there, and what is not. `families`: the programs that it needs. `require` raises
+    PlaneError or RunError, before anything is built, where it cannot run.
     """
 
     program: str
@@ -48,12 +49,18 @@ class Place:
     introduce: Callable[[Expectation], str]
     families: Callable[[], Sequence[Family]]
     run: Run
+    require: Callable[[], None] = lambda: None
 
 
 def main(place: Place, argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when settled as expected or, without --once, after Ctrl-C; 1 otherwise; 130 interrupted once."""
     options = _parser(place.program).parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        place.require()
+    except (PlaneError, RunError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     try:
         folder = _own_folder(options.folder)
     except OSError as error:
