@@ -47,6 +47,7 @@ from e2e.plane.ports import LOOPBACK, Reservation
 from e2e.plane.processes import Child, Processes
 from e2e.plane.programs import FAMILIES, NODE_FAMILIES
 from e2e.plane.programs import KSERVE as KSERVE_FAMILY
+from e2e.plane.remains import PREFIX, Record, clear
 from e2e.plane.supervisor import remove
 
 READY_LIMIT_SECONDS = 60.0
@@ -79,7 +80,8 @@ class Plane:
     `webhook_port` is reserved for the webhooks of whatever is tried on the plane, one program after another. A new
     address for them makes the API server begin the storage of converted kinds anew: watches end, and it takes seconds.
 
-    However the caller ends, no process of the plane outlives it.
+    However the caller ends, no process of the plane outlives it. What is left on disk when caller and supervisor were
+    both killed, the start of the next plane removes.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Plane:
         self._abandoned = threading.Event()
         self._ended_by_us: set[str] = set()
         self._processes: Processes | None = None
+        self._record: Record | None = None
         self._reservations: list[Reservation] = []
         self._ready_seconds = 0.0
 
@@ -137,6 +140,8 @@ class Plane:
             self._nodes.clean_up()
         if self._given_folder is None and hasattr(self, "folder"):
             remove(self.folder)
+        if self._record is not None:
+            self._record.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -249,15 +254,18 @@ class Plane:
 
     def _begin(self, binaries: Binaries) -> None:
         """The plane's folder, its supervisor, and the network of real nodes, whose address everything else needs."""
+        clear()
+        programs = Programs(binaries, ensure_packages()) if self._real_nodes else None
         self.folder = own_folder(self._given_folder)
         for name in ("logs", "kubeconfigs", "certificates"):
             (self.folder / name).mkdir(mode=0o700)
-        if self._real_nodes:
-            self._nodes = RealNodes(self._real_nodes, self.folder, Programs(binaries, ensure_packages()))
+        if programs is not None:
+            self._nodes = RealNodes(self._real_nodes, self.folder, programs)
             self._commands[NETWORK] = NETWORK_COMMAND
         groups = () if self._nodes is None else self._nodes.cgroup_folders
         folders = () if self._given_folder else (self.folder,)
-        self._processes = Processes(self.log("supervisor"), remove=[*groups, *folders])
+        self._record = Record([*groups, *folders])
+        self._processes = Processes(self.log("supervisor"), remove=[*groups, *folders], record=self._record)
         self._address = LOOPBACK if self._nodes is None else self._nodes.connect(self)
 
     def _prepare(self, binaries: Binaries) -> None:
@@ -367,7 +375,7 @@ class Plane:
 def own_folder(given: Path | None) -> Path:
     """A new temporary folder, or the given one, which must be empty or absent: it may be another plane's."""
     if given is None:
-        return Path(tempfile.mkdtemp(prefix="aim-plane-"))
+        return Path(tempfile.mkdtemp(prefix=PREFIX))
     given.mkdir(parents=True, exist_ok=True, mode=0o700)
     if any(given.iterdir()):
         raise PlaneError(f"folder {given} is not empty: name another, or empty it yourself")

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from e2e.plane import supervisor
 from e2e.plane.errors import PlaneError
+from e2e.plane.remains import Record
 
 _STOP_SECONDS = 30.0
 
@@ -31,15 +32,20 @@ class Child:
 class Processes:
     """The processes of one plane. Safe to use from several threads."""
 
-    def __init__(self, log: Path, *, remove: Sequence[Path] = ()) -> None:
-        """`log` takes what the supervisor itself has to say; `remove` are removed when the processes have ended."""
+    def __init__(self, log: Path, *, remove: Sequence[Path] = (), record: Record | None = None) -> None:
+        """`log` takes what the supervisor itself has to say; `remove` are removed when the processes have ended.
+
+        `record` is the plane's, which the supervisor then holds as well.
+        """
         self._lock = threading.Lock()
         self._stopped = False
         self._orders = 0
         script = Path(supervisor.__file__)
+        told = [f"--record={record.path}"] if record is not None else []
         with log.open("ab") as output:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", "-S", script, *remove],
+                [sys.executable, "-I", "-S", script, *told, *remove],
+                pass_fds=[record.descriptor] if record is not None else [],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,

@@ -10,8 +10,9 @@ its `id`:
     {"do": "stop"}                                                                            -> {}
 
 The end of stdin, or another parent than at the start, means that the caller is gone: the children are killed and
-the folders given as arguments are removed; one below /sys/fs/cgroup is a control group. Should this process itself be
-killed, Linux kills its children (PR_SET_PDEATHSIG).
+the folders given as arguments are removed; one below /sys/fs/cgroup is a control group. With `--record=FILE` first,
+that file goes last, if all the others are gone (`remains.py`). Should this process itself be killed, Linux kills its
+children (PR_SET_PDEATHSIG).
 """
 
 import contextlib
@@ -24,7 +25,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 0.01
 _REMOVE_SECONDS = 20.0  # what ran in a namespace ends a moment after the process that made it
 _CGROUPS = Path("/sys/fs/cgroup")
+_RECORD = "--record="
 
 Message = dict[str, Any]
 
@@ -159,13 +161,28 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         children.kill_all()
-        deadline = time.monotonic() + _REMOVE_SECONDS
-        for folder in sys.argv[1:]:
-            remove(Path(folder), max(0.0, deadline - time.monotonic()))
+        clean_up(sys.argv[1:])
         try:
             answer({})
         except BrokenPipeError:  # the caller is gone
             os.close(sys.stdout.fileno())
+
+
+def clean_up(arguments: Sequence[str]) -> None:
+    """Remove what the command line names."""
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    folders = [Path(one) for one in arguments if not one.startswith(_RECORD)]
+    for folder in folders:
+        remove(folder, max(0.0, deadline - time.monotonic()))
+    for record in arguments[:1]:
+        if record.startswith(_RECORD):
+            forget(Path(record.removeprefix(_RECORD)), folders)
+
+
+def forget(record: Path, own: Iterable[Path]) -> None:
+    """Remove a plane's record unless something of the plane is still there."""
+    if not any(path.exists() for path in own):
+        record.unlink(missing_ok=True)
 
 
 def remove(folder: Path, limit_seconds: float = _REMOVE_SECONDS) -> None:
