@@ -204,18 +204,19 @@ def test_a_change_under_way_comes_to_its_end(
     path = plan(operated, gpu, wanted)
     operated.agent.eventually(lambda: changing(operated), "the agent changes the mode")
     happens(operated)
-    phase = ended(operated, path)["status"]["phase"]
+    done = ended(operated, path)["status"]
 
-    assert phase in {"Succeeded", "RolledBack"}
-    now = wanted if phase == "Succeeded" else mode
-    assert operated.modes()[gpu] == now
+    # An agent takes up what it was at, and slices that kubelets delete come back. The way back is for changes that the
+    # driver refuses, another mode than asked, and deadlines of 10 and 5 minutes: nothing of that happens here.
+    assert done["phase"] == "Succeeded", done["steps"]
+    assert operated.modes()[gpu] == wanted
     sound(operated)
     assert started_once(operated, busy) == container
     assert device_text(operated.allocated(node_namespace, "busy")) == device_text(held)
-    later = create(operated.plane, node_namespace, asking("later", TELLS, annotations=opt_in(partition_mode=now)))
+    later = create(operated.plane, node_namespace, asking("later", TELLS, annotations=opt_in(partition_mode=wanted)))
     told = environment(operated.agent, later)["AIM_GPU_PARTITION"]
     assert told == device_text(operated.allocated(node_namespace, "later"))
-    assert told.endswith(now)
+    assert told.endswith(wanted)
 
 
 def changing(operated: Operated) -> bool:
