@@ -2,6 +2,9 @@ from typing import Any
 
 import pytest
 
+from controller.gpu.mode import Mode
+from controller.profiles.aim_profile import Metric
+from controller.profiles.selection import DoesNotFit, Place, Service
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.sizing.catalog import Catalog
 from controller.sizing.errors import SizingError, UnknownModel, UnsupportedPrecision
@@ -130,3 +133,14 @@ def test_a_profile_that_cannot_be_read_is_left_out() -> None:
 )
 def test_what_counts_as_a_change(old: dict[str, Any] | None, new: dict[str, Any] | None, want: bool) -> None:
     assert profile_differs(StoreEvent(EventType.MODIFIED, "x", old, new)) is want
+
+
+def test_what_a_place_is_told_follows_a_change_too() -> None:
+    models, service = told(model_profile()), Service(SizingRequest(MODEL))
+    place = Place("MI300X", Mode.parse("QPX/NPS1"), 48 << 30)
+    before = models.select(service, place, Metric.LATENCY)
+    assert models.select(service, place, Metric.LATENCY) is before
+    say(models, model_profile(overrides={"weightsBytes": 1 << 40}), model_profile())
+    for _ in range(2):
+        with pytest.raises(DoesNotFit):
+            models.select(service, place, Metric.LATENCY)

@@ -13,7 +13,7 @@ from tests.builders.gpu_node import gpu_node
 from tests.builders.model_profile import MODEL, model_profile
 from tests.builders.node import node_object
 from tests.builders.pod import pod
-from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
+from tests.controller.reconcilers.gpu_partition_claim.api import NOT_ANSWERED, InMemoryApi, refusing
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 from tests.controller.reconcilers.gpu_partition_claim.test_controller import scheduler_allocates
 from tests.fakes.clock import FakeClock
@@ -151,3 +151,16 @@ async def test_a_running_claim_whose_profile_goes_stays_as_it_is(api: InMemoryAp
     forget(api)
     await rounds(operator)
     assert the_claim(api) == before
+
+
+async def test_a_claim_whose_decision_may_have_been_stored_is_not_made_anew(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    """Nobody answered as the decision was written: its partition stays taken until it is known what became of it."""
+    say(api, overrides=SMALL)
+    api.before_write = refusing("replace gpupartitionclaims", NOT_ANSWERED)
+    await rounds(operator, 1)
+    say(api, overrides=LARGE)
+    await rounds(operator)
+    assert "delete gpupartitionclaims" not in api.writes
+    assert (the_claim(api)["status"]["phase"], conditions(api)["TooSmall"][0]) == ("Bound", "True")

@@ -9,19 +9,22 @@ from api.group import ENGINE_ARGS, PROFILE_ID, SERVICE_LABEL
 from api.object import dump
 from api.v1beta1 import GPUPartitionClaim
 from controller.reconcilers.gpu_partition_claim.pinning import assignment, reassign
-from controller.runtime.client.core import PODS
+from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS
+from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
 from controller.translate.pod import PodView, pod_view
 from tests.builders.claim import bound_claim
-from tests.builders.gpu import gpu
+from tests.builders.gpu import device_name, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.inference_service import inference_service
 from tests.builders.pod import ASSIGNED, OPTED_IN, pod
+from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
+from tests.fakes.clock import FakeClock
 
 OF_SERVICE = {"labels": {SERVICE_LABEL: "chat"}}
 CPX = "custom/general/vllm-mi300x-bf16-tp1-latency-cpx-nps4"
@@ -120,3 +123,27 @@ async def test_of_a_model_that_cannot_be_sized_any_more_the_claim_remembers_enou
     view = let_go(api, **{"aim.amd.com/model-id": "no/such"})
     arguments: dict[str, Any] = json.loads(assignment(operator.context, placed(None), view)[ENGINE_ARGS])
     assert 0 < arguments["gpu-memory-utilization"] < 1
+
+
+async def test_after_a_new_pin_the_profile_is_that_of_the_new_place(
+    api: InMemoryApi, operator: Operator, clock: FakeClock
+) -> None:
+    api.put(PODS, pod(annotations=SMALL, metadata=OF_SERVICE))
+    await operator.round()
+    api.put(RESOURCE_CLAIMS, resource_claim("theirs", device=device_name(0, 0), owner_uid=None))
+    clock.tick(PATIENCE_SECONDS + 1)
+    for _ in range(3):
+        await operator.round()
+    (claim,) = api.of(GPU_PARTITION_CLAIMS)
+    assert claim["status"]["rebinds"] == 1
+    assert annotations(api)[PROFILE_ID] == chosen(api) == CPX
+
+
+async def test_a_claim_made_again_has_the_profile_that_its_containers_were_told_of(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    told = SMALL | ASSIGNED | {PROFILE_ID: "custom/general/older"}
+    api.put(PODS, pod(annotations=told, gates=(), node="worker-0", phase="Running", metadata=OF_SERVICE))
+    api.put(RESOURCE_CLAIMS, resource_claim(device=device_name(0, 3)))
+    await operator.round()
+    assert chosen(api) == "custom/general/older"

@@ -40,6 +40,14 @@ def test_a_rebind_is_counted_and_its_time_begins_anew() -> None:
     assert (again.status.rebinds, again.status.bound_time) == (1, START + timedelta(minutes=1))
 
 
+def test_what_was_too_small_is_over_with_a_new_place() -> None:
+    small = status.too_small(BOUND, "needs more", START)
+    assert word(small, "TooSmall") == ("True", "ModelNeedsMore")
+    assert word(status.bound(small, PLACED, START, rebind=True), "TooSmall") is None
+    assert status.large_enough(small).status == BOUND.status
+    assert status.large_enough(BOUND) is BOUND
+
+
 def test_allocated_and_released_keep_where_it_was() -> None:
     allocated = status.allocated(BOUND, START)
     released = status.released(allocated, START)
