@@ -18,7 +18,10 @@ NAMESPACES: Mapping[str, Mapping[str, str]] = {"team-a": {"team": "a"}, "team-b"
 
 
 class Ground:
-    """`nodes`: GPUs by node name, () for one whose agent is silent; `labels`: further labels of nodes."""
+    """`nodes`: GPUs by node name, () for one whose agent is silent; `labels`: further labels of nodes.
+
+    `profiles` None: they were not read yet.
+    """
 
     def __init__(
         self,
@@ -27,7 +30,7 @@ class Ground:
         nodes: Mapping[str, Sequence[Gpu]] | None = None,
         labels: Mapping[str, Mapping[str, str]] | None = None,
         services: Sequence[Object] = (),
-        profiles: Sequence[Object] = (),
+        profiles: Sequence[Object] | None = (),
         namespaces: Mapping[str, Mapping[str, str]] = NAMESPACES,
         synced: bool = True,
     ) -> None:
@@ -43,7 +46,8 @@ class Ground:
         self.fed.listed(cluster.nodes, *(node_object(name, labels=(labels or {}).get(name)) for name in known))
         self.fed.listed(cluster.gpu_nodes, *(_gpu_node(name, gpus) for name, gpus in known.items()))
         self.fed.listed(cluster.services, *services)
-        self.fed.listed(cluster.model_profiles, *profiles)
+        if profiles is not None:
+            self.fed.listed(cluster.model_profiles, *profiles)
 
     @property
     def cluster(self) -> Cluster:

@@ -196,6 +196,12 @@ async def test_with_caches_still_empty_nothing_is_refused() -> None:
         assert (given.allowed, given.warnings) == (True, ())
 
 
+async def test_before_model_profiles_were_read_no_model_is_called_unknown() -> None:
+    ground = Ground(nodes={"n": [gpu()]}, profiles=None)
+    given = await ground.ask(validator(ground), service({"id": MODEL}))
+    assert (given.allowed, given.warnings) == (True, ())
+
+
 async def test_a_namespace_not_known_yet_is_not_held_against_a_policy() -> None:
     ground = Ground(policies=[GOLD], nodes={"n": [gpu()]}, namespaces={})
     given = await ground.ask(validator(ground), service(SMALL, **sharing(policyRef="gold")))
