@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Examples have no deadline of their own: on a busy machine the first of them may take a second. Each test has its limit.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 pytest_plugins = ["tests.fixtures_node", "tests.fixtures_plane", "tests.fixtures_image"]
 
