@@ -6,7 +6,7 @@ not tell is taken on the safe side; the facts say so by their architecture, `par
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -39,6 +39,8 @@ _EXPERTS_A_TOKEN: Final = 8
 _HEAD_DIM: Final = 128
 """Elements of a head where no norm tells: it divides query heads among ranks, no bytes depend on it."""
 
+_Kinds = list[tuple[TensorKind, int]]
+
 
 def estimated_facts(tally: TensorTally, directory: str, model_id: str) -> ModelFacts:
     """Facts of a model of an unknown architecture. Raises ModelFileError for tensors that tell too little."""
@@ -47,7 +49,7 @@ def estimated_facts(tally: TensorTally, directory: str, model_id: str) -> ModelF
     if embedding is None:
         problem = "holds no embedding among its tensors"
         raise ModelFileError(directory, "", None, problem, "name the directory of a whole language model")
-    layers = _layer_groups(tally.layers(), directory)
+    layers = _layer_groups(tally, directory)
     counts = tally.counts()
     # scales are in memory as well; two bytes each is what stays in 16 bit
     counts = replace(counts, other=counts.other + tally.bytes_of(Role.SCALES) // 2)
@@ -72,15 +74,14 @@ def estimated_facts(tally: TensorTally, directory: str, model_id: str) -> ModelF
     return ModelFacts(model_id, shape, counts, _checkpoint(kinds, tally.bytes), sources)
 
 
-_Kinds = list[tuple[TensorKind, int]]
-
-
-def _layer_groups(layers: Mapping[int, list[TensorKind]], directory: str) -> tuple[LayerGroup, ...]:
+def _layer_groups(tally: TensorTally, directory: str) -> tuple[LayerGroup, ...]:
     counted = Counter[Keeps]()
-    for layer, tensors in layers.items():
-        kept = _keeps(tensors)
+    for layer, tensors in tally.layers().items():
+        state = next((kind.name for kind, _ in tensors if _RECURRENT.search(kind.name)), None)
+        kept = None if state else _keeps(tensors)
         if kept is None:
-            problem = "keeps something that its tensors do not tell (no keys and values of attention)"
+            told = f"a recurrent state, as {state[:100]} tells" if state else "no keys and values of one attention"
+            problem = f"keeps something that its tensors do not tell ({told})"
             remedy = "describe the model in a ModelProfile, with what each layer keeps"
             raise ModelFileError(directory, f"layer {layer}", None, problem, remedy)
         counted[kept] += 1
@@ -89,28 +90,39 @@ def _layer_groups(layers: Mapping[int, list[TensorKind]], directory: str) -> tup
     return tuple(LayerGroup(count, kept) for kept, count in counted.items())
 
 
-def _keeps(tensors: Iterable[TensorKind]) -> Keeps | None:
-    """What a layer keeps of a sequence, from the rows of its projections of keys and values."""
-    rows = {}
-    for tensor in tensors:
+def _keeps(tensors: _Kinds) -> Keeps | None:
+    """What a layer keeps of a sequence, by its projections of keys and values. None: nothing, or of two attentions."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for tensor, count in tensors:
         part = _projection(tensor)
         if part and tensor.shape:
-            rows[part] = tensor.shape
-    if "latent" in rows and "latent_norm" in rows:
-        rank = rows["latent_norm"][0]
-        rope = rows["latent"][0] - rank
+            if part != "head_norm" and (count > 1 or part in shapes):
+                return None
+            # an indexer's keys may have a norm as well: of two the wider one, which makes fewer heads
+            shapes[part] = max(tensor.shape, shapes.get(part, ()))
+    if "latent" in shapes and "latent_norm" in shapes:
+        rank = shapes["latent_norm"][0]
+        rope = shapes["latent"][0] - rank
         if rope > 0:
             return LatentAttention(rank=rank, rope_dim=rope, nope_dim=_HEAD_DIM, value_dim=_HEAD_DIM)
-    key, value = _rows(rows, "key"), _rows(rows, "value")
+    key, value = _rows(shapes, "key"), _rows(shapes, "value")
     if key and value:
         # the heads are not told: one is the safe side, as no rank holds less than a head
-        head = rows["head_norm"][0] if "head_norm" in rows else key
+        head = shapes["head_norm"][0] if "head_norm" in shapes else key
         heads = key // head if head and key % head == 0 and value % (key // head or 1) == 0 else 1
         width = value // heads
         return FullAttention(heads, key // heads, None if width == key // heads else width)
-    joined = _rows(rows, "joined")
+    joined = _joined_width(shapes)
     # at most a third each is keys and values: with fewer KV heads than query heads it is less
     return FullAttention(1, -(-joined // 3)) if joined else None
+
+
+def _joined_width(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many elements queries, keys and values are together; 0 where they are not joined.
+
+    A linear layer stores a row for each, GPT-2's ``Conv1D`` a column; the longer side is the safe one.
+    """
+    return max(shapes["joined"]) if "joined" in shapes else _rows(shapes, "joined")
 
 
 def _rows(shapes: Mapping[str, tuple[int, ...]], part: str) -> int:
@@ -122,6 +134,12 @@ def _rows(shapes: Mapping[str, tuple[int, ...]], part: str) -> int:
         return shapes[part][0]
     return shapes.get(f"{part}_scales", (0,))[-1]
 
+
+_RECURRENT: Final = re.compile(
+    r"A_log|conv1d|dt_bias|dt_proj|ssm|mamba|linear_attn|delta_net|rg_lru|recurrent|time_(decay|first|faaaa|mix|maa)"
+)
+"""Names of tensors that only layers with a state have: of Mamba, gated delta nets, RWKV, Griffin. Whatever else it
+has, be it attention beside the state (Falcon-H1): how large the state is, tensors do not tell."""
 
 _PROJECTIONS: Final = tuple(
     (part, re.compile(pattern))

@@ -120,12 +120,12 @@ class TensorTally:
         """Bytes of all tensors."""
         return sum(kind.bytes * count for kind, count in self._kinds.items())
 
-    def layers(self) -> Mapping[int, list[TensorKind]]:
-        """The kinds of each decoder layer, those of image encoders and of predicting layers left out."""
-        found: dict[int, list[TensorKind]] = defaultdict(list)
-        for kind in self._kinds:
+    def layers(self) -> Mapping[int, list[tuple[TensorKind, int]]]:
+        """The kinds of each decoder layer, and how many of each, image encoders and predicting layers left out."""
+        found: dict[int, list[tuple[TensorKind, int]]] = defaultdict(list)
+        for kind, count in self._kinds.items():
             if kind.layer >= 0 and kind.role not in (Role.VISION, Role.MTP):
-                found[kind.layer].append(kind)
+                found[kind.layer].append((kind, count))
         return found
 
     def embedding(self) -> TensorKind | None:

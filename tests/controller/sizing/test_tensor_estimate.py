@@ -1,6 +1,7 @@
 import pytest
 
 from controller.sizing.facts import FullAttention, LatentAttention, LayerGroup, Quantization
+from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token
 from controller.sizing.model_file_errors import ModelFileError
 from controller.sizing.parameters import UNKNOWN_ARCHITECTURE
 from controller.sizing.precision import native_precision
@@ -28,6 +29,25 @@ def test_joined_projections_count_as_a_third_each() -> None:
     plain = {name: value for name, value in tensors.items() if "k_proj" not in name and "v_proj.w" not in name}
     joined = plain | {f"model.layers.{layer}.self_attn.qkv_proj.weight": ("BF16", [128, 64]) for layer in range(2)}
     assert estimated_facts(tally_of(joined), "dir", "x").layers == (LayerGroup(2, FullAttention(1, 43)),)
+
+
+GPT2_LAYER = {
+    "attn.c_attn.weight": [768, 2304],
+    "attn.c_attn.bias": [2304],
+    "attn.c_proj.weight": [768, 768],
+    "mlp.c_fc.weight": [768, 3072],
+    "mlp.c_proj.weight": [3072, 768],
+}
+
+
+def test_a_joined_projection_that_is_stored_turned_counts_by_its_longer_side() -> None:
+    tensors: dict[str, tuple[str, list[int]]] = {
+        "wte.weight": ("F32", [50257, 768]),
+        "wpe.weight": ("F32", [1024, 768]),
+    }
+    tensors |= {f"h.{n}.{name}": ("F32", shape) for n in range(12) for name, shape in GPT2_LAYER.items()}
+    facts = estimated_facts(tally_of(tensors), "dir", "x")
+    assert kv_bytes_per_token(facts, KvStorage(2, 1)) == 12 * 2 * 768 * 2
 
 
 def test_latent_attention_is_seen_by_its_down_projection() -> None:
@@ -82,3 +102,27 @@ def test_a_layer_that_keeps_what_its_tensors_do_not_tell_is_refused() -> None:
     state = {"model.layers.2.mixer.A_log": ("F32", [8]), "model.layers.2.mixer.conv1d.weight": ("BF16", [8, 1, 4])}
     with pytest.raises(ModelFileError, match=r"dir: layer 2 keeps something .* ModelProfile"):
         estimated_facts(tally_of(small_model() | state), "dir", "x")
+
+
+RECURRENT = {
+    "Mamba": ["mamba.A_log", "mamba.conv1d.weight", "mamba.in_proj.weight"],
+    "a gated delta net": ["linear_attn.dt_bias"],
+    "RWKV": ["attention.time_decay"],
+    "Griffin": ["temporal_block.rg_lru.recurrent_param"],
+}
+
+
+@pytest.mark.parametrize("names", RECURRENT.values(), ids=RECURRENT)
+def test_a_layer_with_a_state_beside_its_attention_is_refused(names: list[str]) -> None:
+    state = {f"model.layers.1.{name}": ("BF16", [8]) for name in names}
+    with pytest.raises(
+        ModelFileError, match=r"dir: layer 1 keeps .*\(a recurrent state, as model\.layers\.\*\..* tells"
+    ):
+        estimated_facts(tally_of(small_model() | state), "dir", "x")
+
+
+@pytest.mark.parametrize("name", ["cross_attn.k_proj", "self_attn.1.k_proj"])
+def test_a_layer_with_two_attentions_is_refused(name: str) -> None:
+    second = {f"model.layers.1.{name}.weight": ("BF16", [32, 64])}
+    with pytest.raises(ModelFileError, match=r"layer 1 keeps .*\(no keys and values of one attention"):
+        estimated_facts(tally_of(small_model() | second), "dir", "x")
