@@ -4,6 +4,7 @@ Of a file no more is read than its largest sensible size, so that a file of any 
 memory nor time.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from controller.sizing.checkpoint_facts import with_tensors
@@ -13,6 +14,7 @@ from controller.sizing.hugging_face_config import facts_of_config
 from controller.sizing.model_file_errors import ModelFileError, UnknownArchitecture
 from controller.sizing.safetensors import (
     LENGTH_BYTES,
+    MAX_HEADERS_BYTES,
     MAX_INDEX_BYTES,
     MAX_SHARDS,
     MAX_TENSORS,
@@ -53,6 +55,7 @@ def facts_of_directory(directory: Path, model_id: str) -> ModelFacts:
 
 def _tally(directory: Path) -> TensorTally:
     files, indexed = _files(directory)
+    _refuse_long_headers(files, directory)
     tally = TensorTally()
     for file in files:
         tally.add(_tensors(file))
@@ -90,15 +93,28 @@ def _files(directory: Path) -> tuple[list[Path], int]:
     return found, 0
 
 
+def _refuse_long_headers(files: Sequence[Path], directory: Path) -> None:
+    """Raises ModelFileError, before any is parsed, for headers that together are longer than any model's."""
+    total = sum(_header(file, parsed=False)[1] for file in files)
+    if total > MAX_HEADERS_BYTES:
+        problem = f"has headers of {total} bytes in {len(files)} files, more than the {MAX_HEADERS_BYTES} that are read"
+        raise ModelFileError(str(directory), "", None, problem, "name the directory of one model")
+
+
 def _tensors(file: Path) -> tuple[StoredTensor, ...]:
+    header, length, size = _header(file)
+    return parse_header(header, str(file), size - LENGTH_BYTES - length)
+
+
+def _header(file: Path, *, parsed: bool = True) -> tuple[bytes, int, int]:
+    """A file's header (empty when it will not be parsed), how long it is, and how long the file is."""
     size = _size(file, "download it again")
     try:
         with file.open("rb") as opened:
             length = header_length(opened.read(LENGTH_BYTES), str(file), size)
-            header = opened.read(length)
+            return opened.read(length) if parsed else b"", length, size
     except OSError as error:
         raise _unreadable(file, error, "name a readable checkpoint") from error
-    return parse_header(header, str(file), size - LENGTH_BYTES - length)
 
 
 def _read(file: Path, most: int, remedy: str) -> bytes:

@@ -21,6 +21,9 @@ LENGTH_BYTES: Final = 8
 MAX_HEADER_BYTES: Final = 4 * 2**20
 """Bytes of the largest header that is read, some 30,000 tensors: published files have a few thousand in each."""
 
+MAX_HEADERS_BYTES: Final = 40 * 2**20
+"""Bytes of all headers of a checkpoint together: 207,000 tensors, the most of a published one, take some 30 MB."""
+
 MAX_INDEX_BYTES: Final = 24 * 2**20
 """Bytes of the largest index that is read: a trillion parameters in 140,000 tensors take 13 MB."""
 

@@ -63,6 +63,13 @@ def _header(directory: Path, header: bytes) -> tuple[str, str]:
     return "--directory", str(directory)
 
 
+def _shards_of_headers(directory: Path) -> tuple[str, str]:
+    header = _keys(MAX_HEADER_BYTES * 99 // 100, _TENSOR)
+    for number in range(20):
+        (directory / f"{number}.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    return "--directory", str(directory)
+
+
 def _index(directory: Path, text: bytes) -> tuple[str, str]:
     (directory / "model.safetensors.index.json").write_bytes(text)
     return "--directory", str(directory)
@@ -113,6 +120,7 @@ CASES: dict[str, Callable[[Path], tuple[str, str]]] = {
         at, _keys(MAX_HEADER_BYTES, _TENSOR.replace("[0,0]", "[0,9]"))
     ),
     "a header of empty tensors": lambda at: _header(at, _keys(MAX_HEADER_BYTES, _TENSOR)),
+    "twenty headers as long as are read": _shards_of_headers,
     "a header of nothing that is known": lambda at: _header(at, _keys(MAX_HEADER_BYTES, "1")),
     "an index of tensors without end": lambda at: _index(
         at, b'{"weight_map":' + _keys(MAX_INDEX_BYTES - 99, '"a"') + b"}"
