@@ -11,12 +11,25 @@
     └── OutOfRange              a number that cannot be meant
 """
 
+_SHOWN = 100
+"""Characters of a value that a message repeats; ids of models have half as many."""
+
+
+def shortened(text: str) -> str:
+    """A text for a message: itself, or how it begins where it is long."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def shown(value: object) -> str:
+    """A value for a message, a text in quotes."""
+    return repr(shortened(value)) if isinstance(value, str) else shortened(repr(value))
+
 
 class SizingError(ValueError):
     """A request that cannot be sized. ``field`` is the request's field, ``remedy`` what to write instead."""
 
     def __init__(self, field: str, value: object, problem: str, remedy: str) -> None:
-        super().__init__(f"{field} {value!r} {problem}: {remedy}")
+        super().__init__(f"{field} {shown(value)} {problem}: {remedy}")
         self.field = field
         self.value = value
         self.problem = problem
@@ -46,7 +59,10 @@ class UnsupportedPrecision(SizingError):
 
     def __init__(self, model_id: str, precision: str, available: tuple[str, ...]) -> None:
         super().__init__(
-            "precision", precision, f"is not available for {model_id}", f"use auto or one of {', '.join(available)}"
+            "precision",
+            precision,
+            f"is not available for {shortened(model_id)}",
+            f"use auto or one of {', '.join(available)}",
         )
         self.available = available
 
@@ -55,15 +71,16 @@ class LengthTooLong(SizingError):
     """More tokens than the model has positions for. ``limit`` is that number."""
 
     def __init__(self, model_id: str, length: int, limit: int) -> None:
-        super().__init__("max_model_len", length, f"exceeds what {model_id} was built for", f"use at most {limit}")
+        problem = f"exceeds what {shortened(model_id)} was built for"
+        super().__init__("max_model_len", length, problem, f"use at most {limit}")
         self.limit = limit
 
 
 class NotDivisible(SizingError):
-    """The model cannot be divided among so many ranks. ``possible`` holds the numbers up to 8 that can."""
+    """The model cannot be divided among so many ranks. ``possible`` holds all numbers of ranks that can."""
 
     def __init__(self, ranks: int, problem: str, possible: tuple[int, ...]) -> None:
-        super().__init__("tensor_parallel", ranks, problem, f"use {' or '.join(map(str, possible))}")
+        super().__init__("tensor_parallel", ranks, problem, f"use {_alternatives(possible)}")
         self.possible = possible
 
 
@@ -72,3 +89,8 @@ class OutOfRange(SizingError):
 
     def __init__(self, field: str, value: int, least: int, most: int) -> None:
         super().__init__(field, value, "is out of range", f"use {least} to {most}")
+
+
+def _alternatives(numbers: tuple[int, ...]) -> str:
+    *most, last = map(str, numbers)
+    return f"{', '.join(most)} or {last}" if most else last

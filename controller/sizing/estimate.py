@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from controller.sizing.activation import activation
 from controller.sizing.engine import AS_WE_START_IT, EngineSettings, graph_bytes, non_torch_bytes, resolved
-from controller.sizing.errors import LengthTooLong, NotDivisible, OutOfRange
+from controller.sizing.errors import LengthTooLong, NotDivisible, OutOfRange, shortened
 from controller.sizing.facts import ModelFacts
 from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token
 from controller.sizing.kv_pool import KvPool
@@ -149,6 +149,6 @@ def _tensor_parallel(facts: ModelFacts, precision: Precision, asked: int) -> int
         raise OutOfRange("tensor_parallel", asked, 1, MAX_TENSOR_PARALLEL)
     problem = undivided(facts, precision, asked)
     if asked > 1 and problem is not None:
-        possible = possible_ranks(facts, precision, 8)
-        raise NotDivisible(asked, f"does not divide {facts.model_id}, {problem}", possible)
+        possible = possible_ranks(facts, precision, MAX_TENSOR_PARALLEL)
+        raise NotDivisible(asked, f"does not divide {shortened(facts.model_id)}, {problem}", possible)
     return asked

@@ -6,9 +6,7 @@
     └── UnknownArchitecture         a config.json whose model type nothing here knows; .model_type
 """
 
-from controller.sizing.errors import SizingError
-
-_SHOWN = 60
+from controller.sizing.errors import SizingError, shown
 
 
 class ModelFileError(SizingError):
@@ -21,7 +19,7 @@ class ModelFileError(SizingError):
         super().__init__(field, value, problem, remedy)
         self.file = file
         where = f"{file}: {field}" if field else file
-        self.args = (f"{where}{'' if value is None else f' {_short(value)}'} {problem}: {remedy}",)
+        self.args = (f"{where}{'' if value is None else f' {shown(value)}'} {problem}: {remedy}",)
 
 
 class UnknownArchitecture(ModelFileError):
@@ -36,9 +34,3 @@ class UnknownArchitecture(ModelFileError):
             "give a directory with its safetensors files (--directory DIR), from whose headers it can be estimated",
         )
         self.model_type = model_type
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-    return repr(shown) if isinstance(value, str) else shown

@@ -178,6 +178,7 @@ def test_an_architecture_that_is_not_known_is_estimated_and_said_so(
 REFUSED = {
     "an unknown model": (["Qwen/Qwen3-4b"], "did you mean Qwen/Qwen3-4B"),
     "a model near no other": (["no/such"], "use an id of the catalogue"),
+    "an id that goes on and on": (["a/" + "x" * 10**5], f"model_id 'a/{'x' * 95}...' is not in the catalogue"),
     "a model that would need its config": (["no/such"], "--config FILE"),
     "an id known by name only": (["deepseek-ai/DeepSeek-V4-Pro"], "--config FILE"),
     "a base that is not known": (["me/x", "--same-as", "no/such"], "'no/such' is not in the catalogue"),
@@ -195,7 +196,7 @@ REFUSED = {
     "a length no number": (["Qwen/Qwen3-4B", "--max-model-len", "long"], "invalid int value: 'long'"),
     "a length of digits without end": (["Qwen/Qwen3-4B", "--max-model-len", "9" * 5000], "invalid int value"),
     "no concurrency": (["Qwen/Qwen3-4B", "--max-concurrency", "-3"], "max_concurrency -3"),
-    "ranks that do not divide": (["Qwen/Qwen3-4B", "--tensor-parallel", "3"], "tensor_parallel 3 does not divide"),
+    "ranks that do not divide": (["Qwen/Qwen3-4B", "--tensor-parallel", "3"], "use 1, 2, 4, 8, 16 or 32"),
     "no ranks": (["Qwen/Qwen3-4B", "--tensor-parallel", "0"], "tensor_parallel 0 is out of range"),
     "an unknown GPU": (["Qwen/Qwen3-4B", "--gpu", "H100"], "GPU 'H100' is not a known product"),
     "no mode": (["Qwen/Qwen3-4B", "--partition", "CPX"], "CPX"),

@@ -124,7 +124,7 @@ ASKED = SizingRequest("test/model")
         (replace(ASKED, max_concurrency=0), OutOfRange, "max_concurrency", "use 1 to 65536"),
         (replace(ASKED, max_concurrency=10**9), OutOfRange, "max_concurrency", "use 1 to 65536"),
         (replace(ASKED, tensor_parallel=0), OutOfRange, "tensor_parallel", "use 1 to 64"),
-        (replace(ASKED, tensor_parallel=3), NotDivisible, "tensor_parallel", "use 1 or 2 or 4 or 8"),
+        (replace(ASKED, tensor_parallel=3), NotDivisible, "tensor_parallel", "use 1, 2, 4 or 8"),
     ],
     ids=[
         "no such precision",
