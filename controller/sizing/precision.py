@@ -7,7 +7,7 @@ from controller.sizing.facts import ModelFacts
 
 
 class Precision(StrEnum):
-    """The precision of a model's linear layers; ``auto`` is the one its checkpoint was published in."""
+    """The precision of a model's linear layers; ``auto`` is the one an engine takes when it is told none."""
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -32,6 +32,16 @@ def native_precision(facts: ModelFacts) -> Precision:
     return Precision(quantization.method) if quantization else _OF_DTYPE[facts.checkpoint.dtype]
 
 
+def automatic_precision(facts: ModelFacts) -> Precision:
+    """What ``auto`` means: the published precision, bf16 for a checkpoint published in float32.
+
+    vLLM loads float32 weights in the first type of 16 bit that its platform computes in, bfloat16 on Instinct, unless
+    it is told a type (``vllm/config``, ``_resolve_auto_dtype``: downcast for float32 models).
+    """
+    native = native_precision(facts)
+    return Precision.BF16 if native is Precision.FP32 else native
+
+
 def available_precisions(facts: ModelFacts) -> tuple[Precision, ...]:
     """The precisions a model can be served in, the native one first.
 
@@ -46,9 +56,9 @@ def available_precisions(facts: ModelFacts) -> tuple[Precision, ...]:
 
 def resolve_precision(facts: ModelFacts, asked: Precision) -> Precision:
     """What ``asked`` means for this model: never ``auto``. Raises UnsupportedPrecision naming the available ones."""
-    available = available_precisions(facts)
     if asked is Precision.AUTO:
-        return available[0]
+        return automatic_precision(facts)
+    available = available_precisions(facts)
     if asked not in available:
         raise UnsupportedPrecision(facts.model_id, asked.value, tuple(p.value for p in available))
     return asked

@@ -30,7 +30,7 @@ from controller.sizing.facts import (
 )
 from controller.sizing.margin import Parts, margin_bytes, uncertainty
 from controller.sizing.parameters import count_parameters
-from controller.sizing.precision import Precision, available_precisions, native_precision
+from controller.sizing.precision import Precision, automatic_precision, available_precisions, native_precision
 from controller.sizing.requirement import Sizing, SizingRequest, estimate_model_size
 
 MOST_OVER_PERCENT: Final = 5
@@ -59,9 +59,8 @@ class ProfiledModel:
     overrides: SizingOverrides
 
     def refuse(self, asked: Precision) -> None:
-        """Raises UnsupportedPrecision for one in which the weights do not exist. ``auto`` is the published one."""
-        native = native_precision(self.facts)
-        offered = self.precisions or {native}
+        """Raises UnsupportedPrecision for one in which the weights do not exist; never for ``auto``."""
+        offered = self.precisions or {automatic_precision(self.facts), native_precision(self.facts)}
         if asked is not Precision.AUTO and asked not in offered:
             raise UnsupportedPrecision(self.facts.model_id, asked.value, tuple(sorted(offered)))
 
@@ -121,7 +120,7 @@ def _require_sense(model: ProfiledModel) -> None:
 
 def offered(model: ProfiledModel) -> tuple[Precision, ...]:
     """The precisions that may be asked for, sorted by name; the published one where none is listed."""
-    return tuple(sorted(model.precisions)) or (native_precision(model.facts),)
+    return tuple(sorted(model.precisions)) or (automatic_precision(model.facts),)
 
 
 def _precisions(profile: ModelProfile, facts: ModelFacts) -> frozenset[Precision]:

@@ -3,6 +3,7 @@ import pytest
 from controller.sizing.catalog import Catalog
 from controller.sizing.errors import UnsupportedPrecision
 from controller.sizing.precision import Precision, available_precisions, resolve_precision
+from tests.builders.model_config import facts_of
 
 CATALOG = Catalog.bundled()
 
@@ -36,3 +37,9 @@ def test_a_precision_the_model_has_not_got_is_refused(model_id: str, asked: Prec
     assert (refusal.value.field, refusal.value.value) == ("precision", asked.value)
     assert refusal.value.available == tuple(available_precisions(facts))
     assert refusal.value.available[0] in refusal.value.remedy
+
+
+def test_a_checkpoint_in_float32_is_loaded_in_16_bit_unless_float32_is_asked_for() -> None:
+    facts = facts_of("gemma2", torch_dtype="float32")
+    assert resolve_precision(facts, Precision.AUTO) is Precision.BF16
+    assert resolve_precision(facts, Precision.FP32) is Precision.FP32
