@@ -25,11 +25,13 @@ from tests.fakes.virtual_loop import run_virtually
 from tests.sweep.case import Run, running
 from tests.sweep.logged import errors_to
 
-Play: TypeAlias = Callable[[Run, Any], Awaitable[None]]
-"""Plays one case in a settled run; a function of a module. Raises AssertionError when something is not as it must be."""
+Play: TypeAlias = Callable[[Run, Any], Awaitable[int | None]]
+"""Plays one case in a settled run; a function of a module. Raises AssertionError when something is not as it must be.
+What it returns is a number that it counts, if it counts something.
+"""
 
-Told: TypeAlias = tuple[str, list[str]]
-"""The traceback of a case that failed, else "", and what was logged as an error."""
+Told: TypeAlias = tuple[str, list[str], int]
+"""The traceback of a case that failed, else "", what was logged as an error, and what was counted."""
 
 _ROOT: Final = Path(__file__).parents[2]
 _PROGRAM: Final = "from tests.sweep.forks import serve; serve()"
@@ -50,10 +52,14 @@ class Forks:
 
     def errors_logged(self, case: Any) -> list[str]:
         """What was logged as an error, once the case is over. Raises AssertionError with the traceback of one that failed."""
-        failure, logged = self._played[case].result()
+        failure, logged, _ = self._played[case].result()
         if failure:
             raise AssertionError(failure)
         return logged
+
+    def counted(self) -> dict[Any, int]:
+        """What each case has counted, once all are over; 0 for one that failed."""
+        return {case: played.result()[2] for case, played in self._played.items()}
 
     def close(self) -> None:
         """End everything at once, cases that are being played too: one of them may never end by itself."""
@@ -91,8 +97,8 @@ class _Parent:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the settled world ended with {self._process.wait()} before {case} was over")
-        failure, logged = orjson.loads(line)
-        return failure, logged
+        failure, logged, counted = orjson.loads(line)
+        return failure, logged, counted
 
     def kill(self) -> None:
         """End it and what it has forked: whoever waits for a case hears that it has ended."""
@@ -125,20 +131,20 @@ async def _serve(logged: list[str]) -> None:
                 await _forked(play, run, case, logged)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])  # noqa: ASYNC222 - this world stands still
             if code:
-                _tell(f"the process of {case} ended with {code}", [])
+                _tell(f"the process of {case} ended with {code}", [], 0)
 
 
 async def _forked(play: Play, run: Run, case: Any, logged: list[str]) -> None:
     """Play, tell, and end this process without ending anything of its parent's."""
-    failure = ""
+    failure, counted = "", 0
     try:
-        await play(run, case)
+        counted = await play(run, case) or 0
     except BaseException:  # noqa: BLE001 - told, and judged by the test
         failure = traceback.format_exc()
-    _tell(failure, logged)
+    _tell(failure, logged, counted)
     os._exit(0)
 
 
-def _tell(failure: str, logged: list[str]) -> None:
+def _tell(failure: str, logged: list[str], counted: int) -> None:
     with open(sys.stdout.fileno(), "wb", closefd=False) as told:
-        told.write(orjson.dumps([failure, logged]) + b"\n")
+        told.write(orjson.dumps([failure, logged, counted]) + b"\n")

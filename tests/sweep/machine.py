@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
-from controller.agent.simulated_faults import ScriptedFault
+from controller.agent.simulated_faults import LASTING, Call, Fault, ScriptedFault
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 from controller.runtime.clock import Clock
 
 Change = Callable[[str, frozenset[str]], None]
 """Hears of each change before it is made: what it is, and the GPUs that it touches."""
+Struck = Callable[[Fault], None]
+"""Hears of each call that a fault spoils, and of each that meets one that lasts."""
 
 
 class Machine(SimulatedBackend):
@@ -19,6 +21,7 @@ class Machine(SimulatedBackend):
         self._agents_held: Callable[[], frozenset[str]] = frozenset
         self._agents_used: Callable[[], Mapping[PartitionId, int]] = dict
         self.on_change: Change = lambda what, gpus: None
+        self.on_struck: Struck = lambda fault: None
         super().__init__(
             SimulatedShape(Mode.parse(mode), gpus),
             clock,
@@ -72,3 +75,22 @@ class Machine(SimulatedBackend):
     async def set_compute_mode(self, bdf: str, mode: ComputeMode) -> None:
         self.on_change(f"set compute mode {mode}", frozenset({bdf}))
         await super().set_compute_mode(bdf, mode)
+
+    def _begin(self, call: Call, bdf: str | None = None) -> ScriptedFault | None:
+        struck = super()._begin(call, bdf)
+        for fault in LASTING:
+            if call in _MEETS.get(fault, (Call.READ,)) and self._faults.lasting(fault, self._last):
+                self.on_struck(fault)
+        return struck
+
+    def _refuse(self, struck: ScriptedFault | None, what: str, bdf: str) -> None:
+        # Here the call has passed whatever else refuses it: what it meets from now on is the fault.
+        if struck is not None:
+            self.on_struck(struck.fault)
+        super()._refuse(struck, what, bdf)
+
+
+_MEETS: Mapping[Fault, tuple[Call, ...]] = {
+    Fault.FOREIGN_PROCESS: (Call.PROCESSES, Call.SET_MEMORY_MODE, Call.RELOAD_DRIVER, Call.SET_COMPUTE_MODE),
+}
+"""The calls that meet a fault that lasts, where reading the node is not the one."""

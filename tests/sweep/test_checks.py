@@ -8,12 +8,14 @@ from unittest.mock import patch
 import pytest
 
 from controller.agent.node_agent import NodeAgent
+from controller.agent.simulated_faults import Fault
 from controller.reconcilers.repartition_plan import closing
 from controller.repartition.phases import Phase
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from tests.fakes.virtual_loop import run_virtually
 from tests.sweep.actions import Action, take_a_gpu
 from tests.sweep.case import running
+from tests.sweep.faults import OVER, FaultCase, play_fault
 from tests.sweep.kubernetes import NAMESPACE, allocated
 from tests.sweep.scripts import Script
 from tests.sweep.world import World
@@ -84,3 +86,14 @@ async def _find(planted: Planted, script: Script) -> None:
 def test_a_planted_bug_is_found(planted: Planted, script: Script, want: str) -> None:
     with pytest.raises(AssertionError, match=want):
         run_virtually(_find(planted, script))
+
+
+async def _play_without_a_way_back(case: FaultCase) -> None:
+    async with running() as run:
+        with patch.dict(OVER, clear=True):
+            await play_fault(run, case)
+
+
+def test_a_fault_that_strikes_nothing_is_found() -> None:
+    with pytest.raises(AssertionError, match="Busy never struck before the plan ended"):
+        run_virtually(_play_without_a_way_back(FaultCase(Fault.BUSY, Phase.VERIFYING)))

@@ -9,13 +9,19 @@ from tests.sweep.forks import Forks
 PLAY = play_fault
 
 
-def test_the_sweep_is_the_whole_product(capsys: pytest.CaptureFixture[str]) -> None:
-    swept = fault_cases()
-    with capsys.disabled():
-        print(f"\n{len(swept)} cases: {len(Fault)} faults x {len(STEPS)} steps")
-    assert len({str(case) for case in swept}) == len(Fault) * len(STEPS)
-
-
 @pytest.mark.parametrize("case", fault_cases(), ids=str)
 def test_struck_by(case: FaultCase, forks: Forks) -> None:
     forks.errors_logged(case)
+
+
+def test_the_sweep_is_the_whole_product_and_each_case_injects_its_fault(
+    forks: Forks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swept, injected = fault_cases(), forks.counted()
+    with capsys.disabled():
+        print(
+            f"\n{len(swept)} cases: {len(Fault)} faults x {len(STEPS)} steps; "
+            f"{sum(injected.values())} faults injected in {len(injected)} cases"
+        )
+    assert len({str(case) for case in swept}) == len(Fault) * len(STEPS)
+    assert not [str(case) for case, count in injected.items() if not count]

@@ -103,12 +103,14 @@ async def _fault(site: Site, case: FaultCase, name: str) -> None:
         if not struck:
             struck.append(str(case))
             strike(_scripted(site, case))(site)
+            if case.cancelled_with_it:
+                cancel(site)
 
     def at_step(step: str) -> None:
         if step.startswith(case.step.value):
             strikes()
 
-    at: dict[Phase, Action] = {Phase.VERIFYING: cancel} if case.step is Phase.ROLLING_BACK else {}
+    at: dict[Phase, Action] = {} if case.cancelled_at is None else {case.cancelled_at: cancel}
     if isinstance(case.step, Phase):
         at[case.step] = lambda _: strikes()
     else:
