@@ -160,6 +160,8 @@ class Shape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     counts the image encoder and its projector, ``mtp_params`` the multi-token-prediction layers, which are in the
     files and not loaded for plain decoding. ``rope_rows``: rows of all tables of rotary positions together, where
     they are not ``max_position_embeddings``: more with linear scaling, 0 without rotary positions.
+    ``layer_embedding_width`` (``hidden_size_per_layer_input``): elements a layer of each row of a second embedding,
+    which has ``layer_embedding_rows`` (``vocab_size_per_layer_input``; None: ``vocab_size``); 0 without one.
     """
 
     architecture: str
@@ -175,6 +177,8 @@ class Shape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     vision_params: Amount = 0
     mtp_params: Amount = 0
     rope_rows: Amount | None = None
+    layer_embedding_width: Amount = 0
+    layer_embedding_rows: Count | None = None
 
     @property
     def num_hidden_layers(self) -> int:
@@ -233,6 +237,9 @@ class ParameterCounts:
     head: int = 0
     """The output head; 0 when it is the embedding."""
 
+    layer_embeddings: int = 0
+    """A second embedding that has something of each word for each layer; not quantized."""
+
     norms: int = 0
     """Norms, sinks and other vectors of small size, on every rank of tensor parallelism."""
 
@@ -243,7 +250,8 @@ class ParameterCounts:
     """Key and value projections: a rank holds at least one KV head of them."""
 
     latent_projections: int = 0
-    """Down projections of latent attention and its indexer: on every rank, as nothing in them belongs to a head."""
+    """Down projections of latent attention and its indexer, and those of the layers' own embeddings: on every rank, as
+    nothing in them belongs to a head."""
 
     recurrent: int = 0
     """Projections and convolutions of linear attention and state space layers."""

@@ -149,10 +149,12 @@ def count_parameters(shape: Shape, tensors: Tensors | None = None) -> ParameterC
     return ParameterCounts(
         embedding=_embedding(shape, tensors),
         head=_head(shape, tensors),
+        layer_embeddings=(shape.layer_embedding_rows or shape.vocab_size) * _layer_embedding_widths(shape),
         norms=_norms(shape, tensors),
         attention=sum(group.count * _attention(shape, tensors, group.keeps) for group in shape.layers),
         kv_projections=sum(group.count * _kv_projections(shape, tensors, group.keeps) for group in shape.layers),
-        latent_projections=sum(group.count * _latent_projections(shape, group.keeps) for group in shape.layers),
+        latent_projections=sum(group.count * _latent_projections(shape, group.keeps) for group in shape.layers)
+        + 3 * shape.hidden_size * _layer_embedding_widths(shape),
         recurrent=sum(group.count * _recurrent(shape, group.keeps) for group in shape.layers),
         dense_mlp=dense_layers(shape) * _dense_mlp(shape, tensors),
         routed_experts=mixture * _routed_experts(shape, tensors),
@@ -225,7 +227,21 @@ def _norms(shape: Shape, tensors: Tensors) -> int:
         + own
         + mixture * tensors.mixture_norms * shape.hidden_size
         + shape.num_hidden_layers * tensors.layer_scalar
+        + _layer_embedding_norms(shape)
     )
+
+
+def _layer_embedding_widths(shape: Shape) -> int:
+    """Elements of all layers together. A projection of the hidden state gives as many again; each layer has a gate that
+    projects down to its part, and a projection up again (transformers ``models/gemma4``)."""
+    return shape.num_hidden_layers * shape.layer_embedding_width
+
+
+def _layer_embedding_norms(shape: Shape) -> int:
+    """One behind the projection up in each layer, and one of a layer's width for all."""
+    if not shape.layer_embedding_width:
+        return 0
+    return shape.num_hidden_layers * shape.hidden_size + shape.layer_embedding_width
 
 
 def _attention_norms(shape: Shape, tensors: Tensors, keeps: Keeps) -> int:

@@ -42,6 +42,7 @@ def rank_elements(facts: ModelFacts, ranks: int) -> ParameterCounts:
         counts,
         embedding=-(-counts.embedding * padded // (rows * ranks)),
         head=-(-counts.head * padded // (rows * ranks)),
+        layer_embeddings=-(-counts.layer_embeddings // ranks),
         attention=-(-counts.attention // ranks),
         kv_projections=_rank_kv_projections(facts, ranks),
         recurrent=-(-counts.recurrent // ranks),
