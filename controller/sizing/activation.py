@@ -33,7 +33,8 @@ _PIXELS_A_TOKEN = 3 * 28 * 28
 """Input elements of an image token: patches of 14 pixels merged two by two, three colours (Pixtral, Qwen-VL)."""
 
 _MASKING_PROGRAMS = 132
-"""Rows of the masking kernel's buffer, a program each: one a multiprocessor (132 on H100), float32."""
+"""Rows of the masking kernel's buffer, float32, a program each, where no device is known: there is a program a
+multiprocessor (132 on H100), a compute unit on AMD (304 on MI300X, 38 on an eighth of it)."""
 
 _FLOAT_BYTES = 4
 
@@ -67,8 +68,8 @@ def activation(
     """The parts of the peak, with resolved settings. ``element_bytes`` is of the type that is computed in."""
     tokens = settings.max_num_batched_tokens or DEFAULT_BATCHED_TOKENS
     batch = _Batch(tokens, min(settings.max_num_seqs or DEFAULT_SEQUENCES, tokens), element_bytes, tensor_parallel)
-    masks = settings.engine_version.since(0, 17)
-    sampler = batch.hidden_states(facts) + batch.sampler_bytes(facts, masks, constants)
+    programs = (settings.multiprocessors or _MASKING_PROGRAMS) if settings.engine_version.since(0, 17) else 0
+    sampler = batch.hidden_states(facts) + batch.sampler_bytes(facts, programs, constants)
     images = settings.engine_version.generation is Generation.V1
     return Activation(
         held_bytes=_BLAS_WORKSPACE + batch.expert_scratch(facts) + (batch.images(facts) if images else 0),
@@ -89,13 +90,14 @@ class _Batch:
     def hidden_states(self, facts: ModelFacts) -> int:
         return (self.tokens + self.sequences) * facts.shape.hidden_size * self.element_bytes
 
-    def sampler_bytes(self, facts: ModelFacts, masks: bool, constants: EngineConstants) -> int:
+    def sampler_bytes(self, facts: ModelFacts, programs: int, constants: EngineConstants) -> int:
+        """With so many programs of the masking kernel; none sort."""
         logits = self.sequences * facts.shape.vocab_size
         # both figures are of 16-bit logits; those of a wider type take the difference
         wider = logits * (self.element_bytes - 2)
-        if not masks:
+        if not programs:
             return int(logits * constants.sorting_sampler_bytes) + wider
-        buffer = min(self.sequences, _MASKING_PROGRAMS) * facts.shape.vocab_size * _FLOAT_BYTES
+        buffer = min(self.sequences, programs) * facts.shape.vocab_size * _FLOAT_BYTES
         return int(logits * constants.masking_sampler_bytes) + buffer + wider
 
     def layer(self, facts: ModelFacts) -> int:

@@ -25,6 +25,7 @@ class Start:
     """A command line on a device. ``settings`` are resolved (``as_vllm_starts_it``), the precision is not ``auto``.
 
     ``engine_known``: False when neither version nor generation of the engine was told, and the newest is but assumed.
+    ``gfx_version`` is the kernel's number of an AMD device's instruction set, None of another or where not known.
     """
 
     facts: ModelFacts
@@ -35,6 +36,7 @@ class Start:
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     engine_known: bool = True
+    gfx_version: int | None = None
 
     @property
     def element_bytes(self) -> int:

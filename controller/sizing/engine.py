@@ -12,6 +12,8 @@ Here are the settings, vLLM's own defaults, non-torch and graphs; ``activation.p
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from controller.gpu.mode import Mode
+from controller.gpu.product import Product
 from controller.sizing.engine_constants import CONSTANTS, GIB, EngineConstants
 from controller.sizing.engine_version import EngineVersion, Generation
 from controller.sizing.facts import ModelFacts
@@ -22,7 +24,11 @@ DEFAULT_BATCHED_TOKENS = 2048
 LARGE_DEVICE_BYTES = 70 * GIB
 """From here on vLLM's server takes larger batches (``vllm/engine/arg_utils.py``, ``get_batch_defaults``)."""
 
-_LARGE_DEVICE = (1024, 8192)
+_LARGE_DEVICE_SEQUENCES = 1024
+_LARGE_DEVICE_TOKENS = 8192
+_LARGE_DEVICE_TOKENS_SINCE_028 = 16_384
+"""Twice as many since vllm-project/vllm pull request 51726 of 10 August 2026, a day before 0.27 was out, taken as 0.28:
+ROCm/MAD pull request 235 meets them on the day of that release."""
 
 DEFAULT_UTILIZATION = 0.9
 """vLLM's ``gpu_memory_utilization`` when it is not set."""
@@ -36,7 +42,8 @@ class EngineSettings:
 
     ``kv_cache_dtype`` is ``auto`` (16 bit), ``fp8`` or ``float32``. ``gpu_memory_utilization`` is the engine's share of
     the partition's bytes, 0 to 1. ``version`` is the engine's, such as ``0.19``; "" is the newest known.
-    ``generation`` is "" where it follows from the version.
+    ``generation`` is "" where it follows from the version. ``multiprocessors`` are those of the device, compute units
+    on AMD ones, None where no device is known.
     """
 
     max_num_seqs: int | None = None
@@ -48,13 +55,14 @@ class EngineSettings:
     version: str = ""
     generation: str = ""
     platform: Platform = "rocm"
+    multiprocessors: int | None = None
 
     @property
     def kv_element_bytes(self) -> int:
         """Bytes of one element in the KV cache."""
         if self.kv_cache_dtype == "float32":
             return 4
-        return 1 if self.kv_cache_dtype.startswith("fp8") else 2
+        return 1 if self.kv_cache_dtype.startswith(("fp8", "int8")) else 2
 
     @property
     def engine_version(self) -> EngineVersion:
@@ -64,10 +72,16 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A GPU or a partition, by the bytes the driver says it has."""
+    """A GPU or a partition, by the bytes the driver says it has. ``multiprocessors``: None where not known."""
 
     total_bytes: int
     name: str = ""
+    multiprocessors: int | None = None
+
+    @classmethod
+    def of(cls, product: Product, mode: Mode) -> "Device":
+        """A partition of a product. Raises ModeError when it has not got the mode, or no established memory."""
+        return cls(product.partition_bytes(mode), product.name, product.partition_compute_units(mode))
 
 
 AS_WE_START_IT = EngineSettings()
@@ -95,15 +109,18 @@ def as_vllm_starts_it(settings: EngineSettings, device: Device, max_model_len: i
         tokens = DEFAULT_BATCHED_TOKENS if max_model_len > _LONG_PROMPT else max(max_model_len, DEFAULT_BATCHED_TOKENS)
     else:
         if device.total_bytes >= LARGE_DEVICE_BYTES and "a100" not in device.name.casefold():
-            sequences, tokens = _LARGE_DEVICE
+            doubled = settings.engine_version.since(0, 28)
+            tokens = _LARGE_DEVICE_TOKENS_SINCE_028 if doubled else _LARGE_DEVICE_TOKENS
+            sequences = _LARGE_DEVICE_SEQUENCES
         if not settings.engine_version.since(0, 8, 5):
-            sequences = _LARGE_DEVICE[0]
+            sequences = _LARGE_DEVICE_SEQUENCES
     utilization = settings.gpu_memory_utilization
     return replace(
         settings,
         max_num_seqs=settings.max_num_seqs or sequences,
         max_num_batched_tokens=settings.max_num_batched_tokens or tokens,
         gpu_memory_utilization=DEFAULT_UTILIZATION if utilization is None else utilization,
+        multiprocessors=settings.multiprocessors or device.multiprocessors,
     )
 
 

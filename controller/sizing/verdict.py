@@ -1,11 +1,12 @@
 """Whether a start of the engine on a device will succeed, before it is tried.
 
-An engine can fail in three places, and each has its check, in this order:
+An engine can fail in four places, and each has its check, in this order:
 
-1. *Nothing left*: weights, activations and non-torch take all of the budget.
-2. *Refused*: the pool holds no request of ``max_model_len`` tokens (``vllm/v1/core/kv_cache_utils.py``), or has fewer
+1. *Refused for its settings*: nothing is even loaded (``refusal.py``); such a verdict has a remedy.
+2. *Nothing left*: weights, activations and non-torch take all of the budget.
+3. *Refused*: the pool holds no request of ``max_model_len`` tokens (``vllm/v1/core/kv_cache_utils.py``), or has fewer
    blocks than ``max_num_seqs`` where each sequence keeps a recurrent state in one.
-3. *After the pool*: the pool is not the last allocation. Graphs are captured (beside the budget, by version), ranks of
+4. *After the pool*: the pool is not the last allocation. Graphs are captured (beside the budget, by version), ranks of
    tensor parallelism register more buffers, and V1 runs the sampler once more with ``max_num_seqs`` requests. For that
    there is the room beside the budget, and what the profile run's peak has left free again.
 
@@ -24,6 +25,7 @@ from controller.sizing.engine_version import Generation
 from controller.sizing.kv_cache import state_bytes
 from controller.sizing.kv_pool import KvPool
 from controller.sizing.margin import start_spread_bytes
+from controller.sizing.refusal import refusal
 
 _KEPT_GRAPHS_PERCENT = 50
 """Of the memory that graphs are said to take, what is lost to later allocations. The rest is torch's cache, which the
@@ -50,13 +52,15 @@ class Outcome(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """``reason`` is a CamelCase word, "" when safe. ``spare_bytes`` is what the check it is from has left: negative by
-    as much as is missing; of a safe start, what is left beside the longest request.
+    as much as is missing, 0 where no bytes are; of a safe start, what is left beside the longest request.
+    ``remedy`` says what to write instead where settings are refused, else "".
     """
 
     outcome: Outcome
     reason: str
     text: str
     spare_bytes: int
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class _Case:
 
 def judge(start: Start, constants: EngineConstants = CONSTANTS) -> Verdict:
     """What to expect of a start."""
+    if refused := refusal(start):
+        return Verdict(Outcome.FAILS, refused.reason, refused.text, 0, refused.remedy)
     case = _Case(start, budget(start, constants), constants)
     for check in _CHECKS:
         if verdict := check(case):

@@ -65,3 +65,14 @@ def test_images_are_held_through_the_run() -> None:
     seeing = replace(LLAMA, shape=msgspec.structs.replace(LLAMA.shape, vision_params=1))
     held = activation(seeing, LARGE, 1).held_bytes - activation(blind, LARGE, 1).held_bytes
     assert held == 8192 * (4096 + 3 * 28 * 28) * 2
+
+
+@pytest.mark.parametrize(("units", "rows"), [(None, 132), (304, 304), (38, 38), (2048, 1024)])
+def test_the_masking_kernel_has_a_row_a_compute_unit_and_no_more_than_sequences(units: int | None, rows: int) -> None:
+    none, some = (activation(LLAMA, replace(LARGE, multiprocessors=count), 1).sampler_bytes for count in (1, units))
+    assert some - none == (rows - 1) * LLAMA.shape.vocab_size * 4
+
+
+def test_a_sorting_sampler_has_no_such_buffer() -> None:
+    old = replace(LARGE, version="0.16")
+    assert activation(LLAMA, replace(old, multiprocessors=304), 1) == activation(LLAMA, old, 1)

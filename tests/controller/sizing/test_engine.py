@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from controller.gpu.mode import mode
+from controller.gpu.product import product_named
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import (
     Device,
@@ -28,6 +30,8 @@ def test_a_start_of_ours_batches_as_a_small_device() -> None:
     ("settings", "device", "length", "want"),
     [
         pytest.param(CUDA, Device(79 * GIB, "NVIDIA H100"), 8192, (1024, 8192), id="a large device"),
+        pytest.param(replace(CUDA, version="0.27"), Device(79 * GIB), 8192, (1024, 8192), id="a large one until 0.27"),
+        pytest.param(replace(CUDA, version="0.28"), Device(79 * GIB), 8192, (1024, 16_384), id="a large one from 0.28"),
         pytest.param(CUDA, Device(79 * GIB, "NVIDIA A100"), 8192, (256, 2048), id="an A100 counts as small"),
         pytest.param(CUDA, Device(24 * GIB), 8192, (256, 2048), id="a small device"),
         pytest.param(replace(CUDA, generation="V0"), Device(79 * GIB), 8192, (256, 8192), id="V0: a whole prompt"),
@@ -81,3 +85,11 @@ def test_version_and_platform_decide_whether_graphs_are_within_the_budget(
 ) -> None:
     settings = EngineSettings(version=version, platform="cuda" if platform == "cuda" else "rocm")
     assert graphs_within_budget(settings) is want
+
+
+@pytest.mark.parametrize(("name", "gib", "units"), [("SPX/NPS1", 191.98, 304), ("CPX/NPS4", 24.0, 38)])
+def test_a_partition_has_its_share_of_memory_and_compute_units(name: str, gib: float, units: int) -> None:
+    device = Device.of(product_named("MI300X"), mode(name))
+    assert device.total_bytes / GIB == pytest.approx(gib, abs=0.01)
+    assert device.multiprocessors == units
+    assert as_vllm_starts_it(EngineSettings(), device, 8192).multiprocessors == units

@@ -106,3 +106,9 @@ def test_an_engine_of_which_nothing_is_known_is_not_vouched_for() -> None:
 def test_an_unknown_engine_does_not_hide_what_fails_with_any() -> None:
     large = replace(start("Qwen/Qwen3-32B", R9700), engine_known=False)
     assert judge(large).outcome is Outcome.FAILS
+
+
+def test_refused_settings_fail_before_anything_is_counted() -> None:
+    verdict = judge(start("Qwen/Qwen3-8B", H100, ranks=3))
+    assert (verdict.outcome, verdict.reason, verdict.spare_bytes) == (Outcome.FAILS, "NotDivisible", 0)
+    assert "use 1 or 2" in verdict.remedy
