@@ -1,5 +1,6 @@
 """How right sizing is: every row of a file of observations, predicted from its command line and compared.
 
+Without a file of one's own, computed bytes of checkpoints are compared with published ones besides (``checkpoints.py``).
 Nothing is left out silently: a row that cannot be predicted stands in the notes with its reason, and each row's figures
 in build/bench/sizing-rows.csv.
 """
@@ -14,9 +15,10 @@ from controller.sizing.catalog import Catalog
 from controller.sizing.engine_constants import CONSTANTS, EngineConstants
 from controller.sizing.verdict import Outcome
 from tests.benchmarks.report import FOLDER, Report, Row, figure, percentile
+from tests.benchmarks.sizing.checkpoints import CheckpointError, by_precision, checkpoint_errors
 from tests.benchmarks.sizing.fitting import Sample, fitted
 from tests.benchmarks.sizing.identity import Names
-from tests.benchmarks.sizing.measures import Measured, checkpoint_errors, formula_applies, measured
+from tests.benchmarks.sizing.measures import Measured, formula_applies, measured
 from tests.benchmarks.sizing.observation import FILE, read
 from tests.benchmarks.sizing.starts import NotPredictable, start_of
 from tests.benchmarks.thresholds import bounds
@@ -25,6 +27,9 @@ NAME = "sizing"
 
 _FAR_OFF = 0.15
 """From which error of KV tokens a row is named in the notes."""
+
+_CHECKPOINT_OFF = 0.01
+"""The same of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ def run(data: str = "", folder: Path = FOLDER) -> Report:
     rows = sort_out(path, names)
     found = [measured(sample.row, sample.start) for sample in rows.samples]
     without = left_out(rows.samples)
-    results = [*_checkpoints(names), *_errors(found), *_verdicts(found, ""), *_left_out_errors(without)]
+    checkpoints = () if data else checkpoint_errors(catalog)
+    results = [*_checkpoints(checkpoints), *_errors(found), *_verdicts(found, ""), *_left_out_errors(without)]
     _write_rows(folder, found, rows.excluded)
     return Report(
         name=NAME,
@@ -56,6 +62,7 @@ def run(data: str = "", folder: Path = FOLDER) -> Report:
         settings={"data": str(path) if data else "bundled", "rows": rows.count, "predicted": len(found)},
         results=results,
         notes=[
+            *_checkpoint_notes(checkpoints),
             *_exclusions(rows),
             *_misses(found),
             *_vendors(found),
@@ -105,8 +112,20 @@ def _percentiles(metric: str, errors: Iterable[float | None], *percents: int) ->
     ]
 
 
-def _checkpoints(names: Names) -> list[Row]:
-    return _percentiles("weights_error", [error for _, error in checkpoint_errors(names.models)], 50, 95)
+def _checkpoints(found: Sequence[CheckpointError]) -> list[Row]:
+    return _percentiles("weights_error", [checkpoint.error for checkpoint in found], 50, 95)
+
+
+def _checkpoint_notes(found: Sequence[CheckpointError]) -> list[str]:
+    if not found:
+        return ["", "bytes of checkpoints: of the catalogue, not of this file; a run without DATA compares them"]
+    lines = ["", "weights_error: published bytes of checkpoints against their shapes, models, p50 and largest error"]
+    for group, errors in by_precision(found).items():
+        sizes = [abs(checkpoint.error) for checkpoint in errors]
+        lines.append(f"  {group}: {len(sizes)}, {percentile(sizes, 50):.3%} {max(sizes):.2%}")
+    far = [checkpoint for checkpoint in found if abs(checkpoint.error) > _CHECKPOINT_OFF]
+    lines.append(f"  off by more than {_CHECKPOINT_OFF:.0%}: {len(far)}")
+    return [*lines, *(f"    {checkpoint.model_id} ({checkpoint.kind}): {checkpoint.error:+.1%}" for checkpoint in far)]
 
 
 def _errors(found: Sequence[Measured]) -> list[Row]:
@@ -170,14 +189,29 @@ def _misses(found: Sequence[Measured]) -> list[str]:
 
 
 def _vendors(found: Sequence[Measured]) -> list[str]:
-    by_vendor: dict[str, list[float]] = defaultdict(list)
+    by_vendor: dict[str, list[Measured]] = defaultdict(list)
     for row in found:
-        if row.kv_tokens_error is not None:
-            by_vendor[row.row.gpu_vendor or "not said"].append(abs(row.kv_tokens_error))
-    lines = ["", "KV tokens by vendor of the GPU, p50 and p90"]
-    for vendor, errors in sorted(by_vendor.items()):
-        lines.append(f"  {vendor}: {len(errors)} rows, {percentile(errors, 50):.2%} {percentile(errors, 90):.1%}")
+        by_vendor[row.row.gpu_vendor or f"vendor not said, {row.start.settings.platform}"].append(row)
+    lines = ["", "by vendor of the GPU: KV tokens, p50 and p90; verdicts"]
+    for vendor, rows in sorted(by_vendor.items()):
+        lines.append(f"  {vendor}: {_tokens_of(rows)}; {_verdicts_of(rows)}")
     return lines
+
+
+def _tokens_of(rows: Sequence[Measured]) -> str:
+    errors = [abs(row.kv_tokens_error) for row in rows if row.kv_tokens_error is not None]
+    if not errors:
+        return "no tokens printed"
+    return f"{len(errors)} rows, {percentile(errors, 50):.2%} {percentile(errors, 90):.1%}"
+
+
+def _verdicts_of(rows: Sequence[Measured]) -> str:
+    """How many that succeeded were called safe, and what those that failed were called."""
+    succeeded = [row.verdict.outcome for row in rows if row.failed is False]
+    failed = [row.verdict.outcome for row in rows if row.failed]
+    fails, risk = failed.count(Outcome.FAILS), failed.count(Outcome.AT_RISK)
+    text = f"{succeeded.count(Outcome.SAFE)} of {len(succeeded)} that started called safe"
+    return text + (f", {fails} of {len(failed)} that failed called failing, {risk} at risk" if failed else "")
 
 
 def _classes(without: Mapping[str, Sequence[Measured]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How much memory a GPU has, by its name: what drivers print, for rows that do not say.
+"""What a GPU is, by its name: its memory as drivers print it, its platform and compute units, for rows that do not say.
 
 Figures are GiB that vLLM or torch printed as "total capacity" in public logs and threads; a device prints less than
 its name says, by what the firmware and error correction keep. The project's own table of AMD products
@@ -7,7 +7,8 @@ its name says, by what the firmware and error correction keep. The project's own
 
 import re
 
-from controller.gpu.product import PRODUCTS
+from controller.gpu.product import PRODUCTS, Product
+from controller.sizing.engine import Platform
 
 PRINTED_GIB = (
     ("h100 nvl", 93.11),
@@ -61,14 +62,77 @@ _UNIFIED = ("strix", "unified", "grace", "gb10", "dgx spark", "jetson")
 _GIGABYTES = re.compile(r"(\d+(?:\.\d+)?)\s*g(?:i?b)\b", re.IGNORECASE)
 
 
+_AMD = re.compile(
+    r"\b(amd|advanced micro|radeon|instinct|hygon|rocm|strix|ryzen|mi\d{2,3}[ax]?|gfx\d\w+|rx ?\d{4}|r9700|w7[89]00|"
+    r"7900 ?xtx?)\b"
+)
+_NVIDIA = re.compile(
+    r"\b(nvidia|geforce|quadro|tesla|titan|jetson|grace|dgx|rtx|gtx|g[bh]\d{2,3}|a(2|10g?|16|30|40|100|800|[2456][05]00)|"
+    r"b[123]00|h(20|100|200|800)|l(4|20|40s?)|t4|v100|p(4|40|100)|[2345]0[5-9]0(ti)?)\b"
+)
+"""Words that are of one vendor's products alone."""
+
+_NOT_SAID = frozenset({"", "-", "n/a", "unknown", "not said", "not named"})
+
+_GFX = re.compile(r"\bgfx(\d{1,2})(\d)([0-9a-f])\b")
+_GFX_OF_OLD = {"mi25": 90000, "mi50": 90006, "mi60": 90006}
+"""Instinct products before the project's table, by the kernel's number of their instruction set."""
+
+MULTIPROCESSORS = (("h100 pcie", 114), ("h100", 132), ("h200", 132), ("gh200", 132), ("a100", 108), ("b200", 148))
+"""NVIDIA's data sheets: those of the devices that most rows are of. Of others the number is not taken as known."""
+
+
+def platform(name: str, vendor: str) -> Platform | None:
+    """What vLLM runs as there: by the vendor that is said, else by the device's name; None where neither tells."""
+    said = vendor.strip().casefold()
+    words = re.sub(r"[^a-z0-9. ]+", " ", name.casefold()) if said in _NOT_SAID else said
+    if _AMD.search(words):
+        return "rocm"
+    return "cuda" if _NVIDIA.search(words) else None
+
+
+def product_of(name: str) -> Product | None:
+    """The project's product of that name."""
+    folded = name.casefold()
+    return next(
+        (product for product in PRODUCTS.values() if re.search(rf"\b{re.escape(product.name.casefold())}\b", folded)),
+        None,
+    )
+
+
+def gfx_version(name: str) -> int | None:
+    """The kernel's number of an AMD device's instruction set, where its name tells."""
+    if product := product_of(name):
+        return product.gfx_version
+    folded = name.casefold()
+    if found := _GFX.search(folded):
+        return int(found[1]) * 10_000 + int(found[2]) * 100 + int(found[3], 16)
+    return next((gfx for word, gfx in _GFX_OF_OLD.items() if re.search(rf"\b{word}\b", folded)), None)
+
+
+def multiprocessors(name: str) -> int | None:
+    """Compute units or multiprocessors of a whole device, where known."""
+    if product := product_of(name):
+        return product.compute_units
+    words = re.sub(r"[^a-z0-9. ]+", " ", name.casefold())
+    return next(
+        (
+            count
+            for pattern, count in MULTIPROCESSORS
+            if all(re.search(rf"\b{word}(gb)?\b", words) for word in pattern.split())
+        ),
+        None,
+    )
+
+
 def total_gib(name: str) -> float | None:
     """GiB of a device by its name; None where it does not follow from that."""
     folded = name.casefold()
     if any(word in folded for word in _UNIFIED):
         return None
-    for product in PRODUCTS.values():
-        if product.vram_mib is not None and re.search(rf"\b{re.escape(product.name.casefold())}\b", folded):
-            return product.vram_mib / 1024
+    product = product_of(name)
+    if product is not None and product.vram_mib is not None:
+        return product.vram_mib / 1024
     words = re.sub(r"[^a-z0-9. ]+", " ", folded)
     for pattern, gib in PRINTED_GIB:
         if all(re.search(rf"\b{re.escape(word)}(gb)?\b", words) for word in pattern.split()):

@@ -1,14 +1,15 @@
 """Which model and precision a row speaks of, by rules about names: there is no table of rows.
 
-An id of the catalogue is taken as it is. Else the name without its owner, its remarks and the words of a quantization
-is compared with the catalogue's names without theirs; where that leaves nothing, words that tell tunings apart
-(``Instruct``, dates) are left out on both sides, and all that match must have one shape. The product itself does no
-such thing: there an id is exact.
+An id of the catalogue is taken as it is, whatever its case, and so is a name that is one without its owner. Else the
+name without its owner, its remarks and the words of a quantization is compared with the catalogue's names without
+theirs; where that leaves nothing, words that tell tunings apart (``Instruct``, dates) are left out on both sides. All
+that match must have one shape. Where a name says no quantization, the one that is published without is meant, if there
+is one. The product itself does no such thing: there an id is exact.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from controller.sizing.catalog import Catalog
 from controller.sizing.facts import ModelFacts
@@ -46,9 +47,10 @@ class Names:
     """A catalogue's models by what their names have in common."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._by_id = {model_id: catalog.get(model_id) for model_id in catalog.known_ids()}
-        self._plain = _grouped(self._by_id.values(), plain_name)
-        self._bare = _grouped(self._by_id.values(), bare_name)
+        self._by_id = {model_id.casefold(): catalog.get(model_id) for model_id in catalog.known_ids()}
+        self._groups = tuple(
+            (name, _grouped(self._by_id.values(), name)) for name in (_without_owner, plain_name, bare_name)
+        )
 
     @property
     def models(self) -> tuple[ModelFacts, ...]:
@@ -57,12 +59,25 @@ class Names:
 
     def facts(self, model: str) -> ModelFacts:
         """The facts of a row's model. Raises Unidentified."""
-        if model in self._by_id:
-            return self._by_id[model]
-        for found in (self._plain.get(plain_name(model), ()), self._bare.get(bare_name(model), ())):
+        folded = model.strip().casefold()
+        if folded in self._by_id:
+            return self._by_id[folded]
+        for name, groups in self._groups:
+            found = _meant(folded, groups.get(name(folded), ()))
             if found and len({_cache_and_parameters(facts) for facts in found}) == 1:
                 return found[0]
         raise Unidentified("model not in the catalogue")
+
+
+def _without_owner(model: str) -> str:
+    return model.rsplit("/", 1)[-1].casefold()
+
+
+def _meant(model: str, found: Sequence[ModelFacts]) -> Sequence[ModelFacts]:
+    """Those of one name that are not quantized, unless the name is of a quantized one or there are none."""
+    if _QUANTIZED.search(_REMARK.sub("", model)):
+        return found
+    return [facts for facts in found if facts.checkpoint.quantization is None] or found
 
 
 def plain_name(model: str) -> str:

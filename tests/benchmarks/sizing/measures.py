@@ -1,19 +1,12 @@
 """What a row shows of the model's errors: each error is a share, ours over the printed figure, less one."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controller.sizing.budget import Start, budget, stage_weights_bytes
 from controller.sizing.engine_constants import CONSTANTS, EngineConstants
-from controller.sizing.facts import ModelFacts
 from controller.sizing.kv_pool import KvPool
-from controller.sizing.parameters import count_parameters
-from controller.sizing.precision import native_precision
 from controller.sizing.verdict import Verdict, judge
-from controller.sizing.weights import stored_bytes
 from tests.benchmarks.sizing.observation import FAILED, GIB, SUCCEEDED, Observation
-
-_COMPUTED = "derived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +63,6 @@ def formula_applies(found: Measured) -> bool:
     """
     pool = KvPool.of(found.start.facts, found.start.settings, found.start.tensor_parallel)
     return len(pool.tables) == 1 or not found.start.settings.engine_version.since(0, 20)
-
-
-def checkpoint_errors(models: Iterable[ModelFacts]) -> tuple[tuple[str, float], ...]:
-    """Computed bytes of checkpoints against published ones: by id, for models whose bytes were not computed themselves."""
-    found = []
-    for facts in models:
-        published = facts.checkpoint.bytes
-        says = {source.says: source.how for source in facts.sources}
-        if published is None or facts.same_as or says.get("checkpoint", _COMPUTED) == _COMPUTED:
-            continue
-        found.append((facts.model_id, _stored(facts) / published - 1))
-    return tuple(found)
-
-
-def _stored(facts: ModelFacts) -> int:
-    """From the shape alone: what a published total has beyond it is not counted."""
-    return stored_bytes(replace(facts, parameters=count_parameters(facts.shape)), native_precision(facts))
 
 
 def _error(ours: float, printed: float | None) -> float | None:

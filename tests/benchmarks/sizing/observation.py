@@ -94,12 +94,14 @@ def read(path: Path) -> tuple[tuple[Observation, ...], tuple[Unreadable, ...]]:
     """All rows. Raises SettingsError for a file that is none of observations."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        table = list(csv.DictReader(text.splitlines(), strict=True))
+        reader = csv.DictReader(text.splitlines(), strict=True)
+        table = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"DATA {str(path)!r}: {error}: give a CSV file of observations") from error
-    columns = set(table[0]) if table else set()
-    if missing := _NEEDED - columns:
-        raise SettingsError(f"DATA {str(path)!r}: has rows without {sorted(missing)}: give a file of observations")
+    if missing := _NEEDED - set(reader.fieldnames or ()):
+        raise SettingsError(f"DATA {str(path)!r}: has no columns {sorted(missing)}: give a file of observations")
+    if not table:
+        raise SettingsError(f"DATA {str(path)!r}: has a header and no rows: give a file of observations")
     good, bad = [], []
     for number, row in enumerate(table, start=2):
         try:
@@ -127,4 +129,6 @@ def _number(name: str, text: str, whole: bool) -> int | float | None:
         raise UnreadableRow(f"{name} is {text!r}, not a number") from error
     if not isfinite(value):
         raise UnreadableRow(f"{name} is {text!r}, not a number")
+    if whole and value != int(value):
+        raise UnreadableRow(f"{name} is {text!r}, not a whole number")
     return int(value) if whole else value

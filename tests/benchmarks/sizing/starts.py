@@ -7,10 +7,10 @@ model's own length. What cannot be taken so is the reason why a row is not predi
 from dataclasses import dataclass
 
 from controller.sizing.budget import Start
-from controller.sizing.engine import Device, EngineSettings, as_vllm_starts_it
+from controller.sizing.engine import Device, EngineSettings, Platform, as_vllm_starts_it
 from controller.sizing.facts import ModelFacts
 from controller.sizing.precision import Precision
-from tests.benchmarks.sizing.devices import total_gib
+from tests.benchmarks.sizing.devices import gfx_version, multiprocessors, platform, total_gib
 from tests.benchmarks.sizing.identity import Names, Unidentified, precision_of
 from tests.benchmarks.sizing.observation import GIB, Observation
 
@@ -44,9 +44,14 @@ def model_of(row: Observation, names: Names) -> Model:
     return Model(facts, precision, row.tensor_parallel, row.pipeline_parallel or 1)
 
 
+_CACHE_TYPES = {"": "auto", "bf16": "bfloat16", "fp16": "float16", "none": "auto", "default": "auto"}
+"""What people write for the engine's words."""
+
+
 def settings_of(row: Observation, precision: Precision) -> EngineSettings:
-    """The settings the row says."""
-    kv = row.kv_cache_dtype or "auto"
+    """The settings the row says. Raises NotPredictable."""
+    said = row.kv_cache_dtype.casefold()
+    kv = _CACHE_TYPES.get(said, said)
     return EngineSettings(
         max_num_seqs=row.max_num_seqs,
         max_num_batched_tokens=row.max_num_batched_tokens,
@@ -55,8 +60,15 @@ def settings_of(row: Observation, precision: Precision) -> EngineSettings:
         enforce_eager=row.enforce_eager.casefold() == "true",
         version=row.engine_version,
         generation=row.engine_gen,
-        platform="cuda" if row.gpu_vendor.casefold() == "nvidia" or "nvidia" in row.gpu.casefold() else "rocm",
+        platform=_platform(row),
     )
+
+
+def _platform(row: Observation) -> Platform:
+    found = platform(row.gpu, row.gpu_vendor)
+    if found is None:
+        raise NotPredictable("vendor of the device neither said nor known by its name")
+    return found
 
 
 def start_of(row: Observation, names: Names) -> Start:
@@ -68,7 +80,7 @@ def start_of(row: Observation, names: Names) -> Start:
     total = row.gpu_total_gib or total_gib(row.gpu)
     if total is None:
         raise NotPredictable("memory of the device neither printed nor known by its name")
-    device = Device(int(total * GIB), row.gpu)
+    device = Device(int(total * GIB), row.gpu, multiprocessors(row.gpu))
     length = row.max_model_len or model.facts.shape.max_position_embeddings or _UNBOUNDED_LENGTH
     settings = as_vllm_starts_it(settings_of(row, model.precision), device, length)
     return Start(
@@ -80,6 +92,7 @@ def start_of(row: Observation, names: Names) -> Start:
         tensor_parallel=model.tensor_parallel,
         pipeline_parallel=model.pipeline_parallel,
         engine_known=bool(row.engine_version or row.engine_gen),
+        gfx_version=gfx_version(row.gpu) if settings.platform == "rocm" else None,
     )
 
 

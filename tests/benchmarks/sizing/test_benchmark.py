@@ -31,7 +31,9 @@ def test_the_notes_name_what_is_not_predictable_and_what_is_missed(report: Repor
     notes = "\n".join(report.notes)
     assert "not predictable: 13 of 131 rows" in notes
     assert "engine sglang: its budget is not modelled: EM006, EM010, EM052" in notes
-    assert "EM114 moonshotai/Kimi-K2-Thinking: KV tokens -87%" in notes
+    assert "EM114 moonshotai/Kimi-K2-Thinking: KV tokens -88%" in notes
+    assert "AMD: 23 rows, 1.47% 8.1%; 18 of 24 that started called safe, 3 of 3 that failed called failing" in notes
+    assert "tensors, mxfp4: 2," in notes
 
 
 def test_another_file_is_measured_the_same_way(tmp_path: Path) -> None:
@@ -43,6 +45,8 @@ def test_another_file_is_measured_the_same_way(tmp_path: Path) -> None:
     errors = {row.metric: row.ours for row in found.results}
     assert errors["kv_tokens_error_p90"] < 0.01
     assert "failed_called_safe" not in errors  # none of these failed
+    assert "weights_error_p50" not in errors  # nothing that is of the catalogue stands as if it were of the file
+    assert any("not of this file" in note for note in found.notes)
 
 
 def test_a_file_of_another_kind_is_bad_input(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.benchmarks.sizing.devices import total_gib
+from tests.benchmarks.sizing.devices import gfx_version, multiprocessors, platform, total_gib
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,32 @@ from tests.benchmarks.sizing.devices import total_gib
 )
 def test_a_name_tells_how_much_memory_there_is(name: str, want: float | None) -> None:
     assert total_gib(name) == (None if want is None else pytest.approx(want, abs=0.01))
+
+
+@pytest.mark.parametrize(
+    ("name", "vendor", "want"),
+    [
+        *((name, "", "cuda") for name in ("H100 SXM", "A100-80GB", "RTX 4090", "L40S", "NVIDIA (not named)", "GH200")),
+        *((name, "", "rocm") for name in ("MI300X", "R9700 32GB", "RX 7900 XTX", "Strix Halo gfx1151")),
+        ("H100", "unknown", "cuda"),
+        ("not named", "AMD", "rocm"),
+        ("not named", "NVIDIA Corporation", "cuda"),
+        ("not named", "", None),
+        ("A100", "Intel", None),
+    ],
+)
+def test_the_vendor_is_the_one_said_or_the_one_of_the_name(name: str, vendor: str, want: str | None) -> None:
+    assert platform(name, vendor) == want
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [("AMD Instinct MI300X", 90402), ("MI100", 90008), ("MI50 16GB", 90006), ("x gfx906", 90006), ("gfx1201", 120001)],
+)
+def test_an_instruction_set_is_the_products_or_the_one_of_the_name(name: str, want: int) -> None:
+    assert gfx_version(name) == want
+
+
+@pytest.mark.parametrize(("name", "want"), [("MI300X", 304), ("H100 PCIe 80GB", 114), ("A100", 108), ("L4", None)])
+def test_compute_units_are_known_of_some(name: str, want: int | None) -> None:
+    assert multiprocessors(name) == want

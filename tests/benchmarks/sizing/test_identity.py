@@ -35,6 +35,24 @@ def test_what_the_catalogue_has_not_is_not_guessed(model: str) -> None:
         NAMES.facts(model)
 
 
+@pytest.mark.parametrize(
+    ("model", "want"),
+    [
+        ("Llama-3.3-70B-Instruct", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("llama-3.1-8b-instruct", LLAMA),
+        ("gemma-3-27b-it", "google/gemma-3-27b-it"),
+        ("microsoft/Phi-4", "microsoft/phi-4"),
+        ("QWEN/qwen3-8b-fp8", "Qwen/Qwen3-8B-FP8"),
+        ("Qwen3-8B-FP8", "Qwen/Qwen3-8B-FP8"),
+        ("gpt-oss-20b", "openai/gpt-oss-20b"),
+    ],
+)
+def test_a_name_without_words_of_a_quantization_means_the_original(model: str, want: str) -> None:
+    assert NAMES.facts(model).model_id == want
+    native = Precision(method.method) if (method := NAMES.facts(model).checkpoint.quantization) else Precision.BF16
+    assert precision_of(row("", model), NAMES.facts(model)) is native
+
+
 def row(quantization: str, model: str = LLAMA, dtype: str = "bfloat16") -> Observation:
     return replace(ROW, quantization=quantization, model=model, dtype=dtype)
 

@@ -36,6 +36,16 @@ def test_what_is_no_finite_number_is_unreadable(tmp_path: Path, text: str) -> No
     assert unreadable[0].reason == f"kv_tokens is {text!r}, not a number"
 
 
+def test_half_a_rank_is_unreadable(tmp_path: Path) -> None:
+    rows, unreadable = read(written(tmp_path, "A,a/b,MI300X,vllm,ok,1.5,,x\nB,a/b,MI300X,vllm,ok,2.0,,x\n"))
+    assert (rows[0].tensor_parallel, unreadable[0].reason) == (2, "tensor_parallel is '1.5', not a whole number")
+
+
+def test_a_file_without_rows_is_refused_as_such(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="a header and no rows"):
+        read(written(tmp_path, ""))
+
+
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "", "\x00"])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rows.csv"

@@ -49,6 +49,7 @@ def test_nothing_that_the_engine_printed_is_looked_at(row: Observation) -> None:
         ({"tensor_parallel": 0}, "tensor_parallel below 1"),
         ({"gpu_memory_utilization": 90.0}, "between 0 and 1"),
         ({"gpu_total_gib": -1.0}, "memory of the device"),
+        ({"gpu": "a GPU", "gpu_vendor": ""}, "vendor of the device"),
     ],
 )
 def test_what_cannot_be_known_is_a_reason(changed: dict[str, object], reason: str) -> None:
@@ -59,3 +60,18 @@ def test_what_cannot_be_known_is_a_reason(changed: dict[str, object], reason: st
 def test_an_engine_of_no_version_is_marked() -> None:
     assert start_of(SWEEP, NAMES).engine_known
     assert not start_of(replace(SWEEP, engine_version="", engine_gen=""), NAMES).engine_known
+
+
+@pytest.mark.parametrize(("gpu", "want"), [("H100 SXM", "cuda"), ("A100 80GB", "cuda"), ("MI300X", "rocm")])
+def test_without_a_vendor_the_devices_name_tells_the_platform(gpu: str, want: str) -> None:
+    assert start_of(replace(SWEEP, gpu=gpu, gpu_vendor=""), NAMES).settings.platform == want
+
+
+def test_the_device_gives_its_compute_units_and_instruction_set() -> None:
+    start = start_of(replace(SWEEP, gpu="MI210", gpu_vendor="AMD"), NAMES)
+    assert (start.settings.multiprocessors, start.gfx_version) == (104, 90010)
+
+
+@pytest.mark.parametrize(("said", "want"), [("", "auto"), ("BF16", "bfloat16"), ("fp8_e4m3", "fp8_e4m3")])
+def test_a_type_of_cache_is_read_in_peoples_words(said: str, want: str) -> None:
+    assert start_of(replace(SWEEP, kv_cache_dtype=said), NAMES).settings.kv_cache_dtype == want
