@@ -21,6 +21,7 @@ from controller.gpu.product import PRODUCTS, Product, UnknownProduct, product_na
 from controller.sizing.capacity import PartitionCheck, check_partition
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import AS_WE_START_IT
+from controller.sizing.engine_support import obstacles, runs
 from controller.sizing.errors import SizingError, UnknownFacts, UnknownModel
 from controller.sizing.estimate import SizingRequest, estimate_model_size
 from controller.sizing.facts import ModelFacts
@@ -55,13 +56,16 @@ def _answer(arguments: Sequence[str]) -> int:
         facts = _facts(options)
         request = _request(options)
         products = _products(options)
-        checked = _checked(facts, request, products, options.partition)
         sizing = estimate_model_size(facts, request)
+        usable = tuple(product for product in products if runs(product, sizing.precision))
+        checked = _checked(facts, request, usable, options.partition)
         found = () if options.partition else optimal_partitions(facts, request, products)
     except (SizingError, UnknownProduct, ModeError) as error:
         sys.stderr.write(f"error: {error}{_other_ways(error)}\n")
         return BAD_INPUT
-    for line in notes(facts, sizing, found, None if options.partition else products):
+    if not usable:
+        sys.stderr.write(f"{obstacles(products, sizing.precision)}\n")
+    for line in notes(facts, sizing, found, None if options.partition or not usable else usable):
         sys.stderr.write(f"{line}\n")
     if options.output == "json":
         answer = msgspec.json.encode(document(facts, sizing, found, checked))
@@ -85,7 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--directory", type=Path, metavar="DIR", help="a checkpoint: safetensors headers are read")
     source.add_argument("--same-as", metavar="ID", help="the catalogued model whose shape MODEL, a fine-tune, has")
     parser.add_argument(
-        "--precision", choices=[p.value for p in Precision], default="auto", help="of the weights; auto: as published"
+        "--precision",
+        choices=[p.value for p in Precision],
+        default="auto",
+        help="of the weights; auto: as published, fp32 in bf16",
     )
     parser.add_argument("--max-model-len", type=int, metavar="TOKENS", help="longest request; default: at most 8192")
     parser.add_argument("--max-concurrency", type=int, metavar="N", help="requests held at once; default: 8")

@@ -5,6 +5,7 @@ Instinct ones). Eight-bit floats have been in the hardware since gfx942 (AMD's t
 rocm.docs.amd.com; vLLM ``platforms/rocm.py``, ``supports_fp8``).
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from controller.gpu.product import PRODUCTS, Product
@@ -19,5 +20,28 @@ ENGINE_PRODUCTS: Final = tuple(product for product in PRODUCTS.values() if produ
 
 def runs(product: Product, precision: Precision) -> bool:
     """Whether the engine runs on the product in a resolved precision."""
-    least = _GFX942 if precision is Precision.FP8 else _GFX90A
-    return product.gfx_version >= least
+    return not obstacle(product, precision)
+
+
+def obstacle(product: Product, precision: Precision) -> str:
+    """Why the engine does not run on the product in a resolved precision, as a clause; "" where it does."""
+    if product.gfx_version < _GFX90A:
+        return f"vLLM does not run on {_gfx(product)}, which the {product.name} is"
+    if precision is Precision.FP8 and product.gfx_version < _GFX942:
+        return f"{precision} needs gfx942 or newer, and the {product.name} is {_gfx(product)}"
+    return ""
+
+
+def obstacles(products: Iterable[Product], precision: Precision) -> str:
+    """Why the engine runs on none of the products in that precision, and the remedy; "" where it runs on one."""
+    asked = tuple(products)
+    if not all(found := [obstacle(product, precision) for product in asked]):
+        return ""
+    others = any(runs(product, Precision.BF16) for product in asked)
+    return f"{'; '.join(found)}: choose another product{' or precision' if others else ''}"
+
+
+def _gfx(product: Product) -> str:
+    """The instruction set as vLLM and the compiler name it: major, minor and, in hexadecimal, stepping."""
+    major, rest = divmod(product.gfx_version, 10_000)
+    return f"gfx{major}{rest // 100}{rest % 100:x}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from controller.gpu.mode import Mode
 from controller.gpu.product import Product
+from controller.sizing.engine_support import runs
 from controller.sizing.estimate import SizingRequest, estimate_model_size
 from controller.sizing.facts import ModelFacts
 from controller.sizing.precision import resolve_precision
@@ -50,8 +51,9 @@ class Fit:
 def fits(product: Product, total_bytes: int, headroom: Headroom = NO_HEADROOM) -> tuple[Fit, ...]:
     """The allowed modes in which one partition holds ``total_bytes``, the smallest partitions first.
 
-    Among equal sizes the modes AMD validates come first. Empty when not even the whole GPU is large enough, or when
-    the product's memory is not established.
+    Of memory alone: whether the engine runs there is ``engine_support``'s to say. Among equal sizes the modes AMD
+    validates come first. Empty when not even the whole GPU is large enough, or when the product's memory is not
+    established.
     """
     return tuple(
         Fit(product.name, mode, 1, size - total_bytes)
@@ -69,11 +71,14 @@ def optimal_partitions(
 ) -> tuple[Fit, ...]:
     """The partitions that hold the request, across products: fewest GPUs first, then least memory, then fewest ranks.
 
+    A product on which the engine does not run in that precision has none (``engine_support.obstacle`` says why).
+
     Of a product on which one partition is enough, all modes of that kind are given. Of another each mode is given
     with the fewest ranks that fit, at most on ``most_gpus`` GPUs. A request for tensor parallelism gets just that many.
     Raises what ``estimate_model_size`` raises.
     """
-    known = [product for product in products if product.vram_mib is not None]
+    precision = resolve_precision(facts, request.precision)
+    known = [product for product in products if product.vram_mib is not None and runs(product, precision)]
     place = {product.name: index for index, product in enumerate(known)}
     of = {product.name: product for product in known}
     needs = _Needs(facts, request)

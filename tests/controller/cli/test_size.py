@@ -72,10 +72,10 @@ def test_the_total_is_the_sum_of_the_parts_and_lies_within_the_uncertainty(size:
     assert answer["uncertainty"]["low_bytes"] <= answer["total_bytes"] <= answer["uncertainty"]["high_bytes"]
 
 
-def test_without_a_gpu_all_products_answer_the_smallest_partition_first(size: Size) -> None:
+def test_without_a_gpu_all_products_of_the_engine_answer_the_smallest_partition_first(size: Size) -> None:
     fits = size("Qwen/Qwen3-4B", "-o", "json").answer["fits"]
     products = {fit["product"] for fit in fits}
-    assert products == {"MI300X", "MI325X", "MI350X", "MI355X", "MI300A", "MI308X", "MI250X", "MI210", "MI100"}
+    assert products == {"MI300X", "MI325X", "MI350X", "MI355X", "MI300A", "MI308X", "MI250X", "MI210"}
     assert [fit["headroom_bytes"] for fit in fits] == sorted(fit["headroom_bytes"] for fit in fits)
 
 
@@ -88,9 +88,16 @@ def test_a_model_that_no_partition_holds_is_shared_by_several(size: Size) -> Non
 
 
 def test_a_model_that_no_eight_gpus_hold_says_so(size: Size) -> None:
-    said = size("deepseek-ai/DeepSeek-V3", "--gpu", "MI100", "-o", "json")
+    said = size("deepseek-ai/DeepSeek-V3", "--precision", "int8", "--gpu", "MI210", "-o", "json")
     assert (said.code, said.answer["fits"]) == (0, [])
-    assert "a whole MI100, has 32752 MiB" in said.err
+    assert "a whole MI210, has 65520 MiB" in said.err
+
+
+@pytest.mark.parametrize("partition", [[], ["--partition", "SPX/NPS1"]], ids=["any", "one partition"])
+def test_where_the_engine_does_not_run_nothing_fits_and_it_is_said_why(size: Size, partition: list[str]) -> None:
+    said = size("Qwen/Qwen3-8B", "--precision", "fp8", "--gpu", "MI210", *partition, "-o", "json")
+    assert (said.code, said.answer["fits"], said.answer["partitions"]) == (0, [], [])
+    assert said.err == "fp8 needs gfx942 or newer, and the MI210 is gfx90a: choose another product or precision\n"
 
 
 def test_tensor_parallel_gives_the_parts_of_one_rank(size: Size) -> None:

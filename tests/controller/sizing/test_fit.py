@@ -9,6 +9,7 @@ from controller.sizing.catalog import Catalog
 from controller.sizing.errors import NotDivisible
 from controller.sizing.estimate import SizingRequest, estimate_model_size
 from controller.sizing.fit import NO_HEADROOM, Fit, Headroom, fits, optimal_partitions
+from controller.sizing.precision import Precision
 
 CATALOG = Catalog.bundled()
 GIB = 2**30
@@ -46,6 +47,16 @@ def test_what_fits_really_fits_and_nothing_is_forgotten(name: str, need: int, pe
 def test_an_exact_fit_is_a_fit() -> None:
     assert fits(product_named("MI210"), 65520 * 2**20)[0].headroom_bytes == 0
     assert fits(product_named("MI210"), 65520 * 2**20 + 1) == ()
+
+
+@pytest.mark.parametrize(
+    ("product", "asked"),
+    [("MI210", Precision.FP8), ("MI100", Precision.BF16)],
+    ids=["no fp8 there", "no engine there"],
+)
+def test_where_the_engine_does_not_run_nothing_fits(product: str, asked: Precision) -> None:
+    assert found("Qwen/Qwen3-0.6B", product_named(product), precision=asked) == ()
+    assert found("Qwen/Qwen3-0.6B", product_named("MI300X"), precision=asked) != ()
 
 
 def test_a_product_of_unknown_memory_holds_nothing() -> None:
