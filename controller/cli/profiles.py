@@ -19,9 +19,9 @@ from controller.profiles.generator import AIMProfileGenerator, served_by_id
 from controller.profiles.index import Emitted, Indexer, Row, document
 from controller.profiles.lists import LISTS, wanted
 from controller.sizing.catalog import Catalog
-from controller.sizing.engine_support import ENGINE_PRODUCTS
+from controller.sizing.engine_support import ENGINE_PRODUCTS, obstacle, obstacles
 from controller.sizing.errors import SizingError
-from controller.sizing.precision import Precision
+from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.requirement import ModelSizingConfig, SizingRequest
 
 profiles = typer.Typer(no_args_is_help=True, help="AIM profiles of models on GPU partitions: calculated, not measured.")
@@ -110,7 +110,8 @@ def show(
         if wanted_mode in (None, profile.target.mode) and metric in (None, profile.target.metric)
     ]
     if not chosen:
-        raise failed(_nothing(model, products, mode, found))
+        wall = obstacles(products, resolve_precision(catalog.get(model), precision))
+        raise failed(wall or _nothing(model, products, mode, found))
     typer.echo("---\n".join(f"# {profile.path}\n{profile.to_yaml()}" for profile in chosen), nl=False)
 
 
@@ -131,7 +132,7 @@ def _products(names: list[str] | None) -> tuple[Product, ...]:
         refuse(str(error))
     for product in named - set(ENGINE_PRODUCTS):
         runs = ", ".join(product.name for product in ENGINE_PRODUCTS)
-        refuse(f"GPU {product.name!r} is not one that vLLM runs on: use one of {runs}")
+        refuse(f"{obstacle(product, Precision.AUTO)}: use one of {runs}")
     return tuple(product for product in ENGINE_PRODUCTS if product in named) if named else ENGINE_PRODUCTS
 
 

@@ -72,10 +72,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The model a profile names: the AIM it belongs to, and the checkpoint that is loaded."""
+    """The model a profile names: the AIM it belongs to, and the checkpoint that is loaded.
+
+    ``model_id`` None: the user must name one. AIM passes over the file until it has both ids
+    (aim-build ``profile_registry.py``: outside a folder ``general`` a file without them is invalid and skipped).
+    """
 
     aim_id: str
-    model_id: str
+    model_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class AIMProfile:
     def to_yaml(self) -> str:
         """The file. Same profile, same bytes: keys of one section are sorted, or in the format's own order."""
         lines = [f"# {remark}" for remark in self.remarks]
-        if self.model:
+        if self.model and self.model.model_id:
             lines += [f"aim_id: {_scalar(self.model.aim_id)}", f"model_id: {_scalar(self.model.model_id)}"]
         lines += _section("metadata", self._metadata())
         lines += _section("engine_args", sorted(self.engine_args))

@@ -1,18 +1,21 @@
 """Which checkpoint has a model's weights in a precision.
 
-An engine casts between types of 16 and 32 bit as it loads. It does not quantize here: the quantized weights must be a
-checkpoint, as only its own size was counted (an engine that quantizes by itself loads 16 bit first).
+An engine casts between types of 16 and 32 bit as it loads. vLLM quantizes by itself from 16 bit to fp8 alone
+(``quantization: fp8``, docs.vllm.ai ``features/quantization``); other quantized weights must be a checkpoint.
 
 ``data/copies.json`` lists such checkpoints, each of the catalogue with the shape of the model it is a copy of, or named
-by AIM: ``by`` says whether AIM's own profiles load it (amd-enterprise-ai/aim-build, ``profiles`` of 0.9 and
-``assets/instinct`` of later versions), the model's publisher made it, or else who did.
+by AIM. ``by`` says who vouches for it: *AIM*, whose own profiles load it (amd-enterprise-ai/aim-build, ``profiles`` of
+0.9 and ``assets/instinct`` of later versions), the model's *publisher*, or *RedHatAI*, whose copies the documentation
+of vLLM recommends (``features/quantization/llm_compressor/fp8.md``, by their former name neuralmagic). Nobody else's
+is loaded unasked.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,7 +23,6 @@ from controller.sizing.facts import ModelFacts
 from controller.sizing.precision import SIXTEEN_BIT, Precision, native_precision
 
 _UNQUANTIZED: Final = SIXTEEN_BIT | {Precision.FP32}
-_AS_GOOD_AS_THE_MODEL: Final = frozenset({"AIM", "publisher"})
 
 
 class Weights(StrEnum):
@@ -29,28 +31,40 @@ class Weights(StrEnum):
     AS_PUBLISHED = "as-published"
     CAST = "cast"
     COPY = "copy"
+    AT_LOAD = "quantized-at-load"
+    NEEDS_COPY = "needs-copy"
 
 
 class Copy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A quantized checkpoint of a model."""
+    """A quantized checkpoint of a model, and who vouches for it."""
 
     model: str
     precision: Precision
     copy: str
-    by: str
-
-    @property
-    def trusted(self) -> bool:
-        """Whether who trusts the model or AIM trusts the copy: nobody else's is loaded unasked."""
-        return self.by in _AS_GOOD_AS_THE_MODEL
+    by: Literal["AIM", "publisher", "RedHatAI"]
 
 
-def weights_of(facts: ModelFacts, precision: Precision) -> Weights:
-    """Where a model's weights come from in a resolved precision."""
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What an engine loads for a model in a precision. ``model_id`` None: a copy is needed, and none is known."""
+
+    weights: Weights
+    model_id: str | None
+
+
+def checkpoint_of(facts: ModelFacts, precision: Precision) -> Checkpoint:
+    """The checkpoint with a model's weights in a resolved precision, or that the engine makes them from."""
     native = native_precision(facts)
     if precision is native:
-        return Weights.AS_PUBLISHED
-    return Weights.CAST if {native, precision} <= _UNQUANTIZED else Weights.COPY
+        return Checkpoint(Weights.AS_PUBLISHED, facts.model_id)
+    copy = known_copy(facts.model_id, precision)
+    if copy is not None:
+        return Checkpoint(Weights.COPY, copy.copy)
+    if {native, precision} <= _UNQUANTIZED:
+        return Checkpoint(Weights.CAST, facts.model_id)
+    if precision is Precision.FP8 and native in SIXTEEN_BIT:
+        return Checkpoint(Weights.AT_LOAD, facts.model_id)
+    return Checkpoint(Weights.NEEDS_COPY, None)
 
 
 def known_copy(model_id: str, precision: Precision) -> Copy | None:

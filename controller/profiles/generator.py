@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from controller.gpu.product import Product
 from controller.profiles.aim_profile import AIMProfile, Metric, Model, Target
-from controller.profiles.checkpoints import Weights, known_copy, weights_of
+from controller.profiles.checkpoints import Weights, checkpoint_of
 from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
 from controller.profiles.feasible import Feasible, feasible
 from controller.sizing.engine_support import ENGINE_PRODUCTS, runs
 from controller.sizing.facts import ModelFacts
-from controller.sizing.precision import resolve_precision
+from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
 
 
@@ -20,6 +21,7 @@ class Served:
 
     ``model`` None makes general profiles, which leave the model to the container. ``cooperative``: the partition is
     shared with others, and each keeps to what was counted for it. ``count`` None: as few partitions as will do.
+    ``weights`` AT_LOAD: the engine quantizes what it loads.
     """
 
     request: SizingRequest
@@ -27,22 +29,30 @@ class Served:
     cooperative: bool = False
     count: int | None = None
     remarks: tuple[str, ...] = ()
+    weights: Weights = Weights.AS_PUBLISHED
 
 
 def served_by_id(facts: ModelFacts, request: SizingRequest) -> Served:
-    """A model under its own id: profiles that load its checkpoint, or its publisher's or AIM's copy in that precision.
+    """A model under its own id: profiles that load its checkpoint, or a copy in that precision.
 
-    Raises UnsupportedPrecision.
+    Where no copy is known the profiles name none, and say what to add. Raises UnsupportedPrecision.
     """
     precision = resolve_precision(facts, request.precision)
-    copy = known_copy(request.model_id, precision)
-    if copy is not None and copy.trusted:
-        return Served(request, Model(request.model_id, copy.copy))
-    remarks: tuple[str, ...] = ()
-    if weights_of(facts, precision) is Weights.COPY:
-        such = f", such as {copy.copy}" if copy is not None else ""
-        remarks = (f"Set model_id to a copy in {precision}{such}: the engine does not quantize what it loads.",)
-    return Served(request, Model(request.model_id, request.model_id), remarks=remarks)
+    checkpoint = checkpoint_of(facts, precision)
+    remarks = _NEEDS_COPY if checkpoint.weights is Weights.NEEDS_COPY else ()
+    return Served(
+        request,
+        Model(request.model_id, checkpoint.model_id),
+        remarks=tuple(remark.format(model=request.model_id, precision=precision) for remark in remarks),
+        weights=checkpoint.weights,
+    )
+
+
+_NEEDS_COPY: Final = (
+    "Not ready: it needs a copy in {precision}, and none is known. Until these lines are added AIM skips the file:",
+    "  aim_id: {model}",
+    "  model_id: <the copy, owner/name>",
+)
 
 
 class AIMProfileGenerator:
@@ -50,7 +60,7 @@ class AIMProfileGenerator:
 
     def __init__(self, sizes: ModelSizingConfig, products: Sequence[Product] = ENGINE_PRODUCTS) -> None:
         self._sizes = sizes
-        self._products = tuple(products)
+        self.products = tuple(products)
 
     def generate(self, served: Served) -> tuple[AIMProfile, ...]:
         """A profile a metric for each mode that holds the model, by product and mode; none when nothing does.
@@ -61,11 +71,13 @@ class AIMProfileGenerator:
 
     def _profiles(self, served: Served) -> Iterator[AIMProfile]:
         precision = self._sizes.size(served.request).precision
-        products = [product for product in self._products if runs(product, precision)]
+        products = [product for product in self.products if runs(product, precision)]
         # memory modes share a size, and so do products: each size is counted once
         sizings: dict[tuple[int, int, Metric], Sizing] = {}
         for place in feasible(self._sizes, served.request, products, served.count):
             room = Room(place.partition_bytes, served.cooperative)
+            if served.weights is Weights.AT_LOAD and not self._loads(served.request, place):
+                continue
             for metric in Metric:
                 key = (room.bytes, place.count, metric)
                 if key not in sizings:
@@ -73,16 +85,29 @@ class AIMProfileGenerator:
                     sizings[key] = sizing_in(room, self._sizes, request, metric)
                 yield profile_of(served, place, metric, sizings[key])
 
+    def _loads(self, request: SizingRequest, place: Feasible) -> bool:
+        """Whether a rank holds its weights as published, which the engine has on the device before it quantizes.
+
+        Newer versions quantize layer by layer and need less; older ones load everything first.
+        """
+        published = self._sizes.size(replace(request, precision=Precision.AUTO, tensor_parallel=place.count))
+        return published.weights_bytes + published.non_torch_bytes <= place.partition_bytes
+
 
 def profile_of(served: Served, place: Feasible, metric: Metric, sizing: Sizing) -> AIMProfile:
     """The profile for partitions of a place, with the settings that ``sizing`` was counted with."""
     room = Room(place.partition_bytes, served.cooperative)
+    at_load = (_FP8_AT_LOAD,) if served.weights is Weights.AT_LOAD else ()
     return AIMProfile(
         target=Target(place.product.name, place.mode, place.count, sizing.precision, metric),
         model=served.model,
-        engine_args=engine_arguments(sizing, room),
+        engine_args=(*engine_arguments(sizing, room), *at_load),
         remarks=(*_counted(sizing, room), *served.remarks),
     )
+
+
+_FP8_AT_LOAD: Final = ("quantization", "fp8")
+"""vLLM's option to quantize linear layers and experts of a 16-bit checkpoint as it loads it."""
 
 
 def _counted(sizing: Sizing, room: Room) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from controller.profiles.aim_profile import MOST_DEVICES, AIMProfile
-from controller.profiles.checkpoints import Weights, weights_of
+from controller.profiles.checkpoints import Weights
 from controller.profiles.generator import AIMProfileGenerator, served_by_id
 from controller.profiles.lists import Listed, Wanted
 from controller.sizing.catalog import Catalog
+from controller.sizing.engine_support import obstacles
 from controller.sizing.errors import UnknownFacts, UnknownModel
 from controller.sizing.facts import ModelFacts
 from controller.sizing.precision import Precision, resolve_precision
@@ -42,6 +43,11 @@ class Emitted:
     profiles: tuple[AIMProfile, ...]
     weights: Weights
 
+    @property
+    def ready(self) -> bool:
+        """Whether they start as written, without a copy that somebody must name first."""
+        return self.weights is not Weights.NEEDS_COPY
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -62,8 +68,13 @@ class Row:
         if isinstance(self.outcome, Refused):
             reason = {"reason": self.outcome.reason.value, "message": self.outcome.message}
             return named | {"status": "refused"} | reason
-        files = [profile.path for profile in self.outcome.profiles]
-        return named | {"status": "emitted", "weights": self.outcome.weights.value, "files": files}
+        emitted = named | {"status": "emitted", "ready": self.outcome.ready, "weights": self.outcome.weights.value}
+        if not self.outcome.ready:
+            emitted["message"] = (
+                f"no copy in {self.precision} is known that AIM, the model's publisher or RedHatAI vouches for: add "
+                "aim_id and model_id, the id of one, to a file before use"
+            )
+        return emitted | {"files": [profile.path for profile in self.outcome.profiles]}
 
 
 class Indexer:
@@ -90,8 +101,10 @@ class Indexer:
         served = served_by_id(facts, SizingRequest(facts.model_id, precision))
         profiles = self._generator.generate(served)
         if not profiles:
-            return Refused(Reason.FITS_NOWHERE, f"no {MOST_DEVICES} partitions or GPUs of one product hold it")
-        return Emitted(profiles, weights_of(facts, precision))
+            message = obstacles(self._generator.products, precision)
+            message = message or f"no {MOST_DEVICES} partitions or GPUs of one product hold it"
+            return Refused(Reason.FITS_NOWHERE, message)
+        return Emitted(profiles, served.weights)
 
 
 def document(lists: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
@@ -104,6 +117,11 @@ def document(lists: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
 
 
 def counts(rows: Sequence[Row]) -> dict[str, int]:
-    """How many rows there are, were emitted, and were refused for each reason."""
+    """How many rows there are, were emitted, and were refused for each reason.
+
+    ``ready`` and ``needs-copy`` are the emitted ones that start as written, and those for which a copy must be named.
+    """
     found = Counter(row.status for row in rows)
-    return {"total": len(rows), **{status: found[status] for status in ("emitted", *(each.value for each in Reason))}}
+    ready = sum(isinstance(row.outcome, Emitted) and row.outcome.ready for row in rows)
+    emitted = {"emitted": found["emitted"], "ready": ready, "needs-copy": found["emitted"] - ready}
+    return {"total": len(rows), **emitted, **{each.value: found[each.value] for each in Reason}}

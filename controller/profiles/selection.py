@@ -5,8 +5,8 @@ holds the model, and AIM_PROFILE_ID names the right one at bind. AIM_ENGINE_ARGS
 same settings for the partition as the hardware reports it; it is complete by itself, for engines without profiles.
 
 A profile's ``model_id`` decides what AIM loads, whatever AIM_MODEL_ID says. A service's profiles are therefore general,
-so that its container decides, but for one case: a precision for which AIM or the model's publisher has another
-checkpoint than the one that the container is named for.
+so that its container decides, but for one case: a precision for which ``checkpoints`` knows another checkpoint than the
+one that the container is named for.
 """
 
 import json
@@ -134,7 +134,7 @@ class ServiceProfiles:
     def _model(self) -> Model | None:
         request = self._service.request
         copy = None if self._service.names_model else known_copy(request.model_id, request.precision)
-        return Model(request.model_id, copy.copy) if copy is not None and copy.trusted else None
+        return Model(request.model_id, copy.copy) if copy is not None else None
 
 
 def metric_of(qos_class: str | None) -> Metric:

@@ -56,7 +56,7 @@ def test_generate_writes_the_profiles_and_an_index_that_lists_each(tmp_path: Pat
         "no-such-model",
         "facts-unknown",
     ]
-    assert index["rows"][0]["weights"] == "copy"
+    assert (index["rows"][0]["weights"], index["rows"][0]["ready"]) == ("needs-copy", False)
     assert (
         set(files)
         == set(index["rows"][0]["files"])
@@ -92,6 +92,8 @@ def test_the_counts_are_for_people_and_for_programs(tmp_path: Path) -> None:
     assert counts["rows"] == {
         "total": 3,
         "emitted": 1,
+        "ready": 0,
+        "needs-copy": 1,
         "fits-nowhere": 1,
         "no-such-model": 1,
         "facts-unknown": 0,
@@ -152,7 +154,11 @@ def test_show_takes_a_model_of_your_own_by_its_config() -> None:
         pytest.param(["show", "meta-llama/Llama-3.1-8B-Instruc"], f"did you mean {LLAMA}", id="unknown model"),
         pytest.param(["show", LLAMA, "--mode", "cpx"], "mode 'cpx' is not a partition mode", id="no mode"),
         pytest.param(["show", LLAMA, "--gpu", "H100"], "GPU 'H100' is not a known product", id="unknown GPU"),
-        pytest.param(["list", "--gpu", "MI100"], "is not one that vLLM runs on: use one of MI300X", id="no engine"),
+        pytest.param(
+            ["list", "--gpu", "MI100"],
+            "vLLM does not run on gfx908, which the MI100 is: use one of MI300X",
+            id="no engine",
+        ),
         pytest.param(["show", LLAMA, "--max-model-len", "0"], "max_model_len 0 is out of range", id="no length"),
         pytest.param(
             ["show", "openai/gpt-oss-20b", "--precision", "fp16"], "use auto or one of mxfp4", id="not offered"
@@ -169,7 +175,14 @@ def test_bad_input_ends_with_2_and_says_why(arguments: list[str], want: str) -> 
     ("arguments", "want"),
     [
         pytest.param([LLAMA, "--gpu", "MI210", "--mode", "CPX/NPS4"], "use one of SPX/NPS1", id="a mode it has not"),
-        pytest.param(["deepseek-ai/DeepSeek-V3", "--gpu", "MI210"], "fits nowhere on MI210", id="too large"),
+        pytest.param(
+            ["deepseek-ai/DeepSeek-V3", "--gpu", "MI210", "--precision", "int8"],
+            "fits nowhere on MI210",
+            id="too large",
+        ),
+        pytest.param(
+            ["Qwen/Qwen3-8B", "--gpu", "MI210", "--precision", "fp8"], "fp8 needs gfx942 or newer", id="no fp8 there"
+        ),
     ],
 )
 def test_nothing_to_show_ends_with_1_and_the_remedy(arguments: list[str], want: str) -> None:

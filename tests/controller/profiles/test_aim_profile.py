@@ -1,5 +1,6 @@
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from controller.gpu.mode import mode
 from controller.profiles.aim_profile import AIMProfile, Argument, Metric, Model, Target, precision_name
 from controller.sizing.precision import Precision
 
+AIMS_OWN = Path(__file__).parents[2] / "data" / "aim_profiles"
 ARGS: tuple[tuple[str, Argument], ...] = (
     ("max-num-seqs", 8),
     ("dtype", "float16"),
@@ -120,6 +122,21 @@ def test_an_argument_without_a_value_is_a_bare_flag() -> None:
 def test_remarks_are_comments() -> None:
     remarked = AIMProfile(target(), QWEN, ARGS, remarks=("8 GiB of weights",))
     assert remarked.to_yaml().startswith("# 8 GiB of weights\naim_id: ")
+
+
+def test_without_a_checkpoint_the_file_names_no_model_and_stays_in_the_models_folder() -> None:
+    unnamed = profile(model=Model("Qwen/Qwen3-8B", None))
+    assert {"aim_id", "model_id"} & yaml.safe_load(unnamed.to_yaml()).keys() == set()
+    assert unnamed.path == profile().path
+
+
+@pytest.mark.parametrize("file", sorted(AIMS_OWN.rglob("*.yaml")), ids=lambda file: file.stem)
+def test_profiles_that_amd_wrote_are_valid(file: Path) -> None:
+    assert list(FORMAT.iter_errors(yaml.safe_load(file.read_text(encoding="utf-8")))) == []
+
+
+def test_there_are_profiles_that_amd_wrote() -> None:
+    assert len(list(AIMS_OWN.rglob("*.yaml"))) == 5
 
 
 @pytest.mark.parametrize("schema", [FORMAT, OURS], ids=["the format", "ours"])

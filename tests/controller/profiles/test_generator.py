@@ -5,7 +5,7 @@ import yaml
 
 from controller.gpu.product import PRODUCTS, product_named
 from controller.profiles.aim_profile import AIMProfile, Metric, Model
-from controller.profiles.checkpoints import Copy, Weights, copies, weights_of
+from controller.profiles.checkpoints import Checkpoint, Copy, Weights, checkpoint_of, copies
 from controller.profiles.generator import AIMProfileGenerator, Served, served_by_id
 from controller.sizing.precision import Precision, native_precision
 from controller.sizing.requirement import SizingRequest
@@ -14,6 +14,7 @@ from tests.builders.profile import CATALOG, LISTED, LLAMA, SIZES
 from tests.controller.profiles.test_aim_profile import OURS
 
 DEEPSEEK = "deepseek-ai/DeepSeek-V3"
+OLMO = "allenai/OLMo-2-0325-32B-Instruct"
 GENERATOR = AIMProfileGenerator(SIZES)
 
 
@@ -87,33 +88,40 @@ def test_generating_twice_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     ("model_id", "precision", "want"),
     [
-        (LLAMA, "bf16", Weights.AS_PUBLISHED),
-        (LLAMA, "fp16", Weights.CAST),
-        (LLAMA, "fp32", Weights.CAST),
-        (LLAMA, "int4", Weights.COPY),
-        ("deepseek-ai/DeepSeek-V3", "fp8", Weights.AS_PUBLISHED),
-        ("deepseek-ai/DeepSeek-V3", "bf16", Weights.COPY),
-        ("openai/gpt-oss-20b", "mxfp4", Weights.AS_PUBLISHED),
+        (LLAMA, "bf16", Checkpoint(Weights.AS_PUBLISHED, LLAMA)),
+        (LLAMA, "fp16", Checkpoint(Weights.CAST, LLAMA)),
+        (LLAMA, "fp32", Checkpoint(Weights.CAST, LLAMA)),
+        (LLAMA, "fp8", Checkpoint(Weights.COPY, "amd/Llama-3.1-8B-Instruct-FP8-KV")),
+        (LLAMA, "int8", Checkpoint(Weights.COPY, "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w8a8")),
+        (LLAMA, "int4", Checkpoint(Weights.NEEDS_COPY, None)),
+        (OLMO, "fp8", Checkpoint(Weights.AT_LOAD, OLMO)),
+        (DEEPSEEK, "fp8", Checkpoint(Weights.AS_PUBLISHED, DEEPSEEK)),
+        (DEEPSEEK, "bf16", Checkpoint(Weights.NEEDS_COPY, None)),
+        ("openai/gpt-oss-20b", "mxfp4", Checkpoint(Weights.AS_PUBLISHED, "openai/gpt-oss-20b")),
     ],
 )
-def test_where_weights_come_from(model_id: str, precision: str, want: Weights) -> None:
-    assert weights_of(CATALOG.get(model_id), Precision(precision)) is want
+def test_where_weights_come_from(model_id: str, precision: str, want: Checkpoint) -> None:
+    assert checkpoint_of(CATALOG.get(model_id), Precision(precision)) == want
 
 
-@pytest.mark.parametrize(
-    ("precision", "want"),
-    [
-        pytest.param("int4", "Set model_id to a copy in int4: the engine", id="none known"),
-        pytest.param(
-            "int8", "a copy in int8, such as RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w8a8:", id="a third's"
-        ),
-    ],
-)
-def test_without_a_copy_of_the_publisher_the_file_says_what_to_do(precision: str, want: str) -> None:
-    served = served_by_id(CATALOG.get(LLAMA), SizingRequest(LLAMA, Precision(precision)))
-    (remark,) = served.remarks
-    assert want in remark
-    assert served.model == Model(LLAMA, LLAMA)
+def test_without_a_known_copy_a_profile_names_no_checkpoint_and_says_what_to_add() -> None:
+    request = SizingRequest(DEEPSEEK, Precision.INT4)
+    for profile in GENERATOR.generate(served_by_id(CATALOG.get(DEEPSEEK), request)):
+        text = profile.to_yaml()
+        assert {"aim_id", "model_id"} & yaml.safe_load(text).keys() == set()
+        assert f"#   aim_id: {DEEPSEEK}\n#   model_id: <the copy, owner/name>\n" in text
+        assert profile.path.startswith(f"{DEEPSEEK}/")
+
+
+def test_the_engine_quantizes_to_fp8_only_where_the_published_weights_have_room() -> None:
+    asked = SizingRequest(OLMO, Precision.FP8)
+    found = AIMProfileGenerator(SIZES, (product_named("MI300X"),)).generate(served_by_id(CATALOG.get(OLMO), asked))
+    published = SIZES.size(SizingRequest(OLMO)).weights_bytes
+    size = {mode: product_named("MI300X").partition_bytes(mode) for mode in PRODUCTS["MI300X"].allowed}
+    assert {str(p.target.mode) for p in found} == {"SPX/NPS1", "DPX/NPS1", "DPX/NPS2"}
+    assert all(dict(p.engine_args)["quantization"] == "fp8" and size[p.target.mode] > published for p in found)
+    held = SIZES.calculate_optimal_partitions(asked, (product_named("MI300X"),))
+    assert any(fit.count == 1 and size[fit.mode] < published for fit in held)
 
 
 @pytest.mark.parametrize("copy", [copy for copy in copies().values() if copy.by != "AIM"], ids=lambda copy: copy.copy)

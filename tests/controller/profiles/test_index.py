@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from controller.gpu.product import PRODUCTS
+from controller.gpu.product import PRODUCTS, product_named
 from controller.profiles.aim_profile import MOST_DEVICES
 from controller.profiles.generator import AIMProfileGenerator
 from controller.profiles.index import Emitted, Indexer, Reason, Row, document
 from controller.profiles.lists import LISTS, Listed, Wanted, wanted
 from controller.sizing.errors import UnsupportedPrecision
-from controller.sizing.precision import Precision
+from controller.sizing.precision import SIXTEEN_BIT, Precision, native_precision
 from controller.sizing.requirement import SizingRequest
 from tests.builders.profile import CATALOG, SIZES
 
 EMITTED_ROWS = 111
+READY_ROWS = 39
 EMITTED_OF_AIM = 32
 INDEXER = Indexer(CATALOG, AIMProfileGenerator(SIZES))
 
@@ -49,13 +50,52 @@ def test_aims_catalogue_has_a_row_for_each_of_32_ids() -> None:
 def test_no_fewer_rows_are_emitted_than_were() -> None:
     counts = index()["counts"]
     assert counts["rows"]["emitted"] >= EMITTED_ROWS
-    assert counts["aim_catalogue"]["emitted"] >= EMITTED_OF_AIM
+    assert counts["rows"]["ready"] >= READY_ROWS
+    assert counts["aim_catalogue"]["ready"] == counts["aim_catalogue"]["emitted"] >= EMITTED_OF_AIM
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_every_row_is_counted_once(name: str) -> None:
     counts = dict(index()["counts"][name])
+    assert counts["ready"] + counts["needs-copy"] == counts.pop("emitted")
     assert counts.pop("total") == sum(counts.values()) == len(rows(name))
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_ready_loads_a_checkpoint_of_just_the_precision_that_was_counted(name: str) -> None:
+    for row in rows(name):
+        if isinstance(row.outcome, Emitted) and row.outcome.ready:
+            assert wrong_checkpoints(row) == []
+
+
+def wrong_checkpoints(row: Row) -> list[str]:
+    """Checkpoints of the row's profiles that are quantized otherwise than the row, or not named."""
+    assert isinstance(row.outcome, Emitted)
+    named = {profile.model.model_id if profile.model else None for profile in row.outcome.profiles}
+    unquantized = SIXTEEN_BIT | {Precision.FP32}
+    return [
+        str(model_id)
+        for model_id in named
+        if model_id is None
+        or (
+            (native := native_precision(CATALOG.get(model_id))) is not row.precision
+            and not {native, row.precision} <= unquantized
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_needs_a_copy_says_so_and_no_file_of_it_names_one(name: str) -> None:
+    for row in rows(name):
+        if isinstance(row.outcome, Emitted) and not row.outcome.ready:
+            assert "no copy in" in row.document()["message"]
+            assert {profile.model.model_id for profile in row.outcome.profiles if profile.model} == {None}
+
+
+def test_a_precision_the_product_lacks_is_the_reason_and_not_its_memory() -> None:
+    indexer = Indexer(CATALOG, AIMProfileGenerator(SIZES, (product_named("MI210"),)))
+    row = indexer.row(Wanted(Listed("Qwen3-8B", "Qwen/Qwen3-8B"), Precision.FP8))
+    assert row.document()["message"].startswith("fp8 needs gfx942 or newer")
 
 
 @pytest.mark.parametrize("name", LISTS)
