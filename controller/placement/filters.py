@@ -25,6 +25,11 @@ def inventory_fresh(_: Snapshot, demand: Demand, node: Node) -> str | None:
 
 def not_paused(_: Snapshot, demand: Demand, node: Node) -> str | None:
     """A paused node or policy binds nothing."""
+    return pause(node)
+
+
+def pause(node: Node) -> str | None:
+    """What of the node or its policy is paused, and where that is set; None when nothing is."""
     if node.paused:
         return f"node {node.name} is paused; set GPUNode {node.name} spec.paused to false"
     if node.policy is not None and node.policy.paused:

@@ -6,6 +6,7 @@ The planner asks before it proposes a change and the plan again when it begins: 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from controller.placement.filters import pause
 from controller.placement.snapshot import Node, PolicyView
 from controller.repartition.device_config_manager import dcm_managed, is_partitioned_elsewhere
 
@@ -40,7 +41,8 @@ def refuse_change(node: Node, namespace: str | None, usage: Usage, *, evicts: in
     """
     policy = node.policy
     if policy is None or not policy.repartition:
-        return Refused("RepartitionDisabled", f"no policy with repartition.enabled selects node {node.name}")
+        remedy = f"set spec.repartition.enabled of policy {policy.name} to true" if policy else "make one that does"
+        return Refused("RepartitionDisabled", f"no policy with repartition.enabled selects node {node.name}; {remedy}")
     return (
         _off_limits(node, policy, namespace)
         or _crowded(node, policy, usage)
@@ -55,8 +57,9 @@ def budget_left(policy: PolicyView, usage: Usage) -> int:
 
 
 def _off_limits(node: Node, policy: PolicyView, namespace: str | None) -> Refused | None:
-    if policy.paused or node.paused:
-        return Refused("Paused", f"node {node.name} or its policy {policy.name} is paused")
+    paused = pause(node)
+    if paused is not None:
+        return Refused("Paused", paused)
     if dcm_managed(node.labels) and not policy.ignore_device_config_manager:
         return Refused(
             "DeviceConfigManager",
@@ -91,7 +94,14 @@ def _too_many_down(policy: PolicyView, usage: Usage, evicts: int) -> Refused | N
 
 def _not_yet(node: Node, policy: PolicyView) -> Refused | None:
     if policy.cooldown_left > 0:
-        return Refused("Cooldown", f"node {node.name} changed lately; next change in {policy.cooldown_left:.0f} s")
+        return Refused(
+            "Cooldown",
+            f"node {node.name} changed lately; next change in {policy.cooldown_left:.0f} s; for a sooner one shorten "
+            f"spec.repartition.cooldown of policy {policy.name}",
+        )
     if not policy.in_window:
-        return Refused("OutsideWindow", f"policy {policy.name}: {policy.window_opens}")
+        return Refused(
+            "OutsideWindow",
+            f"policy {policy.name}: {policy.window_opens}; for a sooner change add one to its spec.repartition.windows",
+        )
     return None

@@ -19,9 +19,11 @@ from controller.repartition.candidates import Candidate, candidates
 from controller.repartition.disruption_budget import Refused, Usage, refuse_change
 from controller.repartition.drain import decide_drain
 from controller.repartition.places import FreePlaces
+from controller.repartition.policy_bounds import ruled_out
 from controller.repartition.victims import NOBODY, Movable, Victim, in_order
 
-_DISABLED: Final = "RepartitionDisabled"
+#: Told only where no node may be changed at all: they say that nothing is wanted of the node.
+_NOTHING_WANTED: Final = frozenset({"RepartitionDisabled", "Paused"})
 #: Changes that move pods are looked into no further than this, the least disturbing first: each costs a search.
 MOST_DRAINS = 64
 
@@ -99,27 +101,40 @@ class _Search:
         return best
 
     def _refuse(self, refused: Refused) -> None:
-        if self._refused is None or self._refused.reason == _DISABLED:
+        if self._refused is None or self._refused.reason in _NOTHING_WANTED:
             self._refused = refused
 
     def _nearest(self) -> Refused:
-        """What is nearest to a change: "Disabled" is the answer only when no node may be changed at all."""
-        if self._refused is None or (self._refused.reason == _DISABLED and self._nodes):
-            return Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
-        return self._refused
+        """What is nearest to a change; a policy that rules its modes out before there being no GPU for it."""
+        if self._refused is not None and not (self._refused.reason in _NOTHING_WANTED and self._nodes):
+            return self._refused
+        for node in self._nodes:
+            ruled = self._ruled_out(node)
+            if ruled is not None:
+                return ruled
+        return Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
+
+    def _ruled_out(self, node: Node) -> Refused | None:
+        return ruled_out(self._snapshot, self._demand, node, self._standing.admin_held)
 
     @cached_property
     def _nodes(self) -> tuple[Node, ...]:
         """Nodes that the pod could run on and that may be changed now."""
         found = []
         for node in self._snapshot.nodes:
-            if refuse_node(self._snapshot, self._demand, node) is not None:
+            unfit = refuse_node(self._snapshot, self._demand, node)
+            if unfit is not None:
+                if unfit[0] in _NOTHING_WANTED and self._refused is None:
+                    self._refuse(Refused(*unfit))
                 continue
             refused = refuse_change(node, self._demand.namespace, self._usage)
             if refused is None:
                 found.append(node)
-            else:
+            elif refused.reason in _NOTHING_WANTED:
                 self._refuse(refused)
+            else:
+                # to wait for what is refused for now would be in vain where the policy rules the modes out for good
+                self._refuse(self._ruled_out(node) or refused)
         return tuple(found)
 
     @cached_property
