@@ -1,7 +1,8 @@
 """`python -m e2e.plane`: a plane left running for a person, until Ctrl-C; `... build`: only build the programs.
 
 With `--kserve`, KServe's controllers run on it too. `build` makes theirs as well, unless the environment says KSERVE=0.
-`--real-nodes` adds nodes with a real kubelet and containers, for root on Linux; `build --real-nodes=1` what they need.
+`--real-nodes` adds nodes with a real kubelet and containers, for root on Linux, and leaves simulated ones out unless
+`--nodes` asks for some; `build --real-nodes=1` builds what they need.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from e2e.plane.node.preflight import check as check_for_nodes
 from e2e.plane.programs import FAMILIES, KSERVE, NODE_FAMILIES
 
 KUBECONFIG = Path("build/plane/kubeconfig")
+_SIMULATED = 3
 _LOOK_SECONDS = 1.0
 _CONNECT_SECONDS = 2.0
 _INTERRUPTED = 130  # as a shell reports SIGINT
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "build":
             build(real_nodes=bool(options.real_nodes))
         else:
-            run(options.kubeconfig, options.nodes, kserve=options.kserve, real_nodes=options.real_nodes)
+            run(options.kubeconfig, simulated(options), kserve=options.kserve, real_nodes=options.real_nodes)
     except PlaneError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -43,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\ninterrupted\n")
         return _INTERRUPTED
     return 0
+
+
+def simulated(options: argparse.Namespace) -> int:
+    """How many simulated nodes there are: beside real ones none unless asked for, or pods would land on them."""
+    if options.nodes is not None:
+        return int(options.nodes)
+    return 0 if options.real_nodes else _SIMULATED
 
 
 def build(*, real_nodes: bool = False) -> None:
@@ -86,9 +95,11 @@ def welcome(plane: Plane, kubeconfig: Path, nodes: int) -> str:
     """What a person is told once the plane is up."""
     memory = sum(plane.statistics.resident_bytes.values()) / (1 << 20)
     real = "".join(f"{node.name} is real ({node.address}, {BUSYBOX_IMAGE} is there).\n" for node in plane.nodes)
+    told = f"{nodes} of its nodes are simulated by KWOK: pods are scheduled for real, but no container runs.\n"
+    kwok = told if nodes else ""
     return (
         f"The control plane is ready after {plane.statistics.ready_seconds:.1f} s ({memory:.0f} MiB).\n"
-        f"{nodes} of its nodes are simulated by KWOK: pods are scheduled for real, but no container runs.\n{real}"
+        f"{kwok}{real}"
         f"Logs and audit log: {plane.folder}\n\n"
         f"  export KUBECONFIG={kubeconfig}\n\n"
         "Ctrl-C stops it and removes it.\n"
@@ -115,7 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", nargs="?", choices=("run", "build"), default="run")
     parser.add_argument("--kserve", action="store_true", help="with KServe's controllers, kinds and webhooks")
     parser.add_argument("--real-nodes", type=int, default=0, help="nodes that run containers, 1 to 3 (default: none)")
-    parser.add_argument("--nodes", type=int, default=3, help="simulated nodes to begin with (default: 3)")
+    parser.add_argument(
+        "--nodes", type=int, help=f"simulated nodes to begin with (default: {_SIMULATED}, and none beside real ones)"
+    )
     parser.add_argument(
         "--kubeconfig",
         type=Path,

@@ -29,6 +29,12 @@ NEEDS_UPDATE = 'if [ "$1" = update ]; then touch "$here/updated"; elif [ ! -e "$
 FAILS = "echo 'E: Unable to locate package runc' >&2; exit 100"
 
 
+def test_the_page_of_real_nodes_names_every_package() -> None:
+    page = (ROOT / "docs/real-node.md").read_text(encoding="utf-8")
+
+    assert [name for name in (*PACKAGES, "mmdebstrap") if f"`{name}`" not in page] == []
+
+
 def environment(folder: Path, act: str = "") -> dict[str, str]:
     for name, text in {"apt-get": APT.format(act=act), "dpkg": DPKG}.items():
         program = folder / "bin" / name
