@@ -129,8 +129,14 @@ def test_a_copy_has_the_models_shape_and_the_precision(copy: Copy) -> None:
     facts = CATALOG.get(copy.copy)
     assert facts.shape == CATALOG.get(copy.model).shape
     assert native_precision(facts) is copy.precision
-    assert (copy.copy.partition("/")[0] == copy.model.partition("/")[0]) is (copy.by == "publisher")
+    assert copy.copy.partition("/")[0] == (copy.model.partition("/")[0] if copy.by == "publisher" else copy.by)
     assert copy.model.partition("/")[2] in copy.copy
+
+
+@pytest.mark.parametrize("copy", [copy for copy in copies().values() if copy.by != "AIM"], ids=lambda copy: copy.copy)
+def test_a_copy_needs_what_was_counted(copy: Copy) -> None:
+    counted = SIZES.size(SizingRequest(copy.model, copy.precision))
+    assert SIZES.size(SizingRequest(copy.copy)).weights_bytes <= counted.weights_bytes * 1.0003
 
 
 def test_a_precision_that_aim_serves_from_a_copy_names_the_copy() -> None:
