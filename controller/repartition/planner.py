@@ -101,21 +101,21 @@ class _Search:
         return best
 
     def _refuse(self, refused: Refused) -> None:
-        if self._refused is None or self._refused.reason in _NOTHING_WANTED:
+        if self._is_news():
             self._refused = refused
+
+    def _is_news(self) -> bool:
+        return self._refused is None or self._refused.reason in _NOTHING_WANTED
 
     def _nearest(self) -> Refused:
         """What is nearest to a change; a policy that rules its modes out before there being no GPU for it."""
         if self._refused is not None and not (self._refused.reason in _NOTHING_WANTED and self._nodes):
             return self._refused
-        for node in self._nodes:
-            ruled = self._ruled_out(node)
-            if ruled is not None:
-                return ruled
-        return Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
+        ruled = self._ruled_out(self._nodes)
+        return ruled or Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
 
-    def _ruled_out(self, node: Node) -> Refused | None:
-        return ruled_out(self._snapshot, self._demand, node, self._standing.admin_held)
+    def _ruled_out(self, nodes: Sequence[Node]) -> Refused | None:
+        return ruled_out(self._snapshot, self._demand, nodes, self._standing.admin_held)
 
     @cached_property
     def _nodes(self) -> tuple[Node, ...]:
@@ -132,9 +132,9 @@ class _Search:
                 found.append(node)
             elif refused.reason in _NOTHING_WANTED:
                 self._refuse(refused)
-            else:
+            elif self._is_news():
                 # to wait for what is refused for now would be in vain where the policy rules the modes out for good
-                self._refuse(self._ruled_out(node) or refused)
+                self._refuse(self._ruled_out((node,)) or refused)
         return tuple(found)
 
     @cached_property

@@ -1,7 +1,8 @@
 """A mode change that would help, and whose modes only the node's policy forbids: by which field, and what helps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand
@@ -9,24 +10,42 @@ from controller.placement.snapshot import Node, PolicyView, Snapshot
 from controller.repartition.candidates import Candidate, candidates
 from controller.repartition.disruption_budget import Refused
 
+#: Changes of GPUs that pods hold are looked into on no more nodes than this: there are many, and one cause is told.
+MOST_HELD_NODES: Final = 8
 
-def ruled_out(snapshot: Snapshot, demand: Demand, node: Node, admin_held: frozenset[tuple[str, str]]) -> Refused | None:
-    """Why the policy's modes leave the claim no change of the node; None where they are not what forbids it.
 
-    They are where a policy without them had a change of idle GPUs, or one of GPUs that pods hold and this one has none:
-    what else is in its way is told once they are not. The cheapest such change is named.
+def ruled_out(
+    snapshot: Snapshot, demand: Demand, nodes: Sequence[Node], admin_held: frozenset[tuple[str, str]]
+) -> Refused | None:
+    """Why policies' modes leave the claim no change of the nodes; None where they are not what forbids it.
+
+    They are where a policy without them had a change of idle GPUs, or one of GPUs that pods hold and there is none now:
+    what else is in its way is told once they are not. The cheapest such change of the first such node is named.
     """
-    policy = node.policy
-    if policy is None or not (policy.modes or policy.validated_only):
+
+    def best(node: Node, *, evicting: bool) -> Candidate | None:
+        return min(candidates(snapshot, demand, node, admin_held, evicting=evicting), key=Candidate.cost, default=None)
+
+    for policy, unbounded in _unbounded(nodes):
+        idle = best(unbounded, evicting=False)
+        if idle is not None:
+            return _told(idle, policy)
+    looked_at = nodes[:MOST_HELD_NODES]
+    if any(best(node, evicting=True) is not None for node in looked_at):
         return None
-    unbounded = replace(node, policy=replace(policy, modes=frozenset(), validated_only=False))
-    found = candidates(snapshot, demand, unbounded, admin_held, evicting=True)
-    best = min(found, key=Candidate.cost, default=None)
-    if best is None:
-        return None
-    if best.held and any(True for _ in candidates(snapshot, demand, node, admin_held, evicting=True)):
-        return None
-    return _told(best, policy)
+    for policy, unbounded in _unbounded(looked_at):
+        held = best(unbounded, evicting=True)
+        if held is not None:
+            return _told(held, policy)
+    return None
+
+
+def _unbounded(nodes: Iterable[Node]) -> Iterator[tuple[PolicyView, Node]]:
+    """The policy of each node that bounds the modes, and the node with one that does not."""
+    for node in nodes:
+        policy = node.policy
+        if policy is not None and (policy.modes or policy.validated_only):
+            yield policy, replace(node, policy=replace(policy, modes=frozenset(), validated_only=False))
 
 
 def _told(candidate: Candidate, policy: PolicyView) -> Refused:
