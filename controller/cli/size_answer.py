@@ -7,6 +7,7 @@ from typing import Any
 from controller.cli.box_table import Row
 from controller.gpu.mode import Mode
 from controller.gpu.product import PRODUCTS, Product
+from controller.sizing.assumption import assumptions
 from controller.sizing.capacity import PartitionCheck
 from controller.sizing.estimate import Sizing
 from controller.sizing.facts import ModelFacts
@@ -94,6 +95,7 @@ def notes(facts: ModelFacts, sizing: Sizing, found: Sequence[Fit], products: Seq
             "an estimate: the architecture is not known here; the weights are those of its files, "
             "the KV cache is on the safe side"
         )
+    yield from assumptions(facts.sources)
     if facts.same_as:
         yield f"with the shape of {facts.same_as}"
     if found and sizing.tensor_parallel == 1 and found[0].count > 1:

@@ -31,6 +31,15 @@ _HEAD_DIM: Mapping[str, int] = MappingProxyType(
 """Width of a head where the configuration does not tell it and it is not the model's width over its heads: the
 defaults of the configuration classes."""
 
+LATENT = frozenset({"deepseek_v2", "deepseek_v3", "deepseek_v32", "glm_moe_dsa", "kimi_k2", "kimi_k25"})
+"""Architectures with latent attention, those with a sparse indexer among them."""
+
+_INDEXED = frozenset({"deepseek_v32", "glm_moe_dsa"})
+
+_AS_MANY_KV_HEADS = frozenset({"cohere", "cohere2", "granite", "llama", "olmo2", "olmo3", "phi", "phi3"})
+"""Architectures whose configuration class takes as many KV heads as query heads where none are told; the others' have
+numbers of their own, which fit the class's own size of model."""
+
 _IMAGE_TOKENS = 6404
 """Tokens of an image in Llama 3.2 Vision: four tiles of (560 / 14) squared patches and one more."""
 
@@ -38,12 +47,24 @@ _IMAGE_TOKENS = 6404
 def layer_groups(config: ConfigFields, architecture: str) -> tuple[LayerGroup, ...]:
     """The groups of layers, in the order of their first one. Raises ModelFileError."""
     layers = config.number("num_hidden_layers", most=MAX_LAYERS)
-    kinds = _latent_kinds(config, layers) if "kv_lora_rank" in config else _kinds(config, architecture, layers)
+    latent = _is_latent(config, architecture)
+    kinds = _latent_kinds(config, architecture, layers) if latent else _kinds(config, architecture, layers)
     keeps = {kind: _keeps(config, architecture, kind) for kind in dict.fromkeys(kinds)}
     counts = Counter[Keeps]()
     for kind in kinds:
         counts[keeps[kind]] += 1
     return tuple(LayerGroup(count, kept) for kept, count in counts.items())
+
+
+def _is_latent(config: ConfigFields, architecture: str) -> bool:
+    """Whether attention is latent: by the architecture, unless ``use_mla`` says otherwise; its fields must agree."""
+    latent = architecture in LATENT and config.flag("use_mla", default=True)
+    if latent and "kv_lora_rank" not in config:
+        raise config.missing("kv_lora_rank")
+    for name in ("kv_lora_rank", "qk_rope_head_dim", "q_lora_rank"):
+        if not latent and config.optional(name):
+            raise config.problem(name, f"is a width of latent attention, which this {architecture} has not", _REMEDY)
+    return latent
 
 
 def _kinds(config: ConfigFields, architecture: str, layers: int) -> Sequence[str]:
@@ -68,7 +89,7 @@ def _upper_layers(config: ConfigFields, layers: int) -> Sequence[str]:
     """Qwen's window is off unless switched on, and then for the layers above the first few."""
     if not config.flag("use_sliding_window") or "sliding_window" not in config:
         return ["full_attention"] * layers
-    full = min(layers, config.number("max_window_layers", default=0, least=0))
+    full = min(layers, config.number("max_window_layers", least=0))
     return ["full_attention"] * full + ["sliding_attention"] * (layers - full)
 
 
@@ -102,7 +123,9 @@ def _chunked(config: ConfigFields, layers: int) -> Sequence[str]:
 def _crossing(config: ConfigFields, layers: int) -> Sequence[str]:
     """Llama 3.2 Vision: some layers attend to the image instead of the text."""
     told = config.numbers("cross_attention_layers")
-    crossing = set(range(3, layers, 5)) if told is None else set(told)
+    if told is None:
+        raise config.missing("cross_attention_layers")
+    crossing = set(told)
     if not crossing <= set(range(layers)):
         raise config.problem("cross_attention_layers", f"names layers outside 0 to {layers - 1}", _REMEDY)
     return ["cross_attention" if layer in crossing else "full_attention" for layer in range(layers)]
@@ -137,7 +160,7 @@ def _keeps(config: ConfigFields, architecture: str, kind: str) -> Keeps:
         case "latent" | "latent_with_indexer":
             return _latent(config, with_indexer=kind == "latent_with_indexer")
         case "linear_attention":
-            return _linear(config)
+            return _linear(config, architecture)
         case "cross_attention":
             return CrossAttention(_kv_heads(config, architecture), head_dim(config, architecture), _IMAGE_TOKENS)
         case "full_attention":
@@ -156,12 +179,12 @@ def _full(config: ConfigFields, architecture: str) -> FullAttention:
     # Gemma 4's full layers have wider heads, and fewer where the keys are the values as well
     shared = config.flag("attention_k_eq_v")
     heads = config.optional("num_global_key_value_heads", least=1) if shared else None
-    width = config.number("global_head_dim", default=512)
+    width = config.assumed_number("global_head_dim", 512)
     return FullAttention(heads or _kv_heads(config, architecture), width, keys_are_values=shared)
 
 
 def _window(config: ConfigFields, architecture: str, field: str, *, chunked: bool) -> Keeps:
-    window = config.number(field, default={"gemma2": 4096, "gemma3": 4096, "llama4": 8192}.get(architecture))
+    window = config.number(field)
     positions = config.optional("max_position_embeddings", least=1)
     if positions is not None and window >= positions:
         return _full(config, architecture)  # wider than any request
@@ -170,7 +193,8 @@ def _window(config: ConfigFields, architecture: str, field: str, *, chunked: boo
 
 def head_dim(config: ConfigFields, architecture: str) -> int:
     """Elements of one head. Raises ModelFileError where it is not told and the width is no multiple of the heads."""
-    width = config.optional("head_dim", least=1) or _HEAD_DIM.get(architecture)
+    default = _HEAD_DIM.get(architecture)
+    width = config.assumed_number("head_dim", default) if default else config.optional("head_dim", least=1)
     if width is not None:
         return width
     hidden, heads = config.number("hidden_size", "d_model", "n_embd"), query_heads(config, architecture)
@@ -181,36 +205,54 @@ def head_dim(config: ConfigFields, architecture: str) -> int:
 
 def query_heads(config: ConfigFields, architecture: str) -> int:
     """Query heads of a layer."""
-    return config.number("num_attention_heads", default=8 if architecture == "gemma3" else None, most=65_536)
+    if architecture == "gemma3":
+        return config.assumed_number("num_attention_heads", 8, most=65_536)
+    return config.number("num_attention_heads", most=65_536)
 
 
 def _kv_heads(config: ConfigFields, architecture: str) -> int:
     heads = query_heads(config, architecture)
-    own = config.optional("num_key_value_heads", "num_kv_heads", least=1)
-    if architecture == "falcon" and not config.flag("new_decoder_architecture"):
-        # before falcon-40b: one KV head for all, or one each
-        own = 1 if config.flag("multi_query", default=True) else heads
-    if own is None:
-        own = 4 if architecture == "gemma3" else heads
+    own = _own_kv_heads(config, architecture, heads)
     if heads % own:
         raise config.problem("num_key_value_heads", f"does not divide num_attention_heads, {heads}", _REMEDY)
     return own
 
 
-def _linear(config: ConfigFields) -> GatedDeltaNet:
+def _own_kv_heads(config: ConfigFields, architecture: str, heads: int) -> int:
+    if architecture == "falcon" and not config.flag("new_decoder_architecture"):
+        # before falcon-40b: one KV head for all, or one each
+        return 1 if config.flag("multi_query", default=True) else heads
+    if architecture == "opt" or architecture in LATENT:
+        return config.number("num_key_value_heads", default=heads)
+    told = config.optional("num_key_value_heads", "num_kv_heads", least=1)
+    if told is not None:
+        return told
+    if architecture in _AS_MANY_KV_HEADS:
+        return config.assumed_number("num_key_value_heads", heads)
+    if architecture == "gemma3":
+        return config.assumed_number("num_key_value_heads", 4)
+    raise config.missing("num_key_value_heads")
+
+
+def _linear(config: ConfigFields, architecture: str) -> GatedDeltaNet:
+    if architecture in ("qwen3_5", "qwen3_5_moe") and "mamba_ssm_dtype" not in config:
+        raise config.missing("mamba_ssm_dtype")
     return GatedDeltaNet(
         key_heads=config.number("linear_num_key_heads"),
         value_heads=config.number("linear_num_value_heads"),
         key_dim=config.number("linear_key_head_dim"),
         value_dim=config.number("linear_value_head_dim"),
-        conv_kernel=config.number("linear_conv_kernel_dim", default=4),
+        conv_kernel=config.assumed_number("linear_conv_kernel_dim", 4),
         state_element_bytes=4 if config.text("mamba_ssm_dtype") == "float32" else 2,
     )
 
 
-def _latent_kinds(config: ConfigFields, layers: int) -> Sequence[str]:
+def _latent_kinds(config: ConfigFields, architecture: str, layers: int) -> Sequence[str]:
     """Sparse models have an indexer in each layer, or share one's choice with the layers behind it (GLM-5)."""
-    if "index_head_dim" not in config:
+    if architecture not in _INDEXED:
+        if "index_head_dim" in config:
+            problem = f"is a width of a sparse indexer, which {architecture} has not"
+            raise config.problem("index_head_dim", problem, _REMEDY)
         return ["latent"] * layers
     own = _own_indexers(config, layers)
     return ["latent_with_indexer" if each else "latent" for each in own]
@@ -229,6 +271,8 @@ def _own_indexers(config: ConfigFields, layers: int) -> Sequence[bool]:
 
 
 def _latent(config: ConfigFields, *, with_indexer: bool) -> LatentAttention:
+    if not config.stands("q_lora_rank"):
+        raise config.missing("q_lora_rank")  # null is right for models that project queries at once
     return LatentAttention(
         rank=config.number("kv_lora_rank"),
         rope_dim=config.number("qk_rope_head_dim"),

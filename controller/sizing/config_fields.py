@@ -43,7 +43,7 @@ KNOWN: Final = (
     *("num_nextn_predict_layers", "kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim"),
     *("v_head_dim", "index_head_dim", "index_n_heads", "index_topk", "indexer_types", "index_topk_pattern"),
     *("index_topk_freq", "index_skip_topk_offset", "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings"),
-    *("top_k_experts",),
+    *("top_k_experts", "use_mla"),
     # of an image encoder
     *("depth", "num_heads", "in_channels", "num_channels", "patch_size", "temporal_patch_size", "out_hidden_size"),
     *("spatial_merge_size", "num_position_embeddings", "deepstack_visual_indexes", "image_size", "attention_heads"),
@@ -75,6 +75,7 @@ class ConfigFields:
         self.file = file
         self._path = path
         self._fields = _decoded(file, text, path)
+        self.assumed: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
         return self._raw(name) is not None
@@ -118,6 +119,18 @@ class ConfigFields:
         if default is None:
             raise self.missing(names[0])
         return default
+
+    def assumed_number(self, name: str, default: int, most: int = LARGEST) -> int:
+        """As `number`, with a default of the published configuration class, which is kept in ``assumed`` if taken."""
+        value = self.optional(name, least=1, most=most)
+        if value is not None:
+            return value
+        self.assumed[name] = default
+        return default
+
+    def stands(self, name: str) -> bool:
+        """Whether the file has the field, be it as ``null``, which says more than nothing."""
+        return bytes(getattr(self._fields, name)) != b""
 
     def flag(self, name: str, default: bool = False) -> bool:
         """True or false."""

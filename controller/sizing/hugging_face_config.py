@@ -6,11 +6,13 @@ totals (`READ`); any other is refused, as its tensors could be anything. What a 
 second copy of a tied head is stored, how many scales) is not guessed at: bytes of a file are in its headers.
 """
 
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Final, Literal
 
 import msgspec
 
+from controller.sizing.assumption import assumption
 from controller.sizing.attention_config import layer_groups, query_heads
 from controller.sizing.config_fields import ConfigFields
 from controller.sizing.experts_config import dense_width, experts_of
@@ -71,6 +73,20 @@ _ALIASES: Final = {
 }
 """Decoders by the name of their own and by that of the wrapper that has their rules."""
 
+_WRAPPED: Final[Mapping[str, Set[str]]] = {"kimi_k25": {"deepseek_v3", "kimi_k2"}, "mistral3": {"mistral"}}
+"""Wrappers with rules of their own, and the decoders that stand in them under another name."""
+
+_WITH_ENCODER: Final = frozenset(
+    {
+        *("gemma3", "gemma4", "kimi_k25", "llama4", "mistral3", "mllama", "qwen2_5_vl", "qwen2_vl", "qwen3_5"),
+        *("qwen3_5_moe", "qwen3_vl", "qwen3_vl_moe"),
+    }
+)
+"""Model types of wrappers: their published files have an image encoder."""
+
+_CLASS_POSITIONS: Final = {"gemma3": 131_072, "falcon": 2048, "opt": 2048}
+"""Positions of the configuration classes whose published files leave them out."""
+
 _MOST_PARAMETERS: Final = 10**14
 """A hundred times the largest published model."""
 
@@ -91,6 +107,8 @@ def facts_of_config(text: bytes, file: str, model_id: str) -> ModelFacts:
     decoder = config.section("text_config", "llm_config", "language_config") or config
     architecture = _architecture(config, decoder)
     _refuse_unknown_features(decoder, architecture)
+    if config.text("model_type") in _WITH_ENCODER and "vision_config" not in config:
+        raise config.missing("vision_config")
     vision = vision_count(config, architecture, decoder.number("hidden_size"))
     tensors = _tensors(decoder, architecture)
     shape = _with_prediction_layers(_shape(config, decoder, architecture, vision.elements), tensors, decoder)
@@ -103,15 +121,14 @@ def facts_of_config(text: bytes, file: str, model_id: str) -> ModelFacts:
 
 def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
     """The name under which the decoder's rules are known: its own, or its wrapper's."""
-    for fields in (decoder, config):
-        name = fields.text("model_type")
-        known = _ALIASES.get(name, name)
-        if known in READ:
-            wrapper = config.text("model_type")
-            return wrapper if wrapper in READ else known
-    if not config.text("model_type") and not decoder.text("model_type"):
+    wrapper, own = config.text("model_type"), decoder.text("model_type")
+    if not wrapper and not own:
         raise config.missing("model_type")
-    raise UnknownArchitecture(config.file, "model_type", config.text("model_type") or decoder.text("model_type"))
+    known = _ALIASES.get(own or wrapper, own or wrapper)
+    if known not in READ:
+        where = "model_type" if decoder is config or not own else "text_config.model_type"
+        raise UnknownArchitecture(config.file, where, own or wrapper)
+    return wrapper if known in _WRAPPED.get(wrapper, ()) else known
 
 
 def _refuse_unknown_features(decoder: ConfigFields, architecture: str) -> None:
@@ -142,7 +159,7 @@ def _shape(config: ConfigFields, decoder: ConfigFields, architecture: str, visio
         hidden_size=decoder.number("hidden_size", most=1_000_000),
         intermediate_size=dense_width(decoder, architecture, default=0 if no_dense else None),
         num_attention_heads=query_heads(decoder, architecture),
-        vocab_size=decoder.number("vocab_size", default=262_208 if architecture == "gemma3" else None),
+        vocab_size=_vocabulary(decoder, architecture),
         tie_word_embeddings=_tied(config, decoder, architecture),
         max_position_embeddings=_positions(decoder, architecture),
         layers=groups,
@@ -153,14 +170,22 @@ def _shape(config: ConfigFields, decoder: ConfigFields, architecture: str, visio
     )
 
 
+def _vocabulary(decoder: ConfigFields, architecture: str) -> int:
+    if architecture == "gemma3":
+        return decoder.assumed_number("vocab_size", 262_208)
+    return decoder.number("vocab_size")
+
+
 def _tied(config: ConfigFields, decoder: ConfigFields, architecture: str) -> bool:
     default = config.flag("tie_word_embeddings", default=architecture in _TIED)
     return decoder.flag("tie_word_embeddings", default=default)
 
 
-def _positions(decoder: ConfigFields, architecture: str) -> int | None:
-    told = decoder.optional("max_position_embeddings", least=1)
-    return told or {"gemma3": 131_072, "falcon": 2048, "opt": 2048}.get(architecture)
+def _positions(decoder: ConfigFields, architecture: str) -> int:
+    default = _CLASS_POSITIONS.get(architecture)
+    if default is None:
+        return decoder.number("max_position_embeddings")
+    return decoder.assumed_number("max_position_embeddings", default)
 
 
 def _rope_rows(decoder: ConfigFields, architecture: str) -> int | None:
@@ -168,9 +193,10 @@ def _rope_rows(decoder: ConfigFields, architecture: str) -> int | None:
     if tensors_of(architecture).position_offset is not None or decoder.flag("alibi"):
         return 0  # learned positions, or none
     positions = _positions(decoder, architecture)
-    scaling = decoder.section("rope_scaling")
+    scaling = decoder.section("rope_scaling", "rope_parameters")
+    scaling = (scaling and scaling.section("full_attention")) or scaling
     factor = scaling.ratio("factor") if scaling else None
-    if positions is None or scaling is None or factor is None:
+    if scaling is None or factor is None:
         return None
     kind = scaling.text("rope_type", "type")
     if kind == "linear":
@@ -229,4 +255,6 @@ def _sources(config: ConfigFields, decoder: ConfigFields, file: str, *, exact_vi
         sources.append(Source("vision_params", "a plain transformer of its vision_config's widths", "derived"))
     if not any(name in fields for fields in (config, decoder) for name in ("dtype", "torch_dtype")):
         sources.append(Source("dtype", f"{file} tells none: bfloat16, which most are published in", "known"))
+    if decoder.assumed:
+        sources.append(assumption(file, decoder.assumed))
     return tuple(sources)

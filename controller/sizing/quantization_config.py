@@ -42,8 +42,10 @@ def quantization_of(config: ConfigFields) -> Quantization | None:
 
 
 def _fp8(found: ConfigFields) -> Quantization:
-    block = found.numbers("weight_block_size") or []
-    group = block[0] * block[1] if len(block) == 2 and min(block) > 0 else None
+    block = found.numbers("weight_block_size")
+    if block is not None and (len(block) != 2 or min(block) <= 0):
+        raise found.problem("weight_block_size", "is not two sides of a block", "give rows and columns, as [128, 128]")
+    group = block[0] * block[1] if block else None
     return Quantization(method="fp8", covers=_covers(found, "modules_to_not_convert"), group=group)
 
 

@@ -156,6 +156,12 @@ def test_a_configuration_needs_what_its_catalogued_model_needs(size: Size, name:
     }
 
 
+def test_what_a_configuration_leaves_to_its_class_is_said_beside_the_answer(size: Size) -> None:
+    said = size("--config", str(CONFIGS / "gemma3.json"))
+    assert "gemma3.json tells nothing of what its configuration class has a default for: num_attention_he" in said.err
+    assert "vocab_size 262208" in said.err
+
+
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A directory with a checkpoint of one file."""

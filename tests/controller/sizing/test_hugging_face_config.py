@@ -1,7 +1,9 @@
+import json
 from typing import Any
 
 import pytest
 
+from controller.sizing.assumption import assumptions
 from controller.sizing.catalog import Catalog
 from controller.sizing.errors import SizingError
 from controller.sizing.facts import (
@@ -195,6 +197,58 @@ def test_an_encoder_of_an_unknown_kind_is_counted_roughly_and_says_so() -> None:
     assert "vision_params" in {source.says for source in facts.sources}
 
 
+ASSUMED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "KV heads": ("llama", {"num_key_value_heads": ...}, "num_key_value_heads 32"),
+    "width of heads": ("qwen3", {"head_dim": ...}, "head_dim 128"),
+    "positions": ("falcon", {}, "max_position_embeddings 2048"),
+    "most of Gemma 3": ("gemma3", {}, "num_attention_heads 8, num_key_value_heads 4, head_dim 256"),
+}
+
+
+@pytest.mark.parametrize(("name", "changed", "told"), ASSUMED.values(), ids=ASSUMED)
+def test_a_default_of_the_configuration_class_is_named(name: str, changed: dict[str, Any], told: str) -> None:
+    (sentence,) = assumptions(facts_of(name, **changed).sources)
+    assert told in sentence
+    assert sentence.startswith("config.json tells nothing of")
+
+
+def test_a_configuration_that_tells_all_needs_no_assumption() -> None:
+    assert not list(assumptions(facts_of("llama").sources))
+
+
+def test_latent_attention_that_is_switched_off_is_plain_attention() -> None:
+    without: dict[str, Any] = dict.fromkeys(("kv_lora_rank", "qk_rope_head_dim", "q_lora_rank"))
+    assert facts_of("deepseek_v2", use_mla=False, **without).layers == (LayerGroup(27, FullAttention(16, 128)),)
+
+
+def test_scaled_positions_are_told_by_the_newer_field_as_well() -> None:
+    scaled = {"rope_type": "linear", "factor": 2.0}
+    assert facts_of("llama", rope_scaling=..., rope_parameters=scaled).shape.rope_rows == 2 * 131072
+    by_kind = {"full_attention": scaled}
+    assert facts_of("llama", rope_scaling=..., rope_parameters=by_kind).shape.rope_rows == 2 * 131072
+
+
+def test_a_known_wrapper_of_another_decoder_has_the_decoders_rules() -> None:
+    text = config_text("mistral3", text_config=json.loads(config_text("qwen3")))
+    assert facts_of_config(text, "config.json", "x").shape.architecture == "qwen3"
+
+
+def test_a_known_wrapper_of_an_unknown_decoder_is_refused() -> None:
+    text = config_text("mistral3", text_config={"model_type": "rwkv7"})
+    with pytest.raises(UnknownArchitecture, match=r"text_config\.model_type 'rwkv7' is an architecture"):
+        facts_of_config(text, "config.json", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("gemma4_moe", "enable_moe_block"), ("qwen3_5", "mamba_ssm_dtype"), ("mllama", "num_key_value_heads")],
+)
+def test_a_field_of_the_decoder_that_memory_depends_on_is_missed(name: str, field: str) -> None:
+    text = json.loads(config_text(name))["text_config"]
+    with pytest.raises(ModelFileError, match=rf"config\.json: text_config\.{field} is missing"):
+        facts_of(name, text_config={key: value for key, value in text.items() if key != field})
+
+
 def test_a_wrapper_that_is_not_known_serves_the_decoder_inside_it() -> None:
     text = config_text("llama", model_type="some_vl", text_config={"model_type": "llama"})
     with pytest.raises(ModelFileError, match=r"text_config\.hidden_size is missing"):
@@ -229,6 +283,42 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "mllama",
         {"text_config": {"cross_attention_layers": [99], "num_hidden_layers": 4, "hidden_size": 64}},
         "cross_attention_layers .*names layers outside 0 to 3",
+    ),
+    "latent attention without its rank": ("deepseek_v2", {"kv_lora_rank": ...}, "kv_lora_rank is missing"),
+    "latent attention that is none": ("deepseek_v2", {"use_mla": False}, "kv_lora_rank 512 is a width of latent"),
+    "a latent rank in another attention": ("llama", {"kv_lora_rank": 512}, "kv_lora_rank 512 is a width of latent"),
+    "an indexer that is missing": ("deepseek_v32", {"index_head_dim": ...}, "index_head_dim is missing"),
+    "an indexer of a model without": (
+        "deepseek_v3",
+        {"index_head_dim": 128},
+        "index_head_dim 128 is a width of a spar",
+    ),
+    "no word of the queries' rank": ("deepseek_v3", {"q_lora_rank": ...}, "q_lora_rank is missing"),
+    "a mixture of no experts": ("mixtral", {"num_local_experts": 0}, "num_local_experts 0 makes no mixture, which mix"),
+    "a mixture without a count": ("qwen3_moe", {"num_experts": ...}, "config.json: num_experts is missing"),
+    "experts of a dense model": ("llama", {"num_local_experts": 8}, "num_local_experts 8 are experts, which llama has"),
+    "experts in no layer": ("qwen3_moe", {"decoder_sparse_step": 99}, "num_experts 128 makes no mixture, as no layer"),
+    "no word of shared experts": ("deepseek_v3", {"n_shared_experts": ...}, "n_shared_experts is missing"),
+    "no word of dense layers": ("glm4_moe", {"first_k_dense_replace": ...}, "first_k_dense_replace is missing"),
+    "no width of the shared expert": (
+        "qwen3_next",
+        {"shared_expert_intermediate_size": ...},
+        "shared_expert_intermediate_size is missing",
+    ),
+    "kinds of MLPs of other layers": ("glm4_moe", {"mlp_layer_types": ["sparse"]}, "mlp_layer_types .* each of 92 lay"),
+    "no positions": ("llama", {"max_position_embeddings": ...}, "max_position_embeddings is missing"),
+    "no count of KV heads": ("mistral", {"num_key_value_heads": ...}, "num_key_value_heads is missing"),
+    "no window": ("gemma2", {"sliding_window": ...}, "sliding_window is missing"),
+    "a window of unknown layers": (
+        "qwen2",
+        {"use_sliding_window": True, "max_window_layers": ...},
+        "max_window_layers is missing",
+    ),
+    "no encoder": ("qwen2_vl", {"vision_config": ...}, "vision_config is missing"),
+    "a block with one side": (
+        "llama",
+        {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128]}},
+        r"weight_block_size \[128\] is not two sides",
     ),
     "no model type": ("llama", {"model_type": ...}, "config.json: model_type is missing"),
     "a list for an object": ("gemma3", {"text_config": [1]}, "text_config is not a JSON object"),
