@@ -5,7 +5,6 @@ three times as long to import as all of sizing.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Final
 import msgspec
 
 from controller.cli.box_table import print_box_table
+from controller.cli.reader import while_read
 from controller.cli.size_answer import document, fits_table, notes, partitions_table, parts_table, title
 from controller.gpu.mode import Mode, ModeError, mode
 from controller.gpu.product import PRODUCTS, Product, UnknownProduct, product_named
@@ -28,23 +28,13 @@ from controller.sizing.facts import ModelFacts
 from controller.sizing.fit import optimal_partitions
 from controller.sizing.precision import Precision
 
-FAILED: Final = 1
-"""Exit code for input that is fine and could not be carried out."""
-
 BAD_INPUT: Final = 2
 """Exit code for input that cannot be used, the same as argparse's own."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
-    try:
-        code = _answer(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # who reads has seen enough (`| head`); what is left in the buffer goes nowhere, or the exit would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    return code
+    return while_read(_answer, arguments)
 
 
 def _answer(arguments: Sequence[str]) -> int:

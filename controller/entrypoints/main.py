@@ -28,6 +28,12 @@ AT_ONCE: Final[Mapping[str, str]] = MappingProxyType({"size": "controller.cli.si
 take theirs with, which need three times as long as the answer."""
 
 
+AT_ONCE_IN_A_GROUP: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {("profiles", "show"): "controller.cli.profile_show"}
+)
+"""Commands of a group that are like that. The group passes on their arguments where it is asked itself."""
+
+
 def command_line(first: str = "") -> "typer.Typer":
     """The command with the verb `first` alone, with all of them when that is no verb.
 
@@ -68,7 +74,9 @@ def _passed_on(run: Callable[[Sequence[str]], int]) -> "Callable[[typer.Context]
 
 def main() -> None:
     """The console script."""
-    first = next(iter(sys.argv[1:]), "")
+    first, second = (*sys.argv[1:3], "", "")[:2]
     if first in AT_ONCE:
         sys.exit(import_module(AT_ONCE[first]).run(sys.argv[2:]))
+    if (first, second) in AT_ONCE_IN_A_GROUP:
+        sys.exit(import_module(AT_ONCE_IN_A_GROUP[first, second]).run(sys.argv[3:]))
     command_line(first)()

@@ -37,15 +37,23 @@ def test_an_agent_imports_nothing_of_the_planner() -> None:
     assert not set(HEAVY) & set(loaded)
 
 
-def test_a_verb_that_answers_at_once_imports_neither_typer_nor_rich_nor_pydantic() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "want"),
+    [
+        (["size", "Qwen/Qwen3-4B", "--gpu", "MI300X", "-o", "json"], '"model": "Qwen/Qwen3-4B"'),
+        (["profiles", "show", "Qwen/Qwen3-4B", "--gpu", "MI210"], "model_id: Qwen/Qwen3-4B"),
+    ],
+    ids=["size", "profiles show"],
+)
+def test_what_answers_at_once_imports_neither_typer_nor_rich_nor_pydantic(arguments: list[str], want: str) -> None:
     program = (
         "import sys; from controller.entrypoints.main import main\n"
-        "sys.argv = ['aim-gpu', 'size', 'Qwen/Qwen3-4B', '--gpu', 'MI300X', '-o', 'json']\n"
+        f"sys.argv = ['aim-gpu', *{arguments}]\n"
         "try: main()\n"
         "finally: print(*sys.modules, file=sys.stderr)"
     )
     told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert '"model": "Qwen/Qwen3-4B"' in told.stdout
+    assert want in told.stdout
     assert not {"typer", "rich", "pydantic", "yaml", "asyncio"} & set(told.stderr.split())
 
 

@@ -1,0 +1,104 @@
+"""``aim-gpu profiles show``: one model's profiles as YAML documents.
+
+It takes its arguments with argparse, as ``size`` does, and starts without the packages of the other commands.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from controller.cli.profile_products import NoEngine, engine_products
+from controller.cli.reader import while_read
+from controller.gpu.mode import Mode, ModeError
+from controller.gpu.product import Product, UnknownProduct
+from controller.profiles.aim_profile import MODEL_ID, AIMProfile, Metric
+from controller.profiles.generator import AIMProfileGenerator, served_by_id
+from controller.sizing.catalog import Catalog
+from controller.sizing.engine_support import obstacles
+from controller.sizing.errors import SizingError
+from controller.sizing.precision import Precision, resolve_precision
+from controller.sizing.requirement import ModelSizingConfig, SizingRequest
+
+FAILED: Final = 1
+"""Exit code when there is nothing to show."""
+
+BAD_INPUT: Final = 2
+"""Exit code for input that cannot be used, the same as argparse's own."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
+    return while_read(_answer, arguments)
+
+
+def _answer(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        mode = Mode.parse(options.mode) if options.mode else None
+        products = engine_products(options.gpu)
+        catalog = _catalog_with(options.model, options.config)
+        found = _found(options, catalog, products)
+    except (SizingError, ModeError, UnknownProduct, NoEngine) as error:
+        return _told(str(error), BAD_INPUT)
+    metric = Metric(options.metric) if options.metric else None
+    chosen = [
+        profile for profile in found if mode in (None, profile.target.mode) and metric in (None, profile.target.metric)
+    ]
+    if not chosen:
+        wall = obstacles(products, resolve_precision(catalog.get(options.model), Precision(options.precision)))
+        return _told(wall or _nothing(options.model, products, options.mode, found), FAILED)
+    sys.stdout.write("---\n".join(f"# {profile.path}\n{profile.to_yaml()}" for profile in chosen))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aim-gpu profiles show", description="Print a model's profiles as YAML documents.", allow_abbrev=False
+    )
+    parser.add_argument("model", help="model id, owner/name, exactly as on the hub")
+    parser.add_argument(
+        "--gpu", action="append", metavar="NAME", help="only this product; repeatable; default: all of the engine"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a model's config.json, for one not catalogued")
+    parser.add_argument("--mode", help="only this mode, such as CPX/NPS4")
+    parser.add_argument("--metric", choices=[each.value for each in Metric], help="only this metric")
+    parser.add_argument(
+        "--precision", choices=[each.value for each in Precision], default="auto", help="of the weights"
+    )
+    parser.add_argument("--max-model-len", type=int, metavar="TOKENS", help="longest request; default: at most 8192")
+    parser.add_argument("--max-concurrency", type=int, metavar="N", help="requests held at once; default: 8")
+    return parser
+
+
+def _found(options: argparse.Namespace, catalog: Catalog, products: tuple[Product, ...]) -> tuple[AIMProfile, ...]:
+    request = SizingRequest(options.model, Precision(options.precision), options.max_model_len, options.max_concurrency)
+    served = served_by_id(catalog.get(options.model), request)
+    return AIMProfileGenerator(ModelSizingConfig(catalog), products).generate(served)
+
+
+def _catalog_with(model: str, config: Path | None) -> Catalog:
+    """The catalogue, with the model that a config.json describes under the id it was given."""
+    if config is None:
+        return Catalog.bundled()
+    if not MODEL_ID.fullmatch(model):
+        raise SizingError(
+            "model id", model, "is not of the form owner/name, by which AIM files its profiles", "add both"
+        )
+    from controller.cli.model_files import facts_of_config_file  # its imports take as long as the answer
+
+    return Catalog.bundled().with_models([facts_of_config_file(config, model)])
+
+
+def _told(message: str, code: int) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return code
+
+
+def _nothing(model: str, products: tuple[Product, ...], mode: str | None, found: tuple[AIMProfile, ...]) -> str:
+    names = ", ".join(product.name for product in products)
+    if not found:
+        return f"{model} fits nowhere on {names}: lower --precision, --max-model-len or --max-concurrency"
+    modes = ", ".join(dict.fromkeys(str(profile.target.mode) for profile in found))
+    return f"{model} has no profile in --mode {mode} on {names}: use one of {modes}"
