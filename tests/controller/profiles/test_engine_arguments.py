@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from controller.gpu.product import PRODUCTS
 from controller.profiles.aim_profile import Metric
 from controller.profiles.engine_arguments import Room, engine_arguments, memory_utilization, sizing_in
+from controller.sizing.estimate import estimate_model_size
 from controller.sizing.precision import Precision, native_precision
 from controller.sizing.requirement import SizingRequest
 from controller.sizing.tensor_parallel import possible_ranks
+from tests.builders.model_config import facts_of
 from tests.builders.profile import CATALOG, LLAMA, SIZES
 
 HYBRID = "Qwen/Qwen3-Coder-Next"
@@ -56,6 +58,12 @@ def test_latency_starts_with_the_settings_its_memory_was_counted_with() -> None:
     assert found["max-num-batched-tokens"] == counted.engine.max_num_batched_tokens
     assert found["max-num-seqs"] == counted.engine.max_num_seqs
     assert found["max-model-len"] == counted.max_model_len
+
+
+@pytest.mark.parametrize(("asked", "dtype"), [(Precision.AUTO, "bfloat16"), (Precision.FP32, "float32")])
+def test_a_checkpoint_in_float32_is_loaded_in_the_type_it_was_counted_in(asked: Precision, dtype: str) -> None:
+    sizing = estimate_model_size(facts_of("gemma2", torch_dtype="float32"), SizingRequest("any", asked))
+    assert dict(engine_arguments(sizing, Room(CARD)))["dtype"] == dtype
 
 
 def test_throughput_takes_larger_batches_on_a_card_than_on_a_slice() -> None:

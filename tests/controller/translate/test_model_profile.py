@@ -185,6 +185,12 @@ def test_which_precisions_may_be_asked_for(precisions: list[str], asked: str, re
     return None
 
 
+def test_weights_in_float32_are_offered_in_16_bit_and_served_in_32_when_asked() -> None:
+    model = profiled_model(profile_object(architecture={"nativeDtype": "float32"}))
+    assert offered(model) == (Precision.BF16,)
+    model.refuse(Precision.FP32)
+
+
 def test_given_figures_stand_in_for_computed_ones() -> None:
     given = {"weightsBytes": 1000, "kvBytesPerToken": 10, "overheadBytes": 50}
     model = profiled_model(profile_object(precisions=["fp8", "bf16"], overrides=given))
