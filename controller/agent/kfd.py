@@ -5,7 +5,7 @@ file of ``key value`` lines. This module reads such text and groups the GPU node
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from controller.gpu.identity import bdf_of, partition_index_of
@@ -147,7 +147,7 @@ def gpu_node(
 
 
 def assemble(nodes: Iterable[KfdNode]) -> Topology:
-    """Group GPU nodes into GPUs. Raises TopologyError when two nodes claim one partition."""
+    """Group GPU nodes into GPUs. Raises TopologyError when two claim one partition, or units that no such GPU has."""
     by_gpu: dict[str, dict[int, KfdNode]] = defaultdict(dict)
     for node in nodes:
         bdf = bdf_of(node.domain, node.location_id)
@@ -176,6 +176,7 @@ def _gpu(bdf: str, nodes: dict[int, KfdNode]) -> ObservedGpu:
     first = nodes[min(nodes)]
     product = product_of_device(first.device_id)
     mode, expected = compute_mode_of(product, len(nodes), first.num_xcc)
+    _require_compute_units(bdf, product, [nodes[index] for index in sorted(nodes)], expected if mode else None)
     sizes = [partition.vram_bytes for partition in partitions]
     known = [size for size in sizes if size is not None]
     complete = len(known) == len(sizes) == expected
@@ -191,6 +192,38 @@ def _gpu(bdf: str, nodes: dict[int, KfdNode]) -> ObservedGpu:
         partitions=partitions,
         missing_partitions=expected - len(nodes),
     )
+
+
+def _require_compute_units(bdf: str, product: Product | None, nodes: Sequence[KfdNode], partitions: int | None) -> None:
+    """Refuse ``simd_count`` of a GPU's nodes where no such GPU can have it. ``partitions``: of its mode, None: unknown.
+
+    Checked of every GPU, as the kernel writes it (kfd_crat.c): compute units times SIMDs, and a GPU's units divided
+    evenly among its nodes. Besides, of a product whose units AMD publishes: no more than the node's dies have by that,
+    for it is what is left after faulty ones were fused off, and at least half. A card with some more fused off is read
+    as it is; one with less than half is sold as another product, with an id of its own, as the MI308X is.
+    """
+    first = nodes[0]
+    for node in nodes:
+        if node.simd_count != first.simd_count:
+            raise TopologyError(
+                f"node {node.number}: simd_count {node.simd_count}, and node {first.number} of the same GPU {bdf} has "
+                f"{first.simd_count}, where the driver divides them evenly: {_REMEDY}"
+            )
+    units, left_over = divmod(first.simd_count, first.simd_per_cu)
+    if left_over:
+        raise TopologyError(
+            f"node {first.number}: simd_count {first.simd_count} is no multiple of simd_per_cu {first.simd_per_cu}, so "
+            f"GPU {bdf} has no whole compute units: {_REMEDY}"
+        )
+    if product is None or not product.compute_units_published:
+        return
+    dies = first.num_xcc or (product.xcds // partitions if partitions else 0)
+    most = product.compute_units // product.xcds * dies
+    if dies and not most <= 2 * units <= 2 * most:
+        raise TopologyError(
+            f"node {first.number}: simd_count {first.simd_count} with simd_per_cu {first.simd_per_cu} is {units} "
+            f"compute units, and {dies} of the {product.xcds} dies of {product.name} (GPU {bdf}) have {most}: {_REMEDY}"
+        )
 
 
 def compute_mode_of(product: Product | None, count: int, num_xcc: int | None) -> tuple[ComputeMode | None, int]:

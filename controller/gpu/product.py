@@ -72,6 +72,11 @@ class Product:
         return any(allowed.compute is not ComputeMode.SPX for allowed in self.allowed)
 
     @property
+    def compute_units_published(self) -> bool:
+        """Whether AMD publishes the compute units; where not they are one host's, and another may have others."""
+        return "specifications" in self.sources.compute_units
+
+    @property
     def device_id(self) -> int:
         """The PCI device id of a whole one; the lowest where several models share the product's name."""
         return min(self.device_ids - self.virtual_device_ids)

@@ -78,6 +78,51 @@ def test_two_nodes_may_not_be_one_partition() -> None:
         assemble([node(number=1), node(number=2)])
 
 
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        pytest.param(
+            [{"simd_count": 153}], "node 1: simd_count 153 is no multiple of simd_per_cu 4", id="no whole unit"
+        ),
+        pytest.param(
+            [{}, {"location_id": 0x501, "simd_count": 148}],
+            "node 2: simd_count 148, and node 1 of the same GPU 0000:05:00.0 has 152",
+            id="a GPU's partitions differ",
+        ),
+        pytest.param(
+            [{"simd_count": 156}],
+            "simd_count 156 with simd_per_cu 4 is 39 compute units, and 1 of the 8 dies of MI300X .* have 38",
+            id="more than a die has",
+        ),
+        pytest.param([{"simd_count": 72}], "is 18 compute units", id="less than half of a die"),
+        pytest.param(
+            [{"simd_count": 1220, "num_xcc": None}],
+            "305 compute units, and 8 of the 8 dies of MI300X .* have 304",
+            id="more than all",
+        ),
+        pytest.param([{"simd_per_cu": 2}], "simd_per_cu 2 is 76 compute units", id="other SIMDs a unit"),
+        pytest.param([{"device_id": 0x740F, "simd_count": 4}], "1 of the 1 dies of MI210", id="not divided"),
+    ],
+)
+def test_a_count_that_the_product_cannot_have_is_refused(fields: list[dict[str, int | None]], want: str) -> None:
+    with pytest.raises(TopologyError, match=want):
+        assemble([node(number=number, **one) for number, one in enumerate(fields, 1)])
+
+
+@pytest.mark.parametrize(
+    ("fields", "units"),
+    [
+        pytest.param({}, 38, id="as published"),
+        pytest.param({"simd_count": 144}, 36, id="a card with more units fused off"),
+        pytest.param({"simd_count": 76}, 19, id="half of them"),
+        pytest.param({"device_id": 0x74A2, "simd_count": 160}, 40, id="a product whose units AMD does not publish"),
+        pytest.param({"device_id": 0x6860, "simd_count": 4}, 1, id="an unknown product"),
+    ],
+)
+def test_fewer_units_than_published_are_read_as_they_are(fields: dict[str, int], units: int) -> None:
+    assert assemble([node(**fields)]).gpus[0].partitions[0].compute_units == units
+
+
 def test_the_domain_defaults_to_zero_where_old_kernels_tell_none() -> None:
     read = gpu_node(1, WHOLE, None, "x")
     assert read is not None

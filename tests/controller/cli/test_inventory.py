@@ -125,6 +125,14 @@ def make_foreign(nodes: Path) -> None:
         path.write_text(path.read_text().replace("vendor_id 4098", "vendor_id 4318"))
 
 
+def made_up(simd_count: int, files: str = "*") -> Callable[[Path], None]:
+    def write(nodes: Path) -> None:
+        for path in nodes.glob(f"{files}/properties"):
+            path.write_text(path.read_text().replace("simd_count 152\n", f"simd_count {simd_count}\n"))
+
+    return write
+
+
 BAD_TREES: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut off in a file": (lambda nodes: (nodes / "9/properties").write_text("simd_count 1"), "9/properties: ends"),
     "without its end": (drop_last_node, "links to node 17, which is missing"),
@@ -136,6 +144,10 @@ BAD_TREES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda nodes: (nodes / "9/properties").write_text(f"simd_count {'9' * 5000}\n"),
         "is not 'name number'",
     ),
+    "more compute units than the product has": (made_up(608), "is 152 compute units, and 1 of the 8 dies of MI300X"),
+    "a fraction of the product's compute units": (made_up(4), "is 1 compute units, and 1 of the 8 dies of MI300X"),
+    "no whole compute units": (made_up(151), "simd_count 151 is no multiple of simd_per_cu 4"),
+    "partitions of one GPU that differ": (made_up(148, "9"), "node 9: simd_count 148, and node 2 of the same GPU"),
     "one node far out": (lambda nodes: (nodes / "4000000000").mkdir(), "nodes 18 are missing"),
 }
 
