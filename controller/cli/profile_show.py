@@ -84,7 +84,7 @@ def _catalog_with(model: str, config: Path | None) -> Catalog:
         return Catalog.bundled()
     if not MODEL_ID.fullmatch(model):
         raise SizingError(
-            "model id", model, "is not of the form owner/name, by which AIM files its profiles", "add both"
+            "model id", model, "is not of the form owner/name", "name both, AIM files its profiles by them"
         )
     from controller.cli.model_files import facts_of_config_file  # its imports take as long as the answer
 
