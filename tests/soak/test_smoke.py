@@ -7,6 +7,7 @@ import pytest
 from tests.soak.soak import Settings, Soak
 
 
+@pytest.mark.alone
 @pytest.mark.plane
 async def test_a_short_soak_survives_a_restart_and_counts_everything(tmp_path: Path) -> None:
     told: list[str] = []
