@@ -62,7 +62,7 @@ test: lint ## lint, types, contracts, unit, fake API, integration on the real co
 	$(BIN)/python -m e2e.plane build
 	@failed=0; \
 	$(BIN)/pytest -n logical -m "not (plane or $(ONE_BY_ONE))" || failed=$$?; \
-	$(BIN)/pytest -n $(PLANES) --dist loadgroup -m "plane and not ($(ONE_BY_ONE))" || failed=$$?; \
+	$(BIN)/pytest -n $(PLANES) --dist loadfile --no-loadscope-reorder -m "plane and not ($(ONE_BY_ONE))" || failed=$$?; \
 	$(BIN)/pytest -m "($(ONE_BY_ONE)) and not node_e2e" || failed=$$?; \
 	exit $$failed
 

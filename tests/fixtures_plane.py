@@ -15,14 +15,6 @@ from e2e.plane.programs import FAMILIES
 from tests.fixtures_node import runs_here
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares more than the control plane, where several workers have one each."""
-    for item in items:
-        if item.get_closest_marker("plane") is not None:
-            shared = "kserve" if item.get_closest_marker("kserve") else str(item.path)
-            item.add_marker(pytest.mark.xdist_group(shared))
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the selected tests need before the first of them starts."""
     if session.config.option.collectonly:
