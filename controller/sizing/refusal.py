@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from controller.gpu.product import PRODUCTS
 from controller.sizing.budget import Start
 from controller.sizing.engine_support import ENGINE_PRODUCTS, runs
+from controller.sizing.estimate import MAX_TENSOR_PARALLEL
 from controller.sizing.tensor_parallel import possible_ranks, undivided
 
 CACHE_TYPES = (
@@ -27,9 +28,6 @@ CACHE_TYPES = (
     "nvfp4",
 )
 """Types of the KV cache that some release of vLLM takes (``CacheDType``), and float32, which computing in it leaves."""
-
-_MOST_RANKS = 8
-"""Up to so many ranks are named in a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def _ranks(start: Start) -> Refusal | None:
     problem = undivided(start.facts, start.precision, start.tensor_parallel)
     if problem is None:
         return None
-    possible = possible_ranks(start.facts, start.precision, _MOST_RANKS)
+    possible = possible_ranks(start.facts, start.precision, MAX_TENSOR_PARALLEL)
     return Refusal("NotDivisible", problem, f"use {' or '.join(map(str, possible))} ranks of tensor parallelism")
 
 

@@ -27,8 +27,8 @@ def test_an_ordinary_start_is_not_refused() -> None:
 @pytest.mark.parametrize(
     ("changed", "reason", "remedy"),
     [
-        ({"tensor_parallel": 3}, "NotDivisible", "use 1 or 2 or 4 or 8 ranks"),
-        ({"tensor_parallel": 5}, "NotDivisible", "use 1 or 2 or 4 or 8 ranks"),
+        ({"tensor_parallel": 3}, "NotDivisible", "use 1 or 2 or 4 or 8 or 16 or 32 ranks"),
+        ({"tensor_parallel": 5}, "NotDivisible", "use 1 or 2 or 4 or 8 or 16 or 32 ranks"),
         ({"pipeline_parallel": 200}, "MoreStagesThanLayers", "at most 36 stages"),
         ({"max_model_len": 100_000}, "LengthTooLong", "use at most 40960"),
         ({"settings": replace(START.settings, kv_cache_dtype="foo")}, "UnknownCacheType", "use one of auto"),
