@@ -27,6 +27,7 @@ from api.object import ApiModel, Condition, KubernetesObject
 from api.quantity import PositiveQuantityText, QuantityText, rounded_up
 from api.v1beta1.gpu_partition_claim import Isolation
 from api.v1beta1.precision import Precision, ResolvedPrecision
+from api.v1beta1.sizing_parts import ActivationBytes, GraphBytes, MarginBytes, NonTorchBytes, SizingUncertainty
 
 LONGEST_SERVICE_NAME: Final = 53
 """A Service's name has at most 63 characters; the rest is for suffixes such as -predictor."""
@@ -322,8 +323,19 @@ class SizingResult(ApiModel):
     kv_cache_bytes: ByteCount = Field(
         description="KV cache for maxConcurrency sequences of maxModelLen tokens, in bytes."
     )
-    overhead_bytes: ByteCount = Field(description="Activations, graphs and what the runtime itself takes, in bytes.")
-    total_bytes: ByteCount = Field(description="The sum, which a partition must have, in bytes.")
+    overhead_bytes: ByteCount = Field(
+        description="All the rest, in bytes: the sum of activationBytes, nonTorchBytes, graphBytes and marginBytes."
+    )
+    activation_bytes: ActivationBytes = None
+    non_torch_bytes: NonTorchBytes = None
+    graph_bytes: GraphBytes = None
+    margin_bytes: MarginBytes = None
+    total_bytes: ByteCount = Field(
+        description="What a partition must have, in bytes: the sum of weightsBytes, kvCacheBytes and overheadBytes."
+    )
+    uncertainty: SizingUncertainty | None = Field(
+        default=None, description="Between which bytes the need may lie; the total is within them."
+    )
     kv_bytes_per_token: ByteCount = Field(description="KV cache a token, in bytes.")
     memory: QuantityText = Field(
         default_factory=lambda known: rounded_up(known.get("total_bytes", 0)),

@@ -13,6 +13,7 @@ from api.markers import SET, Rule, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
 from api.v1beta1.architecture_facts import ArchitectureFacts
 from api.v1beta1.precision import ResolvedPrecision
+from api.v1beta1.sizing_parts import ActivationBytes, GraphBytes, MarginBytes, NonTorchBytes, SizingUncertainty
 
 _WEIGHTLESS = (
     "would place the model without room for its weights: write their bytes, or leave it out to have them computed"
@@ -55,8 +56,21 @@ class SizePerPrecision(ApiModel):
     """The memory needed at one precision, with default lengths."""
 
     precision: ResolvedPrecision = Field(description="The precision.")
-    total_bytes: ByteCount = Field(description="Memory in bytes.")
+    total_bytes: ByteCount = Field(
+        description="Memory in bytes: the sum of weightsBytes, kvCacheBytes, activationBytes, nonTorchBytes, "
+        "graphBytes and marginBytes."
+    )
     weights_bytes: ByteCount | None = Field(default=None, description="What of it the weights take, in bytes.")
+    kv_cache_bytes: ByteCount | None = Field(
+        default=None, description="KV cache for maxConcurrency sequences of maxModelLen tokens, in bytes."
+    )
+    activation_bytes: ActivationBytes = None
+    non_torch_bytes: NonTorchBytes = None
+    graph_bytes: GraphBytes = None
+    margin_bytes: MarginBytes = None
+    uncertainty: SizingUncertainty | None = Field(
+        default=None, description="Between which bytes the need may lie; the total is within them."
+    )
     kv_bytes_per_token: ByteCount | None = Field(default=None, description="KV cache a token, in bytes.")
     max_model_len: int | None = Field(default=None, ge=1, description="The sequence length that was sized, in tokens.")
     max_concurrency: int | None = Field(default=None, ge=1, description="The number of sequences that was sized.")

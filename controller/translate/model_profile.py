@@ -109,11 +109,12 @@ def _require_sense(model: ProfiledModel) -> None:
     length = min(LONGEST, facts.shape.max_position_embeddings or LONGEST)
     for precision in offered(model):
         sizing = model.given(estimate_model_size(facts, SizingRequest(facts.model_id, precision, length, MOST)))
-        if sizing.total_bytes > MOST_BYTES:
+        most = sizing.uncertainty.high_bytes  # of all that a status shows the largest
+        if most > MOST_BYTES:
             raise InvalidFacts(
                 "spec.architecture",
                 f"{facts.total_params} parameters, {sizing.kv_bytes_per_token} bytes a token",
-                f"would be {sizing.total_bytes} bytes of {MOST} sequences of {length} tokens, more than a status holds",
+                f"would be {most} bytes of {MOST} sequences of {length} tokens, more than a status holds",
                 "check totalParams, layers and widths, what layerGroups keep, and overrides",
             )
 

@@ -14,6 +14,7 @@ from api.v1beta1.precision import ResolvedPrecision
 from controller.reconcilers.inference_service.backend import selector_for, url_for
 from controller.reconcilers.inference_service.kserve_backend import kserve_selector_for, kserve_url_for
 from controller.sizing.requirement import Sizing
+from controller.translate.sizing_status import uncertainty_of
 
 MESSAGE_LIMIT = 1024
 
@@ -84,7 +85,12 @@ def sizing_result(sizing: Sizing) -> SizingResult:
         weights_bytes=sizing.weights_bytes,
         kv_cache_bytes=sizing.kv_cache_bytes,
         overhead_bytes=sizing.overhead_bytes,
+        activation_bytes=sizing.activation_bytes,
+        non_torch_bytes=sizing.non_torch_bytes,
+        graph_bytes=sizing.graph_bytes,
+        margin_bytes=sizing.margin_bytes,
         total_bytes=sizing.total_bytes,
+        uncertainty=uncertainty_of(sizing),
         kv_bytes_per_token=sizing.kv_bytes_per_token,
         precision=ResolvedPrecision(sizing.precision.value),
         max_model_len=sizing.max_model_len,

@@ -17,6 +17,7 @@ from controller.translate.model_profile import (
     profiled_model,
     unexplained_percent,
 )
+from controller.translate.sizing_status import uncertainty_of
 
 READY: Final = "Ready"
 CONFLICT: Final = "Conflict"
@@ -70,6 +71,12 @@ def _row(sizing: Sizing) -> SizePerPrecision:
         precision=ResolvedPrecision(sizing.precision.value),
         total_bytes=sizing.total_bytes,
         weights_bytes=sizing.weights_bytes,
+        kv_cache_bytes=sizing.kv_cache_bytes,
+        activation_bytes=sizing.activation_bytes,
+        non_torch_bytes=sizing.non_torch_bytes,
+        graph_bytes=sizing.graph_bytes,
+        margin_bytes=sizing.margin_bytes,
+        uncertainty=uncertainty_of(sizing),
         kv_bytes_per_token=sizing.kv_bytes_per_token,
         max_model_len=sizing.max_model_len,
         max_concurrency=sizing.max_concurrency,

@@ -52,7 +52,10 @@ def test_a_queue_with_its_defaults_says_both() -> None:
     assert (spec["queueLength"], spec["queueTimeout"]) == (1000, "60s")
 
 
-@pytest.mark.parametrize("found", [{"sizing": {"memory": "24Gi"}, "replicas": 1}, {}])
+SIZING = {"memory": "24Gi", "activationBytes": 1, "uncertainty": {"lowBytes": 2, "highBytes": 3}}
+
+
+@pytest.mark.parametrize("found", [{"sizing": SIZING, "replicas": 1}, {}])
 def test_the_status_is_the_same(found: dict[str, Any]) -> None:
     hub = hub_service() | {"status": found}
     assert to_spoke(hub)["status"] == found == to_hub(to_spoke(hub))["status"]

@@ -241,4 +241,10 @@ def test_whatever_the_schema_lets_through_is_sized_for_a_status_or_told(architec
     length = min(16_777_216, architecture["maxPositionEmbeddings"])
     for precision in offered(model):
         asked = SizingRequest("any", precision, length, 65_536)
-        assert 0 < model.given(estimate_model_size(model.facts, asked)).total_bytes < 2**63
+        sizing = model.given(estimate_model_size(model.facts, asked))
+        assert 0 < sizing.total_bytes <= sizing.uncertainty.high_bytes < 2**63
+
+
+def test_a_total_that_fits_a_status_with_an_uncertainty_that_does_not_is_told() -> None:
+    with pytest.raises(InvalidFacts, match="more than a status holds"):
+        profiled_model(profile_object(overrides={"overheadBytes": 9 * 10**18}))

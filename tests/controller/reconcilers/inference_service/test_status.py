@@ -113,6 +113,16 @@ def test_what_the_deployment_observed_is_copied() -> None:
     assert status.sizing == sizing_result(SIZED)
 
 
+def test_the_parts_of_a_sizing_add_up_to_its_total_within_its_uncertainty() -> None:
+    shown = sizing_result(SIZED)
+    parts = (shown.activation_bytes, shown.non_torch_bytes, shown.graph_bytes, shown.margin_bytes)
+    assert sum(part or 0 for part in parts) == shown.overhead_bytes
+    assert all(parts)
+    assert shown.weights_bytes + shown.kv_cache_bytes + shown.overhead_bytes == shown.total_bytes
+    assert shown.uncertainty is not None
+    assert shown.uncertainty.low_bytes < shown.total_bytes < shown.uncertainty.high_bytes
+
+
 def test_a_service_that_cannot_be_sized_shows_no_sizing_of_before() -> None:
     sized = status_of(gathered(), NOW)
     service = inference_service().model_copy(update={"status": sized})

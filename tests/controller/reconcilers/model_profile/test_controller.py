@@ -63,6 +63,18 @@ async def test_sizes_by_precision_are_written_once() -> None:
     assert operator.status()["observedGeneration"] == 1
 
 
+PARTS = ("weightsBytes", "kvCacheBytes", "activationBytes", "nonTorchBytes", "graphBytes", "marginBytes")
+
+
+@pytest.mark.parametrize("overrides", [{}, {"overheadBytes": 5 << 30}], ids=["computed", "given"])
+async def test_the_parts_of_each_size_add_up_to_its_total_within_its_uncertainty(overrides: dict[str, int]) -> None:
+    operator = Operator(model_profile(precisions=["bf16", "int4"], overrides=overrides))
+    await operator.look()
+    for row in operator.status()["sizes"]:
+        assert sum(row[part] for part in PARTS) == row["totalBytes"]
+        assert row["uncertainty"]["lowBytes"] <= row["totalBytes"] <= row["uncertainty"]["highBytes"]
+
+
 async def test_without_a_list_the_published_precision_is_sized() -> None:
     operator = Operator(model_profile())
     await operator.look()
