@@ -114,7 +114,8 @@ class InferenceServiceSpec(ApiModel):
     model_id: ModelId = Field(description="Identity of the model in the catalogue, e.g. Qwen/Qwen3-8B.")
     precision: Precision = Field(
         default=Precision.AUTO,
-        description="Precision of the weights; auto takes the one in which the model is published.",
+        description="Precision of the weights; auto takes the one in which the model is published, or bf16 where that "
+        "is fp32.",
     )
     max_model_len: int | None = Field(
         default=None,

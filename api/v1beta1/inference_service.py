@@ -48,7 +48,8 @@ class Model(ApiModel):
     )
     precision: Precision = Field(
         default=Precision.AUTO,
-        description="Precision of the weights; auto: the one in which the model is published.",
+        description="Precision of the weights; auto: the one in which the model is published, or bf16 where that is "
+        "fp32, as engines load it. mxfp4 is there for models that are published so, such as openai/gpt-oss-20b.",
     )
     max_model_len: int | None = Field(
         default=None,

@@ -44,7 +44,8 @@ class ModelProfileSpec(ApiModel):
     precisions: list[ResolvedPrecision] = Field(
         default_factory=list,
         max_length=8,
-        description="Precisions in which weights exist and may be asked for; empty: the published one.",
+        description="Precisions in which weights exist and may be asked for; empty: the published one, and bf16 where "
+        "that is fp32.",
         json_schema_extra=SET,
     )
     overrides: SizingOverrides = Field(

@@ -4,18 +4,23 @@ from enum import StrEnum
 
 
 class Precision(StrEnum):
-    """What a user asks for; ``auto`` takes the precision in which the model is published."""
+    """What a user asks for.
+
+    ``auto`` is what an engine takes when it is told none: the published precision, in 16 bit where that is fp32.
+    """
 
     AUTO = "auto"
+    FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
     FP8 = "fp8"
     INT8 = "int8"
     INT4 = "int4"
+    MXFP4 = "mxfp4"
 
 
 class ResolvedPrecision(StrEnum):
-    """What sizing arrived at; wider than what can be asked for, since models are published in more forms."""
+    """What sizing arrived at: any of those that can be asked for, but never ``auto``."""
 
     FP32 = "fp32"
     BF16 = "bf16"

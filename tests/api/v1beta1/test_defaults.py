@@ -10,7 +10,8 @@ from api.object import KubernetesObject
 from api.openapi.kind import KINDS
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService
 from api.v1beta1.inference_service import Model, SizingResult
-from api.v1beta1.precision import Precision
+from api.v1beta1.precision import Precision, ResolvedPrecision
+from controller.sizing.precision import Precision as SizingPrecision
 from controller.sizing.requirement import DEFAULT_CONCURRENCY, DEFAULT_MODEL_LEN
 
 CLAIM = {"spec": {"podRef": {"name": "chat-0", "uid": "u-1"}, "requirement": {"memory": "24Gi"}}}
@@ -57,6 +58,11 @@ def test_descriptions_name_the_figures_that_sizing_takes() -> None:
     said = {name: field.description or "" for name, field in Model.model_fields.items()}
     assert f"or {DEFAULT_MODEL_LEN} where that is less" in said["max_model_len"]
     assert said["max_concurrency"].endswith(f"absent: {DEFAULT_CONCURRENCY}.")
+
+
+def test_a_service_can_ask_for_every_precision_that_sizing_knows() -> None:
+    assert list(map(str, Precision)) == list(map(str, SizingPrecision))
+    assert list(map(str, ResolvedPrecision)) == [one for one in map(str, SizingPrecision) if one != "auto"]
 
 
 @pytest.mark.parametrize("model", [kind.versions["v1beta1"].model for kind in KINDS], ids=[kind.name for kind in KINDS])

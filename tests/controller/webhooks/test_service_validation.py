@@ -92,6 +92,8 @@ async def test_what_may_still_come_right_is_a_warning(
 
 
 FINE = [
+    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "openai/gpt-oss-20b", "precision": "mxfp4"}, {}, id="a published precision that no other model has"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"precision": "fp32"}, {}, id="32 bit, to which the engine casts"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, {}, id="it fits where the GPUs are"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, {}, id="it fits after a change of mode, policy or none"),
     pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), LARGE, sharing(policyRef="gold", partition={"mode": "SPX/NPS1"}), id="a policy and a mode that are there"),
