@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from api.conversion.gpu_sharing_policy import GPU_SHARING_POLICY
 from api.label_selector import LabelSelector
 from api.v1beta1 import GPUSharingPolicy, InferenceService
 from api.v1beta1.repartition_plan import Approval
@@ -19,6 +20,7 @@ from controller.state.cluster import Cluster
 from controller.translate.policy import policy_for, windows
 from controller.webhooks.finding import Finding, answer, warn
 from controller.webhooks.hardware import ManagedNode, managed_nodes
+from controller.webhooks.requested_version import as_sent
 from controller.webhooks.second_look import unchanged
 
 PATH: Final = "/validate-policy"
@@ -215,7 +217,8 @@ class PolicyValidator:
         if not all(informer.synced for informer in read):
             return allow()  # what is not read yet must not be called missing
         facts = self._gather(obj, request.old_object)
-        return answer([finding for check in CHECKS for finding in check(facts)])
+        findings = [finding for check in CHECKS for finding in check(facts)]
+        return answer(as_sent(findings, request, GPU_SHARING_POLICY))
 
     def _gather(self, obj: Manifest, old: Manifest | None) -> PolicyFacts:
         cluster = self._cluster

@@ -21,7 +21,8 @@ class AdmissionRequest:
     """What the API server asks. `object` is None on DELETE, `old_object` on CREATE; both must not be changed.
 
     `namespace` is "" for cluster scope, `name` "" when the server will generate it; `resource` is "plural.group" as
-    asked for; `subresource` "" for the object itself; `extra` the user's extra fields.
+    asked for; `subresource` "" for the object itself; `extra` the user's extra fields. `requested_version`: the one in
+    which the user sent the object, which the API server may have converted for us; "" when it is not told.
     """
 
     uid: str
@@ -35,6 +36,7 @@ class AdmissionRequest:
     dry_run: bool
     resource: str = ""
     subresource: str = ""
+    requested_version: str = ""
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -86,6 +88,7 @@ def decode_review(body: bytes) -> AdmissionRequest:
         dry_run=request.get("dryRun") is True,
         resource=".".join(part for part in (_text(resource, "resource"), _text(resource, "group")) if part),
         subresource=_text(request, "subResource"),
+        requested_version=_text(_mapping(request, "requestKind", {}), "version"),
         extra={
             name: _texts(values, f"request.userInfo.extra[{name!r}]")
             for name, values in _mapping(user, "extra", {}).items()

@@ -56,11 +56,21 @@ class Ground:
 
     @staticmethod
     def question(
-        obj: Object | None, old: Object | None = None, *, namespace: str = "team-a", operation: str | None = None
+        obj: Object | None,
+        old: Object | None = None,
+        *,
+        namespace: str = "team-a",
+        operation: str | None = None,
+        sent_as: str = "v1beta1",
     ) -> AdmissionRequest:
-        """CREATE, or UPDATE where there is an old object, unless another operation is named."""
+        """CREATE, or UPDATE where there is an old object, unless another operation is named.
+
+        `sent_as`: the version in which the user sent `obj`, which is of v1beta1 by now.
+        """
         verb = operation or ("CREATE" if old is None else "UPDATE")
-        return AdmissionRequest("u", verb, namespace, "", obj, old, "alice", (), dry_run=False)
+        return AdmissionRequest(
+            "u", verb, namespace, "", obj, old, "alice", (), dry_run=False, requested_version=sent_as
+        )
 
     async def ask(
         self,
@@ -70,10 +80,11 @@ class Ground:
         *,
         namespace: str = "team-a",
         operation: str | None = None,
+        sent_as: str = "v1beta1",
         meanwhile: Callable[[], None] = lambda: None,
     ) -> AdmissionResponse:
         """The answer, given within two seconds of this cluster's time; `meanwhile` happens after 50 ms of it."""
-        request = self.question(obj, old, namespace=namespace, operation=operation)
+        request = self.question(obj, old, namespace=namespace, operation=operation, sent_as=sent_as)
         async with asyncio.TaskGroup() as tasks:
             answered = tasks.create_task(validator(request))
             await self.fed.clock.advance(0.05)

@@ -122,6 +122,14 @@ async def test_a_policy_without_a_creation_time_counts_as_the_youngest() -> None
     assert "the older policy old-x governs" in given.warnings[0]
 
 
+async def test_who_sent_the_flat_version_is_warned_in_its_fields() -> None:
+    known = ground()
+    asked = policy(node_labels={"pool": "z"}, repartition={"approval": "Auto"})
+    given = await known.ask(PolicyValidator(known.cluster), asked, namespace="", sent_as="v1alpha1")
+    assert [text.partition(":")[0] for text in given.warnings] == ["spec.nodeLabels", "spec.repartitionApproval"]
+    assert "while spec.repartitionEnabled is false" in given.warnings[1]
+
+
 async def test_an_unchanged_spec_is_not_judged() -> None:
     known = ground()
     old = policy(node_labels={"pool": "z"})

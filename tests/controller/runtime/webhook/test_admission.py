@@ -40,6 +40,13 @@ def test_a_create() -> None:
     assert (found.dry_run, found.resource, found.subresource) == (True, "deployments.apps", "scale")
 
 
+def test_the_version_that_the_user_sent() -> None:
+    sent = decode_review(
+        review(requestKind={"group": "aim.amd.com", "version": "v1alpha1", "kind": "InferenceService"})
+    )
+    assert (sent.requested_version, decode_review(review()).requested_version) == ("v1alpha1", "")
+
+
 @pytest.mark.parametrize(
     ("body", "want"),
     [
@@ -58,6 +65,7 @@ def test_a_create() -> None:
         pytest.param(review(object="pod"), "object 'pod'", id="an object that is text"),
         pytest.param(review(userInfo=None), "userInfo None", id="nobody"),
         pytest.param(review(userInfo={"groups": "g"}), "groups 'g'", id="groups that are text"),
+        pytest.param(review(requestKind="Pod"), "requestKind 'Pod'", id="a kind that is text"),
         pytest.param(review(namespace=3), "namespace 3", id="a namespace that is a number"),
     ],
 )
