@@ -16,6 +16,7 @@ from api.object import ApiModel, Condition, KubernetesObject
 from api.quantity import PositiveQuantityText
 from api.unchanged import unchanged
 from api.v1beta1.device import Device
+from api.v1beta1.precision import ResolvedPrecision
 from api.v1beta1.references import PodReference
 
 
@@ -56,6 +57,11 @@ class Requirement(ApiModel):
         max_length=15,
         description="Modes to accept, e.g. CPX/NPS4; empty accepts any mode the policy allows.",
         json_schema_extra=SET,
+    )
+    precision: ResolvedPrecision | None = Field(
+        default=None,
+        description="Precision in which the model is served; GPUs on which the engine does not run in it are passed "
+        "over; absent: any GPU.",
     )
     isolation: Isolation = Field(
         default=Isolation.HARDWARE, description="hardware: a partition of its own; cooperative: a shared one."

@@ -4,18 +4,21 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from controller.gpu.mode import Mode
+from controller.sizing.precision import Precision
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """GPU memory of one claim.
+    """GPU memory of one claim, and the precision in which its model is served there.
 
     `bytes` is what one partition must hold; `modes` empty means any mode; `count` is the number of partitions.
+    `precision` is a resolved one; None, of a claim that names none, goes on any GPU.
     """
 
     bytes: int
     count: int = 1
     modes: frozenset[Mode] = frozenset()
+    precision: Precision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 
 from controller.placement.decision import gib
 from controller.placement.demand import Demand, Expression, Toleration
+from controller.placement.precision_support import obstacle_on
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot, Taint
 
 NodeFilter = Callable[[Snapshot, Demand, Node], str | None]
@@ -186,6 +187,13 @@ def resources_fit(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
     return None
 
 
+def precision_supported(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """The engine must run on the GPU in the model's precision: no mode and no waiting would change that."""
+    precision = demand.requirement.precision
+    wall = obstacle_on(gpu.product, precision)
+    return f"{node.name} {gpu.bdf} does not serve {precision}: {wall}" if wall else None
+
+
 def mode_asked(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
     """The GPU must be in one of the modes asked for."""
     modes = demand.requirement.modes
@@ -278,6 +286,7 @@ NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
 )
 
 PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
+    ("PrecisionUnsupported", precision_supported),
     ("ModeMismatch", mode_asked),
     ("ResourceMismatch", bears_resource),
     ("ModeNotAllowed", mode_allowed),

@@ -1,10 +1,11 @@
 """ModelScheduler: filter, score, decide; then the next demand, on a snapshot that holds the decisions before it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
 from controller.placement.filters import refuse_devices, refuse_node, refuse_partition
+from controller.placement.precision_support import obstacle_on, obstacle_on_all
 from controller.placement.scores import Score, Scorer, best_fit
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
@@ -98,9 +99,23 @@ def _no_nodes(snapshot: Snapshot, _demand: Demand) -> tuple[str, str] | None:
     )
 
 
+def _precision_unsupported(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
+    products = {gpu.product for node in snapshot.nodes for gpu in node.gpus}
+    wall = obstacle_on_all(products, demand.requirement.precision)
+    return ("PrecisionUnsupported", wall) if wall else None
+
+
+def _serving(snapshot: Snapshot, demand: Demand) -> Iterator[Gpu]:
+    """The GPUs that serve the demand's precision, whatever their mode and whoever holds them."""
+    for node in snapshot.nodes:
+        for gpu in node.gpus:
+            if not obstacle_on(gpu.product, demand.requirement.precision):
+                yield gpu
+
+
 def _mode_unknown(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
     modes = demand.requirement.modes
-    reachable = {mode for node in snapshot.nodes for gpu in node.gpus for mode in (*gpu.allowed, gpu.mode)}
+    reachable = {mode for gpu in _serving(snapshot, demand) for mode in (*gpu.allowed, gpu.mode)}
     if not modes or modes & reachable:
         return None
     asked = " or ".join(sorted(map(str, modes)))
@@ -112,17 +127,20 @@ def _mode_unknown(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
 
 
 def _too_large(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
-    largest = max((sum(p.bytes for p in gpu.partitions) for node in snapshot.nodes for gpu in node.gpus), default=0)
+    serving = list(_serving(snapshot, demand))
+    largest = max((sum(p.bytes for p in gpu.partitions) for gpu in serving), default=0)
     need = demand.requirement.bytes
     if need <= largest:
         return None
+    others = len(serving) < sum(len(node.gpus) for node in snapshot.nodes)
+    which = f"the largest GPU here that serves {demand.requirement.precision}" if others else "the largest GPU here"
     return "TooLargeForAnyGPU", (
-        f"the model needs {gib(need)}, the largest GPU here has {gib(largest)}; choose a smaller precision, "
+        f"the model needs {gib(need)}, {which} has {gib(largest)}; choose a smaller precision, "
         "a shorter maxModelLen or less maxConcurrency"
     )
 
 
-LEADS: tuple[Lead, ...] = (_no_nodes, _mode_unknown, _too_large)
+LEADS: tuple[Lead, ...] = (_no_nodes, _precision_unsupported, _mode_unknown, _too_large)
 
 
 def _explain(snapshot: Snapshot, demand: Demand, refusals: tuple[Refusal, ...]) -> Unplaced:

@@ -9,6 +9,7 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import UnknownProduct, product_named
 from controller.placement.demand import Demand
+from controller.placement.precision_support import obstacle_on
 from controller.placement.snapshot import Gpu, Holder, Node, Snapshot
 
 #: The device plugin's two ways of naming devices: all alike, or each for its mode.
@@ -80,7 +81,12 @@ def _foreign(holder: Holder | None) -> bool:
 
 
 def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
-    """Modes the GPU can take whose partitions hold the requirement, within policy and wish."""
+    """Modes the GPU can take whose partitions hold the requirement, within policy and wish.
+
+    None where the engine does not run on it in the claim's precision: room there would be room for others.
+    """
+    if obstacle_on(gpu.product, demand.requirement.precision):
+        return
     for mode in gpu.allowed:
         wanted = not demand.requirement.modes or mode in demand.requirement.modes
         if mode == gpu.mode or not (wanted and _permitted(node, gpu, mode) and _bears(demand, mode)):

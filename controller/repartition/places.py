@@ -58,7 +58,7 @@ class FreePlaces:
 
     def sound(self, demand: Demand) -> tuple[_Alike, ...]:
         """Those that suit the demand but for its size and its node."""
-        asked = demand.requirement.modes, demand.resource
+        asked = demand.requirement.modes, demand.requirement.precision, demand.resource
         if asked not in self._sound:
             self._sound[asked] = tuple(self._suiting(_of_no_size(demand)))
         return self._sound[asked]

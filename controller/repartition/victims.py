@@ -8,6 +8,7 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand, PodConstraints, Requirement
 from controller.placement.filters import HOSTNAME_LABEL
+from controller.sizing.precision import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,9 @@ class Victim:
     """A pod that opted in and holds `partition` on a GPU that is to change.
 
     `owner` is the uid of the controller that will make its successor, empty when nobody will; `template_hash` its
-    revision. `requirement_bytes`, `modes` (empty: any), `policy` and `constraints` are what the successor will ask for
-    again, `resource` and `naming` those of a pod of the device plugin. `created_seconds`: since the epoch.
+    revision. `requirement_bytes`, `modes` (empty: any), `precision` (None: any), `policy` and `constraints` are what
+    the successor will ask for again, `resource` and `naming` those of a pod of the device plugin. `created_seconds`:
+    since the epoch.
     """
 
     namespace: str
@@ -35,6 +37,7 @@ class Victim:
     policy: str | None = None
     resource: str = ""
     naming: str = ""
+    precision: Precision | None = None
 
     @property
     def name(self) -> str:
@@ -52,7 +55,7 @@ class Victim:
             key=f"{self.namespace}/{self.claim}",
             uid=self.uid,
             namespace=self.namespace,
-            requirement=Requirement(self.requirement_bytes, modes=self.modes),
+            requirement=Requirement(self.requirement_bytes, modes=self.modes, precision=self.precision),
             pod=replace(self.constraints, node_selector=free),
             priority=self.priority,
             created_seconds=self.created_seconds,

@@ -13,6 +13,7 @@ from controller.placement.snapshot import Snapshot
 from controller.repartition.victims import Victim, Victims
 from controller.state.occupancy import Holdings
 from controller.state.pods import PodTable
+from controller.translate.claim import precision_of
 from controller.translate.pod import PodView, constraints
 
 
@@ -71,6 +72,7 @@ def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Vict
         policy=claim.spec.policy_ref,
         resource=view.resource,
         naming=naming_of_resource(view.resource) or "",
+        precision=precision_of(claim),
     )
 
 

@@ -12,6 +12,7 @@ def claim(
     namespace: str = "team-a",
     memory: str | None = "16Gi",
     modes: tuple[str, ...] = (),
+    precision: str | None = None,
     pod: str = "model-0",
     uid: str | None = None,
     version: str = "1",
@@ -19,6 +20,8 @@ def claim(
 ) -> dict[str, Any]:
     """A pending claim; `memory` None is one that could not be sized."""
     requirement: dict[str, Any] = {"modes": list(modes)} | ({"memory": memory} if memory else {})
+    if precision is not None:
+        requirement["precision"] = precision
     return {
         "apiVersion": "aim.amd.com/v1beta1",
         "kind": "GPUPartitionClaim",

@@ -7,6 +7,7 @@ from api.object import ObjectMeta, OwnerReference
 from api.quantity import format_bytes, parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.gpu_partition_claim import ClaimModel, GPUPartitionClaimSpec, Requirement
+from api.v1beta1.precision import ResolvedPrecision
 from api.v1beta1.references import PodReference
 from controller.binding.device_plugin import mode_of
 from controller.sizing.errors import SizingError
@@ -58,6 +59,7 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
     """
     memory: str | None = None
     model: ClaimModel | None = None
+    precision: ResolvedPrecision | None = None
     modes: list[str] = []
     policy = None
     count = 1
@@ -67,6 +69,7 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
         named = mode_of(pod.resource)
         modes = [str(named)] if named is not None else sorted(map(str, need.request.modes))
         policy = need.request.policy
+        precision = ResolvedPrecision(need.sizing.precision.value)
         model = ClaimModel(
             id=need.sizing.model_id,
             precision=need.sizing.precision.value,
@@ -84,7 +87,7 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
         ),
         spec=GPUPartitionClaimSpec(
             pod_ref=PodReference(name=pod.name, uid=pod.uid),
-            requirement=Requirement(memory=memory, count=count, modes=modes),
+            requirement=Requirement(memory=memory, count=count, modes=modes, precision=precision),
             model=model,
             policy_ref=policy,
         ),

@@ -9,15 +9,21 @@ from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, need
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.pinning import allocation_of
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
+from controller.translate.claim import precision_of
 from controller.translate.pod import PodView
 
 
 def outdated(claim: GPUPartitionClaim, need: Need | Unsized, service: InferenceService | None) -> bool:
-    """Whether the claim would ask for another amount of memory if it were made now."""
-    asked = claim.spec.requirement.memory
+    """Whether the claim would ask for another amount of memory, or for another precision, if it were made now.
+
+    A claim without a precision was made before claims had one, or for an API that drops the field: it stays.
+    """
+    asked, precision = claim.spec.requirement.memory, precision_of(claim)
     if isinstance(need, Unsized):
         return asked is not None
-    return asked is None or parse_quantity(asked) != required_bytes(need, service)
+    if asked is None or parse_quantity(asked) != required_bytes(need, service):
+        return True
+    return precision is not None and precision is not need.sizing.precision
 
 
 class Fitting:

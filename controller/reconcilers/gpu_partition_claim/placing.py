@@ -31,6 +31,7 @@ from controller.runtime.client.errors import (
 from controller.runtime.objects.pod import Pod
 from controller.runtime.reconcile import Result
 from controller.state.kinds import REPARTITION_PLANS
+from controller.translate.claim import precision_of
 from controller.translate.pod import PodView, constraints
 
 #: How long a pin that the API server refused is not tried again, seconds.
@@ -220,7 +221,8 @@ def requirement_of(claim: GPUPartitionClaim) -> Requirement:
     wanted = claim.spec.requirement
     if wanted.memory is None:
         raise ValueError(f"claim {claim.metadata.namespace}/{claim.metadata.name} carries no memory to place")
-    return Requirement(parse_quantity(wanted.memory), wanted.count, frozenset(map(Mode.parse, wanted.modes)))
+    modes = frozenset(map(Mode.parse, wanted.modes))
+    return Requirement(parse_quantity(wanted.memory), wanted.count, modes, precision_of(claim))
 
 
 def waiting_for_gates(pod: PodView) -> str:

@@ -266,6 +266,14 @@ def test_the_table_has_a_row_a_place_and_a_line_a_reason(write: Write) -> None:
     assert "team/giant waits (2 pods): TooLargeForAnyGPU: the model needs" in result.stdout
 
 
+def test_a_precision_that_no_gpu_of_the_nodes_serves_waits_with_the_reason(write: Write) -> None:
+    old = {"nodes": [{"name": "old", "product": "MI210", "gpus": 2}]}
+    asked = service("chat") | {"spec": {"model": {"id": SMALL, "precision": "fp8"}}}
+    (row,) = replicas(planned("-f", write(asked), "--nodes", write(old, name="nodes")))["chat"]
+    wall = "fp8 needs gfx942 or newer, and the MI210 is gfx90a: choose another product or precision"
+    assert (row["reason"], row["message"]) == ("PrecisionUnsupported", f"no GPU here (MI210) serves fp8: {wall}")
+
+
 # Mode changes --------------------------------------------------------------------------------------------------------
 
 

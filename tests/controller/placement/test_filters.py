@@ -241,12 +241,29 @@ def refused_partition(candidate: Gpu, wanted: Demand, index: int = 0, **of_node:
     return None if found is None else found[0]
 
 
+MI210 = gpu(0, "SPX/NPS1", product="MI210")
+
+
+def test_a_precision_that_a_gpu_does_not_serve_is_named_with_node_gpu_and_remedy() -> None:
+    host = node("worker-0", MI210)
+    found = refuse_partition(Snapshot([host]), demand(precision="fp8"), host, MI210, MI210.partitions[0])
+    wall = "fp8 needs gfx942 or newer, and the MI210 is gfx90a: choose another product or precision"
+    assert found == ("PrecisionUnsupported", f"worker-0 {MI210.bdf} does not serve fp8: {wall}")
+
+
 @pytest.mark.parametrize(
     ("candidate", "wanted", "want"),
     [
         pytest.param(gpu(), demand(), None, id="a free partition that is large enough"),
         pytest.param(gpu(), demand(modes=["CPX/NPS4", "SPX/NPS1"]), None, id="one of the modes asked for"),
         pytest.param(gpu(), demand(modes=["CPX/NPS1"]), "ModeMismatch", id="another memory mode"),
+        pytest.param(gpu(), demand(precision="fp8"), None, id="a precision that it serves"),
+        pytest.param(MI210, demand(precision="bf16"), None, id="16 bit on an older GPU"),
+        pytest.param(MI210, demand(precision="fp8"), "PrecisionUnsupported", id="8-bit floats on an older GPU"),
+        pytest.param(MI210, demand(), None, id="a claim of any precision"),
+        pytest.param(
+            MI210, demand(modes=["CPX/NPS1"], precision="fp8"), "PrecisionUnsupported", id="no mode would change that"
+        ),
         pytest.param(gpu(), demand(gib=24574 / 1024), None, id="exactly its size"),
         pytest.param(gpu(), demand(gib=24574 / 1024 + 1 / GIB), "PartitionTooSmall", id="a byte too small"),
         pytest.param(gpu(unhealthy=[0]), demand(), "PartitionUnhealthy", id="unhealthy"),

@@ -1,18 +1,37 @@
+from dataclasses import replace
+
 import pytest
 
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand, Resources
 from controller.placement.scheduler import ModelScheduler, order
-from controller.placement.snapshot import Node, Snapshot
+from controller.placement.snapshot import Gpu, Node, Snapshot
 from tests.builders.demand import constrained, demand
-from tests.builders.gpu import FOREIGN, OURS, full, gpu
+from tests.builders.gpu import FOREIGN, GIB, OURS, full, gpu
 from tests.builders.node import node
+
+MI210 = gpu(0, "SPX/NPS1", product="MI210")
 
 
 def explained(wanted: Demand, *nodes: Node) -> Unplaced:
     decision = ModelScheduler().schedule(Snapshot(nodes), wanted)
     assert isinstance(decision, Unplaced), decision
     return decision
+
+
+def with_memory(whole: Gpu, gib: int) -> Gpu:
+    """The GPU with partitions of so many GiB."""
+    return replace(whole, partitions=tuple(replace(one, bytes=gib * GIB) for one in whole.partitions))
+
+
+def test_a_claim_goes_where_its_precision_is_served() -> None:
+    snapshot = Snapshot([node("worker-0", MI210), node("worker-1", gpu(0, "SPX/NPS1"))])
+    chosen = {}
+    for precision in ("bf16", "fp8"):
+        decision = ModelScheduler().schedule(snapshot, demand(gib=50, precision=precision))
+        assert isinstance(decision, Placed)
+        chosen[precision] = decision.gpu.product
+    assert chosen == {"bf16": "MI210", "fp8": "MI300X"}
 
 
 def names(demands: list[Demand]) -> list[str]:
@@ -73,6 +92,34 @@ def test_schedule_changes_nothing() -> None:
             demand(modes=["TPX/NPS1"]), [node()], "ModeUnavailable", "choose one of CPX/NPS1", id="a mode nobody has"
         ),
         pytest.param(demand(gib=500), [node()], "TooLargeForAnyGPU", "has 192.0 GiB", id="larger than any GPU"),
+        pytest.param(
+            demand(precision="fp8", modes=["CPX/NPS1"]),
+            [node("worker-0", MI210)],
+            "PrecisionUnsupported",
+            "no GPU here (MI210) serves fp8",
+            id="no GPU serves the precision, whatever else is asked",
+        ),
+        pytest.param(
+            demand(precision="fp8", modes=["SPX/NPS1"]),
+            [node("worker-0", MI210), node("worker-1", gpu(allowed=["CPX/NPS4"]))],
+            "ModeUnavailable",
+            "choose one of CPX/NPS4",
+            id="the mode is that of a GPU that does not serve the precision",
+        ),
+        pytest.param(
+            demand(gib=60, precision="fp8"),
+            [node("worker-0", MI210), node("worker-1", with_memory(gpu(), 4))],
+            "TooLargeForAnyGPU",
+            "the largest GPU here that serves fp8 has 32.0 GiB",
+            id="only a GPU that does not serve the precision is large enough",
+        ),
+        pytest.param(
+            demand(precision="fp8"),
+            [node("worker-0", MI210), node("worker-1", full())],
+            "NoFreePartition",
+            "1 PrecisionUnsupported (e.g. worker-0 0000:01:00.0 does not serve fp8",
+            id="the free GPU does not serve the precision",
+        ),
         pytest.param(demand(count=2), [node()], "CountUnsupported", "set it to 1", id="several partitions"),
         pytest.param(demand(), [node("worker-0", full())], "NoFreePartition", "0 of 8 partitions", id="all are held"),
         pytest.param(demand(gib=30), [node()], "NoPartitionFits", "needed 30.0 GiB", id="all are too small"),

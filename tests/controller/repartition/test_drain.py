@@ -12,6 +12,7 @@ from controller.repartition import places
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.drain import Drain, Move, decide_drain
 from controller.repartition.victims import Victim
+from controller.sizing.precision import Precision
 from tests.builders.demand import constrained
 from tests.builders.gpu import FOREIGN, GIB, OURS, bdf, busy, full, gpu
 from tests.builders.node import node
@@ -59,6 +60,17 @@ def test_a_victim_moves_to_the_tightest_free_partition_in_its_present_mode() -> 
 def test_the_pin_to_its_present_node_does_not_hold_a_pod_there() -> None:
     pinned = victim(constraints=constrained(node_selector=(("kubernetes.io/hostname", "worker-0"),)))
     assert moved([node("worker-0", busy(0)), node("worker-1", gpu(0))], pinned) == {"b-0": f"worker-1 {bdf(0)}/0"}
+
+
+def test_a_victim_moves_only_where_its_precision_is_served() -> None:
+    hosts = [node("worker-0", full(0)), node("worker-1", gpu(0, "SPX/NPS1", product="MI210")), node("worker-2", gpu(0))]
+    pair = [victim("b-8", index=0, precision=Precision.FP8), victim("b-16", index=1, precision=Precision.BF16)]
+    assert set(moved(hosts, *pair).values()) == {f"worker-2 {bdf(0)}/0", f"worker-2 {bdf(0)}/1"}
+    assert moved(hosts[:2], pair[1]) == {"b-16": f"worker-1 {bdf(0)}/0"}
+    for crowd in (pair, pair[::-1]):
+        found = decided(hosts[:2], *crowd)
+        assert isinstance(found, Refused)
+        assert "b-8" in found.message
 
 
 def test_nobody_in_the_way_means_nothing_to_do() -> None:

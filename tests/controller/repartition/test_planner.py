@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from controller.gpu.mode import Mode
+from controller.gpu.product import product_named
+from controller.placement import precision_support
 from controller.placement.demand import Demand
 from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.repartition import candidates
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.planner import Proposal, propose
 from tests.builders.demand import demand
@@ -132,6 +135,16 @@ def test_a_manual_policy_proposes_for_a_person_to_approve() -> None:
     found = proposed(demand(gib=16), host(gpu(0, "SPX/NPS1"), approval="Manual"))
     assert isinstance(found, Proposal)
     assert not found.automatic
+
+
+def test_no_room_is_made_on_a_gpu_that_does_not_serve_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    # of the products that can be divided all serve all precisions, so one is made older
+    old = {"MI300X": replace(product_named("MI300X"), gfx_version=90010)}
+    monkeypatch.setattr(precision_support, "PRODUCTS", old)
+    monkeypatch.setattr(candidates, "obstacle_on", precision_support.obstacle_on.__wrapped__)
+    idle = host(gpu(0, "SPX/NPS1"))
+    assert change(demand(gib=16, precision="bf16"), idle) == {bdf(0): "CPX/NPS1"}
+    assert reason(demand(gib=16, precision="fp8"), idle) == "NoIdleGPU"
 
 
 def test_a_gpu_in_another_plans_hand_is_left_alone() -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from controller.placement.demand import Requirement
 from controller.repartition.victims import in_order
+from controller.sizing.precision import Precision
 from tests.builders.demand import constrained
 from tests.builders.gpu import GIB
 from tests.builders.victim import victim
@@ -29,9 +30,11 @@ def test_a_victims_successor_asks_for_the_same_again_and_is_nobodys_successor_ye
         gib=24,
         priority=7,
         policy="shared",
+        precision=Precision.FP8,
         constraints=constrained(node_selector=(("kubernetes.io/hostname", "here"), ("zone", "n"))),
     )
     demand = asked.demand
     assert (demand.key, demand.namespace, demand.priority, demand.policy) == ("team-b/aim-b-0", "team-b", 7, "shared")
-    assert (demand.requirement, demand.pod) == (Requirement(24 * GIB), constrained(node_selector=(("zone", "n"),)))
+    assert demand.requirement == Requirement(24 * GIB, precision=Precision.FP8)
+    assert demand.pod == constrained(node_selector=(("zone", "n"),))
     assert (demand.owner, demand.template_hash) == ("", "")

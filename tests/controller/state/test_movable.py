@@ -5,6 +5,7 @@ import pytest
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
+from controller.sizing.precision import Precision
 from controller.state.movable import MovablePods
 from tests.builders.claim import bound_claim
 from tests.builders.cluster import FedCluster
@@ -24,7 +25,7 @@ def running(**fields: Any) -> dict[str, Any]:
 def fed(pod_object: dict[str, Any] | None, claim: dict[str, Any] | None = None) -> FedCluster:
     scene = FedCluster()
     scene.add_node("worker-0", gpu(0))
-    scene.put(scene.cluster.claims, claim or bound_claim(modes=("CPX/NPS4",)))
+    scene.put(scene.cluster.claims, claim or bound_claim(modes=("CPX/NPS4",), precision="fp8"))
     if pod_object is not None:
         scene.put(scene.cluster.pods, pod_object)
     return scene
@@ -40,6 +41,7 @@ def test_a_running_pod_with_its_place_and_what_its_successor_will_need() -> None
     assert (found.name, found.uid, found.claim, found.partition) == ("team-a/model-0", "uid-model-0", "aim-a", FIRST)
     assert (found.owner, found.template_hash, found.priority, found.ready) == ("uid-chat", "abc", 7, False)
     assert (found.requirement_bytes, found.modes) == (16 * GIB, frozenset({Mode.parse("CPX/NPS4")}))
+    assert found.precision is Precision.FP8
     assert found.constraints.resources == Resources(2000, 0, 1)
     assert (there.lowest_priority, there.on("worker-1")) == (7, {})
 

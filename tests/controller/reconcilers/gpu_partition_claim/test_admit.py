@@ -40,7 +40,7 @@ def test_what_cannot_be_sized_names_the_annotation_and_its_value(annotations: di
 
 
 def test_the_claim_is_the_pods_own_and_says_what_it_needs() -> None:
-    made = view(partition_mode="CPX/NPS4", policy="gold")
+    made = view(partition_mode="CPX/NPS4", policy="gold", precision="fp8")
     need = need_of(made, SIZING)
     assert isinstance(need, Need)
     claim = dump(claim_for(made, "aim-a", need, None))
@@ -49,12 +49,13 @@ def test_the_claim_is_the_pods_own_and_says_what_it_needs() -> None:
     assert claim["spec"]["podRef"] == {"name": "model-0", "uid": "uid-model-0"}
     assert parse_quantity(claim["spec"]["requirement"]["memory"]) == need.sizing.total_bytes
     assert claim["spec"]["requirement"]["modes"] == ["CPX/NPS4"]
+    assert claim["spec"]["requirement"]["precision"] == "fp8"
     assert (claim["spec"]["policyRef"], claim["spec"]["model"]["id"]) == ("gold", "Qwen/Qwen3-4B")
 
 
 def test_a_claim_without_sizing_carries_no_memory() -> None:
     claim = dump(claim_for(view(), "aim-a", Unsized("UnknownModel", "no"), None))
-    assert "memory" not in claim["spec"]["requirement"]
+    assert not {"memory", "precision"} & set(claim["spec"]["requirement"])
     assert "model" not in claim["spec"]
 
 
