@@ -1,12 +1,14 @@
 """The managed nodes as admission judges by them: who governs each, and what its GPUs are or could become."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.v1beta1 import GPUSharingPolicy
 from api.v1beta1.gpu_node import GPU
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import UnknownProduct, product_named
+from controller.placement.precision_support import obstacle_on
+from controller.sizing.precision import Precision
 from controller.state.cluster import Cluster
 from controller.translate.policy import policy_for
 
@@ -43,6 +45,11 @@ def managed_node(cluster: Cluster, name: str) -> ManagedNode | None:
         return None
     policy = policy_for(host.labels, cluster.policy_table.values())
     return ManagedNode(name, host.labels, policy, tuple(gpu_node.status.gpus))
+
+
+def serving(node: ManagedNode, precision: Precision) -> ManagedNode:
+    """The node with those of its GPUs alone on which the engine runs in a resolved precision."""
+    return replace(node, gpus=tuple(gpu for gpu in node.gpus if not obstacle_on(gpu.product, precision)))
 
 
 def reach(nodes: Iterable[ManagedNode], *, under_policy: bool = True) -> dict[str, Reach]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from api.group import ASSIGNMENT_KEYS, GPU_SHARING, POLICY, QOS_CLASS, REQUEST_KEYS
+from api.group import ASSIGNMENT_KEYS, GPU_SHARING, POLICY, PRECISION, QOS_CLASS, REQUEST_KEYS
+from controller.placement.precision_support import obstacle_on_all
 from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.sizing.errors import SizingError
@@ -19,6 +20,7 @@ from controller.translate.policy_choice import Choice, refused_choices
 from controller.translate.request import PodRequest, Problem, parse_request
 from controller.translate.sizing_fields import ANNOTATION_OF, sizing_problem
 from controller.webhooks.finding import shown
+from controller.webhooks.hardware import managed_nodes
 
 PATH: Final = "/validate-kserve"
 WEBHOOK: Final = "kserve.aim.amd.com"
@@ -133,9 +135,16 @@ class KServeValidator:
         if not self._cluster.model_profiles.synced:
             return
         try:
-            self._sizing.size(request.sizing, request.profile)
+            sizing = self._sizing.size(request.sizing, request.profile)
         except SizingError as error:
             yield sizing_problem(error, ANNOTATION_OF)
+            return
+        cluster = self._cluster
+        if cluster.nodes.synced and cluster.gpu_nodes.synced:
+            here = {gpu.product for node in managed_nodes(cluster) for gpu in node.gpus}
+            wall = obstacle_on_all(here, sizing.precision)
+            if wall:
+                yield Problem(PRECISION, request.sizing.precision.value, f"waits: {wall}")
 
     def _chosen(self, namespace: str, annotations: Mapping[str, str]) -> Iterator[Problem]:
         cluster = self._cluster

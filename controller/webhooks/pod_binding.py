@@ -80,19 +80,19 @@ class PodBinding:
         if self._served is not self._cluster.dra_served:
             self._served = self._cluster.dra_served
             self._offers.clear()
-        want = Want(self._bytes(namespace, labels, request), request.modes)
-        chosen = choose(self._offers_for(namespace, request), want)
+        chosen = choose(self._offers_for(namespace, request), self._want(namespace, labels, request))
         return self._without_nodes(namespace, request) if chosen is None else chosen
 
-    def _bytes(self, namespace: str, labels: Mapping[str, str], request: PodRequest) -> int:
-        """What the claim will ask for; 0 when the model cannot be sized, and then nothing is placed."""
+    def _want(self, namespace: str, labels: Mapping[str, str], request: PodRequest) -> Want:
+        """What the claim will ask for; 0 bytes when the model cannot be sized, and then nothing is placed."""
         service = self._cluster.service_table.get(f"{namespace}/{labels.get(SERVICE_LABEL, '')}")
         partition = service.spec.gpu_sharing.partition if service is not None else None
         least = parse_quantity(partition.min_memory) if partition is not None and partition.min_memory else 0
         try:
-            return max(least, self._sizing.size(request.sizing, request.profile).total_bytes)
+            sizing = self._sizing.size(request.sizing, request.profile)
         except SizingError:
-            return least
+            return Want(least, request.modes)
+        return Want(max(least, sizing.total_bytes), request.modes, sizing.precision)
 
     def _offers_for(self, namespace: str, request: PodRequest) -> Iterator[Offer]:
         """The offers of all nodes that would take the pod, by name."""

@@ -11,15 +11,18 @@ from api.v1beta1 import GPUSharingPolicy
 from api.v1beta1.gpu_partition_claim import Binding
 from controller.binding.device_plugin import SINGLE_NAME, Naming, naming_of, resource_name
 from controller.gpu.mode import Mode
+from controller.placement.precision_support import obstacle_on
+from controller.sizing.precision import Precision
 from controller.webhooks.hardware import ManagedNode, reach
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a pod needs: bytes in one partition, and the modes it accepts, empty for any."""
+    """What a pod needs: bytes in one partition, the modes it accepts, empty for any, and its model's precision."""
 
     bytes: int
     modes: frozenset[Mode]
+    precision: Precision | None = None
 
 
 class Standing(IntEnum):
@@ -39,16 +42,21 @@ class Standing(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Way:
-    """A way to serve a pod, the better the smaller: what is advertised, in the smallest partition, by name."""
+    """A way to serve a pod, the better the smaller: what is advertised, in the smallest partition, by name.
+
+    `product`: the GPU whose partition that is, of a node that has several the one with the largest.
+    """
 
     standing: Standing
     bytes: int
     resource: str
     mode: Mode
+    product: str
 
     def suits(self, want: Want) -> bool:
-        """Whether the partition is large enough, and in a mode that the pod accepts."""
-        return self.bytes >= want.bytes and (not want.modes or self.mode in want.modes)
+        """Whether the partition is large enough, in a mode that the pod accepts, and serves its precision."""
+        accepted = not want.modes or self.mode in want.modes
+        return self.bytes >= want.bytes and accepted and not obstacle_on(self.product, want.precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ def offer_of(node: ManagedNode, binding: Binding, devices: Mapping[str, int]) ->
             mode = Mode.parse(text)
             resource = resource_name(mode, naming)
             standing = _standing(resource, devices, present=text in present)
-            ways.append(Way(standing, reached.bytes, resource, mode))
+            ways.append(Way(standing, reached.bytes, resource, mode, reached.product))
     return Offer(node.policy, binding, naming, told, tuple(sorted(ways)))
 
 

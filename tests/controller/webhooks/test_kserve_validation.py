@@ -7,6 +7,7 @@ from api.group import ASSIGNED_NODE, GPU_SHARING, MAX_MODEL_LEN, MODEL_ID, MODEL
 from controller.sizing.catalog import Catalog
 from controller.state.models import Models
 from controller.webhooks.kserve_validation import KServeValidator
+from tests.builders.gpu import gpu
 from tests.builders.policy import policy_object
 from tests.controller.webhooks.ground import Ground, Object
 
@@ -65,6 +66,17 @@ WARNED = [
 async def test_what_our_annotations_say_wrong_is_warned_about(obj: Object, want_words: list[str]) -> None:
     (warning,) = await warnings(obj)
     assert all(word in warning for word in want_words), warning
+
+
+async def test_a_precision_that_no_gpu_here_serves_is_warned_about() -> None:
+    asked = kserve(GOOD, {PRECISION: "fp8"})
+    for product, want in (("MI210", 1), ("MI300X", 0)):
+        ground = Ground(policies=POLICIES, nodes={"n": [gpu(mode="SPX/NPS1", product=product)]})
+        given = await ground.ask(validator(ground), asked)
+        assert given.allowed
+        assert len(given.warnings) == want
+        for warning in given.warnings:
+            assert warning.startswith(f"spec.predictor.annotations {PRECISION}: 'fp8' waits: no GPU here (MI210)")
 
 
 SILENT = [

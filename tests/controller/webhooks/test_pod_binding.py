@@ -95,6 +95,20 @@ def test_the_resource_follows_from_need_and_naming(
 
 
 @pytest.mark.parametrize(
+    ("precision", "want"),
+    [
+        pytest.param("bf16", "amd.com/spx_nps1", id="the smaller GPU, which is an older one"),
+        pytest.param("fp8", "amd.com/dpx_nps1", id="one that serves the precision"),
+    ],
+)
+def test_a_pod_asks_for_a_gpu_that_serves_its_precision(precision: str, want: str) -> None:
+    on = ground(PLUGIN)
+    node(on, "new", [gpu(0, "DPX/NPS1")], {"amd.com/dpx_nps1": 2})
+    node(on, "old", [gpu(0, "SPX/NPS1", product="MI210")], {"amd.com/spx_nps1": 1})
+    assert resource(on, request(SMALL, precision=precision)) == want
+
+
+@pytest.mark.parametrize(
     ("model", "devices", "want"),
     [
         pytest.param(SMALL, {QPX: 4}, QPX, id="what the other advertises"),
