@@ -10,11 +10,13 @@ import structlog
 
 from api.v1beta1 import ModelProfile
 from controller.profiles.aim_profile import Metric
+from controller.profiles.checkpoints import Checkpoint, checkpoint_of
 from controller.profiles.selection import Place, Selected, Service, ServiceProfiles
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
 from controller.sizing.catalog import Catalog
 from controller.sizing.errors import SizingError
+from controller.sizing.precision import Precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
 from controller.translate.model_profile import InvalidFacts, ProfiledModel, profiled_model
 
@@ -105,6 +107,15 @@ class Models:
         if isinstance(found, SizingError):
             raise found.with_traceback(None)
         return found
+
+    def checkpoint(self, model_id: str, precision: Precision, profile: str | None = None) -> Checkpoint | None:
+        """What has a model's weights in a resolved precision; None where a ModelProfile says that they exist.
+
+        Raises UnknownModel, UnknownFacts.
+        """
+        if profile is not None or model_id in self._by_model:
+            return None
+        return checkpoint_of(self._catalog.get(model_id), precision)
 
     def mount_path(self, service: Service) -> str:
         """Where the service's profiles are mounted, which needs no facts."""

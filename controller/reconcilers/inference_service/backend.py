@@ -18,6 +18,7 @@ from api.group import (
     SHARE_GROUP,
 )
 from api.v1beta1 import InferenceService
+from controller.translate.predictor import IMPLEMENTATIONS
 
 #: AIM containers listen here (AIM_PORT's default).
 PORT = 8000
@@ -57,22 +58,6 @@ def annotations_for(service: InferenceService) -> dict[str, str]:
     }
 
 
-#: What KServe adds to a pod spec that says what runs: any of them is enough for KServe, none for a Deployment.
-IMPLEMENTATIONS = frozenset(
-    {
-        "model",
-        "sklearn",
-        "xgboost",
-        "tensorflow",
-        "pytorch",
-        "triton",
-        "onnx",
-        "huggingface",
-        "pmml",
-        "lightgbm",
-        "paddle",
-    }
-)
 #: Everything that KServe adds to a pod spec.
 EXTENSIONS = IMPLEMENTATIONS | {
     "annotations",

@@ -25,6 +25,8 @@ from controller.state.cluster import Cluster
 from controller.state.kinds import INFERENCE_SERVICES, KSERVE_SERVICES
 from controller.state.kserve import LOOK_AGAIN_SECONDS
 from controller.state.models import Models
+from controller.translate.known_checkpoint import checkpoint_problem
+from controller.translate.request import Problem
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
 
 MANAGER = "aim-gpu-operator"
@@ -158,14 +160,21 @@ class InferenceServiceReconciler:
 
     def _gather(self, key: str, service: InferenceService, error: Refusal | None) -> Gathered:
         through_kserve = service.status.backend is Backend.KSERVE
+        sizing = self._size(service)
         return Gathered(
             service,
-            self._size(service),
+            sizing,
             self._deployment(deployment_key(key) if through_kserve else key),
             self._claims(service),
             error,
             self._kserve(key) if through_kserve and is_of(service, self._kserve(key)) else None,
+            None if isinstance(sizing, Refusal) else self._checkpoint_problem(service, sizing),
         )
+
+    def _checkpoint_problem(self, service: InferenceService, sizing: Sizing) -> Problem | None:
+        model = service.spec.model
+        checkpoint = self._context.sizing.checkpoint(model.id, sizing.precision, model.profile_ref)
+        return checkpoint_problem(service, sizing, checkpoint)
 
     def _size(self, service: InferenceService) -> Sizing | Refusal:
         model = service.spec.model

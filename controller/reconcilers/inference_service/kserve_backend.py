@@ -11,7 +11,6 @@ from api.group import GROUP
 from api.v1beta1 import InferenceService
 from controller.reconcilers.inference_service.backend import (
     DEFAULT_IMAGE,
-    IMPLEMENTATIONS,
     NO_SURGE,
     Json,
     annotations_for,
@@ -20,6 +19,7 @@ from controller.reconcilers.inference_service.backend import (
 )
 from controller.state.kinds import KSERVE_SERVICES
 from controller.state.kserve import POD_LABEL
+from controller.translate.predictor import IMPLEMENTATIONS
 
 DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"

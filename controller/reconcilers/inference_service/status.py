@@ -14,9 +14,13 @@ from api.v1beta1.precision import ResolvedPrecision
 from controller.reconcilers.inference_service.backend import selector_for, url_for
 from controller.reconcilers.inference_service.kserve_backend import kserve_selector_for, kserve_url_for
 from controller.sizing.requirement import Sizing
+from controller.translate.known_checkpoint import CHECKPOINT_UNKNOWN
+from controller.translate.request import Problem
 from controller.translate.sizing_status import uncertainty_of
 
 MESSAGE_LIMIT = 1024
+#: A condition that only services have of which it is, or was, False.
+CHECKPOINT_KNOWN = "CheckpointKnown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class Refusal:
 class Gathered:
     """All that is known of one service. `sizing` is a refusal when the model cannot be sized.
 
-    `deployment` is what runs the pods with either backend, `kserve` KServe's object with that one.
+    `deployment` is what runs the pods with either backend, `kserve` KServe's object with that one. `checkpoint` is the
+    problem of a precision of which no weights are known.
     """
 
     service: InferenceService
@@ -40,6 +45,7 @@ class Gathered:
     claims: Sequence[GPUPartitionClaim]
     backend_error: Refusal | None = None
     kserve: Mapping[str, Any] | None = None
+    checkpoint: Problem | None = None
 
 
 def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
@@ -55,6 +61,8 @@ def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
         ("Ready", _ready(gathered, observed)),
     ):
         conditions = _set(conditions, service, type_, verdict, now)
+    if gathered.checkpoint is not None or find_condition(conditions, CHECKPOINT_KNOWN) is not None:
+        conditions = _set(conditions, service, CHECKPOINT_KNOWN, _checkpoint_known(gathered), now)
     return service.status.model_copy(
         update={
             "observed_generation": service.metadata.generation,
@@ -139,6 +147,12 @@ def _allocated(gathered: Gathered) -> Verdict:
         f"{held} of {max(wanted, len(gathered.claims))} pods hold a partition"  # an autoscaler may have added some
     )
     return ("True", "PartitionsAllocated", counted) if held >= wanted else ("False", "Pending", counted)
+
+
+def _checkpoint_known(gathered: Gathered) -> Verdict:
+    if gathered.checkpoint is None:
+        return "True", CHECKPOINT_KNOWN, "nothing is known against the weights that are loaded"
+    return "False", CHECKPOINT_UNKNOWN, str(gathered.checkpoint)
 
 
 def _predictor_ready(gathered: Gathered, observed: dict[str, Any]) -> Verdict:

@@ -4,6 +4,7 @@ import pytest
 
 from controller.gpu.mode import Mode
 from controller.profiles.aim_profile import Metric
+from controller.profiles.checkpoints import Checkpoint, Weights
 from controller.profiles.selection import DoesNotFit, Place, Service
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.sizing.catalog import Catalog
@@ -53,6 +54,17 @@ def test_a_named_profile_sizes_whatever_names_it() -> None:
     sizing = models.size(SizingRequest(KNOWN), "twice")
     assert (sizing.model_id, sizing.total_bytes) == (KNOWN, total(models, MODEL))
     assert total(models, KNOWN) == total(CATALOGUE, KNOWN)
+
+
+def test_a_checkpoint_is_told_of_what_the_catalogue_sizes_alone() -> None:
+    assert CATALOGUE.checkpoint(KNOWN, Precision.INT8) == Checkpoint(Weights.NEEDS_COPY, None)
+    assert CATALOGUE.checkpoint(KNOWN, Precision.FP8) == Checkpoint(Weights.COPY, "Qwen/Qwen3-8B-FP8")
+    models = told(model_profile(precisions=["int8"]), model_profile("own", KNOWN, precisions=["int8"]))
+    assert models.checkpoint(MODEL, Precision.INT8) is None, "its author says that the weights exist"
+    assert models.checkpoint(KNOWN, Precision.INT8) is None
+    assert models.checkpoint("Qwen/Qwen3-4B", Precision.INT8, "own") is None
+    with pytest.raises(UnknownModel):
+        CATALOGUE.checkpoint(MODEL, Precision.INT8)
 
 
 def test_of_two_for_one_model_the_older_sizes_it() -> None:

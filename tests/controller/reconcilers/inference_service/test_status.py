@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from api.condition import find_condition
 from api.v1beta1 import GPUPartitionClaim
 from controller.reconcilers.inference_service.status import (
+    CHECKPOINT_KNOWN,
     MESSAGE_LIMIT,
     Gathered,
     Refusal,
@@ -15,6 +17,7 @@ from controller.reconcilers.inference_service.status import (
     status_of,
 )
 from controller.sizing.requirement import Sizing, SizingRequest
+from controller.translate.request import Problem
 from tests.builders.claim import bound_claim, claim
 from tests.builders.inference_service import inference_service
 from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
@@ -134,6 +137,17 @@ def test_nothing_new_makes_the_same_status() -> None:
     first = status_of(given, NOW)
     again = Gathered(given.service.model_copy(update={"status": first}), given.sizing, given.deployment, given.claims)
     assert status_of(again, NOW + timedelta(hours=1)) == first
+
+
+def test_weights_that_are_not_known_are_a_condition_until_they_are() -> None:
+    unknown = Problem("spec.model.precision", "int8", "is in no known checkpoint")
+    told = status_of(replace(gathered(), checkpoint=unknown), NOW)
+    condition = find_condition(told.conditions, CHECKPOINT_KNOWN)
+    assert condition is not None
+    assert (condition.status, condition.reason, condition.message) == ("False", "CheckpointUnknown", str(unknown))
+    later = replace(gathered(), service=inference_service().model_copy(update={"status": told}))
+    assert reasons(later)[CHECKPOINT_KNOWN] == ("True", "CheckpointKnown")
+    assert CHECKPOINT_KNOWN not in reasons(gathered())
 
 
 def test_a_condition_that_flips_is_dated_anew() -> None:
