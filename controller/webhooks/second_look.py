@@ -14,7 +14,15 @@ LOOK_AGAIN_SECONDS: Final = 0.05
 
 #: What a ModelProfile may say otherwise than the catalogue, or than it said before.
 FROM_PROFILES: Final = frozenset(
-    {"UnknownModel", "UnknownFacts", "UnsupportedPrecision", "LengthTooLong", "ProfileNotFound", "ProfileInvalid"}
+    {
+        "UnknownModel",
+        "UnknownFacts",
+        "UnsupportedPrecision",
+        "PrecisionUnsupported",
+        "LengthTooLong",
+        "ProfileNotFound",
+        "ProfileInvalid",
+    }
 )
 #: Refusals that another object may take away.
 FROM_OTHER_OBJECTS: Final = REASONS | FROM_PROFILES | {"TooLargeForAnyGPU"}

@@ -15,9 +15,12 @@ from api.quantity import parse_quantity
 from api.v1beta1 import GPUSharingPolicy, InferenceService
 from api.v1beta1.gpu_partition_claim import Isolation
 from api.v1beta1.gpu_sharing_policy import WhenFull
+from controller.gpu.product import PRODUCTS, Product
 from controller.placement.decision import gib
+from controller.placement.precision_support import obstacle_on_all
 from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
+from controller.sizing.engine_support import obstacles, runs
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import Sizing, SizingRequest
@@ -32,7 +35,7 @@ from controller.translate.policy_choice import (
 )
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
 from controller.webhooks.finding import Finding, answer, ratcheted, refuse, warn
-from controller.webhooks.hardware import ManagedNode, Reach, managed_nodes, reach
+from controller.webhooks.hardware import ManagedNode, Reach, managed_nodes, reach, serving
 from controller.webhooks.second_look import second_look, unchanged
 
 PATH: Final = "/validate-inference-service"
@@ -44,13 +47,17 @@ _MIN_MEMORY = "spec.gpuSharing.partition.minMemory"
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """All that the checks read. `namespace_labels` None: the namespace is so new that it is not known here yet."""
+    """All that the checks read. `namespace_labels` None: the namespace is so new that it is not known here yet.
+
+    `products` are those that nodes to come could have.
+    """
 
     service: InferenceService
     sizing: Sizing | SizingError
     policies: Mapping[str, GPUSharingPolicy]
     namespace_labels: Mapping[str, str] | None
     nodes: tuple[ManagedNode, ...]
+    products: tuple[Product, ...] = tuple(PRODUCTS.values())
 
     @property
     def choice(self) -> Choice:
@@ -97,12 +104,29 @@ def mode_reachable(facts: ServiceFacts) -> Iterator[Finding]:
         )
 
 
+def precision_served(facts: ServiceFacts) -> Iterator[Finding]:
+    """The engine must run on some product in the model's precision, and should on a GPU that is here."""
+    if isinstance(facts.sizing, SizingError):
+        return
+    precision = facts.sizing.precision
+    field, asked = FIELD_OF["precision"], facts.service.spec.model.precision
+    here = {gpu.product for node in facts.nodes if facts.may_use(node) for gpu in node.gpus}
+    unheard_of = here - {product.name for product in facts.products}
+    never = "" if unheard_of else obstacles(facts.products, precision)
+    wall = obstacle_on_all(here, precision)
+    if never:
+        yield refuse("PrecisionUnsupported", field, asked, f"means {precision}, which no GPU serves: {never}")
+    elif wall:
+        yield warn("PrecisionUnsupported", field, asked, f"waits: {wall}")
+
+
 def fits_somewhere(facts: ServiceFacts) -> Iterator[Finding]:
     """Some partition must be able to hold a replica, even if only after a change of modes."""
     if isinstance(facts.sizing, SizingError):
         return
     model_id = facts.service.spec.model.id
     if not any(node.gpus for node in facts.nodes):
+        yield from _never_fits(facts, facts.sizing)
         remedy = f"label nodes {MANAGED_LABEL}=true and run the agent there"
         yield warn(
             "NoManagedNodes", FIELD_OF["model_id"], model_id, f"waits: no GPU node has reported its GPUs; {remedy}"
@@ -110,7 +134,8 @@ def fits_somewhere(facts: ServiceFacts) -> Iterator[Finding]:
         return
     usable = [node for node in facts.nodes if facts.may_use(node)]
     if usable:
-        yield from _fits(facts, facts.sizing, usable)
+        if not any(found.reason == "PrecisionUnsupported" for found in precision_served(facts)):
+            yield from _fits(facts, facts.sizing, usable)
     elif all(found.reason == CLASS_NOT_FOUND for found in choice_offered(facts)):
         asked = facts.service.spec.gpu_sharing.policy_ref
         field, value = (
@@ -124,19 +149,53 @@ def fits_somewhere(facts: ServiceFacts) -> Iterator[Finding]:
 
 def _fits(facts: ServiceFacts, sizing: Sizing, usable: list[ManagedNode]) -> Iterator[Finding]:
     wanted = facts.service.spec.gpu_sharing.partition
-    need = max(sizing.total_bytes, parse_quantity(wanted.min_memory) if wanted.min_memory else 0)
-    modes = reach(usable)
+    need = _needed(facts, sizing)
+    able = [serving(node, sizing.precision) for node in usable]
+    modes = reach(able)
     asked = modes.get(wanted.mode) if wanted.mode is not None else None
     largest = asked or max(modes.values(), default=Reach(0, "", ""))
     if need <= largest.bytes:
         return
     field, value, sentence = _too_large(facts, sizing, need, modes, asked)
-    beyond = max(reach(usable, under_policy=False).values(), default=largest)
+    beyond = max(reach(able, under_policy=False).values(), default=largest)
     if asked is None and need <= beyond.bytes:
         sentence += f"; or have the policy allow {beyond.mode}"
     # nodes to come, or nodes whose agent has not spoken yet, may have what is missing
-    uncertain = any(not node.gpus or _scales_up(node) for node in usable)
+    more_may_come = any(not node.gpus or _scales_up(node) for node in usable)
+    uncertain = more_may_come and need <= _largest_known(facts, sizing).bytes
     yield (warn if uncertain else refuse)("TooLargeForAnyGPU", field, value, sentence)
+
+
+def _needed(facts: ServiceFacts, sizing: Sizing) -> int:
+    """Bytes that a replica's partition must have."""
+    least = facts.service.spec.gpu_sharing.partition.min_memory
+    return max(sizing.total_bytes, parse_quantity(least) if least else 0)
+
+
+def _largest_known(facts: ServiceFacts, sizing: Sizing) -> Reach:
+    """The largest whole GPU that nodes to come could have and that serves the precision."""
+    return max(
+        (
+            Reach(product.vram_mib << 20, str(product.allowed[0]), product.name)
+            for product in facts.products
+            if product.vram_mib is not None and runs(product, sizing.precision)
+        ),
+        default=Reach(0, "", ""),
+    )
+
+
+def _never_fits(facts: ServiceFacts, sizing: Sizing) -> Iterator[Finding]:
+    """A need that no GPU of any product could hold, which no node to come would change."""
+    need, largest = _needed(facts, sizing), _largest_known(facts, sizing)
+    if 0 < largest.bytes < need:
+        least = facts.service.spec.gpu_sharing.partition.min_memory
+        own = need == sizing.total_bytes
+        field, value = (FIELD_OF["model_id"], facts.service.spec.model.id) if own else (_MIN_MEMORY, least)
+        remedy = "choose a smaller precision, a shorter maxModelLen or less maxConcurrency" if own else "lower it"
+        having = (
+            f"the largest GPU of all that serve {sizing.precision}, the {largest.product}, has {gib(largest.bytes)}"
+        )
+        yield refuse("TooLargeForAnyGPU", field, value, f"needs {gib(need)}, and {having}: {remedy}")
 
 
 def _too_large(
@@ -188,6 +247,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     model_sized,
     choice_offered,
     mode_reachable,
+    precision_served,
     fits_somewhere,
     not_offered_yet,
 )

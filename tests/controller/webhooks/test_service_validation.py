@@ -3,8 +3,14 @@ from typing import Any
 
 import pytest
 
-from controller.webhooks.service_validation import ServiceValidator
+from api.v1beta1 import InferenceService
+from controller.gpu.product import product_named
+from controller.sizing.precision import Precision
+from controller.sizing.requirement import SizingRequest
+from controller.webhooks.hardware import managed_nodes
+from controller.webhooks.service_validation import ServiceFacts, ServiceValidator, precision_served
 from tests.builders.gpu import gpu
+from tests.builders.gpu_node import gpu_node
 from tests.builders.model_profile import MODEL, model_profile
 from tests.builders.policy import policy_object
 from tests.controller.webhooks.ground import Ground, Object
@@ -13,6 +19,7 @@ SMALL = {"id": "Qwen/Qwen3-4B"}
 #: 141 GB of weights in 16 bit: a whole MI300X, or no partition.
 LARGE = {"id": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16"}
 GOLD = policy_object("gold", namespace_labels={"team": "a"}, validatedOnly=False)
+MI210 = gpu(product="MI210", mode="SPX/NPS1")
 OTHERS = policy_object("others", namespace_labels={"team": "b"}, qosClasses=[{"name": "secret", "rank": 0}])
 
 
@@ -39,6 +46,12 @@ def cpx_forever() -> Ground:
     return Ground(policies=[only], nodes={"n": [gpu()]})
 
 
+def old_and_new(**policy: Any) -> Ground:
+    """An MI210 that no policy governs, and an MI300X under a policy."""
+    policies = [policy_object("new", node_labels={"pool": "new"}, **policy)]
+    return Ground(policies=policies, nodes={"old": [MI210], "new": [gpu()]}, labels={"new": {"pool": "new"}})
+
+
 REFUSED = [
     pytest.param(Ground(), {"id": "Qwen/Qwen3-9B"}, {}, ["spec.model.id", "Qwen/Qwen3-9B", "Qwen/Qwen3-8B", "UnknownModel"], id="a model that nobody knows"),
     pytest.param(Ground(), {"id": "openai/gpt-oss-20b", "precision": "int4"}, {}, ["spec.model.precision", "int4", "use auto or one of mxfp4"], id="a precision the model has not got"),
@@ -53,6 +66,10 @@ REFUSED = [
     pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "Qwen/Qwen3-8B", "maxModelLen": 40960, "maxConcurrency": 512}, {}, ["spec.model.id", "512 sequences of 40960 tokens", "lower spec.model.maxModelLen or maxConcurrency"], id="more cache than any GPU has"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"minMemory": "200Gi"}), ["spec.gpuSharing.partition.minMemory", "200Gi", "192.0 GiB", "lower it"], id="more asked than any GPU has"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, sharing(partition={"mode": "CPX/NPS4"}), ["spec.gpuSharing.partition.mode", "CPX/NPS4", "24.0 GiB at most", "choose SPX/NPS1"], id="a mode whose partitions are too small"),
+    pytest.param(Ground(), {"id": "deepseek-ai/DeepSeek-R1"}, {}, ["spec.model.id", "deepseek-ai/DeepSeek-R1", "the largest GPU of all that serve fp8, the MI355X, has 288.0 GiB", "choose a smaller precision"], id="more than a GPU of any product has, on an empty cluster"),
+    pytest.param(Ground(), SMALL, sharing(partition={"minMemory": "300Gi"}), ["spec.gpuSharing.partition.minMemory", "300Gi", "the MI355X, has 288.0 GiB", "lower it"], id="more asked than a GPU of any product has, on an empty cluster"),
+    pytest.param(Ground(policies=[policy_object("grows", whenFull="ReleaseForAutoscaler")], nodes={"n": [gpu()]}), {"id": "deepseek-ai/DeepSeek-R1"}, {}, ["TooLargeForAnyGPU", "192.0 GiB, of MI300X"], id="more than any node that an autoscaler could add has"),
+    pytest.param(old_and_new(allowedModes=["CPX/NPS4"], validatedOnly=False), {"id": "Qwen/Qwen3-32B", "precision": "fp8"}, {}, ["spec.model.id", "in fp8", "24.0 GiB, of MI300X in CPX", "have the policy allow"], id="the GPU that is large enough does not serve the precision"),
     pytest.param(cpx_forever(), LARGE, {}, ["spec.model.id", "24.0 GiB, of MI300X in CPX", "have the policy allow SPX/NPS1"], id="nothing large enough that the policy allows"),
 ]  # fmt: skip
 
@@ -76,6 +93,9 @@ WARNED = [
     pytest.param(Ground(policies=[OTHERS], nodes={"n": [gpu()]}), SMALL, {}, ["metadata.namespace", "team-a", "may use no GPU node"], id="every node is another team's"),
     pytest.param(Ground(policies=[GOLD, policy_object("lonely", node_labels={"no": "where"})], nodes={"n": [gpu()]}), SMALL, sharing(policyRef="lonely"), ["spec.gpuSharing.policyRef", "lonely", "may use no GPU node"], id="the policy named governs no node"),
     pytest.param(Ground(policies=[policy_object("lonely", node_labels={"no": "where"})], nodes={"n": [gpu()]}), SMALL, sharing(policyRef="lonely"), ["lonely", "may use no GPU node"], id="the policy named governs no node, and nobody governs the others"),
+    pytest.param(Ground(nodes={"n": [MI210]}), SMALL | {"precision": "fp8"}, {}, ["spec.model.precision", "'fp8'", "no GPU here (MI210) serves fp8: fp8 needs gfx942 or newer", "choose another product or precision"], id="a precision that no GPU here serves"),
+    pytest.param(Ground(nodes={"n": [MI210]}), {"id": "Qwen/Qwen3-0.6B-FP8"}, {}, ["spec.model.precision", "'auto'", "serves fp8"], id="a model published in a precision that no GPU here serves"),
+    pytest.param(old_and_new(namespace_labels={"team": "b"}), SMALL | {"precision": "fp8"}, {}, ["spec.model.precision", "no GPU here (MI210) serves fp8"], id="the GPUs that serve the precision are another team's"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"count": 2}), ["spec.gpuSharing.partition.count", "2", "set it to 1"], id="several partitions"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(isolation="cooperative", shareGroup="g"), ["spec.gpuSharing.isolation", "cooperative", "use hardware"], id="cooperative sharing"),
 ]  # fmt: skip
@@ -95,6 +115,8 @@ FINE = [
     pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "openai/gpt-oss-20b", "precision": "mxfp4"}, {}, id="a published precision that no other model has"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"precision": "fp32"}, {}, id="32 bit, to which the engine casts"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, {}, id="it fits where the GPUs are"),
+    pytest.param(Ground(nodes={"n": [MI210]}), SMALL, {}, id="an older GPU serves the precision"),
+    pytest.param(Ground(nodes={"n": [MI210, gpu()]}), SMALL | {"precision": "fp8"}, {}, id="one of the GPUs serves the precision"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, {}, id="it fits after a change of mode, policy or none"),
     pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), LARGE, sharing(policyRef="gold", partition={"mode": "SPX/NPS1"}), id="a policy and a mode that are there"),
     pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), SMALL, {"qos": {"class": "batch"}}, id="a class of the namespace's policy"),
@@ -106,6 +128,25 @@ FINE = [
 async def test_a_good_service_passes_without_a_word(ground: Ground, model: Object, spec: Object) -> None:
     given = await ground.ask(validator(ground), service(model, **spec))
     assert (given.allowed, given.warnings, given.message) == (True, (), "")
+
+
+@pytest.mark.parametrize(
+    ("product", "want"),
+    [
+        pytest.param("MI210", [True], id="no node to come could help"),
+        pytest.param("MI999X", [], id="nothing is known against what no table knows"),
+    ],
+)
+def test_a_precision_that_no_product_serves_is_refused(product: str, want: list[bool]) -> None:
+    ground = Ground(nodes={"n": [MI210]})
+    reported = gpu_node("n", MI210)
+    reported["status"]["gpus"][0]["product"] = product
+    ground.fed.put(ground.cluster.gpu_nodes, reported)
+    asked = InferenceService.model_validate(service(SMALL | {"precision": "fp8"}))
+    sizing = ground.models.size(SizingRequest(SMALL["id"], Precision.FP8))
+    products = product_named("MI210"), product_named("MI100")
+    facts = ServiceFacts(asked, sizing, {}, {}, managed_nodes(ground.cluster), products=products)
+    assert [finding.refuses for finding in precision_served(facts)] == want
 
 
 async def test_all_problems_are_named_at_once() -> None:
