@@ -17,6 +17,7 @@ class Precision(StrEnum):
     INT8 = "int8"
     INT4 = "int4"
     MXFP4 = "mxfp4"
+    NVFP4 = "nvfp4"
 
 
 class ResolvedPrecision(StrEnum):
@@ -29,3 +30,4 @@ class ResolvedPrecision(StrEnum):
     INT8 = "int8"
     INT4 = "int4"
     MXFP4 = "mxfp4"
+    NVFP4 = "nvfp4"
