@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from api.conversion.inference_service import INFERENCE_SERVICE
 from api.group import MANAGED_LABEL
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUSharingPolicy, InferenceService
@@ -26,6 +27,7 @@ from controller.sizing.precision import Precision
 from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.cluster import Cluster
 from controller.state.models import Models
+from controller.translate.known_checkpoint import CHECKPOINT_UNKNOWN, checkpoint_problem
 from controller.translate.policy_choice import (
     CLASS_NOT_FOUND,
     SERVICE_CLASS_FIELD,
@@ -33,9 +35,11 @@ from controller.translate.policy_choice import (
     Choice,
     refused_choices,
 )
+from controller.translate.request import Problem
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
 from controller.webhooks.finding import Finding, answer, ratcheted, refuse, warn
 from controller.webhooks.hardware import ManagedNode, Reach, managed_nodes, reach, serving
+from controller.webhooks.requested_version import as_sent
 from controller.webhooks.second_look import second_look, unchanged
 
 PATH: Final = "/validate-inference-service"
@@ -49,7 +53,8 @@ _MIN_MEMORY = "spec.gpuSharing.partition.minMemory"
 class ServiceFacts:
     """All that the checks read. `namespace_labels` None: the namespace is so new that it is not known here yet.
 
-    `products` are those that nodes to come could have.
+    `checkpoint`: the problem of a precision of which no weights are known. `products` are those that nodes to come
+    could have.
     """
 
     service: InferenceService
@@ -57,6 +62,7 @@ class ServiceFacts:
     policies: Mapping[str, GPUSharingPolicy]
     namespace_labels: Mapping[str, str] | None
     nodes: tuple[ManagedNode, ...]
+    checkpoint: Problem | None = None
     products: tuple[Product, ...] = tuple(PRODUCTS.values())
 
     @property
@@ -81,6 +87,12 @@ def model_sized(facts: ServiceFacts) -> Iterator[Finding]:
     """A ModelProfile or the catalogue must have the model, and what is asked of it must exist."""
     if isinstance(facts.sizing, SizingError):
         yield Finding(type(facts.sizing).__name__, sizing_problem(facts.sizing, FIELD_OF))
+
+
+def checkpoint_known(facts: ServiceFacts) -> Iterator[Finding]:
+    """What is loaded should be in the precision that was sized."""
+    if facts.checkpoint is not None:
+        yield Finding(CHECKPOINT_UNKNOWN, facts.checkpoint, refuses=False)
 
 
 def choice_offered(facts: ServiceFacts) -> Iterator[Finding]:
@@ -245,6 +257,7 @@ Check = Callable[[ServiceFacts], Iterator[Finding]]
 
 CHECKS: Final[tuple[Check, ...]] = (
     model_sized,
+    checkpoint_known,
     choice_offered,
     mode_reachable,
     precision_served,
@@ -269,9 +282,8 @@ class ServiceValidator:
         obj = request.object
         if obj is None or request.operation not in ("CREATE", "UPDATE") or unchanged(obj, request.old_object):
             return allow()
-        return answer(
-            await second_look(self._cluster, lambda: self._findings(request.namespace, obj, request.old_object))
-        )
+        findings = await second_look(self._cluster, lambda: self._findings(request.namespace, obj, request.old_object))
+        return answer(as_sent(findings, request, INFERENCE_SERVICE))
 
     def _findings(self, namespace: str, obj: Manifest, old: Manifest | None) -> list[Finding]:
         cluster = self._cluster
@@ -282,13 +294,22 @@ class ServiceValidator:
 
         def judge(manifest: Manifest) -> list[Finding]:
             service = InferenceService.model_validate(manifest)
-            facts = ServiceFacts(service, self._size(service), policies, labels, nodes)
+            sizing = self._size(service)
+            facts = ServiceFacts(service, sizing, policies, labels, nodes, self._checkpoint_problem(service, sizing))
             return [finding for check in checks for finding in check(facts)]
 
         findings = judge(obj)
         if old is None or not any(finding.refuses for finding in findings):
             return findings
         return ratcheted(findings, judge(old))
+
+    def _checkpoint_problem(self, service: InferenceService, sizing: Sizing | SizingError) -> Problem | None:
+        if isinstance(sizing, SizingError):
+            return None
+        model = service.spec.model
+        return checkpoint_problem(
+            service, sizing, self._sizing.checkpoint(model.id, sizing.precision, model.profile_ref)
+        )
 
     def _size(self, service: InferenceService) -> Sizing | SizingError:
         model = service.spec.model

@@ -84,6 +84,7 @@ async def test_a_bad_service_is_refused_with_field_value_and_remedy(
 
 
 WARNED = [
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"precision": "int8"}, {}, ["spec.model.precision", "int8", "no known checkpoint of Qwen/Qwen3-4B", "Set spec.model.id"], id="a precision of which no weights are known"),
     pytest.param(Ground(), SMALL, {}, ["spec.model.id", "no GPU node has reported", "aim.amd.com/managed=true"], id="an empty cluster"),
     pytest.param(Ground(nodes={"n": []}), LARGE, {}, ["no GPU node has reported"], id="only silent agents"),
     pytest.param(Ground(nodes={"n": [gpu(product="MI210", mode="SPX/NPS1")], "silent": []}), LARGE, {}, ["needs", "64.0 GiB, of MI210"], id="too large for what is known, but one agent is silent"),
@@ -112,6 +113,9 @@ async def test_what_may_still_come_right_is_a_warning(
 
 
 FINE = [
+    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "Qwen/Qwen3-8B", "precision": "int4"}, {}, id="int4, of which a copy is known"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"precision": "int8"}, {"predictor": {"containers": [{"name": "main"}]}}, id="int8 in a container that says itself what it loads"),
+    pytest.param(Ground(nodes={"n": [gpu()]}, profiles=[model_profile(precisions=["int8"])]), {"id": MODEL, "precision": "int8"}, {}, id="int8 that a ModelProfile offers"),
     pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "openai/gpt-oss-20b", "precision": "mxfp4"}, {}, id="a published precision that no other model has"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"precision": "fp32"}, {}, id="32 bit, to which the engine casts"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, {}, id="it fits where the GPUs are"),
@@ -166,6 +170,14 @@ async def test_names_of_others_policies_and_classes_are_not_told() -> None:
     assert "secret" not in given.message + foreign.message
     assert "spec.qos.class" not in foreign.message, "of classes of a policy that cannot be had nothing is told"
     assert foreign.warnings == (), "that no node is left is no second problem"
+
+
+async def test_who_sent_the_flat_version_is_told_of_its_fields() -> None:
+    ground = Ground(nodes={"n": [gpu()]})
+    bad = service({"id": "Qwen/Qwen3-4B"}, qos={"class": "gold"}, **sharing(partition={"minMemory": "200Gi"}))
+    given = await ground.ask(validator(ground), bad, sent_as="v1alpha1")
+    assert all(word in given.message for word in ("spec.qosClass: 'gold'", "qosLevel high is realtime")), given.message
+    assert "spec.memoryGB: '200' is more than" in given.message
 
 
 UPDATES = [

@@ -47,15 +47,17 @@ def test_a_bad_service_is_refused_with_field_value_and_remedy(
 
 
 REFUSED_FLAT = [
-    pytest.param({"modelId": "Qwen/Qwen3-9B"}, ["spec.model.id", "Qwen/Qwen3-9B", "did you mean", "Qwen/Qwen3-8B"], id="unknown model"),
-    pytest.param({"modelId": "Qwen/Qwen3-4B", "policy": "others"}, ["policyRef", "others", "does not select namespace"], id="a policy of others"),
-    pytest.param({"modelId": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16", "partition": "CPX/NPS4"}, ["partition.mode", "CPX/NPS4", "choose SPX/NPS1"], id="too small a mode"),
-    pytest.param({"modelId": "Qwen/Qwen3-4B", "memoryGB": "200"}, ["minMemory", "200Gi", "lower it"], id="too much asked"),
+    pytest.param({"modelId": "Qwen/Qwen3-9B"}, ["spec.modelId", "Qwen/Qwen3-9B", "did you mean", "Qwen/Qwen3-8B"], id="unknown model"),
+    pytest.param({"modelId": "Qwen/Qwen3-4B", "policy": "others"}, ["spec.policy", "others", "does not select namespace"], id="a policy of others"),
+    pytest.param({"modelId": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16", "partition": "CPX/NPS4"}, ["spec.partition:", "CPX/NPS4", "choose SPX/NPS1"], id="too small a mode"),
+    pytest.param({"modelId": "Qwen/Qwen3-4B", "memoryGB": "200"}, ["spec.memoryGB: '200'", "lower it"], id="too much asked"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("spec", "want_words"), REFUSED_FLAT)
-def test_the_flat_version_is_judged_as_well(asker: Asker, spec: Object, want_words: list[str]) -> None:
+def test_the_flat_version_is_judged_as_well_and_told_in_its_own_fields(
+    asker: Asker, spec: Object, want_words: list[str]
+) -> None:
     check_refused(asker.create_service(spec, version="v1alpha1"), want_words)
 
 
@@ -66,6 +68,7 @@ def check_warned(answer: Answer, want_words: list[str]) -> None:
 
 
 SERVICE_WARNINGS = [
+    pytest.param({"model": SMALL | {"precision": "int8"}}, ["spec.model.precision", "int8", "no known checkpoint of Qwen/Qwen3-4B", "AIM_MODEL_ID"], id="no weights are known"),
     pytest.param({"model": SMALL, "gpuSharing": {"partition": {"mode": "TPX/NPS1"}}}, ["spec.gpuSharing.partition.mode", "TPX/NPS1", "choose one of CPX/NPS1"], id="a mode of other products"),
     pytest.param({"model": SMALL, "gpuSharing": {"partition": {"count": 2}}}, ["spec.gpuSharing.partition.count", "2", "set it to 1"], id="several partitions"),
 ]  # fmt: skip
@@ -128,6 +131,7 @@ def test_what_is_right_passes_without_a_word(asker: Asker) -> None:
     for answer in (
         asker.create_service({"model": LARGE, "gpuSharing": {"policyRef": "gold"}, "qos": {"class": "batch"}}),
         asker.create_service({"modelId": "Qwen/Qwen3-4B", "qosLevel": "high"}, version="v1alpha1"),
+        asker.create_service({"model": {"id": "openai/gpt-oss-20b", "precision": "mxfp4"}}),
         asker.create_kserve(GOOD),
         asker.create_kserve({"team": "a"}),
         asker.send("POST", asker.cluster.pods_path, pod("asked", GOOD)),
