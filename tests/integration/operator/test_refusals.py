@@ -24,6 +24,10 @@ UNSERVABLE: list[tuple[dict[str, str], str, list[str]]] = [
 ]
 
 
+#: In which precision the claims are that could be sized at all.
+SIZED_IN = {"ModeUnavailable": "bf16", "TooLargeForAnyGPU": "fp8"}
+
+
 @pytest.fixture
 async def cluster(plane: Plane, tmp_path: Path):  # type: ignore[no-untyped-def]
     async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as started:
@@ -42,6 +46,7 @@ async def test_unservable_requests_wait_with_reason_on_claim_pod_and_owner(clust
         explanation = claim["status"]["explanation"]
         assert all(word in explanation for word in words), explanation
         assert claim["status"]["phase"] == "Pending"
+        assert claim["spec"]["requirement"].get("precision") == SIZED_IN.get(reason)
 
         async def told(reason: str = reason) -> bool:
             return bool(await _events(cluster, "Pod", reason) and await _events(cluster, "Deployment", reason))

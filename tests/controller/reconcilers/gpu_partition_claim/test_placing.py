@@ -76,6 +76,19 @@ async def test_why_a_pod_waits_is_told_with_value_and_remedy(
     assert "patch pods" not in api.writes
 
 
+async def test_a_claim_waits_for_a_gpu_that_serves_its_precision(api: InMemoryApi, operator: Operator) -> None:
+    api.put(GPU_NODES, gpu_node("worker-0", gpu(0, "SPX/NPS1", product="MI210")))
+    api.put(PODS, pod(annotations=SMALL | {"aim.amd.com/precision": "fp8"}))
+    for _ in range(2):
+        await operator.round()
+    assert (bound(api)["reason"], status(api)["phase"]) == ("PrecisionUnsupported", "Pending")
+    assert "no GPU here (MI210) serves fp8" in status(api)["explanation"]
+    api.put(GPU_NODES, gpu_node())
+    for _ in range(2):
+        await operator.round()
+    assert status(api)["phase"] == "Bound"
+
+
 @pytest.mark.parametrize(
     ("change", "want"),
     [
