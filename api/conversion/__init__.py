@@ -2,8 +2,8 @@
 
 A mapping row says which flat field stands for which place of the hub (``inference_service.py``,
 ``gpu_sharing_policy.py``). What no row can say goes into one annotation while the object is v1alpha1 (``stash.py``),
-and from there back (``restore.py``), as far as the user has not edited what it belongs to. Messages about hub fields are
-put in flat words by the same rows (``field_path.py``). Pure.
+and from there back (``restore.py``), as far as the user has not edited what it belongs to. Messages about hub fields
+are put in flat words by the same rows (``field_path.py``). Pure.
 
 In: objects of the API server, as dicts, in one of the two versions. Out: new dicts in the version asked for.
 
