@@ -92,6 +92,9 @@ MANAGED_LABEL: Final = f"{GROUP}/managed"
 SERVICE_LABEL: Final = f"{GROUP}/inference-service"
 """On objects made for an InferenceService: its name."""
 
+PROFILES_LABEL: Final = f"{GROUP}/profiles"
+"""On a ConfigMap of AIM profiles that the operator keeps: ``service`` or ``pods``, for whom it is."""
+
 CLAIM_LABEL: Final = f"{GROUP}/claim"
 """On a ResourceClaim made by the operator: the name of its GPUPartitionClaim."""
 

@@ -32,6 +32,8 @@ from controller.reconcilers.kserve_service.triggers import kserve_service_of_cla
 from controller.reconcilers.model_profile.controller import ModelProfileReconciler
 from controller.reconcilers.model_profile.triggers import profiles_of_profile
 from controller.reconcilers.node_plugins.plugins import NodePlugins
+from controller.reconcilers.profile_map import triggers as profile_map_triggers
+from controller.reconcilers.profile_map.controller import ProfileMapReconciler
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
 from controller.reconcilers.repartition_plan.triggers import plan_of_claim, plans_of_node
 from controller.reconcilers.unhealthy.controller import UnhealthyReconciler
@@ -127,6 +129,7 @@ class Operator:
         self._manager.add(self._cluster.kserve)
         self._wire_claims()
         self._wire_services()
+        self._wire_profile_maps()
         self._wire_kserve()
         self._wire_nodes()
         self._wire_plans()
@@ -174,6 +177,13 @@ class Operator:
         controller.watches(cluster.resource_claims, triggers.claim_of_resource_claim)
         controller.watches(cluster.gpu_nodes, triggers.claims_told_of(cluster.pod_table))
         controller.watches(cluster.model_profiles, triggers.claims_of_profile(cluster.claim_table))
+        controller.watches(cluster.profile_maps, triggers.claims_of_map(cluster.pods))
+
+        def profiles_changed(key: str) -> None:
+            for request, priority in triggers.claims_waiting_for(cluster.pods, key):
+                controller.enqueue(request, priority)
+
+        cluster.written_maps.on_change(profiles_changed)
         self._manager.add_leader_only(cycle)
         cluster.pods.add_handler(_when(triggers.frees_node, cycle))
         cluster.claims.add_handler(_when(triggers.frees_claim, cycle))
@@ -203,6 +213,15 @@ class Operator:
                 controller.enqueue(request)
 
         cluster.kserve.on_change(all_of_them)
+
+    def _wire_profile_maps(self) -> None:
+        cluster = self._cluster
+        reconciler = ProfileMapReconciler(self._client, cluster, self._sizing)
+        controller = self._controller("profilemap", reconciler.reconcile, 4)
+        controller.watches(cluster.pods, profile_map_triggers.map_of_pod(cluster))
+        controller.watches(cluster.profile_maps, profile_map_triggers.itself_of_pods)
+        controller.watches(cluster.gpu_nodes, profile_map_triggers.maps_of_products(cluster))
+        controller.watches(cluster.model_profiles, profile_map_triggers.maps_of_profile(cluster))
 
     def _wire_kserve(self) -> None:
         cluster = self._cluster

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.group import SERVICE_LABEL
+from api.group import PROFILES_LABEL, SERVICE_LABEL
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
 from api.v1beta1.gpu_partition_claim import Binding
 from controller.binding.device_plugin import naming_of
@@ -44,8 +44,9 @@ from controller.state.kserve import KServe, kserve_index
 from controller.state.occupancy import Occupancy, occupancy
 from controller.state.operations import under_operation
 from controller.state.plans import Plans
-from controller.state.pods import PodTable, claim_index
+from controller.state.pods import PodTable, claim_index, profiles_index
 from controller.state.products import Products
+from controller.state.profile_maps import ProfileMaps
 from controller.state.served import ServedInformer
 from controller.state.table import Table
 from controller.translate.binding import binding_of
@@ -56,7 +57,7 @@ from controller.translate.resource_claim import resource_claim_view
 #: Label on the agents' Leases.
 AGENT_LABEL = "aim.amd.com/agent"
 
-_POD_INDEXES = {"claim": claim_index, "kserve": kserve_index}
+_POD_INDEXES = {"claim": claim_index, "kserve": kserve_index, "profiles": profiles_index}
 _CLAIM_INDEXES = {"namespace": claim_namespace, "node": claim_node}
 
 
@@ -76,7 +77,10 @@ class Cluster:
         self.model_profiles = Informer(client, MODEL_PROFILES, clock=clock)
         self.services = Informer(client, INFERENCE_SERVICES, clock=clock)
         self.deployments = Informer(client, DEPLOYMENTS, label_selector=SERVICE_LABEL, clock=clock)
-        self.profile_maps = Informer(client, CONFIG_MAPS, into=PartialObject, label_selector=SERVICE_LABEL, clock=clock)
+        self.profile_maps = Informer(
+            client, CONFIG_MAPS, into=PartialObject, label_selector=PROFILES_LABEL, clock=clock
+        )
+        self.written_maps = ProfileMaps(self.profile_maps.store)
         self.namespaces = Informer(client, NAMESPACES, clock=clock)
         self.leases = Informer(
             client, LEASES, into=Lease, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock

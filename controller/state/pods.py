@@ -8,11 +8,18 @@ from controller.placement.demand import Resources
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.objects.pod import Pod
 from controller.translate.pod import PodView, claim_name, pod_view, requests
+from controller.translate.pod_profiles import mounted_map
 
 
 def claim_index(pod: Pod) -> Iterable[str]:
     """Index of pods by `namespace/claim`."""
     name = claim_name(pod)
+    return (f"{pod.metadata.namespace}/{name}",) if name else ()
+
+
+def profiles_index(pod: Pod) -> Iterable[str]:
+    """Index of pods by `namespace/name` of the ConfigMap that they mount for their AIM profiles."""
+    name = mounted_map(pod.spec)
     return (f"{pod.metadata.namespace}/{name}",) if name else ()
 
 

@@ -13,6 +13,7 @@ from controller.runtime.objects.node_selector import NodeSelectorRequirement
 from controller.runtime.objects.pod import Container, Pod, PodSpec
 from controller.runtime.objects.pod import Toleration as PodToleration
 from controller.translate.plugin_devices import plugin_devices, plugin_resource
+from controller.translate.pod_profiles import mounted_map
 from controller.translate.quantity import cpu_milli, memory_bytes
 
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
@@ -24,7 +25,8 @@ REVISION_LABELS = ("pod-template-hash", "controller-revision-hash")
 class PodView:
     """What reconciling needs of a pod. `gates` are its scheduling gates in order; `owner` its controller.
 
-    `devices` counts what it asks of AMD's device plugin, by resource.
+    `devices` counts what it asks of AMD's device plugin, by resource; `profiles` names the ConfigMap with its AIM
+    profiles.
     """
 
     namespace: str
@@ -45,6 +47,7 @@ class PodView:
     owner: tuple[str, str, str] | None
     devices: Mapping[str, int]
     tolerations: tuple[PodToleration, ...] = ()
+    profiles: str | None = None
 
     @property
     def template_hash(self) -> str:
@@ -107,6 +110,7 @@ def pod_view(pod: Pod) -> PodView:
         owner=_controller(metadata.owner_references),
         devices=plugin_devices(spec),
         tolerations=spec.tolerations,
+        profiles=mounted_map(spec),
     )
 
 

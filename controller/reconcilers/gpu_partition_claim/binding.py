@@ -15,6 +15,8 @@ from controller.reconcilers.gpu_partition_claim.pinning import (
     reassign,
 )
 from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
+from controller.reconcilers.gpu_partition_claim.profile_wait import LOOK_SECONDS, NOT_WRITTEN, missing
+from controller.reconcilers.gpu_partition_claim.profile_wait import PATIENCE_SECONDS as PROFILE_SECONDS
 from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.reconcile import Result
@@ -31,6 +33,7 @@ class Binding:
         self._context = context
         self._cluster = context.cluster
         self._writer = writer
+        self._waiting_since: dict[str, float] = {}
 
     async def bind(self, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
         """Make the ResourceClaim and open the gate, whichever is still to do."""
@@ -53,6 +56,12 @@ class Binding:
         host = self._cluster.host_table.get(node)
         if host is None or host.hostname is None:
             return await self._give_up(claim, pod, "NodeGone", f"node {node} is gone or has no hostname label")
+        lacking = missing(self._context, pod, allocation_of(claim).profile)
+        if lacking is not None and lacking.reason == NOT_WRITTEN and self._waited(pod) < PROFILE_SECONDS:
+            return Result(requeue_after=LOOK_SECONDS)
+        self._waiting_since.pop(pod.uid, None)
+        if lacking is not None:
+            return await self._give_up(claim, pod, lacking.reason, lacking.message)
         match await open_gate(self._context, claim, pod, host.hostname):
             case Opened.OPEN:
                 self._context.count("bind", "success")
@@ -70,6 +79,11 @@ class Binding:
                 return await self._give_up(claim, pod, "WaitingForGate", waiting_for_gates(pod))
             case _:
                 return Result()
+
+    def _waited(self, pod: PodView) -> float:
+        """Seconds since its profiles were first missed: by us, who may lead since a moment ago and know nothing yet."""
+        now = self._context.clock.monotonic()
+        return now - self._waiting_since.setdefault(pod.uid, now)
 
     async def _give_up(self, claim: GPUPartitionClaim, pod: PodView, reason: str, message: str) -> Result:
         """Take the decision back while the pod is still gated; its ResourceClaim is replaced when it is bound anew."""

@@ -13,6 +13,7 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.fitting import Fitting
 from controller.reconcilers.gpu_partition_claim.placing import Placing
+from controller.reconcilers.gpu_partition_claim.profile_wait import refused
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
 from controller.reconcilers.gpu_partition_claim.ungated import Ungated
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
@@ -72,6 +73,11 @@ class ClaimReconciler:
             present = self._cluster.resource_claim_table.get(key)
             if adoptable(present, pod):
                 return await adopt(self._context, self._writer, claim, pod, present)
+            unmounted = refused(self._context, pod)
+            if unmounted is not None:
+                self._context.cycle.withdraw(key)
+                await self._writer.explain(claim, pod, unmounted.reason, unmounted.message)
+                return Result()
             placed = await self._placing.place(key, claim, pod)
             if isinstance(placed, Result):
                 return placed

@@ -8,6 +8,7 @@ from controller.profiles.selection import Place, Selected, metric_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.sizing.errors import SizingError
 from controller.translate.pod import PodView
+from controller.translate.pod_profiles import served_from
 from controller.translate.request import PodRequest, parse_request
 from controller.translate.served import served
 
@@ -15,9 +16,12 @@ from controller.translate.served import served
 def profile_for(context: ClaimContext, pod: PodView, placed: Placed) -> str | None:
     """The id of the profile for a place; None for a pod that has no profiles, and where none is for that place.
 
-    Pods of our services have the service's profiles mounted, and no others.
+    Pods of our services have the service's profiles mounted, annotated ones those of what they asked for when made.
     """
-    if SERVICE_LABEL not in pod.labels:
+    request = parse_request(pod.annotations)
+    if not isinstance(request, PodRequest):
+        return None
+    if SERVICE_LABEL not in pod.labels and served_from(request, pod.profiles) is None:
         return None
     found = selected(context, pod, Place(placed.gpu.product, placed.mode, placed.partition.bytes))
     return found.profile_id if found is not None else None
@@ -30,8 +34,9 @@ def selected(context: ClaimContext, pod: PodView, place: Place) -> Selected | No
         return None
     service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
     metric = metric_of(pod.annotations.get(QOS_CLASS))
+    mounted = None if SERVICE_LABEL in pod.labels else served_from(request, pod.profiles)
     try:
-        return context.sizing.select(served(request.sizing, service), place, metric, request.profile)
+        return context.sizing.select(mounted or served(request.sizing, service), place, metric, request.profile)
     except SizingError:
         return None
 

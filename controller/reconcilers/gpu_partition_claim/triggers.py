@@ -5,8 +5,10 @@ from typing import Any
 
 from api.group import CLAIM_PREFIX, GATE
 from api.v1beta1 import GPUNode, GPUPartitionClaim
+from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.manifest import Manifest
+from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.objects.node import Node
 from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
@@ -63,6 +65,19 @@ def _assigned(gpu_node: Manifest | None) -> frozenset[tuple[tuple[str, Any], ...
 
 def _modes(gpu_node: Manifest | None) -> dict[str, Any]:
     return {gpu["bdf"]: gpu.get("mode") for gpu in ((gpu_node or {}).get("status") or {}).get("gpus") or ()}
+
+
+def claims_of_map(pods: Informer[Pod]) -> Callable[[StoreEvent[PartialObject]], Iterable[tuple[Request, int]]]:
+    """The claims of held pods that mount a ConfigMap of profiles, which came, went or changed."""
+    return lambda event: claims_waiting_for(pods, event.key)
+
+
+def claims_waiting_for(pods: Informer[Pod], profile_map: str) -> Iterable[tuple[Request, int]]:
+    """The claims of held pods that mount the ConfigMap of that key."""
+    for pod in pods.store.by_index("profiles", profile_map):
+        name = claim_name(pod)
+        if name and any(gate.name == GATE for gate in pod.spec.scheduling_gates):
+            yield Request(pod.metadata.namespace, name), HELD
 
 
 def claims_of_profile(

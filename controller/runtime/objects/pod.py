@@ -1,6 +1,8 @@
-"""Pods: what scheduling, binding and readiness are decided from. Volumes, probes and environments are left out."""
+"""Pods: what scheduling, binding and readiness are decided from. Probes, environments and most volumes are left out."""
 
 from collections.abc import Mapping
+
+from msgspec.structs import force_setattr
 
 from controller.runtime.objects.metadata import EMPTY, ApiStruct, Condition, KubeObject, OrNull, null_is_empty
 from controller.runtime.objects.node_selector import NodeSelector
@@ -60,8 +62,21 @@ class Affinity(ApiStruct, frozen=True, kw_only=True):
     node_affinity: NodeAffinity | None = None
 
 
+class ConfigMapVolumeSource(ApiStruct, frozen=True, kw_only=True):
+    """The ConfigMap whose entries are the volume's files."""
+
+    name: str = ""
+
+
+class Volume(ApiStruct, frozen=True, kw_only=True):
+    """A volume; `config_map` None for one of another sort."""
+
+    name: str
+    config_map: ConfigMapVolumeSource | None = None
+
+
 class PodSpec(ApiStruct, frozen=True, kw_only=True):
-    """What was asked for. `node_name` "": not bound yet."""
+    """What was asked for. `node_name` "": not bound yet. `volumes`: those that are ConfigMaps."""
 
     node_name: str = ""
     scheduler_name: str = ""
@@ -77,11 +92,14 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     resource_claims: tuple[PodResourceClaim, ...] = ()
     containers: OrNull[Container] = ()
     init_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     overhead: Mapping[str, str] = EMPTY
     resources: ResourceRequirements = NO_RESOURCES
 
     def __post_init__(self) -> None:
         null_is_empty(self, "containers")
+        if self.volumes:  # nearly every pod has one of a token, which nobody reads
+            force_setattr(self, "volumes", tuple(each for each in self.volumes if each.config_map is not None))
 
 
 class PodIP(ApiStruct, frozen=True, kw_only=True):

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.controller.webhooks.ground import Ground
 
 Pod = dict[str, Any]
 GENERAL = "/workspace/aim-runtime/profiles/custom/general"
-VOLUME = {"name": "aim-profiles", "configMap": {"name": "chat-aim-profiles", "optional": True}}
+VOLUME = {"name": "aim-profiles", "configMap": {"name": "chat-aim-profiles"}}
 
 
 def of_service(*containers: Pod, annotations: dict[str, str] | None = None, **spec: Any) -> Pod:
@@ -46,10 +47,32 @@ def test_the_container_with_the_partition_has_them_and_no_other() -> None:
     assert [len(each.get("volumeMounts", ())) for each in after["spec"]["containers"]] == [0, 1]
 
 
-def test_an_annotated_pod_has_none() -> None:
+def named(pod: Pod) -> str:
+    (volume,) = admit(pod)["spec"]["volumes"]
+    name: str = volume["configMap"]["name"]
+    return name
+
+
+def test_an_annotated_pod_mounts_one_that_is_named_for_what_it_asks() -> None:
     after = admit(template())
-    assert "volumes" not in after["spec"]
-    assert "AIM_PROFILE_ID" not in [item["name"] for item in after["spec"]["containers"][0]["env"]]
+    (main,), (volume,) = after["spec"]["containers"], after["spec"]["volumes"]
+    assert re.fullmatch(r"aim-profiles-[0-9a-f]{20}", volume["configMap"]["name"])
+    assert main["volumeMounts"][0]["mountPath"] == GENERAL
+    assert "AIM_PROFILE_ID" in [item["name"] for item in main["env"]]
+    assert named(template(container("other", image="b"))) == volume["configMap"]["name"]
+
+
+def test_annotated_pods_that_ask_otherwise_mount_another() -> None:
+    asked = [
+        template(),
+        template(container(env=[{"name": "AIM_MODEL_ID", "value": "acme/copy"}])),
+        *(
+            template(annotations=OPTED_IN | {f"aim.amd.com/{key}": value})
+            for key, value in (("precision", "fp8"), ("max-model-len", "4096"), ("max-concurrency", "4096"))
+        ),
+        template(annotations=OPTED_IN | {"aim.amd.com/model-profile": "mine"}),
+    ]
+    assert len(set(map(named, asked))) == len(asked)
 
 
 SHAPES = [

@@ -42,7 +42,7 @@ def _assert_told(found: Object, want: str) -> None:
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     name = mounts["/workspace/aim-runtime/profiles/custom/general"]
     (volume,) = [each for each in one["spec"]["volumes"] if each["name"] == name]
-    assert (volume["configMap"]["name"], volume["configMap"]["optional"]) == ("chat-aim-profiles", True)
+    assert (volume["configMap"]["name"], volume["configMap"].get("optional")) == ("chat-aim-profiles", None)
 
 
 async def test_a_service_whose_placement_changes_mode_gets_the_other_profile(plane: Plane, tmp_path: Path) -> None:

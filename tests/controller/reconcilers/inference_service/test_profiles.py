@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from api.v1beta1 import GPUPartitionClaim, InferenceService
-from controller.reconcilers.inference_service.profiles import ProfileDelivery, in_use
+from controller.reconcilers.inference_service.profiles import ProfileDelivery
 from controller.reconcilers.inference_service.status import Refusal
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
@@ -65,6 +65,15 @@ async def test_it_has_the_profiles_of_every_mode_of_the_products_that_are_here(o
     assert {name.removesuffix(".yaml").rsplit("-", 2)[1] for name in operator.files} == {"spx", "dpx", "qpx", "cpx"}
     (owner,) = operator.api.objects(CONFIG_MAPS)[NAME]["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"]) == ("InferenceService", "uid-chat")
+    assert operator.api.objects(CONFIG_MAPS)[NAME]["metadata"]["labels"]["aim.amd.com/profiles"] == "service"
+
+
+async def test_pods_that_wait_for_it_can_tell_that_it_is_there(operator: Operator) -> None:
+    maps = operator.cluster.written_maps
+    await operator.deliver(inference_service())
+    assert not maps.has(NAME, CPX), "the informer has not shown it yet"
+    await operator.deliver(inference_service())
+    assert (maps.has(NAME, CPX), maps.has(NAME, "another.yaml")) == (True, False)
 
 
 async def test_before_any_product_is_known_it_has_those_of_all(operator: Operator) -> None:
@@ -127,9 +136,17 @@ async def test_a_service_with_a_profile_is_sized_by_it(operator: Operator) -> No
         pytest.param({"id": "deepseek-ai/DeepSeek-R1"}, id="too large"),
     ],
 )
-async def test_a_model_without_profiles_gets_no_config_map(operator: Operator, model: dict[str, str]) -> None:
+async def test_a_model_without_profiles_gets_an_empty_one_which_its_pods_mount(
+    operator: Operator, model: dict[str, str]
+) -> None:
     assert await operator.deliver(inference_service(model=model)) is None
-    assert not operator.api.objects(CONFIG_MAPS)
+    assert operator.files == {}
+
+
+async def test_a_model_that_nobody_knows_any_more_leaves_what_there_is(operator: Operator) -> None:
+    await operator.deliver(inference_service())
+    await operator.deliver(inference_service(model={"id": MODEL}))
+    assert CPX in operator.files
 
 
 async def test_somebody_elses_config_map_is_left_alone(operator: Operator) -> None:
@@ -148,10 +165,3 @@ async def test_a_refused_write_is_told_and_tried_again(operator: Operator) -> No
     assert refusal == Refusal("BackendRefused", "ConfigMap: exceeded quota")
     assert await operator.deliver(inference_service()) is None
     assert CPX in operator.files
-
-
-def test_only_files_of_placements_are_in_use() -> None:
-    held, plain = bound_claim(), bound_claim("aim-b")
-    held["status"]["allocation"]["profile"] = "custom/general/a"
-    claims = [GPUPartitionClaim.model_validate(one) for one in (held, plain)]
-    assert in_use({"a.yaml": "1", "b.yaml": "2"}, claims) == {"a.yaml": "1"}

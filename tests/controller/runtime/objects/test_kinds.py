@@ -77,7 +77,7 @@ def test_a_pod() -> None:
             "tolerations": [{"operator": "Exists"}],
             "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}},
             "priority": -5,
-            "volumes": [{"name": "v"}],
+            "volumes": [{"name": "v"}, {"name": "files", "configMap": {"name": "c", "optional": True}}],
         },
         status={
             "phase": "Running",
@@ -92,6 +92,7 @@ def test_a_pod() -> None:
     spec, status = found.spec, found.status
     assert (spec.node_name, spec.priority, spec.containers[0].resources.limits) == ("n", -5, {"amd.com/gpu": "1"})
     assert (spec.init_containers[0].restart_policy, spec.scheduling_gates[0].name) == ("Always", "g")
+    assert [(each.name, each.config_map.name) for each in spec.volumes] == [("files", "c")]
     assert (spec.resource_claims[0].resource_claim_name, spec.tolerations[0].operator) == ("c", "Exists")
     terms = spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution.node_selector_terms
     assert terms[0].match_expressions[0].values == ("v",)
