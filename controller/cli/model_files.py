@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from controller.sizing.checkpoint_facts import with_tensors
-from controller.sizing.config_fields import MAX_BYTES
+from controller.sizing.config_fields import MAX_BYTES, ConfigFields
 from controller.sizing.facts import ModelFacts
 from controller.sizing.hugging_face_config import facts_of_config
 from controller.sizing.model_file_errors import ModelFileError, UnknownArchitecture
@@ -29,11 +29,19 @@ from controller.sizing.tensor_roles import TensorTally
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+QUANTIZATION = "hf_quant_config.json"
+
+_ITS_OWN = "take the config.json of the model itself"
 
 
 def facts_of_config_file(file: Path, model_id: str) -> ModelFacts:
-    """The facts of a config.json. Raises ModelFileError."""
-    return facts_of_config(_read(file, MAX_BYTES, "take the config.json of the model itself"), str(file), model_id)
+    """The facts of a config.json, and of the file beside it that ModelOpt writes. Raises ModelFileError."""
+    text = _read(file, MAX_BYTES, _ITS_OWN)
+    quantized = file.with_name(QUANTIZATION)
+    beside = None
+    if file.name == CONFIG and quantized.exists():
+        beside = ConfigFields(str(quantized), _read(quantized, MAX_BYTES, _ITS_OWN))
+    return facts_of_config(text, str(file), model_id, beside)
 
 
 def facts_of_directory(directory: Path, model_id: str) -> ModelFacts:

@@ -41,7 +41,7 @@ class Metric(StrEnum):
 UNOPTIMIZED: Final = "unoptimized"
 """``metadata.type`` of all ours: calculated, never measured. AIM takes such a profile only when it is named."""
 
-_PRECISION_NAMES: Final = {Precision.MXFP4: "fp4"}
+_PRECISION_NAMES: Final = {Precision.MXFP4: "fp4", Precision.NVFP4: "fp4"}
 
 
 def precision_name(precision: Precision) -> str:

@@ -8,7 +8,7 @@ from controller.sizing.facts import Source
 _MARK: Final = "tells nothing of what its configuration class has a default for:"
 
 
-def assumption(file: str, assumed: Mapping[str, int]) -> Source:
+def assumption(file: str, assumed: Mapping[str, int | str]) -> Source:
     """The source of these fields, each with its value."""
     values = ", ".join(f"{name} {value}" for name, value in assumed.items())
     return Source(", ".join(assumed), f"{file} {_MARK} {values}", "known")

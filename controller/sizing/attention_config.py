@@ -6,6 +6,7 @@ architecture's code knew its own pattern (the model files of huggingface/transfo
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from controller.sizing.config_fields import ConfigFields
@@ -16,22 +17,32 @@ from controller.sizing.facts import (
     Keeps,
     LatentAttention,
     LayerGroup,
+    RecurrentState,
     WindowAttention,
 )
+from controller.sizing.kimi_linear_config import delta_attention, delta_kinds
+from controller.sizing.nemotron_config import block_kinds, mamba2
+from controller.sizing.shared_kv_config import shared_layers, without_own_keys
+from controller.sizing.sparse_attention_config import sparse_kinds, with_indexer
 
 _REMEDY = "take the config.json of the model itself"
 
 MAX_LAYERS = 10_000
 
 _HEAD_DIM: Mapping[str, int] = MappingProxyType(
-    {"gemma": 256, "gemma2": 256, "gemma3": 256, "gemma4": 256, "gpt_oss": 64, "llama4": 128}
-    | dict.fromkeys(("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe", "minimax_m2"), 128)
+    {"gemma": 256, "gemma2": 256, "gemma3": 256, "gemma4": 256, "gpt_oss": 64, "llama4": 128, "nemotron_h": 128}
+    | dict.fromkeys(("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe", "minimax_m2", "minimax_m3"), 128)
     | dict.fromkeys(("qwen3_next", "qwen3_5", "qwen3_5_moe"), 256)
 )
 """Width of a head where the configuration does not tell it and it is not the model's width over its heads: the
 defaults of the configuration classes."""
 
-LATENT = frozenset({"deepseek_v2", "deepseek_v3", "deepseek_v32", "glm_moe_dsa", "kimi_k2", "kimi_k25"})
+LATENT = frozenset(
+    {
+        *("deepseek_v2", "deepseek_v3", "deepseek_v32", "glm_moe_dsa"),
+        *("kimi_k2", "kimi_k25", "kimi_k3", "kimi_linear"),
+    }
+)
 """Architectures with latent attention, those with a sparse indexer among them."""
 
 _INDEXED = frozenset({"deepseek_v32", "glm_moe_dsa"})
@@ -46,14 +57,23 @@ _IMAGE_TOKENS = 6404
 
 def layer_groups(config: ConfigFields, architecture: str) -> tuple[LayerGroup, ...]:
     """The groups of layers, in the order of their first one. Raises ModelFileError."""
-    layers = config.number("num_hidden_layers", most=MAX_LAYERS)
     latent = _is_latent(config, architecture)
-    kinds = _latent_kinds(config, architecture, layers) if latent else _kinds(config, architecture, layers)
-    keeps = {kind: _keeps(config, architecture, kind) for kind in dict.fromkeys(kinds)}
+    if architecture == "nemotron_h":
+        kinds: Sequence[str] = block_kinds(config)
+    else:
+        layers = config.number("num_hidden_layers", most=MAX_LAYERS)
+        kinds = _latent_kinds(config, architecture, layers) if latent else _kinds(config, architecture, layers)
+    own = len(kinds) - (shared_layers(config, len(kinds)) if architecture == "gemma4" else 0)
     counts = Counter[Keeps]()
-    for kind in kinds:
-        counts[keeps[kind]] += 1
+    counts.update(_kept(config, architecture, kinds[:own]))
+    counts.update(without_own_keys(config, kept) for kept in _kept(config, architecture, kinds[own:]))
     return tuple(LayerGroup(count, kept) for kept, count in counts.items())
+
+
+def _kept(config: ConfigFields, architecture: str, kinds: Sequence[str]) -> Sequence[Keeps]:
+    """What each of these layers would keep by its kind."""
+    keeps = {kind: _keeps(config, architecture, kind) for kind in dict.fromkeys(kinds)}
+    return [keeps[kind] for kind in kinds]
 
 
 def _is_latent(config: ConfigFields, architecture: str) -> bool:
@@ -69,6 +89,8 @@ def _is_latent(config: ConfigFields, architecture: str) -> bool:
 
 def _kinds(config: ConfigFields, architecture: str, layers: int) -> Sequence[str]:
     """The kind of each layer, in the words of ``layer_types``."""
+    if architecture == "minimax_m3":
+        return sparse_kinds(config, layers)
     told = config.texts("layer_types")
     if told is not None:
         if len(told) != layers:
@@ -156,21 +178,10 @@ _PATTERNS: Mapping[str, Callable[[ConfigFields, int], Sequence[str]]] = MappingP
 
 
 def _keeps(config: ConfigFields, architecture: str, kind: str) -> Keeps:
-    match kind:
-        case "latent" | "latent_with_indexer":
-            return _latent(config, with_indexer=kind == "latent_with_indexer")
-        case "linear_attention":
-            return _linear(config, architecture)
-        case "cross_attention":
-            return CrossAttention(_kv_heads(config, architecture), head_dim(config, architecture), _IMAGE_TOKENS)
-        case "full_attention":
-            return _full(config, architecture)
-        case "sliding_attention":
-            return _window(config, architecture, "sliding_window", chunked=False)
-        case "chunked_attention":
-            return _window(config, architecture, "attention_chunk_size", chunked=True)
-        case _:
-            raise config.problem("layer_types", f"has {kind[:40]!r}, a kind of layer that is not known here", _REMEDY)
+    keeps = _KINDS.get(kind)
+    if keeps is None:
+        raise config.problem("layer_types", f"has {kind[:40]!r}, a kind of layer that is not known here", _REMEDY)
+    return keeps(config, architecture)
 
 
 def _full(config: ConfigFields, architecture: str) -> FullAttention:
@@ -183,7 +194,7 @@ def _full(config: ConfigFields, architecture: str) -> FullAttention:
     return FullAttention(heads or _kv_heads(config, architecture), width, keys_are_values=shared)
 
 
-def _window(config: ConfigFields, architecture: str, field: str, *, chunked: bool) -> Keeps:
+def _window(config: ConfigFields, architecture: str, *, field: str, chunked: bool) -> Keeps:
     window = config.number(field)
     positions = config.optional("max_position_embeddings", least=1)
     if positions is not None and window >= positions:
@@ -194,7 +205,8 @@ def _window(config: ConfigFields, architecture: str, field: str, *, chunked: boo
 def head_dim(config: ConfigFields, architecture: str) -> int:
     """Elements of one head. Raises ModelFileError where it is not told and the width is no multiple of the heads."""
     default = _HEAD_DIM.get(architecture)
-    width = config.assumed_number("head_dim", default) if default else config.optional("head_dim", least=1)
+    name = "attention_head_dim" if "attention_head_dim" in config else "head_dim"  # Nemotron-H's older word
+    width = config.assumed_number(name, default) if default else config.optional(name, least=1)
     if width is not None:
         return width
     hidden, heads = config.number("hidden_size", "d_model", "n_embd"), query_heads(config, architecture)
@@ -249,6 +261,8 @@ def _linear(config: ConfigFields, architecture: str) -> GatedDeltaNet:
 
 def _latent_kinds(config: ConfigFields, architecture: str, layers: int) -> Sequence[str]:
     """Sparse models have an indexer in each layer, or share one's choice with the layers behind it (GLM-5)."""
+    if architecture in ("kimi_k3", "kimi_linear"):
+        return delta_kinds(config, layers)
     if architecture not in _INDEXED:
         if "index_head_dim" in config:
             problem = f"is a width of a sparse indexer, which {architecture} has not"
@@ -282,3 +296,27 @@ def _latent(config: ConfigFields, *, with_indexer: bool) -> LatentAttention:
         indexer_heads=config.number("index_n_heads") if with_indexer else 0,
         indexer_dim=config.number("index_head_dim") if with_indexer else 0,
     )
+
+
+def _crossed(config: ConfigFields, architecture: str) -> CrossAttention:
+    return CrossAttention(_kv_heads(config, architecture), head_dim(config, architecture), _IMAGE_TOKENS)
+
+
+_KINDS: Mapping[str, Callable[[ConfigFields, str], Keeps]] = MappingProxyType(
+    {
+        "chunked_attention": partial(_window, field="attention_chunk_size", chunked=True),
+        "cross_attention": _crossed,
+        "delta_attention": lambda config, _: delta_attention(config),
+        "full_attention": _full,
+        "latent": lambda config, _: _latent(config, with_indexer=False),
+        "latent_with_indexer": lambda config, _: _latent(config, with_indexer=True),
+        "linear_attention": _linear,
+        "mamba": lambda config, _: mamba2(config),
+        # a layer of its own, which keeps nothing
+        "mlp": lambda *_: RecurrentState(0),
+        "moe": lambda *_: RecurrentState(0),
+        "sliding_attention": partial(_window, field="sliding_window", chunked=False),
+        "sparse_attention": lambda config, architecture: with_indexer(config, _full(config, architecture)),
+    }
+)
+"""What a layer keeps, by its kind."""

@@ -43,19 +43,30 @@ KNOWN: Final = (
     *("num_nextn_predict_layers", "kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim"),
     *("v_head_dim", "index_head_dim", "index_n_heads", "index_topk", "indexer_types", "index_topk_pattern"),
     *("index_topk_freq", "index_skip_topk_offset", "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings"),
-    *("top_k_experts", "use_mla"),
+    *("top_k_experts", "use_mla", "vocab_size_per_layer_input", "dense_intermediate_size", "mla_use_output_gate"),
+    # of layers of several kinds: Nemotron-H, Kimi Linear, MiniMax-M3
+    *("hybrid_override_pattern", "layers_block_type", "mtp_hybrid_override_pattern", "mtp_layers_block_type"),
+    *("mamba_num_heads", "mamba_head_dim", "ssm_state_size", "n_groups", "conv_kernel", "mamba_ssm_cache_dtype"),
+    *("mamba_proj_bias", "use_bias", "use_conv_bias", "moe_latent_size", "moe_shared_expert_intermediate_size"),
+    *("attention_head_dim", "linear_attn_config", "full_attn_layers", "kda_layers", "short_conv_kernel_size"),
+    *("use_full_rank_gate", "num_experts_per_token", "num_shared_experts", "routed_expert_hidden_size"),
+    *("sparse_attention_config", "sparse_attention_freq", "sparse_index_dim", "sparse_num_index_heads"),
+    *("use_sparse_attention",),
+    # of an encoder of sound
+    *("audio_config", "subsampling_conv_channels", "conv_kernel_size", "output_proj_dims"),
     # of an image encoder
     *("depth", "num_heads", "in_channels", "num_channels", "patch_size", "temporal_patch_size", "out_hidden_size"),
     *("spatial_merge_size", "num_position_embeddings", "deepstack_visual_indexes", "image_size", "attention_heads"),
     *("projector_input_dim", "projector_output_dim", "vision_output_dim", "num_global_layers", "max_num_tiles"),
     *("supported_aspect_ratios", "position_embedding_size", "multimodal_projector_bias", "standardize"),
     *("vt_hidden_size", "vt_num_hidden_layers", "vt_intermediate_size", "init_pos_emb_height", "init_pos_emb_width"),
-    *("embed_dim", "mlp_ratio", "pixel_shuffle_ratio", "use_clipped_linears"),
+    *("embed_dim", "mlp_ratio", "pixel_shuffle_ratio", "use_clipped_linears", "qkv_hidden_size"),
+    *("projector_hidden_size", "img_token_compression_config"),
     # of a quantization, as its many tools write it
     *("quant_method", "bits", "w_bit", "group_size", "q_group_size", "weight_block_size", "config_groups", "format"),
     *("ignore", "modules_to_not_convert", "load_in_4bit", "load_in_8bit", "quant_algo", "quantization", "weights"),
     *("num_bits", "type", "strategy", "global_quant_config", "weight", "kv_cache_scheme", "factor", "rope_type"),
-    *("original_max_position_embeddings", "full_attention", "exclude"),
+    *("original_max_position_embeddings", "full_attention", "exclude", "exclude_modules"),
     *("symmetric", "zero_point", "bnb_4bit_use_double_quant", "mamba_ssm_dtype"),
 )
 """Every field that anything here reads, at any depth."""
@@ -75,7 +86,7 @@ class ConfigFields:
         self.file = file
         self._path = path
         self._fields = _decoded(file, text, path)
-        self.assumed: dict[str, int] = {}
+        self.assumed: dict[str, int | str] = {}
 
     def __contains__(self, name: str) -> bool:
         return self._raw(name) is not None
@@ -124,6 +135,14 @@ class ConfigFields:
         """As `number`, with a default of the published configuration class, which is kept in ``assumed`` if taken."""
         value = self.optional(name, least=1, most=most)
         if value is not None:
+            return value
+        self.assumed[name] = default
+        return default
+
+    def assumed_text(self, name: str, default: str) -> str:
+        """As `text`, with a default of the published configuration class, which is kept in ``assumed`` if taken."""
+        value = self.text(name)
+        if value:
             return value
         self.assumed[name] = default
         return default

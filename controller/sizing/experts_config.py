@@ -5,36 +5,46 @@ from types import MappingProxyType
 
 from controller.sizing.config_fields import ConfigFields
 from controller.sizing.facts import Experts
+from controller.sizing.nemotron_config import block_experts
 
 _COUNT = ("n_routed_experts", "num_experts", "num_local_experts")
-_CHOSEN = ("num_experts_per_tok", "experts_per_token", "top_k_experts")
+_CHOSEN = ("num_experts_per_tok", "experts_per_token", "top_k_experts", "num_experts_per_token")
 
 _MIXTURES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
         ("deepseek_v2", "deepseek_v3", "deepseek_v32", "glm4_moe", "glm_moe_dsa", "kimi_k2", "kimi_k25"),
         "n_routed_experts",
     )
-    | dict.fromkeys(("gpt_oss", "llama4", "minimax_m2", "mixtral"), "num_local_experts")
+    | dict.fromkeys(("gpt_oss", "llama4", "minimax_m2", "minimax_m3", "mixtral"), "num_local_experts")
+    | dict.fromkeys(("kimi_k3", "kimi_linear"), "num_experts")
     | dict.fromkeys(("qwen2_moe", "qwen3_5_moe", "qwen3_moe", "qwen3_next", "qwen3_vl_moe"), "num_experts")
 )
-"""Architectures that are mixtures, and the field that counts their experts. Every other is dense, but for Gemma 4."""
+"""Architectures that are mixtures, and the field that counts their experts. Every other is dense, but for Gemma 4 and
+Nemotron-H, whose layers are told one by one."""
 
-_DENSE_FIRST = frozenset(name for name, field in _MIXTURES.items() if field == "n_routed_experts")
+_DENSE_FIRST = frozenset(name for name, field in _MIXTURES.items() if field == "n_routed_experts") | {
+    "kimi_k3",
+    "kimi_linear",
+}
 """Mixtures that tell how many of their first layers are dense, and how many experts are shared."""
 
 _SHARED_WIDTH = frozenset({"qwen2_moe", "qwen3_5_moe", "qwen3_next"})
 """Mixtures that tell how wide their shared expert is."""
 
+_SHARED = "n_shared_experts"
+
 _REMEDY = "take the config.json of the model itself"
 
 _WIDTH: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(("mixtral", "gpt_oss", "llama4", "minimax_m2"), "intermediate_size")
+    dict.fromkeys(("mixtral", "gpt_oss", "llama4", "minimax_m2", "minimax_m3"), "intermediate_size")
 )
 """The field with an expert's width where it is not ``moe_intermediate_size``."""
 
 
 def experts_of(config: ConfigFields, architecture: str, layers: int) -> Experts | None:
     """The mixture, None for a dense model. Raises ModelFileError."""
+    if architecture == "nemotron_h":
+        return block_experts(config)
     count = _count(config, architecture)
     if count is None:
         return None
@@ -45,7 +55,14 @@ def experts_of(config: ConfigFields, architecture: str, layers: int) -> Experts 
     if per_token > count:
         raise config.problem(_CHOSEN[0], f"is more than the {count} experts there are", "correct one of them")
     width = config.number(_WIDTH.get(architecture, "moe_intermediate_size"))
-    return Experts(mixture, count, per_token, width, _shared_width(config, architecture, width))
+    return Experts(
+        layers=mixture,
+        count=count,
+        per_token=per_token,
+        intermediate_size=width,
+        shared_width=_shared_width(config, architecture, width),
+        input_size=config.optional("routed_expert_hidden_size", least=1),
+    )
 
 
 def _count(config: ConfigFields, architecture: str) -> int | None:
@@ -76,6 +93,8 @@ def dense_width(config: ConfigFields, architecture: str, default: int | None = N
     """The width of an MLP that is no mixture."""
     if architecture == "llama4":
         return config.number("intermediate_size_mlp", default=config.number("intermediate_size"))
+    if architecture == "minimax_m3":
+        return config.number("dense_intermediate_size", default=default)
     if architecture == "falcon":
         return config.number("ffn_hidden_size", default=4 * config.number("hidden_size"))
     if architecture == "opt":
@@ -89,9 +108,10 @@ def _shared_width(config: ConfigFields, architecture: str, width: int) -> int:
     if architecture in _SHARED_WIDTH:
         return config.number("shared_expert_intermediate_size", least=0)
     if architecture in _DENSE_FIRST:
-        if not config.stands("n_shared_experts"):
-            raise config.missing("n_shared_experts")  # null is right for models without
-        return width * config.number("n_shared_experts", default=0, least=0, most=1024)
+        name = "num_shared_experts" if architecture.startswith("kimi_") and "num_shared_experts" in config else _SHARED
+        if not config.stands(name):
+            raise config.missing(name)  # null is right for models without
+        return width * config.number(name, default=0, least=0, most=1024)
     return config.number("shared_intermediate_size", default=0, least=0)
 
 
@@ -104,6 +124,8 @@ def _mixture_layers(config: ConfigFields, architecture: str, layers: int) -> int
         return told.count("sparse")
     if architecture == "llama4":
         return _interleaved(config, layers)
+    if architecture == "minimax_m3":
+        return _flagged(config, layers)
     dense = config.number("first_k_dense_replace", default=None if architecture in _DENSE_FIRST else 0, least=0)
     if dense > layers:
         raise config.problem("first_k_dense_replace", f"is more than the {layers} layers there are", "correct it")
@@ -112,6 +134,17 @@ def _mixture_layers(config: ConfigFields, architecture: str, layers: int) -> int
     dense_ones = set(config.numbers("mlp_only_layers") or ())
     sparse = (layer for layer in range(dense, layers) if (layer + 1) % step == 0 and layer % each == 0)
     return sum(layer not in dense_ones for layer in sparse)
+
+
+def _flagged(config: ConfigFields, layers: int) -> int:
+    """MiniMax-M3 says of each layer whether it is a mixture."""
+    flags = config.numbers("moe_layer_freq")
+    if flags is None:
+        raise config.missing("moe_layer_freq")
+    if len(flags) != layers:
+        problem = f"names {len(flags)} layers, num_hidden_layers is {layers}"
+        raise config.problem("moe_layer_freq", problem, _REMEDY)
+    return sum(map(bool, flags))
 
 
 def _interleaved(config: ConfigFields, layers: int) -> int:

@@ -186,7 +186,26 @@ class Shape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
         return sum(group.count for group in self.layers)
 
 
-Method: TypeAlias = Literal["fp8", "int8", "int4", "mxfp4"]
+Method: TypeAlias = Literal["fp8", "int8", "int4", "mxfp4", "nvfp4"]
+
+LinearRole: TypeAlias = Literal[
+    "attention",
+    "kv_projections",
+    "latent_projections",
+    "recurrent",
+    "dense_mlp",
+    "routed_experts",
+    "shared_experts",
+    "mtp",
+]
+"""The roles of `ParameterCounts` that are linear layers."""
+
+
+class LeftOut(Struct, frozen=True, forbid_unknown_fields=True):
+    """A role of which a quantized checkpoint has the ``share`` (of its layers or projections) in 16 bit."""
+
+    role: LinearRole
+    share: Annotated[float, Meta(gt=0, le=1)]
 
 
 class Quantization(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -195,13 +214,15 @@ class Quantization(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     ``covers``: the linear layers (without embedding, head, routers, image encoder), or their MLPs only, dense and
     experts, or the routed experts only. ``group``: elements that share one scale; None: a channel or the whole tensor.
     ``scale_bits``: bits that belong to a group beside its elements; None: what the method has by itself, which is a
-    float32 in fp8, a 16-bit scale and a 4-bit zero point in int4, 8 in mxfp4.
+    float32 in fp8, a 16-bit scale and a 4-bit zero point in int4, 8 in mxfp4 and nvfp4. ``left_out``: what of the
+    layers that it covers is in 16 bit all the same.
     """
 
     method: Method
     covers: Literal["linear", "mlp", "experts"] = "linear"
     group: Count | None = None
     scale_bits: Count | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Checkpoint(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -66,8 +66,9 @@ def encode(family: FamilyFile) -> bytes:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of a family file."""
-    return msgspec.json.schema(FamilyFile)
+    """The JSON schema of a family file, defaults as JSON has them."""
+    schema: dict[str, Any] = json.loads(json.dumps(msgspec.json.schema(FamilyFile)))
+    return schema
 
 
 def _check(entry: ModelEntry, name: str) -> None:

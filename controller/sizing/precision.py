@@ -17,6 +17,7 @@ class Precision(StrEnum):
     INT8 = "int8"
     INT4 = "int4"
     MXFP4 = "mxfp4"
+    NVFP4 = "nvfp4"
 
 
 SIXTEEN_BIT = frozenset({Precision.BF16, Precision.FP16})
@@ -49,7 +50,7 @@ def available_precisions(facts: ModelFacts) -> tuple[Precision, ...]:
     served as it is: engines do not unpack it, and one that was trained so has no other original.
     """
     native = native_precision(facts)
-    if native in (Precision.MXFP4, Precision.INT4):
+    if native in (Precision.MXFP4, Precision.NVFP4, Precision.INT4):
         return (native,)
     return (native, *(precision for precision in _CONVERTIBLE if precision is not native))
 

@@ -1,15 +1,19 @@
 """From the ``quantization_config`` of a config.json, in the dialect of the tool that wrote it, to what it means.
 
-Read are fp8 (DeepSeek's and Transformers' own, FBGEMM's, ModelOpt's), compressed-tensors (llm-compressor), GPTQ, AWQ,
-AutoRound, bitsandbytes, Quark and mxfp4 (gpt-oss). Field names are those of the tools' published checkpoints.
+Read are fp8 (DeepSeek's and Transformers' own, FBGEMM's), compressed-tensors (llm-compressor), GPTQ, AWQ, AutoRound,
+bitsandbytes, ModelOpt, Quark and mxfp4 (gpt-oss). Field names are those of the tools' published checkpoints. ModelOpt's
+stand in a file of their own as well, ``hf_quant_config.json``, or there alone.
 """
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Final
+
+import msgspec
 
 from controller.sizing.config_fields import ConfigFields
-from controller.sizing.facts import Method, Quantization
+from controller.sizing.facts import LinearRole, Method, Quantization, Shape
+from controller.sizing.quantization_leaves import left_out, present_roles
 
 _OFFERED = "use a checkpoint in fp8, int8, int4 or mxfp4, or one that is not quantized"
 
@@ -26,12 +30,24 @@ _WIDE_SCALE_BITS = 32
 _DOUBLY_QUANTIZED_BITS = 9
 """Of a block of bitsandbytes: a float32, or 8 bits and a float32 for 256 blocks."""
 
+_NVFP4_BLOCK = 16
+"""Elements that share one scale byte in NVIDIA's format; a tensor has a float32 besides (NVIDIA/Model-Optimizer)."""
 
-def quantization_of(config: ConfigFields) -> Quantization | None:
-    """How the weights are quantized, None where they are not. Raises ModelFileError for what is not known here."""
-    found = config.section("quantization_config", "compression_config")
-    if found is None:
-        return None
+_MODEL_OPT: Final[Mapping[str, Method]] = MappingProxyType(
+    {"fp8": "fp8", "fp8_pb_wo": "fp8", "nvfp4": "nvfp4", "nvfp4_awq": "nvfp4", "w4a16_nvfp4": "nvfp4"}
+)
+"""ModelOpt's names of algorithms that have one method for all layers that they quantize."""
+
+
+def quantization_of(found: ConfigFields, shape: Shape) -> Quantization:
+    """How the weights of that shape are quantized. Raises ModelFileError for what is not known here."""
+    quantization = _read(found)
+    names = found.texts("ignore") or found.texts("modules_to_not_convert") or found.texts("exclude")
+    names = names or found.texts("exclude_modules") or []
+    return quantization if quantization.covers == "experts" else _without(quantization, names, shape)
+
+
+def _read(found: ConfigFields) -> Quantization:
     method = found.text("quant_method").casefold() or ("modelopt" if "quant_algo" in found else "")
     if method == "mxfp4":
         return Quantization(method="mxfp4", covers="experts", group=_MXFP4_BLOCK)
@@ -46,7 +62,7 @@ def _fp8(found: ConfigFields) -> Quantization:
     if block is not None and (len(block) != 2 or min(block) <= 0):
         raise found.problem("weight_block_size", "is not two sides of a block", "give rows and columns, as [128, 128]")
     group = block[0] * block[1] if block else None
-    return Quantization(method="fp8", covers=_covers(found, "modules_to_not_convert"), group=group)
+    return Quantization(method="fp8", group=group)
 
 
 def _bits(found: ConfigFields) -> Quantization:
@@ -57,7 +73,6 @@ def _bits(found: ConfigFields) -> Quantization:
         raise found.problem("bits", "is a width that engines have no kernels for", _OFFERED)
     return Quantization(
         method="int4" if bits == 4 else "int8",
-        covers=_covers(found, "modules_to_not_convert"),
         group=_group(group),
         # GPTQ and AutoRound store zero points even where all are the same; AWQ leaves them out when told so
         scale_bits=_SCALE_BITS if bits == 4 and not found.flag("zero_point", default=True) else None,
@@ -81,19 +96,20 @@ def _compressed_tensors(found: ConfigFields) -> Quantization:
         # widths that differ from layer to layer: the widest is the safe side
         groups.sort(key=lambda weights: weights.number("num_bits", most=64), reverse=True)
     weights = groups[0]
-    covers = _covers(found, "ignore")
     group = _group(weights.optional("group_size", least=-1))
     method = _compressed_method(found, weights)
-    if method == "mxfp4":
-        group = _MXFP4_BLOCK
+    if method in _BLOCKS:
+        group = _BLOCKS[method]
     scale = _SCALE_BITS if method == "int4" and weights.flag("symmetric", default=True) else None
-    return Quantization(method=method, covers=covers, group=group, scale_bits=scale)
+    return Quantization(method=method, group=group, scale_bits=scale)
 
 
 def _compressed_method(found: ConfigFields, weights: ConfigFields) -> Method:
     bits, kind = weights.number("num_bits", most=64), weights.text("type") or "int"
     if found.text("format").startswith("mxfp4"):
         return "mxfp4"
+    if found.text("format").startswith("nvfp4"):
+        return "nvfp4"
     methods: Mapping[tuple[int, str], Method] = {(8, "float"): "fp8", (8, "int"): "int8", (4, "int"): "int4"}
     method = methods.get((bits, kind))
     if method is None:
@@ -112,29 +128,40 @@ def _quark(found: ConfigFields) -> Quantization:
         raise weight.problem("dtype", "is not known here", _OFFERED)
     group = _group(weight.optional("group_size", least=-1))
     scale = _SCALE_BITS if kind == "int4" else None
-    return Quantization(method=methods[kind], covers=_covers(found, "exclude"), group=group, scale_bits=scale)
+    return Quantization(method=methods[kind], group=group, scale_bits=scale)
 
 
 def _model_opt(found: ConfigFields) -> Quantization:
     algorithm = found.text("quant_algo").casefold()
-    if algorithm not in ("fp8", "fp8_pb_wo"):
+    if algorithm == "mixed_precision":
+        raise found.problem("quant_algo", "has another precision in each layer, which is not sized", _OFFERED)
+    method = _MODEL_OPT.get(algorithm)
+    if method is None:
         raise found.problem("quant_algo", "is not known here", _OFFERED)
-    return Quantization(method="fp8")
+    return Quantization(method=method, group=_BLOCKS.get(method))
+
+
+_BLOCKS: Final[Mapping[Method, int]] = MappingProxyType({"mxfp4": _MXFP4_BLOCK, "nvfp4": _NVFP4_BLOCK})
 
 
 def _group(size: int | None) -> int | None:
     return size if size and size > 0 else None
 
 
-def _covers(found: ConfigFields, left_out: str) -> Literal["linear", "experts"]:
-    """Whether attention is among what was left in 16 bit: then only experts are quantized."""
-    names = found.texts(left_out) or []
-    # a single layer's attention left out is no rule: either a pattern, or layer by layer from the first on
-    attention = [name for name in names if "self_attn" in name or "attention" in name]
-    of_text = [name for name in attention if "vision" not in name and "visual" not in name]
-    every_layer = any("re:" in name or "*" in name or ".layers." not in name for name in of_text)
-    return "experts" if every_layer else "linear"
+def _without(quantization: Quantization, names: list[str], shape: Shape) -> Quantization:
+    """Less what these names leave in 16 bit; in the words of ``covers`` where they leave all but experts or MLPs."""
+    left = left_out(names, shape)
+    whole = {each.role for each in left if each.share == 1}
+    if all(each.share == 1 for each in left):
+        quantized = present_roles(shape) - whole
+        if quantized == {"routed_experts"}:
+            return msgspec.structs.replace(quantization, covers="experts")
+        if quantized == present_roles(shape) & _MLP:
+            return msgspec.structs.replace(quantization, covers="mlp")
+    return msgspec.structs.replace(quantization, left_out=left)
 
+
+_MLP: Final[frozenset[LinearRole]] = frozenset({"dense_mlp", "routed_experts", "shared_experts"})
 
 _READERS: Mapping[str, Callable[[ConfigFields], Quantization]] = MappingProxyType(
     {

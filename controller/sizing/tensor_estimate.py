@@ -199,18 +199,24 @@ def _quantization(kinds: _Kinds) -> Quantization | None:
     """The quantization that the types of the linear layers show, None for plain ones."""
     found = Counter[Method]()
     plain = 0
+    # in bytes with two elements each are mxfp4 and nvfp4; only the latter has a scale of the whole tensor besides
+    whole = any(_OF_WHOLE_TENSOR.search(kind.name) for kind, _ in kinds)
     for kind, count in kinds:
         if kind.role in (Role.SCALES, Role.EMBEDDING, Role.HEAD, Role.NORMS, Role.ROUTERS, Role.VISION):
             continue
         method = _method(kind)
         if method:
-            found[method] += kind.elements() * count
+            found["nvfp4" if whole and method == "mxfp4" else method] += kind.elements() * count
         else:
             plain += kind.elements() * count
     if not found or found.total() < plain / 10:
         return None
     attention = any(_method(kind) for kind, _ in kinds if kind.role in (Role.ATTENTION, Role.KV_PROJECTIONS))
     return Quantization(method=found.most_common(1)[0][0], covers="linear" if attention else "experts")
+
+
+_OF_WHOLE_TENSOR: Final = re.compile(r"weight_(scale_2|global_scale)$")
+"""Scales of ModelOpt's and llm-compressor's nvfp4."""
 
 
 def _method(kind: TensorKind) -> Method | None:

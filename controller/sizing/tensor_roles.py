@@ -40,7 +40,10 @@ _RULES: Final = tuple(
     for role, pattern in (
         (Role.VISION, r"vision|visual|image|mm_projector|multi_modal_projector|patch_merger|audio"),
         (Role.MTP, r"(^|\.)mtp\.|\.(eh_proj|enorm|hnorm|shared_head)\."),
-        (Role.SCALES, r"(_scale|_scale_inv|_scales|scales|qzeros|g_idx|zero_point|weight_shape|absmax|quant_map)$"),
+        (
+            Role.SCALES,
+            r"(_scale|_scale_2|_scale_inv|_scales|scales|qzeros|g_idx|zero_point|weight_shape|absmax|quant_map)$",
+        ),
         (Role.SCALES, r"quant_state|nested_|\.SCB$|weight_format$"),
         (Role.EMBEDDING, r"embed_tokens|(^|\.)(wte|wpe|embed_in|tok_embeddings|word_embeddings|embed_positions)\."),
         (Role.HEAD, r"^(language_model\.)?(lm_head|embed_out|output)\."),

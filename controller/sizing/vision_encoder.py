@@ -1,9 +1,9 @@
 """Elements of an image encoder and its projector, from the ``vision_config`` of a config.json.
 
-Tensor by tensor for the encoders of Gemma 3 (SigLIP), Gemma 4, Kimi K2.5, Llama 3.2 Vision, Llama 4, Mistral 3
-(Pixtral), Qwen2-VL, Qwen2.5-VL, Qwen3-VL and Qwen3.5, as the model files of huggingface/transformers have them;
-defaults are those of their configuration classes. Any other encoder is counted as a plain transformer, which says so:
-`VisionCount.exact`.
+Tensor by tensor for the encoders of Gemma 3 (SigLIP), Gemma 4, Kimi K2.5 and K3, Llama 3.2 Vision, Llama 4,
+MiniMax-M3, Mistral 3 (Pixtral), Qwen2-VL, Qwen2.5-VL, Qwen3-VL and Qwen3.5, as the model files of
+huggingface/transformers have them; defaults are those of their configuration classes. Any other encoder is counted as
+a plain transformer, which says so: `VisionCount.exact`.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,6 +30,8 @@ def vision_count(config: ConfigFields, architecture: str, hidden: int) -> Vision
         return VisionCount(0)
     if architecture == "mistral3":
         return VisionCount(_mistral3(vision, config, hidden))
+    if architecture == "minimax_m3":
+        return VisionCount(_minimax_m3(vision, config, hidden))
     counter = _COUNTERS.get(architecture)
     if counter is None:
         return VisionCount(_plain(vision, hidden), exact=False)
@@ -152,6 +154,30 @@ def _kimi(vision: ConfigFields, hidden: int) -> int:
     return layers * layer + _linear(_CHANNELS * patch**2, width) + rows * width + 2 * width + projector
 
 
+def _kimi_k3(vision: ConfigFields, hidden: int) -> int:
+    """As K2.5's, with queries wider than the encoder, and without biases."""
+    width, inner = vision.number("vt_hidden_size"), vision.number("vt_intermediate_size")
+    layers, patch = vision.number("vt_num_hidden_layers", most=1000), vision.number("patch_size", default=14)
+    rows = vision.number("init_pos_emb_height", default=64) * vision.number("init_pos_emb_width", default=64)
+    queries, joined = vision.number("qkv_hidden_size", default=width), 4 * width  # two by two patches
+    layer = 4 * width * queries + 2 * width * inner + 2 * width
+    projector = width + joined * joined + joined * hidden
+    return layers * layer + _CHANNELS * patch**2 * width + rows * width + width + projector
+
+
+def _minimax_m3(vision: ConfigFields, config: ConfigFields, hidden: int) -> int:
+    """CLIP's layers without positions; the projection to the decoder joins patches behind it."""
+    width, inner = vision.number("hidden_size", default=1280), vision.number("intermediate_size", default=5120)
+    layers, patch = vision.number("num_hidden_layers", default=32, most=1000), vision.number("patch_size", default=14)
+    compression = vision.section("img_token_compression_config") or vision
+    frames = compression.number("temporal_patch_size", default=2)
+    merged = hidden * compression.number("spatial_merge_size", default=2) ** 2
+    middle = config.number("projector_hidden_size", default=6144)
+    projector = _linear(width, middle) + _linear(merged, middle) + 2 * _linear(middle, hidden)
+    ends = _CHANNELS * frames * patch**2 * width + 2 * width
+    return layers * _layer(width, inner, bias=True, norm_bias=True) + ends + projector
+
+
 def _plain(vision: ConfigFields, hidden: int) -> int:
     """A plain transformer with a two-layer projector: right within a few per cent of the encoder."""
     width = vision.optional("hidden_size", least=1) or vision.number("embed_dim")
@@ -169,6 +195,7 @@ _COUNTERS: Mapping[str, Callable[[ConfigFields, int], int]] = MappingProxyType(
         "llama4": _llama4,
         "mllama": _mllama,
         "kimi_k25": _kimi,
+        "kimi_k3": _kimi_k3,
         "qwen2_5_vl": _qwen2_5_vl,
         "qwen2_vl": _qwen2_vl,
         "qwen3_5": _qwen3_vl,

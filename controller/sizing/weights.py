@@ -12,6 +12,7 @@ fp8        1        of linear layers; scales of a channel or tensor are below 0.
 int8       1        as fp8
 int4       0.51953  4 bits, and a 16-bit scale and a 4-bit zero point per group of 128 (GPTQ's and AWQ's default)
 mxfp4      0.53125  4 bits, and an 8-bit scale per 32; of the routed experts in the models published so
+nvfp4      0.5625   4 bits, and an 8-bit scale per 16; two float32 a tensor are nothing beside it
 =========  =======  ===================================================================================
 
 Beside parameters a rank holds tables of rotary positions (``rope_table``), what kernels pad (``rocm_padding``, and
@@ -22,7 +23,7 @@ engines printed when loading: see the tests.
 from dataclasses import dataclass, replace
 
 from controller.sizing.engine import Platform
-from controller.sizing.facts import LatentAttention, ModelFacts, ParameterCounts, Quantization
+from controller.sizing.facts import LatentAttention, LeftOut, ModelFacts, ParameterCounts, Quantization
 from controller.sizing.precision import Precision, native_precision
 from controller.sizing.rocm_padding import padding_bytes
 from controller.sizing.rope_table import rope_table_bytes
@@ -36,9 +37,10 @@ _BITS = {
     Precision.INT8: 8,
     Precision.INT4: 4,
     Precision.MXFP4: 4,
+    Precision.NVFP4: 4,
 }
 
-_SCALE_BITS = {Precision.FP8: 32, Precision.INT8: 16, Precision.INT4: 16 + 4, Precision.MXFP4: 8}
+_SCALE_BITS = {Precision.FP8: 32, Precision.INT8: 16, Precision.INT4: 16 + 4, Precision.MXFP4: 8, Precision.NVFP4: 8}
 """What belongs to a group unless the checkpoint says otherwise."""
 
 _EXPERTS = ("routed_experts",)
@@ -80,17 +82,25 @@ def _bytes(facts: ModelFacts, precision: Precision, elements: ParameterCounts) -
     if precision not in _SCALE_BITS:
         return elements.total * _BITS[precision] // 8
     scheme = _scheme(facts, precision)
-    quantized: int = sum(getattr(elements, role) for role in scheme.roles)
+    quantized = sum(scheme.quantized(role, getattr(elements, role)) for role in scheme.roles)
     return (elements.total - quantized) * 2 + -(-quantized * scheme.bits // (8 * scheme.group))
 
 
 @dataclass(frozen=True, slots=True)
 class _Scheme:
-    """How elements are quantized: those of ``roles``, ``bits`` for a group of so many with what belongs to it."""
+    """How elements are quantized: those of ``roles``, ``bits`` for a group of so many with what belongs to it.
+
+    ``left_out``: the share of a role that is not.
+    """
 
     roles: tuple[str, ...]
     group: int
     bits: int
+    left_out: tuple[LeftOut, ...] = ()
+
+    def quantized(self, role: str, elements: int) -> int:
+        """Of so many elements of a role those that are."""
+        return elements - int(elements * sum(left.share for left in self.left_out if left.role == role))
 
 
 def _scheme(facts: ModelFacts, precision: Precision) -> _Scheme:
@@ -99,9 +109,10 @@ def _scheme(facts: ModelFacts, precision: Precision) -> _Scheme:
     quantization = published or Quantization(method="int8", group=INT4_GROUP if precision is Precision.INT4 else None)
     roles = _COVERED[quantization.covers]
     if not quantization.group:
-        return _Scheme(roles, 1, _BITS[precision])
+        return _Scheme(roles, 1, _BITS[precision], quantization.left_out)
     scale = quantization.scale_bits or _SCALE_BITS[precision]
-    return _Scheme(roles, quantization.group, quantization.group * _BITS[precision] + scale)
+    bits = quantization.group * _BITS[precision] + scale
+    return _Scheme(roles, quantization.group, bits, quantization.left_out)
 
 
 def _with_padded_experts(

@@ -100,3 +100,20 @@ def packed_model(bits: int) -> Tensors:
             f"{stem}scales": ("F16", [taken // 32, given]),
         }
     return found
+
+
+def nvfp4_model() -> Tensors:
+    """The small model as ModelOpt stores it in four-bit floats: two in a byte, a byte for 16, a number a tensor."""
+    found: dict[str, tuple[str, Sequence[int]]] = {}
+    for name, (dtype, shape) in small_model().items():
+        if "_proj" not in name:
+            found[name] = (dtype, shape)
+            continue
+        given, taken = shape
+        found |= {
+            name: ("U8", [given, taken // 2]),
+            f"{name}_scale": ("F8_E4M3", [given, taken // 16]),
+            f"{name}_scale_2": ("F32", []),
+            f"{name.removesuffix('weight')}input_scale": ("F32", []),
+        }
+    return found

@@ -16,6 +16,12 @@ def config_text(name: str, **changed: Any) -> bytes:
     return json.dumps({key: value for key, value in fields.items() if value is not ...}).encode()
 
 
+def text_of(name: str, **changed: Any) -> dict[str, Any]:
+    """The fields of that configuration's ``text_config``, with some changed."""
+    fields: dict[str, Any] = json.loads((CONFIGS / f"{name}.json").read_bytes())["text_config"]
+    return fields | changed
+
+
 def facts_of(name: str, **changed: Any) -> ModelFacts:
     """The facts of that configuration."""
     return facts_of_config(config_text(name, **changed), "config.json", f"some/{name}")

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.model_files import CONFIG, INDEX, SINGLE, facts_of_config_file, facts_of_directory
+from controller.cli.model_files import CONFIG, INDEX, QUANTIZATION, SINGLE, facts_of_config_file, facts_of_directory
 from controller.sizing.config_fields import MAX_BYTES
+from controller.sizing.facts import Quantization
 from controller.sizing.model_file_errors import ModelFileError
+from controller.sizing.precision import Precision
 from controller.sizing.safetensors import MAX_INDEX_BYTES
-from tests.builders.checkpoint import SMALL_CONFIG, small_model, write_safetensors
+from controller.sizing.weights import stored_bytes
+from tests.builders.checkpoint import SMALL_CONFIG, nvfp4_model, small_model, write_safetensors
 
 
 @pytest.fixture
@@ -73,6 +76,23 @@ def test_a_directory_without_safetensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / CONFIG).write_text(json.dumps(SMALL_CONFIG))
     with pytest.raises(ModelFileError, match=r"holds no safetensors file: .* \(--config\)"):
         facts_of_directory(tmp_path, "x")
+
+
+def test_the_quantization_that_model_opt_writes_beside_is_read(tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text(json.dumps(SMALL_CONFIG))
+    (tmp_path / QUANTIZATION).write_text(json.dumps({"quantization": {"quant_algo": "NVFP4"}}))
+    write_safetensors(tmp_path / SINGLE, nvfp4_model())
+    facts = facts_of_directory(tmp_path, "x")
+    assert facts.checkpoint.quantization == Quantization(method="nvfp4", group=16)
+    # what it takes beside four bits and a scale: two numbers of four bytes for each of 14 matrices
+    assert facts.checkpoint.bytes == stored_bytes(facts, Precision.NVFP4)
+    assert facts.parameters.other == 14 * 2 * 4 // 2
+
+
+def test_a_file_beside_a_configuration_of_another_name_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / QUANTIZATION).write_text("no JSON")
+    (tmp_path / "llama.json").write_text(json.dumps(SMALL_CONFIG))
+    assert facts_of_config_file(tmp_path / "llama.json", "x").checkpoint.quantization is None
 
 
 def test_a_configuration_that_contradicts_the_tensors_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from controller.sizing.assumption import assumptions
 from controller.sizing.catalog import Catalog
+from controller.sizing.config_fields import ConfigFields
 from controller.sizing.errors import SizingError
 from controller.sizing.facts import (
     CrossAttention,
@@ -12,11 +13,14 @@ from controller.sizing.facts import (
     GatedDeltaNet,
     LatentAttention,
     LayerGroup,
+    Mamba2,
+    Quantization,
+    RecurrentState,
     WindowAttention,
 )
 from controller.sizing.hugging_face_config import facts_of_config
 from controller.sizing.model_file_errors import ModelFileError, UnknownArchitecture
-from tests.builders.model_config import CONFIGS, config_text, facts_of
+from tests.builders.model_config import CONFIGS, config_text, facts_of, text_of
 
 PUBLISHED = {
     # elements of the published checkpoint, scales and a second copy of a tied head left out
@@ -31,6 +35,8 @@ PUBLISHED = {
     "gemma3": 4_300_079_472,
     "gemma3_text": 999_885_952,
     "gemma4": 31_273_088_876,
+    "gemma4_e2b": 5_123_178_051,
+    "gemma4_e4b": 7_996_156_490,
     "gemma4_moe": 25_805_936_206,
     "glm4_moe": 358_337_791_296,
     "glm_moe_dsa": 753_864_139_008,
@@ -38,13 +44,20 @@ PUBLISHED = {
     "granite": 8_170_848_256,
     "kimi_k2": 1_026_408_232_448,
     "kimi_k25": 1_026_879_376_368,
+    # less 3,018,912, a millionth, of norms and vectors of its residual attention
+    "kimi_k3": 2_779_928_818_272,
+    "kimi_linear": 49_122_681_728,
     "llama": 8_030_261_248,
     "llama4": 108_641_793_536,
     "minimax_m2": 228_689_764_864,
+    "minimax_m3": 427_040_140_160,
     "mistral": 7_248_023_552,
     "mistral3": 24_011_361_280,
     "mixtral": 46_702_792_704,
     "mllama": 10_670_220_835,
+    "nemotron_h": 31_577_937_344,
+    "nemotron_h_dense": 8_888_227_328,
+    "nemotron_h_latent": 560_524_578_816,
     "olmo2": 7_298_617_344,
     "opt": 125_239_296,
     "phi": 2_779_683_840,
@@ -83,8 +96,16 @@ CATALOGUED = {
     "glm4_moe": "zai-org/GLM-4.7",
     "qwen3_vl_moe": "Qwen/Qwen3-VL-235B-A22B-Instruct",
     "qwen3_5": "Qwen/Qwen3.5-27B",
+    "gemma4_e2b": "google/gemma-4-E2B-it",
+    "gemma4_e4b": "google/gemma-4-E4B-it",
     "gemma4_moe": "google/gemma-4-26B-A4B-it",
     "kimi_k25": "moonshotai/Kimi-K2.5",
+    "kimi_k3": "moonshotai/Kimi-K3",
+    "kimi_linear": "moonshotai/Kimi-Linear-48B-A3B-Instruct",
+    "minimax_m3": "MiniMaxAI/MiniMax-M3",
+    "nemotron_h": "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
+    "nemotron_h_dense": "nvidia/NVIDIA-Nemotron-Nano-9B-v2",
+    "nemotron_h_latent": "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16",
 }
 
 
@@ -94,6 +115,8 @@ def test_a_configuration_keeps_what_the_catalogue_says_its_model_keeps(name: str
     assert sorted(told.layers, key=repr) == sorted(known.layers, key=repr)
     assert told.shape.experts == known.shape.experts
     assert told.shape.mtp_params == known.shape.mtp_params
+    assert (told.shape.dense_layers, told.shape.rope_rows) == (known.shape.dense_layers, known.shape.rope_rows)
+    assert told.shape.layer_embedding_width == known.shape.layer_embedding_width
     assert told.checkpoint.quantization == known.checkpoint.quantization
     assert told.shape.max_position_embeddings == known.shape.max_position_embeddings
 
@@ -197,9 +220,43 @@ def test_an_encoder_of_an_unknown_kind_is_counted_roughly_and_says_so() -> None:
     assert "vision_params" in {source.says for source in facts.sources}
 
 
+def test_the_last_layers_of_gemma_4_e2b_keep_nothing() -> None:
+    keeps = [(group.count, group.keeps) for group in facts_of("gemma4_e2b").layers]
+    assert keeps[:2] == [(12, WindowAttention(1, 256, 512)), (3, FullAttention(1, 512))]
+    assert [(count, kept.bytes) for count, kept in keeps[2:] if isinstance(kept, RecurrentState)] == [(16, 0), (4, 0)]
+
+
+def test_a_model_that_shares_no_keys_has_all_its_layers() -> None:
+    text = text_of("gemma4_e2b", num_kv_shared_layers=0)
+    assert [group.count for group in facts_of("gemma4_e2b", text_config=text).layers] == [28, 7]
+
+
+def test_blocks_are_told_by_letters_or_by_names_old_or_new() -> None:
+    names = {"M": "linear_attention", "E": "moe", "*": "full_attention"}
+    pattern = facts_of("nemotron_h")
+    letters = "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME"
+    named = facts_of("nemotron_h", hybrid_override_pattern=..., layers_block_type=[names[each] for each in letters])
+    assert named.shape == pattern.shape
+    assert pattern.layers[0].keeps == Mamba2(64, 64, 128, 8, 4, state_element_bytes=4)
+
+
+def test_kimis_gate_is_switched_by_its_configuration() -> None:
+    plain, gated = facts_of("kimi_linear"), facts_of("kimi_linear", mla_use_output_gate=True)
+    assert gated.total_params - plain.total_params == 7 * 2304 * 32 * 128
+
+
+def test_the_file_beside_tells_the_quantization_that_the_configuration_does_not() -> None:
+    beside = ConfigFields("hf_quant_config.json", b'{"quantization": {"quant_algo": "NVFP4", "group_size": 16}}')
+    told = facts_of_config(config_text("qwen3"), "config.json", "x", beside).checkpoint.quantization
+    assert told == Quantization(method="nvfp4", group=16)
+    own = config_text("qwen3", quantization_config={"quant_method": "fp8"})
+    assert facts_of_config(own, "config.json", "x", beside).checkpoint.quantization == Quantization(method="fp8")
+
+
 ASSUMED: dict[str, tuple[str, dict[str, Any], str]] = {
     "KV heads": ("llama", {"num_key_value_heads": ...}, "num_key_value_heads 32"),
     "width of heads": ("qwen3", {"head_dim": ...}, "head_dim 128"),
+    "type of a state": ("nemotron_h", {"mamba_ssm_cache_dtype": ...}, "mamba_ssm_cache_dtype float32"),
     "positions": ("falcon", {}, "max_position_embeddings 2048"),
     "most of Gemma 3": ("gemma3", {}, "num_attention_heads 8, num_key_value_heads 4, head_dim 256"),
 }
@@ -273,7 +330,38 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "more dense layers than layers": ("deepseek_v3", {"first_k_dense_replace": 99}, "first_k_dense_replace 99 is more"),
     "a type of no weights": ("llama", {"torch_dtype": "complex"}, "torch_dtype 'complex' is no type of weights"),
     "widths that make no model": ("llama", {"hidden_size": 10**6, "intermediate_size": 10**9}, "makes a model of"),
-    "embeddings a layer": ("gemma4", {"text_config": {"model_type": "gemma4_text"}}, "hidden_size_per_layer_input"),
+    "keys shared by all layers": (
+        "gemma4_e2b",
+        {"text_config": text_of("gemma4_e2b", num_kv_shared_layers=35)},
+        "text_config.num_kv_shared_layers 35 leaves none of 35 layers",
+    ),
+    "sound of three convolutions": (
+        "gemma4_e2b",
+        {"audio_config": {"subsampling_conv_channels": [1, 2, 3]}},
+        "subsampling_conv_channels .*is not two numbers",
+    ),
+    "blocks of other layers": ("nemotron_h", {"num_hidden_layers": 50}, "num_hidden_layers 50 contradicts the pattern"),
+    "an unknown block": ("nemotron_h", {"hybrid_override_pattern": "MXM"}, "hybrid_override_pattern .*has 'X', a kind"),
+    "no pattern of blocks": ("nemotron_h", {"hybrid_override_pattern": ...}, "hybrid_override_pattern is missing"),
+    "biases of a state space": ("nemotron_h", {"use_bias": True}, "use_bias True means tensors"),
+    "too many experts of a block": ("nemotron_h", {"num_experts_per_tok": 999}, "num_experts_per_tok 999 is more than"),
+    "delta attention of too few layers": (
+        "kimi_linear",
+        {"num_hidden_layers": 28},
+        r"linear_attn_config\.kda_layers .*do not name each of 28 layers once",
+    ),
+    "delta attention of no layers": ("kimi_linear", {"linear_attn_config": {}}, "full_attn_layers is missing"),
+    "no word of delta attention": ("kimi_linear", {"linear_attn_config": ...}, "linear_attn_config is missing"),
+    "an indexer of other layers": (
+        "minimax_m3",
+        {"text_config": text_of("minimax_m3", sparse_attention_config={"sparse_attention_freq": [1]})},
+        "sparse_attention_freq .*names 1 layers, num_hidden_layers is 60",
+    ),
+    "mixtures of other layers": (
+        "minimax_m3",
+        {"text_config": text_of("minimax_m3", moe_layer_freq=[1, 0])},
+        "moe_layer_freq .*names 2 layers, num_hidden_layers is 60",
+    ),
     "a ratio below nothing": (
         "qwen2_vl",
         {"rope_scaling": {"type": "linear", "factor": -1}},

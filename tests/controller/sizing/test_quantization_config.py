@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from controller.sizing.facts import Quantization
+from controller.sizing.facts import LeftOut, Quantization
 from controller.sizing.model_file_errors import ModelFileError
 from tests.builders.model_config import facts_of
 
@@ -18,7 +18,7 @@ READ: dict[str, tuple[dict[str, Any], Quantization]] = {
     ),
     "fp8 of FBGEMM": (
         {"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["model.layers.0.self_attn.q_proj"]},
-        Quantization(method="fp8"),
+        Quantization(method="fp8", left_out=(LeftOut("attention", 1 / 64),)),
     ),
     "GPTQ": ({"quant_method": "gptq", "bits": 4, "group_size": 64}, Quantization(method="int4", group=64)),
     "GPTQ a channel": ({"quant_method": "gptq", "bits": 8, "group_size": -1}, Quantization(method="int8")),
@@ -41,13 +41,13 @@ READ: dict[str, tuple[dict[str, Any], Quantization]] = {
         {"quant_method": "compressed-tensors", "config_groups": _weights(num_bits=8, type="float")},
         Quantization(method="fp8"),
     ),
-    "compressed-tensors w4a16 of the experts": (
+    "compressed-tensors w4a16 of MLPs": (
         {
             "quant_method": "compressed-tensors",
             "config_groups": _weights(num_bits=4, type="int", group_size=32, symmetric=True),
             "ignore": ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*"],
         },
-        Quantization(method="int4", covers="experts", group=32, scale_bits=16),
+        Quantization(method="int4", covers="mlp", group=32, scale_bits=16),
     ),
     "mxfp4": ({"quant_method": "mxfp4"}, Quantization(method="mxfp4", covers="experts", group=32)),
     "Quark": (
@@ -55,6 +55,22 @@ READ: dict[str, tuple[dict[str, Any], Quantization]] = {
         Quantization(method="fp8"),
     ),
     "ModelOpt": ({"quant_algo": "FP8"}, Quantization(method="fp8")),
+    "nvfp4 of ModelOpt": (
+        {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head", "model.layers.0*"]},
+        Quantization(
+            method="nvfp4",
+            group=16,
+            left_out=tuple(LeftOut(role, 1 / 32) for role in ("attention", "dense_mlp", "kv_projections")),
+        ),
+    ),
+    "nvfp4 of compressed-tensors": (
+        {
+            "quant_method": "compressed-tensors",
+            "format": "nvfp4-pack-quantized",
+            "config_groups": _weights(num_bits=4, type="float", group_size=16),
+        },
+        Quantization(method="nvfp4", group=16),
+    ),
 }
 
 
@@ -81,9 +97,13 @@ def _fields_of_text() -> dict[str, Any]:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown tool": ({"quant_method": "aqlm"}, "quantization_config.quant_method 'aqlm' is a quantization that is"),
     "three bits": ({"quant_method": "gptq", "bits": 3}, "quantization_config.bits 3 is a width"),
-    "nvfp4": (
+    "four-bit floats of no named format": (
         {"quant_method": "compressed-tensors", "config_groups": _weights(num_bits=4, type="float")},
         "config_groups.group_0.weights.num_bits 4 of type 'float' is not known",
+    ),
+    "another precision in each layer": (
+        {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"},
+        "quant_algo 'MIXED_PRECISION' has another precision in each layer",
     ),
     "no groups": ({"quant_method": "compressed-tensors"}, "config_groups is missing"),
     "no width": ({"quant_method": "bitsandbytes"}, "load_in_4bit and load_in_8bit are both not set"),

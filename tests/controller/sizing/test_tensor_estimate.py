@@ -7,7 +7,7 @@ from controller.sizing.parameters import UNKNOWN_ARCHITECTURE
 from controller.sizing.precision import native_precision
 from controller.sizing.tensor_estimate import estimated_facts
 from controller.sizing.weights import stored_bytes
-from tests.builders.checkpoint import packed_model, small_facts, small_model, tally_of
+from tests.builders.checkpoint import nvfp4_model, packed_model, small_facts, small_model, tally_of
 
 
 def test_alone_they_make_the_same_shape_and_say_that_it_is_an_estimate() -> None:
@@ -67,6 +67,12 @@ def test_the_types_of_linear_layers_tell_the_quantization() -> None:
     facts = estimated_facts(tally_of(tensors), "dir", "x")
     assert facts.checkpoint.quantization == Quantization(method="fp8")
     assert facts.checkpoint.dtype == "bfloat16"
+
+
+def test_a_scale_of_the_whole_tensor_tells_nvfp4_from_mxfp4() -> None:
+    facts = estimated_facts(tally_of(nvfp4_model()), "dir", "x")
+    assert facts.checkpoint.quantization is not None
+    assert (facts.checkpoint.quantization.method, facts.checkpoint.quantization.covers) == ("nvfp4", "linear")
 
 
 def test_packed_integers_count_as_what_they_stand_for() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from controller.sizing.catalog import Catalog
@@ -6,6 +8,7 @@ from controller.sizing.facts import (
     Experts,
     FullAttention,
     LatentAttention,
+    LeftOut,
     ModelFacts,
     Quantization,
 )
@@ -51,6 +54,25 @@ def test_linear_layers_take_the_bits_asked_for_and_the_rest_16(precision: Precis
 )
 def test_a_published_quantization_is_counted_as_it_is(facts: ModelFacts, want: int) -> None:
     assert stored_bytes(facts, native_precision(facts)) == pytest.approx(want, abs=4)
+
+
+def test_what_a_checkpoint_left_in_16_bit_takes_as_much() -> None:
+    left = (LeftOut("dense_mlp", 1.0), LeftOut("attention", 0.25))
+    attention, mlp = 4 * 2 * 512 * 512, 4 * 3 * 512 * 1536
+    more = (mlp + attention // 4) * 2
+    less = (mlp + attention // 4) * 9 // 16
+    plain = published("nvfp4", group=16)
+    assert stored_bytes(published("nvfp4", group=16, left_out=left), Precision.NVFP4) == (
+        stored_bytes(plain, Precision.NVFP4) + more - less
+    )
+
+
+def test_nvfp4_takes_what_a_published_checkpoint_does() -> None:
+    """nvidia/Qwen3-8B-NVFP4, the ``total_size`` of its index: 252 matrices have two float32, 36 caches two more."""
+    facts = CATALOG.get("Qwen/Qwen3-8B")
+    facts = replace(facts, checkpoint=Checkpoint("bfloat16", Quantization(method="nvfp4", group=16)))
+    assert stored_bytes(facts, Precision.NVFP4) + (252 + 36) * 2 * 4 == 6_396_932_352
+    assert available_precisions(facts) == (Precision.NVFP4,)
 
 
 def test_experts_in_mxfp4_leave_attention_alone() -> None:
