@@ -125,8 +125,26 @@ async def test_an_annotated_service_is_held_bound_and_ready_and_leaves_nothing(c
     assert not pod["spec"].get("schedulingGates")
     assert pod["spec"]["nodeName"] == cluster.names["a"]
     await assert_no_rollout(cluster, "chat")
+    profiles = await assert_profiles(cluster, pod)
     await cluster.delete(kserve_path(cluster, "chat"))
     await nothing_left(cluster, "chat")
+    await cluster.eventually("its profiles are gone", partial(is_gone, cluster, profiles))
+
+
+async def assert_profiles(cluster: Running, pod: Object) -> str:
+    """The pod's profile is in the ConfigMap that it mounts, whose path this gives; it goes with the ReplicaSet."""
+    (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "aim-profiles"]
+    path = f"/api/v1/namespaces/{cluster.namespace}/configmaps/{volume['configMap']['name']}"
+    files = await cluster.get(path)
+    profile = pod["metadata"]["annotations"]["aim.amd.com/profile-id"]
+    assert profile == "custom/general/vllm-mi300x-bf16-tp1-latency-cpx-nps4"
+    assert f"{profile.rpartition('/')[2]}.yaml" in files["data"]
+    assert [owner["kind"] for owner in files["metadata"]["ownerReferences"]] == ["ReplicaSet"]
+    return path
+
+
+async def is_gone(cluster: Running, path: str) -> bool:
+    return await cluster.find(path) is None
 
 
 async def test_twenty_at_once_are_all_served_by_partitions_of_their_own(cluster: Running) -> None:

@@ -15,6 +15,8 @@ from tests.integration.operator.running import SMALL
 pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(300)]
 
 PODS = 8
+PROFILES = "/workspace/aim-runtime/profiles"
+SHOWS_PROFILES = f'for file in {PROFILES}/custom/general/*.yaml; do echo "$file=here"; done'
 ASSIGNED_PARTITION = "aim.amd.com/assigned-partition"
 LET_GO = {"spec": {"schedulingGates": None}}
 
@@ -31,7 +33,8 @@ def restarts(operated: Operated, path: str) -> int:
 
 def test_every_container_reads_the_partition_that_its_pod_was_bound_to(operated: Operated, node_namespace: str) -> None:
     names = [f"llm-{number}" for number in range(PODS)]
-    paths = [create(operated.plane, node_namespace, asking(name, TELLS)) for name in names]
+    script = f"{SHOWS_PROFILES}; {TELLS}"
+    paths = [create(operated.plane, node_namespace, asking(name, script)) for name in names]
 
     told = [environment(operated.agent, path) for path in paths]
 
@@ -40,6 +43,8 @@ def test_every_container_reads_the_partition_that_its_pod_was_bound_to(operated:
         assert read["AIM_GPU_PARTITION"] == read["AIM_GPU_DEVICES"] == device_text(claim)
         arguments = json.loads(read["AIM_ENGINE_ARGS"])
         assert arguments["max-model-len"] == claim["spec"]["model"]["maxModelLen"]
+        assert read["AIM_PROFILE_ID"] == claim["status"]["allocation"]["profile"]
+        assert read[f"{PROFILES}/{read['AIM_PROFILE_ID']}.yaml"] == "here"
     assert len({read["AIM_GPU_PARTITION"] for read in told}) == PODS
     done = [entry for entry in operated.audited(node_namespace, "patch") if entry["responseStatus"]["code"] == 200]
     assert (
@@ -48,8 +53,7 @@ def test_every_container_reads_the_partition_that_its_pod_was_bound_to(operated:
 
 
 def test_a_services_container_finds_the_profile_that_it_is_told_of(operated: Operated, node_namespace: str) -> None:
-    files = 'for file in /workspace/aim-runtime/profiles/custom/general/*.yaml; do echo "$file=here"; done'
-    engine = container(f"{files}; {TELLS}", name="kserve-container")
+    engine = container(f"{SHOWS_PROFILES}; {TELLS}", name="kserve-container")
     spec = {"model": {"id": SMALL}, "predictor": {"containers": [engine], "terminationGracePeriodSeconds": 1}}
     service = {
         "apiVersion": "aim.amd.com/v1beta1",
@@ -67,7 +71,7 @@ def test_a_services_container_finds_the_profile_that_it_is_told_of(operated: Ope
     claim = operated.allocated(node_namespace, made["metadata"]["name"])
     assert told["AIM_PROFILE_ID"] == claim["status"]["allocation"]["profile"]
     assert told["AIM_PROFILE_ID"].endswith("-cpx-nps1")
-    assert told[f"/workspace/aim-runtime/profiles/{told['AIM_PROFILE_ID']}.yaml"] == "here"
+    assert told[f"{PROFILES}/{told['AIM_PROFILE_ID']}.yaml"] == "here"
 
 
 def test_a_restarted_container_reads_what_the_annotation_says_by_then(operated: Operated, node_namespace: str) -> None:
