@@ -8,11 +8,12 @@ An engine can fail in four places, and each has its check, in this order:
    blocks than ``max_num_seqs`` where each sequence keeps a recurrent state in one.
 4. *After the pool*: the pool is not the last allocation. Graphs are captured (beside the budget, by version), ranks of
    tensor parallelism register more buffers, and V1 runs the sampler once more with ``max_num_seqs`` requests. For that
-   there is the room beside the budget, and what the profile run's peak has left free again.
+   there is the room beside the budget, less what no term of the budget counts (``uncounted.py``), and what the profile
+   run has freed again.
 
 A start that passes is *safe* unless it is near a limit: by less than starts of one setup differ (``margin.py``), or
-in the two ways in which starts were seen to die after the pool (below). Then it is *at risk*: some such starts
-succeeded. A start of an engine whose version and generation are both unknown is at risk too: its rules are not known.
+where there is too little for what comes after the pool. Then it is *at risk*: some such starts succeeded. A start of an
+engine whose version and generation are both unknown is at risk too: its rules are not known.
 """
 
 from collections.abc import Callable
@@ -26,19 +27,19 @@ from controller.sizing.kv_cache import state_bytes
 from controller.sizing.kv_pool import KvPool
 from controller.sizing.margin import start_spread_bytes
 from controller.sizing.refusal import refusal
+from controller.sizing.uncounted import at_start_bytes, emptied_bytes, kept_graph_bytes
 
-_KEPT_GRAPHS_PERCENT = 50
-"""Of the memory that graphs are said to take, what is lost to later allocations. The rest is torch's cache, which the
-sampler gets: messages of two starts that ran out of memory in it name 68 and 106 MiB in graphs' pools where 0.66 and
-0.92 GiB had been printed, and starts with 0.64 GiB beside the budget succeed after 1.4 GiB of graphs (R9700)."""
+_FLOAT_BYTES = 4
+"""Of a logit as the sampler has it."""
 
 _PARALLEL_GROWTH = 3 * GIB // 10
-"""What ranks of tensor parallelism take after the pool: outside torch were 0.86 and 0.93 GiB at the end of two such
-starts, 0.5 in their profiles, graphs being a part. Both died in the sampler's warm-up (R9700, TP 2, utilization 0.98;
-others of that kind lived: the logs of kyuz0/amd-r9700-vllm-toolboxes)."""
+"""What ranks of tensor parallelism take after the pool; on ROCm with what they hold from the start.
 
-_SORT_SHARE = 0.85
-"""Of the sorting sampler's buffers: what remains of them while it sorts, before its softmax."""
+R9700, two ranks, utilization 0.98: two of nine starts died in the sampler's warm-up, and no flag tells which (logs of
+kyuz0/amd-r9700-vllm-toolboxes, three of them among the observations as EM015, EM018 and EM020). What the profile's
+sampler took is what the second run needs, so the same is left whatever the model: 0.64 GiB beside the budget, less the
+0.45 that were outside torch over what the profile counted, less 0.1 in graphs' pools. Of these 0.1 GiB torch could not
+use any: 0.12 to 0.17 of what it held were in parts too small."""
 
 
 class Outcome(StrEnum):
@@ -89,9 +90,18 @@ class _Case:
         return self.start.settings.engine_version.since(0, 17)
 
     @property
-    def room_bytes(self) -> int:
-        """What there is for everything after the pool."""
-        return self.budget.beside_bytes + self.budget.activation.peak_bytes
+    def sampler_bytes(self) -> int:
+        """What the sampler's second run takes: V1 warms it up behind the pool."""
+        if self.start.settings.engine_version.generation is not Generation.V1:
+            return 0
+        form = self.constants.masking_sampler_bytes if self.masks else self.constants.sorting_sampler_bytes
+        return int(self.logits * form)
+
+    @property
+    def freed_bytes(self) -> int:
+        """What is free again behind the profile's run: not the masking kernel's buffer (``_TRITON_BUFFER_CACHE``)."""
+        activation = self.budget.activation
+        return max(activation.layer_bytes, self.sampler_bytes if self.masks else activation.sampler_bytes)
 
 
 def judge(start: Start, constants: EngineConstants = CONSTANTS) -> Verdict:
@@ -141,34 +151,28 @@ def _unknown_engine(case: _Case) -> Verdict | None:
     return Verdict(Outcome.AT_RISK, "EngineUnknown", "neither the engine's version nor its generation is known", 0)
 
 
+def _less_free_than_asked(case: _Case) -> Verdict | None:
+    """``request_memory`` in ``vllm/v1/worker/utils.py``: "Free memory on device ... is less than desired"."""
+    spare = case.budget.beside_bytes - at_start_bytes(case.start)
+    if spare >= 0:
+        return None
+    text = "the engine asks for more than is free when it looks, context and communicators being there already"
+    return Verdict(Outcome.AT_RISK, "LessFreeThanAsked", text, spare)
+
+
 def _after_pool(case: _Case) -> Verdict | None:
-    """The sampler's second run, and what grows before it."""
-    graphs = 0 if case.budget.graphs_within else case.budget.graph_bytes * _KEPT_GRAPHS_PERCENT // 100
-    spare = case.room_bytes - graphs - (_PARALLEL_GROWTH if case.start.tensor_parallel > 1 else 0)
-    if case.start.settings.engine_version.generation is Generation.V1:
-        form = case.constants.masking_sampler_bytes if case.masks else case.constants.sorting_sampler_bytes
-        spare -= case.budget.activation.held_bytes + int(case.logits * form)
+    """The sampler's second run and what the budget does not count, beside it and in what the profile freed."""
+    start = case.start
+    # on ROCm what is held at the start is in the growth
+    held = at_start_bytes(start) if start.settings.platform == "cuda" else 0
+    growth = _PARALLEL_GROWTH if start.tensor_parallel > 1 else 0
+    emptied = emptied_bytes(start, case.logits * _FLOAT_BYTES)
+    taken = held + kept_graph_bytes(start, case.budget) + growth + emptied + case.sampler_bytes
+    spare = case.budget.beside_bytes + case.freed_bytes - taken
     if spare >= 0:
         return None
     text = "graphs and the sampler's warm-up have too little room beside the engine's share"
     return Verdict(Outcome.AT_RISK, "LittleRoomAfterPool", text, spare)
-
-
-def _sorting_again(case: _Case) -> Verdict | None:
-    """Mixtures whose profile does not contain all that the warm-up does.
-
-    Kernels of experts are tuned after the pool is reserved, with full batches. gpt-oss-20b died in the warm-up (0.19,
-    utilization 0.95, TP 1 and 2) with 5 GiB free where the profile's sampler had taken 2.9, and started at 0.90: it
-    needs as much as if logits were sorted. Llama 4 Scout started with as little room, six dense models with less.
-    """
-    if not case.masks or case.start.facts.shape.experts is None:
-        return None
-    graphs = 0 if case.budget.graphs_within else case.budget.graph_bytes
-    spare = case.room_bytes - graphs - int(case.logits * case.constants.sorting_sampler_bytes * _SORT_SHARE)
-    if spare >= 0:
-        return None
-    text = "a mixture's warm-up with so many sequences and so large a vocabulary was seen to need more"
-    return Verdict(Outcome.AT_RISK, "LittleRoomForWarmUp", text, spare)
 
 
 def _within_spread(case: _Case) -> Verdict | None:
@@ -184,7 +188,7 @@ _CHECKS: tuple[Callable[[_Case], Verdict | None], ...] = (
     _refused,
     _too_many_states,
     _unknown_engine,
+    _less_free_than_asked,
     _after_pool,
-    _sorting_again,
     _within_spread,
 )

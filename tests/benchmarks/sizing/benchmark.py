@@ -15,6 +15,7 @@ from controller.sizing.catalog import Catalog
 from controller.sizing.engine_constants import CONSTANTS, EngineConstants
 from controller.sizing.verdict import Outcome
 from tests.benchmarks.report import FOLDER, Report, Row, figure, percentile
+from tests.benchmarks.sizing.at_risk import at_risk_notes
 from tests.benchmarks.sizing.checkpoints import CheckpointError, by_precision, checkpoint_errors
 from tests.benchmarks.sizing.fitting import Sample, fitted
 from tests.benchmarks.sizing.identity import Names
@@ -66,6 +67,7 @@ def run(data: str = "", folder: Path = FOLDER) -> Report:
             *_exclusions(rows),
             *_misses(found),
             *_vendors(found),
+            *at_risk_notes(found),
             *_classes(without),
             *_constants(fitted(rows.samples)),
         ],

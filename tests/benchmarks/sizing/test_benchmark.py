@@ -33,6 +33,7 @@ def test_the_notes_name_what_is_not_predictable_and_what_is_missed(report: Repor
     assert "engine sglang: its budget is not modelled: EM006, EM010, EM052" in notes
     assert "EM114 moonshotai/Kimi-K2-Thinking: KV tokens -88%" in notes
     assert "AMD: 23 rows, 1.47% 8.1%; 18 of 24 that started called safe, 3 of 3 that failed called failing" in notes
+    assert "2 ranks, 0.98 asked for: 6 started, 0 failed; safe with 0.97" in notes
     assert "tensors, mxfp4: 2," in notes
 
 

@@ -59,11 +59,23 @@ def test_the_longest_request_must_fit(length: int, outcome: Outcome, reason: str
     ("utilization", "ranks", "outcome"),
     [(0.95, 1, Outcome.AT_RISK), (0.95, 2, Outcome.AT_RISK), (0.9, 2, Outcome.SAFE)],
 )
-def test_a_mixture_with_many_sequences_needs_room_beside_the_budget(
-    utilization: float, ranks: int, outcome: Outcome
-) -> None:
+def test_experts_laid_out_anew_need_room_beside_the_budget(utilization: float, ranks: int, outcome: Outcome) -> None:
     gpt = start("openai/gpt-oss-20b", H100, ranks=ranks, version="0.19", gpu_memory_utilization=utilization)
     assert judge(gpt).outcome is outcome
+
+
+def test_a_mixture_whose_experts_stay_as_they_are_is_safe_with_as_many_sequences() -> None:
+    scout = start(
+        "meta-llama/Llama-4-Scout-17B-16E-Instruct", H100, ranks=4, version="0.19", gpu_memory_utilization=0.95
+    )
+    assert judge(scout).outcome is Outcome.SAFE
+
+
+@pytest.mark.parametrize(("utilization", "reason"), [(0.99, ""), (0.995, "LessFreeThanAsked")])
+def test_what_is_asked_for_must_be_free_when_the_engine_looks(utilization: float, reason: str) -> None:
+    # 78.68 of 79.19 GiB are; the share of 0.99 is 78.4
+    eager = start("Qwen/Qwen3-8B", H100, version="0.19", gpu_memory_utilization=utilization, enforce_eager=True)
+    assert judge(eager).reason == reason
 
 
 @pytest.mark.parametrize(("ranks", "outcome"), [(1, Outcome.SAFE), (2, Outcome.AT_RISK)])
