@@ -16,9 +16,12 @@ With 1024 sequences, a large device's default, the sampler leads for every vocab
 peaks printed from vLLM 0.5 to 0.19: ``make bench NAME=sizing``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from controller.sizing.engine import DEFAULT_BATCHED_TOKENS, DEFAULT_SEQUENCES, EngineSettings
+from controller.gpu.product import PRODUCTS
+from controller.sizing.engine import DEFAULT_BATCHED_TOKENS, DEFAULT_SEQUENCES, EngineSettings, Platform
 from controller.sizing.engine_constants import CONSTANTS, EngineConstants
 from controller.sizing.engine_version import Generation
 from controller.sizing.facts import ModelFacts
@@ -32,9 +35,17 @@ _MLP_VECTORS = 3
 _PIXELS_A_TOKEN = 3 * 28 * 28
 """Input elements of an image token: patches of 14 pixels merged two by two, three colours (Pixtral, Qwen-VL)."""
 
-_MASKING_PROGRAMS = 132
-"""Rows of the masking kernel's buffer, float32, a program each, where no device is known: there is a program a
-multiprocessor (132 on H100), a compute unit on AMD (304 on MI300X, 38 on an eighth of it)."""
+_MASKING_PROGRAMS: Mapping[Platform, int] = MappingProxyType(
+    {"rocm": max(product.compute_units for product in PRODUCTS.values()), "cuda": 132}
+)
+"""Rows of the masking kernel's buffer, float32, where no device is known.
+
+There is a row a program, and a program a multiprocessor, a compute unit on AMD, but no more than sequences
+(vllm-project/vllm pull request 33538, ``vllm/v1/sample/ops/topk_topp_triton.py``). Before a partition is chosen the
+most that any product has is the safe side: 304, a whole MI300X. An eighth of one has 38, for which that is up to
+0.12 GiB too much with 256 sequences and 152,000 words; a start on a known device counts its own. 132 are those of the
+H100, which most of the measured starts on CUDA were on.
+"""
 
 _FLOAT_BYTES = 4
 
@@ -68,7 +79,8 @@ def activation(
     """The parts of the peak, with resolved settings. ``element_bytes`` is of the type that is computed in."""
     tokens = settings.max_num_batched_tokens or DEFAULT_BATCHED_TOKENS
     batch = _Batch(tokens, min(settings.max_num_seqs or DEFAULT_SEQUENCES, tokens), element_bytes, tensor_parallel)
-    programs = (settings.multiprocessors or _MASKING_PROGRAMS) if settings.engine_version.since(0, 17) else 0
+    rows = settings.multiprocessors or _MASKING_PROGRAMS[settings.platform]
+    programs = rows if settings.engine_version.since(0, 17) else 0
     sampler = batch.hidden_states(facts) + batch.sampler_bytes(facts, programs, constants)
     images = settings.engine_version.generation is Generation.V1
     return Activation(

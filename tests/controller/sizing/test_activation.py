@@ -8,6 +8,7 @@ import pytest
 from controller.sizing.activation import activation, activation_bytes
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import EngineSettings
+from controller.sizing.engine_support import ENGINE_PRODUCTS
 
 CATALOG = Catalog.bundled()
 GIB = 2**30
@@ -71,6 +72,13 @@ def test_images_are_held_through_the_run() -> None:
 def test_the_masking_kernel_has_a_row_a_compute_unit_and_no_more_than_sequences(units: int | None, rows: int) -> None:
     none, some = (activation(LLAMA, replace(LARGE, multiprocessors=count), 1).sampler_bytes for count in (1, units))
     assert some - none == (rows - 1) * LLAMA.shape.vocab_size * 4
+
+
+def test_without_a_device_no_product_has_more_rows() -> None:
+    on_rocm = replace(LARGE, platform="rocm")
+    safe = activation(LLAMA, on_rocm, 1).sampler_bytes
+    each = [replace(on_rocm, multiprocessors=product.compute_units) for product in ENGINE_PRODUCTS]
+    assert max(activation(LLAMA, settings, 1).sampler_bytes for settings in each) == safe
 
 
 def test_a_sorting_sampler_has_no_such_buffer() -> None:
