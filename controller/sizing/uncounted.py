@@ -19,8 +19,9 @@ from controller.sizing.engine_constants import GIB
 from controller.sizing.engine_version import Generation
 
 _AT_START_ROCM = 33 * GIB // 100
-"""Of one rank alone, MI300X: "Free memory on device (191.36/191.69 GiB) on startup" (the start of EM002). Of several no
-log says it: two that ran out of memory show 0.45 for this and what grew until then (R9700, 0.13)."""
+"""Of one rank alone, MI300X: "Free memory on device (191.36/191.69 GiB) on startup" (the start of EM002). Four R9700s
+say 31.23 of 31.86; two that ran out of memory show 0.45 for this and what grew until then. What several ranks hold more
+is in the verdict's ``_PARALLEL_GROWTH``."""
 
 _AT_START_CUDA = 51 * GIB // 100
 """The same on an H100, in all 40 logs with one rank of the sweep that EM053 to EM109 are of (``results_raw.csv``)."""

@@ -71,6 +71,13 @@ def test_a_mixture_whose_experts_stay_as_they_are_is_safe_with_as_many_sequences
     assert judge(scout).outcome is Outcome.SAFE
 
 
+@pytest.mark.parametrize(("version", "outcome"), [("0.17", Outcome.SAFE), ("0.18", Outcome.AT_RISK)])
+def test_hip_graphs_keep_all_their_memory_since_torchs_cache_is_emptied(version: str, outcome: Outcome) -> None:
+    # two hundredths of 31.86 GiB beside the budget, 0.91 of graphs
+    llama = start("meta-llama/Llama-3.1-8B-Instruct", R9700, version=version, gpu_memory_utilization=0.98)
+    assert judge(llama).outcome is outcome
+
+
 @pytest.mark.parametrize(("utilization", "reason"), [(0.99, ""), (0.995, "LessFreeThanAsked")])
 def test_what_is_asked_for_must_be_free_when_the_engine_looks(utilization: float, reason: str) -> None:
     # 78.68 of 79.19 GiB are; the share of 0.99 is 78.4
