@@ -167,7 +167,7 @@ class _Trial:
     def _snapshot(self) -> Snapshot:
         snapshot = Snapshot(self._nodes.values())
         for demand, placed in self._held:
-            snapshot.hold(placed.node, placed.partition, demand.key, demand.pod.resources)
+            snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources)
         return snapshot
 
 

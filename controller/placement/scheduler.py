@@ -26,7 +26,7 @@ class ModelScheduler:
         for demand in order(demands):
             decision = self.schedule(snapshot, demand)
             if isinstance(decision, Placed):
-                snapshot.hold(decision.node, decision.partition, demand.key, demand.pod.resources)
+                snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
             decisions.append((demand, decision))
         return decisions
 
@@ -48,7 +48,7 @@ class ModelScheduler:
             for gpu, partition in _candidates(snapshot, demand, node, refusals):
                 score = self._scorer(snapshot, demand, node, gpu, partition)
                 if best is None or score < best[0]:
-                    best = score, Placed(node, gpu, partition)
+                    best = score, Placed.on(node, gpu, partition)
         if best is not None:
             return best[1]
         return _explain(snapshot, demand, refusals.rows())

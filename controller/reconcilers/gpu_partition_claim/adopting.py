@@ -30,7 +30,7 @@ def held_place(snapshot: Snapshot, present: ResourceClaimView) -> Placed | None:
     wanted = present.devices[0]
     for node, gpu, partition in snapshot.partitions():
         if (node.pool, partition.device) == (wanted.pool, wanted.device):
-            return Placed(node, gpu, partition)
+            return Placed.on(node, gpu, partition)
     return None
 
 
@@ -39,7 +39,7 @@ def plugin_place(snapshot: Snapshot, pod: PodView) -> Placed | None:
     wanted = mode_of(pod.resource)
     for node, gpu, partition in snapshot.partitions():
         if node.name == pod.node and wanted in (None, gpu.mode):
-            return Placed(node, gpu, partition)
+            return Placed.on(node, gpu, partition)
     return None
 
 

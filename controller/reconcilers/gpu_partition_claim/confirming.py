@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
-from controller.placement.decision import Placed
+from controller.placement.decision import Placed, PlacedDevice
 from controller.placement.demand import Resources
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -107,11 +107,16 @@ class Confirming:
         assumed = self._cluster.assumptions.get(key)
         if assumed is None or assumed.resource:
             return None
-        for node, gpu, partition in self._cluster.snapshot().partitions():
-            if (node.name, partition.id) == (assumed.node, assumed.partition):
-                usable = node.fresh and partition.healthy and gpu.plan is None
-                return Placed(node, gpu, partition) if usable else None
-        return None
+        node = self._cluster.snapshot().node(assumed.node)
+        if node is None or not node.fresh:
+            return None
+        devices = tuple(
+            PlacedDevice(gpu, partition)
+            for gpu in node.gpus
+            for partition in gpu.partitions
+            if partition.id in assumed.partitions and partition.healthy and gpu.plan is None
+        )
+        return Placed(node, devices) if len(devices) == len(assumed.partitions) else None
 
     def _age(self, claim: GPUPartitionClaim) -> float:
         bound_time = claim.status.bound_time
@@ -119,9 +124,7 @@ class Confirming:
 
     async def _repin(self, key: str, claim: GPUPartitionClaim, pod: PodView, placed: Placed) -> GPUPartitionClaim:
         # Taken before the write goes out: another repair, or a cycle, must not choose the same partition meanwhile.
-        self._cluster.assumptions.add(
-            Assumption(key, claim.metadata.uid, placed.node.name, placed.partition.id, Resources())
-        )
+        self._cluster.assumptions.add(Assumption(key, claim.metadata.uid, placed.node.name, placed.ids, Resources()))
         profile, now = profile_for(self._context, pod, placed), self._context.clock.now()
         moved = status.bound(status.without_trouble(claim), placed, now, rebind=True, profile=profile)
         try:

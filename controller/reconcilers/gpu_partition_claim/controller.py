@@ -54,7 +54,7 @@ class ClaimReconciler:
             return await self._admit(request)
         if self._writer.superseded(key, claim):
             return Result()
-        pod = self._pod_of(claim)
+        pod = self._cluster.pod_table.of_claim(claim)
         self._tell_others(key, claim)
         if pod is None:
             return await self._releasing.pod_gone(key, claim)
@@ -93,14 +93,6 @@ class ClaimReconciler:
             if owner is not None and pod.gated and pod.uid != owner.uid:
                 message = f"claim {claim.metadata.name} belongs to pod {owner.name}; let the webhook name the claim"
                 events.tell(self._context.recorder, [pod.reference], events.waiting("ClaimNameTaken", message))
-
-    def _pod_of(self, claim: GPUPartitionClaim) -> PodView | None:
-        """The claim's pod, by uid: a successor of the same name is another pod."""
-        pod_ref = claim.spec.pod_ref
-        if pod_ref is None:
-            return None
-        view = self._cluster.pod_table.view(f"{claim.metadata.namespace}/{pod_ref.name}")
-        return view if view is not None and view.uid == pod_ref.uid else None
 
     async def _admit(self, request: Request) -> Result:
         """A gated pod without a claim gets one; so does a running one whose claim was deleted."""

@@ -137,12 +137,15 @@ class Placing:
         node = self._cluster.snapshot().node(placed.node.name)
         if node is None or not node.fresh:
             return False
-        for gpu in node.gpus:
-            for partition in gpu.partitions:
-                if partition.id == placed.partition.id:
-                    ours = partition.holder is None or partition.holder.name == key
-                    return gpu.mode == placed.mode and gpu.plan is None and partition.healthy and ours
-        return False
+        found = {partition.id: (gpu, partition) for gpu in node.gpus for partition in gpu.partitions}
+        for number in placed.ids:
+            if number not in found:
+                return False
+            gpu, partition = found[number]
+            ours = partition.holder is None or partition.holder.name == key
+            if gpu.mode != placed.mode or gpu.plan is not None or not partition.healthy or not ours:
+                return False
+        return True
 
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod) -> Demand:
         excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()

@@ -89,7 +89,7 @@ def _same_node(snapshot: Snapshot, claim: GPUPartitionClaim, demand: Demand) -> 
     if node is None or not node.fresh:
         return None
     found = [
-        (best_fit(snapshot, demand, node, gpu, partition), Placed(node, gpu, partition))
+        (best_fit(snapshot, demand, node, gpu, partition), Placed.on(node, gpu, partition))
         for gpu in node.gpus
         for partition in gpu.partitions
         if refuse_partition(snapshot, demand, node, gpu, partition) is None

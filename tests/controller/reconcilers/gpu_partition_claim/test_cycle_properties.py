@@ -174,7 +174,7 @@ class Exclusive(RuleBasedStateMachine):
 
     def promise(self, key: str, placed: Placed) -> None:
         wanted = self.demands[key]
-        promised = Assumption(key, wanted.uid, placed.node.name, placed.partition.id, Resources())
+        promised = Assumption(key, wanted.uid, placed.node.name, placed.ids, Resources())
         self.cluster.assumptions.add(promised)
 
     @precondition(lambda self: self.repairs)
@@ -221,7 +221,7 @@ class Exclusive(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_promised_twice(self) -> None:
-        promised = [(each.node, each.partition) for each in self.cluster.assumptions]
+        promised = [(each.node, number) for each in self.cluster.assumptions for number in each.partitions]
         assert len(promised) == len(set(promised))
 
 
