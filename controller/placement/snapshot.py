@@ -54,6 +54,14 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """Partitions of one GPU that differ in nothing but their number and who holds them, by number."""
+
+    partitions: tuple[Partition, ...]
+    free: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gpu:
     """One GPU, its modes and its partitions. `plan` names the repartition plan that has it in hand."""
 
@@ -64,6 +72,24 @@ class Gpu:
     allowed: tuple[Mode, ...] = ()
     validated: frozenset[Mode] = frozenset()
     plan: str | None = None
+    _alike: tuple[Alike, ...] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def alike(self) -> tuple[Alike, ...]:
+        """The partitions in groups that are one to every check and scorer; worked out once."""
+        found = self._alike
+        if found is None:
+            found = _alike(self.partitions)
+            object.__setattr__(self, "_alike", found)
+        return found
+
+
+def _alike(partitions: tuple[Partition, ...]) -> tuple[Alike, ...]:
+    groups: dict[object, list[Partition]] = {}
+    for one in partitions:
+        kind = (one.bytes, one.compute_units, one.healthy, one.quarantined, one.reservation, one.resource)
+        groups.setdefault(kind, []).append(one)
+    return tuple(Alike(tuple(group), tuple(one for one in group if one.holder is None)) for group in groups.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +220,16 @@ class Snapshot:
         """Who holds the partition, trial changes included; None when it is free."""
         trial = self._trials.get(node.name)
         return partition.holder if trial is None else trial.holder(partition)
+
+    def free_of(self, node: Node, alike: Alike) -> tuple[Partition, ...]:
+        """Those of the partitions that nobody holds, by number."""
+        if node.name not in self._trials:
+            return alike.free
+        return tuple(one for one in alike.partitions if self.holder(node, one) is None)
+
+    def free(self, node: Node, gpu: Gpu) -> int:
+        """How many partitions of the GPU nobody holds, fit for use or not."""
+        return sum(len(self.free_of(node, alike)) for alike in gpu.alike)
 
     def used(self, node: Node) -> Resources:
         """CPU, memory and pods taken on the node, trial changes included."""

@@ -45,10 +45,15 @@ class MovablePods:
 
 
 def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Victim | None:
-    """The pod of the claim `namespace/name`, which holds `partition`; None when it does not run, or is leaving."""
+    """The pod of the claim `namespace/name`, which holds `partition`; None when it does not run, or is leaving.
+
+    None for a pod of several partitions, too: a place is kept for a successor of one only.
+    """
     claim = cluster.claim_table.get(claim_key)
-    view = cluster.pod_table.of_claim(claim) if claim is not None else None
-    if claim is None or view is None or view.claim is None or view.node is None or view.deleting or view.terminal:
+    if claim is None or claim.spec.requirement.count != 1:
+        return None
+    view = cluster.pod_table.of_claim(claim)
+    if view is None or view.claim is None or view.node is None or view.deleting or view.terminal:
         return None
     pod = cluster.pods.store.get(f"{view.namespace}/{view.name}")
     if pod is None:

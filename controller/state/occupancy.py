@@ -67,7 +67,8 @@ class Occupancy:
         )
 
     def _held(self, node: str, partition: Partition) -> Partition:
-        holder = self.by_partition.get((node, partition.id)) or self.by_device.get((node, partition.device))
+        # what the scheduler has allocated stands; a claim of ours that is bound to the same has lost the race for it
+        holder = self.by_device.get((node, partition.device)) or self.by_partition.get((node, partition.id))
         kept = self.reserved.get((node, partition.id))
         return partition if holder is None and kept is None else replace(partition, holder=holder, reservation=kept)
 

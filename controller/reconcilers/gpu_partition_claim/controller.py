@@ -5,7 +5,7 @@ from api.object import dump
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.reconcilers.gpu_partition_claim import events
-from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for, need_of
+from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.adopting import adopt, adoptable
 from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Binding
 from controller.reconcilers.gpu_partition_claim.confirming import Confirming
@@ -104,7 +104,7 @@ class ClaimReconciler:
         if pod is None:
             return Result()
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-        need = need_of(pod, self._context.sizing)
+        need = need_of(pod, self._context.sizing, count_of(pod, service))
         body = dump(claim_for(pod, request.name, need, service))
         body.pop("status", None)
         try:

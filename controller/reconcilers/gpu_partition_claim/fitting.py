@@ -12,9 +12,11 @@ from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.translate.pod import PodView
 
 
-def outdated(claim: GPUPartitionClaim, need: Need | Unsized, service: InferenceService | None) -> bool:
-    """Whether the claim would ask for another amount of memory if it were made now."""
+def outdated(claim: GPUPartitionClaim, need: Need | Unsized, service: InferenceService | None, count: int) -> bool:
+    """Whether the claim would ask for another amount of memory, or number of partitions, if it were made now."""
     asked = claim.spec.requirement.memory
+    if claim.spec.requirement.count != count:
+        return True
     if isinstance(need, Unsized):
         return asked is not None
     return asked is None or parse_quantity(asked) != required_bytes(need, service)
@@ -29,7 +31,7 @@ class Fitting:
 
     async def look(self, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim:
         """The claim, with the condition where it belongs. One whose model cannot be sized any more stays as it is."""
-        need = need_of(pod, self._context.sizing)
+        need = need_of(pod, self._context.sizing, claim.spec.requirement.count)
         if isinstance(need, Unsized):
             return claim
         held, needed = held_bytes(claim), need.sizing.total_bytes

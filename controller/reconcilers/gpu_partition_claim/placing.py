@@ -10,7 +10,7 @@ from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand, Requirement
 from controller.reconcilers.gpu_partition_claim import events, status
-from controller.reconcilers.gpu_partition_claim.admit import Unsized, need_of
+from controller.reconcilers.gpu_partition_claim.admit import Unsized, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
@@ -63,18 +63,19 @@ class Placing:
         if pod.deleting:
             self._cycle.withdraw(key)
             return Result()
-        need = need_of(pod, self._context.sizing)
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        count = count_of(pod, service)
+        need = need_of(pod, self._context.sizing, count)
         if isinstance(need, Unsized) and claim.spec.requirement.memory is None:
             # said again, should the status have been lost
             await self._writer.explain(claim, pod, need.reason, need.message)
             return Result()
-        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-        if self._cluster.assumptions.get(key) is None and outdated(claim, need, service):
+        if self._cluster.assumptions.get(key) is None and outdated(claim, need, service, count):
             # The model is known by now, or known otherwise: a claim's spec never changes, so it is made anew.
             self._cycle.withdraw(key)
             await self._writer.delete(claim)
             return Result()
-        contradicted = contradiction(pod.annotations, claim.spec.policy_ref, service)
+        contradicted = contradiction(pod, claim.spec.policy_ref, service)
         if contradicted is not None:
             self._cycle.withdraw(key)
             await self._writer.explain(claim, pod, *contradicted)

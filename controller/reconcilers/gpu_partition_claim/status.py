@@ -239,7 +239,11 @@ def device_text(claim: GPUPartitionClaim) -> str:
 def allocation_text(allocation: Allocation) -> str:
     """Node and device, or with the device plugin node and resource while the device is not known, in words."""
     if allocation.devices:
-        device = allocation.devices[0]
-        return f"{allocation.node} {device.bdf}/{device.partition} {device.mode}"
+        return f"{allocation.node} {devices_text(allocation.devices)}"
     resource = allocation.resource
     return f"{allocation.node} {resource.name} {resource.mode}" if resource is not None else allocation.node
+
+
+def devices_text(devices: Sequence[Device]) -> str:
+    """Partitions in words, `<bdf>/<number> <mode>` with commas between: as the agent's plugins tell containers."""
+    return ",".join(f"{device.bdf}/{device.partition} {device.mode}" for device in devices)

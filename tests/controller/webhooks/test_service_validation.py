@@ -76,7 +76,7 @@ WARNED = [
     pytest.param(Ground(policies=[OTHERS], nodes={"n": [gpu()]}), SMALL, {}, ["metadata.namespace", "team-a", "may use no GPU node"], id="every node is another team's"),
     pytest.param(Ground(policies=[GOLD, policy_object("lonely", node_labels={"no": "where"})], nodes={"n": [gpu()]}), SMALL, sharing(policyRef="lonely"), ["spec.gpuSharing.policyRef", "lonely", "may use no GPU node"], id="the policy named governs no node"),
     pytest.param(Ground(policies=[policy_object("lonely", node_labels={"no": "where"})], nodes={"n": [gpu()]}), SMALL, sharing(policyRef="lonely"), ["lonely", "may use no GPU node"], id="the policy named governs no node, and nobody governs the others"),
-    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"count": 2}), ["spec.gpuSharing.partition.count", "2", "set it to 1"], id="several partitions"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, sharing(partition={"count": 64}), ["spec.gpuSharing.partition.count", "64", "the 32 that"], id="more partitions than a claim takes"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(isolation="cooperative", shareGroup="g"), ["spec.gpuSharing.isolation", "cooperative", "use hardware"], id="cooperative sharing"),
 ]  # fmt: skip
 
@@ -95,6 +95,7 @@ FINE = [
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, {}, id="it fits where the GPUs are"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, {}, id="it fits after a change of mode, policy or none"),
     pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), LARGE, sharing(policyRef="gold", partition={"mode": "SPX/NPS1"}), id="a policy and a mode that are there"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"count": 2}), id="two partitions of half the size"),
     pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), SMALL, {"qos": {"class": "batch"}}, id="a class of the namespace's policy"),
     pytest.param(Ground(policies=[policy_object("v")], nodes={"n": [gpu(mode="DPX/NPS1")]}), SMALL, sharing(partition={"mode": "DPX/NPS1"}), id="the mode is not validated, but the GPU is in it"),
 ]  # fmt: skip
@@ -108,7 +109,7 @@ async def test_a_good_service_passes_without_a_word(ground: Ground, model: Objec
 
 async def test_all_problems_are_named_at_once() -> None:
     ground = Ground(nodes={"n": [gpu()]})
-    bad = service({"id": "Qwen/Qwen3-9B"}, qos={"class": "gold"}, **sharing(policyRef="x", partition={"count": 2}))
+    bad = service({"id": "Qwen/Qwen3-9B"}, qos={"class": "gold"}, **sharing(policyRef="x", partition={"count": 64}))
     given = await ground.ask(validator(ground), bad)
     assert [reason in given.message for reason in ("UnknownModel", "PolicyNotFound")] == [True, True]
     assert "count" in given.warnings[0]
