@@ -5,6 +5,6 @@ In: a partition and a pod's facts. Out: the ResourceClaim that pins it, the JSON
 engine's share of the partition with an honest name for the isolation (`isolation`).
 
     >>> from controller.binding.dra import selector
-    >>> selector(129, "cpx_nps4").count("&&")
+    >>> selector([129], "cpx_nps4").count("&&")
     4
 """

@@ -1,10 +1,13 @@
-"""Binding by dynamic resource allocation: one ResourceClaim pinned to one device, then one patch on the pod.
+"""Binding by dynamic resource allocation: one ResourceClaim pinned to its devices, then one patch on the pod.
+
+Several partitions are one request of their number, whose selector names them all: the scheduler then takes these or
+none, and the container's one claim has them all. A request a partition would cost it a selector each, for the same.
 
 The pin is CEL over attributes of AMD's driver. A missing attribute is a CEL run-time error that fails the pod's whole
 allocation, so each one is guarded by `in`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,28 +17,43 @@ REQUEST = "gpu"
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedDevice:
+    """One device by its name in the node's pool, and by its render index, which is one of a kind on the node."""
+
+    name: str
+    render_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pin:
-    """One device of one node: `device` is its name in the node's pool, `profile` AMD's spelling of the mode."""
+    """Devices of one node, all of one mode: `profile` is AMD's spelling of it."""
 
     node: str
     pool: str
-    device: str
-    render_index: int
+    devices: tuple[PinnedDevice, ...]
     profile: str
 
+    @property
+    def names(self) -> frozenset[tuple[str, str]]:
+        """The devices as (pool, name)."""
+        return frozenset((self.pool, device.name) for device in self.devices)
 
-def selector(render_index: int, profile: str) -> str:
-    """The CEL expression that only the pinned device satisfies on its node."""
+
+def selector(render_indices: Sequence[int], profile: str) -> str:
+    """The CEL expression that only the pinned devices satisfy on their node."""
     attributes = f'device.attributes["{DRIVER}"]'
+    listed = ", ".join(map(str, sorted(render_indices)))
+    asked = f"== {listed}" if len(render_indices) == 1 else f"in [{listed}]"
     return (
         f'device.driver == "{DRIVER}"'
-        f' && "renderIndex" in {attributes} && {attributes}.renderIndex == {render_index}'
+        f' && "renderIndex" in {attributes} && {attributes}.renderIndex {asked}'
         f' && "partitionProfile" in {attributes} && {attributes}.partitionProfile == "{profile}"'
     )
 
 
 def claim_spec(pin: Pin) -> dict[str, Any]:
-    """The spec of the ResourceClaim: exactly one device, the pinned one."""
+    """The spec of the ResourceClaim: as many devices as are pinned, these and no others."""
+    expression = selector([device.render_index for device in pin.devices], pin.profile)
     return {
         "devices": {
             "requests": [
@@ -44,8 +62,8 @@ def claim_spec(pin: Pin) -> dict[str, Any]:
                     "exactly": {
                         "deviceClassName": DEVICE_CLASS,
                         "allocationMode": "ExactCount",
-                        "count": 1,
-                        "selectors": [{"cel": {"expression": selector(pin.render_index, pin.profile)}}],
+                        "count": len(pin.devices),
+                        "selectors": [{"cel": {"expression": expression}}],
                     },
                 }
             ]

@@ -20,7 +20,7 @@ from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Gpu, Node, Snapshot
-from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, need_of
+from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.planner import Proposal, propose
@@ -70,7 +70,7 @@ class OfflinePlan:
 
 def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> OfflinePlan:
     """What would become of `wanted` on empty `nodes`."""
-    needs = [need_of(workload.pod, sizing) for workload in wanted.workloads]
+    needs = [need_of(workload.pod, sizing, count_of(workload.pod, workload.service)) for workload in wanted.workloads]
     demands: dict[tuple[int, int], Demand] = {}
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
         for replica in range(workload.replicas if isinstance(need, Need) else 0):
@@ -167,7 +167,7 @@ class _Trial:
     def _snapshot(self) -> Snapshot:
         snapshot = Snapshot(self._nodes.values())
         for demand, placed in self._held:
-            snapshot.hold(placed.node, placed.partition, demand.key, demand.pod.resources)
+            snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources)
         return snapshot
 
 

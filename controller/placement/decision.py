@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import Gpu, Node, Partition
 
@@ -18,16 +19,51 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """The partition that a claim gets."""
+class PlacedDevice:
+    """One partition that a claim gets, with its GPU."""
 
-    node: Node
     gpu: Gpu
     partition: Partition
 
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The partitions of one node that a claim gets, all of one mode and product; most claims get one.
+
+    `gpu`, `partition` and `mode` are the first one's.
+    """
+
+    node: Node
+    devices: tuple[PlacedDevice, ...]
+
+    @classmethod
+    def on(cls, node: Node, gpu: Gpu, *partitions: Partition) -> "Placed":
+        """One or several partitions of one GPU."""
+        return cls(node, tuple(PlacedDevice(gpu, partition) for partition in partitions))
+
+    @property
+    def gpu(self) -> Gpu:
+        """The first partition's GPU."""
+        return self.devices[0].gpu
+
+    @property
+    def partition(self) -> Partition:
+        """The first partition."""
+        return self.devices[0].partition
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """All partitions, in their order."""
+        return tuple(device.partition for device in self.devices)
+
+    @property
+    def ids(self) -> tuple[PartitionId, ...]:
+        """The partitions' numbers, in their order."""
+        return tuple(device.partition.id for device in self.devices)
+
     @property
     def mode(self) -> Mode:
-        """The mode of the partition's GPU when the decision was made."""
+        """The mode of the partitions' GPUs when the decision was made."""
         return self.gpu.mode
 
 

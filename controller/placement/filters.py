@@ -322,7 +322,7 @@ def refuse_partition(
 def refuse_devices(
     snapshot: Snapshot, demand: Demand, node: Node, usable: Collection[Partition]
 ) -> tuple[str, str] | None:
-    """Why the node's device plugin has no device left for a demand that fits the `usable` partitions.
+    """Why the node's device plugin has not the devices left for a demand that fits the `usable` partitions.
 
     Which device a pod gets is the kubelet's choice, so devices are counted: of those advertised, and of those that
     pass all checks, as many are gone as are held, and as pods hold without anybody knowing which.
@@ -337,6 +337,6 @@ def refuse_devices(
         for gpu in node.gpus
         for partition in gpu.partitions
     )
-    if min(len(usable), advertised - held) - unlocated > 0:
+    if min(len(usable), advertised - held) - unlocated >= demand.requirement.count:
         return None
     return "PartitionHeld", f"node {node.name} has {advertised} {resource}, of which {held + unlocated} are taken"

@@ -1,13 +1,17 @@
 """ModelScheduler: filter, score, decide; then the next demand, on a snapshot that holds the decisions before it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
+from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
-from controller.placement.filters import refuse_devices, refuse_node, refuse_partition
 from controller.placement.precision_support import obstacle_on, obstacle_on_all
-from controller.placement.scores import Score, Scorer, best_fit
-from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+from controller.placement.scores import Scorer, best_fit
+from controller.placement.snapshot import Gpu, Snapshot
+
+#: Devices that a ResourceClaim can have allocated (Kubernetes, ``AllocationResultsMaxSize``).
+MOST_DEVICES: Final = 32
 
 
 def order(demands: Iterable[Demand]) -> list[Demand]:
@@ -27,65 +31,39 @@ class ModelScheduler:
         for demand in order(demands):
             decision = self.schedule(snapshot, demand)
             if isinstance(decision, Placed):
-                snapshot.hold(decision.node, decision.partition, demand.key, demand.pod.resources)
+                snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
             decisions.append((demand, decision))
         return decisions
 
     def schedule(self, snapshot: Snapshot, demand: Demand) -> Decision:
-        """The best partition for one demand, or why there is none. Changes nothing."""
-        if demand.requirement.count != 1:
-            return Unplaced(
-                "CountUnsupported",
-                f"gpuSharing.partition.count: {demand.requirement.count} partitions for one pod are not placed "
-                "yet; set it to 1 and choose a larger partition",
-            )
-        refusals = _Refusals()
-        best: tuple[Score, Placed] | None = None
+        """The best place for one demand, or why there is none. Changes nothing."""
+        if demand.requirement.count > MOST_DEVICES and not demand.resource:
+            return Unplaced("CountUnsupported", _too_many(demand.requirement.count))
+        best: Choice | None = None
         for node in snapshot.nodes:
-            refused = refuse_node(snapshot, demand, node)
-            if refused is not None:
-                refusals.add(*refused, count=sum(len(gpu.partitions) for gpu in node.gpus))
-                continue
-            for gpu, partition in _candidates(snapshot, demand, node, refusals):
-                score = self._scorer(snapshot, demand, node, gpu, partition)
-                if best is None or score < best[0]:
-                    best = score, Placed(node, gpu, partition)
+            choice = best_on(snapshot, demand, node, self._scorer)
+            if choice is not None and (best is None or choice.rank < best.rank):
+                best = choice
         if best is not None:
-            return best[1]
-        return _explain(snapshot, demand, refusals.rows())
+            return best.placed
+        return _explain(snapshot, demand, _summed(refusals_on(snapshot, demand, node) for node in snapshot.nodes))
 
 
-class _Refusals:
-    def __init__(self) -> None:
-        self._rows: dict[str, Refusal] = {}
-
-    def add(self, reason: str, example: str, count: int) -> None:
-        present = self._rows.get(reason)
-        self._rows[reason] = Refusal(
-            reason, count + (present.count if present else 0), present.example if present else example
-        )
-
-    def rows(self) -> tuple[Refusal, ...]:
-        return tuple(sorted(self._rows.values(), key=lambda row: (-row.count, row.reason)))
+def _too_many(count: int) -> str:
+    return (
+        f"gpuSharing.partition.count: a ResourceClaim takes {MOST_DEVICES} devices at most, asked for are {count}; "
+        "lower it and choose larger partitions"
+    )
 
 
-def _candidates(snapshot: Snapshot, demand: Demand, node: Node, refusals: _Refusals) -> Sequence[tuple[Gpu, Partition]]:
-    """The node's partitions that pass every check; with the device plugin they stand for those the kubelet may give."""
-    found: list[tuple[Gpu, Partition]] = []
-    for gpu in node.gpus:
-        for partition in gpu.partitions:
-            refused = refuse_partition(snapshot, demand, node, gpu, partition)
-            if refused is None:
-                found.append((gpu, partition))
-            else:
-                refusals.add(*refused, count=1)
-    if not demand.resource or not found:
-        return found
-    short = refuse_devices(snapshot, demand, node, [partition for _, partition in found])
-    if short is None:
-        return found
-    refusals.add(*short, count=len(found))
-    return ()
+def _summed(nodes: Iterable[Iterable[Refusal]]) -> tuple[Refusal, ...]:
+    """A row a reason, the commonest first, each with the first example seen."""
+    rows: dict[str, Refusal] = {}
+    for found in nodes:
+        for row in found:
+            before = rows.get(row.reason)
+            rows[row.reason] = row if before is None else Refusal(row.reason, before.count + row.count, before.example)
+    return tuple(sorted(rows.values(), key=lambda row: (-row.count, row.reason)))
 
 
 Lead = Callable[[Snapshot, Demand], tuple[str, str] | None]

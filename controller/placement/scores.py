@@ -14,5 +14,4 @@ def best_fit(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition
     """The place kept for it, then least memory left over, then the fullest GPU (whole GPUs stay whole), then names."""
     elsewhere = 0 if kept_for(partition, demand) else 1
     left_over = partition.bytes - demand.requirement.bytes
-    free = sum(1 for other in gpu.partitions if snapshot.holder(node, other) is None)
-    return elsewhere, left_over, free, node.name, gpu.bdf, partition.id.index
+    return elsewhere, left_over, snapshot.free(node, gpu), node.name, gpu.bdf, partition.id.index

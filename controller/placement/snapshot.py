@@ -1,8 +1,9 @@
 """The cluster as one decision sees it: frozen facts, and trial changes that undo themselves."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
@@ -11,10 +12,14 @@ from controller.placement.demand import Resources
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a partition: one of our claims (`namespace/name`), or something that is not ours."""
+    """Who holds a partition: one of our claims (`namespace/name`), or something that is not ours.
+
+    `resources` are those of the claim's pod as far as they count on the node; without the claim they are free, too.
+    """
 
     kind: Literal["ours", "foreign"]
     name: str
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,14 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """Partitions of one GPU that differ in nothing but their number and who holds them, by number."""
+
+    partitions: tuple[Partition, ...]
+    free: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gpu:
     """One GPU, its modes and its partitions. `plan` names the repartition plan that has it in hand."""
 
@@ -59,6 +72,24 @@ class Gpu:
     allowed: tuple[Mode, ...] = ()
     validated: frozenset[Mode] = frozenset()
     plan: str | None = None
+    _alike: tuple[Alike, ...] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def alike(self) -> tuple[Alike, ...]:
+        """The partitions in groups that are one to every check and scorer; worked out once."""
+        found = self._alike
+        if found is None:
+            found = _alike(self.partitions)
+            object.__setattr__(self, "_alike", found)
+        return found
+
+
+def _alike(partitions: tuple[Partition, ...]) -> tuple[Alike, ...]:
+    groups: dict[object, list[Partition]] = {}
+    for one in partitions:
+        kind = (one.bytes, one.compute_units, one.healthy, one.quarantined, one.reservation, one.resource)
+        groups.setdefault(kind, []).append(one)
+    return tuple(Alike(tuple(group), tuple(one for one in group if one.holder is None)) for group in groups.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +160,52 @@ class Node:
     unlocated: Mapping[str, int] = field(default_factory=dict)
 
 
-class Snapshot:
-    """Nodes, frozen, with an overlay of trial holders.
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What was tried on one node: who holds what, which partitions are free again, and what that takes of the node."""
 
-    `hold` returns its own undo, so that a what-if leaves the snapshot as it found it.
+    held: Mapping[PartitionId, Holder] = field(default_factory=dict)
+    freed: frozenset[PartitionId] = frozenset()
+    used: Resources = field(default_factory=Resources)
+
+    def holder(self, partition: Partition) -> Holder | None:
+        """Who holds the partition now."""
+        tried = self.held.get(partition.id)
+        return partition.holder if tried is None and partition.id not in self.freed else tried
+
+    def held_by(self, holder: Holder, partitions: Iterable[Partition]) -> "_Trial":
+        """With the partitions held, and the holder's resources taken."""
+        held = {**self.held, **{partition.id: holder for partition in partitions}}
+        return replace(self, held=held, used=self.used.plus(holder.resources))
+
+    def given_back(self, holder: Holder, partitions: Iterable[Partition]) -> "_Trial":
+        """What `held_by` did, taken back. Raises KeyError when it is not there."""
+        held = dict(self.held)
+        for partition in partitions:
+            del held[partition.id]
+        return replace(self, held=held, used=self.used.minus(holder.resources))
+
+    def without(self, holder: Holder, partitions: Iterable[Partition]) -> "_Trial":
+        """With the partitions free, and the holder's resources too, whether it was tried or found."""
+        ids = {partition.id for partition in partitions}
+        held = {number: tried for number, tried in self.held.items() if number not in ids}
+        return _Trial(held, self.freed | ids, self.used.minus(holder.resources))
+
+
+_UNTRIED: Final = _Trial()
+
+
+class Snapshot:
+    """Nodes, frozen, with trial changes beside them.
+
+    `hold` returns its own undo and `without` ends with its block, so that a what-if leaves the snapshot as it found it.
     """
 
-    __slots__ = ("_held", "_nodes", "_used")
+    __slots__ = ("_nodes", "_trials")
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self._nodes = {node.name: node for node in sorted(nodes, key=lambda node: node.name)}
-        self._held: dict[tuple[str, PartitionId], Holder] = {}
-        self._used: dict[str, Resources] = {}
+        self._trials: dict[str, _Trial] = {}
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -152,13 +217,24 @@ class Snapshot:
         return self._nodes.get(name)
 
     def holder(self, node: Node, partition: Partition) -> Holder | None:
-        """Who holds the partition, trial holders included; None when it is free."""
-        return partition.holder or self._held.get((node.name, partition.id))
+        """Who holds the partition, trial changes included; None when it is free."""
+        trial = self._trials.get(node.name)
+        return partition.holder if trial is None else trial.holder(partition)
+
+    def free_of(self, node: Node, alike: Alike) -> tuple[Partition, ...]:
+        """Those of the partitions that nobody holds, by number."""
+        if node.name not in self._trials:
+            return alike.free
+        return tuple(one for one in alike.partitions if self.holder(node, one) is None)
+
+    def free(self, node: Node, gpu: Gpu) -> int:
+        """How many partitions of the GPU nobody holds, fit for use or not."""
+        return sum(len(self.free_of(node, alike)) for alike in gpu.alike)
 
     def used(self, node: Node) -> Resources:
-        """CPU, memory and pods taken on the node, trial holders included."""
-        extra = self._used.get(node.name)
-        return node.used if extra is None else node.used.plus(extra)
+        """CPU, memory and pods taken on the node, trial changes included."""
+        trial = self._trials.get(node.name)
+        return node.used if trial is None else node.used.plus(trial.used)
 
     def partitions(self) -> Iterator[tuple[Node, Gpu, Partition]]:
         """Every partition with its GPU and node, in a stable order."""
@@ -171,24 +247,49 @@ class Snapshot:
         """Whether nobody, ours or foreign, holds any partition of the GPU."""
         return all(self.holder(node, partition) is None for partition in gpu.partitions)
 
-    def hold(self, node: Node, partition: Partition, claim: str, pod: Resources) -> Callable[[], None]:
-        """Try a claim on a partition; the returned call takes it back.
+    def hold(self, node: Node, partitions: Iterable[Partition], claim: str, pod: Resources) -> Callable[[], None]:
+        """Try a claim on partitions of one node; the returned call takes it back.
 
-        Raises RuntimeError when the partition is held already: two claims on one partition is the fault this
-        system exists to prevent, so it is never clamped.
+        Raises RuntimeError when one is held already, and holds none then: two claims on one partition is the fault
+        this system exists to prevent, so it is never clamped.
         """
-        present = self.holder(node, partition)
-        if present is not None:
-            raise RuntimeError(
-                f"partition {partition.id} of node {node.name} is held by {present.name}; cannot hold it for {claim}"
-            )
-        key = (node.name, partition.id)
-        before = self._used.get(node.name)
-        self._held[key] = Holder("ours", claim)
-        self._used[node.name] = pod if before is None else before.plus(pod)
+        wanted = tuple(partitions)
+        for partition in wanted:
+            present = self.holder(node, partition)
+            if present is not None:
+                raise RuntimeError(
+                    f"partition {partition.id} of node {node.name} is held by {present.name}; "
+                    f"cannot hold it for {claim}"
+                )
+        holder = Holder("ours", claim, pod)
+        self._trials[node.name] = self._trial(node.name).held_by(holder, wanted)
 
         def undo() -> None:
-            del self._held[key]
-            self._used[node.name] = self._used[node.name].minus(pod)
+            self._trials[node.name] = self._trial(node.name).given_back(holder, wanted)
 
         return undo
+
+    @contextmanager
+    def without(self, claims: Iterable[str]) -> Iterator[None]:
+        """As if our `claims` were gone: their partitions free, and what their pods use of the nodes.
+
+        Whatever is tried within the block ends with it, holds that were not undone included.
+        """
+        wanted, before = frozenset(claims), dict(self._trials)
+        for (name, holder), partitions in self._held_by(wanted).items():
+            self._trials[name] = self._trial(name).without(holder, partitions)
+        try:
+            yield
+        finally:
+            self._trials = before
+
+    def _held_by(self, claims: frozenset[str]) -> dict[tuple[str, Holder], list[Partition]]:
+        found: dict[tuple[str, Holder], list[Partition]] = {}
+        for node, _, partition in self.partitions() if claims else ():
+            holder = self.holder(node, partition)
+            if holder is not None and holder.kind == "ours" and holder.name in claims:
+                found.setdefault((node.name, holder), []).append(partition)
+        return found
+
+    def _trial(self, node: str) -> _Trial:
+        return self._trials.get(node, _UNTRIED)

@@ -10,27 +10,27 @@ from controller.placement.demand import Resources
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """One claim on one partition. `resources` are the pod's, counted on the node.
+    """One claim on partitions of one node. `resources` are the pod's, counted on the node.
 
-    With `resource`, an extended one of the device plugin, the partition only stands for the one that the kubelet will
-    choose: the claim is on any of that name.
+    With `resource`, an extended one of the device plugin, the partitions only stand for those that the kubelet will
+    choose: the claim is on as many of that name.
     """
 
     claim: str
     claim_uid: str
     node: str
-    partition: PartitionId
+    partitions: tuple[PartitionId, ...]
     resources: Resources
     resource: str = ""
 
     def shown_by(self, claim: GPUPartitionClaim) -> bool:
-        """Whether the claim's stored allocation names this very partition, or any of the resource's on that node."""
+        """Whether the claim's stored allocation names these very partitions, or the resource on that node."""
         allocation = claim.status.allocation
         if allocation is None or allocation.node != self.node:
             return False
         if self.resource:
             return allocation.resource is not None and allocation.resource.name == self.resource
-        return any(PartitionId(device.bdf, device.partition) == self.partition for device in allocation.devices)
+        return {PartitionId(device.bdf, device.partition) for device in allocation.devices} == set(self.partitions)
 
 
 class Assumptions:
@@ -50,12 +50,14 @@ class Assumptions:
         return self._by_claim.get(claim)
 
     def add(self, assumption: Assumption) -> None:
-        """Remember a decision. Raises RuntimeError when the partition is assumed for another claim."""
+        """Remember a decision. Raises RuntimeError when one of the partitions is assumed for another claim."""
         for other in self._by_claim.values():
-            same = other.node == assumption.node and other.partition == assumption.partition
-            if same and not assumption.resource and other.claim != assumption.claim:
+            if other.node != assumption.node or other.claim == assumption.claim or assumption.resource:
+                continue
+            twice = set(other.partitions) & set(assumption.partitions)
+            if twice:
                 raise RuntimeError(
-                    f"partition {assumption.partition} of node {assumption.node} is assumed for {other.claim}; "
+                    f"partition {min(twice)} of node {assumption.node} is assumed for {other.claim}; "
                     f"cannot assume it for {assumption.claim}"
                 )
         self._by_claim[assumption.claim] = assumption

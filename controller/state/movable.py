@@ -12,9 +12,8 @@ from controller.gpu.mode import Mode
 from controller.placement.snapshot import Snapshot
 from controller.repartition.victims import Victim, Victims
 from controller.state.occupancy import Holdings
-from controller.state.pods import PodTable
 from controller.translate.claim import precision_of
-from controller.translate.pod import PodView, constraints
+from controller.translate.pod import constraints
 
 
 class MovablePods:
@@ -47,10 +46,15 @@ class MovablePods:
 
 
 def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Victim | None:
-    """The pod of the claim `namespace/name`, which holds `partition`; None when it does not run, or is leaving."""
+    """The pod of the claim `namespace/name`, which holds `partition`; None when it does not run, or is leaving.
+
+    None for a pod of several partitions, too: a place is kept for a successor of one only.
+    """
     claim = cluster.claim_table.get(claim_key)
-    view = _pod_of(claim, cluster.pod_table) if claim is not None else None
-    if claim is None or view is None or view.claim is None or view.node is None or view.deleting or view.terminal:
+    if claim is None or claim.spec.requirement.count != 1:
+        return None
+    view = cluster.pod_table.of_claim(claim)
+    if view is None or view.claim is None or view.node is None or view.deleting or view.terminal:
         return None
     pod = cluster.pods.store.get(f"{view.namespace}/{view.name}")
     if pod is None:
@@ -74,13 +78,6 @@ def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Vict
         naming=naming_of_resource(view.resource) or "",
         precision=precision_of(claim),
     )
-
-
-def _pod_of(claim: GPUPartitionClaim, pods: PodTable) -> PodView | None:
-    """The claim's pod, by uid: a later one of its name is another's."""
-    wanted = claim.spec.pod_ref
-    view = pods.view(f"{claim.metadata.namespace}/{wanted.name}") if wanted is not None else None
-    return view if view is not None and wanted is not None and view.uid == wanted.uid else None
 
 
 def _bytes(claim: GPUPartitionClaim) -> int:

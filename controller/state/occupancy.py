@@ -67,7 +67,8 @@ class Occupancy:
         )
 
     def _held(self, node: str, partition: Partition) -> Partition:
-        holder = self.by_partition.get((node, partition.id)) or self.by_device.get((node, partition.device))
+        # what the scheduler has allocated stands; a claim of ours that is bound to the same has lost the race for it
+        holder = self.by_device.get((node, partition.device)) or self.by_partition.get((node, partition.id))
         kept = self.reserved.get((node, partition.id))
         return partition if holder is None and kept is None else replace(partition, holder=holder, reservation=kept)
 
@@ -83,8 +84,9 @@ def occupancy(cluster: Holdings) -> Occupancy:
         allocation = claim.status.allocation
         if allocation is None or claim.status.phase not in HOLDING:
             continue
+        holder = our_holder(cluster, key)
         for device in allocation.devices:
-            by_partition[allocation.node, PartitionId(device.bdf, device.partition)] = Holder("ours", key)
+            by_partition[allocation.node, PartitionId(device.bdf, device.partition)] = holder
         if allocation.resource is not None:
             by_plugin.append(claim)
         _count_unscheduled(cluster, key, allocation.node, used)
@@ -92,9 +94,12 @@ def occupancy(cluster: Holdings) -> Occupancy:
     by_partition, unlocated = {**plugin.by_partition, **by_partition}, plugin.unlocated
     for assumed in cluster.assumptions:
         if assumed.resource:
-            unlocated[assumed.node][assumed.resource] += 1
+            unlocated[assumed.node][assumed.resource] += len(assumed.partitions)
         else:
-            by_partition[assumed.node, assumed.partition] = Holder("ours", assumed.claim)
+            by_partition |= dict.fromkeys(
+                ((assumed.node, partition) for partition in assumed.partitions),
+                Holder("ours", assumed.claim, assumed.resources),
+            )
         used[assumed.node] = used[assumed.node].plus(assumed.resources)
     plans = cluster.plan_table
     return Occupancy(
@@ -106,6 +111,14 @@ def occupancy(cluster: Holdings) -> Occupancy:
         plans.reservations(),
         unlocated,
     )
+
+
+def our_holder(world: Holdings, key: str) -> Holder:
+    """The claim of that key as the holder of a partition, with what its pod takes of the node."""
+    claim = world.claim_table.get(key)
+    pod = world.pod_table.of_claim(claim) if claim is not None else None
+    taken = world.pod_table.resources(f"{pod.namespace}/{pod.name}") if pod is not None and not pod.terminal else None
+    return Holder("ours", key, taken or Resources())
 
 
 def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str, Resources]) -> None:
@@ -124,7 +137,7 @@ def _by_device(cluster: Holdings) -> dict[tuple[str, str], Holder]:
             if device.admin:
                 continue
             ours = cluster.claim_table.get(key) is not None
-            taken[device.pool, device.device] = Holder("ours" if ours else "foreign", key)
+            taken[device.pool, device.device] = our_holder(cluster, key) if ours else Holder("foreign", key)
     return taken
 
 

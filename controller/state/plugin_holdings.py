@@ -13,6 +13,7 @@ from api.v1beta1 import GPUNode, GPUPartitionClaim
 from api.v1beta1.gpu_node import AssignedDevice
 from controller.binding.device_plugin import RESOURCE_PREFIX
 from controller.gpu.identity import PartitionId
+from controller.placement.demand import Resources
 from controller.placement.snapshot import Holder
 from controller.runtime.manifest import Manifest
 from controller.state.pods import PodTable
@@ -45,7 +46,7 @@ def plugin_holdings(world: PluginWorld, bound: Iterable[GPUPartitionClaim]) -> P
     unlocated: defaultdict[str, Counter[str]] = defaultdict(Counter)
     known: Counter[str] = Counter()
     for claim in bound:
-        allocation, pod = claim.status.allocation, _pod_of(world, claim)
+        allocation, pod = claim.status.allocation, world.pod_table.of_claim(claim)
         if allocation is None or allocation.resource is None:
             continue
         if pod is None or pod.node is None:
@@ -63,13 +64,6 @@ def plugin_holdings(world: PluginWorld, bound: Iterable[GPUPartitionClaim]) -> P
             for resource, count in pod.devices.items():
                 unlocated[node][resource] += max(0, count - located)
     return PluginHoldings(by_partition, unlocated)
-
-
-def _pod_of(world: PluginWorld, claim: GPUPartitionClaim) -> PodView | None:
-    """The claim's pod, by uid; None while it is not seen."""
-    wanted = claim.spec.pod_ref
-    pod = world.pod_table.view(f"{claim.metadata.namespace}/{wanted.name}") if wanted is not None else None
-    return pod if pod is not None and wanted is not None and pod.uid == wanted.uid else None
 
 
 def _told(world: PluginWorld, node: str, pods: Mapping[str, PodView]) -> dict[str, set[PartitionId]]:
@@ -92,5 +86,5 @@ def plugin_devices_told(gpu_node: GPUNode | None) -> Iterator[AssignedDevice]:
 def _holder(world: PluginWorld, pod: PodView) -> Holder:
     claim = f"{pod.namespace}/{pod.claim}"
     if pod.claim is not None and world.claim_table.get(claim) is not None:
-        return Holder("ours", claim)
+        return Holder("ours", claim, world.pod_table.resources(f"{pod.namespace}/{pod.name}") or Resources())
     return Holder("foreign", f"{pod.namespace}/{pod.name}")

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from api.v1beta1 import GPUPartitionClaim
 from controller.placement.demand import Resources
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.objects.pod import Pod
@@ -64,6 +65,12 @@ class PodTable:
         """The pod of `namespace/name`, None when it is not there."""
         row = self._rows.get(key)
         return row.view if row else None
+
+    def of_claim(self, claim: GPUPartitionClaim) -> PodView | None:
+        """The claim's pod, by uid: a later one of its name is another's. None for a share group's claim."""
+        wanted = claim.spec.pod_ref
+        view = self.view(f"{claim.metadata.namespace}/{wanted.name}") if wanted is not None else None
+        return view if view is not None and wanted is not None and view.uid == wanted.uid else None
 
     def resources(self, key: str) -> Resources | None:
         """What the pod requests, None when it is not there."""

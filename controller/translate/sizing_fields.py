@@ -26,6 +26,7 @@ FIELD_OF: Final[Mapping[str, str]] = MappingProxyType(
         "precision": "spec.model.precision",
         "max_model_len": "spec.model.maxModelLen",
         "max_concurrency": "spec.model.maxConcurrency",
+        "tensor_parallel": "spec.gpuSharing.partition.count",
     }
 )
 """In an InferenceService of ours."""

@@ -8,6 +8,7 @@ pods of one template should ask alike.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from api.group import SERVICE_LABEL
 from api.quantity import parse_quantity
@@ -83,13 +84,19 @@ class PodBinding:
         chosen = choose(self._offers_for(namespace, request), self._want(namespace, labels, request))
         return self._without_nodes(namespace, request) if chosen is None else chosen
 
+    def count(self, namespace: str, labels: Mapping[str, str]) -> int:
+        """How many devices the pod must ask for: one for each partition that its service wants."""
+        service = self._cluster.service_table.get(f"{namespace}/{labels.get(SERVICE_LABEL, '')}")
+        return service.spec.gpu_sharing.partition.count if service is not None else 1
+
     def _want(self, namespace: str, labels: Mapping[str, str], request: PodRequest) -> Want:
         """What the claim will ask for; 0 bytes when the model cannot be sized, and then nothing is placed."""
         service = self._cluster.service_table.get(f"{namespace}/{labels.get(SERVICE_LABEL, '')}")
         partition = service.spec.gpu_sharing.partition if service is not None else None
         least = parse_quantity(partition.min_memory) if partition is not None and partition.min_memory else 0
         try:
-            sizing = self._sizing.size(request.sizing, request.profile)
+            ranks = replace(request.sizing, tensor_parallel=self.count(namespace, labels))
+            sizing = self._sizing.size(ranks, request.profile)
         except SizingError:
             return Want(least, request.modes)
         return Want(max(least, sizing.total_bytes), request.modes, sizing.precision)

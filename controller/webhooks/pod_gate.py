@@ -82,7 +82,7 @@ class PodGate:
         environment = [*_environment(pod, index), *self._mount(pod, namespace, index, request)]
         resource = self._resource(pod, namespace, request)
         if resource:
-            return [*_gate(pod), *environment, *_devices(pod, index, resource)]
+            return [*_gate(pod), *environment, *_devices(pod, index, resource, self._count(pod, namespace))]
         return [*_gate(pod), *_claim(pod, index, self._name_suffix), *environment, *_requests_off(pod)]
 
     def _mount(self, pod: Json, namespace: str, index: int, request: PodRequest) -> Patch:
@@ -93,6 +93,9 @@ class PodGate:
         if self._binding is None or _names_claim(pod["spec"]):
             return ""
         return self._binding.resource(namespace, pod["metadata"].get("labels") or {}, request)
+
+    def _count(self, pod: Json, namespace: str) -> int:
+        return 1 if self._binding is None else self._binding.count(namespace, pod["metadata"].get("labels") or {})
 
 
 def _opted_in(annotations: Mapping[str, str]) -> bool:
@@ -199,22 +202,22 @@ def _off(path: str, resources: Json, kept: str = "") -> Patch:
     ]
 
 
-def _devices(pod: Json, index: int, resource: str) -> Patch:
-    """One device of `resource` for the container, and for init containers that ask: they run before it, on the same.
+def _devices(pod: Json, index: int, resource: str, count: int) -> Patch:
+    """`count` of `resource` for the container, and for init containers that ask: they run before it, on the same.
 
     Whatever else is asked of the device plugin goes: sidecars run beside the model, and would hold another device.
     """
     spec = pod["spec"]
     operations: Patch = []
     for place, container in enumerate(spec["containers"]):
-        operations += _one_device(f"/spec/containers/{place}", container, resource if place == index else "")
+        operations += _asking(f"/spec/containers/{place}", container, resource if place == index else "", count)
     for place, container in enumerate(spec.get("initContainers") or ()):
         before = _asks_for_gpu(container) and container.get("restartPolicy") != "Always"
-        operations += _one_device(f"/spec/initContainers/{place}", container, resource if before else "")
+        operations += _asking(f"/spec/initContainers/{place}", container, resource if before else "", count)
     return operations
 
 
-def _one_device(path: str, container: Json, resource: str) -> Patch:
+def _asking(path: str, container: Json, resource: str, count: int) -> Patch:
     resources = container.get("resources") or {}
     operations = _off(f"{path}/resources", resources, resource)
     if not resource:
@@ -224,9 +227,11 @@ def _one_device(path: str, container: Json, resource: str) -> Patch:
     for kind in ("limits", "requests"):  # of extended resources both must be given, and be the same
         present = resources.get(kind)
         if not present:
-            operations.append({"op": "add", "path": f"{path}/resources/{kind}", "value": {resource: "1"}})
-        elif str(present.get(resource)) != "1":
-            operations.append({"op": "add", "path": f"{path}/resources/{kind}/{_escaped(resource)}", "value": "1"})
+            operations.append({"op": "add", "path": f"{path}/resources/{kind}", "value": {resource: str(count)}})
+        elif str(present.get(resource)) != str(count):
+            operations.append(
+                {"op": "add", "path": f"{path}/resources/{kind}/{_escaped(resource)}", "value": str(count)}
+            )
     return operations
 
 

@@ -19,6 +19,7 @@ from api.v1beta1.gpu_sharing_policy import WhenFull
 from controller.gpu.product import PRODUCTS, Product
 from controller.placement.decision import gib
 from controller.placement.precision_support import obstacle_on_all
+from controller.placement.scheduler import MOST_DEVICES
 from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.sizing.engine_support import obstacles, runs
@@ -240,12 +241,13 @@ def not_offered_yet(facts: ServiceFacts) -> Iterator[Finding]:
     """Fields that are taken and not acted upon yet."""
     spec = facts.service.spec
     partition = spec.gpu_sharing.partition
-    if partition.count != 1:
+    if partition.count > MOST_DEVICES:
         yield warn(
             "CountUnsupported",
             "spec.gpuSharing.partition.count",
             partition.count,
-            "partitions for one pod are not placed yet; set it to 1 and choose a larger partition",
+            f"partitions for one pod are more than the {MOST_DEVICES} that a ResourceClaim takes; lower it and choose "
+            "larger partitions",
         )
     if spec.gpu_sharing.isolation is Isolation.COOPERATIVE:
         yield warn(
@@ -313,7 +315,13 @@ class ServiceValidator:
 
     def _size(self, service: InferenceService) -> Sizing | SizingError:
         model = service.spec.model
-        request = SizingRequest(model.id, Precision(model.precision.value), model.max_model_len, model.max_concurrency)
+        request = SizingRequest(
+            model.id,
+            Precision(model.precision.value),
+            model.max_model_len,
+            model.max_concurrency,
+            tensor_parallel=service.spec.gpu_sharing.partition.count,
+        )
         try:
             return self._sizing.size(request, model.profile_ref)
         except SizingError as error:

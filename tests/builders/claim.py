@@ -16,10 +16,11 @@ def claim(
     pod: str = "model-0",
     uid: str | None = None,
     version: str = "1",
+    count: int = 1,
     status: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A pending claim; `memory` None is one that could not be sized."""
-    requirement: dict[str, Any] = {"modes": list(modes)} | ({"memory": memory} if memory else {})
+    requirement: dict[str, Any] = {"modes": list(modes), "count": count} | ({"memory": memory} if memory else {})
     if precision is not None:
         requirement["precision"] = precision
     return {
@@ -37,10 +38,9 @@ def claim(
     }
 
 
-def allocation(node: str = "worker-0", number: int = 0, index: int = 0, *, of: Gpu | None = None) -> dict[str, Any]:
-    """The allocation of one partition of GPU `number` (in CPX unless `of` says otherwise)."""
+def allocation(node: str = "worker-0", number: int = 0, *indices: int, of: Gpu | None = None) -> dict[str, Any]:
+    """The allocation of partitions of GPU `number` (in CPX unless `of` says otherwise); of the first one by default."""
     whole = of or gpu(number)
-    partition = whole.partitions[index]
     return {
         "node": node,
         "devices": [
@@ -49,10 +49,11 @@ def allocation(node: str = "worker-0", number: int = 0, index: int = 0, *, of: G
                 "pool": node,
                 "renderIndex": partition.render_index,
                 "bdf": whole.bdf,
-                "partition": index,
+                "partition": partition.id.index,
                 "mode": str(whole.mode),
                 "bytes": partition.bytes,
             }
+            for partition in (whole.partitions[index] for index in indices or (0,))
         ],
         "binding": "DRA",
     }

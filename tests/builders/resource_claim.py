@@ -1,6 +1,6 @@
 """ResourceClaims: as the API server has them, and as the operator reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.runtime.objects.conversion import typed
@@ -11,7 +11,7 @@ def resource_claim(
     name: str = "aim-a",
     *,
     namespace: str = "team-a",
-    device: str | None = None,
+    device: str | Sequence[str] | None = None,
     pool: str = "worker-0",
     driver: str = "gpu.amd.com",
     admin: bool = False,
@@ -19,7 +19,7 @@ def resource_claim(
     spec: Mapping[str, Any] | None = None,
     version: str = "1",
 ) -> dict[str, Any]:
-    """A ResourceClaim; allocated when `device` is given."""
+    """A ResourceClaim; allocated when `device`, one name or several, is given."""
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": namespace,
@@ -31,8 +31,9 @@ def resource_claim(
         metadata["ownerReferences"] = [owner]
     made: dict[str, Any] = {"metadata": metadata, "spec": dict(spec or {}), "status": {}}
     if device is not None:
-        result = {"request": "gpu", "driver": driver, "pool": pool, "device": device}
-        made["status"]["allocation"] = {"devices": {"results": [result | ({"adminAccess": True} if admin else {})]}}
+        result = {"request": "gpu", "driver": driver, "pool": pool} | ({"adminAccess": True} if admin else {})
+        names = [device] if isinstance(device, str) else device
+        made["status"]["allocation"] = {"devices": {"results": [result | {"device": name} for name in names]}}
     return made
 
 

@@ -1,5 +1,6 @@
 """A gated pod gets its GPUPartitionClaim: what it needs, worked out once from its annotations."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from api.group import SERVICE_LABEL
@@ -34,20 +35,30 @@ class Need:
     sizing: Sizing
 
 
-def need_of(pod: PodView, sizing: Models) -> Need | Unsized:
-    """What the pod needs, or why that cannot be said."""
+def count_of(pod: PodView, service: InferenceService | None) -> int:
+    """How many partitions the pod is to get, a rank on each.
+
+    As many as its service says now; a pod of the device plugin asked for a number when it was made, for good.
+    """
+    if pod.resource:
+        return pod.devices[pod.resource]
+    return service.spec.gpu_sharing.partition.count if service is not None else 1
+
+
+def need_of(pod: PodView, sizing: Models, count: int = 1) -> Need | Unsized:
+    """What the pod needs of each of its `count` partitions, or why that cannot be said."""
     request = parse_request(pod.annotations)
     if isinstance(request, tuple):
         return Unsized("InvalidRequest", "; ".join(map(str, request)))
     try:
-        return Need(request, sizing.size(request.sizing, request.profile))
+        return Need(request, sizing.size(dataclasses.replace(request.sizing, tensor_parallel=count), request.profile))
     except SizingError as error:
         named = FIELD_OF if SERVICE_LABEL in pod.labels else ANNOTATION_OF
         return Unsized(type(error).__name__, str(sizing_problem(error, named)))
 
 
 def required_bytes(need: Need, service: InferenceService | None) -> int:
-    """Memory that the pod's partition must have: what sizing says, or more where its service wants more."""
+    """Memory that each of the pod's partitions must have: what sizing says, or more where its service wants more."""
     least = service.spec.gpu_sharing.partition.min_memory if service is not None else None
     return max(need.sizing.total_bytes, parse_quantity(least) if least else 0)
 
@@ -62,9 +73,7 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
     precision: ResolvedPrecision | None = None
     modes: list[str] = []
     policy = None
-    count = 1
     if isinstance(need, Need):
-        count = service.spec.gpu_sharing.partition.count if service is not None else 1
         memory = format_bytes(required_bytes(need, service))
         named = mode_of(pod.resource)
         modes = [str(named)] if named is not None else sorted(map(str, need.request.modes))
@@ -87,7 +96,7 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
         ),
         spec=GPUPartitionClaimSpec(
             pod_ref=PodReference(name=pod.name, uid=pod.uid),
-            requirement=Requirement(memory=memory, count=count, modes=modes, precision=precision),
+            requirement=Requirement(memory=memory, count=count_of(pod, service), modes=modes, precision=precision),
             model=model,
             policy_ref=policy,
         ),

@@ -3,7 +3,7 @@
 from api.group import ASSIGNED_NODE, PROFILE_ID
 from api.v1beta1 import GPUPartitionClaim
 from controller.binding.device_plugin import mode_of
-from controller.placement.decision import Placed
+from controller.placement.decision import Placed, PlacedDevice
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim import status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -26,20 +26,27 @@ def adoptable(present: ResourceClaimView | None, pod: PodView) -> bool:
 
 
 def held_place(snapshot: Snapshot, present: ResourceClaimView) -> Placed | None:
-    """The partition that the ResourceClaim's device is, None when the inventory does not know it."""
-    wanted = present.devices[0]
-    for node, gpu, partition in snapshot.partitions():
-        if (node.pool, partition.device) == (wanted.pool, wanted.device):
-            return Placed(node, gpu, partition)
+    """The partitions that the ResourceClaim's devices are, None when the inventory does not know them all."""
+    wanted = {(device.pool, device.device) for device in present.devices}
+    for node in snapshot.nodes:
+        devices = tuple(
+            PlacedDevice(gpu, partition)
+            for gpu in node.gpus
+            for partition in gpu.partitions
+            if (node.pool, partition.device) in wanted
+        )
+        if len(devices) == len(wanted):
+            return Placed(node, devices)
     return None
 
 
 def plugin_place(snapshot: Snapshot, pod: PodView) -> Placed | None:
-    """A partition like the one that the kubelet gave, None when the pod's node has none: which, the kubelet tells."""
+    """A partition like those that the kubelet gave, None when the pod's node has none: which, the kubelet tells."""
+    node = snapshot.node(pod.node) if pod.node is not None else None
     wanted = mode_of(pod.resource)
-    for node, gpu, partition in snapshot.partitions():
-        if node.name == pod.node and wanted in (None, gpu.mode):
-            return Placed(node, gpu, partition)
+    for gpu in node.gpus if node is not None else ():
+        if node is not None and gpu.partitions and wanted in (None, gpu.mode):
+            return Placed.on(node, gpu, gpu.partitions[0])
     return None
 
 

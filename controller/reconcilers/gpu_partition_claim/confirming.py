@@ -1,10 +1,11 @@
 """The real scheduler's word: it allocated what we pinned, something else, or nothing because the device was taken."""
 
+from collections.abc import Collection
 from contextlib import suppress
 
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
-from controller.placement.decision import Placed
+from controller.placement.decision import Placed, PlacedDevice
 from controller.placement.demand import Resources
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -20,8 +21,8 @@ from controller.reconcilers.gpu_partition_claim.repair import (
     Replace,
     Wait,
     judge,
+    lost_to_others,
     pinned_demand,
-    taken_by_other,
     unschedulable,
 )
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
@@ -53,9 +54,9 @@ class Confirming:
         if not present.allocated:
             return await self._repair(key, claim, pod) if bound else Result()
         pin = pin_of(claim)
-        if not any(held.pool == pin.pool and held.device == pin.device for held in present.devices):
-            got = ", ".join(f"{held.pool}/{held.device}" for held in present.devices)
-            message = f"the scheduler allocated {got}, bound was {pin.pool}/{pin.device}; delete the pod"
+        held = {(device.pool, device.device) for device in present.devices}
+        if held != pin.names:
+            message = f"the scheduler allocated {_listed(held)}, bound was {_listed(pin.names)}; delete the pod"
             self._context.count("confirm", "mismatch")
             await self._writer.trouble(claim, pod, "Allocated", "DeviceMismatch", message)
         elif bound:
@@ -75,7 +76,7 @@ class Confirming:
             self._cluster.snapshot(),
             claim,
             pinned_demand(key, claim.metadata.uid, pod.namespace, requirement_of(claim)),
-            taken=self._taken(key, claim),
+            lost=self._lost(key, claim),
             refused=unschedulable(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")),
             owned=pod.owner is not None,
             age=self._age(claim),
@@ -95,23 +96,27 @@ class Confirming:
                 await self._writer.trouble(claim, pod, "Stuck", "DeviceTaken", message)
                 return Result(requeue_after=PATIENCE_SECONDS)
 
-    def _taken(self, key: str, claim: GPUPartitionClaim) -> bool:
-        """Whether somebody else holds the pinned device; the device plugin's are no one's before they are given."""
+    def _lost(self, key: str, claim: GPUPartitionClaim) -> frozenset[tuple[str, str]]:
+        """The pinned devices that somebody else holds; the device plugin's are no one's before they are given."""
         if allocation_of(claim).resource is not None:
-            return False
-        pin = pin_of(claim)
-        return taken_by_other(list(self._cluster.resource_claim_table.values()), key, pin.pool, pin.device)
+            return frozenset()
+        return lost_to_others(self._cluster.resource_claim_table.values(), key, pin_of(claim).names)
 
     def _assumed_place(self, key: str) -> Placed | None:
         """Where an earlier repair wanted to go whose answer was lost: it may be stored, so it is asked for again."""
         assumed = self._cluster.assumptions.get(key)
         if assumed is None or assumed.resource:
             return None
-        for node, gpu, partition in self._cluster.snapshot().partitions():
-            if (node.name, partition.id) == (assumed.node, assumed.partition):
-                usable = node.fresh and partition.healthy and gpu.plan is None
-                return Placed(node, gpu, partition) if usable else None
-        return None
+        node = self._cluster.snapshot().node(assumed.node)
+        if node is None or not node.fresh:
+            return None
+        devices = tuple(
+            PlacedDevice(gpu, partition)
+            for gpu in node.gpus
+            for partition in gpu.partitions
+            if partition.id in assumed.partitions and partition.healthy and gpu.plan is None
+        )
+        return Placed(node, devices) if len(devices) == len(assumed.partitions) else None
 
     def _age(self, claim: GPUPartitionClaim) -> float:
         bound_time = claim.status.bound_time
@@ -119,9 +124,7 @@ class Confirming:
 
     async def _repin(self, key: str, claim: GPUPartitionClaim, pod: PodView, placed: Placed) -> GPUPartitionClaim:
         # Taken before the write goes out: another repair, or a cycle, must not choose the same partition meanwhile.
-        self._cluster.assumptions.add(
-            Assumption(key, claim.metadata.uid, placed.node.name, placed.partition.id, Resources())
-        )
+        self._cluster.assumptions.add(Assumption(key, claim.metadata.uid, placed.node.name, placed.ids, Resources()))
         profile, now = profile_for(self._context, pod, placed), self._context.clock.now()
         moved = status.bound(status.without_trouble(claim), placed, now, rebind=True, profile=profile)
         try:
@@ -143,3 +146,7 @@ class Confirming:
         with suppress(NotFound, Conflict):  # gone already, or a successor of the same name
             await self._context.client.delete(PODS, pod.name, pod.namespace, uid=pod.uid)
         return Result()
+
+
+def _listed(devices: Collection[tuple[str, str]]) -> str:
+    return ", ".join(f"{pool}/{device}" for pool, device in sorted(devices))

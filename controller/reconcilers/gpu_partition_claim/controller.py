@@ -5,7 +5,7 @@ from api.object import dump
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.reconcilers.gpu_partition_claim import events
-from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for, need_of
+from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.adopting import adopt, adoptable
 from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Binding
 from controller.reconcilers.gpu_partition_claim.confirming import Confirming
@@ -55,7 +55,7 @@ class ClaimReconciler:
             return await self._admit(request)
         if self._writer.superseded(key, claim):
             return Result()
-        pod = self._pod_of(claim)
+        pod = self._cluster.pod_table.of_claim(claim)
         self._tell_others(key, claim)
         if pod is None:
             return await self._releasing.pod_gone(key, claim)
@@ -100,14 +100,6 @@ class ClaimReconciler:
                 message = f"claim {claim.metadata.name} belongs to pod {owner.name}; let the webhook name the claim"
                 events.tell(self._context.recorder, [pod.reference], events.waiting("ClaimNameTaken", message))
 
-    def _pod_of(self, claim: GPUPartitionClaim) -> PodView | None:
-        """The claim's pod, by uid: a successor of the same name is another pod."""
-        pod_ref = claim.spec.pod_ref
-        if pod_ref is None:
-            return None
-        view = self._cluster.pod_table.view(f"{claim.metadata.namespace}/{pod_ref.name}")
-        return view if view is not None and view.uid == pod_ref.uid else None
-
     async def _admit(self, request: Request) -> Result:
         """A gated pod without a claim gets one; so does a running one whose claim was deleted."""
         self._context.cycle.withdraw(request.key)
@@ -118,7 +110,7 @@ class ClaimReconciler:
         if pod is None:
             return Result()
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-        need = need_of(pod, self._context.sizing)
+        need = need_of(pod, self._context.sizing, count_of(pod, service))
         body = dump(claim_for(pod, request.name, need, service))
         body.pop("status", None)
         try:

@@ -154,11 +154,9 @@ class PlacementCycle:
         return refuse_choice(demand, labels, tuple(self._cluster.policy_table.values()))
 
     def _place(self, snapshot: Snapshot, demand: Demand, decision: Placed) -> None:
-        snapshot.hold(decision.node, decision.partition, demand.key, demand.pod.resources)
+        snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
         self._cluster.assumptions.add(
-            Assumption(
-                demand.key, demand.uid, decision.node.name, decision.partition.id, demand.pod.resources, demand.resource
-            )
+            Assumption(demand.key, demand.uid, decision.node.name, decision.ids, demand.pod.resources, demand.resource)
         )
         self._waiting.pop(demand.key, None)
         self._reported.pop(demand.key, None)

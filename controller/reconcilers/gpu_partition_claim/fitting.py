@@ -13,12 +13,14 @@ from controller.translate.claim import precision_of
 from controller.translate.pod import PodView
 
 
-def outdated(claim: GPUPartitionClaim, need: Need | Unsized, service: InferenceService | None) -> bool:
-    """Whether the claim would ask for another amount of memory, or for another precision, if it were made now.
+def outdated(claim: GPUPartitionClaim, need: Need | Unsized, service: InferenceService | None, count: int) -> bool:
+    """Whether the claim, if it were made now, would ask for other memory, another precision or number of partitions.
 
     A claim without a precision was made before claims had one, or for an API that drops the field: it stays.
     """
     asked, precision = claim.spec.requirement.memory, precision_of(claim)
+    if claim.spec.requirement.count != count:
+        return True
     if isinstance(need, Unsized):
         return asked is not None
     if asked is None or parse_quantity(asked) != required_bytes(need, service):
@@ -35,7 +37,7 @@ class Fitting:
 
     async def look(self, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim:
         """The claim, with the condition where it belongs. One whose model cannot be sized any more stays as it is."""
-        need = need_of(pod, self._context.sizing)
+        need = need_of(pod, self._context.sizing, claim.spec.requirement.count)
         if isinstance(need, Unsized):
             return claim
         held, needed = held_bytes(claim), need.sizing.total_bytes

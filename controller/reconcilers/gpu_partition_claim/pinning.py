@@ -9,8 +9,9 @@ from typing import Any
 from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE, PROFILE_ID
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import Allocation
-from controller.binding.dra import GatedPod, Pin, annotate_patch, bind_patch, resource_claim
+from controller.binding.dra import GatedPod, Pin, PinnedDevice, annotate_patch, bind_patch, resource_claim
 from controller.gpu.mode import Mode
+from controller.reconcilers.gpu_partition_claim import status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.profile import place_of, selected
 from controller.reconcilers.repartition_plan.taint import taints_node
@@ -55,15 +56,14 @@ def allocation_of(claim: GPUPartitionClaim) -> Allocation:
 
 
 def pin_of(claim: GPUPartitionClaim) -> Pin:
-    """The device that the claim's allocation names. Raises ValueError without an allocation."""
+    """The devices that the claim's allocation names. Raises ValueError without an allocation."""
     allocation = allocation_of(claim)
-    device = allocation.devices[0]
+    first = allocation.devices[0]
     return Pin(
         node=allocation.node,
-        pool=device.pool or allocation.node,
-        device=device.device or "",
-        render_index=device.render_index or 0,
-        profile=Mode.parse(device.mode).profile,
+        pool=first.pool or allocation.node,
+        devices=tuple(PinnedDevice(each.device or "", each.render_index or 0) for each in allocation.devices),
+        profile=Mode.parse(first.mode).profile,
     )
 
 
@@ -189,14 +189,10 @@ def assignment(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) ->
     """
     allocation = allocation_of(claim)
     resource = allocation.resource
-    if resource is not None:
-        partition = f"{resource.name} {resource.mode}"
-    else:
-        device = allocation.devices[0]
-        partition = f"{device.bdf}/{device.partition} {device.mode}"
+    by_kubelet = f"{resource.name} {resource.mode}" if resource is not None else ""
     written = {
         ASSIGNED_NODE: allocation.node,
-        ASSIGNED_PARTITION: partition,
+        ASSIGNED_PARTITION: by_kubelet or status.devices_text(allocation.devices),
         ENGINE_ARGS: _engine_arguments(context, claim, pod),
     }
     if allocation.profile is not None or PROFILE_ID in pod.annotations:
@@ -206,7 +202,7 @@ def assignment(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) ->
 
 def _engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) -> str:
     """As the model was sized; of a model that cannot be sized any more, what the claim remembers."""
-    place = place_of(context, allocation_of(claim))
+    place = place_of(context, allocation_of(claim), claim.spec.requirement.count)
     found = selected(context, pod, place)
     if found is not None:
         return found.engine_args
@@ -215,4 +211,5 @@ def _engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodV
         place.partition_bytes,
         (model.max_model_len if model else None) or 1,
         (model.max_concurrency if model else None) or 1,
+        place.count,
     )

@@ -10,7 +10,7 @@ from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand, Requirement
 from controller.reconcilers.gpu_partition_claim import events, status
-from controller.reconcilers.gpu_partition_claim.admit import Unsized, need_of
+from controller.reconcilers.gpu_partition_claim.admit import Unsized, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
@@ -64,18 +64,19 @@ class Placing:
         if pod.deleting:
             self._cycle.withdraw(key)
             return Result()
-        need = need_of(pod, self._context.sizing)
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        count = count_of(pod, service)
+        need = need_of(pod, self._context.sizing, count)
         if isinstance(need, Unsized) and claim.spec.requirement.memory is None:
             # said again, should the status have been lost
             await self._writer.explain(claim, pod, need.reason, need.message)
             return Result()
-        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-        if self._cluster.assumptions.get(key) is None and outdated(claim, need, service):
+        if self._cluster.assumptions.get(key) is None and outdated(claim, need, service, count):
             # The model is known by now, or known otherwise: a claim's spec never changes, so it is made anew.
             self._cycle.withdraw(key)
             await self._writer.delete(claim)
             return Result()
-        contradicted = contradiction(pod.annotations, claim.spec.policy_ref, service)
+        contradicted = contradiction(pod, claim.spec.policy_ref, service)
         if contradicted is not None:
             self._cycle.withdraw(key)
             await self._writer.explain(claim, pod, *contradicted)
@@ -138,12 +139,15 @@ class Placing:
         node = self._cluster.snapshot().node(placed.node.name)
         if node is None or not node.fresh:
             return False
-        for gpu in node.gpus:
-            for partition in gpu.partitions:
-                if partition.id == placed.partition.id:
-                    ours = partition.holder is None or partition.holder.name == key
-                    return gpu.mode == placed.mode and gpu.plan is None and partition.healthy and ours
-        return False
+        found = {partition.id: (gpu, partition) for gpu in node.gpus for partition in gpu.partitions}
+        for number in placed.ids:
+            if number not in found:
+                return False
+            gpu, partition = found[number]
+            ours = partition.holder is None or partition.holder.name == key
+            if gpu.mode != placed.mode or gpu.plan is not None or not partition.healthy or not ours:
+                return False
+        return True
 
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod) -> Demand:
         excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()

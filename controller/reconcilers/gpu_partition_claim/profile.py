@@ -23,7 +23,8 @@ def profile_for(context: ClaimContext, pod: PodView, placed: Placed) -> str | No
         return None
     if SERVICE_LABEL not in pod.labels and served_from(request, pod.profiles) is None:
         return None
-    found = selected(context, pod, Place(placed.gpu.product, placed.mode, placed.partition.bytes))
+    smallest = min(partition.bytes for partition in placed.partitions)
+    found = selected(context, pod, Place(placed.gpu.product, placed.mode, smallest, len(placed.partitions)))
     return found.profile_id if found is not None else None
 
 
@@ -41,14 +42,18 @@ def selected(context: ClaimContext, pod: PodView, place: Place) -> Selected | No
         return None
 
 
-def place_of(context: ClaimContext, allocation: Allocation) -> Place:
-    """The place that an allocation names. Without the node's inventory its product is not known, which is no matter."""
+def place_of(context: ClaimContext, allocation: Allocation, count: int) -> Place:
+    """The place of `count` partitions that an allocation names.
+
+    Without the node's inventory its product is not known, which is no matter.
+    """
     resource = allocation.resource
     if resource is not None:
         product = _product(context, allocation.node, "")
-        return Place(product, Mode.parse(resource.mode), resource.bytes)
+        return Place(product, Mode.parse(resource.mode), resource.bytes, count)
     device = allocation.devices[0]
-    return Place(_product(context, allocation.node, device.bdf), Mode.parse(device.mode), device.bytes)
+    smallest = min(each.bytes for each in allocation.devices)
+    return Place(_product(context, allocation.node, device.bdf), Mode.parse(device.mode), smallest, count)
 
 
 def _product(context: ClaimContext, node: str, bdf: str) -> str:

@@ -4,12 +4,13 @@ A pod's nodeSelector cannot change once its gate is open, so the repair stays on
 pod, and only where a controller will make one.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from api.v1beta1 import GPUPartitionClaim
+from controller.placement.candidates import best_partitions
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand, PodConstraints, Requirement, Resources
-from controller.placement.filters import refuse_partition
 from controller.placement.scores import best_fit
 from controller.placement.snapshot import Snapshot
 from controller.runtime.objects.pod import Pod
@@ -28,7 +29,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Repin:
-    """Another free partition of the same node."""
+    """Another place on the same node."""
 
     placed: Placed
 
@@ -46,12 +47,16 @@ class Stuck:
 Repair = Wait | Repin | Replace | Stuck
 
 
-def taken_by_other(claims: list[ResourceClaimView], ours: str, pool: str, device: str) -> bool:
-    """Whether another ResourceClaim holds the device that ours is pinned to."""
-    return any(
-        claim.key != ours
-        and any(held.pool == pool and held.device == device and not held.admin for held in claim.devices)
+def lost_to_others(
+    claims: Iterable[ResourceClaimView], ours: str, pinned: Collection[tuple[str, str]]
+) -> frozenset[tuple[str, str]]:
+    """Those of the devices, as (pool, name), that ours is pinned to and another ResourceClaim holds."""
+    return frozenset(
+        (held.pool, held.device)
         for claim in claims
+        if claim.key != ours
+        for held in claim.devices
+        if not held.admin and (held.pool, held.device) in pinned
     )
 
 
@@ -64,37 +69,48 @@ def unschedulable(pod: Pod | None) -> bool:
 
 
 def judge(
-    snapshot: Snapshot, claim: GPUPartitionClaim, demand: Demand, *, taken: bool, refused: bool, owned: bool, age: float
+    snapshot: Snapshot,
+    claim: GPUPartitionClaim,
+    demand: Demand,
+    *,
+    lost: Collection[tuple[str, str]],
+    refused: bool,
+    owned: bool,
+    age: float,
 ) -> Repair:
     """What to do about a claim that was bound `age` seconds ago and is not allocated.
 
-    `taken`: somebody else holds the device; `refused`: the scheduler called the pod unschedulable; `owned`: a
-    controller would replace the pod.
+    `lost`: its devices, as (pool, name), that somebody else holds; `refused`: the scheduler called the pod
+    unschedulable; `owned`: a controller would replace the pod.
     """
     if age < PATIENCE_SECONDS:
         return Wait(PATIENCE_SECONDS - age)
-    if not taken and not refused:
+    if not lost and not refused:
         return Wait(PATIENCE_SECONDS)
-    if taken:
-        placed = _same_node(snapshot, claim, demand)
+    if lost:
+        placed = _same_node(snapshot, claim, demand, lost)
         if placed is not None:
             return Repin(placed)
     return Replace() if owned else Stuck()
 
 
-def _same_node(snapshot: Snapshot, claim: GPUPartitionClaim, demand: Demand) -> Placed | None:
-    """The best free partition of the claim's node. Node checks are over: the pod is pinned there already."""
+def _same_node(
+    snapshot: Snapshot, claim: GPUPartitionClaim, demand: Demand, lost: Collection[tuple[str, str]]
+) -> Placed | None:
+    """The best place on the claim's node. Node checks are over: the pod is pinned there already.
+
+    The claim's own partitions are as good as any, but for those that are lost, whether the snapshot knows it or not.
+    """
     allocation = claim.status.allocation
     node = snapshot.node(allocation.node) if allocation is not None else None
     if node is None or not node.fresh:
         return None
-    found = [
-        (best_fit(snapshot, demand, node, gpu, partition), Placed(node, gpu, partition))
-        for gpu in node.gpus
-        for partition in gpu.partitions
-        if refuse_partition(snapshot, demand, node, gpu, partition) is None
-    ]
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+    with snapshot.without([demand.key]):
+        for gpu in node.gpus:
+            gone = [one for one in gpu.partitions if (node.pool, one.device) in lost and not snapshot.holder(node, one)]
+            snapshot.hold(node, gone, "somebody else's", Resources())
+        found = best_partitions(snapshot, demand, node, best_fit)
+    return found.placed if found is not None else None
 
 
 def pinned_demand(key: str, uid: str, namespace: str, requirement: Requirement) -> Demand:

@@ -101,8 +101,7 @@ def bound(
 
 
 def _by_resource_claim(placed: Placed, name: str) -> Allocation:
-    device = device_of(placed)
-    return Allocation(node=placed.node.name, devices=[device], binding=Binding.DRA, resource_claim=name)
+    return Allocation(node=placed.node.name, devices=devices_of(placed), binding=Binding.DRA, resource_claim=name)
 
 
 def _by_plugin(placed: Placed, resource: str) -> Allocation:
@@ -112,18 +111,20 @@ def _by_plugin(placed: Placed, resource: str) -> Allocation:
     return Allocation(node=placed.node.name, binding=Binding.DEVICE_PLUGIN, resource=named)
 
 
-def device_of(placed: Placed) -> Device:
-    """The partition as the API shows it."""
-    partition = placed.partition
-    return Device(
-        device=partition.device,
-        pool=placed.node.pool,
-        render_index=partition.render_index,
-        bdf=partition.id.bdf,
-        partition=partition.id.index,
-        mode=str(placed.mode),
-        bytes=partition.bytes,
-    )
+def devices_of(placed: Placed) -> list[Device]:
+    """The partitions as the API shows them."""
+    return [
+        Device(
+            device=device.partition.device,
+            pool=placed.node.pool,
+            render_index=device.partition.render_index,
+            bdf=device.partition.id.bdf,
+            partition=device.partition.id.index,
+            mode=str(device.gpu.mode),
+            bytes=device.partition.bytes,
+        )
+        for device in placed.devices
+    ]
 
 
 def allocated(claim: GPUPartitionClaim, now: datetime) -> GPUPartitionClaim:
@@ -238,7 +239,11 @@ def device_text(claim: GPUPartitionClaim) -> str:
 def allocation_text(allocation: Allocation) -> str:
     """Node and device, or with the device plugin node and resource while the device is not known, in words."""
     if allocation.devices:
-        device = allocation.devices[0]
-        return f"{allocation.node} {device.bdf}/{device.partition} {device.mode}"
+        return f"{allocation.node} {devices_text(allocation.devices)}"
     resource = allocation.resource
     return f"{allocation.node} {resource.name} {resource.mode}" if resource is not None else allocation.node
+
+
+def devices_text(devices: Sequence[Device]) -> str:
+    """Partitions in words, `<bdf>/<number> <mode>` with commas between: as the agent's plugins tell containers."""
+    return ",".join(f"{device.bdf}/{device.partition} {device.mode}" for device in devices)

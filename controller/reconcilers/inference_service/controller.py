@@ -178,7 +178,13 @@ class InferenceServiceReconciler:
 
     def _size(self, service: InferenceService) -> Sizing | Refusal:
         model = service.spec.model
-        request = SizingRequest(model.id, Precision(model.precision.value), model.max_model_len, model.max_concurrency)
+        request = SizingRequest(
+            model.id,
+            Precision(model.precision.value),
+            model.max_model_len,
+            model.max_concurrency,
+            tensor_parallel=service.spec.gpu_sharing.partition.count,
+        )
         try:
             return self._context.sizing.size(request, model.profile_ref)
         except SizingError as error:

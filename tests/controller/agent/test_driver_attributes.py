@@ -58,6 +58,6 @@ async def test_capacity() -> None:
 
 async def test_pins_ask_for_attributes_that_are_published() -> None:
     published = (await first_device("CPX/NPS4"))["attributes"]
-    asked = {part.split('"')[1] for part in selector(128, "cpx_nps4").split(" && ") if '" in device' in part}
+    asked = {part.split('"')[1] for part in selector([128], "cpx_nps4").split(" && ") if '" in device' in part}
     assert asked
     assert asked <= set(published)

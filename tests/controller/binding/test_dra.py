@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from controller.binding.dra import GatedPod, Pin, bind_patch, resource_claim, selector
+from controller.binding.dra import GatedPod, Pin, PinnedDevice, bind_patch, resource_claim, selector
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod
 from controller.translate.pod import pod_view
 from tests.builders.json_patch import PatchFailed, apply_patch
 from tests.builders.pod import GATE, pod
 
-PIN = Pin("worker-0", "worker-0", "gpu-1-129", 129, "cpx_nps4")
+PIN = Pin("worker-0", "worker-0", (PinnedDevice("gpu-1-129", 129),), "cpx_nps4")
 ADDED = {"aim.amd.com/assigned-node": "worker-0", "odd~key/with~tilde": 'a "quoted" value'}
 
 
@@ -74,7 +74,7 @@ def test_tests_come_before_changes() -> None:
 
 
 def test_the_selector_guards_every_attribute_it_reads() -> None:
-    expression = selector(129, "cpx_nps4")
+    expression = selector([129], "cpx_nps4")
     for attribute in ("renderIndex", "partitionProfile"):
         guard = f'"{attribute}" in device.attributes["gpu.amd.com"]'
         read = f'device.attributes["gpu.amd.com"].{attribute} =='
@@ -92,3 +92,12 @@ def test_the_claim_is_the_pods_own_and_asks_for_one_device() -> None:
     assert request["exactly"]["count"] == 1
     assert request["exactly"]["allocationMode"] == "ExactCount"
     assert made["metadata"]["labels"] == {"aim.amd.com/claim": "aim-a"}
+
+
+def test_several_devices_are_one_request_of_their_number() -> None:
+    two = Pin("worker-0", "worker-0", (PinnedDevice("gpu-1-130", 130), PinnedDevice("gpu-1-129", 129)), "cpx_nps4")
+    (request,) = resource_claim("aim-a", "team-a", "model-0", "u", two, {})["spec"]["devices"]["requests"]
+    asked = request["exactly"]
+    assert (asked["allocationMode"], asked["count"]) == ("ExactCount", 2)
+    assert ".renderIndex in [129, 130] && " in asked["selectors"][0]["cel"]["expression"]
+    assert two.names == {("worker-0", "gpu-1-129"), ("worker-0", "gpu-1-130")}

@@ -58,5 +58,6 @@ def test_shares(partition: int, want: float) -> None:
 
 def test_engine_arguments_are_one_json_object_in_one_order() -> None:
     text = ISOLATOR.engine_arguments(24574 << 20, 8192, 4)
-    assert json.loads(text) == {"gpu-memory-utilization": 0.93, "max-model-len": 8192, "max-num-seqs": 4}
-    assert text == '{"gpu-memory-utilization":0.93,"max-model-len":8192,"max-num-seqs":4}'
+    want = {"gpu-memory-utilization": 0.93, "max-model-len": 8192, "max-num-seqs": 4, "tensor-parallel-size": 1}
+    assert json.loads(text) == want
+    assert text == '{"gpu-memory-utilization":0.93,"max-model-len":8192,"max-num-seqs":4,"tensor-parallel-size":1}'

@@ -216,7 +216,7 @@ def test_cpu_memory_and_pod_slots(used: Resources, asked: Resources, want: str |
 def test_trial_holders_use_the_nodes_resources_too() -> None:
     candidate = node(allocatable=Resources(1000, GIB, 10))
     snapshot, wanted = Snapshot([candidate]), demand(pod=constrained(Resources(600, 0, 1)))
-    snapshot.hold(candidate, candidate.gpus[0].partitions[0], "team-a/aim-b", Resources(600, 0, 1))
+    snapshot.hold(candidate, candidate.gpus[0].partitions[:1], "team-a/aim-b", Resources(600, 0, 1))
     found = refuse_node(snapshot, wanted, candidate)
     assert found == ("NodeResourcesShort", "node worker-0 has 400m CPU left, the pod requests 600m")
 

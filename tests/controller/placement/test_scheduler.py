@@ -120,7 +120,7 @@ def test_schedule_changes_nothing() -> None:
             "1 PrecisionUnsupported (e.g. worker-0 0000:01:00.0 does not serve fp8",
             id="the free GPU does not serve the precision",
         ),
-        pytest.param(demand(count=2), [node()], "CountUnsupported", "set it to 1", id="several partitions"),
+        pytest.param(demand(count=33), [node()], "CountUnsupported", "takes 32", id="more than a claim takes"),
         pytest.param(demand(), [node("worker-0", full())], "NoFreePartition", "0 of 8 partitions", id="all are held"),
         pytest.param(demand(gib=30), [node()], "NoPartitionFits", "needed 30.0 GiB", id="all are too small"),
         pytest.param(demand(), [node(ready=False)], "NoPartitionFits", "8 NodeNotReady", id="a node is down"),

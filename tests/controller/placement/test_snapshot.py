@@ -1,7 +1,7 @@
 import pytest
 
 from controller.placement.demand import Resources
-from controller.placement.snapshot import PolicyView, Snapshot
+from controller.placement.snapshot import Holder, PolicyView, Snapshot
 from tests.builders.gpu import FOREIGN, OURS, busy, gpu
 from tests.builders.node import node
 
@@ -12,7 +12,7 @@ FIRST, SECOND = HOST.gpus[0].partitions[:2]
 
 def test_hold_takes_the_partition_and_the_nodes_resources() -> None:
     snapshot = Snapshot([HOST])
-    snapshot.hold(HOST, FIRST, "team-a/aim-a", POD)
+    snapshot.hold(HOST, [FIRST], "team-a/aim-a", POD)
     holder = snapshot.holder(HOST, FIRST)
     assert holder is not None
     assert (holder.kind, holder.name, snapshot.used(HOST)) == ("ours", "team-a/aim-a", POD)
@@ -21,8 +21,8 @@ def test_hold_takes_the_partition_and_the_nodes_resources() -> None:
 
 def test_undo_leaves_the_snapshot_as_it_was() -> None:
     snapshot = Snapshot([HOST])
-    keep = snapshot.hold(HOST, FIRST, "team-a/aim-a", POD)
-    undo = snapshot.hold(HOST, SECOND, "team-a/aim-b", Resources(1, 2, 1))
+    keep = snapshot.hold(HOST, [FIRST], "team-a/aim-a", POD)
+    undo = snapshot.hold(HOST, [SECOND], "team-a/aim-b", Resources(1, 2, 1))
     undo()
     assert (snapshot.holder(HOST, SECOND), snapshot.used(HOST)) == (None, POD)
     keep()
@@ -32,16 +32,16 @@ def test_undo_leaves_the_snapshot_as_it_was() -> None:
 
 def test_undone_places_can_be_held_again() -> None:
     snapshot = Snapshot([HOST])
-    snapshot.hold(HOST, FIRST, "team-a/aim-a", POD)()
-    snapshot.hold(HOST, FIRST, "team-a/aim-b", POD)
+    snapshot.hold(HOST, [FIRST], "team-a/aim-a", POD)()
+    snapshot.hold(HOST, [FIRST], "team-a/aim-b", POD)
     assert snapshot.used(HOST) == POD
 
 
 def test_two_trials_on_one_partition_stop_loudly_and_name_both() -> None:
     snapshot = Snapshot([HOST])
-    snapshot.hold(HOST, FIRST, "team-a/aim-a", POD)
+    snapshot.hold(HOST, [FIRST], "team-a/aim-a", POD)
     with pytest.raises(RuntimeError, match=r"held by team-a/aim-a; cannot hold it for team-a/aim-b"):
-        snapshot.hold(HOST, FIRST, "team-a/aim-b", POD)
+        snapshot.hold(HOST, [FIRST], "team-a/aim-b", POD)
     assert snapshot.used(HOST) == POD
 
 
@@ -49,13 +49,50 @@ def test_two_trials_on_one_partition_stop_loudly_and_name_both() -> None:
 def test_what_is_held_in_the_cluster_cannot_be_held(holder: object) -> None:
     host = node("worker-0", busy(holder=OURS if holder is OURS else FOREIGN))
     with pytest.raises(RuntimeError, match="cannot hold it"):
-        Snapshot([host]).hold(host, host.gpus[0].partitions[0], "team-a/aim-a", POD)
+        Snapshot([host]).hold(host, host.gpus[0].partitions[:1], "team-a/aim-a", POD)
+
+
+def test_several_partitions_are_held_together_or_none_of_them() -> None:
+    snapshot = Snapshot([HOST])
+    snapshot.hold(HOST, [SECOND], "team-a/aim-a", POD)
+    with pytest.raises(RuntimeError, match="cannot hold it for team-a/aim-b"):
+        snapshot.hold(HOST, [FIRST, SECOND], "team-a/aim-b", POD)
+    assert (snapshot.holder(HOST, FIRST), snapshot.used(HOST)) == (None, POD)
+    undo = snapshot.hold(HOST, HOST.gpus[1].partitions[:3], "team-a/aim-b", POD)
+    assert sum(snapshot.holder(HOST, each) is None for each in HOST.gpus[1].partitions) == 5
+    undo()
+    assert snapshot.idle(HOST, HOST.gpus[1])
+
+
+def test_without_a_claim_its_partitions_and_its_pods_resources_are_free() -> None:
+    ours = Holder("ours", "team-a/aim-a", POD)
+    host = node("worker-0", gpu(0, holders={0: ours, 1: ours, 2: FOREIGN}), used=Resources(700, 3 << 30, 2))
+    snapshot, parts = Snapshot([host, node("worker-1", gpu(0, holders={0: OURS}))]), host.gpus[0].partitions
+    snapshot.hold(host, parts[3:4], "team-a/aim-b", POD)
+    with snapshot.without(["team-a/aim-a", "team-a/aim-b", FOREIGN.name]):
+        assert [snapshot.holder(host, each) is None for each in parts[:4]] == [True, True, False, True]
+        assert snapshot.used(host) == Resources(200, 2 << 30, 1)
+    assert [snapshot.holder(host, each) is None for each in parts[:4]] == [False] * 4
+    assert snapshot.used(host) == Resources(1200, 4 << 30, 3)
+
+
+def test_what_is_tried_without_a_claim_ends_with_the_block() -> None:
+    ours = Holder("ours", "team-a/aim-a", POD)
+    host = node("worker-0", gpu(0, holders={0: ours}), used=POD)
+    snapshot = Snapshot([host])
+    with snapshot.without(["team-a/aim-a"]):
+        snapshot.hold(host, host.gpus[0].partitions[:2], "team-a/aim-a", POD)
+        assert snapshot.used(host) == POD
+        with pytest.raises(RuntimeError, match="held by team-a/aim-a"):
+            snapshot.hold(host, host.gpus[0].partitions[:1], "team-a/aim-b", POD)
+    assert snapshot.holder(host, host.gpus[0].partitions[0]) == ours
+    assert snapshot.holder(host, host.gpus[0].partitions[1]) is None
 
 
 def test_the_same_index_on_another_node_is_another_partition() -> None:
     twin = node("worker-1", gpu(0), gpu(1))
     snapshot = Snapshot([HOST, twin])
-    snapshot.hold(HOST, FIRST, "team-a/aim-a", POD)
+    snapshot.hold(HOST, [FIRST], "team-a/aim-a", POD)
     assert snapshot.holder(twin, twin.gpus[0].partitions[0]) is None
     assert snapshot.used(twin) == Resources()
 

@@ -12,7 +12,7 @@ from tests.builders.plugin import CPX, plugin_claim
 
 
 def assumption(claim: str = "team-a/aim-a", node: str = "worker-0", index: int = 0, resource: str = "") -> Assumption:
-    return Assumption(claim, f"uid-{claim}", node, PartitionId(bdf(0), index), Resources(pods=1), resource)
+    return Assumption(claim, f"uid-{claim}", node, (PartitionId(bdf(0), index),), Resources(pods=1), resource)
 
 
 def test_they_are_kept_by_claim_until_forgotten() -> None:

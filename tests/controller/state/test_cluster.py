@@ -90,7 +90,7 @@ def test_policies_namespaces_and_device_plugin_pods_reach_the_node() -> None:
 
 def assumed(fed: FedCluster, uid: str = "uid-team-a/aim-a") -> None:
     place = PartitionId(bdf(0), 0)
-    fed.cluster.assumptions.add(Assumption("team-a/aim-a", uid, "worker-0", place, Resources(pods=1)))
+    fed.cluster.assumptions.add(Assumption("team-a/aim-a", uid, "worker-0", (place,), Resources(pods=1)))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,9 @@ def test_the_partition_is_held_without_a_gap_while_the_allocation_arrives() -> N
     before = only_node(fed).gpus[0].partitions[0].holder
     fed.put(fed.cluster.claims, bound_claim())
     after = only_node(fed).gpus[0].partitions[0].holder
-    assert before == after is not None
+    assert before is not None
+    assert after is not None
+    assert before.name == after.name
 
 
 def test_claims_of_a_namespace() -> None:

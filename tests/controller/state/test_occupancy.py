@@ -76,9 +76,9 @@ def test_our_own_allocation_is_ours_whatever_device_it_is(fed: FedCluster) -> No
 
 def test_assumptions_hold_a_partition_and_resources(fed: FedCluster) -> None:
     fed.cluster.assumptions.add(
-        Assumption("team-a/aim-b", "u", "worker-0", PartitionId(bdf(1), 3), Resources(500, 10, 1))
+        Assumption("team-a/aim-b", "u", "worker-0", (PartitionId(bdf(1), 3),), Resources(500, 10, 1))
     )
-    assert held(fed) == {f"{bdf(1)}/3": Holder("ours", "team-a/aim-b")}
+    assert held(fed) == {f"{bdf(1)}/3": Holder("ours", "team-a/aim-b", Resources(500, 10, 1))}
     assert occupancy(fed.cluster).used("worker-0") == Resources(500, 10, 1)
 
 
@@ -94,6 +94,14 @@ def test_pods_on_the_node_use_it_and_one_that_is_bound_but_not_placed_too(fed: F
     assert occupancy(fed.cluster).used("worker-0") == Resources(3000, 0, 2)
     fed.put(fed.cluster.pods, asking("model-0", "1", node="worker-0", gates=()))
     assert occupancy(fed.cluster).used("worker-0") == Resources(3000, 0, 2)
+
+
+def test_a_claim_holds_with_what_its_pod_takes_of_the_node(fed: FedCluster) -> None:
+    fed.put(fed.cluster.pods, asking("model-0", "1"))
+    fed.put(fed.cluster.claims, bound_claim())
+    assert held(fed)[f"{bdf(0)}/0"].resources == Resources(1000, 0, 1)
+    fed.put(fed.cluster.pods, asking("model-0", "1", node="worker-0", gates=(), phase="Succeeded"))
+    assert held(fed)[f"{bdf(0)}/0"].resources == Resources()
 
 
 def test_a_plan_has_its_gpus_in_hand(fed: FedCluster) -> None:

@@ -31,7 +31,8 @@ def seen(fed: FedCluster) -> Node:
 
 
 def held(fed: FedCluster) -> dict[int, Holder]:
-    return {p.id.index: p.holder for p in seen(fed).gpus[0].partitions if p.holder is not None}
+    """Who holds which partition; what the holders take of the node is left out."""
+    return {p.id.index: Holder(p.holder.kind, p.holder.name) for p in seen(fed).gpus[0].partitions if p.holder}
 
 
 def missing(fed: FedCluster) -> Mapping[str, int]:
@@ -131,7 +132,7 @@ def test_one_device_of_two_is_told(fed: FedCluster) -> None:
 def test_what_is_decided_and_not_yet_seen_is_counted_and_stands_for_no_partition(fed: FedCluster) -> None:
     fed.put(fed.cluster.pods, foreign())
     fed.put(fed.cluster.gpu_nodes, gpu_node(assigned=[assigned(index=3)]))
-    fed.cluster.assumptions.add(Assumption("team-a/x", "u", "worker-0", PartitionId(bdf(0), 3), Resources(), CPX))
+    fed.cluster.assumptions.add(Assumption("team-a/x", "u", "worker-0", (PartitionId(bdf(0), 3),), Resources(), CPX))
     assert (held(fed), missing(fed)) == ({3: FOREIGN}, {CPX: 1})
 
 

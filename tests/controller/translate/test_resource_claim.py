@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from controller.binding.dra import Pin, claim_spec
+from controller.binding.dra import Pin, PinnedDevice, claim_spec
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.resource_claim import ResourceClaim, ResourceClaimSpec
 from controller.translate.resource_claim import AllocatedDevice, pinned_as, resource_claim_view
@@ -47,7 +47,11 @@ def test_an_owner_that_is_not_the_controller_does_not_count() -> None:
     assert resource_claim_view(typed(made, ResourceClaim)).owner_uid is None
 
 
-PIN = Pin("worker-0", "worker-0", "gpu-1-129", 129, "cpx_nps4")
+def pin(*renders: int, profile: str = "cpx_nps4") -> Pin:
+    return Pin("worker-0", "worker-0", tuple(PinnedDevice(f"gpu-1-{each}", each) for each in renders), profile)
+
+
+PIN = pin(129)
 
 
 def written(**changes: Any) -> dict[str, Any]:
@@ -83,8 +87,8 @@ def test_a_claim_that_asks_for_what_we_wrote_is_ours(spec: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     "spec",
     [
-        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-2-130", 130, "cpx_nps4")), id="another device"),
-        pytest.param(claim_spec(Pin("worker-0", "worker-0", "gpu-1-129", 129, "spx_nps1")), id="another mode"),
+        pytest.param(claim_spec(pin(130)), id="another device"),
+        pytest.param(claim_spec(pin(129, profile="spx_nps1")), id="another mode"),
         pytest.param(written(adminAccess=True), id="adminAccess"),
         pytest.param(written(count=2), id="two devices"),
         pytest.param(written(allocationMode="All", count=None), id="all devices"),

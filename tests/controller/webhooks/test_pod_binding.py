@@ -282,3 +282,14 @@ async def test_with_resource_claims_everywhere_nodes_need_not_be_known() -> None
     on.fed.listed(on.cluster.policies)
     on.cluster.resource_claims.served = True
     assert await PodBinding(on.cluster, SIZING).known()
+
+
+def test_a_pod_of_a_service_asks_for_as_many_as_it_wants_each_large_enough_for_a_rank() -> None:
+    split = dump(inference_service(gpuSharing={"partition": {"count": 4}}))
+    made = ground(PLUGIN, services=[split])
+    node(made, "worker-0", [gpu(0, "CPX/NPS1")], MIXED)
+    labels = {"aim.amd.com/inference-service": "chat"}
+    binding = PodBinding(made.cluster, SIZING)
+    assert (binding.count("team-a", labels), binding.count("team-a", {})) == (4, 1)
+    ranks, whole = (binding._want("team-a", of, request(BIG)).bytes for of in (labels, {}))
+    assert ranks < whole

@@ -259,8 +259,9 @@ CPX = "amd.com/cpx_nps4"
 class Chosen:
     """Stands for the cluster's knowledge: every pod asks for `resource`, "" for a ResourceClaim."""
 
-    def __init__(self, resource: str = CPX, *, known: bool = True) -> None:
+    def __init__(self, resource: str = CPX, *, known: bool = True, partitions: int = 1) -> None:
         self.answer = resource
+        self.partitions = partitions
         self.is_known = known
         self.asked_of: list[tuple[str, dict[str, str]]] = []
 
@@ -270,6 +271,9 @@ class Chosen:
     def resource(self, namespace: str, labels: dict[str, str], _: object) -> str:
         self.asked_of.append((namespace, labels))
         return self.answer
+
+    def count(self, _namespace: str, _labels: dict[str, str]) -> int:
+        return self.partitions
 
 
 def plugin_gate(chosen: Chosen | None = None) -> PodGate:
@@ -385,3 +389,10 @@ async def test_before_the_cluster_is_known_pods_are_asked_to_come_again(
 ) -> None:
     answer = await plugin_gate(Chosen(known=False))(asked(template(annotations=annotations)))
     assert (answer.allowed, answer.code) == want
+
+
+def test_a_service_of_two_partitions_a_pod_asks_for_two_devices() -> None:
+    gate = plugin_gate(Chosen(partitions=2))
+    after = admit(template(container("a", limits={CPX: "1"})), gate)
+    assert asks(after) == {"a": {CPX: "2"}}
+    assert gate.mutate(after) == []

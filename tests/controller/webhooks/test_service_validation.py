@@ -97,7 +97,7 @@ WARNED = [
     pytest.param(Ground(nodes={"n": [MI210]}), SMALL | {"precision": "fp8"}, {}, ["spec.model.precision", "'fp8'", "no GPU here (MI210) serves fp8: fp8 needs gfx942 or newer", "choose another product or precision"], id="a precision that no GPU here serves"),
     pytest.param(Ground(nodes={"n": [MI210]}), {"id": "Qwen/Qwen3-0.6B-FP8"}, {}, ["spec.model.precision", "'auto'", "serves fp8"], id="a model published in a precision that no GPU here serves"),
     pytest.param(old_and_new(namespace_labels={"team": "b"}), SMALL | {"precision": "fp8"}, {}, ["spec.model.precision", "no GPU here (MI210) serves fp8"], id="the GPUs that serve the precision are another team's"),
-    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"count": 2}), ["spec.gpuSharing.partition.count", "2", "set it to 1"], id="several partitions"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, sharing(partition={"count": 64}), ["spec.gpuSharing.partition.count", "64", "the 32 that"], id="more partitions than a claim takes"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(isolation="cooperative", shareGroup="g"), ["spec.gpuSharing.isolation", "cooperative", "use hardware"], id="cooperative sharing"),
 ]  # fmt: skip
 
@@ -123,6 +123,7 @@ FINE = [
     pytest.param(Ground(nodes={"n": [MI210, gpu()]}), SMALL | {"precision": "fp8"}, {}, id="one of the GPUs serves the precision"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, {}, id="it fits after a change of mode, policy or none"),
     pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), LARGE, sharing(policyRef="gold", partition={"mode": "SPX/NPS1"}), id="a policy and a mode that are there"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"count": 2}), id="two partitions of half the size"),
     pytest.param(Ground(policies=[GOLD], nodes={"n": [gpu()]}), SMALL, {"qos": {"class": "batch"}}, id="a class of the namespace's policy"),
     pytest.param(Ground(policies=[policy_object("v")], nodes={"n": [gpu(mode="DPX/NPS1")]}), SMALL, sharing(partition={"mode": "DPX/NPS1"}), id="the mode is not validated, but the GPU is in it"),
 ]  # fmt: skip
@@ -155,7 +156,7 @@ def test_a_precision_that_no_product_serves_is_refused(product: str, want: list[
 
 async def test_all_problems_are_named_at_once() -> None:
     ground = Ground(nodes={"n": [gpu()]})
-    bad = service({"id": "Qwen/Qwen3-9B"}, qos={"class": "gold"}, **sharing(policyRef="x", partition={"count": 2}))
+    bad = service({"id": "Qwen/Qwen3-9B"}, qos={"class": "gold"}, **sharing(policyRef="x", partition={"count": 64}))
     given = await ground.ask(validator(ground), bad)
     assert [reason in given.message for reason in ("UnknownModel", "PolicyNotFound")] == [True, True]
     assert "count" in given.warnings[0]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.binding.dra import Pin, claim_spec
+from controller.binding.dra import Pin, PinnedDevice, claim_spec
 from e2e.plane import Plane
 from tests.integration.agent.conftest import Object, Site, scrape
 
@@ -16,7 +16,7 @@ def hold(
 ) -> None:
     """A pod that claims one device of the node, and its claim."""
     render = int(device.rsplit("-", 1)[1])
-    spec = claim_spec(Pin(node, node, device, render, profile))
+    spec = claim_spec(Pin(node, node, (PinnedDevice(device, render),), profile))
     claims = f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaims"
     plane.admin.create(claims, {"metadata": {"name": name}, "spec": spec})
     pod: Object = {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from controller.binding.dra import Pin, resource_claim
+from controller.binding.dra import Pin, PinnedDevice, resource_claim
 from controller.gpu.mode import Mode
 from e2e.run.processes import OPERATOR
 from tests.integration.node.agent import AIM, DRA, TELLS, environment, run
@@ -178,4 +178,4 @@ def last_device(operated: Operated) -> Pin:
     gpu = operated.agent.status()["gpus"][-1]
     partition = gpu["partitions"][-1]
     profile = Mode.parse(gpu["mode"]).profile
-    return Pin("real-1", "real-1", partition["device"], partition["renderIndex"], profile)
+    return Pin("real-1", "real-1", (PinnedDevice(partition["device"], partition["renderIndex"]),), profile)

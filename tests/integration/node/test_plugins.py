@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.binding.dra import Pin, claim_spec
+from controller.binding.dra import Pin, PinnedDevice, claim_spec
 from e2e.plane import Plane
 from e2e.plane.node import RealNode
 from e2e.run.install import install
@@ -28,7 +28,7 @@ def dra(node_plane: Plane, real_node: RealNode, tmp_path_factory: pytest.TempPat
 
 def claim(plane: Plane, namespace: str, name: str, device: int) -> str:
     """A claim of the partition with that number, as the operator would write it; gives its path."""
-    pin = Pin("real-1", "real-1", f"gpu-{device}-{128 + device}", 128 + device, "cpx_nps4")
+    pin = Pin("real-1", "real-1", (PinnedDevice(f"gpu-{device}-{128 + device}", 128 + device),), "cpx_nps4")
     obj = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": name}}
     plane.admin.create(f"{DRA}/namespaces/{namespace}/resourceclaims", {**obj, "spec": claim_spec(pin)})
     return f"{DRA}/namespaces/{namespace}/resourceclaims/{name}"

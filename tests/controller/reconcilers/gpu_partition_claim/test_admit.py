@@ -3,8 +3,12 @@ import pytest
 from api.object import dump
 from api.quantity import parse_quantity
 from api.v1beta1 import InferenceService
-from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, need_of
+from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, count_of, need_of
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod
 from controller.translate.pod import PodView, pod_view
+from tests.builders.inference_service import inference_service
+from tests.builders.plugin import CPX, plugin_pod
 from tests.builders.pod import typed_pod
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
@@ -78,3 +82,19 @@ def test_a_service_can_ask_for_more_memory(least: str, want: int | None) -> None
     memory = claim_for(view(), "aim-a", need, service).spec.requirement.memory
     assert memory is not None
     assert parse_quantity(memory) == (want or need.sizing.total_bytes)
+
+
+def test_a_service_of_several_partitions_is_sized_by_rank() -> None:
+    service = inference_service(gpuSharing={"partition": {"count": 2}})
+    whole, half = need_of(view(), SIZING), need_of(view(), SIZING, count_of(view(), service))
+    assert isinstance(whole, Need)
+    assert isinstance(half, Need)
+    assert half.sizing.weights_bytes < whole.sizing.weights_bytes
+    asked = claim_for(view(), "aim-a", half, service).spec.requirement
+    assert (asked.count, parse_quantity(asked.memory or "0")) == (2, half.sizing.total_bytes)
+
+
+def test_a_pod_of_the_device_plugin_gets_as_many_as_it_asked_for_whatever_its_service_says_by_now() -> None:
+    made = plugin_pod()
+    made["spec"]["containers"][0]["resources"]["limits"] = {CPX: "4"}
+    assert count_of(pod_view(typed(made, Pod)), inference_service()) == 4

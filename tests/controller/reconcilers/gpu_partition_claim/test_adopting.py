@@ -56,6 +56,17 @@ def test_the_partition_of_a_device(pool: str, device: str, want: tuple[str, int]
     assert (found and (found.node.name, found.partition.id.index)) == want
 
 
+def test_all_the_partitions_of_several_devices_or_none_while_one_is_not_known() -> None:
+    fed = FedCluster()
+    fed.add_node("worker-0", gpu(0))
+    names = [device_name(0, 5), device_name(0, 2)]
+    found = held_place(fed.cluster.snapshot(), resource_claim_view(typed_resource_claim(device=names)))
+    assert found is not None
+    assert [number.index for number in found.ids] == [2, 5]
+    more = resource_claim_view(typed_resource_claim(device=[*names, "gpu-9-200"]))
+    assert held_place(fed.cluster.snapshot(), more) is None
+
+
 # In the flow.
 
 

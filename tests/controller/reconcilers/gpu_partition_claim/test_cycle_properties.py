@@ -20,6 +20,7 @@ from controller.placement.demand import Demand, Resources
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome, PlacementCycle
+from controller.reconcilers.gpu_partition_claim.pinning import pin_of
 from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS, Repin, judge, pinned_demand
 from controller.runtime.cache.informer import Informer
 from controller.state.assumptions import Assumption
@@ -163,7 +164,7 @@ class Exclusive(RuleBasedStateMachine):
             self.cluster.snapshot(),
             seen,
             pinned_demand(key, wanted.uid, wanted.namespace, wanted.requirement),
-            taken=True,
+            lost=pin_of(seen).names,
             refused=False,
             owned=True,
             age=PATIENCE_SECONDS,
@@ -174,7 +175,7 @@ class Exclusive(RuleBasedStateMachine):
 
     def promise(self, key: str, placed: Placed) -> None:
         wanted = self.demands[key]
-        promised = Assumption(key, wanted.uid, placed.node.name, placed.partition.id, Resources())
+        promised = Assumption(key, wanted.uid, placed.node.name, placed.ids, Resources())
         self.cluster.assumptions.add(promised)
 
     @precondition(lambda self: self.repairs)
@@ -221,7 +222,7 @@ class Exclusive(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_promised_twice(self) -> None:
-        promised = [(each.node, each.partition) for each in self.cluster.assumptions]
+        promised = [(each.node, number) for each in self.cluster.assumptions for number in each.partitions]
         assert len(promised) == len(set(promised))
 
 
@@ -336,7 +337,7 @@ def test_without_assumptions_a_partition_would_be_held_twice(machine: type[RuleB
 
 def test_without_the_check_of_holders_placement_would_stop_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "PARTITION_FILTERS", "PartitionHeld")
-    with pytest.raises(RuntimeError, match="cannot hold it"):
+    with pytest.raises(RuntimeError, match=r"cannot (hold|assume) it"):
         run_state_machine_as_test(Exclusive, settings=CONTROL)
 
 

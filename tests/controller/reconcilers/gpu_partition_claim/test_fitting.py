@@ -23,4 +23,4 @@ def test_a_claim_is_outdated_by_another_precision(precision: str | None, want: b
     need = need_of(pod_view(typed_pod(annotations=SMALL | {"aim.amd.com/precision": "fp16"})), SIZING)
     assert isinstance(need, Need)
     asked = GPUPartitionClaim.model_validate(claim(memory=format_bytes(need.sizing.total_bytes), precision=precision))
-    assert outdated(asked, need, None) is want
+    assert outdated(asked, need, None, 1) is want

@@ -1,7 +1,7 @@
 import pytest
 
 from api.v1beta1 import GPUPartitionClaim
-from controller.binding.dra import claim_spec
+from controller.binding.dra import PinnedDevice, claim_spec
 from controller.reconcilers.gpu_partition_claim.pinning import (
     Ensured,
     Opened,
@@ -47,7 +47,7 @@ def stored_pod(api: InMemoryApi, **fields: object) -> PodView:
 
 def test_the_pin_is_what_the_claim_got() -> None:
     pin = pin_of(CLAIM)
-    assert (pin.node, pin.pool, pin.device, pin.render_index) == ("worker-0", "worker-0", device_name(0, 3), 131)
+    assert (pin.node, pin.pool, pin.devices) == ("worker-0", "worker-0", (PinnedDevice(device_name(0, 3), 131),))
     assert pin.profile == "cpx_nps4"
 
 

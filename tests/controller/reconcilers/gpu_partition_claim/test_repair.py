@@ -3,7 +3,7 @@ from msgspec.structs import replace
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.placement.demand import Requirement
-from controller.placement.snapshot import Snapshot
+from controller.placement.snapshot import Holder, Snapshot
 from controller.reconcilers.gpu_partition_claim.repair import (
     PATIENCE_SECONDS,
     Repair,
@@ -12,16 +12,16 @@ from controller.reconcilers.gpu_partition_claim.repair import (
     Stuck,
     Wait,
     judge,
+    lost_to_others,
     pinned_demand,
-    taken_by_other,
     unschedulable,
 )
 from controller.runtime.objects.metadata import Condition
 from controller.runtime.objects.pod import PodStatus
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.translate.resource_claim import resource_claim_view
-from tests.builders.claim import bound_claim
-from tests.builders.gpu import FOREIGN, GIB, OURS, full, gpu
+from tests.builders.claim import allocation, bound_claim, claim
+from tests.builders.gpu import FOREIGN, GIB, OURS, device_name, full, gpu
 from tests.builders.node import node
 from tests.builders.pod import typed_pod
 from tests.builders.resource_claim import typed_resource_claim
@@ -38,7 +38,8 @@ def verdict(
 ) -> Repair:
     claim = GPUPartitionClaim.model_validate(bound_claim())
     wanted = pinned_demand("team-a/aim-a", "u", "team-a", Requirement(16 * GIB))
-    return judge(snapshot, claim, wanted, taken=taken, refused=refused, owned=owned, age=age)
+    lost = {("worker-0", device_name(0, 0))} if taken else set()
+    return judge(snapshot, claim, wanted, lost=lost, refused=refused, owned=owned, age=age)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,22 @@ def test_another_free_partition_of_the_same_node(snapshot: Snapshot) -> None:
     ],
 )
 def test_who_took_the_device(other: ResourceClaim, want: bool) -> None:
-    assert taken_by_other([resource_claim_view(other)], "team-a/aim-a", "worker-0", "gpu-0-128") is want
+    pinned = {("worker-0", "gpu-0-128"), ("worker-0", "gpu-0-135")}
+    lost = lost_to_others([resource_claim_view(other)], "team-a/aim-a", pinned)
+    assert lost == ({("worker-0", "gpu-0-128")} if want else frozenset())
+
+
+def test_one_of_two_is_lost_and_another_two_of_the_node_are_chosen_of_which_one_may_be_our_own() -> None:
+    ours = Holder("ours", "team-a/aim-a")
+    host = node("worker-0", gpu(0, holders={0: ours, 1: ours} | dict.fromkeys(range(2, 7), FOREIGN)))
+    given = {"phase": "Bound", "allocation": allocation("worker-0", 0, 0, 1)}
+    made = GPUPartitionClaim.model_validate(claim(status=given))
+    wanted = pinned_demand("team-a/aim-a", "u", "team-a", Requirement(16 * GIB, count=2))
+    found = judge(
+        Snapshot([host]), made, wanted, lost={("worker-0", device_name(0, 0))}, refused=True, owned=True, age=31.0
+    )
+    assert isinstance(found, Repin)
+    assert [one.id.index for one in found.placed.partitions] == [1, 7]
 
 
 @pytest.mark.parametrize(

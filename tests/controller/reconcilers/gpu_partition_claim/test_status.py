@@ -13,7 +13,7 @@ from tests.builders.node import node
 from tests.fakes.clock import START
 
 HOST = node()
-PLACED = Placed(HOST, HOST.gpus[0], HOST.gpus[0].partitions[2])
+PLACED = Placed.on(HOST, HOST.gpus[0], HOST.gpus[0].partitions[2])
 PENDING = GPUPartitionClaim.model_validate(claim())
 BOUND = status.bound(PENDING, PLACED, START)
 

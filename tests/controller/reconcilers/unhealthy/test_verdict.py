@@ -117,7 +117,7 @@ def test_a_mode_that_cannot_be_read_is_no_fault_of_the_partition() -> None:
 
 
 def test_what_the_pod_really_holds_counts_where_it_is_known() -> None:
-    observed = {"devices": allocation(index=3)["devices"]}
+    observed = {"devices": allocation("worker-0", 0, 3)["devices"]}
     claim = bound_claim(phase="Allocated")
     held = GPUPartitionClaim.model_validate(claim | {"status": claim["status"] | {"observed": observed}})
     node = seen(gpu(unhealthy=(0,)))
