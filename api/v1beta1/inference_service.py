@@ -381,6 +381,40 @@ class ResizeRequest(ApiModel):
     )
 
 
+class UpdateStrategy(StrEnum):
+    """How new pods take the old ones' place: beside them, after one of them at a time, or after all of them."""
+
+    SURGE = "Surge"
+    ONE_BY_ONE = "OneByOne"
+    RECREATE = "Recreate"
+
+
+class KeptPlace(ApiModel):
+    """A partition that is kept for a new pod."""
+
+    node: ObjectName = Field(description="Name of the node.")
+    bdf: BdfText = Field(description="PCI address of the GPU, dddd:bb:dd.0.")
+    partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
+
+
+class AppliedRevision(ApiModel):
+    """The revision of the pods' template that runs, or is being rolled out; a later spec may wait."""
+
+    hash: ShortText = Field(description="Short hash of the template.")
+    generation: int = Field(ge=0, description="The service's generation that the template was made of.")
+    strategy: UpdateStrategy | None = Field(
+        default=None,
+        description="How it is being rolled out: Surge (a new pod beside the old ones), OneByOne (an old pod's "
+        "partition is freed first) or Recreate (all old pods go first); absent: no rollout is under way.",
+    )
+    places: list[KeptPlace] = Field(
+        default_factory=list,
+        max_length=2000,
+        description="Partitions that are kept for the new pods until the rollout is over.",
+        json_schema_extra=ATOMIC,
+    )
+
+
 _CHOSEN_ONCE = Rule(
     "!has(oldSelf.backend) || has(self.backend) && self.backend == oldSelf.backend",
     "backend is chosen once: to change it, delete the service and create it again",
@@ -404,12 +438,15 @@ class InferenceServiceStatus(ApiModel):
         default_factory=list, max_length=2000, description="Where the pods run.", json_schema_extra=ATOMIC
     )
     backend: Backend | None = Field(default=None, description="What runs the pods, kserve or deployment; chosen once.")
+    applied: AppliedRevision | None = Field(
+        default=None, description="The revision of the pods' template that runs, or is being rolled out."
+    )
     resize_request: ResizeRequest | None = Field(default=None, description="A wish for a larger partition.")
     url: str | None = Field(default=None, max_length=2048, description="URL to which requests go.")
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
-        description="Ready, Allocated, PredictorReady, SLOMet and others.",
+        description="Ready, Allocated, PredictorReady, SLOMet, UpdateBlocked (the old revision serves on) and others.",
         json_schema_extra=keyed_by("type"),
     )
 

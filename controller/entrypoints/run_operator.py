@@ -94,6 +94,7 @@ class Operator:
         self._sizing = Models(Catalog.bundled())
         self._cluster.model_profiles.add_handler(self._sizing.take)
         self._controllers: list[Controller] = []
+        self._scheduler = ModelScheduler()
         OperatorServers(
             options,
             client,
@@ -160,7 +161,7 @@ class Operator:
             namespace, _, name = key.partition("/")
             controller.enqueue(Request(namespace, name), triggers.HELD)
 
-        cycle = PlacementCycle(cluster, ModelScheduler(), self._clock, enqueue)
+        cycle = PlacementCycle(cluster, self._scheduler, self._clock, enqueue)
         context = ClaimContext(
             client=self._client,
             cluster=cluster,
@@ -185,20 +186,31 @@ class Operator:
 
         cluster.written_maps.on_change(profiles_changed)
         self._manager.add_leader_only(cycle)
-        cluster.pods.add_handler(_when(triggers.frees_node, cycle))
-        cluster.claims.add_handler(_when(triggers.frees_claim, cycle))
-        cluster.resource_claims.add_handler(_when(triggers.frees_device, cycle))
-        cluster.nodes.add_handler(_when(triggers.node_differs, cycle))
-        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, cycle))
-        cluster.policies.add_handler(_when(triggers.policy_differs, cycle))
-        cluster.plans.add_handler(_when(triggers.plan_moves, cycle))
-        cluster.namespaces.add_handler(_when(triggers.labels_differ, cycle))
-        cluster.heartbeats.on_revival(cycle.changed)
+        self._told_of_room(cycle.changed)
+        cluster.replica_sets.add_handler(_when(cluster.revisions.differ, cycle.changed))
+
+    def _told_of_room(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever something changed that could give a waiting pod its place."""
+        cluster = self._cluster
+        cluster.pods.add_handler(_when(triggers.frees_node, changed))
+        cluster.claims.add_handler(_when(triggers.frees_claim, changed))
+        cluster.resource_claims.add_handler(_when(triggers.frees_device, changed))
+        cluster.nodes.add_handler(_when(triggers.node_differs, changed))
+        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, changed))
+        cluster.policies.add_handler(_when(triggers.policy_differs, changed))
+        cluster.plans.add_handler(_when(triggers.plan_moves, changed))
+        cluster.namespaces.add_handler(_when(triggers.labels_differ, changed))
+        cluster.heartbeats.on_revival(changed)
 
     def _wire_services(self) -> None:
         cluster = self._cluster
-        context = ServiceContext(self._client, cluster, self._sizing, self._clock, self._options.image_template)
-        controller = self._controller("inferenceservice", InferenceServiceReconciler(context).reconcile, 4)
+        context = ServiceContext(
+            self._client, cluster, self._sizing, self._clock, self._options.image_template, self._scheduler
+        )
+        reconciler = InferenceServiceReconciler(context)
+        controller = self._controller("inferenceservice", reconciler.reconcile, 4)
+        reconciler.updating.on_change(lambda key: controller.enqueue(Request.of(key)))
+        self._told_of_room(reconciler.updating.changed)
         controller.for_(cluster.services)
         controller.watches(cluster.deployments, service_of_owned)
         controller.watches(cluster.kserve, service_of_owned)
@@ -288,10 +300,10 @@ def _node_of_plan(event: StoreEvent[Manifest]) -> list[Request]:
     return [Request("", event.object["spec"]["node"])]
 
 
-def _when(helps: Callable[[StoreEvent[T]], bool], cycle: PlacementCycle) -> Callable[[StoreEvent[T]], None]:
+def _when(helps: Callable[[StoreEvent[T]], bool], changed: Callable[[], None]) -> Callable[[StoreEvent[T]], None]:
     def take(event: StoreEvent[T]) -> None:
         if not event.initial and helps(event):
-            cycle.changed()
+            changed()
 
     return take
 

@@ -83,7 +83,9 @@ class Demand:
     `of_service`: an InferenceService asked, so messages name its fields instead of the pod's annotations. `owner` is
     the uid of the controller that made the pod and `template_hash` its revision, both empty where there is none: by
     them a moved pod's successor is known. `resource` is the extended resource of the device plugin that the pod asks
-    for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim.
+    for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim. `service` is
+    the key of the InferenceService that the pod belongs to, `family` the uid of the Deployment above its ReplicaSet and
+    `revision` the number of its revision there: empty and 0 where nobody told. `newest`: no later revision is known.
     """
 
     key: str
@@ -101,3 +103,7 @@ class Demand:
     template_hash: str = ""
     resource: str = ""
     naming: str = ""
+    service: str = ""
+    family: str = ""
+    revision: int = 0
+    newest: bool = True

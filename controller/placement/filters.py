@@ -245,18 +245,22 @@ def not_quarantined(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition
 
 
 def kept_for(partition: Partition, demand: Demand) -> bool:
-    """Whether the partition is reserved for this demand: its owner's pod was moved, and this is the successor."""
+    """Whether the partition is reserved for this demand: of a moved pod's successor, or of a service's new revision."""
     kept = partition.reservation
+    if kept is not None and kept.service:
+        return kept.service == demand.service and demand.newest
     if kept is None or kept.owner != demand.owner:
         return False
     return kept.template_hash in ("", demand.template_hash)
 
 
 def not_reserved(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
-    """A place kept for the successor of a moved pod goes to nobody else."""
-    if partition.reservation is None or kept_for(partition, demand):
+    """A place kept for the successor of a moved pod, or for a service's new revision, goes to nobody else."""
+    kept = partition.reservation
+    if kept is None or kept_for(partition, demand):
         return None
-    return f"{node.name} {gpu.bdf}/{partition.id.index} is kept for a pod that was moved"
+    whom = "the new revision of a service" if kept.service else "a pod that was moved"
+    return f"{node.name} {gpu.bdf}/{partition.id.index} is kept for {whom}"
 
 
 def free(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:

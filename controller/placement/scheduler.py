@@ -7,6 +7,7 @@ from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
 from controller.placement.precision_support import obstacle_on, obstacle_on_all
+from controller.placement.revisions import newest_first
 from controller.placement.scores import Scorer, best_fit
 from controller.placement.snapshot import Gpu, Snapshot
 
@@ -15,8 +16,11 @@ MOST_DEVICES: Final = 32
 
 
 def order(demands: Iterable[Demand]) -> list[Demand]:
-    """Higher priority first, then older, then by key: equal inputs give equal outcomes."""
-    return sorted(demands, key=lambda demand: (-demand.priority, demand.created_seconds, demand.key))
+    """Higher priority first, then older, then by key: equal inputs give equal outcomes.
+
+    Of one Deployment's revisions the newest goes first, in the turn that the oldest of its pods has.
+    """
+    return newest_first(sorted(demands, key=lambda demand: (-demand.priority, demand.created_seconds, demand.key)))
 
 
 class ModelScheduler:

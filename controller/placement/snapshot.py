@@ -24,13 +24,15 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Whom a partition is kept for: the successor of a pod that was moved.
+    """Whom a partition is kept for: the successor of a pod that was moved, or the next revision of a service.
 
-    `owner` is the uid of the controller that makes the successor; `template_hash` empty means any pod of it.
+    `owner` is the uid of the controller that makes the successor; `template_hash` empty means any pod of it. With
+    `service`, the key of an InferenceService, it is for pods of its newest revision, whoever makes them.
     """
 
     owner: str
     template_hash: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from controller.runtime.client.core import (
     NAMESPACES,
     NODES,
     PODS,
+    REPLICA_SETS,
     RESOURCE_CLAIMS,
     RESOURCE_SLICES,
 )
@@ -47,8 +48,10 @@ from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index, profiles_index
 from controller.state.products import Products
 from controller.state.profile_maps import ProfileMaps
+from controller.state.revisions import Revisions
 from controller.state.served import ServedInformer
 from controller.state.table import Table
+from controller.state.update_places import UpdatePlaces
 from controller.translate.binding import binding_of
 from controller.translate.node import HostView, gpus, host_view, under_resources
 from controller.translate.policy import policy_for, policy_view
@@ -81,6 +84,7 @@ class Cluster:
             client, CONFIG_MAPS, into=PartialObject, label_selector=PROFILES_LABEL, clock=clock
         )
         self.written_maps = ProfileMaps(self.profile_maps.store)
+        self.replica_sets = Informer(client, REPLICA_SETS, into=PartialObject, clock=clock)
         self.namespaces = Informer(client, NAMESPACES, clock=clock)
         self.leases = Informer(
             client, LEASES, into=Lease, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock
@@ -89,6 +93,8 @@ class Cluster:
         self.assumptions = Assumptions()
         self.heartbeats = Heartbeats(clock)
         self.products = Products()
+        self.revisions = Revisions()
+        self.update_places = UpdatePlaces()
         self.pod_table = PodTable()
         self.host_table = Table(host_view)
         self.gpu_node_table = Table(GPUNode.model_validate)
@@ -111,6 +117,8 @@ class Cluster:
         self.resource_claims.add_handler(self.resource_claim_table.take)
         self.policies.add_handler(self.policy_table.take)
         self.services.add_handler(self.service_table.take)
+        self.services.add_handler(self.update_places.take)
+        self.replica_sets.add_handler(self.revisions.take)
         self.namespaces.add_handler(self.namespace_labels.take)
         self.plans.add_handler(self.plan_table.take)
         self.leases.add_handler(self.heartbeats.take)
@@ -132,6 +140,7 @@ class Cluster:
             self.services,
             self.deployments,
             self.profile_maps,
+            self.replica_sets,
             self.pods,
         )
 

@@ -19,6 +19,7 @@ from controller.state.plans import Plans
 from controller.state.plugin_holdings import plugin_holdings
 from controller.state.pods import PodTable
 from controller.state.table import Table
+from controller.state.update_places import UpdatePlaces
 from controller.translate.resource_claim import ResourceClaimView
 
 HOLDING = (ClaimPhase.BOUND, ClaimPhase.ALLOCATED)
@@ -34,6 +35,7 @@ class Holdings(Protocol):
     resource_claim_table: Table[ResourceClaim, ResourceClaimView]
     plan_table: Plans
     assumptions: Assumptions
+    update_places: UpdatePlaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def occupancy(cluster: Holdings) -> Occupancy:
         used,
         plans.gpus_in_hand(),
         plans.nodes_in_hand(),
-        plans.reservations(),
+        {**cluster.update_places.reservations(), **plans.reservations()},
         unlocated,
     )
 

@@ -9,7 +9,15 @@ from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.messages import Applied, Removed, Replaced
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
-from controller.runtime.client.core import CONFIG_MAPS, LEASES, NODES, PODS, RESOURCE_CLAIMS, RESOURCE_SLICES
+from controller.runtime.client.core import (
+    CONFIG_MAPS,
+    LEASES,
+    NODES,
+    PODS,
+    REPLICA_SETS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
+)
 from controller.runtime.client.resource import Resource
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.lease import Lease
@@ -32,6 +40,7 @@ DECODED: Final[dict[Resource, type[Struct]]] = {
     RESOURCE_SLICES: ResourceSlice,
     LEASES: Lease,
     CONFIG_MAPS: PartialObject,
+    REPLICA_SETS: PartialObject,
 }
 """What the informers of these resources hold; the others hold dicts."""
 

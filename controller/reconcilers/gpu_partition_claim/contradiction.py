@@ -9,6 +9,8 @@ from controller.translate.request import Problem
 def contradiction(pod: PodView, policy: str | None, service: InferenceService | None) -> tuple[str, str] | None:
     """The reason and sentence for a policy or class that is not the service's; None without a service.
 
+    A pod need not name a class: the service's holds.
+
     `policy` is the claim's: what the pod named when its claim was made. How many devices a pod asks the device plugin
     for was settled when the pod was made, too; with a ResourceClaim it is not the pod that asks.
     """
@@ -19,7 +21,7 @@ def contradiction(pod: PodView, policy: str | None, service: InferenceService | 
         (POLICY, policy, "spec.gpuSharing.policyRef", spec.gpu_sharing.policy_ref),
         (QOS_CLASS, pod.annotations.get(QOS_CLASS) or None, "spec.qos.class", spec.qos.class_),
     ):
-        if asked != said:
+        if asked != said and (asked or key != QOS_CLASS):
             sentence = (
                 f"contradicts {field} {said or ''!r} of InferenceService {name}; change it there and delete the pod, "
                 f"or leave label {SERVICE_LABEL} out"

@@ -69,6 +69,7 @@ class PlacementCycle:
 
     def submit(self, demand: Demand) -> None:
         """Let the next cycle decide this demand. A demand known already keeps its turn."""
+        demand = self._cluster.revisions.marked(demand)
         if self._waiting.get(demand.key) == demand:
             return
         self._new[demand.key] = demand
@@ -132,7 +133,10 @@ class PlacementCycle:
 
     def decide(self, *, retry: bool) -> None:
         """One cycle: new demands, and with `retry` those that found no place before. Synchronous."""
-        demands = order((*self._new.values(), *(self._waiting.values() if retry else ())))
+        revisions = self._cluster.revisions  # a ReplicaSet may be seen after its first pod
+        demands = order(
+            revisions.marked(each) for each in (*self._new.values(), *(self._waiting.values() if retry else ()))
+        )
         snapshot = self._cluster.snapshot()
         around = Surroundings(self._cluster, snapshot)
         for demand in demands:

@@ -1,7 +1,7 @@
 """Pending: hand the demand to the cycle, act on its decision, or say why there is none."""
 
 from api.condition import find_condition
-from api.group import QOS_CLASS, SERVICE_LABEL
+from api.group import SERVICE_LABEL
 from api.object import dump
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim
@@ -18,7 +18,7 @@ from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.fitting import outdated
 from controller.reconcilers.gpu_partition_claim.owners import reference
-from controller.reconcilers.gpu_partition_claim.profile import profile_for
+from controller.reconcilers.gpu_partition_claim.profile import profile_for, qos_class_of
 from controller.reconcilers.gpu_partition_claim.ungated import GATE_REMOVED, gate_removed
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.runtime.client.errors import (
@@ -150,6 +150,7 @@ class Placing:
         return True
 
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod) -> Demand:
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
         excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()
         return Demand(
             key=key,
@@ -160,8 +161,9 @@ class Placing:
             priority=pod.priority,
             created_seconds=pod.created_seconds,
             policy=claim.spec.policy_ref,
-            qos_class=pod.annotations.get(QOS_CLASS) or None,
+            qos_class=qos_class_of(pod, service),
             of_service=SERVICE_LABEL in pod.labels,
+            service=f"{pod.namespace}/{pod.labels[SERVICE_LABEL]}" if SERVICE_LABEL in pod.labels else "",
             excluded_nodes=excluded,
             owner=pod.owner[2] if pod.owner else "",
             template_hash=pod.template_hash,

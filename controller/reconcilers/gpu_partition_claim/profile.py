@@ -1,6 +1,7 @@
 """The AIM profile and the engine's arguments for the place that a pod is bound to."""
 
 from api.group import QOS_CLASS, SERVICE_LABEL
+from api.v1beta1 import InferenceService
 from api.v1beta1.gpu_partition_claim import Allocation
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed
@@ -34,12 +35,19 @@ def selected(context: ClaimContext, pod: PodView, place: Place) -> Selected | No
     if not isinstance(request, PodRequest):
         return None
     service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-    metric = metric_of(pod.annotations.get(QOS_CLASS))
+    metric = metric_of(qos_class_of(pod, service))
     mounted = None if SERVICE_LABEL in pod.labels else served_from(request, pod.profiles)
     try:
         return context.sizing.select(mounted or served(request.sizing, service), place, metric, request.profile)
     except SizingError:
         return None
+
+
+def qos_class_of(pod: PodView, service: InferenceService | None) -> str | None:
+    """The class of requests that the pod serves: its service's, which may change while it runs, else what it names."""
+    if service is not None:
+        return service.spec.qos.class_
+    return pod.annotations.get(QOS_CLASS) or None
 
 
 def place_of(context: ClaimContext, allocation: Allocation, count: int) -> Place:

@@ -1,6 +1,7 @@
 """What runs an InferenceService without KServe: a Deployment that never surges, and a Service. Pure."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from api.group import (
@@ -13,7 +14,6 @@ from api.group import (
     PARTITION_MODE,
     POLICY,
     PRECISION,
-    QOS_CLASS,
     SERVICE_LABEL,
     SHARE_GROUP,
 )
@@ -38,7 +38,10 @@ def image_for(model_id: str, template: str = DEFAULT_IMAGE) -> str:
 
 
 def annotations_for(service: InferenceService) -> dict[str, str]:
-    """The opt-in that the pod webhook and the claim flow read."""
+    """The opt-in that the pod webhook and the claim flow read.
+
+    Without the class of requests: it is the service's own to say and may change without new pods.
+    """
     spec, sharing = service.spec, service.spec.gpu_sharing
     optional = {
         MODEL_PROFILE: spec.model.profile_ref,
@@ -47,7 +50,6 @@ def annotations_for(service: InferenceService) -> dict[str, str]:
         PARTITION_MODE: sharing.partition.mode,
         SHARE_GROUP: sharing.share_group,
         POLICY: sharing.policy_ref,
-        QOS_CLASS: spec.qos.class_,
     }
     return {
         GPU_SHARING: "true",
@@ -121,7 +123,9 @@ def metadata_for(service: InferenceService) -> Json:
     }
 
 
-def deployment_for(service: InferenceService, image_template: str = DEFAULT_IMAGE) -> Json:
+def deployment_for(
+    service: InferenceService, image_template: str = DEFAULT_IMAGE, strategy: Mapping[str, Any] = NO_SURGE
+) -> Json:
     """The Deployment."""
     labels = {SERVICE_LABEL: service.metadata.name}
     return {
@@ -131,7 +135,7 @@ def deployment_for(service: InferenceService, image_template: str = DEFAULT_IMAG
         "spec": {
             "replicas": service.spec.replicas,
             "selector": {"matchLabels": labels},
-            "strategy": NO_SURGE,
+            "strategy": dict(strategy),
             "template": {
                 "metadata": {"labels": labels, "annotations": annotations_for(service)},
                 "spec": pod_spec(service, image_template),

@@ -1,17 +1,25 @@
 """The InferenceService reconciler: applies the backend, gathers what became of it, writes a status that differs."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from api.group import SERVICE_LABEL
 from api.object import dump
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.inference_service import Backend, InferenceServiceStatus
-from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, deployment_for, service_for
+from controller.placement.scheduler import ModelScheduler
+from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, Json, deployment_for, service_for
 from controller.reconcilers.inference_service.choice import backend_of, is_of
-from controller.reconcilers.inference_service.kserve_backend import deployment_key, kserve_service_for, sleeps
+from controller.reconcilers.inference_service.kserve_backend import (
+    deployment_key,
+    kserve_service_for,
+    sleeps,
+    template_for,
+)
 from controller.reconcilers.inference_service.profiles import ProfileDelivery
+from controller.reconcilers.inference_service.revision import strategy_of
 from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
+from controller.reconcilers.inference_service.updating import Offered, Step, Updating
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import DEPLOYMENTS, SERVICES
 from controller.runtime.client.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
@@ -53,6 +61,7 @@ class ServiceContext:
     sizing: Models
     clock: Clock
     image_template: str = DEFAULT_IMAGE
+    scheduler: ModelScheduler = field(default_factory=ModelScheduler)
 
 
 class InferenceServiceReconciler:
@@ -60,7 +69,9 @@ class InferenceServiceReconciler:
 
     def __init__(self, context: ServiceContext) -> None:
         self._context = context
-        self._applied: dict[str, tuple[str, int | None]] = {}
+        self._applied: dict[str, tuple[object, ...]] = {}
+        self._written: dict[str, int] = {}
+        self.updating = Updating(context.cluster, context.sizing, context.clock, context.scheduler)
         self._profiles = ProfileDelivery(context.client, context.cluster, context.sizing)
 
     async def reconcile(self, request: Request) -> Result:
@@ -68,7 +79,9 @@ class InferenceServiceReconciler:
         service = self._context.cluster.service_table.get(request.key)
         if service is None:
             self._applied.pop(request.key, None)
+            self._written.pop(request.key, None)
             self._profiles.forget(request.key)
+            self.updating.forget(request.key)
             return Result()
         if service.metadata.deletion_timestamp is not None:
             return Result()
@@ -76,15 +89,58 @@ class InferenceServiceReconciler:
             chosen = await self._with_backend(request.key, service)
             if chosen is None or self._in_the_dark(chosen):
                 return Result(requeue_after=LOOK_AGAIN_SECONDS)
-            delivered = await self._profiles.deliver(request.key, chosen, self._claims(chosen))
-            error = delivered or await self._apply(request.key, chosen)
+            step = self.updating.step(request.key, chosen, self._claims(chosen), self._offered(request.key, chosen))
+            chosen = await self._promise(request.key, chosen, step)
+            error = await self._carry_out(request.key, chosen, step)
             await self._wake(request.key, chosen)
-            status = status_of(self._gather(request.key, chosen, error), self._context.clock.now())
+            status = status_of(self._gather(request.key, chosen, error, step), self._context.clock.now())
             if status != chosen.status:
                 await self._write(chosen, status)
         except Conflict:
             return Result(requeue_after=SOON_SECONDS)
-        return Result(requeue_after=TRY_AGAIN_SECONDS if error is not None else None)
+        return Result(requeue_after=TRY_AGAIN_SECONDS if error is not None else step.look_after)
+
+    def _offered(self, key: str, service: InferenceService) -> Offered:
+        """What the backend is to have, and what it has."""
+        if service.status.backend is Backend.KSERVE:
+            made = kserve_service_for(service, self._context.image_template)
+            return Offered(template_for(made), made["spec"]["predictor"], self._deployment(deployment_key(key)))
+        template = deployment_for(service, self._context.image_template)["spec"]["template"]
+        return Offered(template, template["spec"], self._deployment(key), self._written.get(key, 0))
+
+    async def _promise(self, key: str, service: InferenceService, step: Step) -> InferenceService:
+        """The service with the revision that is to be applied, and its places, on record before it is.
+
+        With nothing kept for anybody the record can wait until the rest of the status is written.
+        """
+        before, applied = service.status.applied, step.applied
+        if applied is None or applied == before or (before is None and not applied.places):
+            return service
+        places = self._context.cluster.update_places
+        places.assume(key, tuple(applied.places))
+        try:
+            return await self._write(service, service.status.model_copy(update={"applied": applied}))
+        except ApiError:
+            places.forget(key)
+            raise
+
+    async def _carry_out(self, key: str, service: InferenceService, step: Step) -> Refusal | None:
+        """Hand the wanted template to the backend; one that is held up changes nothing but the number of pods."""
+        if step.held:
+            await self._scale(key, service)
+            return None
+        delivered = await self._profiles.deliver(key, service, self._claims(service))
+        return delivered or await self._apply(key, service, step)
+
+    async def _scale(self, key: str, service: InferenceService) -> None:
+        """As many pods of the revision that serves as are wanted now."""
+        name, namespace, wanted = service.metadata.name, service.metadata.namespace, service.spec.replicas
+        deployment = self._deployment(key)
+        if service.status.backend is Backend.KSERVE or deployment is None:
+            return
+        if is_of(service, deployment) and deployment["spec"]["replicas"] != wanted:
+            with suppress(NotFound):  # it is made anew once the update is free to go on
+                await self._context.client.merge_patch(DEPLOYMENTS, name, {"spec": {"replicas": wanted}}, namespace)
 
     def _in_the_dark(self, service: InferenceService) -> bool:
         """Whether it runs through KServe and nobody has found out yet whether that is there."""
@@ -101,17 +157,19 @@ class InferenceServiceReconciler:
             return None if backend is None else service
         return await self._write(service, service.status.model_copy(update={"backend": backend}))
 
-    async def _apply(self, key: str, service: InferenceService) -> Refusal | None:
-        """What the backend is made of, once a generation and again when it went missing."""
-        version = (service.metadata.uid, service.metadata.generation)
+    async def _apply(self, key: str, service: InferenceService, step: Step) -> Refusal | None:
+        """What the backend is made of, once a generation and strategy, and again when it went missing."""
+        strategy = step.applied.strategy if step.applied is not None else None
+        version = (service.metadata.uid, service.metadata.generation, strategy)
         if service.status.backend is Backend.KSERVE:
             if not self._context.cluster.kserve.served:
                 return NO_KSERVE
             there = self._kserve(key) is not None
-            wanted = [(KSERVE_SERVICES, kserve_service_for(service, self._context.image_template))]
+            made = kserve_service_for(service, self._context.image_template, strategy_of(strategy))
+            wanted = [(KSERVE_SERVICES, made)]
         else:
             there = self._deployment(key) is not None
-            deployment = deployment_for(service, self._context.image_template)
+            deployment = deployment_for(service, self._context.image_template, strategy_of(strategy))
             wanted = [(DEPLOYMENTS, deployment), (SERVICES, service_for(service))]
         if self._applied.get(key) == version and there:
             return None
@@ -122,9 +180,7 @@ class InferenceServiceReconciler:
         self._applied[key] = version
         return None
 
-    async def _apply_one(
-        self, resource: Resource, wanted: dict[str, object], service: InferenceService
-    ) -> Refusal | None:
+    async def _apply_one(self, resource: Resource, wanted: Json, service: InferenceService) -> Refusal | None:
         """Server-side apply, unless an object of that name belongs to somebody else."""
         name, namespace = service.metadata.name, service.metadata.namespace
         try:
@@ -138,7 +194,7 @@ class InferenceServiceReconciler:
         except NotFound:
             pass
         try:
-            await self._context.client.apply(resource, wanted, field_manager=MANAGER)
+            stored = await self._context.client.apply(resource, wanted, field_manager=MANAGER)
         except (BadRequest, Invalid, Forbidden) as error:
             return Refusal("BackendRefused", f"{resource.kind}: {error.message}")
         except NotFound:
@@ -147,6 +203,8 @@ class InferenceServiceReconciler:
             if UNREADABLE not in error.message:
                 raise
             return Refusal("BackendRefused", f"{resource.kind}: {error.message}")
+        if resource is DEPLOYMENTS:
+            self._written[f"{namespace}/{name}"] = stored["metadata"].get("generation", 0)
         return None
 
     async def _wake(self, key: str, service: InferenceService) -> None:
@@ -158,7 +216,7 @@ class InferenceServiceReconciler:
             with suppress(NotFound):  # KServe makes it anew, and we hear of that
                 await self._context.client.merge_patch(DEPLOYMENTS, name, patch, namespace)
 
-    def _gather(self, key: str, service: InferenceService, error: Refusal | None) -> Gathered:
+    def _gather(self, key: str, service: InferenceService, error: Refusal | None, step: Step) -> Gathered:
         through_kserve = service.status.backend is Backend.KSERVE
         sizing = self._size(service)
         return Gathered(
@@ -169,6 +227,8 @@ class InferenceServiceReconciler:
             error,
             self._kserve(key) if through_kserve and is_of(service, self._kserve(key)) else None,
             None if isinstance(sizing, Refusal) else self._checkpoint_problem(service, sizing),
+            applied=step.applied if error is None else service.status.applied,
+            blocked=step.blocked,
         )
 
     def _checkpoint_problem(self, service: InferenceService, sizing: Sizing) -> Problem | None:
@@ -190,10 +250,10 @@ class InferenceServiceReconciler:
         except SizingError as error:
             return Refusal(type(error).__name__, str(sizing_problem(error, FIELD_OF)))
 
-    def _deployment(self, key: str) -> dict[str, object] | None:
+    def _deployment(self, key: str) -> Json | None:
         return self._context.cluster.deployments.store.get(key)
 
-    def _kserve(self, key: str) -> dict[str, object] | None:
+    def _kserve(self, key: str) -> Json | None:
         return self._context.cluster.kserve.services.store.get(key)
 
     def _claims(self, service: InferenceService) -> list[GPUPartitionClaim]:

@@ -26,9 +26,12 @@ AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 
 #: A predictor's name would rename the Deployment, by which we know it.
 _NOT_PASSED = frozenset({"name", "minReplicas", "maxReplicas"})
+_NO_TEMPLATE = frozenset({"minReplicas", "maxReplicas", "deploymentStrategy"})
 
 
-def kserve_service_for(service: InferenceService, image_template: str = DEFAULT_IMAGE) -> Json:
+def kserve_service_for(
+    service: InferenceService, image_template: str = DEFAULT_IMAGE, strategy: Mapping[str, Any] = NO_SURGE
+) -> Json:
     """KServe's InferenceService.
 
     Without maxReplicas no autoscaler is made: with one the Deployment would start with a single pod, and the
@@ -43,7 +46,8 @@ def kserve_service_for(service: InferenceService, image_template: str = DEFAULT_
         "metadata": metadata_for(service)
         | {"annotations": annotations | ({} if scales else {AUTOSCALER_CLASS: "none"})},
         "spec": {
-            "predictor": _predictor(service, image_template)
+            "predictor": {"deploymentStrategy": dict(strategy)}
+            | _predictor(service, image_template)
             | {"minReplicas": replicas, "maxReplicas": most if most is not None and scales else max(replicas, 1)}
         },
     }
@@ -59,7 +63,13 @@ def _predictor(service: InferenceService, image_template: str) -> Json:
             predictor[place] = _foreign(predictor[place] or {})
     if not predictor.get("containers") and not IMPLEMENTATIONS & predictor.keys():
         predictor["containers"] = [default_container(service, image_template)]
-    return {"deploymentStrategy": NO_SURGE} | predictor
+    return predictor
+
+
+def template_for(made: Json) -> Json:
+    """What of KServe's object the pods are made from, other than their number and the way they are replaced."""
+    predictor = {key: value for key, value in made["spec"]["predictor"].items() if key not in _NO_TEMPLATE}
+    return {"annotations": made["metadata"]["annotations"], "predictor": predictor}
 
 
 def _foreign(given: Mapping[str, Any]) -> Json:

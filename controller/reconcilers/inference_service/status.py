@@ -9,7 +9,7 @@ from api.condition import find_condition, set_condition
 from api.object import Condition
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.gpu_partition_claim import ClaimPhase
-from api.v1beta1.inference_service import Backend, InferenceServiceStatus, Placement, SizingResult
+from api.v1beta1.inference_service import AppliedRevision, Backend, InferenceServiceStatus, Placement, SizingResult
 from api.v1beta1.precision import ResolvedPrecision
 from controller.reconcilers.inference_service.backend import selector_for, url_for
 from controller.reconcilers.inference_service.kserve_backend import kserve_selector_for, kserve_url_for
@@ -21,6 +21,8 @@ from controller.translate.sizing_status import uncertainty_of
 MESSAGE_LIMIT = 1024
 #: A condition that only services have of which it is, or was, False.
 CHECKPOINT_KNOWN = "CheckpointKnown"
+#: A condition that only services have whose update is, or was, held up.
+UPDATE_BLOCKED = "UpdateBlocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Gathered:
     """All that is known of one service. `sizing` is a refusal when the model cannot be sized.
 
     `deployment` is what runs the pods with either backend, `kserve` KServe's object with that one. `checkpoint` is the
-    problem of a precision of which no weights are known.
+    problem of a precision of which no weights are known. `applied` is the revision that the backend has, `blocked` why
+    a later one, or the rest of it, waits.
     """
 
     service: InferenceService
@@ -46,6 +49,8 @@ class Gathered:
     backend_error: Refusal | None = None
     kserve: Mapping[str, Any] | None = None
     checkpoint: Problem | None = None
+    applied: AppliedRevision | None = None
+    blocked: Refusal | None = None
 
 
 def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
@@ -63,8 +68,11 @@ def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
         conditions = _set(conditions, service, type_, verdict, now)
     if gathered.checkpoint is not None or find_condition(conditions, CHECKPOINT_KNOWN) is not None:
         conditions = _set(conditions, service, CHECKPOINT_KNOWN, _checkpoint_known(gathered), now)
+    if gathered.blocked is not None or find_condition(conditions, UPDATE_BLOCKED) is not None:
+        conditions = _set(conditions, service, UPDATE_BLOCKED, _update_blocked(gathered), now)
     return service.status.model_copy(
         update={
+            "applied": gathered.applied,
             "observed_generation": service.metadata.generation,
             "replicas": observed.get("replicas", 0),
             "ready_replicas": observed.get("readyReplicas", 0),
@@ -132,6 +140,12 @@ def _allocated(gathered: Gathered) -> Verdict:
     wanted = gathered.service.spec.replicas
     if gathered.backend_error is not None:
         return "False", gathered.backend_error.reason, gathered.backend_error.message
+    held = sum(claim.status.phase is ClaimPhase.ALLOCATED for claim in gathered.claims)
+    counted = (
+        f"{held} of {max(wanted, len(gathered.claims))} pods hold a partition"  # an autoscaler may have added some
+    )
+    if _updating(gathered) and held >= wanted:
+        return "True", "PartitionsAllocated", counted  # of the revision that serves; UpdateBlocked tells of the other
     for claim in sorted(gathered.claims, key=lambda claim: claim.metadata.name):
         if claim.status.phase is ClaimPhase.PENDING:
             bound = find_condition(claim.status.conditions, "Bound")
@@ -142,11 +156,20 @@ def _allocated(gathered: Gathered) -> Verdict:
     told = "" if gathered.claims or not wanted else _told(gathered, "PredictorReady") or _told(gathered, "Ready")
     if told:  # without pods nothing of ours can say why
         return "False", "KServeNotReady", f"KServe says: {told}"
-    held = sum(claim.status.phase is ClaimPhase.ALLOCATED for claim in gathered.claims)
-    counted = (
-        f"{held} of {max(wanted, len(gathered.claims))} pods hold a partition"  # an autoscaler may have added some
-    )
     return ("True", "PartitionsAllocated", counted) if held >= wanted else ("False", "Pending", counted)
+
+
+def _updating(gathered: Gathered) -> bool:
+    """Whether another revision than the wanted one serves, or may serve."""
+    return gathered.blocked is not None or (gathered.applied is not None and gathered.applied.strategy is not None)
+
+
+def _update_blocked(gathered: Gathered) -> Verdict:
+    if gathered.blocked is not None:
+        return "True", gathered.blocked.reason, gathered.blocked.message
+    if _updating(gathered):
+        return "False", "RollingOut", "new pods have places, and take the old ones' turn"
+    return "False", "UpToDate", "the pods are of the revision that is wanted"
 
 
 def _checkpoint_known(gathered: Gathered) -> Verdict:

@@ -40,7 +40,6 @@ def test_what_agrees_passes(annotations: dict[str, str], policy: str | None, ser
         ),
         pytest.param({QOS: "fast"}, None, ["aim.amd.com/policy: ''", "'gold'"], id="no policy"),
         pytest.param({QOS: "realtime"}, "gold", ["qos-class: 'realtime'", "spec.qos.class 'fast'"], id="another class"),
-        pytest.param({}, "gold", ["qos-class: ''", "'fast'"], id="no class"),
     ],
 )
 def test_what_differs_is_named_with_both_values(

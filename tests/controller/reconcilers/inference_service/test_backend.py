@@ -12,7 +12,6 @@ from api.group import (
     PARTITION_MODE,
     POLICY,
     PRECISION,
-    QOS_CLASS,
     SERVICE_LABEL,
     SHARE_GROUP,
 )
@@ -75,8 +74,12 @@ def test_every_wish_of_the_service_is_in_the_opt_in() -> None:
         PARTITION_MODE: "CPX/NPS4",
         SHARE_GROUP: "chat",
         POLICY: "shared",
-        QOS_CLASS: "premium",
     }
+
+
+def test_another_class_of_requests_needs_no_new_pods() -> None:
+    before, after = inference_service(qos={"class": "batch"}), inference_service(qos={"class": "realtime"})
+    assert deployment_for(before) == deployment_for(after)
 
 
 def test_without_a_predictor_one_container_of_the_catalogue_runs() -> None:

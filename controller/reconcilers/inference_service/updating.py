@@ -1,0 +1,219 @@
+"""Updates of a service that serves: whether the next revision finds a place, and how, before a template is changed.
+
+What is decided is written to `status.applied` first, with the places that are kept for the new pods, and acted upon
+then: whoever comes after a crash goes on from there. A revision that finds no place is not applied: the old one serves
+on untouched, with the condition UpdateBlocked, and the question is asked again when something that could help changes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from api.condition import find_condition
+from api.quantity import parse_quantity
+from api.v1beta1 import GPUPartitionClaim, InferenceService
+from api.v1beta1.gpu_partition_claim import ClaimPhase
+from api.v1beta1.inference_service import AppliedRevision, KeptPlace, UpdateStrategy
+from controller.placement.decision import Unplaced
+from controller.placement.demand import Demand
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.update import Blocked, Possible, Update, Verdict, Way, decide_update
+from controller.reconcilers.gpu_partition_claim.standing import Surroundings
+from controller.reconcilers.inference_service.backend import Json, annotations_for
+from controller.reconcilers.inference_service.revision import carries, hash_of, rolled_out
+from controller.reconcilers.inference_service.status import Refusal
+from controller.repartition.disruption_budget import Refused
+from controller.runtime.clock import Clock
+from controller.state.cluster import Cluster
+from controller.state.models import Models
+from controller.state.occupancy import HOLDING
+from controller.state.revision_demand import Template, demand_of
+from controller.translate.policy_choice import refuse_choice
+
+#: Least time between two looks at one blocked update, seconds: each takes a snapshot.
+PAUSE_SECONDS: Final = 1.0
+#: A blocked update is looked at after this time though nothing seems to have changed, seconds.
+LOOK_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the service wants its pods to be: the template as it is handed to the backend, and the pod spec in it.
+
+    `deployment` is what runs the pods now, None where nothing does. `generation` is that of the Deployment as we wrote
+    it last, 0 where KServe writes it.
+    """
+
+    template: Json
+    spec: Json
+    deployment: Mapping[str, Any] | None
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How to go on: the revision that is to be applied, and why a later one, or the rest of it, has to wait.
+
+    `held`: the wanted template is not applied. `look_after` asks for another look, seconds.
+    """
+
+    applied: AppliedRevision | None
+    blocked: Refusal | None = None
+    held: bool = False
+    look_after: float | None = None
+
+
+class Updating:
+    """Decides updates. `enqueue` is called with the keys of services whose update may be possible now."""
+
+    def __init__(self, cluster: Cluster, sizing: Models, clock: Clock, scheduler: ModelScheduler) -> None:
+        self._cluster = cluster
+        self._sizing = sizing
+        self._clock = clock
+        self._scheduler = scheduler
+        self._looked: dict[str, tuple[str, float, Step]] = {}
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_change(self, enqueue: Callable[[str], None]) -> None:
+        """Have `enqueue` called with the key of each blocked service when something changed that could help it."""
+        self._listeners.append(enqueue)
+
+    def changed(self) -> None:
+        """Something changed that could help a blocked update."""
+        for key in tuple(self._looked):
+            for enqueue in self._listeners:
+                enqueue(key)
+
+    def forget(self, key: str) -> None:
+        """The service is gone, or nothing of it is blocked."""
+        self._looked.pop(key, None)
+
+    def step(self, key: str, service: InferenceService, claims: Sequence[GPUPartitionClaim], offered: Offered) -> Step:
+        """What to apply. What it promises counts at once: the caller writes it, or forgets it."""
+        wanted, applied = hash_of(offered.template), service.status.applied
+        fresh = AppliedRevision(hash=wanted, generation=service.metadata.generation or 0)
+        holding = [claim for claim in claims if claim.status.phase in HOLDING]
+        if applied is None and carries(offered.deployment, annotations_for(service), offered.spec):
+            applied = fresh
+        if applied is not None and applied.hash == wanted:
+            return self._going_on(key, service, claims, offered, applied)
+        if offered.deployment is None or not holding or not service.spec.replicas:
+            self.forget(key)
+            return Step(fresh)
+        return self._decided(key, service, holding, offered, applied, fresh)
+
+    def _going_on(
+        self,
+        key: str,
+        service: InferenceService,
+        claims: Sequence[GPUPartitionClaim],
+        offered: Offered,
+        applied: AppliedRevision,
+    ) -> Step:
+        """The template is the wanted one; its rollout may be under way."""
+        if applied.strategy is None:
+            self.forget(key)
+            return Step(applied)
+        waiting = [claim for claim in claims if claim.status.phase is ClaimPhase.PENDING and self._newest(claim)]
+        there = carries(offered.deployment, annotations_for(service), offered.spec)
+        if there and not waiting and rolled_out(offered.deployment, generation=offered.generation):
+            self.forget(key)
+            return Step(applied.model_copy(update={"strategy": None, "places": []}))
+        told = [found for claim in waiting if (found := find_condition(claim.status.conditions, "Bound")) is not None]
+        if not told:
+            self.forget(key)
+            return Step(applied)
+        old = [claim for claim in claims if claim.status.phase in HOLDING and not self._newest(claim)]
+        if applied.strategy is UpdateStrategy.SURGE and old:
+            again = self._decided(key, service, old, offered, applied, applied)
+            if not again.held:
+                return again
+        reason = Refusal(told[0].reason, f"the new pod waits: {told[0].message}")
+        return Step(applied, reason, look_after=LOOK_SECONDS)
+
+    def _newest(self, claim: GPUPartitionClaim) -> bool:
+        pod = self._cluster.pod_table.of_claim(claim)
+        return pod is None or pod.owner is None or self._cluster.revisions.newest(pod.owner[2])
+
+    def _decided(
+        self,
+        key: str,
+        service: InferenceService,
+        holding: Sequence[GPUPartitionClaim],
+        offered: Offered,
+        applied: AppliedRevision | None,
+        fresh: AppliedRevision,
+    ) -> Step:
+        now, known = self._clock.monotonic(), self._looked.get(key)
+        if known is not None and known[0] == fresh.hash and now - known[1] < PAUSE_SECONDS:
+            return replace(known[2], look_after=PAUSE_SECONDS)
+        verdict = self._verdict(key, service, holding, offered)
+        if verdict is None:
+            return Step(applied, held=True, look_after=PAUSE_SECONDS)
+        if isinstance(verdict, Possible):
+            self.forget(key)
+            strategy, places = UpdateStrategy(verdict.way.value), _kept(verdict)
+            self._cluster.update_places.assume(key, tuple(places))
+            return Step(fresh.model_copy(update={"strategy": strategy, "places": places}))
+        blocked = Refusal(verdict.unplaced.reason, f"{_serving(applied)} serves on; {verdict.message}")
+        step = Step(applied, blocked, held=True, look_after=LOOK_SECONDS)
+        self._looked[key] = fresh.hash, now, step
+        return step
+
+    def _verdict(
+        self, key: str, service: InferenceService, holding: Sequence[GPUPartitionClaim], offered: Offered
+    ) -> Verdict | None:
+        """The decision on a snapshot of this moment; None while not every agent was heard of."""
+        pods = min(service.spec.replicas, len(holding))
+        if any(_by_plugin(claim) for claim in holding):
+            # the kubelet chooses: what a pod will get is not ours to foresee, and its own device is free by then
+            return Possible(Way.ONE_BY_ONE, ())
+        demand = demand_of(template_of(key, service, offered.spec), self._sizing)
+        if isinstance(demand, Unplaced):
+            return Blocked(demand, 0, pods)
+        labels = self._cluster.namespace_labels.get(demand.namespace) or {}
+        refused = refuse_choice(demand, labels, tuple(self._cluster.policy_table.values()))
+        if refused is not None:
+            return Blocked(refused, 0, pods)
+        snapshot = self._cluster.snapshot()
+        if self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
+            return None
+        names = tuple(sorted(f"{claim.metadata.namespace}/{claim.metadata.name}" for claim in holding))
+        verdict = decide_update(self._scheduler, snapshot, Update(demand, names, pods))
+        if isinstance(verdict, Blocked) and self._room_can_be_made(Surroundings(self._cluster, snapshot), demand):
+            # the new pod asks for the change while the old one serves
+            return Possible(Way.SURGE, ())
+        return verdict
+
+    def _room_can_be_made(self, around: Surroundings, demand: Demand) -> bool:
+        return not isinstance(around.propose(demand, self._clock.now()), Refused)
+
+
+def template_of(key: str, service: InferenceService, spec: Json) -> Template:
+    """What a pod of the service would be."""
+    partition = service.spec.gpu_sharing.partition
+    return Template(
+        key,
+        annotations_for(service),
+        spec,
+        count=partition.count,
+        least_bytes=parse_quantity(partition.min_memory) if partition.min_memory else 0,
+        of_service=True,
+        qos_class=service.spec.qos.class_,
+    )
+
+
+def _kept(verdict: Possible) -> list[KeptPlace]:
+    return [
+        KeptPlace(node=placed.node.name, bdf=device.partition.id.bdf, partition=device.partition.id.index)
+        for placed in verdict.places
+        for device in placed.devices
+    ]
+
+
+def _by_plugin(claim: GPUPartitionClaim) -> bool:
+    return claim.status.allocation is not None and claim.status.allocation.resource is not None
+
+
+def _serving(applied: AppliedRevision | None) -> str:
+    return "the revision before" if applied is None else f"generation {applied.generation}"
