@@ -1,0 +1,133 @@
+"""The nearest single change that would place a demand: every change that is offered has been tried and does.
+
+    a node that refuses -> the reasons -> the changes that can mend them (changes/table.py) -> tried on a copy -> offers
+
+A change is tried by the same filters and the same scorer that place the demand. On up to `THOROUGH_NODES` nodes every
+change of every kind is tried, so the first offer is the cheapest there is; on more, a node is asked only for changes
+that could be cheaper than the best known, and no more than `MOST_NODES` are asked.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from controller.placement.candidates import Choice, best_on, refusals_on
+from controller.placement.changes.change import Change, Cost, as_tried
+from controller.placement.changes.look import NOTHING_KNOWN, Circumstances, Look
+from controller.placement.changes.smaller import smaller_changes
+from controller.placement.changes.table import MENDS, Mend
+from controller.placement.demand import Demand
+from controller.placement.scores import Scorer, best_fit
+from controller.placement.snapshot import Node, Snapshot
+
+#: Up to so many nodes nothing is left out.
+THOROUGH_NODES: Final = 64
+#: Nodes that are asked for changes at most, those with the cheapest prospects first.
+MOST_NODES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A change, and the place that the demand would get by it."""
+
+    change: Change
+    choice: Choice
+
+    @property
+    def cost(self) -> Cost:
+        """The change's."""
+        return self.change.cost
+
+
+def nearest(
+    snapshot: Snapshot, demand: Demand, around: Circumstances = NOTHING_KNOWN, scorer: Scorer = best_fit
+) -> tuple[Offer, ...]:
+    """What would place a demand without a place, the cheapest first, one offer a kind. The snapshot stays as it is."""
+    search = _Search(snapshot, demand, around, scorer)
+    search.smaller()
+    search.nodes()
+    return tuple(sorted(search.found.values(), key=lambda offer: offer.cost))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prospect:
+    node: Node
+    mends: tuple[Mend, ...]
+
+    @property
+    def order(self) -> tuple[int, str]:
+        return min(mend.rank for mend in self.mends), self.node.name
+
+
+class _Search:
+    """Keeps the cheapest offer of each kind."""
+
+    def __init__(self, snapshot: Snapshot, demand: Demand, around: Circumstances, scorer: Scorer) -> None:
+        self._snapshot = snapshot
+        self._demand = demand
+        self._around = around
+        self._scorer = scorer
+        self._thorough = len(snapshot.nodes) <= THOROUGH_NODES
+        self.found: dict[str, Offer] = {}
+
+    def smaller(self) -> None:
+        """Ask for less of the model."""
+        ways = self._around.smaller(self._demand)
+        for change in smaller_changes(self._snapshot, self._demand, ways, self._scorer):
+            choice = self._anywhere(change.on_demand(self._demand))
+            if choice is not None:
+                self._keep(Offer(change, choice))
+
+    def nodes(self) -> None:
+        """Ask each node that refuses what would mend it."""
+        prospects = sorted(self._prospects(), key=lambda each: each.order)
+        for prospect in prospects if self._thorough else prospects[:MOST_NODES]:
+            self._ask(prospect)
+
+    def _prospects(self) -> Iterator[_Prospect]:
+        for node in self._snapshot.nodes:
+            rows = refusals_on(self._snapshot, self._demand, node)
+            mends = tuple(dict.fromkeys(mend for row in rows for mend in MENDS.get(row.reason, ())))
+            if mends:
+                yield _Prospect(node, mends)
+
+    def _ask(self, prospect: _Prospect) -> None:
+        worth = [mend for mend in prospect.mends if self._thorough or mend.rank <= self._best_rank]
+        if not worth:
+            return
+        node = as_tried(self._snapshot, prospect.node)
+        look = Look(node, self._demand, lambda changed: self._tried(changed, self._demand) is not None, self._around)
+        for mend in worth:
+            for change in mend.generate(look):
+                self._offer(change, node)
+
+    def _offer(self, change: Change, node: Node) -> None:
+        known = self.found.get(change.kind)
+        if known is not None and known.cost <= change.cost:
+            return
+        choice = self._tried(change.on_node(node), change.on_demand(self._demand))
+        if choice is not None:
+            self._keep(Offer(change, choice))
+
+    def _tried(self, node: Node, demand: Demand) -> Choice | None:
+        """The place on a node that exists on paper only; what is decided of one node depends on no other."""
+        return best_on(Snapshot((node,)), demand, node, self._scorer)
+
+    def _anywhere(self, demand: Demand) -> Choice | None:
+        choices = (best_on(self._snapshot, demand, node, self._scorer) for node in self._snapshot.nodes)
+        return min((each for each in choices if each is not None), key=lambda each: each.rank, default=None)
+
+    def _keep(self, offer: Offer) -> None:
+        known = self.found.get(offer.change.kind)
+        if known is None or offer.cost < known.cost:
+            self.found[offer.change.kind] = offer
+
+    @property
+    def _best_rank(self) -> int:
+        return min((offer.cost.rank for offer in self.found.values()), default=len(MENDS))
+
+
+def cheapest(offers: Iterable[Offer]) -> Offer | None:
+    """The first of some offers by cost, None when there are none."""
+    found: Sequence[Offer] = sorted(offers, key=lambda offer: offer.cost)
+    return found[0] if found else None
