@@ -29,6 +29,11 @@ class ModelScheduler:
     def __init__(self, scorer: Scorer = best_fit) -> None:
         self._scorer = scorer
 
+    @property
+    def scorer(self) -> Scorer:
+        """What ranks the candidates."""
+        return self._scorer
+
     def cycle(self, snapshot: Snapshot, demands: Iterable[Demand]) -> list[tuple[Demand, Decision]]:
         """Decide every demand in order; each `Placed` stays held in the snapshot for those after it."""
         decisions: list[tuple[Demand, Decision]] = []

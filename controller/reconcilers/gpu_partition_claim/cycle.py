@@ -57,7 +57,7 @@ class PlacementCycle:
         self, cluster: Cluster, scheduler: ModelScheduler, clock: Clock, enqueue: Callable[[str], None]
     ) -> None:
         self._cluster = cluster
-        self._scheduler = scheduler
+        self.scheduler = scheduler
         self._clock = clock
         self._enqueue = enqueue
         self._new: dict[str, Demand] = {}
@@ -140,7 +140,7 @@ class PlacementCycle:
         snapshot = self._cluster.snapshot()
         around = Surroundings(self._cluster, snapshot)
         for demand in demands:
-            decision = self._refused_choice(demand) or self._scheduler.schedule(snapshot, demand)
+            decision = self._refused_choice(demand) or self.scheduler.schedule(snapshot, demand)
             if isinstance(decision, Placed):
                 self._place(snapshot, demand, decision)
                 self._new.pop(demand.key, None)

@@ -1,10 +1,12 @@
 """Pending: hand the demand to the cycle, act on its decision, or say why there is none."""
 
+from dataclasses import replace
+
 from api.condition import find_condition
 from api.group import SERVICE_LABEL
 from api.object import dump
 from api.quantity import parse_quantity
-from api.v1beta1 import GPUPartitionClaim
+from api.v1beta1 import GPUPartitionClaim, InferenceService
 from controller.binding.device_plugin import naming_of_resource
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
@@ -16,6 +18,7 @@ from controller.reconcilers.gpu_partition_claim.contradiction import contradicti
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
 from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
+from controller.reconcilers.gpu_partition_claim.explaining import Explaining
 from controller.reconcilers.gpu_partition_claim.fitting import outdated
 from controller.reconcilers.gpu_partition_claim.owners import reference
 from controller.reconcilers.gpu_partition_claim.profile import profile_for, qos_class_of
@@ -53,6 +56,7 @@ class Placing:
         self._cycle = context.cycle
         self._writer = writer
         self._exclusions = exclusions
+        self._explaining = Explaining(context.cluster, context.sizing, context.cycle.scheduler.scorer, context.clock)
 
     async def place(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
         """One look at a pending claim."""
@@ -152,24 +156,7 @@ class Placing:
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod) -> Demand:
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
         excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()
-        return Demand(
-            key=key,
-            uid=claim.metadata.uid,
-            namespace=pod.namespace,
-            requirement=requirement_of(claim),
-            pod=constraints(stored.spec),
-            priority=pod.priority,
-            created_seconds=pod.created_seconds,
-            policy=claim.spec.policy_ref,
-            qos_class=qos_class_of(pod, service),
-            of_service=SERVICE_LABEL in pod.labels,
-            service=f"{pod.namespace}/{pod.labels[SERVICE_LABEL]}" if SERVICE_LABEL in pod.labels else "",
-            excluded_nodes=excluded,
-            owner=pod.owner[2] if pod.owner else "",
-            template_hash=pod.template_hash,
-            resource=pod.resource,
-            naming=naming_of_resource(pod.resource) or "",
-        )
+        return replace(demand_of(key, claim, pod, stored, service), excluded_nodes=excluded)
 
     async def _choose(
         self, key: str, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, placed: Placed
@@ -203,7 +190,17 @@ class Placing:
         if plan is not None:
             message += f". RepartitionPlan {plan.metadata.name} ({plan.status.phase}) makes room on {plan.spec.node}"
         self._context.count("place", "unplaced")
-        await self._writer.explain(claim, pod, decision.reason, message)
+        note = message.removeprefix(decision.message).removeprefix(". ")
+        await self._writer.explain(claim, pod, decision.reason, message, self._explained(claim, pod, decision, note))
+
+    def _explained(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced, note: str) -> str | None:
+        """The explanation at length; None for a pod that is gone."""
+        stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
+        if stored is None:
+            return None
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        demand = self._demand(f"{pod.namespace}/{claim.metadata.name}", claim, pod, stored)
+        return self._explaining.text(demand, pod, service, decision, note)
 
     async def _make_plan(self, pod: PodView, outcome: Outcome) -> None:
         if outcome.plan is None:
@@ -220,6 +217,32 @@ class Placing:
         self._context.count("repartition", "planned")
         note = events.plan_made(outcome.plan.metadata.name, outcome.plan.spec.node)
         events.tell(self._context.recorder, [pod.reference, reference(outcome.plan)], note)
+
+
+def demand_of(
+    key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod, service: InferenceService | None
+) -> Demand:
+    """What the claim `key` of a pod asks of placement; which nodes are left out for it only the operator knows.
+
+    Raises ValueError for a claim that could not be sized.
+    """
+    return Demand(
+        key=key,
+        uid=claim.metadata.uid,
+        namespace=pod.namespace,
+        requirement=requirement_of(claim),
+        pod=constraints(stored.spec),
+        priority=pod.priority,
+        created_seconds=pod.created_seconds,
+        policy=claim.spec.policy_ref,
+        qos_class=qos_class_of(pod, service),
+        of_service=SERVICE_LABEL in pod.labels,
+        service=f"{pod.namespace}/{pod.labels[SERVICE_LABEL]}" if SERVICE_LABEL in pod.labels else "",
+        owner=pod.owner[2] if pod.owner else "",
+        template_hash=pod.template_hash,
+        resource=pod.resource,
+        naming=naming_of_resource(pod.resource) or "",
+    )
 
 
 def requirement_of(claim: GPUPartitionClaim) -> Requirement:

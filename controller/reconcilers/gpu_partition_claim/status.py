@@ -16,9 +16,8 @@ from api.v1beta1.gpu_partition_claim import (
     PluginResource,
 )
 from controller.placement.decision import Placed
+from controller.placement.explanation import MOST_BYTES, within_bytes
 
-#: Longest explanation that the API takes, characters.
-EXPLANATION_LIMIT = 4096
 MESSAGE_LIMIT = 1024
 
 OBSERVED_MISMATCH: Final = "ObservedMismatch"
@@ -40,8 +39,10 @@ def _with(claim: GPUPartitionClaim, status: GPUPartitionClaimStatus) -> GPUParti
     return claim.model_copy(update={"status": stamped})
 
 
-def waiting(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) -> GPUPartitionClaim:
-    """No place, and why; whatever was allocated before is given up."""
+def waiting(
+    claim: GPUPartitionClaim, reason: str, message: str, now: datetime, explanation: str | None = None
+) -> GPUPartitionClaim:
+    """No place, and why; what was allocated before is given up. `explanation`: the message at more length, if any."""
     conditions = set_condition(
         claim.status.conditions, "Bound", "False", reason, message[:MESSAGE_LIMIT], claim.metadata.generation, now
     )
@@ -55,7 +56,7 @@ def waiting(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) 
                 "phase": ClaimPhase.PENDING,
                 "allocation": None,
                 "observed": None,
-                "explanation": message[:EXPLANATION_LIMIT],
+                "explanation": within_bytes(explanation or message, MOST_BYTES),
                 "conditions": conditions,
             }
         ),
@@ -190,7 +191,7 @@ def troubled(claim: GPUPartitionClaim, type_: str, reason: str, message: str, no
     )
     return _with(
         claim,
-        claim.status.model_copy(update={"explanation": message[:EXPLANATION_LIMIT], "conditions": conditions}),
+        claim.status.model_copy(update={"explanation": within_bytes(message, MOST_BYTES), "conditions": conditions}),
     )
 
 

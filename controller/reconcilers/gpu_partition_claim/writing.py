@@ -34,9 +34,14 @@ class ClaimWriter:
             self._superseded[f"{claim.metadata.namespace}/{claim.metadata.name}"] = claim.metadata.resource_version
         return fresh
 
-    async def explain(self, claim: GPUPartitionClaim, pod: PodView, reason: str, message: str) -> None:
-        """The claim waits, and why: in its status, and as an Event on pod and owner."""
-        waiting = status.waiting(claim, reason, message, self._context.clock.now())
+    async def explain(
+        self, claim: GPUPartitionClaim, pod: PodView, reason: str, message: str, explanation: str | None = None
+    ) -> None:
+        """The claim waits, and why: in its status, and as an Event on pod and owner.
+
+        `explanation`: what its status says at length; the message, where there is no more to say.
+        """
+        waiting = status.waiting(claim, reason, message, self._context.clock.now(), explanation)
         if waiting.status != claim.status:
             await self.write(waiting)
         owner = await self._owners.of(pod)

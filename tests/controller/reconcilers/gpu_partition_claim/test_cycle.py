@@ -274,10 +274,10 @@ async def test_one_failed_cycle_does_not_end_placement() -> None:
     fed.add_node("worker-0", gpu(0))
     async with asyncio.TaskGroup() as group:
         running = group.create_task(cycle.run())
-        cycle._scheduler = None  # type: ignore[assignment]
+        cycle.scheduler = None  # type: ignore[assignment]
         cycle.submit(demand("a"))
         await fed.clock.advance(0.01)
-        cycle._scheduler = scheduler
+        cycle.scheduler = scheduler
         cycle.submit(demand("b"))
         await fed.clock.advance(0.01)
         assert "team-a/b" in woken

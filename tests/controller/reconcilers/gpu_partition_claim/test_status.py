@@ -69,11 +69,13 @@ def test_saying_the_same_later_changes_nothing() -> None:
     assert status.waiting(once, "NoFreePartition", "all are held", START + timedelta(hours=1)) == once
 
 
-@pytest.mark.parametrize("length", [5, 5000], ids=["short", "longer than the API takes"])
-def test_explanations_fit_what_the_api_takes(length: int) -> None:
-    waiting = status.waiting(PENDING, "NoFreePartition", "x" * length, START)
+@pytest.mark.parametrize("text", ["x" * 5, "x" * 5000, "é" * 3000], ids=["short", "long", "of two bytes a character"])
+def test_explanations_fit_what_the_api_takes_and_4_kib(text: str) -> None:
+    waiting = status.waiting(PENDING, "NoFreePartition", "a message", START, text)
     stored = GPUPartitionClaim.model_validate(waiting.model_dump(by_alias=True, mode="json", exclude_none=True))
-    assert stored.status.explanation == "x" * min(length, status.EXPLANATION_LIMIT)
+    told = stored.status.explanation or ""
+    assert told.removesuffix("...") == text[: len(told.removesuffix("..."))]
+    assert min(len(text.encode()), 4092) <= len(told.encode()) <= 4096
 
 
 def test_trouble_is_told_beside_the_rest_and_can_be_taken_back() -> None:

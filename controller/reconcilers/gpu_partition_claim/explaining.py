@@ -1,0 +1,124 @@
+"""The explanation in a waiting claim's status: why, and the nearest change that would give it its place.
+
+A search costs more than a decision, so claims that ask alike share one for a while, and searches take no more than a
+tenth of the time: who comes when it is used up is told without, or what was found before, and comes again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from api.v1beta1 import InferenceService
+from controller.gpu.mode import Mode
+from controller.placement.changes.look import Circumstances, ModeAfter, Obstacle
+from controller.placement.decision import Unplaced
+from controller.placement.demand import Demand
+from controller.placement.explanation import Explanation
+from controller.placement.nearest import Offer, nearest
+from controller.placement.scores import Scorer
+from controller.placement.snapshot import Node, Snapshot
+from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser
+from controller.repartition.disruption_budget import Usage, refuse_change
+from controller.runtime.clock import Clock
+from controller.state.cluster import Cluster
+from controller.state.models import Models
+from controller.state.occupancy import admin_held
+from controller.translate.pod import PodView
+from controller.translate.policy_choice import REASONS
+
+#: How long what was found counts as found just now, seconds.
+FRESH_SECONDS: Final = 2.0
+#: How long it is told again while there is no time for another search, seconds.
+KEPT_SECONDS: Final = 60.0
+#: A search is followed by so many times its own duration without one.
+REST: Final = 9.0
+#: Different demands whose offers are kept.
+MOST_KEPT: Final = 1024
+#: What stands against a mode change for some time only.
+_PASSING: Final = frozenset(
+    {"RepartitionRunning", "RepartitionBudget", "UnavailablePodsBudget", "Cooldown", "OutsideWindow"}
+)
+
+
+def circumstances(
+    cluster: Cluster, demand: Demand, sizing: Models, pod: PodView, service: InferenceService | None
+) -> Circumstances:
+    """What bears on changes for a demand, asked of the cluster as it is now."""
+    plans = cluster.plan_table
+
+    def evictable(claim: str) -> int | None:
+        found = cluster.claim_table.get(claim)
+        holder = cluster.pod_table.of_claim(found) if found is not None else None
+        if holder is None or holder.deleting or holder.terminal or holder.owner is None:
+            return None
+        return holder.priority
+
+    def after_plan(node: str) -> ModeAfter:
+        names = plans.running_on(node)
+        running = [plan for name in names if (plan := plans.get(name)) is not None]
+        return {gpu.bdf: Mode.parse(gpu.mode) for plan in running for gpu in plan.spec.to.gpus}
+
+    def obstacle(node: Node) -> Obstacle | None:
+        refused = refuse_change(node, demand.namespace, Usage(plans.active_nodes()))
+        return None if refused is None else Obstacle(refused.message, refused.reason in _PASSING)
+
+    return Circumstances(evictable, Lesser(pod, service, sizing), after_plan, obstacle, admin_held(cluster))
+
+
+@dataclass(slots=True)
+class _Found:
+    offers: tuple[Offer, ...]
+    at: float
+
+
+class Explaining:
+    """Explains waiting claims. Keeps the last snapshot and what was found on it, for a short while."""
+
+    def __init__(self, cluster: Cluster, sizing: Models, scorer: Scorer, clock: Clock) -> None:
+        self._cluster = cluster
+        self._sizing = sizing
+        self._scorer = scorer
+        self._clock = clock
+        self._found: dict[object, _Found] = {}
+        self._snapshot: tuple[float, Snapshot] | None = None
+        self._rests_until = 0.0
+
+    def text(self, demand: Demand, pod: PodView, service: InferenceService | None, why: Unplaced, note: str) -> str:
+        """The explanation of one claim, at most 4 KiB. `note`: what is done about it, or why nothing is; may be ""."""
+        offers: tuple[Offer, ...] | None = ()
+        if why.refusals and why.reason not in REASONS:
+            around = circumstances(self._cluster, demand, self._sizing, pod, service)
+            offers = self._offers(_kind(demand, pod), lambda taken: self._search(taken, demand, around))
+        notes = (note,) if note else ()
+        return Explanation(demand, why, offers or (), notes, searched=bool(why.refusals) and offers is not None).text()
+
+    def _search(self, snapshot: Snapshot, demand: Demand, around: Circumstances) -> tuple[Offer, ...]:
+        return nearest(snapshot, demand, around, self._scorer)
+
+    def _offers(self, kind: object, search: Callable[[Snapshot], tuple[Offer, ...]]) -> tuple[Offer, ...] | None:
+        """What was found for such a demand, None when there was no time to look."""
+        now = self._clock.monotonic()
+        known = self._found.get(kind)
+        if known is not None and now - known.at <= FRESH_SECONDS:
+            return known.offers
+        if now < self._rests_until:
+            return known.offers if known is not None and now - known.at <= KEPT_SECONDS else None
+        offers = search(self._taken(now))
+        ended = self._clock.monotonic()
+        self._rests_until = ended + REST * (ended - now)
+        self._found.pop(kind, None)
+        self._found[kind] = _Found(offers, ended)
+        if len(self._found) > MOST_KEPT:
+            del self._found[next(iter(self._found))]
+        return offers
+
+    def _taken(self, now: float) -> Snapshot:
+        if self._snapshot is None or now - self._snapshot[0] > FRESH_SECONDS:
+            self._snapshot = now, self._cluster.snapshot()
+        return self._snapshot[1]
+
+
+def _kind(demand: Demand, pod: PodView) -> object:
+    """What two demands must have in common to be helped by the same."""
+    asked = tuple(sorted((key, value) for key, value in pod.annotations.items() if key.startswith("aim.amd.com/")))
+    return replace(demand, key="", uid="", created_seconds=0.0), asked
