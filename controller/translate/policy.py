@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from functools import lru_cache
 
 from api.duration import parse_duration
-from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy
+from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy, Rollout
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import PolicyView
 from controller.repartition.windows import Openness, Window, open_at
@@ -56,6 +56,7 @@ def policy_view(
         window_opens=openness.sentence,
         ignore_device_config_manager=spec.repartition.ignore_device_config_manager,
         paused=spec.paused,
+        handover=spec.rollout is Rollout.HANDOVER,
     )
 
 

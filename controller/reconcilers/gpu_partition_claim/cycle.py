@@ -97,6 +97,16 @@ class PlacementCycle:
         """Give back an outcome that could not be acted upon yet."""
         self._outcomes.setdefault(key, outcome)
 
+    @property
+    def waiting_keys(self) -> tuple[str, ...]:
+        """The claims that found no place."""
+        return tuple(self._waiting)
+
+    def unplaced(self, key: str) -> Demand | None:
+        """The demand of a claim that found no place, as it is known now; None for any other claim."""
+        demand = self._waiting.get(key)
+        return None if demand is None else self._cluster.revisions.marked(demand)
+
     def changed(self) -> None:
         """Something changed that could help a waiting demand."""
         if self._waiting or self._new:
