@@ -77,7 +77,28 @@ ENGINE_ARGS: Final = f"{GROUP}/engine-args"
 PROFILE_ID: Final = f"{GROUP}/profile-id"
 """The AIM profile chosen for the pod."""
 
-ASSIGNMENT_KEYS: Final = (ASSIGNED_NODE, ASSIGNED_PARTITION, ENGINE_ARGS, PROFILE_ID)
+ASSIGNED_ISOLATION: Final = f"{GROUP}/assigned-isolation"
+"""What keeps the pod's model apart from its neighbours on the GPU, in the words of its claim."""
+
+ASSIGNED_CU_MASK: Final = f"{GROUP}/assigned-cu-mask"
+"""For a member of a share group: its compute units, as ROCm reads them from ``HSA_CU_MASK``."""
+
+ASSIGNED_FRACTION: Final = f"{GROUP}/assigned-fraction"
+"""For a member of a share group: its part of the partition's memory, 0 to 1."""
+
+ASSIGNED_VISIBLE_DEVICES: Final = f"{GROUP}/assigned-visible-devices"
+"""For a member of a share group: the device within its container, a hint; what it can open decides."""
+
+ASSIGNMENT_KEYS: Final = (
+    ASSIGNED_NODE,
+    ASSIGNED_PARTITION,
+    ENGINE_ARGS,
+    PROFILE_ID,
+    ASSIGNED_ISOLATION,
+    ASSIGNED_CU_MASK,
+    ASSIGNED_FRACTION,
+    ASSIGNED_VISIBLE_DEVICES,
+)
 """Annotations that the operator alone writes, on UPDATE; nobody may carry them at CREATE."""
 
 ONLY_IN_HUB: Final = f"{GROUP}/v1beta1-only"
@@ -100,6 +121,9 @@ CLAIM_LABEL: Final = f"{GROUP}/claim"
 
 CLAIM_PREFIX: Final = "aim-"
 """Names of our claims start so; only the operator creates ResourceClaims with such a name."""
+
+GROUP_CLAIM_PREFIX: Final = f"{CLAIM_PREFIX}group-"
+"""Names of share groups' claims start so; the rest follows from namespace and group."""
 
 FINALIZER: Final = f"{GROUP}/release"
 """On our own objects: released before they go. Never put on objects of others."""

@@ -36,6 +36,16 @@ class Binding(StrEnum):
 
 class ClaimPhase(StrEnum):
     """Where a claim stands: waiting, chosen by us, confirmed by the scheduler, over."""
+class IsolationLabel(StrEnum):
+    """How strongly a model is kept apart from its neighbours on the same GPU, the strongest first."""
+
+    WHOLE_GPU = "whole-gpu"
+    COMPUTE_AND_BANDWIDTH = "compute+bandwidth"
+    COMPUTE = "compute"
+    CU_MASK = "cu-mask"
+    COOPERATIVE = "cooperative"
+
+
 
     PENDING = "Pending"
     BOUND = "Bound"
@@ -149,6 +159,12 @@ class Allocation(ApiModel):
     )
 
 
+    isolation: IsolationLabel | None = Field(
+        default=None,
+        description="What keeps the model apart from its neighbours on the GPU: whole-gpu, compute+bandwidth (memory, "
+        "compute units and memory channels of its own), compute (the channels are shared), cu-mask and cooperative "
+        "(members of a share group: memory is kept by their own settings alone; with cu-mask, compute units apart).",
+    )
 class ObservedDevices(ApiModel):
     """What the pod really holds."""
 
@@ -169,6 +185,13 @@ class GPUPartitionClaimStatus(ApiModel):
     allocation: Allocation | None = Field(default=None, description="Where the claim was placed.")
     observed: ObservedDevices | None = Field(
         default=None, description="What the pod really holds by the kubelet's word; absent where it does not tell."
+    shares: list[MemberShare] = Field(
+        default_factory=list,
+        max_length=256,
+        description="Of a share group: the fixed share that each bound member has of the partition, in the order of "
+        "binding; empty for a pod's own claim.",
+        json_schema_extra=ATOMIC,
+    )
     )
     explanation: LongText | None = Field(
         default=None, description="Why the claim waits, and the nearest change that would place it."

@@ -8,15 +8,32 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controller.binding.shares import Share, Whole, cu_mask
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 
 
 class Isolation(StrEnum):
-    """How a partition is separated from its neighbours on the same GPU."""
+    """What separates a model from its neighbours on the same GPU, the strongest first.
+
+    The last two are those of members of a share group, on one partition: nothing but their own settings keeps their
+    memory apart. With `cu-mask` each has compute units of its own as long as its process leaves its environment alone;
+    with `cooperative`, where nobody knows the partition's compute units, not even that.
+    """
 
     WHOLE_GPU = "whole-gpu"
     COMPUTE_AND_BANDWIDTH = "compute+bandwidth"
     COMPUTE = "compute"
+    CU_MASK = "cu-mask"
+    COOPERATIVE = "cooperative"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSettings:
+    """What a member of a share group is told, beside the engine's arguments: values of its environment."""
+
+    cu_mask: str
+    memory_fraction: str
+    visible_devices: str
 
 
 #: Memory that vLLM uses outside its own budget on ROCm: captured graphs, 0.7 to 1.6 GiB in published starts of eight
@@ -24,6 +41,7 @@ class Isolation(StrEnum):
 OUTSIDE_BUDGET_BYTES = 3 << 29
 #: vLLM refuses to start when free memory is below its budget, so a little is always left.
 HIGHEST_UTILIZATION = 0.95
+_STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,19 @@ class ResourceIsolator:
             return Isolation.WHOLE_GPU
         own_domain = {(ComputeMode.DPX, MemoryMode.NPS2), (ComputeMode.QPX, MemoryMode.NPS4)}
         return Isolation.COMPUTE_AND_BANDWIDTH if (mode.compute, mode.memory) in own_domain else Isolation.COMPUTE
+
+    def shared_isolation(self, whole: Whole) -> Isolation:
+        """The label of a share group's members."""
+        return Isolation.CU_MASK if whole.compute_units else Isolation.COOPERATIVE
+
+    def settings(self, whole: Whole, share: Share) -> MemberSettings:
+        """What one member of a share group is told.
+
+        The fraction, four decimals, is rounded down: fractions of all members are never more than the partition. Of
+        devices the container sees the group's one, number 0; saying so changes nothing and is a hint for tools.
+        """
+        fraction = share.bytes * _STEPS // whole.bytes
+        return MemberSettings(cu_mask(share.units), f"{fraction / _STEPS:.4f}", "0")
 
     def memory_utilization(self, partition_bytes: int) -> float:
         """Share of the partition that the engine may plan with, two decimals, rounded down."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.sizing.precision import Precision
 
@@ -77,6 +78,42 @@ class PodConstraints:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupMember:
+    """One pod of a share group that waits: bytes of its fixed share, precision, and what its node must have."""
+
+    bytes: int
+    precision: Precision | None = None
+    pod: PodConstraints = field(default_factory=PodConstraints)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlace:
+    """The partition that a share group has, and what its members leave of it: bytes, compute units, and pods.
+
+    `left_units` None: nobody knows the partition's compute units, so there are no shares of them.
+    """
+
+    node: str
+    partition: PartitionId
+    left_bytes: int
+    left_units: int | None
+    left_pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What makes a demand one of a share group: its founders, in their order, or one that joins at `place`.
+
+    `least_bytes` is what the partition must have at least, whatever the founders need.
+    """
+
+    group: str
+    members: tuple[GroupMember, ...]
+    least_bytes: int = 0
+    place: GroupPlace | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """A claim that waits for a place. `created_seconds` is the pod's creation time, seconds since the epoch.
 
@@ -86,6 +123,7 @@ class Demand:
     for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim. `service` is
     the key of the InferenceService that the pod belongs to, `family` the uid of the Deployment above its ReplicaSet and
     `revision` the number of its revision there: empty and 0 where nobody told. `newest`: no later revision is known.
+    `shared`: for members of a share group, which have one partition together.
     """
 
     key: str
@@ -107,3 +145,4 @@ class Demand:
     family: str = ""
     revision: int = 0
     newest: bool = True
+    shared: Shared | None = None

@@ -6,6 +6,7 @@ elsewhere afterwards; partition checks are about the GPU. Order matters only for
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from controller.placement.decision import gib
 from controller.placement.demand import Demand, Expression, Toleration
@@ -187,11 +188,25 @@ def resources_fit(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
     return None
 
 
+def members_admitted(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
+    """The node must take every founder of a share group; what they request of it together is the demand's own."""
+    for member in demand.shared.members if demand.shared is not None else ():
+        alone = replace(demand, pod=member.pod)
+        for check in (taints_tolerated, selector_matches, affinity_matches):
+            sentence = check(snapshot, alone, node)
+            if sentence is not None:
+                return f"{sentence}, for a member of share group {demand.shared.group}" if demand.shared else sentence
+    return None
+
+
 def precision_supported(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
     """The engine must run on the GPU in the model's precision: no mode and no waiting would change that."""
-    precision = demand.requirement.precision
-    wall = obstacle_on(gpu.product, precision)
-    return f"{node.name} {gpu.bdf} does not serve {precision}: {wall}" if wall else None
+    members = demand.shared.members if demand.shared is not None else ()
+    for precision in dict.fromkeys((demand.requirement.precision, *(member.precision for member in members))):
+        wall = obstacle_on(gpu.product, precision)
+        if wall:
+            return f"{node.name} {gpu.bdf} does not serve {precision}: {wall}"
+    return None
 
 
 def mode_asked(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
@@ -266,10 +281,27 @@ def not_reserved(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: P
 def free(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
     """Nobody may hold the partition. Names of holders are not told: they may be another tenant's."""
     holder = snapshot.holder(node, partition)
-    if holder is None:
+    joins = demand.shared is not None and demand.shared.place is not None
+    if holder is None or (joins and holder.name == demand.key):
         return None
     who = "another model" if holder.kind == "ours" else "a workload that is not managed here"
     return f"{node.name} {gpu.bdf}/{partition.id.index} is held by {who}"
+
+
+def share_left(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """Whoever joins a share group gets what its members leave of memory and compute units: shares never change."""
+    place = demand.shared.place if demand.shared is not None else None
+    if demand.shared is None or place is None:
+        return None
+    need = demand.requirement.bytes
+    if need <= place.left_bytes and place.left_units != 0 and place.left_pods > 0:
+        return None
+    units = "" if place.left_units is None else f", {place.left_units} compute units"
+    return (
+        f"share group {demand.shared.group} leaves {gib(place.left_bytes)}{units} and {place.left_pods} places of "
+        f"{node.name} {gpu.bdf}/{partition.id.index}, needed are {gib(need)}; shares are fixed until a member leaves: "
+        "wait for that, ask for less, or name another group"
+    )
 
 
 NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
@@ -286,6 +318,7 @@ NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
     ("TaintNotTolerated", taints_tolerated),
     ("NodeSelectorMismatch", selector_matches),
     ("NodeAffinityMismatch", affinity_matches),
+    ("ShareGroupMemberRefused", members_admitted),
     ("NodeResourcesShort", resources_fit),
 )
 
@@ -299,6 +332,7 @@ PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
     ("Quarantined", not_quarantined),
     ("Repartitioning", not_changing),
     ("PartitionHeld", free),
+    ("ShareGroupFull", share_left),
     ("Reserved", not_reserved),
 )
 

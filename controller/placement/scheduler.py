@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from controller.placement import share_group
 from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
@@ -46,6 +47,14 @@ class ModelScheduler:
 
     def schedule(self, snapshot: Snapshot, demand: Demand) -> Decision:
         """The best place for one demand, or why there is none. Changes nothing."""
+        shared = demand.shared
+        if shared is None:
+            return self._alone(snapshot, demand)
+        if shared.place is not None:
+            return share_group.join(snapshot, demand)
+        return share_group.found(lambda first: self._alone(snapshot, first), demand)
+
+    def _alone(self, snapshot: Snapshot, demand: Demand) -> Decision:
         if demand.requirement.count > MOST_DEVICES and not demand.resource:
             return Unplaced("CountUnsupported", _too_many(demand.requirement.count))
         best: Choice | None = None

@@ -23,14 +23,16 @@ _NAME: Final = re.compile(_PREFIX + "[0-9a-f]{20}")
 
 def serves(request: PodRequest, *, names_model: bool) -> Service:
     """What an annotated pod serves; `names_model`: its container says which checkpoint is loaded."""
-    return Service(request.sizing, names_model=names_model, count=1)
+    return Service(request.sizing, names_model, request.group is not None, 1)
 
 
 def pods_map(request: PodRequest, *, names_model: bool) -> str:
     """The name of the ConfigMap for pods that ask for this; replicas of other versions must find the same one."""
     sizing = request.sizing
     asked = [sizing.model_id, sizing.precision.value, sizing.max_model_len, sizing.max_concurrency]
-    identity = json.dumps([*asked, request.profile, names_model], separators=(",", ":"))
+    # whichever group that is: members of all of them are told alike
+    shares = ["cooperative"] if request.group is not None else []
+    identity = json.dumps([*asked, request.profile, names_model, *shares], separators=(",", ":"))
     return _PREFIX + hashlib.sha256(identity.encode()).hexdigest()[:20]
 
 

@@ -1,7 +1,9 @@
 """What annotations say a pod needs: the sizing request and the placement wishes. Malformed values are named."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from api.group import (
     GPU_SHARING,
@@ -26,6 +28,8 @@ MOST_DIGITS = 10
 #: Longest value repeated in a message, characters: an annotation may have 256 KiB.
 VALUE_LIMIT = 200
 
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -42,12 +46,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class PodRequest:
-    """What a pod asks for, parsed. `profile` names the ModelProfile that is to size the model."""
+    """What a pod asks for, parsed. `profile` names the ModelProfile that is to size the model.
+
+    `group` names the share group of the pod's namespace that the pod is a member of; None for a pod on its own.
+    """
 
     sizing: SizingRequest
     modes: frozenset[Mode]
     policy: str | None
     profile: str | None = None
+    group: str | None = None
 
 
 def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem, ...]:
@@ -62,11 +70,11 @@ def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem,
     max_model_len = _positive(annotations, MAX_MODEL_LEN, problems)
     max_concurrency = _positive(annotations, MAX_CONCURRENCY, problems)
     modes = _modes(annotations, problems)
-    _unsupported(annotations, problems)
+    group = _group(annotations, problems)
     if problems:
         return tuple(problems)
     request = SizingRequest(model_id, precision, max_model_len, max_concurrency)
-    return PodRequest(request, modes, annotations.get(POLICY) or None, annotations.get(MODEL_PROFILE) or None)
+    return PodRequest(request, modes, annotations.get(POLICY) or None, annotations.get(MODEL_PROFILE) or None, group)
 
 
 def _precision(annotations: Mapping[str, str], problems: list[Problem]) -> Precision:
@@ -100,11 +108,17 @@ def _modes(annotations: Mapping[str, str], problems: list[Problem]) -> frozenset
         return frozenset()
 
 
-def _unsupported(annotations: Mapping[str, str], problems: list[Problem]) -> None:
-    isolation = annotations.get(ISOLATION, "hardware")
-    if isolation == "cooperative" or SHARE_GROUP in annotations:
-        key = SHARE_GROUP if SHARE_GROUP in annotations else ISOLATION
-        value = annotations[key]
-        problems.append(Problem(key, value, "asks for cooperative sharing, which is not offered yet; use hardware"))
-    elif isolation != "hardware":
-        problems.append(Problem(ISOLATION, isolation, "is unknown; write hardware"))
+def _group(annotations: Mapping[str, str], problems: list[Problem]) -> str | None:
+    isolation, group = annotations.get(ISOLATION, "hardware"), annotations.get(SHARE_GROUP)
+    if isolation not in ("hardware", "cooperative"):
+        problems.append(Problem(ISOLATION, isolation, "is unknown; write hardware, or cooperative with a share group"))
+    elif isolation == "cooperative" and group is None:
+        remedy = f"needs a group of pods to share with; name it in {SHARE_GROUP}, or write hardware"
+        problems.append(Problem(ISOLATION, isolation, remedy))
+    elif isolation == "hardware" and group is not None:
+        remedy = f"shares one partition; write {ISOLATION}: cooperative, or leave {SHARE_GROUP} out"
+        problems.append(Problem(SHARE_GROUP, group, remedy))
+    elif group is not None and not _LABEL.fullmatch(group):
+        remedy = "is no name; write at most 63 lower-case letters, digits and dashes, a letter or digit at both ends"
+        problems.append(Problem(SHARE_GROUP, group, remedy))
+    return group

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from api.v1beta1 import InferenceService
+from api.v1beta1.gpu_partition_claim import Isolation
 from controller.profiles.selection import Service
 from controller.sizing.requirement import SizingRequest
 
@@ -11,11 +12,16 @@ from controller.sizing.requirement import SizingRequest
 MODEL_VARIABLE: Final = "AIM_MODEL_ID"
 
 
-def served(request: SizingRequest, service: InferenceService | None) -> Service:
-    """What a pod of `service` serves that asks for `request`; of an annotated pod's own where it is of none."""
+def served(request: SizingRequest, service: InferenceService | None, *, cooperative: bool = False) -> Service:
+    """What a pod of `service` serves that asks for `request`; of an annotated pod's own where it is of none.
+
+    `cooperative`: the pod is a member of a share group.
+    """
     if service is None:
-        return Service(request, count=1)
-    return Service(request, names_model=names_model(service), count=service.spec.gpu_sharing.partition.count)
+        return Service(request, cooperative=cooperative, count=1)
+    sharing = service.spec.gpu_sharing
+    shares = cooperative or sharing.isolation is Isolation.COOPERATIVE
+    return Service(request, names_model(service), shares, sharing.partition.count)
 
 
 def names_model(service: InferenceService) -> bool:

@@ -6,7 +6,7 @@ Nothing is reserved: a ReplicaSet's pod has neither name nor uid yet, and KServe
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResp
 from controller.translate.annotation_keys import misspelt
 from controller.translate.request import PodRequest, Problem, parse_request
 from controller.webhooks.finding import shown
+from controller.webhooks.group_claim import MEMBER_ENVIRONMENT, claim_of, problem_with
 from controller.webhooks.pod_binding import PodBinding
 from controller.webhooks.profile_mount import ProfileMount
 
@@ -79,11 +80,16 @@ class PodGate:
         index = _container_index(pod["spec"])
         if isinstance(index, Problem):
             return (index,)
-        environment = [*_environment(pod, index), *self._mount(pod, namespace, index, request)]
         resource = self._resource(pod, namespace, request)
+        problem = problem_with(pod, namespace, request, resource)
+        if problem is not None:
+            return (problem,)
+        variables = ENVIRONMENT if request.group is None else ENVIRONMENT + MEMBER_ENVIRONMENT
+        environment = [*_environment(pod, index, variables), *self._mount(pod, namespace, index, request)]
         if resource:
             return [*_gate(pod), *environment, *_devices(pod, index, resource, self._count(pod, namespace))]
-        return [*_gate(pod), *_claim(pod, index, self._name_suffix), *environment, *_requests_off(pod)]
+        claim = claim_of(namespace, request) or CLAIM_PREFIX + self._name_suffix()
+        return [*_gate(pod), *_claim(pod, index, claim), *environment, *_requests_off(pod)]
 
     def _mount(self, pod: Json, namespace: str, index: int, request: PodRequest) -> Patch:
         return [] if self._profiles is None else self._profiles.patch(pod, namespace, index, request)
@@ -141,11 +147,11 @@ def _gate(pod: Json) -> Patch:
     return _append("/spec/schedulingGates", gates, {"name": GATE})
 
 
-def _claim(pod: Json, index: int, name_suffix: Callable[[], str]) -> Patch:
+def _claim(pod: Json, index: int, name: str) -> Patch:
     spec = pod["spec"]
     operations: Patch = []
     if not _names_claim(spec):
-        claim = {"name": CLAIM_REFERENCE, "resourceClaimName": CLAIM_PREFIX + name_suffix()}
+        claim = {"name": CLAIM_REFERENCE, "resourceClaimName": name}
         operations += _append("/spec/resourceClaims", spec.get("resourceClaims") or [], claim)
     operations += _container_claim(f"/spec/containers/{index}", spec["containers"][index])
     for place, container in enumerate(spec.get("initContainers") or ()):
@@ -168,12 +174,12 @@ def _container_claim(path: str, container: Json) -> Patch:
     return _append(f"{path}/resources/claims", resources.get("claims") or [], {"name": CLAIM_REFERENCE})
 
 
-def _environment(pod: Json, index: int) -> Patch:
+def _environment(pod: Json, index: int, variables: Iterable[tuple[str, str]]) -> Patch:
     present = pod["spec"]["containers"][index].get("env") or []
     names = {item["name"] for item in present}
     missing = [
         {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{key}']"}}}
-        for name, key in ENVIRONMENT
+        for name, key in variables
         if name not in names
     ]
     path = f"/spec/containers/{index}/env"

@@ -14,7 +14,7 @@ from api.conversion.inference_service import INFERENCE_SERVICE
 from api.group import MANAGED_LABEL
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUSharingPolicy, InferenceService
-from api.v1beta1.gpu_partition_claim import Isolation
+from api.v1beta1.gpu_partition_claim import Binding, Isolation
 from api.v1beta1.gpu_sharing_policy import WhenFull
 from controller.gpu.product import PRODUCTS, Product
 from controller.placement.decision import gib
@@ -249,9 +249,29 @@ def not_offered_yet(facts: ServiceFacts) -> Iterator[Finding]:
             f"partitions for one pod are more than the {MOST_DEVICES} that a ResourceClaim takes; lower it and choose "
             "larger partitions",
         )
-    if spec.gpu_sharing.isolation is Isolation.COOPERATIVE:
-        yield warn(
-            "NotOffered", "spec.gpuSharing.isolation", "cooperative", "is not offered yet: pods wait; use hardware"
+
+
+def group_possible(facts: ServiceFacts) -> Iterator[Finding]:
+    """Members of a share group have one partition together, by one ResourceClaim."""
+    sharing = facts.service.spec.gpu_sharing
+    if sharing.isolation is not Isolation.COOPERATIVE:
+        return
+    if sharing.partition.count != 1:
+        yield refuse(
+            "ShareGroupImpossible",
+            "spec.gpuSharing.partition.count",
+            sharing.partition.count,
+            "partitions for one pod of a share group are too many, its members share a single one: write 1, or "
+            "isolation hardware",
+        )
+    usable = [node for node in facts.nodes if facts.may_use(node)]
+    if usable and all(node.policy and node.policy.spec.binding is Binding.DEVICE_PLUGIN for node in usable):
+        yield refuse(
+            "ShareGroupImpossible",
+            "spec.gpuSharing.isolation",
+            sharing.isolation,
+            "shares a device, and the device plugin gives one to a pod alone; have the policy set binding DRA, or "
+            "write hardware",
         )
 
 
@@ -265,6 +285,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     precision_served,
     fits_somewhere,
     not_offered_yet,
+    group_possible,
 )
 """In the order in which problems are named."""
 

@@ -18,7 +18,14 @@ from tests.builders.node import node
 AUTO = PolicyView(name="p", validated_only=False, repartition=True, approval="Auto")
 MANUAL = replace(AUTO, approval="Manual")
 LOW = {"team-b/aim-other": 0, "team-b/aim-second": 3}
-NOTHING_MENDS = {"PartitionUnhealthy", "PrecisionUnsupported", "BindingMismatch", "NodeExcluded"}
+NOTHING_MENDS = {
+    "PartitionUnhealthy",
+    "PrecisionUnsupported",
+    "BindingMismatch",
+    "NodeExcluded",
+    "ShareGroupFull",
+    "ShareGroupMemberRefused",
+}
 
 
 def offers(*nodes: Node, asked: Demand | None = None, **around: Any) -> tuple[Offer, ...]:

@@ -55,8 +55,8 @@ BAD = [
     pytest.param(PARTITION_MODE, "cpx_nps4", "such as CPX/NPS4", id="AMD's spelling of a mode"),
     pytest.param(PARTITION_MODE, "CPX/NPS3", "NPS1, NPS2, NPS4", id="a mode that does not exist"),
     pytest.param(ISOLATION, "soft", "write hardware", id="an unknown isolation"),
-    pytest.param(ISOLATION, "cooperative", "use hardware", id="cooperative sharing"),
-    pytest.param(SHARE_GROUP, "chat", "use hardware", id="a share group"),
+    pytest.param(ISOLATION, "cooperative", f"name it in {SHARE_GROUP}", id="cooperative sharing without a group"),
+    pytest.param(SHARE_GROUP, "chat", "cooperative, or leave", id="a share group without cooperative sharing"),
 ]
 
 
@@ -69,6 +69,19 @@ def test_each_bad_value_is_named_with_field_value_and_remedy(field: str, value: 
     assert want_remedy in problem.remedy
     shown = value if len(value) <= VALUE_LIMIT else value[:VALUE_LIMIT] + "..."
     assert str(problem) == f"{field}: {shown!r} {problem.remedy}"
+
+
+@pytest.mark.parametrize("name", ["", "Chat", "a_b", "-a", "a-", "a" * 64])
+def test_a_share_group_is_named_like_a_label(name: str) -> None:
+    problems = parse_request(LEAST | {ISOLATION: "cooperative", SHARE_GROUP: name})
+    assert isinstance(problems, tuple)
+    assert [(problem.field, problem.value) for problem in problems] == [(SHARE_GROUP, name)]
+
+
+def test_a_member_names_its_group() -> None:
+    asked = parse_request(LEAST | {ISOLATION: "cooperative", SHARE_GROUP: "chat"})
+    assert isinstance(asked, PodRequest)
+    assert asked.group == "chat"
 
 
 def test_a_model_that_is_not_there_is_a_problem_too() -> None:

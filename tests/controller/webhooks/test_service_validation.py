@@ -98,7 +98,6 @@ WARNED = [
     pytest.param(Ground(nodes={"n": [MI210]}), {"id": "Qwen/Qwen3-0.6B-FP8"}, {}, ["spec.model.precision", "'auto'", "serves fp8"], id="a model published in a precision that no GPU here serves"),
     pytest.param(old_and_new(namespace_labels={"team": "b"}), SMALL | {"precision": "fp8"}, {}, ["spec.model.precision", "no GPU here (MI210) serves fp8"], id="the GPUs that serve the precision are another team's"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, sharing(partition={"count": 64}), ["spec.gpuSharing.partition.count", "64", "the 32 that"], id="more partitions than a claim takes"),
-    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(isolation="cooperative", shareGroup="g"), ["spec.gpuSharing.isolation", "cooperative", "use hardware"], id="cooperative sharing"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,146 @@
+from dataclasses import replace
+
+import pytest
+
+from controller.gpu.mode import Mode
+from controller.placement.decision import Decision, Placed, Unplaced
+from controller.placement.demand import Demand, GroupMember, GroupPlace, Resources, Shared, Toleration
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.share_group import MOST_MEMBERS, Candidate, compatible
+from controller.placement.snapshot import Gpu, Holder, Node, Snapshot, Taint
+from controller.sizing.precision import Precision
+from tests.builders.demand import constrained, demand
+from tests.builders.gpu import GIB, full, gpu
+from tests.builders.node import node
+
+KEY = "team-a/aim-group-x"
+
+
+def founders(*sizes: float, least: float = 0, **fields: object) -> Demand:
+    """A group whose waiting members need so many GiB."""
+    members = tuple(GroupMember(int(size * GIB), pod=constrained()) for size in sizes)
+    return demand(KEY, sum(sizes), shared=Shared("chat", members, int(least * GIB)), **fields)
+
+
+def joiner(size: float, left: float, *, units: int | None = 9, pods: int = 8, index: int = 2) -> Demand:
+    """One that would join the group on partition `index` of the first GPU of worker-0."""
+    place = GroupPlace("worker-0", gpu().partitions[index].id, int(left * GIB), units, pods)
+    return demand(KEY, size, shared=Shared("chat", (GroupMember(int(size * GIB)),), place=place))
+
+
+def held(index: int = 2) -> Node:
+    """A node on which the group has that partition."""
+    return node("worker-0", gpu(holders={index: Holder("ours", KEY)}))
+
+
+def decide(asked: Demand, *nodes: Node) -> Decision:
+    return ModelScheduler().schedule(Snapshot(nodes or (held(),)), asked)
+
+
+def size_of(decision: Decision) -> float:
+    assert isinstance(decision, Placed), decision
+    return round(decision.partition.bytes / GIB)
+
+
+def test_members_that_wait_together_get_the_smallest_partition_for_all() -> None:
+    nodes = node("worker-0", gpu(0), gpu(1, "QPX/NPS4"), gpu(2, "SPX/NPS1"))
+    assert size_of(decide(founders(8, 8, 8, 8), nodes)) == 48
+
+
+def test_where_not_all_fit_as_many_of_the_first_as_do_found_the_group() -> None:
+    assert size_of(decide(founders(10, 10, 10, 10, 10), node("worker-0", gpu(0), gpu(1, "QPX/NPS4")))) == 48
+
+
+def test_one_member_too_large_for_any_partition_does_not_keep_those_before_it_waiting() -> None:
+    assert size_of(decide(founders(8, 8, 300), node("worker-0", gpu()))) == 24
+
+
+def test_without_room_for_the_first_member_the_reason_is_what_it_alone_lacks() -> None:
+    decision = decide(founders(8, 8), node("worker-0", full()))
+    assert isinstance(decision, Unplaced)
+    assert decision.reason == "NoFreePartition"
+    assert "take 8.0 GiB" in decision.message
+
+
+def test_what_a_member_wants_at_least_counts_for_the_whole_partition() -> None:
+    nodes = node("worker-0", gpu(0), gpu(1, "QPX/NPS4"))
+    assert size_of(decide(founders(8, least=40), nodes)) == 48
+
+
+def test_the_node_must_have_cpu_for_all_founders_together() -> None:
+    asked = constrained(Resources(cpu_milli=3000, pods=1))
+    members = (GroupMember(GIB, pod=asked), GroupMember(GIB, pod=asked))
+    small = node("worker-0", gpu(0), allocatable=Resources(4000, 64 * GIB, 10))
+    large = node("worker-1", gpu(0), allocatable=Resources(8000, 64 * GIB, 10))
+    decision = decide(demand(KEY, 2, shared=Shared("chat", members)), small, large)
+    assert isinstance(decision, Placed)
+    assert decision.node.name == "worker-1"
+
+
+def test_the_node_must_take_every_founder() -> None:
+    tainted = node("worker-0", gpu(), taints=(Taint("team", "a", "NoSchedule"),))
+    tolerant = constrained(tolerations=(Toleration("team", "Exists"),))
+    members = (GroupMember(GIB, pod=tolerant), GroupMember(GIB))
+    asked = replace(demand(KEY, 2, shared=Shared("chat", members)), pod=tolerant)
+    decision = decide(asked, tainted, node("worker-1", gpu()))
+    assert isinstance(decision, Placed)
+    assert decision.node.name == "worker-1"
+
+
+def test_the_gpu_must_serve_the_precision_of_every_founder() -> None:
+    members = (GroupMember(GIB, Precision.BF16), GroupMember(GIB, Precision.FP8))
+    nodes = node("worker-0", gpu(product="MI210", mode="SPX/NPS1")), node("worker-1", gpu())
+    decision = decide(demand(KEY, 2, precision="bf16", shared=Shared("chat", members)), *nodes)
+    assert isinstance(decision, Placed)
+    assert decision.node.name == "worker-1"
+
+
+def test_who_joins_goes_where_the_group_is() -> None:
+    decision = decide(joiner(6, left=8), held(), node("worker-1", gpu()))
+    assert isinstance(decision, Placed)
+    assert (decision.node.name, decision.partition.id.index) == ("worker-0", 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "want"),
+    [
+        pytest.param(joiner(6, left=5), "leaves 5.0 GiB, 9 compute units", id="memory"),
+        pytest.param(joiner(6, left=8, units=0), "0 compute units", id="compute units"),
+        pytest.param(joiner(6, left=8, units=None, pods=0), "and 0 places", id="pods"),
+    ],
+)
+def test_a_full_group_takes_nobody_though_other_partitions_are_free(asked: Demand, want: str) -> None:
+    decision = decide(asked, held(), node("worker-1", gpu()))
+    assert isinstance(decision, Unplaced)
+    assert decision.reason == "ShareGroupFull"
+    assert want in decision.message
+    assert "name another group" in decision.message
+
+
+def test_who_joins_passes_the_checks_of_its_node_too() -> None:
+    decision = decide(joiner(6, left=8), replace(held(), unschedulable=True), node("worker-1", gpu()))
+    assert isinstance(decision, Unplaced)
+    assert decision.reason == "NodeCordoned"
+
+
+def test_a_place_that_is_there_no_more_is_told() -> None:
+    changed: Gpu = gpu(mode="SPX/NPS1")
+    decision = decide(joiner(6, left=8), node("worker-0", changed))
+    assert isinstance(decision, Unplaced)
+    assert decision.reason == "PartitionGone"
+    gone = decide(joiner(6, left=8), node("worker-1", gpu()))
+    assert isinstance(gone, Unplaced)
+    assert gone.reason == "NodeGone"
+
+
+def candidate(*modes: str, policy: str | None = None) -> Candidate:
+    return Candidate(frozenset(map(Mode.parse, modes)), policy)
+
+
+def test_members_share_by_the_modes_and_the_policy_of_those_before_them() -> None:
+    both, one, other = candidate("CPX/NPS4", "QPX/NPS4"), candidate("QPX/NPS4"), candidate("CPX/NPS4")
+    assert compatible([candidate(), both, one, other, candidate(), candidate(policy="gold")]) == (0, 1, 2, 4)
+
+
+def test_a_group_has_no_more_members_than_a_resource_claim_takes_pods() -> None:
+    assert len(compatible([candidate()] * (MOST_MEMBERS + 5))) == MOST_MEMBERS
