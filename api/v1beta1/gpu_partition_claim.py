@@ -18,6 +18,7 @@ from api.unchanged import unchanged
 from api.v1beta1.device import Device
 from api.v1beta1.precision import ResolvedPrecision
 from api.v1beta1.references import PodReference
+from api.v1beta1.share import MemberShare
 
 
 class Isolation(StrEnum):
