@@ -37,6 +37,11 @@ class Cluster:
         except ConfigurationError as error:
             refuse(str(error))
 
+    @property
+    def namespace(self) -> str:
+        """The namespace that is meant where none is named."""
+        return self._configuration.namespace
+
     def ask(self, question: Callable[[Client], Awaitable[T]], *, expect: tuple[type[ApiError], ...] = ()) -> T:
         """What `question` answers, given a client.
 

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     CONCURRENCY = "MaxConcurrency"
     LENGTH = "MaxModelLen"
     PRECISION = "Precision"
+    COUNT = "PartitionCount"
     EVICTION = "Eviction"
     POLICY = "Policy"
     NODE_RESOURCES = "NodeResources"
@@ -59,6 +60,7 @@ RANKS: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.CONCURRENCY: 6,
         Kind.LENGTH: 6,
         Kind.PRECISION: 6,
+        Kind.COUNT: 6,
         Kind.EVICTION: 7,
         Kind.POLICY: 8,
         Kind.NODE_RESOURCES: 9,
@@ -73,7 +75,7 @@ ACTORS: Final[Mapping[Kind, Actor]] = MappingProxyType(
         Kind.MODE_CHANGE: Actor.NOBODY,
         Kind.APPROVAL: Actor.APPROVER,
         **dict.fromkeys((Kind.TOLERATION, Kind.NODE_SELECTOR, Kind.NODE_AFFINITY, Kind.PARTITION_MODE), Actor.OWNER),
-        **dict.fromkeys((Kind.POLICY_REF, Kind.CONCURRENCY, Kind.LENGTH, Kind.PRECISION), Actor.OWNER),
+        **dict.fromkeys((Kind.POLICY_REF, Kind.CONCURRENCY, Kind.LENGTH, Kind.PRECISION, Kind.COUNT), Actor.OWNER),
         **dict.fromkeys((Kind.UNPAUSE, Kind.UNCORDON, Kind.NODE_REPAIR, Kind.QUARANTINE), Actor.ADMINISTRATOR),
         **dict.fromkeys((Kind.EVICTION, Kind.POLICY, Kind.NODE_RESOURCES), Actor.ADMINISTRATOR),
     }

@@ -1,7 +1,8 @@
-"""Asking for less: a lower concurrency, a shorter length, a smaller precision of the same model.
+"""Asking otherwise: a lower concurrency, a shorter length, a smaller precision of the same model, or more partitions.
 
 Counted is what is lost, in thousandths of what was asked for; at an equal loss concurrency goes before length, and
-length before precision, which changes the answers.
+length before precision, which changes the answers. More partitions lose nothing and take more of the cluster: each one
+more counts as all that was asked for.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from controller.placement.filters import refuse_node
 from controller.placement.scores import Scorer
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
-_IN_ORDER = (Kind.CONCURRENCY, Kind.LENGTH, Kind.PRECISION)
+_IN_ORDER = (Kind.CONCURRENCY, Kind.LENGTH, Kind.PRECISION, Kind.COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ class _Largest:
         self._found: dict[Requirement, int] = {}
 
     def may_hold(self, requirement: Requirement) -> bool:
-        """False where no partition that could be had is so large."""
+        """False where no partition that could be had is so large; several together are for the trial to find."""
+        if requirement.count > 1:
+            return True
         shape = replace(requirement, bytes=0)
         if shape not in self._found:
             self._found[shape] = self._look(replace(self._demand, requirement=shape))

@@ -19,6 +19,8 @@ from controller.translate.sizing_fields import ANNOTATION_OF, FIELD_OF
 
 #: Nobody is advised to serve less than that many tokens.
 LEAST_LENGTH: Final = 1024
+#: Partitions that a model is advised to be spread over at most.
+MOST_PARTITIONS: Final = 8
 _Way: TypeAlias = tuple[Kind, str, int | str, int]
 _OTHERS: Final = (Precision.BF16, Precision.FP8, Precision.INT8, Precision.INT4, Precision.MXFP4)
 
@@ -36,7 +38,7 @@ class Lesser:
         need = need_of(self.pod, self.sizing, demand.requirement.count)
         if isinstance(need, Unsized):
             return ()
-        return [*self._halved(demand, need), *self._precisions(demand, need)]
+        return [*self._halved(demand, need), *self._precisions(demand, need), *self._counts(demand, need)]
 
     def _halved(self, demand: Demand, need: Need) -> Iterator[Smaller]:
         now = need.sizing
@@ -58,6 +60,16 @@ class Lesser:
                 lost = max(0, _lost(sized.weights_bytes, now.weights_bytes))
                 yield from self._way(demand, need, (Kind.PRECISION, "precision", precision.value, lost), sized)
 
+    def _counts(self, demand: Demand, need: Need) -> Iterator[Smaller]:
+        """Twice as many partitions, and so on: a service of ours alone can say how many it wants."""
+        present = demand.requirement.count
+        count = present * 2
+        while self.service is not None and count <= MOST_PARTITIONS:
+            wider = replace(demand, requirement=replace(demand.requirement, count=count))
+            way = Kind.COUNT, "tensor_parallel", count, 1000 * (count - present)
+            yield from self._way(wider, need, way, self._sized(wider, need, _with()))
+            count *= 2
+
     def _sized(self, demand: Demand, need: Need, change: Callable[[SizingRequest], SizingRequest]) -> Sizing | None:
         asked = replace(need.request.sizing, tensor_parallel=demand.requirement.count)
         try:
@@ -71,7 +83,7 @@ class Lesser:
         size = required_bytes(replace(need, sizing=sized), self.service)
         named = FIELD_OF if SERVICE_LABEL in self.pod.labels else ANNOTATION_OF
         asked = replace(demand.requirement, bytes=size, precision=sized.precision)
-        if asked != demand.requirement:
+        if asked != demand.requirement or way[0] is Kind.COUNT:
             yield Smaller(way[0], named[way[1]], str(way[2]), way[3], asked)
 
 
