@@ -18,6 +18,7 @@ from api.unchanged import unchanged
 from api.v1beta1.device import Device
 from api.v1beta1.precision import ResolvedPrecision
 from api.v1beta1.references import PodReference
+from api.v1beta1.released import ReleasedFor
 from api.v1beta1.share import MemberShare
 
 
@@ -35,8 +36,6 @@ class Binding(StrEnum):
     DEVICE_PLUGIN = "DevicePlugin"
 
 
-class ClaimPhase(StrEnum):
-    """Where a claim stands: waiting, chosen by us, confirmed by the scheduler, over."""
 class IsolationLabel(StrEnum):
     """How strongly a model is kept apart from its neighbours on the same GPU, the strongest first."""
 
@@ -47,6 +46,8 @@ class IsolationLabel(StrEnum):
     COOPERATIVE = "cooperative"
 
 
+class ClaimPhase(StrEnum):
+    """Where a claim stands: waiting, chosen by us, confirmed by the scheduler, over."""
 
     PENDING = "Pending"
     BOUND = "Bound"
@@ -158,14 +159,14 @@ class Allocation(ApiModel):
     profile: ShortText | None = Field(
         default=None, description="AIM profile with which the engine starts there; absent where there is none."
     )
-
-
     isolation: IsolationLabel | None = Field(
         default=None,
         description="What keeps the model apart from its neighbours on the GPU: whole-gpu, compute+bandwidth (memory, "
         "compute units and memory channels of its own), compute (the channels are shared), cu-mask and cooperative "
         "(members of a share group: memory is kept by their own settings alone; with cu-mask, compute units apart).",
     )
+
+
 class ObservedDevices(ApiModel):
     """What the pod really holds."""
 
@@ -184,8 +185,6 @@ class GPUPartitionClaimStatus(ApiModel):
         "kubelet) or Released.",
     )
     allocation: Allocation | None = Field(default=None, description="Where the claim was placed.")
-    observed: ObservedDevices | None = Field(
-        default=None, description="What the pod really holds by the kubelet's word; absent where it does not tell."
     shares: list[MemberShare] = Field(
         default_factory=list,
         max_length=256,
@@ -193,6 +192,8 @@ class GPUPartitionClaimStatus(ApiModel):
         "binding; empty for a pod's own claim.",
         json_schema_extra=ATOMIC,
     )
+    observed: ObservedDevices | None = Field(
+        default=None, description="What the pod really holds by the kubelet's word; absent where it does not tell."
     )
     explanation: LongText | None = Field(
         default=None, description="Why the claim waits, and the nearest change that would place it."
@@ -202,6 +203,11 @@ class GPUPartitionClaimStatus(ApiModel):
         max_length=64,
         description="Nodes passed over, because the scheduler refused them for this pod's predecessor.",
         json_schema_extra=SET,
+    )
+    released: ReleasedFor | None = Field(
+        default=None,
+        description="The kind of partition that the pod was let go for, which fits nowhere yet, so that a cluster "
+        "autoscaler sees it; absent for all others.",
     )
     rebinds: int = Field(default=0, ge=0, description="How often a lost race for a device forced another choice.")
     bound_time: Timestamp | None = Field(default=None, description="When the claim was bound first.")

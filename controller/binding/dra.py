@@ -74,6 +74,13 @@ def claim_spec(pin: Pin) -> dict[str, Any]:
 def resource_claim(
     name: str, namespace: str, pod_name: str, pod_uid: str, pin: Pin, labels: Mapping[str, str]
 ) -> dict[str, Any]:
+    """The ResourceClaim of a pin."""
+    return resource_claim_of(name, namespace, pod_name, pod_uid, claim_spec(pin), labels)
+
+
+def resource_claim_of(
+    name: str, namespace: str, pod_name: str, pod_uid: str, spec: Mapping[str, Any], labels: Mapping[str, str]
+) -> dict[str, Any]:
     """The ResourceClaim owned by its pod, so that it goes with the pod whoever is down."""
     return {
         "apiVersion": "resource.k8s.io/v1",
@@ -86,7 +93,7 @@ def resource_claim(
                 {"apiVersion": "v1", "kind": "Pod", "name": pod_name, "uid": pod_uid, "controller": True}
             ],
         },
-        "spec": claim_spec(pin),
+        "spec": dict(spec),
     }
 
 
@@ -110,8 +117,8 @@ def bind_patch(pod: GatedPod, hostname: str, annotations: Mapping[str, str]) -> 
         {"op": "test", "path": "/metadata/resourceVersion", "value": pod.resource_version},
         {"op": "test", "path": f"/spec/schedulingGates/{pod.gate_index}/name", "value": pod.gate},
     ]
-    operations += _additions("/metadata/annotations", pod.annotations, annotations)
-    operations += _additions("/spec/nodeSelector", pod.node_selector, {"kubernetes.io/hostname": hostname})
+    operations += additions("/metadata/annotations", pod.annotations, annotations)
+    operations += additions("/spec/nodeSelector", pod.node_selector, {"kubernetes.io/hostname": hostname})
     operations.append({"op": "remove", "path": f"/spec/schedulingGates/{pod.gate_index}"})
     return operations
 
@@ -121,10 +128,11 @@ def annotate_patch(
 ) -> list[dict[str, Any]]:
     """One JSON patch: tests the pod's version and writes annotations. A failed test answers as with `bind_patch`."""
     test = {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version}
-    return [test, *_additions("/metadata/annotations", present, annotations)]
+    return [test, *additions("/metadata/annotations", present, annotations)]
 
 
-def _additions(path: str, present: Mapping[str, str], wanted: Mapping[str, str]) -> list[dict[str, Any]]:
+def additions(path: str, present: Mapping[str, str], wanted: Mapping[str, str]) -> list[dict[str, Any]]:
+    """JSON patch operations that add entries to a map, which may not be there yet."""
     if not present:
         return [{"op": "add", "path": path, "value": dict(wanted)}]
     return [

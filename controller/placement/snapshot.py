@@ -110,7 +110,8 @@ class PolicyView:
     `modes` empty allows every mode. `namespaces` None selects all. `cooldown_left` is the rest of the pause after
     the node's last mode change, 0 when there is none. `window_opens` says when changes may begin, or why they never
     may, and is empty while `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
-    `handover`: an old-revision pod gives up its partition where the newest revision finds none.
+    `handover`: an old-revision pod gives up its partition where the newest revision finds none. `releases`: pods that
+    fit nowhere are let go, so that a cluster autoscaler sees them.
     """
 
     name: str
@@ -127,6 +128,7 @@ class PolicyView:
     ignore_device_config_manager: bool = False
     paused: bool = False
     handover: bool = False
+    releases: bool = False
 
     def admits(self, namespace: str) -> bool:
         """Whether the policy lets this namespace use its nodes."""

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from functools import lru_cache
 
 from api.duration import parse_duration
-from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy, Rollout
+from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy, Rollout, WhenFull
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import PolicyView
 from controller.repartition.windows import Openness, Window, open_at
@@ -57,6 +57,7 @@ def policy_view(
         ignore_device_config_manager=spec.repartition.ignore_device_config_manager,
         paused=spec.paused,
         handover=spec.rollout is Rollout.HANDOVER,
+        releases=spec.when_full is WhenFull.RELEASE_FOR_AUTOSCALER,
     )
 
 

@@ -1,7 +1,8 @@
 """ResourceClaims of every namespace: which devices the real scheduler gave to whom."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -70,7 +71,12 @@ def pinned_as(spec: ResourceClaimSpec, pin: Pin) -> bool:
 
     Everything counts: alternatives, constraints, tolerations or driver configuration make it another claim.
     """
-    return _defaulted(spec) == _defaulted(typed(claim_spec(pin), ResourceClaimSpec))
+    return asks_for(spec, claim_spec(pin))
+
+
+def asks_for(spec: ResourceClaimSpec, wanted: Mapping[str, Any]) -> bool:
+    """The same for a spec as it was written, whatever it asks for."""
+    return _defaulted(spec) == _defaulted(typed(wanted, ResourceClaimSpec))
 
 
 def _defaulted(spec: ResourceClaimSpec) -> ResourceClaimSpec:

@@ -7,6 +7,7 @@ from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.reconcilers.gpu_partition_claim import events
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.adopting import adopt, adoptable
+from controller.reconcilers.gpu_partition_claim.autoscaler import Autoscaling
 from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Binding
 from controller.reconcilers.gpu_partition_claim.confirming import Confirming
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -38,6 +39,7 @@ class ClaimReconciler:
         self._fitting = Fitting(context, self._writer)
         self._releasing = Releasing(context, self._writer)
         self._ungated = Ungated(context, self._writer)
+        self._autoscaling = Autoscaling(context, self._writer)
 
     async def reconcile(self, request: Request) -> Result:
         """One step. A claim that moved on under it is looked at again soon."""
@@ -69,6 +71,9 @@ class ClaimReconciler:
         if isinstance(looked, Result):
             return looked
         claim = looked
+        let_go = await self._autoscaling.look(key, claim, pod)
+        if let_go is not None:
+            return let_go
         if claim.status.phase is ClaimPhase.PENDING or claim.status.allocation is None:
             present = self._cluster.resource_claim_table.get(key)
             if adoptable(present, pod):
@@ -80,7 +85,7 @@ class ClaimReconciler:
                 return Result()
             placed = await self._placing.place(key, claim, pod)
             if isinstance(placed, Result):
-                return placed
+                return self._autoscaling.again(placed)
             claim = placed
         if claim.status.phase is ClaimPhase.BOUND:
             result = await self._binding.bind(claim, pod)

@@ -13,6 +13,7 @@ from controller.binding.dra import GatedPod, Pin, PinnedDevice, annotate_patch, 
 from controller.gpu.mode import Mode
 from controller.reconcilers.gpu_partition_claim import status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.profiles.selection import Place
 from controller.reconcilers.gpu_partition_claim.profile import place_of, selected
 from controller.reconcilers.repartition_plan.taint import taints_node
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
@@ -193,16 +194,17 @@ def assignment(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) ->
     written = {
         ASSIGNED_NODE: allocation.node,
         ASSIGNED_PARTITION: by_kubelet or status.devices_text(allocation.devices),
-        ENGINE_ARGS: _engine_arguments(context, claim, pod),
+        ENGINE_ARGS: engine_arguments(
+            context, claim, pod, place_of(context, allocation, claim.spec.requirement.count)
+        ),
     }
     if allocation.profile is not None or PROFILE_ID in pod.annotations:
         written[PROFILE_ID] = allocation.profile or ""
     return written
 
 
-def _engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) -> str:
+def engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView, place: Place) -> str:
     """As the model was sized; of a model that cannot be sized any more, what the claim remembers."""
-    place = place_of(context, allocation_of(claim), claim.spec.requirement.count)
     found = selected(context, pod, place)
     if found is not None:
         return found.engine_args

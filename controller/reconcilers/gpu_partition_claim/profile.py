@@ -19,13 +19,18 @@ def profile_for(context: ClaimContext, pod: PodView, placed: Placed) -> str | No
 
     Pods of our services have the service's profiles mounted, annotated ones those of what they asked for when made.
     """
+    smallest = min(partition.bytes for partition in placed.partitions)
+    return profile_at(context, pod, Place(placed.gpu.product, placed.mode, smallest, len(placed.partitions)))
+
+
+def profile_at(context: ClaimContext, pod: PodView, place: Place) -> str | None:
+    """The same for a kind of place."""
     request = parse_request(pod.annotations)
     if not isinstance(request, PodRequest):
         return None
     if SERVICE_LABEL not in pod.labels and served_from(request, pod.profiles) is None:
         return None
-    smallest = min(partition.bytes for partition in placed.partitions)
-    found = selected(context, pod, Place(placed.gpu.product, placed.mode, smallest, len(placed.partitions)))
+    found = selected(context, pod, place)
     return found.profile_id if found is not None else None
 
 

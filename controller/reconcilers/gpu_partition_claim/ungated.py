@@ -40,7 +40,7 @@ class Ungated:
 
     async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
         """The claim, to go on with; or a Result where there is nothing to go on with."""
-        if pod.deleting or not unassigned(pod):
+        if pod.deleting or claim.status.released is not None or not unassigned(pod):
             return claim
         if claim.status.phase is ClaimPhase.ALLOCATED:
             return await self._tell(claim, pod)
