@@ -37,6 +37,7 @@ from controller.reconcilers.profile_map.controller import ProfileMapReconciler
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
 from controller.reconcilers.repartition_plan.triggers import plan_of_claim, plans_of_node
 from controller.reconcilers.rollout.controller import HandoverReconciler, waiting_claim, waiting_claims
+from controller.reconcilers.rollout.scaling_in import DeletionCostReconciler, sets_beside
 from controller.reconcilers.unhealthy.controller import UnhealthyReconciler
 from controller.reconcilers.unhealthy.triggers import node_of_host, node_of_inventory, node_of_troubled_claim
 from controller.runtime.cache.object_type import T
@@ -187,17 +188,19 @@ class Operator:
 
         cluster.written_maps.on_change(profiles_changed)
         self._manager.add_leader_only(cycle)
-        self._wire_handover(cycle)
+        self._wire_rollouts(cycle)
         self._told_of_room(cycle.changed)
         cluster.replica_sets.add_handler(_when(cluster.revisions.differ, cycle.changed))
 
-    def _wire_handover(self, cycle: PlacementCycle) -> None:
+    def _wire_rollouts(self, cycle: PlacementCycle) -> None:
         cluster = self._cluster
         reconciler = HandoverReconciler(self._client, cluster, cycle, self._recorder, self._clock, self._scheduler)
         # one worker: each looks at what the one before began
         controller = self._controller("handover", reconciler.reconcile, 1)
         controller.watches(cluster.claims, waiting_claim)
         controller.watches(cluster.policies, waiting_claims(cycle))
+        costs = DeletionCostReconciler(self._client, cluster, self._clock)
+        self._controller("deletioncost", costs.reconcile, 1).watches(cluster.claims, sets_beside(cluster))
 
     def _told_of_room(self, changed: Callable[[], None]) -> None:
         """Have `changed` called whenever something changed that could give a waiting pod its place."""
