@@ -90,7 +90,7 @@ async def _live(client: Client, question: Question, document: Document) -> Live 
         return await read_cluster(client, question.system_namespace)
     except NotReadable as error:
         document["live"] = False
-        document["missingRights"] = [each.message for each in error.missing]
+        document["missingRights"] = [f"list {resource}" for resource in error.resources]
         return None
 
 

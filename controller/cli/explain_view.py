@@ -49,8 +49,8 @@ def _rights(document: Document) -> Iterator[str]:
     missing = document.get("missingRights")
     if missing:
         yield ""
-        names = ", ".join(each.partition(" is forbidden")[0] for each in missing)
-        yield f"What the operator wrote is shown, not how it looks now. For that the right to list is missing: {names}"
+        names = ", ".join(each.removeprefix("list ") for each in missing)
+        yield f"What the operator wrote is shown, not how it looks now: the right to list {names} is missing."
 
 
 def _service(document: Document) -> Iterator[str]:
@@ -154,7 +154,8 @@ def _holders(found: Document) -> Iterator[str]:
     named = found["named"]
     yield from (f"- {_partitions(each['partitions'])} by {each['name']}" for each in named[:_MOST_NAMES])
     if len(named) > _MOST_NAMES:
-        yield f"- {_partitions(sum(each['partitions'] for each in named[_MOST_NAMES:]))} by {len(named) - _MOST_NAMES} more"
+        rest = sum(each["partitions"] for each in named[_MOST_NAMES:])
+        yield f"- {_partitions(rest)} by {len(named) - _MOST_NAMES} more"
     if found["unnamedPartitions"]:
         yield f"- {_partitions(found['unnamedPartitions'])} by others, whose names you may not read"
 

@@ -36,11 +36,11 @@ SystemNamespace = Annotated[
 
 
 class NotReadable(Exception):
-    """What the caller may not list; the text names each missing right as the API server does."""
+    """What the caller may not list. `resources` are their names; the text says what is missing."""
 
-    def __init__(self, missing: Sequence[Forbidden]) -> None:
-        super().__init__("; ".join(error.message for error in missing))
-        self.missing = tuple(missing)
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(f"the right to list {', '.join(missing)} is missing")
+        self.resources = tuple(missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ async def read_cluster(client: Client, system_namespace: str = SYSTEM_NAMESPACE,
 
 
 def _needed(cluster: Cluster) -> tuple[Informer[Any], ...]:
-    """What decisions depend on; of the operator's informers those of ConfigMaps, slices and Deployments are left out."""
+    """What decisions depend on: of the operator's informers not those of ConfigMaps, slices and Deployments."""
     return (
         cluster.namespaces,
         cluster.nodes,
@@ -83,15 +83,15 @@ def _needed(cluster: Cluster) -> tuple[Informer[Any], ...]:
 
 async def _refuse_what_may_not_be_read(client: Client, cluster: Cluster, system_namespace: str) -> None:
     """An informer would try a list that is forbidden again and again."""
-    missing: list[Forbidden] = []
+    missing: list[str] = []
     failed: list[ApiError] = []
 
     async def look(informer: Informer[Any]) -> None:
         namespace = system_namespace if informer is cluster.leases else None
         try:
             await client.list_page(informer.resource, Selection(namespace), limit=1)
-        except Forbidden as error:
-            missing.append(error)
+        except Forbidden:
+            missing.append(f"{informer.resource}{f' in {namespace}' if namespace else ''}")
         except ApiError as error:
             if not (isinstance(error, NotFound) and isinstance(informer, ServedInformer)):
                 failed.append(error)
@@ -102,7 +102,7 @@ async def _refuse_what_may_not_be_read(client: Client, cluster: Cluster, system_
     if failed:
         raise failed[0]
     if missing:
-        raise NotReadable(sorted(missing, key=lambda error: error.message))
+        raise NotReadable(sorted(missing))
 
 
 async def _filled(informers: Sequence[Informer[Any]]) -> None:

@@ -1,29 +1,32 @@
-"""What would become of workloads on nodes: the operator's own sizing, placement and planning, without a cluster.
+"""What would become of workloads on nodes: the operator's own sizing, placement and planning, nothing carried out.
 
     demands -> ModelScheduler.cycle -> those left over -> planner.propose -> an automatic change is taken as done, and
     those left over are tried again
 
 Mode changes are assumed to succeed one after another; a node's cooldown starts with its change, and a change that
-waits for an approval is told but not taken as done. Workloads come in the order of the files. No I/O.
+waits for an approval is told but not taken as done. Pods that a change moves get their places before it.
+Workloads come in the order of the files. No I/O.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from api.duration import parse_duration
 from api.v1beta1 import GPUSharingPolicy
-from controller.cli.offline_nodes import OfflineNode, partitions, placement_node
+from controller.cli.offline_nodes import OfflineNode, placement_node
 from controller.cli.wanted import Wanted, Workload
-from controller.gpu.mode import Mode
-from controller.gpu.product import product_named
+from controller.placement.changes.modes import changed_node
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler, order
-from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.placement.snapshot import Node, Snapshot
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
 from controller.repartition.disruption_budget import Refused
-from controller.repartition.planner import Proposal, propose
+from controller.repartition.drain import Drain, decide_drain
+from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, propose
+from controller.repartition.victims import Victim
 from controller.state.models import Models
 
 
@@ -74,8 +77,8 @@ def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> Offl
     demands: dict[tuple[int, int], Demand] = {}
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
         for replica in range(workload.replicas if isinstance(need, Need) else 0):
-            demands[index, replica] = _demand(workload, need, index, replica)
-    trial = _Trial([placement_node(node, wanted.policies, wanted.namespaces) for node in nodes], wanted.policies)
+            demands[index, replica] = demand_for(workload, need, index, replica)
+    trial = Trial([placement_node(node, wanted.policies, wanted.namespaces) for node in nodes], wanted.policies)
     expected = trial.run(demands.values())
     services = []
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
@@ -87,7 +90,8 @@ def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> Offl
     return OfflinePlan(tuple(services), tuple(trial.changes))
 
 
-def _demand(workload: Workload, need: Need | Unsized, index: int, replica: int) -> Demand:
+def demand_for(workload: Workload, need: Need | Unsized, index: int, replica: int) -> Demand:
+    """What one replica would ask; `index` is the workload's place in the files."""
     claim = claim_for(workload.pod, f"{workload.name}-{replica}", need, workload.service)
     return Demand(
         key=f"{workload.key}-{replica}",
@@ -98,19 +102,44 @@ def _demand(workload: Workload, need: Need | Unsized, index: int, replica: int) 
         priority=workload.pod.priority,
         created_seconds=float(index),
         policy=claim.spec.policy_ref,
+        of_service=workload.service is not None,
+        service=workload.key if workload.service is not None else "",
     )
 
 
-class _Trial:
-    """Nodes on which demands are tried. Mutable: modes change as automatic plans are taken as done."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What bears on changes in a real cluster. `active` nodes have one under way; `standing` is asked of a snapshot."""
 
-    def __init__(self, nodes: Sequence[Node], policies: Sequence[GPUSharingPolicy]) -> None:
+    active: tuple[str, ...] = ()
+    standing: Callable[[Snapshot], Standing] = lambda _: NOTHING_ELSE
+
+
+EMPTY: Final = Around()
+
+
+class Trial:
+    """Nodes on which demands are tried. Mutable: modes change as automatic plans are taken as done.
+
+    `changes` are those, in their order; `moved` says of each pod that one of them moves where it goes.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        policies: Iterable[GPUSharingPolicy],
+        around: Around = EMPTY,
+        scheduler: ModelScheduler | None = None,
+    ) -> None:
+        self._around = around
+        self._scheduler = scheduler or ModelScheduler()
         self._nodes = {node.name: node for node in nodes}
         self._cooldowns = {
             policy.metadata.name: parse_duration(policy.spec.repartition.cooldown) for policy in policies
         }
         self._held: list[tuple[Demand, Placed]] = []
         self.changes: list[Proposal] = []
+        self.moved: dict[Victim, Placed] = {}
 
     def run(self, demands: Iterable[Demand]) -> dict[str, Expected]:
         """What becomes of each demand, by its uid."""
@@ -131,7 +160,7 @@ class _Trial:
     ) -> list[Demand]:
         """One cycle of placement; gives the demands that found no place."""
         left = []
-        for demand, decision in ModelScheduler().cycle(self._snapshot(), demands):
+        for demand, decision in self._scheduler.cycle(self.snapshot(), demands):
             expected[demand.uid] = Expected(decision, change)
             if isinstance(decision, Placed):
                 self._held.append((demand, decision))
@@ -141,9 +170,10 @@ class _Trial:
 
     def _change_for_one(self, waiting: Sequence[Demand], expected: dict[str, Expected]) -> Demand | None:
         """Take the first automatic change that helps a demand as done, and give the demand; note the rest."""
-        snapshot = self._snapshot()
+        snapshot = self.snapshot()
+        standing = self._around.standing(snapshot)
         for demand in waiting:
-            answer = propose(snapshot, demand, ())
+            answer = propose(snapshot, demand, self._around.active, standing)
             present = expected[demand.uid]
             if isinstance(answer, Refused):
                 expected[demand.uid] = replace(present, no_change=answer)
@@ -155,21 +185,37 @@ class _Trial:
         return None
 
     def _apply(self, change: Proposal) -> None:
+        self._move(change)
         node = self._nodes[change.node]
         after = dict(change.after)
-        gpus = tuple(_in_mode(gpu, after[gpu.bdf]) if gpu.bdf in after else gpu for gpu in node.gpus)
+        changed = changed_node(node, after)
+        if changed is None:
+            raise RuntimeError(f"node {node.name}: no table has the modes {change.after} that were proposed for it")
+        used = node.used
+        for victim in change.victims:
+            used = used.minus(victim.constraints.resources)
         policy = node.policy
         if policy is not None:
             policy = replace(policy, cooldown_left=self._cooldowns.get(policy.name, 0.0))
-        self._nodes[node.name] = replace(node, gpus=gpus, policy=policy)
+        self._nodes[node.name] = replace(changed, used=used, policy=policy)
         self.changes.append(change)
 
-    def _snapshot(self) -> Snapshot:
+    def _move(self, change: Proposal) -> None:
+        """Keep a place elsewhere for each pod that the change moves, as its plan would before it evicts anybody."""
+        snapshot, touched = self.snapshot(), frozenset(bdf for bdf, _ in change.after)
+        found = decide_drain(
+            snapshot, change.node, touched, change.victims, budget_left=len(change.victims), allowed=lambda _: True
+        )
+        for move in found.moves if isinstance(found, Drain) else ():
+            node = self._nodes[move.node]
+            gpu = next(each for each in node.gpus if each.bdf == move.partition.bdf)
+            placed = Placed.on(node, gpu, *(each for each in gpu.partitions if each.id == move.partition))
+            self.moved[move.victim] = placed
+            self._held.append((move.victim.demand, placed))
+
+    def snapshot(self) -> Snapshot:
+        """The nodes with all that was placed."""
         snapshot = Snapshot(self._nodes.values())
         for demand, placed in self._held:
             snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources)
         return snapshot
-
-
-def _in_mode(gpu: Gpu, mode: Mode) -> Gpu:
-    return replace(gpu, mode=mode, partitions=partitions(gpu.bdf, product_named(gpu.product), mode))

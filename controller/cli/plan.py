@@ -1,23 +1,23 @@
-"""``aim-gpu plan``: what would become of these files on these nodes, worked out here, without a cluster."""
+"""``aim-gpu plan``: what would become of these files, on nodes on paper or in the cluster as it is; changes nothing."""
 
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from api.group import MODEL_ID
+from controller.agent.heartbeat import SYSTEM_NAMESPACE
+from controller.cli import live_plan_view
+from controller.cli.cluster import Cluster, Context, Kubeconfig
 from controller.cli.documents import BadInput, parse_yaml, read_documents, read_text
-from controller.cli.offline_nodes import OfflineNode, default_nodes, parse_nodes
-from controller.cli.offline_plan import Expected, OfflinePlan, ServicePlan, expect
-from controller.cli.output import Output, mebibytes, note, print_json, print_table, refuse
-from controller.cli.wanted import gather
-from controller.placement.decision import Unplaced
-from controller.reconcilers.gpu_partition_claim.admit import Need
-from controller.reconcilers.gpu_partition_claim.placing import HELPED_BY_A_CHANGE
-from controller.repartition.planner import Proposal
+from controller.cli.live_cluster import NotReadable, SystemNamespace, read_cluster
+from controller.cli.live_plan import LivePlan, plan_live
+from controller.cli.offline_nodes import default_nodes, parse_nodes
+from controller.cli.offline_plan import expect
+from controller.cli.offline_plan_view import document, summary, table
+from controller.cli.output import Output, failed, note, print_json, print_table, refuse
+from controller.cli.wanted import Wanted, gather
+from controller.placement.scheduler import ModelScheduler
+from controller.runtime.client.client import Client
 from controller.sizing.catalog import Catalog
 from controller.state.models import Models
 
@@ -31,22 +31,45 @@ def plan(
         Path | None,
         typer.Option(help="YAML with nodes: [{name, product, gpus, mode}]. Default: 3 nodes of 8 MI300X."),
     ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="On the cluster as it is; also with --kubeconfig or --context.")
+    ] = False,
+    system_namespace: SystemNamespace = SYSTEM_NAMESPACE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="table for people, json for programs.")
     ] = Output.TABLE,
 ) -> None:
-    """Show where each service would go on empty nodes, which modes would change for it, and what would wait and why."""
+    """Show where each service would go, which modes would change for it, and what would wait and why.
+
+    On empty nodes on paper (--nodes), without a cluster; or with --cluster on a copy of a real one: like a diff, + what
+    comes, - what leaves, ~ what changes or moves, ! what would wait. Nothing is changed.
+    """
+    live = cluster or kubeconfig is not None or context is not None
+    if live and nodes is not None:
+        refuse(f"--nodes: {str(nodes)!r} is on paper, and --cluster, --kubeconfig and --context are not; leave one out")
     try:
-        chosen = default_nodes() if nodes is None else parse_nodes(nodes, parse_yaml(nodes, read_text(nodes)))
         wanted = gather(read_documents(files))
     except BadInput as error:
         refuse(str(error))
     for text in wanted.notes:
         note(text)
-    if nodes is None:
-        note(f"no --nodes given, taken are {', '.join(map(str, chosen))}")
     if not wanted.workloads:
         note("nothing here asks for a GPU partition: give InferenceServices, or annotate pod templates")
+    if live:
+        _in_cluster(wanted, Cluster(kubeconfig, context, "plan on the cluster"), system_namespace, output)
+    else:
+        _on_paper(wanted, nodes, output)
+
+
+def _on_paper(wanted: Wanted, nodes: Path | None, output: Output) -> None:
+    try:
+        chosen = default_nodes() if nodes is None else parse_nodes(nodes, parse_yaml(nodes, read_text(nodes)))
+    except BadInput as error:
+        refuse(str(error))
+    if nodes is None:
+        note(f"no --nodes given, taken are {', '.join(map(str, chosen))}")
     expected = expect(wanted, chosen, Models(Catalog.bundled(), wanted.profiles))
     if output is Output.JSON:
         print_json(document(expected, chosen))
@@ -55,138 +78,19 @@ def plan(
         note(summary(expected))
 
 
-def summary(plan: OfflinePlan) -> str:
-    """The plan in one line."""
-    return (
-        f"{_counted(len(plan.services), 'service')}: {_counted(plan.placed, 'pod')} with a partition, "
-        f"{plan.pending} waiting, {_counted(len(plan.changes), 'mode change')}"
-    )
+def _in_cluster(wanted: Wanted, cluster: Cluster, system_namespace: str, output: Output) -> None:
+    async def planned(client: Client) -> LivePlan:
+        return plan_live(await read_cluster(client, system_namespace), wanted, ModelScheduler())
 
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def table(plan: OfflinePlan) -> Table:
-    """The plan for people: a row for each service and place, equal replicas together; below it a line a reason."""
-    shown = Table(caption=Text("\n".join(remarks(plan))), caption_justify="left", caption_style="")
-    for heading in ("SERVICE", "MODEL", "PRECISION", "NEED", "PODS", "WHERE", "MODE"):
-        shown.add_column(heading, overflow="fold")
-    for service in plan.services:
-        counted = Counter(_outcome(expected) for expected in service.replicas)
-        for (where, mode), pods in counted.items():
-            shown.add_row(service.workload.key, *_need_cells(service), str(pods), where, mode)
-    return shown
-
-
-def remarks(plan: OfflinePlan) -> list[str]:
-    """A line for each mode change, and one for each service and reason to wait, in words for the first of its pods."""
-    return [line for service in plan.services for line in (*_changes(service), *_reasons(service))]
-
-
-def _changes(service: ServicePlan) -> list[str]:
-    return [
-        f"{service.workload.key} is placed once {change_text(expected.change)}"
-        for expected in service.replicas
-        if expected.placed is not None and expected.change is not None
-    ]
-
-
-def _reasons(service: ServicePlan) -> list[str]:
-    messages: dict[str, list[str]] = {}
-    for expected in service.replicas:
-        if expected.placed is None:
-            reason, message = why_not(expected)
-            messages.setdefault(reason, []).append(message)
-    return [
-        f"{service.workload.key} waits ({_counted(len(found), 'pod')}): {reason}: {found[0]}"
-        for reason, found in messages.items()
-    ]
-
-
-def _need_cells(service: ServicePlan) -> tuple[str, str, str]:
-    if isinstance(service.need, Need):
-        sizing = service.need.sizing
-        return sizing.model_id, sizing.precision.value, mebibytes(sizing.total_bytes)
-    return service.workload.pod.annotations.get(MODEL_ID, "-"), "-", "-"
-
-
-def _outcome(expected: Expected) -> tuple[str, str]:
-    placed = expected.placed
-    return ("waits", "-") if placed is None else (placed.node.name, str(placed.mode))
-
-
-def why_not(expected: Expected) -> tuple[str, str]:
-    """Reason and sentence of a replica without a place, with what a mode change could do; empty when it has one."""
-    if not isinstance(expected.decision, Unplaced):
-        return "", ""
-    message = expected.decision.message
-    if expected.change is not None:
-        message += f"; policy {expected.change.policy} asks for an approval of {change_text(expected.change)}"
-    elif expected.no_change is not None and expected.decision.reason in HELPED_BY_A_CHANGE:
-        message += f"; no mode change: {expected.no_change.message}"
-    return expected.decision.reason, message
-
-
-def change_text(change: Proposal) -> str:
-    """A mode change in words."""
-    before = dict(change.before)[change.target]
-    others = len(change.after) - 1
-    also = f" (with {others} more GPUs of the node)" if others else ""
-    return f"{change.node} {change.target} changes {before} -> {change.mode}{also}"
-
-
-def document(plan: OfflinePlan, nodes: tuple[OfflineNode, ...]) -> dict[str, Any]:
-    """The answer as JSON has it: sizes in bytes, an entry a replica."""
-    return {
-        "nodes": [
-            {"name": node.name, "product": node.product.name, "gpus": node.gpus, "mode": str(node.mode)}
-            for node in nodes
-        ],
-        "services": [_service(service) for service in plan.services],
-        "changes": [_change(change) for change in plan.changes],
-        "placed": plan.placed,
-        "pending": plan.pending,
-    }
-
-
-def _service(service: ServicePlan) -> dict[str, Any]:
-    workload, need = service.workload, service.need
-    sizing = need.sizing if isinstance(need, Need) else None
-    return {
-        "kind": workload.kind,
-        "namespace": workload.namespace,
-        "name": workload.name,
-        "model": workload.pod.annotations.get(MODEL_ID),
-        "precision": sizing.precision.value if sizing else None,
-        "need_bytes": sizing.total_bytes if sizing else None,
-        "replicas": [_replica(expected) for expected in service.replicas],
-    }
-
-
-def _replica(expected: Expected) -> dict[str, Any]:
-    change = _change(expected.change) if expected.change else None
-    placed = expected.placed
-    if placed is None:
-        reason, message = why_not(expected)
-        return {"placed": False, "reason": reason, "message": message, "change": change}
-    return {
-        "placed": True,
-        "node": placed.node.name,
-        "bdf": placed.gpu.bdf,
-        "partition": placed.partition.id.index,
-        "mode": str(placed.mode),
-        "bytes": placed.partition.bytes,
-        "change": change,
-    }
-
-
-def _change(change: Proposal) -> dict[str, Any]:
-    return {
-        "node": change.node,
-        "policy": change.policy,
-        "approval": "Auto" if change.automatic else "Manual",
-        "gpus": [
-            {"bdf": bdf, "from": str(before), "to": str(dict(change.after)[bdf])} for bdf, before in change.before
-        ],
-    }
+    try:
+        found = cluster.ask(planned)
+    except NotReadable as error:
+        raise failed(
+            f"cannot plan on the cluster: {error}; ask an administrator of the cluster for the right"
+        ) from error
+    if output is Output.JSON:
+        print_json(live_plan_view.document(found))
+        return
+    for line in live_plan_view.lines(found):
+        typer.echo(line)
+    note(live_plan_view.summary(found))

@@ -12,7 +12,7 @@ from typing import Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from controller.cli.plan import summary, table
+from controller.cli.offline_plan_view import summary, table
 from e2e.run.expectation import Expectation
 from e2e.run.report import Report
 
