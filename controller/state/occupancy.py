@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Protocol
 
 from api.v1beta1 import GPUNode, GPUPartitionClaim
@@ -20,7 +21,9 @@ from controller.state.plugin_holdings import plugin_holdings
 from controller.state.pods import PodTable
 from controller.state.table import Table
 from controller.state.update_places import UpdatePlaces
+from controller.translate.pod import PodView
 from controller.translate.resource_claim import ResourceClaimView
+from controller.translate.share_group import as_claims_of_pods, share_of
 
 HOLDING = (ClaimPhase.BOUND, ClaimPhase.ALLOCATED)
 
@@ -118,9 +121,11 @@ def occupancy(cluster: Holdings) -> Occupancy:
 def our_holder(world: Holdings, key: str) -> Holder:
     """The claim of that key as the holder of a partition, with what its pod takes of the node."""
     claim = world.claim_table.get(key)
-    pod = world.pod_table.of_claim(claim) if claim is not None else None
-    taken = world.pod_table.resources(f"{pod.namespace}/{pod.name}") if pod is not None and not pod.terminal else None
-    return Holder("ours", key, taken or Resources())
+    pods = map(world.pod_table.of_claim, as_claims_of_pods(claim) if claim is not None else ())
+    taken = (
+        world.pod_table.resources(f"{pod.namespace}/{pod.name}") for pod in pods if pod is not None and not pod.terminal
+    )
+    return Holder("ours", key, reduce(Resources.plus, (each for each in taken if each is not None), Resources()))
 
 
 def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str, Resources]) -> None:
@@ -128,8 +133,15 @@ def _count_unscheduled(cluster: Holdings, claim: str, node: str, used: dict[str,
     for pod in cluster.pods.store.by_index("claim", claim):
         key = key_of(pod)
         view, resources = cluster.pod_table.view(key), cluster.pod_table.resources(key)
-        if view is not None and resources is not None and view.node is None and not view.terminal:
+        if view is not None and resources is not None and view.node is None and _counts(cluster, claim, view):
             used[node] = used[node].plus(resources)
+
+
+def _counts(cluster: Holdings, claim: str, pod: PodView) -> bool:
+    """Whether a pod that is on no node yet will be on the claim's; of a share group those that have their share."""
+    stored = cluster.claim_table.get(claim)
+    shared = stored is not None and stored.spec.share_group is not None
+    return not pod.terminal and (not shared or stored is None or share_of(stored, pod.uid) is not None)
 
 
 def _by_device(cluster: Holdings) -> dict[tuple[str, str], Holder]:

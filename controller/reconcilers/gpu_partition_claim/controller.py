@@ -18,6 +18,7 @@ from controller.reconcilers.gpu_partition_claim.profile_wait import refused
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
 from controller.reconcilers.gpu_partition_claim.ungated import Ungated
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
+from controller.reconcilers.share_group.controller import ShareGroups, of_group
 from controller.runtime.client.errors import AlreadyExists, Conflict
 from controller.runtime.manifest import key_of
 from controller.runtime.reconcile import Request, Result
@@ -39,6 +40,7 @@ class ClaimReconciler:
         self._fitting = Fitting(context, self._writer)
         self._releasing = Releasing(context, self._writer)
         self._ungated = Ungated(context, self._writer)
+        self._groups = ShareGroups(context, self._writer, self._placing)
         self._autoscaling = Autoscaling(context, self._writer)
 
     async def reconcile(self, request: Request) -> Result:
@@ -54,9 +56,11 @@ class ClaimReconciler:
         claim = self._cluster.claim_table.get(key)
         if claim is None:
             self._writer.forget(key)
-            return await self._admit(request)
+            return await self._groups.step(key, None) if of_group(request.name) else await self._admit(request)
         if self._writer.superseded(key, claim):
             return Result()
+        if claim.spec.share_group is not None:
+            return await self._groups.step(key, claim)
         pod = self._cluster.pod_table.of_claim(claim)
         self._tell_others(key, claim)
         if pod is None:

@@ -11,9 +11,10 @@ from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import Allocation
 from controller.binding.dra import GatedPod, Pin, PinnedDevice, annotate_patch, bind_patch, resource_claim
 from controller.gpu.mode import Mode
+from controller.profiles.selection import Place
 from controller.reconcilers.gpu_partition_claim import status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
-from controller.profiles.selection import Place
+from controller.reconcilers.gpu_partition_claim.isolation import isolation_annotations
 from controller.reconcilers.gpu_partition_claim.profile import place_of, selected
 from controller.reconcilers.repartition_plan.taint import taints_node
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
@@ -200,7 +201,7 @@ def assignment(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) ->
     }
     if allocation.profile is not None or PROFILE_ID in pod.annotations:
         written[PROFILE_ID] = allocation.profile or ""
-    return written
+    return written | isolation_annotations(context, claim, pod)
 
 
 def engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView, place: Place) -> str:

@@ -122,13 +122,13 @@ class Placing:
             return Result()
         match outcome.decision:
             case Placed() as placed:
-                if not self._stands(key, outcome, placed):
+                if not self.stands(key, outcome, placed):
                     self._cycle.withdraw(key)
                     self._submit(key, claim, pod)
                     return Result()
                 return await self._choose(key, claim, pod, outcome, placed)
             case Unplaced() as unplaced:
-                await self._wait(claim, pod, outcome, unplaced)
+                await self.wait(claim, pod, outcome, unplaced)
                 return Result()
 
     def _submit(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> None:
@@ -136,7 +136,7 @@ class Placing:
         if stored is not None and self._cluster.assumptions.get(key) is None:
             self._cycle.submit(self._demand(key, claim, pod, stored))
 
-    def _stands(self, key: str, outcome: Outcome, placed: Placed) -> bool:
+    def stands(self, key: str, outcome: Outcome, placed: Placed) -> bool:
         """Whether a decision that had to wait (an outage) still holds: agent fresh, same mode, nobody else there."""
         if self._context.clock.monotonic() - outcome.decided_at <= DECISION_SECONDS:
             return True
@@ -161,12 +161,17 @@ class Placing:
     async def _choose(
         self, key: str, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, placed: Placed
     ) -> GPUPartitionClaim:
+        profile = profile_for(self._context, pod, placed)
+        chosen = status.bound(claim, placed, self._context.clock.now(), resource=pod.resource, profile=profile)
+        return await self.store(key, claim, chosen, outcome)
+
+    async def store(
+        self, key: str, claim: GPUPartitionClaim, chosen: GPUPartitionClaim, outcome: Outcome
+    ) -> GPUPartitionClaim:
         """Write the decision first: from here on it survives us.
 
         Until it is known whether the write happened the partition stays assumed, else another claim could get it.
         """
-        profile = profile_for(self._context, pod, placed)
-        chosen = status.bound(claim, placed, self._context.clock.now(), resource=pod.resource, profile=profile)
         try:
             written = await self._writer.write(chosen)
         except (Timeout, Unavailable, TooManyRequests):
@@ -180,7 +185,8 @@ class Placing:
         self._context.count("place", "success")
         return written
 
-    async def _wait(self, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, decision: Unplaced) -> None:
+    async def wait(self, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, decision: Unplaced) -> None:
+        """There is no place: make the plan that was wished for, and say why on claim and pod."""
         message = decision.message
         if outcome.plan is not None:
             await self._make_plan(pod, outcome)

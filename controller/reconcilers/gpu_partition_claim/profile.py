@@ -42,8 +42,9 @@ def selected(context: ClaimContext, pod: PodView, place: Place) -> Selected | No
     service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
     metric = metric_of(qos_class_of(pod, service))
     mounted = None if SERVICE_LABEL in pod.labels else served_from(request, pod.profiles)
+    asked = mounted or served(request.sizing, service, cooperative=request.group is not None)
     try:
-        return context.sizing.select(mounted or served(request.sizing, service), place, metric, request.profile)
+        return context.sizing.select(asked, place, metric, request.profile)
     except SizingError:
         return None
 

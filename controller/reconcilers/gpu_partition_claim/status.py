@@ -12,9 +12,11 @@ from api.v1beta1.gpu_partition_claim import (
     Binding,
     ClaimPhase,
     GPUPartitionClaimStatus,
+    IsolationLabel,
     ObservedDevices,
     PluginResource,
 )
+from controller.binding.isolation import ResourceIsolator
 from controller.placement.decision import Placed
 from controller.placement.explanation import MOST_BYTES, within_bytes
 
@@ -78,7 +80,8 @@ def bound(
     `profile`: the AIM profile for the place.
     """
     chosen = _by_plugin(placed, resource) if resource else _by_resource_claim(placed, claim.metadata.name)
-    allocation = chosen.model_copy(update={"profile": profile})
+    label = IsolationLabel(ResourceIsolator().isolation(placed.mode).value)
+    allocation = chosen.model_copy(update={"profile": profile, "isolation": label})
     unconfirmed = WAITING_FOR_KUBELET if resource else WAITING_FOR_SCHEDULER
     generation = claim.metadata.generation
     message = allocation_text(allocation)

@@ -75,7 +75,11 @@ class InMemoryApi:
         metadata = self._found(resource, name, namespace)["metadata"]
         if uid not in (None, metadata["uid"]) or resource_version not in (None, metadata["resourceVersion"]):
             raise Conflict(409, "Conflict", "precondition failed")
-        del self.objects[resource.plural, namespace or "", name]
+        if metadata.get("finalizers"):
+            present = self._found(resource, name, namespace)
+            self.put(resource, present | {"metadata": {**metadata, "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+        else:
+            del self.objects[resource.plural, namespace or "", name]
         self._done(verb, {})
 
     async def json_patch(
@@ -84,9 +88,12 @@ class InMemoryApi:
         verb = self._begin("patch", resource)
         present = self._found(resource, name, namespace)
         try:
-            return self._done(verb, self.put(resource, apply_patch(present, operations)))
+            patched = self.put(resource, apply_patch(present, operations))
         except PatchFailed as error:
             raise Invalid(422, "Invalid", str(error)) from error
+        if patched["metadata"].get("deletionTimestamp") and not patched["metadata"].get("finalizers"):
+            del self.objects[resource.plural, namespace or "", name]
+        return self._done(verb, patched)
 
     async def merge_patch(self, resource: Resource, name: str, patch: Object, namespace: str | None = None) -> Object:
         verb = self._begin("patch", resource)
