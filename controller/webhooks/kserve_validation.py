@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from api.group import ASSIGNMENT_KEYS, GPU_SHARING, POLICY, PRECISION, QOS_CLASS, REQUEST_KEYS
+from api.group import ASSIGNMENT_KEYS, GPU_SHARING, POLICY, PRECISION, QOS_CLASS, REQUEST_KEYS, SERVICE_LABEL
 from controller.placement.precision_support import obstacle_on_all
-from controller.runtime.manifest import Manifest
+from controller.runtime.manifest import Manifest, key_of, labels_of
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.sizing.errors import SizingError
 from controller.state.cluster import Cluster
@@ -21,6 +21,7 @@ from controller.translate.request import PodRequest, Problem, parse_request
 from controller.translate.sizing_fields import ANNOTATION_OF, sizing_problem
 from controller.webhooks.finding import shown
 from controller.webhooks.hardware import managed_nodes
+from controller.webhooks.kserve_update import update_problem
 
 PATH: Final = "/validate-kserve"
 WEBHOOK: Final = "kserve.aim.amd.com"
@@ -109,7 +110,16 @@ class KServeValidator:
         annotations = Annotations.of(obj)
         if request.old_object is not None and annotations == Annotations.of(request.old_object):
             return allow()
-        return allow(warnings=shown(self._problems(request.namespace, annotations, obj.get("spec") or {})))
+        problems = [*self._problems(request.namespace, annotations, obj.get("spec") or {})]
+        if not problems and request.old_object is not None and SERVICE_LABEL not in labels_of(obj):
+            problems += self._update(key_of(obj), annotations, obj.get("spec") or {})
+        return allow(warnings=shown(problems))
+
+    def _update(self, key: str, annotations: Annotations, spec: Mapping[str, Any]) -> Iterator[Problem]:
+        """What becomes of the pods that serve; one of ours tells it by its own condition."""
+        problem = update_problem(self._cluster, self._sizing, key, annotations.of_pods, spec)
+        if problem is not None:
+            yield annotations.placed(problem)
 
     def _problems(self, namespace: str, annotations: Annotations, spec: Mapping[str, Any]) -> Iterator[Problem]:
         for problem in (
