@@ -5,7 +5,7 @@ from typing import Final
 
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import RESOURCE_CLAIMS
-from controller.runtime.client.errors import Forbidden
+from controller.runtime.client.errors import Forbidden, NotFound
 from controller.runtime.client.resource import Resource
 from controller.state.kinds import GPU_PARTITION_CLAIMS
 
@@ -49,6 +49,6 @@ class Access:
         }
         try:
             answer = await self.client.create(REVIEWS, review)
-        except Forbidden:
+        except (Forbidden, NotFound):
             return False
         return bool(answer["status"]["allowed"])

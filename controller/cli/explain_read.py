@@ -69,7 +69,9 @@ async def answer(client: Client, question: Question) -> Document:
     document["conditions"] = _conditions(obj)
     claims = await _claims(client, subject, obj)
     named = {subject.name, *(claim.metadata.name for claim in claims), *(_pod_of(claim) for claim in claims)}
-    document["claims"] = [await _claim(claim, live, access, question.scheduler) for claim in claims[:MOST_CLAIMS]]
+    document["claims"] = [
+        await claim_document(claim, live, access, question.scheduler) for claim in claims[:MOST_CLAIMS]
+    ]
     document["moreClaims"] = max(0, len(claims) - MOST_CLAIMS)
     document["history"] = await _history(client, subject, named, document)
     return document
@@ -133,7 +135,10 @@ def _pod_of(claim: GPUPartitionClaim) -> str:
     return claim.spec.pod_ref.name if claim.spec.pod_ref is not None else ""
 
 
-async def _claim(claim: GPUPartitionClaim, live: Live | None, access: Access, scheduler: ModelScheduler) -> Document:
+async def claim_document(
+    claim: GPUPartitionClaim, live: Live | None, access: Access, scheduler: ModelScheduler
+) -> Document:
+    """A claim as it is stored, and where `live` is given what the cluster says of it now."""
     key = f"{claim.metadata.namespace}/{claim.metadata.name}"
     model, asked, allocation = claim.spec.model, claim.spec.requirement, claim.status.allocation
     document: Document = {

@@ -32,12 +32,15 @@ def _lines(document: Document) -> Iterator[str]:
     if document["kind"] == "node":
         yield from _node(document)
         return
-    if document["kind"] not in ("claim", "pod"):
+    alone = document["kind"] in ("claim", "pod")
+    if not alone:
         yield from _service(document)
-    for number, claim in enumerate(document["claims"]):
-        if number:
-            yield ""
-        yield from _claim(document, claim)
+    for claim in document["claims"]:
+        if alone or claim["allocation"] is None:
+            yield from _claim(document, claim)
+            yield from () if alone else ("",)
+        else:
+            yield f"claim {document['namespace']}/{claim['name']} {_has(claim)}"
     if document.get("moreClaims"):
         yield f"... and {document['moreClaims']} more claims"
     yield from _rights(document)
@@ -71,7 +74,7 @@ def _claim(document: Document, claim: Document) -> Iterator[str]:
     yield f"claim {document['namespace']}/{claim['name']}{of_pod}: {claim['phase']}"
     yield f"  asks for {_asked(claim)}"
     if claim["allocation"] is not None:
-        yield f"  has {_allocated(claim['allocation'])}"
+        yield f"  {_has(claim)}"
     if "lines" in claim:
         yield from claim["lines"]
         held = {"PartitionHeld", "NodeResourcesShort"} & {row["reason"] for row in claim["explanation"]["refusals"]}
@@ -97,12 +100,13 @@ def _asked(claim: Document) -> str:
     return f"{size}{modes} for {model['id']} ({model['precision']}, {figures})"
 
 
-def _allocated(allocation: Document) -> str:
+def _has(claim: Document) -> str:
+    allocation = claim["allocation"]
     devices = [
         f"{each['bdf']}/{each['partition']} {each['mode']} {gib(each['bytes'])}" for each in allocation["devices"]
     ]
     what = ", ".join(devices) or (allocation.get("resource") or {}).get("name", "")
-    return f"{allocation['node']} {what} ({allocation['binding']})"
+    return f"has {allocation['node']} {what} ({allocation['binding']})"
 
 
 def _candidates(claim: Document) -> Iterator[str]:
@@ -110,9 +114,9 @@ def _candidates(claim: Document) -> Iterator[str]:
     if allocation is None:
         yield f"A place is free: {_place(now)}; the operator binds it when it looks next."
     elif allocation["node"] == now["node"]:
-        yield f"Why there: {now['node']} is the best of {claim['candidateNodes']} nodes that have a place, now as well."
+        yield f"Why there: {now['node']} is the best of {_nodes(claim)} with a place for it, now as well."
     else:
-        best = f"now {_place(now)} would be the best of {claim['candidateNodes']} nodes"
+        best = f"now {_place(now)} would be the best of {_nodes(claim)}"
         yield f"Why there: it was the best when it was chosen; {best}. What is placed stays."
     rows = [_row(each, claim["scorers"]) for each in claim["candidates"]]
     heads = (
@@ -125,6 +129,11 @@ def _candidates(claim: Document) -> Iterator[str]:
         *(f"BY {each}" for each in claim["scorers"]),
     )
     yield from box_table(heads, rows).splitlines()
+
+
+def _nodes(claim: Document) -> str:
+    count = claim["candidateNodes"]
+    return "1 node" if count == 1 else f"{count} nodes"
 
 
 def _row(each: Document, scorers: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,203 @@
+"""`aim-gpu explain` before a fake API server: what is read, what is said, and what is not."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from aiohttp import web
+from typer.testing import CliRunner, Result
+
+from controller.cli.access import REVIEWS
+from controller.cli.explain import explain
+from controller.runtime.client.core import EVENTS, LEASES, NAMESPACES, NODES, PODS, RESOURCE_CLAIMS
+from controller.runtime.client.resource import Resource
+from controller.state.kinds import (
+    GPU_NODES,
+    GPU_PARTITION_CLAIMS,
+    GPU_SHARING_POLICIES,
+    INFERENCE_SERVICES,
+    MODEL_PROFILES,
+    REPARTITION_PLANS,
+)
+from tests.builders.claim import allocation, claim
+from tests.builders.gpu import full, gpu
+from tests.builders.gpu_node import gpu_node, lease
+from tests.builders.node import node_object
+from tests.builders.pod import OPTED_IN, pod
+from tests.controller.cli.conftest import KUBECONFIG
+from tests.fakes import faults
+from tests.fakes.api_server import FakeApiServer
+
+KINDS: tuple[Resource, ...] = (
+    *(NODES, PODS, NAMESPACES, LEASES, EVENTS, RESOURCE_CLAIMS),
+    *(GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, INFERENCE_SERVICES, MODEL_PROFILES, REPARTITION_PLANS),
+)
+HELD = {"phase": "Allocated", "allocation": allocation()}
+
+Ask = Callable[..., Awaitable[Result]]
+
+
+class Server(FakeApiServer):
+    """Lists of `forbidden` plurals are; reviews of access answer `names`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forbidden: set[str] = set()
+        self.names = True
+
+    async def perform(self, request: web.Request) -> web.StreamResponse:
+        plural = request.path.rpartition("/")[2]
+        if plural == REVIEWS.plural:
+            return web.json_response({"status": {"allowed": self.names}}, status=201)
+        if request.method == "GET" and plural in self.forbidden:
+            return await faults.refusal(403, "Forbidden", f"{plural} is forbidden")(request)
+        return await super().perform(request)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as api:
+        for kind in KINDS:
+            api.serve(kind)
+        api.put(NODES, node_object())
+        api.put(GPU_NODES, gpu_node("worker-0", gpu(0)))
+        beat = lease()
+        beat["spec"]["renewTime"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        api.put(LEASES, beat)
+        yield api
+
+
+@pytest.fixture
+def ask(server: Server, tmp_path: Path) -> Ask:
+    """Runs the command in a thread."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG.format(current="fake", url=server.url))
+    app = typer.Typer()
+    app.command()(explain)
+
+    async def run(*arguments: str) -> Result:
+        given = [*arguments, "--kubeconfig", str(path)]
+        return await asyncio.to_thread(CliRunner().invoke, app, given)
+
+    return run
+
+
+def waiting(server: Server, name: str = "aim-a", memory: str = "60Gi", **status: Any) -> None:
+    server.put(PODS, pod("model-0", claim=name, annotations=OPTED_IN))
+    server.put(GPU_PARTITION_CLAIMS, claim(name, memory=memory, status={"phase": "Pending", **status}))
+
+
+async def test_a_waiting_claim_is_told_what_is_nearest_and_why_each_partition_is_refused(
+    server: Server, ask: Ask
+) -> None:
+    waiting(server)
+    found = await ask("claim/aim-a", "-n", "team-a")
+    assert found.exit_code == 0, found.stderr
+    assert "NoPartitionFits: none of 8 partitions takes 60.0 GiB" in found.stdout
+    assert "Nearest change: " in found.stdout
+    assert "- 8 PartitionTooSmall, e.g. worker-0 0000:01:00.0/0 has 24.0 GiB" in found.stdout
+
+
+async def test_a_pod_is_explained_by_its_claim_and_its_events(server: Server, ask: Ask) -> None:
+    waiting(server)
+    event = {
+        "metadata": {"namespace": "team-a", "name": "e"},
+        "regarding": {"kind": "Pod", "name": "model-0"},
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "type": "Warning",
+        "reason": "NoPartitionFits",
+        "note": "none fits",
+    }
+    server.put(EVENTS, event)
+    server.put(EVENTS, event | {"metadata": {"namespace": "team-a", "name": "f"}, "regarding": {"name": "another"}})
+    told = json.loads((await ask("pod/model-0", "-n", "team-a", "-o", "json")).stdout)
+    assert [each["name"] for each in told["claims"]] == ["aim-a"]
+    assert [event["message"] for event in told["history"]] == ["none fits"]
+    assert told["claims"][0]["explanation"]["changes"][0]["kind"]
+
+
+async def test_a_placed_claim_is_told_where_else_it_could_be(server: Server, ask: Ask) -> None:
+    server.put(PODS, pod("model-0", claim="aim-a", gates=(), node="worker-0", phase="Running"))
+    server.put(GPU_PARTITION_CLAIMS, claim(status=HELD))
+    found = await ask("gpc/aim-a", "-n", "team-a")
+    assert "has worker-0 0000:01:00.0/0 CPX/NPS4 24.0 GiB (DRA)" in found.stdout
+    assert "Why there: worker-0 is the best of 1 node" in found.stdout
+
+
+async def test_names_of_others_are_for_those_who_may_get_them(server: Server, ask: Ask) -> None:
+    server.put(GPU_NODES, gpu_node("worker-0", full(0, "SPX/NPS1")))
+    server.put(PODS, pod("their-0", namespace="team-b", claim="aim-secret", gates=(), node="worker-0", phase="Running"))
+    held = {"phase": "Allocated", "allocation": allocation("worker-0", 0, 0, of=gpu(0, "SPX/NPS1"))}
+    server.put(GPU_PARTITION_CLAIMS, claim("aim-secret", namespace="team-b", pod="their-0", status=held))
+    waiting(server)
+    assert "by team-b/aim-secret" in (await ask("claim/aim-a", "-n", "team-a")).stdout
+    server.names = False
+    for form in ("table", "json"):
+        told = await ask("claim/aim-a", "-n", "team-a", "-o", form)
+        assert "1 PartitionHeld" in told.stdout or form == "json"
+        assert "secret" not in told.stdout
+        assert "team-b" not in told.stdout
+
+
+async def test_who_may_not_read_the_cluster_is_shown_what_was_written(server: Server, ask: Ask) -> None:
+    waiting(server, explanation="NoPartitionFits: as the operator wrote it")
+    server.forbidden = {"gpunodes", "nodes"}
+    found = await ask("claim/aim-a", "-n", "team-a")
+    assert found.exit_code == 0, found.stderr
+    assert "NoPartitionFits: as the operator wrote it" in found.stdout
+    assert "the right to list gpunodes.aim.amd.com, nodes is missing" in " ".join(found.stdout.split())
+
+
+async def test_who_may_not_read_the_object_is_told_which_right_is_missing(server: Server, ask: Ask) -> None:
+    server.play(faults.refusal(403, "Forbidden", 'User "somebody" cannot get resource "pods"'), on="GET")
+    found = await ask("pod/model-0", "-n", "team-a")
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert (
+        'cannot explain pod/model-0: User "somebody" cannot get resource "pods"; ask an administrator' in found.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "want"),
+    [
+        pytest.param("claim/none", "no claim is called 'none' in namespace team-a", id="no such claim"),
+        pytest.param("node/none", "no node is called 'none'", id="no such node"),
+        pytest.param("deployment/x", "kind 'deployment' cannot be explained", id="another kind"),
+    ],
+)
+async def test_what_is_not_there_is_refused(ask: Ask, what: str, want: str) -> None:
+    found = await ask(what, "-n", "team-a")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert want in found.stderr
+
+
+async def test_a_pod_that_takes_no_part_is_said_to(server: Server, ask: Ask) -> None:
+    server.put(PODS, pod("plain", claim=None, gates=(), annotations={}))
+    found = await ask("pod/plain", "-n", "team-a")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "takes no part" in found.stderr
+
+
+async def test_a_node_tells_whether_it_takes_pods_and_who_holds_it(server: Server, ask: Ask) -> None:
+    server.put(NODES, node_object(unschedulable=True))
+    told = json.loads((await ask("node/worker-0", "-o", "json")).stdout)
+    assert [row["reason"] for row in told["node"]["refusals"]] == ["NodeCordoned"]
+    assert told["node"]["gpus"][0]["free"] == 8
+
+
+async def test_an_agent_that_is_silent_is_not_believed(server: Server, ask: Ask) -> None:
+    server.put(LEASES, lease())
+    told = json.loads((await ask("node/worker-0", "-o", "json")).stdout)
+    assert [row["reason"] for row in told["node"]["refusals"]] == ["StaleInventory"]
+
+
+async def test_nothing_is_written(server: Server, ask: Ask) -> None:
+    waiting(server)
+    await ask("claim/aim-a", "-n", "team-a")
+    writes = {(seen.method, seen.path.rpartition("/")[2]) for seen in server.seen if seen.method != "GET"}
+    assert writes <= {("POST", REVIEWS.plural)}
