@@ -69,8 +69,9 @@ def gpus(draw: st.DrawFn, at: int, number: int, memory: str) -> Gpu:
     if seldom(draw):
         return replace(whole, plan="some-plan")
     if seldom(draw):
-        changes = {"healthy": False} if draw(st.booleans()) else {"quarantined": True}
-        return replace(whole, partitions=tuple(replace(one, **changes) for one in whole.partitions))
+        sick = draw(st.booleans())
+        out = tuple(replace(one, healthy=not sick, quarantined=not sick) for one in whole.partitions)
+        return replace(whole, partitions=out)
     return whole
 
 

@@ -16,7 +16,7 @@ from controller.placement.demand import Demand
 from controller.placement.explanation import Explanation
 from controller.placement.nearest import Offer, nearest
 from controller.placement.scores import Scorer
-from controller.placement.snapshot import Node, Snapshot
+from controller.placement.snapshot import Node
 from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser
 from controller.repartition.disruption_budget import Usage, refuse_change
 from controller.runtime.clock import Clock
@@ -72,7 +72,7 @@ class _Found:
 
 
 class Explaining:
-    """Explains waiting claims. Keeps the last snapshot and what was found on it, for a short while."""
+    """Explains waiting claims. Keeps what was found, for a short while."""
 
     def __init__(self, cluster: Cluster, sizing: Models, scorer: Scorer, clock: Clock) -> None:
         self._cluster = cluster
@@ -80,7 +80,6 @@ class Explaining:
         self._scorer = scorer
         self._clock = clock
         self._found: dict[object, _Found] = {}
-        self._snapshot: tuple[float, Snapshot] | None = None
         self._rests_until = 0.0
 
     def text(self, demand: Demand, pod: PodView, service: InferenceService | None, why: Unplaced, note: str) -> str:
@@ -88,14 +87,14 @@ class Explaining:
         offers: tuple[Offer, ...] | None = ()
         if why.refusals and why.reason not in REASONS:
             around = circumstances(self._cluster, demand, self._sizing, pod, service)
-            offers = self._offers(_kind(demand, pod), lambda taken: self._search(taken, demand, around))
+            offers = self._offers(_kind(demand, pod, why), lambda: self._search(demand, around))
         notes = (note,) if note else ()
         return Explanation(demand, why, offers or (), notes, searched=bool(why.refusals) and offers is not None).text()
 
-    def _search(self, snapshot: Snapshot, demand: Demand, around: Circumstances) -> tuple[Offer, ...]:
-        return nearest(snapshot, demand, around, self._scorer)
+    def _search(self, demand: Demand, around: Circumstances) -> tuple[Offer, ...]:
+        return nearest(self._cluster.snapshot(), demand, around, self._scorer)
 
-    def _offers(self, kind: object, search: Callable[[Snapshot], tuple[Offer, ...]]) -> tuple[Offer, ...] | None:
+    def _offers(self, kind: object, search: Callable[[], tuple[Offer, ...]]) -> tuple[Offer, ...] | None:
         """What was found for such a demand, None when there was no time to look."""
         now = self._clock.monotonic()
         known = self._found.get(kind)
@@ -103,7 +102,7 @@ class Explaining:
             return known.offers
         if now < self._rests_until:
             return known.offers if known is not None and now - known.at <= KEPT_SECONDS else None
-        offers = search(self._taken(now))
+        offers = search()
         ended = self._clock.monotonic()
         self._rests_until = ended + REST * (ended - now)
         self._found.pop(kind, None)
@@ -112,13 +111,9 @@ class Explaining:
             del self._found[next(iter(self._found))]
         return offers
 
-    def _taken(self, now: float) -> Snapshot:
-        if self._snapshot is None or now - self._snapshot[0] > FRESH_SECONDS:
-            self._snapshot = now, self._cluster.snapshot()
-        return self._snapshot[1]
 
-
-def _kind(demand: Demand, pod: PodView) -> object:
-    """What two demands must have in common to be helped by the same."""
+def _kind(demand: Demand, pod: PodView, why: Unplaced) -> object:
+    """What two demands must have in common to be helped by the same: what they ask, and why they are refused."""
     asked = tuple(sorted((key, value) for key, value in pod.annotations.items() if key.startswith("aim.amd.com/")))
-    return replace(demand, key="", uid="", created_seconds=0.0), asked
+    reasons = tuple((row.reason, row.count) for row in why.refusals)
+    return replace(demand, key="", uid="", created_seconds=0.0), asked, reasons

@@ -61,9 +61,10 @@ class Server(FakeApiServer):
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    async with Server() as api:
-        for kind in KINDS:
-            api.serve(kind)
+    api = Server()
+    for kind in KINDS:
+        api.serve(kind)
+    async with api:
         api.put(NODES, node_object())
         api.put(GPU_NODES, gpu_node("worker-0", gpu(0)))
         beat = lease()

@@ -122,7 +122,7 @@ def test_less_of_the_model_is_offered_and_the_least_loss_first() -> None:
         for value, lost, gib in (("4096", 500, 30), ("2048", 750, 20), ("1024", 875, 15))
     ]
     found = offers(node(), asked=asked, smaller=lambda _: ways)
-    assert [offer.change.text for offer in found][0] == "set maxModelLen to 2048"
+    assert found[0].change.text == "set maxModelLen to 2048"
 
 
 def test_a_change_that_has_to_wait_says_what_for() -> None:

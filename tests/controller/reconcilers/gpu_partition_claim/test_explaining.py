@@ -1,5 +1,6 @@
 import pytest
 
+from controller.placement.nearest import nearest
 from controller.placement.snapshot import Holder
 from controller.reconcilers.gpu_partition_claim import explaining
 from controller.reconcilers.gpu_partition_claim.cycle import REFRESH_SECONDS
@@ -67,7 +68,7 @@ async def test_claims_that_ask_alike_share_a_search(
     api: InMemoryApi, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched: list[str] = []
-    found = explaining.nearest
+    found = nearest
 
     def counted(snapshot, demand, *more):  # type: ignore[no-untyped-def]
         searched.append(demand.key)

@@ -1,0 +1,61 @@
+"""explain and plan on a running operator's cluster: what they say is what the operator then does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.plane import Plane
+from tests.integration.cli.test_plan_verbs import aim_gpu, of_somebody
+from tests.integration.operator.running import Object, Running, opt_in, pod, running
+
+pytestmark = pytest.mark.plane
+
+LONG = opt_in("meta-llama/Llama-3.1-8B-Instruct", max_model_len="16384")
+
+
+async def pending(cluster: Running) -> Object:
+    async def told() -> Object | None:
+        claims = await cluster.claims()
+        return next((c for c in claims if "Nearest change: set" in c.get("status", {}).get("explanation", "")), None)
+
+    found: Object = await cluster.eventually("the waiting claim says what is nearest", told)
+    return found
+
+
+async def asked(plane: Plane, *arguments: str) -> Any:
+    answer = await aim_gpu(plane.kubeconfig, *arguments, "-o", "json")
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+async def test_what_is_explained_and_planned_is_what_the_operator_does(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as cluster:
+        await cluster.create(cluster.pods_path, pod("long", LONG))
+        written = (await pending(cluster))["status"]["explanation"]
+
+        here = ("-n", cluster.namespace)
+        (told,) = (await asked(plane, "explain", "pod/long", *here))["claims"]
+        nearest = told["explanation"]["changes"][0]
+        assert f"Nearest change: {nearest['text']}" in written
+        assert (nearest["kind"], nearest["place"]["node"]) == ("MaxConcurrency", cluster.names["a"])
+
+        changed = pod("short", LONG | dict([nearest["text"].removeprefix("set ").split(" to ")]))
+        path = tmp_path / "short.yaml"
+        path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Pod"} | _in(changed, cluster.namespace)))
+        planned = await asked(plane, "plan", "-f", str(path), "--cluster")
+        (expected,) = planned["services"][0]["replicas"]
+        await cluster.create(cluster.pods_path, changed)
+        (held,) = await cluster.all_allocated(1)
+        (device,) = held["status"]["allocation"]["devices"]
+        assert (device["bdf"], device["partition"]) == (expected["bdf"], expected["partition"])
+
+        somebody = await aim_gpu(of_somebody(plane.kubeconfig, tmp_path), "explain", "pod/long", *here)
+        assert (somebody.returncode, somebody.stdout) == (1, "")
+        assert 'cannot explain pod/long: pods "long" is forbidden: User "somebody" cannot get' in somebody.stderr
+
+
+def _in(obj: Object, namespace: str) -> Object:
+    return obj | {"metadata": obj["metadata"] | {"namespace": namespace}}
