@@ -17,6 +17,7 @@ from api.v1beta1.inference_service import AppliedRevision, KeptPlace, UpdateStra
 from controller.placement.decision import Unplaced
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
+from controller.placement.snapshot import Snapshot
 from controller.placement.update import Blocked, Possible, Update, Verdict, Way, decide_update
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.inference_service.backend import Json, annotations_for
@@ -180,13 +181,20 @@ class Updating:
             return None
         names = tuple(sorted(f"{claim.metadata.namespace}/{claim.metadata.name}" for claim in holding))
         verdict = decide_update(self._scheduler, snapshot, Update(demand, names, pods))
-        if isinstance(verdict, Blocked) and self._room_can_be_made(Surroundings(self._cluster, snapshot), demand):
-            # the new pod asks for the change while the old one serves
-            return Possible(Way.SURGE, ())
-        return verdict
+        return self._with_a_change(snapshot, demand, names, verdict) if isinstance(verdict, Blocked) else verdict
 
-    def _room_can_be_made(self, around: Surroundings, demand: Demand) -> bool:
-        return not isinstance(around.propose(demand, self._clock.now()), Refused)
+    def _with_a_change(self, snapshot: Snapshot, demand: Demand, claims: tuple[str, ...], verdict: Blocked) -> Verdict:
+        """The way in which a change of modes makes room, if one may be made; the new pod asks for it as any does.
+
+        Beside the old pods a change may wait for a person. What needs an old pod's GPU must come by itself: the old
+        pod is gone by then.
+        """
+        for way, gone in ((Way.SURGE, ()), (Way.ONE_BY_ONE, claims[:1]), (Way.RECREATE, claims)):
+            with snapshot.without(gone):
+                proposal = Surroundings(self._cluster, snapshot).propose(demand, self._clock.now())
+            if not isinstance(proposal, Refused) and (way is Way.SURGE or proposal.automatic):
+                return Possible(way, ())
+        return verdict
 
 
 def template_of(key: str, service: InferenceService, spec: Json) -> Template:

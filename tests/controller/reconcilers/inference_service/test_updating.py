@@ -18,6 +18,7 @@ from tests.builders.cluster import FedCluster
 from tests.builders.gpu import gpu
 from tests.builders.inference_service import inference_service
 from tests.builders.pod import pod
+from tests.builders.policy import policy_object
 from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
 
 KEY = "team-a/chat"
@@ -157,3 +158,25 @@ def test_a_service_that_serves_nothing_is_changed_at_once(replicas: int) -> None
     large = InferenceService.model_validate(dump(LARGE) | {"spec": dump(LARGE)["spec"] | {"replicas": replicas}})
     step = world.step(large, revision(OLD))
     assert (step.held, step.applied and step.applied.strategy) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("approval", "spare", "want"),
+    [
+        pytest.param("Auto", True, UpdateStrategy.SURGE, id="an idle GPU, by itself"),
+        pytest.param("Manual", True, UpdateStrategy.SURGE, id="an idle GPU, when a person approves"),
+        pytest.param("Auto", False, UpdateStrategy.ONE_BY_ONE, id="only its own GPU, by itself"),
+        pytest.param("Manual", False, None, id="only its own GPU, and a person would have to approve"),
+    ],
+)
+def test_a_change_of_modes_makes_room_where_the_policy_lets_it(
+    approval: str, spare: bool, want: UpdateStrategy | None
+) -> None:
+    world = World()
+    rules = {"enabled": True, "approval": approval}
+    world.fed.put(world.fed.cluster.policies, policy_object(repartition=rules, validatedOnly=False))
+    if spare:
+        world.fed.add_node("worker-1", gpu(0, "DPX/NPS1"))
+    step = world.step(LARGE, revision(OLD))
+    assert step.applied is not None
+    assert (step.applied.strategy, step.held) == (want, want is None)
