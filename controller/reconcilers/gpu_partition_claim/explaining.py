@@ -1,7 +1,8 @@
 """The explanation in a waiting claim's status: why, and the nearest change that would give it its place.
 
 A search costs more than a decision, so claims that ask alike share one for a while, and searches take no more than a
-tenth of the time: who comes when it is used up is told without, or what was found before, and comes again.
+tenth of the time: who comes when it is used up is told without, or what was found before, and comes again. Nobody is
+searched for again before the others had their turn.
 """
 
 from collections.abc import Callable
@@ -30,8 +31,9 @@ from controller.translate.policy_choice import REASONS
 FRESH_SECONDS: Final = 2.0
 #: How long it is told again while there is no time for another search, seconds.
 KEPT_SECONDS: Final = 60.0
-#: A search is followed by so many times its own duration without one.
-REST: Final = 9.0
+#: The share of the time that searches may take, and how much of it may be saved up, seconds.
+SHARE: Final = 0.1
+MOST_CREDIT: Final = 0.5
 #: Different demands whose offers are kept.
 MOST_KEPT: Final = 1024
 #: What stands against a mode change for some time only.
@@ -80,7 +82,8 @@ class Explaining:
         self._scorer = scorer
         self._clock = clock
         self._found: dict[object, _Found] = {}
-        self._rests_until = 0.0
+        self._credit, self._counted_at = MOST_CREDIT, clock.monotonic()
+        self._took = 0.0
 
     def text(self, demand: Demand, pod: PodView, service: InferenceService | None, why: Unplaced, note: str) -> str:
         """The explanation of one claim, at most 4 KiB. `note`: what is done about it, or why nothing is; may be ""."""
@@ -98,13 +101,17 @@ class Explaining:
         """What was found for such a demand, None when there was no time to look."""
         now = self._clock.monotonic()
         known = self._found.get(kind)
-        if known is not None and now - known.at <= FRESH_SECONDS:
+        round_of_all = self._took * len(self._found) / SHARE
+        if known is not None and now - known.at <= min(KEPT_SECONDS, max(FRESH_SECONDS, round_of_all)):
             return known.offers
-        if now < self._rests_until:
+        self._credit = min(MOST_CREDIT, self._credit + SHARE * (now - self._counted_at))
+        self._counted_at = now
+        if self._credit <= 0:
             return known.offers if known is not None and now - known.at <= KEPT_SECONDS else None
         offers = search()
         ended = self._clock.monotonic()
-        self._rests_until = ended + REST * (ended - now)
+        self._took = ended - now
+        self._credit -= self._took
         self._found.pop(kind, None)
         self._found[kind] = _Found(offers, ended)
         if len(self._found) > MOST_KEPT:

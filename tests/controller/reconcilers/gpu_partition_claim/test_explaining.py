@@ -96,6 +96,26 @@ async def test_searches_take_a_tenth_of_the_time_and_no_more(
     api.put(PODS, pod("other", claim="aim-b", annotations=MIDDLE | {"aim.amd.com/max-concurrency": "7"}))
     for _ in range(2):
         await operator.round("team-a/aim-a", "team-a/aim-b")
-    told = {claim["metadata"]["name"]: claim["status"]["explanation"] for claim in api.of(GPU_PARTITION_CLAIMS)}
-    assert "Nearest change" not in told["aim-b"]
-    assert "8 PartitionTooSmall" in told["aim-b"]
+    assert "Nearest change" not in written(api, "aim-b")
+    assert "8 PartitionTooSmall" in written(api, "aim-b")
+    clock.tick(30.0)  # by now searches may take time again, and it is the turn of who had none
+    for _ in range(2):
+        await operator.round("team-a/aim-a", "team-a/aim-b")
+    assert "Nearest change: none" in written(api, "aim-b")
+
+
+async def test_on_a_small_cluster_everybody_is_searched_for_at_once(api: InMemoryApi, operator: Operator) -> None:
+    names = [f"aim-{letter}" for letter in "bcdef"]
+    for number, name in enumerate(names, start=2):
+        api.put(
+            PODS, pod(f"model-{name}", claim=name, annotations=MIDDLE | {"aim.amd.com/max-concurrency": f"{number}0"})
+        )
+    for _ in range(2):
+        await operator.round(*(f"team-a/{name}" for name in names))
+    assert all("Nearest change" in written(api, name) for name in names)
+
+
+def written(api: InMemoryApi, name: str) -> str:
+    (claim,) = [claim for claim in api.of(GPU_PARTITION_CLAIMS) if claim["metadata"]["name"] == name]
+    text: str = claim["status"]["explanation"]
+    return text
