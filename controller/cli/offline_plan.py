@@ -8,12 +8,13 @@ waits for an approval is told but not taken as done. Pods that a change moves ge
 Workloads come in the order of the files. No I/O.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from api.duration import parse_duration
 from api.v1beta1 import GPUSharingPolicy
+from controller.cli.grouped import Asked, decision_for, together
 from controller.cli.offline_nodes import OfflineNode, placement_node
 from controller.cli.wanted import Wanted, Workload
 from controller.placement.changes.modes import changed_node
@@ -28,6 +29,7 @@ from controller.repartition.drain import Drain, decide_drain
 from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, propose
 from controller.repartition.victims import Victim
 from controller.state.models import Models
+from controller.translate.share_group import group_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,25 @@ def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> Offl
         for replica in range(workload.replicas if isinstance(need, Need) else 0):
             demands[index, replica] = demand_for(workload, need, index, replica)
     trial = Trial([placement_node(node, wanted.policies, wanted.namespaces) for node in nodes], wanted.policies)
-    expected = trial.run(demands.values())
+    asked = together((demand, group_of(wanted.workloads[index].pod)) for (index, _), demand in demands.items())
+    expected = trial.run(asked.demands)
     services = []
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
         if isinstance(need, Unsized):
             rows = (Expected(Unplaced(need.reason, need.message)),) * workload.replicas
         else:
-            rows = tuple(expected[demands[index, replica].uid] for replica in range(workload.replicas))
+            rows = tuple(_row(asked, expected, demands[index, replica]) for replica in range(workload.replicas))
         services.append(ServicePlan(workload, need, rows))
     return OfflinePlan(tuple(services), tuple(trial.changes))
+
+
+def _row(asked: Asked, expected: Mapping[str, Expected], demand: Demand) -> Expected:
+    """What becomes of one replica; of a share group's member what becomes of the group, as far as the share fits."""
+    if demand.uid not in asked.founders:
+        return expected[demand.uid]
+    whole, place = asked.founders[demand.uid]
+    found = expected[whole.uid]
+    return replace(found, decision=decision_for(whole, place, found.decision))
 
 
 def demand_for(workload: Workload, need: Need | Unsized, index: int, replica: int) -> Demand:

@@ -56,6 +56,7 @@ from controller.runtime.signals import stopping_on_signals
 from controller.runtime.source import itself
 from controller.sizing.catalog import Catalog
 from controller.state.cluster import Cluster
+from controller.state.isolation_counts import isolation_counts
 from controller.state.models import Models
 from controller.telemetry.metrics import Metrics
 from controller.telemetry.tracing import Tracing
@@ -107,6 +108,7 @@ class Operator:
             cluster=self._cluster,
             sizing=self._sizing,
         )
+        metrics.observe_claims(lambda: isolation_counts(self._cluster.claim_table.values()))
         self._manager.add_leader_only(storage_migration(options, self._client, clock, metrics))
         self._wire()
 

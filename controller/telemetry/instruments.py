@@ -24,6 +24,11 @@ PARTITION_MEMORY = Instrument(
 PARTITION_UTILIZATION = Instrument(
     "aim_gpu_partition_utilization", "1", "Busy share of a GPU partition's compute units, 0 to 1"
 )
+PARTITION_CLAIMS = Instrument(
+    "aim_partition_claims",
+    "{claim}",
+    "Claims that have a GPU partition, by isolation: what keeps each model apart from its neighbours on the GPU",
+)
 SCHEDULER_OPERATIONS = Instrument(
     "aim_scheduler_operations", "1", "Operations of the model scheduler by kind and result"
 )

@@ -9,6 +9,7 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
 
 from controller.telemetry.instruments import (
+    PARTITION_CLAIMS,
     PARTITION_MEMORY,
     PARTITION_UTILIZATION,
     SCHEDULER_OPERATIONS,
@@ -35,6 +36,10 @@ class Metrics:
         """Read partition figures from `memory` and `utilization` at each collection: (value, labels) rows."""
         self._observe(PARTITION_MEMORY, memory)
         self._observe(PARTITION_UTILIZATION, utilization)
+
+    def observe_claims(self, counts: Rows) -> None:
+        """Read the number of claims that have a partition from `counts` at each collection: (value, labels) rows."""
+        self._observe(PARTITION_CLAIMS, counts)
 
     def _observe(self, instrument: Instrument, rows: Rows) -> None:
         def callback(_: CallbackOptions) -> Iterable[Observation]:

@@ -33,6 +33,7 @@ from controller.state.cluster import Cluster
 from controller.state.kinds import INFERENCE_SERVICES, KSERVE_SERVICES
 from controller.state.kserve import LOOK_AGAIN_SECONDS
 from controller.state.models import Models
+from controller.state.share_groups import claims_by_pod
 from controller.translate.known_checkpoint import checkpoint_problem
 from controller.translate.request import Problem
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
@@ -259,7 +260,7 @@ class InferenceServiceReconciler:
     def _claims(self, service: InferenceService) -> list[GPUPartitionClaim]:
         cluster = self._context.cluster
         found = []
-        for claim in cluster.claims_in(service.metadata.namespace or ""):
+        for claim in claims_by_pod(cluster, service.metadata.namespace or ""):
             if claim.spec.pod_ref is None:
                 continue
             pod = cluster.pod_table.view(f"{service.metadata.namespace}/{claim.spec.pod_ref.name}")

@@ -9,6 +9,7 @@ from controller.runtime.manifest import Manifest, labels_of
 from controller.runtime.reconcile import Request
 from controller.state.cluster import Cluster
 from controller.state.models import models_told_of
+from controller.state.share_groups import pods_of_claim
 
 
 def service_of_owned(event: StoreEvent[Any]) -> Iterable[Request]:
@@ -48,13 +49,11 @@ def services_of_products(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], I
 
 
 def service_of_claim(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
-    """The service of the pod that a claim belongs to."""
+    """The service of the pod that a claim belongs to, of a share group's those of its members."""
 
     def mapping(event: StoreEvent[Manifest]) -> Iterable[Request]:
-        claim = event.object
-        pod = (claim.get("spec", {}).get("podRef") or {}).get("name")
-        view = cluster.pod_table.view(f"{claim['metadata']['namespace']}/{pod}") if pod else None
-        name = view.labels.get(SERVICE_LABEL) if view else None
-        return (Request(claim["metadata"]["namespace"], name),) if name else ()
+        for pod in pods_of_claim(cluster, event):
+            if SERVICE_LABEL in pod.labels:
+                yield Request(pod.namespace, pod.labels[SERVICE_LABEL])
 
     return mapping

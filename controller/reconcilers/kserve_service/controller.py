@@ -15,6 +15,7 @@ from controller.runtime.reconcile import Request, Result
 from controller.state.cluster import Cluster
 from controller.state.kinds import KSERVE_SERVICES
 from controller.translate.pod import PodView
+from controller.translate.share_group import as_seen_by
 
 STOP = "serving.kserve.io/stop"
 #: A status that moved on under us is read again after this many seconds: KServe writes it, too, all the time.
@@ -88,6 +89,7 @@ class KServeServiceReconciler:
         claim = self._cluster.claim_table.get(f"{view.namespace}/{view.claim}")
         if claim is None:
             return PodStanding(view.name, held=False)
+        claim = as_seen_by(claim, view)
         if claim.status.phase is not ClaimPhase.PENDING:
             return PodStanding(view.name, held=claim.status.phase is ClaimPhase.ALLOCATED)
         bound = find_condition(claim.status.conditions, "Bound")

@@ -8,6 +8,7 @@ from controller.runtime.manifest import Manifest, labels_of
 from controller.runtime.reconcile import Request
 from controller.state.cluster import Cluster
 from controller.state.kserve import POD_LABEL
+from controller.state.share_groups import pods_of_claim
 
 
 def kserve_service_of_pod(event: StoreEvent[Any]) -> Iterable[Request]:
@@ -17,13 +18,11 @@ def kserve_service_of_pod(event: StoreEvent[Any]) -> Iterable[Request]:
 
 
 def kserve_service_of_claim(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
-    """The service of the pod that a claim belongs to."""
+    """The service of the pod that a claim belongs to, of a share group's those of its members."""
 
     def mapping(event: StoreEvent[Manifest]) -> Iterable[Request]:
-        claim = event.object
-        pod = (claim.get("spec", {}).get("podRef") or {}).get("name")
-        view = cluster.pod_table.view(f"{claim['metadata']['namespace']}/{pod}") if pod else None
-        name = view.labels.get(POD_LABEL) if view else None
-        return (Request(claim["metadata"]["namespace"], name),) if name else ()
+        for pod in pods_of_claim(cluster, event):
+            if POD_LABEL in pod.labels:
+                yield Request(pod.namespace, pod.labels[POD_LABEL])
 
     return mapping

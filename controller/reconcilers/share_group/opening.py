@@ -10,6 +10,7 @@ from controller.reconcilers.gpu_partition_claim.profile import place_of, profile
 from controller.reconcilers.gpu_partition_claim.profile_wait import LOOK_SECONDS, missing
 from controller.reconcilers.share_group.members import Group
 from controller.translate.pod import PodView
+from controller.translate.share_group import share_of
 
 #: A pod that keeps changing under the patch is looked at again after this, seconds.
 SOON_SECONDS = 0.2
@@ -34,10 +35,10 @@ class Opening:
         if host is None or host.hostname is None:
             return self._tell(pod, "NodeGone", f"node {node} is gone or has no hostname label")
         place = place_of(self._context, allocation_of(claim), 1)
-        if selected(self._context, pod, place) is None:
-            return self._tell(
-                pod, "InvalidRequest", f"pod {pod.name} cannot be sized for its share any more; delete it"
-            )
+        found, share = selected(self._context, pod, place), share_of(claim, pod.uid)
+        if found is None or share is None or found.sizing.total_bytes > share.bytes:
+            message = f"pod {pod.name} asks for another share by now than the one it was given; delete the pod"
+            return self._tell(pod, "ShareOutdated", message)
         profile = profile_at(self._context, pod, place)
         lacking = missing(self._context, pod, profile)
         if lacking is not None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.builders.node import node
 KEY = "team-a/aim-group-x"
 
 
-def founders(*sizes: float, least: float = 0, **fields: object) -> Demand:
+def founders(*sizes: float, least: float = 0, **fields: Any) -> Demand:
     """A group whose waiting members need so many GiB."""
     members = tuple(GroupMember(int(size * GIB), pod=constrained()) for size in sizes)
     return demand(KEY, sum(sizes), shared=Shared("chat", members, int(least * GIB)), **fields)

@@ -36,6 +36,11 @@ def test_partitions_are_read_at_each_collection(metrics: Metrics) -> None:
     assert samples(metrics, "aim_gpu_partition_memory_bytes") == {'{type="used"}': 2.0}
 
 
+def test_claims_are_counted_by_isolation(metrics: Metrics) -> None:
+    metrics.observe_claims(lambda: [(3.0, {"isolation": "cu-mask"})])
+    assert samples(metrics, "aim_partition_claims") == {'{isolation="cu-mask"}': 3.0}
+
+
 def test_a_partition_that_is_gone_is_not_told_any_more(metrics: Metrics) -> None:
     rows = [(1.0, {"partition": "0"}), (1.0, {"partition": "1"})]
     metrics.observe_partitions(lambda: list(rows), list)
