@@ -1,5 +1,6 @@
 """``aim-gpu plan``: what would become of these files, on nodes on paper or in the cluster as it is; changes nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from controller.placement.scheduler import ModelScheduler
 from controller.runtime.client.client import Client
 from controller.sizing.catalog import Catalog
 from controller.state.models import Models
+from controller.translate.share_group import group_of
 
 
 def plan(
@@ -79,8 +81,13 @@ def _on_paper(wanted: Wanted, nodes: Path | None, output: Output) -> None:
 
 
 def _in_cluster(wanted: Wanted, cluster: Cluster, system_namespace: str, output: Output) -> None:
+    members = [workload for workload in wanted.workloads if group_of(workload.pod) is not None]
+    for workload in members:
+        note(f"{workload.key} is of a share group, for which --cluster says nothing yet: skipped")
+    alone = replace(wanted, workloads=tuple(each for each in wanted.workloads if each not in members))
+
     async def planned(client: Client) -> LivePlan:
-        return plan_live(await read_cluster(client, system_namespace), wanted, ModelScheduler())
+        return plan_live(await read_cluster(client, system_namespace), alone, ModelScheduler())
 
     try:
         found = cluster.ask(planned)

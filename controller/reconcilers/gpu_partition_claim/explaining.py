@@ -89,12 +89,12 @@ class Explaining:
         """The explanation of one claim, at most 4 KiB. `note`: what is done about it, or why nothing is; may be ""."""
         offers: tuple[Offer, ...] | None = ()
         if why.refusals and why.reason not in REASONS:
-            around = circumstances(self._cluster, demand, self._sizing, pod, service)
-            offers = self._offers(_kind(demand, pod, why), lambda: self._search(demand, around))
+            offers = self._offers(_kind(demand, pod, why), lambda: self._search(demand, pod, service))
         notes = (note,) if note else ()
         return Explanation(demand, why, offers or (), notes, searched=bool(why.refusals) and offers is not None).text()
 
-    def _search(self, demand: Demand, around: Circumstances) -> tuple[Offer, ...]:
+    def _search(self, demand: Demand, pod: PodView, service: InferenceService | None) -> tuple[Offer, ...]:
+        around = circumstances(self._cluster, demand, self._sizing, pod, service)
         return nearest(self._cluster.snapshot(), demand, around, self._scorer)
 
     def _offers(self, kind: object, search: Callable[[], tuple[Offer, ...]]) -> tuple[Offer, ...] | None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from controller.cli.access import REVIEWS
 from controller.cli.explain import explain
+from controller.cli.plan import plan
 from controller.runtime.client.core import EVENTS, LEASES, NAMESPACES, NODES, PODS, RESOURCE_CLAIMS
 from controller.runtime.client.resource import Resource
 from controller.state.kinds import (
@@ -202,3 +203,65 @@ async def test_nothing_is_written(server: Server, ask: Ask) -> None:
     await ask("claim/aim-a", "-n", "team-a")
     writes = {(seen.method, seen.path.rpartition("/")[2]) for seen in server.seen if seen.method != "GET"}
     assert writes <= {("POST", REVIEWS.plural)}
+
+
+async def test_a_server_without_our_kinds_is_told_apart_from_one_without_the_object(tmp_path: Path) -> None:
+    async with FakeApiServer() as bare:
+        bare.put(PODS, pod("model-0", claim="aim-a", annotations=OPTED_IN))
+        path = tmp_path / "bare"
+        path.write_text(KUBECONFIG.format(current="fake", url=bare.url))
+        app = typer.Typer()
+        app.command()(explain)
+        given = ["pod/model-0", "-n", "team-a", "--kubeconfig", str(path)]
+        found = await asyncio.to_thread(CliRunner().invoke, app, given)
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert "cannot explain pod/model-0: /api" in found.stderr
+    assert "is not served" in found.stderr
+
+
+SERVICE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: chat, namespace: team-a, annotations: {aim.amd.com/gpu-sharing: "true", aim.amd.com/model-id: Qwen/Qwen3-4B}}
+spec: {containers: [{name: main, image: engine}]}
+"""
+
+
+@pytest.fixture
+def plan_there(server: Server, tmp_path: Path) -> Ask:
+    """Runs `plan` on the server in a thread."""
+    (tmp_path / "given.yaml").write_text(SERVICE)
+    path = tmp_path / "kubeconfig-of-plan"
+    path.write_text(KUBECONFIG.format(current="fake", url=server.url))
+    app = typer.Typer()
+    app.command()(plan)
+
+    async def run(*arguments: str) -> Result:
+        given = ["-f", str(tmp_path / "given.yaml"), "--kubeconfig", str(path), *arguments]
+        return await asyncio.to_thread(CliRunner().invoke, app, given)
+
+    return run
+
+
+async def test_a_plan_is_of_the_cluster_where_a_kubeconfig_is_given(plan_there: Ask) -> None:
+    found = await plan_there()
+    assert found.stdout == "+ team-a/chat: 1 pod of 19.3 GiB to worker-0 (CPX/NPS4, 24.0 GiB)\n"
+    assert "1 pod to place" in found.stderr
+
+
+async def test_a_plan_names_the_rights_that_are_missing(server: Server, plan_there: Ask) -> None:
+    server.forbidden = {"pods", "nodes"}
+    found = await plan_there()
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert "cannot plan on the cluster: the right to list nodes, pods is missing; ask an administrator" in found.stderr
+
+
+async def test_nodes_on_paper_and_a_cluster_are_not_taken_together(plan_there: Ask) -> None:
+    found = await plan_there("--nodes", "nodes.yaml")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "--nodes: 'nodes.yaml' is on paper" in found.stderr
+
+
+async def test_a_plan_writes_nothing(server: Server, plan_there: Ask) -> None:
+    await plan_there("-o", "json")
+    assert {seen.method for seen in server.seen} == {"GET"}
