@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from e2e.plane import Plane
 from tests.integration.kserve.services import API, inference_service
-from tests.integration.operator.running import Object, Running, opt_in, running, service
+from tests.integration.operator.running import SMALL, Object, Running, opt_in, running, service
 
 pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -20,6 +20,7 @@ MIRRORED = "GPUPartitionAllocated"
 NO_AUTOSCALER = {"serving.kserve.io/autoscalerClass": "none"}
 STOP = "serving.kserve.io/stop"
 TOO_LARGE = "deepseek-ai/DeepSeek-V3"
+FOR_A_WHOLE_GPU = "meta-llama/Llama-3.1-70B-Instruct"
 AT_ONCE = 20
 READY_WITHIN_SECONDS = 120.0
 
@@ -196,6 +197,30 @@ async def test_an_operator_that_starts_anew_changes_nothing_of_what_it_made(clus
     assert after["metadata"]["generation"] == made["metadata"]["generation"]
     assert after["spec"] == made["spec"]
     await assert_no_rollout(cluster, "ours")
+
+
+async def test_an_update_of_ours_is_rolled_out_by_kserve_or_held_back(cluster: Running) -> None:
+    path = f"{cluster.services_path}/updated"
+    await cluster.create(cluster.services_path, service("updated"))
+    await once(cluster, path, "is Ready", lambda found: is_true(found, "Ready"))
+    (first,) = await pods_of(cluster, "updated")
+
+    await cluster.patch(path, {"spec": {"qos": {"class": "batch"}, "model": {"id": FOR_A_WHOLE_GPU}}})
+    await once(cluster, path, "is held back", lambda found: is_true(found, "UpdateBlocked", "Ready"))
+    assert [pod["metadata"]["uid"] for pod in await pods_of(cluster, "updated")] == [first["metadata"]["uid"]]
+    await assert_no_rollout(cluster, "updated")
+
+    wanted = await cluster.patch(path, {"spec": {"model": {"id": SMALL, "maxModelLen": 2048}}})
+
+    def rolled_out(found: Object) -> bool:
+        applied = found.get("status", {}).get("applied", {})
+        return applied.get("generation") == wanted["metadata"]["generation"] and "strategy" not in applied
+
+    await once(cluster, path, "is rolled out", lambda found: rolled_out(found) and is_true(found, "Ready"))
+    (second,) = await pods_of(cluster, "updated")
+    assert second["metadata"]["annotations"]["aim.amd.com/max-model-len"] == "2048"
+    await cluster.delete(path)
+    await nothing_left(cluster, "updated")
 
 
 async def test_replicas_of_ours_follow_without_a_rollout_down_to_none(cluster: Running) -> None:
