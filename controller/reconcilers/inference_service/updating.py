@@ -7,12 +7,13 @@ on untouched, with the condition UpdateBlocked, and the question is asked again 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from api.condition import find_condition
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
-from api.v1beta1.gpu_partition_claim import ClaimPhase
+from api.v1beta1.gpu_partition_claim import ClaimPhase, Isolation
 from api.v1beta1.inference_service import AppliedRevision, KeptPlace, UpdateStrategy
 from controller.placement.decision import Unplaced
 from controller.placement.demand import Demand
@@ -23,6 +24,8 @@ from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.inference_service.backend import Json, annotations_for
 from controller.reconcilers.inference_service.revision import carries, hash_of, rolled_out
 from controller.reconcilers.inference_service.status import Refusal
+from controller.reconcilers.share_group.controller import of_group
+from controller.reconcilers.share_group.updates import group_verdict
 from controller.repartition.disruption_budget import Refused
 from controller.runtime.clock import Clock
 from controller.state.cluster import Cluster
@@ -179,7 +182,13 @@ class Updating:
         snapshot = self._cluster.snapshot()
         if self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
             return None
-        names = tuple(sorted(f"{claim.metadata.namespace}/{claim.metadata.name}" for claim in holding))
+        schedule = partial(self._scheduler.schedule, snapshot)
+        shared = group_verdict(self._cluster, snapshot, schedule, (demand, pods), service)
+        if shared is not None:
+            return shared
+        # the partition of a share group is not given up with one member
+        own = (claim for claim in holding if not of_group(claim.metadata.name))
+        names = tuple(sorted(f"{claim.metadata.namespace}/{claim.metadata.name}" for claim in own))
         verdict = decide_update(self._scheduler, snapshot, Update(demand, names, pods))
         return self._with_a_change(snapshot, demand, names, verdict) if isinstance(verdict, Blocked) else verdict
 
@@ -199,13 +208,15 @@ class Updating:
 
 def template_of(key: str, service: InferenceService, spec: Json) -> Template:
     """What a pod of the service would be."""
-    partition = service.spec.gpu_sharing.partition
+    partition, isolation = service.spec.gpu_sharing.partition, service.spec.gpu_sharing.isolation
+    # of a share group's partition the least is the whole group's, and no share's
+    least = partition.min_memory if isolation is Isolation.HARDWARE else None
     return Template(
         key,
         annotations_for(service),
         spec,
         count=partition.count,
-        least_bytes=parse_quantity(partition.min_memory) if partition.min_memory else 0,
+        least_bytes=parse_quantity(least) if least else 0,
         of_service=True,
         qos_class=service.spec.qos.class_,
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.group import ASSIGNMENT_KEYS
 from e2e.plane import Plane
 from e2e.plane.admin import APPLY_PATCH
 from tests.integration.guards.conftest import (
@@ -26,7 +27,7 @@ BDF = "0000:05:00.0"
 STRATEGIC = "application/strategic-merge-patch+json"
 OPT_IN = "aim.amd.com/gpu-sharing"
 NODE, PARTITION = "aim.amd.com/assigned-node", "aim.amd.com/assigned-partition"
-ASSIGNMENT = (NODE, PARTITION, "aim.amd.com/engine-args", "aim.amd.com/profile-id")
+ASSIGNMENT = ASSIGNMENT_KEYS
 
 
 def owner_of(user: Party, name: str) -> Object:
