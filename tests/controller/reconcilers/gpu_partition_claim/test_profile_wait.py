@@ -31,7 +31,8 @@ OF_SERVICE = {"labels": {SERVICE_LABEL: "chat"}}
 
 def mounting(config_map: str = NAME, **fields: Any) -> dict[str, Any]:
     volumes = [{"name": "aim-profiles", "configMap": {"name": config_map}}]
-    return pod(volumes=volumes, **({"annotations": SMALL} | fields))
+    given: dict[str, Any] = {"annotations": SMALL} | fields
+    return pod(volumes=volumes, **given)
 
 
 def written(operator: Operator, name: str = NAME, *files: str) -> None:

@@ -39,12 +39,8 @@ CPX = "vllm-mi300x-bf16-tp1-latency-cpx-nps4.yaml"
 def user(name: str = "a", **fields: Any) -> Object:
     """A held pod of a ReplicaSet."""
     made_by = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "chat", "uid": "rs", "controller": True}
-    return pod(
-        name,
-        volumes=MOUNTS,
-        claim=f"aim-{name}",
-        **({"metadata": {"ownerReferences": [made_by]}, "annotations": ASKS} | fields),
-    )
+    given: dict[str, Any] = {"metadata": {"ownerReferences": [made_by]}, "annotations": ASKS} | fields
+    return pod(name, volumes=MOUNTS, claim=f"aim-{name}", **given)
 
 
 class Operator:
