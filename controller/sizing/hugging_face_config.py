@@ -134,7 +134,10 @@ def facts_of_config(text: bytes, file: str, model_id: str, beside: ConfigFields 
     if counts.total > _MOST_PARAMETERS:
         raise decoder.problem("hidden_size", f"makes a model of {counts.total} parameters", "correct the widths")
     sources = _sources(config, decoder, file, exact_vision=vision.exact)
-    return ModelFacts(model_id, shape, counts, _checkpoint(config, decoder, beside, shape), sources)
+    quantized = _quantization(config, decoder) or (beside and beside.section("quantization"))
+    if quantized is not None and quantized.file != file:
+        sources = (*sources, Source("quantization", quantized.file, "read"))
+    return ModelFacts(model_id, shape, counts, _checkpoint(config, decoder, quantized, shape), sources)
 
 
 def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
@@ -279,15 +282,20 @@ def _has_two_norms(falcon: ConfigFields) -> bool:
     return not falcon.flag("parallel_attn", default=True)
 
 
-def _checkpoint(config: ConfigFields, decoder: ConfigFields, beside: ConfigFields | None, shape: Shape) -> Checkpoint:
+def _quantization(config: ConfigFields, decoder: ConfigFields) -> ConfigFields | None:
+    names = ("quantization_config", "compression_config")
+    return config.section(*names) or decoder.section(*names)
+
+
+def _checkpoint(
+    config: ConfigFields, decoder: ConfigFields, quantized: ConfigFields | None, shape: Shape
+) -> Checkpoint:
     told = config.text("dtype", "torch_dtype") or decoder.text("dtype", "torch_dtype") or "bfloat16"
     dtype = _DTYPES.get(told.removeprefix("torch."))
     if dtype is None:
         name = "dtype" if "dtype" in config else "torch_dtype"
         raise config.problem(name, "is no type of weights", f"use one of {', '.join(_DTYPES)}")
-    names = ("quantization_config", "compression_config")
-    found = config.section(*names) or decoder.section(*names) or (beside and beside.section("quantization"))
-    return Checkpoint(dtype, quantization_of(found, shape) if found else None)
+    return Checkpoint(dtype, quantization_of(quantized, shape) if quantized else None)
 
 
 def _sources(config: ConfigFields, decoder: ConfigFields, file: str, *, exact_vision: bool) -> tuple[Source, ...]:

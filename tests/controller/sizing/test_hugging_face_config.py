@@ -16,6 +16,7 @@ from controller.sizing.facts import (
     Mamba2,
     Quantization,
     RecurrentState,
+    Source,
     WindowAttention,
 )
 from controller.sizing.hugging_face_config import facts_of_config
@@ -247,8 +248,9 @@ def test_kimis_gate_is_switched_by_its_configuration() -> None:
 
 def test_the_file_beside_tells_the_quantization_that_the_configuration_does_not() -> None:
     beside = ConfigFields("hf_quant_config.json", b'{"quantization": {"quant_algo": "NVFP4", "group_size": 16}}')
-    told = facts_of_config(config_text("qwen3"), "config.json", "x", beside).checkpoint.quantization
-    assert told == Quantization(method="nvfp4", group=16)
+    told = facts_of_config(config_text("qwen3"), "config.json", "x", beside)
+    assert told.checkpoint.quantization == Quantization(method="nvfp4", group=16)
+    assert Source("quantization", "hf_quant_config.json", "read") in told.sources
     own = config_text("qwen3", quantization_config={"quant_method": "fp8"})
     assert facts_of_config(own, "config.json", "x", beside).checkpoint.quantization == Quantization(method="fp8")
 
