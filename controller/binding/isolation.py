@@ -49,13 +49,20 @@ class ResourceIsolator:
         share = (partition_bytes - self.outside_budget_bytes) / partition_bytes
         return max(0.0, min(self.highest_utilization, int(share * 100) / 100))
 
-    def engine_arguments(self, partition_bytes: int, max_model_len: int, max_concurrency: int) -> str:
-        """Engine settings as the JSON object that AIM containers take in AIM_ENGINE_ARGS."""
+    def engine_arguments(
+        self, partition_bytes: int, max_model_len: int, max_concurrency: int, quantization: str = ""
+    ) -> str:
+        """Engine settings as the JSON object that AIM containers take in AIM_ENGINE_ARGS.
+
+        `quantization` is what the engine makes of 16-bit weights as it loads them, "" where it loads them as they are.
+        """
+        quantized = {"quantization": quantization} if quantization else {}
         return json.dumps(
             {
                 "gpu-memory-utilization": self.memory_utilization(partition_bytes),
                 "max-model-len": max_model_len,
                 "max-num-seqs": max_concurrency,
+                **quantized,
             },
             separators=(",", ":"),
             sort_keys=True,

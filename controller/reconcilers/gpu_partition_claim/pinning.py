@@ -12,7 +12,7 @@ from api.v1beta1.gpu_partition_claim import Allocation
 from controller.binding.dra import GatedPod, Pin, annotate_patch, bind_patch, resource_claim
 from controller.gpu.mode import Mode
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
-from controller.reconcilers.gpu_partition_claim.profile import place_of, selected
+from controller.reconcilers.gpu_partition_claim.profile import place_of, quantization, selected
 from controller.reconcilers.repartition_plan.taint import taints_node
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
@@ -215,4 +215,5 @@ def _engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodV
         place.partition_bytes,
         (model.max_model_len if model else None) or 1,
         (model.max_concurrency if model else None) or 1,
+        quantization(context, pod),
     )

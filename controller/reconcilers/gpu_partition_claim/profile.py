@@ -4,7 +4,7 @@ from api.group import QOS_CLASS, SERVICE_LABEL
 from api.v1beta1.gpu_partition_claim import Allocation
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed
-from controller.profiles.selection import Place, Selected, metric_of
+from controller.profiles.selection import Place, Selected, Service, metric_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.sizing.errors import SizingError
 from controller.translate.pod import PodView
@@ -32,13 +32,29 @@ def selected(context: ClaimContext, pod: PodView, place: Place) -> Selected | No
     request = parse_request(pod.annotations)
     if not isinstance(request, PodRequest):
         return None
-    service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
     metric = metric_of(pod.annotations.get(QOS_CLASS))
-    mounted = None if SERVICE_LABEL in pod.labels else served_from(request, pod.profiles)
     try:
-        return context.sizing.select(mounted or served(request.sizing, service), place, metric, request.profile)
+        return context.sizing.select(_service(context, pod, request), place, metric, request.profile)
     except SizingError:
         return None
+
+
+def quantization(context: ClaimContext, pod: PodView) -> str:
+    """How the engine is to quantize what it loads, where a place is too small by now or not known; "" if not at all."""
+    request = parse_request(pod.annotations)
+    if not isinstance(request, PodRequest) or _service(context, pod, request).names_model:
+        return ""
+    try:
+        return context.sizing.size(request.sizing, request.profile).engine.quantization
+    except SizingError:
+        return ""
+
+
+def _service(context: ClaimContext, pod: PodView, request: PodRequest) -> Service:
+    """What the pod serves: an annotated one what it asked for when it was made, as long as it asks the same."""
+    service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+    mounted = None if SERVICE_LABEL in pod.labels else served_from(request, pod.profiles)
+    return mounted or served(request.sizing, service)
 
 
 def place_of(context: ClaimContext, allocation: Allocation) -> Place:
