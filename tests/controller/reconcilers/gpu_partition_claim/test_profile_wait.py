@@ -111,6 +111,24 @@ async def test_one_that_cannot_be_written_is_told_and_no_place_is_held(api: InMe
     assert not gated(api)
 
 
+@pytest.mark.parametrize(
+    ("file", "held"),
+    [pytest.param(f"{CPX}.yaml", False, id="its own is there"), pytest.param("other.yaml", True, id="it is not")],
+)
+async def test_when_only_the_last_write_was_refused_pods_start_whose_file_is_there(
+    api: InMemoryApi, operator: Operator, clock: FakeClock, file: str, held: bool
+) -> None:
+    api.put(PODS, mounting())
+    written(operator, NAME, file)
+    operator.cluster.written_maps.refuse(KEY, Refused("BackendRefused", "no more"))
+    await rounds(operator)
+    assert (gated(api), bound_condition(api)["status"]) == (held, "True")
+    clock.tick(PATIENCE_SECONDS + 1)
+    operator.show()
+    await operator.reconcile()
+    assert bound_condition(api)["reason"] == ("BackendRefused" if held else "PartitionChosen")
+
+
 async def test_the_label_of_a_service_that_is_not_there_is_told(api: InMemoryApi, operator: Operator) -> None:
     api.put(PODS, mounting("chat-aim-profiles", metadata=OF_SERVICE))
     await rounds(operator)

@@ -190,6 +190,16 @@ async def test_a_refused_write_is_told_and_tried_again(operator: Operator) -> No
     assert operator.cluster.written_maps.has(KEY, CPX)
 
 
+async def test_a_refused_change_is_tried_until_it_is_made(operator: Operator) -> None:
+    await operator.look()
+    operator.fed.put(operator.cluster.gpu_nodes, gpu_node("b", gpu(product="MI325X")))
+    operator.api.play(faults.refusal(403, "Forbidden", "no"), on="PATCH")
+    for want in (Result(requeue_after=TRY_AGAIN_SECONDS), Result()):
+        assert operator.cluster.written_maps.has(KEY, CPX)
+        assert await operator.look() == want
+    assert operator.cluster.written_maps.has(KEY, CPX.replace("mi300x", "mi325x"))
+
+
 async def test_more_than_a_config_map_holds_is_told(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     def too_large(*_: object) -> None:
         raise TooLarge("80 profiles have too many bytes")
