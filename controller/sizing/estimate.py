@@ -8,11 +8,10 @@ from controller.sizing.errors import LengthTooLong, NotDivisible, OutOfRange, sh
 from controller.sizing.facts import ModelFacts
 from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token
 from controller.sizing.kv_pool import KvPool
-from controller.sizing.loading import loading_bytes
+from controller.sizing.loading import loaded_weights_bytes, loading_bytes
 from controller.sizing.margin import Parts, Uncertainty, margin_bytes, uncertainty
 from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.tensor_parallel import possible_ranks, undivided
-from controller.sizing.weights import weights_bytes
 
 DEFAULT_MODEL_LEN = 8192
 """Tokens of the longest request when none is asked for: what most chat traffic stays below. The model's own maximum
@@ -96,7 +95,7 @@ def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
     wide = 4 if precision is Precision.FP32 else 2
     storage = KvStorage(engine.kv_element_bytes, ranks)
     parts = Parts(
-        weights_bytes=weights_bytes(facts, precision, ranks, engine.platform),
+        weights_bytes=loaded_weights_bytes(facts, precision, engine, ranks),
         kv_cache_bytes=KvPool.of(facts, engine, ranks).bytes_for(length, concurrency),
         activation_bytes=activation(facts, engine, ranks, wide).peak_bytes,
         non_torch_bytes=non_torch_bytes(engine, ranks),

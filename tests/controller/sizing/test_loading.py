@@ -48,7 +48,8 @@ def test_what_vllms_own_test_saw_of_a_mixture() -> None:
         pytest.param("0.14.1", 2.88, id="everything twice"),
         pytest.param("0.18.1", 1.37, id="modules from their first tensor on"),
         pytest.param("0.23.0", 1.17, id="a module at a time"),
-        pytest.param("", 1.17, id="the newest"),
+        pytest.param("0.33.0", 1.17, id="the newest"),
+        pytest.param("", 1.17, id="our default image"),
     ],
 )
 def test_how_much_is_there_at_once_goes_by_the_version(version: str, want: float) -> None:
@@ -62,6 +63,15 @@ def test_how_much_is_there_at_once_goes_by_the_version(version: str, want: float
 def test_weights_that_are_loaded_as_they_are_need_nothing_more(version: str) -> None:
     assert loading_bytes(DENSE, Precision.FP8, EngineSettings(version=version)) == 0
     assert loading_bytes(DENSE, Precision.BF16, replace(QUANTIZES, version=version)) == 0
+
+
+def test_experts_without_a_gate_have_room_for_one_in_the_default_image() -> None:
+    """What issue 44489 of vLLM shows: 46 GB where 32 would do, of them 13.7 GiB for gates."""
+    facts = CATALOG.get("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16")
+    ours, mended = (sized(facts, replace(QUANTIZES, version=version)).weights_bytes for version in ("", "0.28"))
+    assert mended == sized(facts, EngineSettings()).weights_bytes
+    assert (ours - mended) / GIB == pytest.approx(13.7, abs=0.2)
+    assert ours / 1e9 == pytest.approx(46, abs=3)
 
 
 @pytest.mark.parametrize("facts", [DENSE, MIXTURE], ids=["dense", "mixture"])
