@@ -21,7 +21,9 @@ from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 
 SMALL = "mistralai/Mistral-7B-v0.1"
 LARGE = "allenai/OLMo-2-0325-32B-Instruct"
-NAMED: dict[str, Any] = {"predictor": {"containers": [{"name": "main", "env": [{"name": "AIM_MODEL_ID", "value": "a/b"}]}]}}
+NAMED: dict[str, Any] = {
+    "predictor": {"containers": [{"name": "main", "env": [{"name": "AIM_MODEL_ID", "value": "a/b"}]}]}
+}
 
 
 def asking(api: InMemoryApi, model: str, precision: str = "fp8", **metadata: Any) -> PodView:
