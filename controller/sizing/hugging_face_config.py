@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from controller.sizing.architecture_class import require_same_model
 from controller.sizing.assumption import assumption
 from controller.sizing.attention_config import layer_groups, query_heads
 from controller.sizing.audio_encoder import audio_elements
@@ -149,7 +150,9 @@ def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
     if known not in READ:
         where = "model_type" if decoder is config or not own else "text_config.model_type"
         raise UnknownArchitecture(config.file, where, own or wrapper)
-    return _ALIASES.get(wrapper, wrapper) if known in _WRAPPED.get(wrapper, ()) else known
+    named = _ALIASES.get(wrapper, wrapper)
+    require_same_model(config, {known, named}, READ)
+    return named if known in _WRAPPED.get(wrapper, ()) else known
 
 
 def _refuse_unknown_features(decoder: ConfigFields, architecture: str) -> None:
