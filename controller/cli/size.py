@@ -156,6 +156,8 @@ def _checked(
 
 def _other_ways(error: Exception) -> str:
     """What helps with a model that is not catalogued."""
-    if not isinstance(error, UnknownModel | UnknownFacts):
+    if isinstance(error, UnknownFacts):
+        return "\nhere by --config FILE, or give its files (--directory DIR), or its base's id (--same-as ID)"
+    if not isinstance(error, UnknownModel):
         return ""
     return "\nor give its config.json (--config FILE), its files (--directory DIR), or its base's id (--same-as ID)"
