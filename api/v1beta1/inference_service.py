@@ -27,7 +27,14 @@ from api.object import ApiModel, Condition, KubernetesObject
 from api.quantity import PositiveQuantityText, QuantityText, rounded_up
 from api.v1beta1.gpu_partition_claim import Isolation
 from api.v1beta1.precision import Precision, ResolvedPrecision
-from api.v1beta1.sizing_parts import ActivationBytes, GraphBytes, MarginBytes, NonTorchBytes, SizingUncertainty
+from api.v1beta1.sizing_parts import (
+    ActivationBytes,
+    GraphBytes,
+    LoadingBytes,
+    MarginBytes,
+    NonTorchBytes,
+    SizingUncertainty,
+)
 
 LONGEST_SERVICE_NAME: Final = 53
 """A Service's name has at most 63 characters; the rest is for suffixes such as -predictor."""
@@ -325,11 +332,13 @@ class SizingResult(ApiModel):
         description="KV cache for maxConcurrency sequences of maxModelLen tokens, in bytes."
     )
     overhead_bytes: ByteCount = Field(
-        description="All the rest, in bytes: the sum of activationBytes, nonTorchBytes, graphBytes and marginBytes."
+        description="All the rest, in bytes: the sum of activationBytes, nonTorchBytes, graphBytes, loadingBytes and "
+        "marginBytes."
     )
     activation_bytes: ActivationBytes = None
     non_torch_bytes: NonTorchBytes = None
     graph_bytes: GraphBytes = None
+    loading_bytes: LoadingBytes = None
     margin_bytes: MarginBytes = None
     total_bytes: ByteCount = Field(
         description="What a partition must have, in bytes: the sum of weightsBytes, kvCacheBytes and overheadBytes."

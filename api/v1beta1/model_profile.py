@@ -15,7 +15,7 @@ from api.v1beta1.architecture_facts import ArchitectureFacts
 from api.v1beta1.precision import ResolvedPrecision
 from api.v1beta1.sizing_parts import ActivationBytes, GraphBytes, MarginBytes, NonTorchBytes, SizingUncertainty
 
-_WEIGHTLESS = (
+WEIGHTLESS = (
     "would place the model without room for its weights: write their bytes, or leave it out to have them computed"
 )
 
@@ -26,7 +26,7 @@ class SizingOverrides(ApiModel):
     weights_bytes: ByteCount | None = Field(
         default=None,
         description="Weights in bytes at the published precision; absent: computed from the architecture.",
-        json_schema_extra=rules(Rule("self > 0", f"weightsBytes 0 {_WEIGHTLESS}")),
+        json_schema_extra=rules(Rule("self > 0", f"weightsBytes 0 {WEIGHTLESS}")),
     )
     kv_bytes_per_token: ByteCount | None = Field(
         default=None, description="KV cache a token in bytes; absent: computed from the architecture."

@@ -1,6 +1,6 @@
 """What a sizing consists of, as statuses show it: the parts beside weights and KV cache, and how far it may be off.
 
-Weights, KV cache and these four parts add up to the total. All are absent in a status that an operator wrote before
+Weights, KV cache and these parts add up to the total. All are absent in a status that an operator wrote before
 there were such fields; the next one that looks fills them in.
 """
 
@@ -27,6 +27,15 @@ NonTorchBytes = Annotated[
 
 GraphBytes = Annotated[ByteCount | None, Field(description="Captured graphs, in bytes.")]
 """What the engine records of its kernels' launches."""
+
+LoadingBytes = Annotated[
+    ByteCount | None,
+    Field(
+        description="What loading takes beyond all that is there afterwards, in bytes: above 0 only where the engine "
+        "quantizes weights as it loads them, and cache, activations and graphs are smaller than what that needs."
+    ),
+]
+"""0 for weights that are loaded as they are."""
 
 MarginBytes = Annotated[
     ByteCount | None, Field(description="Kept free over the other parts, for what the formulas miss, in bytes.")

@@ -15,14 +15,21 @@ Example::
     assert [problem.path for problem in problems(service)] == ["spec.replicas"]
 """
 
-from api.v1beta1 import GPUSharingPolicy, InferenceService
+from api.v1beta1 import GPUSharingPolicy, InferenceService, ModelProfile
 from api.validation.field_error import FieldError
 from api.validation.gpu_sharing_policy import policy_problems
 from api.validation.inference_service import service_problems
+from api.validation.model_profile import profile_problems
 
 __all__ = ["FieldError", "problems"]
 
 
-def problems(obj: InferenceService | GPUSharingPolicy) -> list[FieldError]:
+def problems(obj: InferenceService | GPUSharingPolicy | ModelProfile) -> list[FieldError]:
     """Every rule that the object breaks, in the order of its fields; empty when there is none."""
-    return service_problems(obj) if isinstance(obj, InferenceService) else policy_problems(obj)
+    match obj:
+        case InferenceService():
+            return service_problems(obj)
+        case GPUSharingPolicy():
+            return policy_problems(obj)
+        case ModelProfile():
+            return profile_problems(obj)

@@ -81,15 +81,26 @@ class ResourceIsolator:
         return max(0.0, min(self.highest_utilization, int(share * 100) / 100))
 
     def engine_arguments(
-        self, partition_bytes: int, max_model_len: int, max_concurrency: int, partitions: int = 1
+        self,
+        partition_bytes: int,
+        max_model_len: int,
+        max_concurrency: int,
+        *,
+        partitions: int = 1,
+        quantization: str = "",
     ) -> str:
-        """Engine settings as the JSON object that AIM containers take in AIM_ENGINE_ARGS; a rank on each partition."""
+        """Engine settings as the JSON object that AIM containers take in AIM_ENGINE_ARGS; a rank on each partition.
+
+        `quantization` is what the engine makes of 16-bit weights as it loads them, "" where it loads them as they are.
+        """
+        quantized = {"quantization": quantization} if quantization else {}
         return json.dumps(
             {
                 "gpu-memory-utilization": self.memory_utilization(partition_bytes),
                 "max-model-len": max_model_len,
                 "max-num-seqs": max_concurrency,
                 "tensor-parallel-size": partitions,
+                **quantized,
             },
             separators=(",", ":"),
             sort_keys=True,

@@ -6,12 +6,23 @@ List are unpacked.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 SUFFIXES = (".yaml", ".yml", ".json")
+
+MOST_BYTES: Final = 8 << 20
+"""The largest file that is read. The API server takes 3 MiB in one request (``DefaultMaxRequestBodyBytes`` of its
+generic server), so no object is larger; a file may hold several."""
+MOST_EVENTS: Final = 400_000
+"""What the parser may find in a file: a value, or the start or end of a list or map, each. A megabyte of schemas has
+about 60,000; a list of a million numbers would take gigabytes and minutes to build."""
+
+#: libyaml reads ten times as fast; a package that was built without it still reads.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class BadInput(ValueError):
@@ -79,9 +90,14 @@ def read_documents(paths: Iterable[Path]) -> list[Document]:
 
 
 def read_text(file: Path) -> str:
-    """The text of a file. Raises BadInput."""
+    """The text of a file. Raises BadInput, also for one of more than `MOST_BYTES`."""
     try:
-        return file.read_text(encoding="utf-8")
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            problem = f"has more than {MOST_BYTES >> 20} MiB"
+            raise BadInput(file, "file", str(file), problem, "name a file of Kubernetes objects, or split it")
+        return content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(file, "file", str(file), f"cannot be read ({error})", "name a readable text file") from error
 
@@ -95,7 +111,11 @@ def parse_documents(file: Path, text: str) -> Iterator[Document]:
 def parse_yaml(file: Path, text: str) -> list[Any]:
     """The contents of a text's YAML documents but empty ones. Raises BadInput naming line and column."""
     try:
-        return [content for content in yaml.safe_load_all(text) if content is not None]
+        # Looked at before it is built: what is built of one byte can take a thousand.
+        if next(islice(yaml.parse(text, Loader=_LOADER), MOST_EVENTS, None), None) is not None:
+            problem = f"holds more than {MOST_EVENTS} values"
+            raise BadInput(file, "text", "", problem, "name a file of Kubernetes objects, or split it")
+        return [content for content in yaml.load_all(text, Loader=_LOADER) if content is not None]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"

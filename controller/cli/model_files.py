@@ -24,13 +24,14 @@ from controller.sizing.safetensors import (
     shards_of,
 )
 from controller.sizing.tensor_estimate import estimated_facts
-from controller.sizing.tensor_roles import TensorTally
+from controller.sizing.tensor_roles import MAX_KINDS, TensorTally
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 QUANTIZATION = "hf_quant_config.json"
 
+_ONE_MODEL = "name the directory of one model, or give its config.json (--config FILE)"
 _ITS_OWN = "take the config.json of the model itself"
 
 
@@ -67,9 +68,9 @@ def _tally(directory: Path) -> TensorTally:
     tally = TensorTally()
     for file in files:
         tally.add(_tensors(file))
-        if tally.tensors > MAX_TENSORS:
-            problem = f"holds more than {MAX_TENSORS} tensors"
-            raise ModelFileError(str(directory), "", None, problem, "name the directory of one model")
+        if tally.tensors > MAX_TENSORS or tally.kinds > MAX_KINDS:
+            problem = f"holds more than {MAX_TENSORS} tensors, or {MAX_KINDS} that differ in more than numbers"
+            raise ModelFileError(str(directory), "", None, problem, _ONE_MODEL)
     if tally.tensors < indexed:
         problem = f"names {indexed} tensors, its files hold {tally.tensors}"
         raise ModelFileError(str(directory / INDEX), "weight_map", None, problem, "download the model again")
@@ -97,7 +98,7 @@ def _files(directory: Path) -> tuple[list[Path], int]:
         )
     if len(found) > MAX_SHARDS:
         problem = f"holds {len(found)} safetensors files"
-        raise ModelFileError(str(directory), "", None, problem, "name the directory of one model")
+        raise ModelFileError(str(directory), "", None, problem, _ONE_MODEL)
     return found, 0
 
 
@@ -106,7 +107,7 @@ def _refuse_long_headers(files: Sequence[Path], directory: Path) -> None:
     total = sum(_header(file, parsed=False)[1] for file in files)
     if total > MAX_HEADERS_BYTES:
         problem = f"has headers of {total} bytes in {len(files)} files, more than the {MAX_HEADERS_BYTES} that are read"
-        raise ModelFileError(str(directory), "", None, problem, "name the directory of one model")
+        raise ModelFileError(str(directory), "", None, problem, _ONE_MODEL)
 
 
 def _tensors(file: Path) -> tuple[StoredTensor, ...]:

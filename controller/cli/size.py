@@ -18,6 +18,7 @@ from controller.cli.reader import while_read
 from controller.cli.size_answer import document, fits_table, notes, partitions_table, parts_table, title
 from controller.gpu.mode import Mode, ModeError, mode
 from controller.gpu.product import PRODUCTS, Product, UnknownProduct, product_named
+from controller.profiles.checkpoints import as_loaded_of
 from controller.sizing.capacity import PartitionCheck, check_partition
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import AS_WE_START_IT
@@ -44,7 +45,7 @@ def _answer(arguments: Sequence[str]) -> int:
         parser.error("give a model's id, --config FILE or --directory DIR")
     try:
         facts = _facts(options)
-        request = _request(options)
+        request = as_loaded_of(facts, _request(options))
         products = _products(options)
         sizing = estimate_model_size(facts, request)
         usable = tuple(product for product in products if runs(product, sizing.precision))
@@ -155,6 +156,8 @@ def _checked(
 
 def _other_ways(error: Exception) -> str:
     """What helps with a model that is not catalogued."""
-    if not isinstance(error, UnknownModel | UnknownFacts):
+    if isinstance(error, UnknownFacts):
+        return "\nhere by --config FILE, or give its files (--directory DIR), or its base's id (--same-as ID)"
+    if not isinstance(error, UnknownModel):
         return ""
     return "\nor give its config.json (--config FILE), its files (--directory DIR), or its base's id (--same-as ID)"

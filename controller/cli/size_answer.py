@@ -16,12 +16,14 @@ from controller.sizing.parameters import UNKNOWN_ARCHITECTURE
 
 Checked = tuple[Product, Mode, PartitionCheck]
 
+_LOADING = ("loading", "loading_bytes")
 _PARTS = (
     ("weights", "weights_bytes"),
     ("KV cache", "kv_cache_bytes"),
     ("activations", "activation_bytes"),
     ("driver and runtime", "non_torch_bytes"),
     ("captured graphs", "graph_bytes"),
+    _LOADING,
     ("margin", "margin_bytes"),
     ("total", "total_bytes"),
 )
@@ -35,7 +37,8 @@ def title(sizing: Sizing) -> str:
 
 def parts_table(sizing: Sizing) -> tuple[Row, list[Row]]:
     """The parts of the need, their sum, and between which bytes a start like this was seen to lie."""
-    rows: list[Row] = [(name, _mebibytes(getattr(sizing, field))) for name, field in _PARTS]
+    shown = [part for part in _PARTS if part != _LOADING or sizing.loading_bytes]
+    rows: list[Row] = [(name, _mebibytes(getattr(sizing, field))) for name, field in shown]
     seen = f"{_mebibytes(sizing.uncertainty.low_bytes)} to {_mebibytes(sizing.uncertainty.high_bytes)}"
     return ("PART", "SIZE"), [*rows, ("seen to need", seen)]
 
@@ -96,6 +99,11 @@ def notes(facts: ModelFacts, sizing: Sizing, found: Sequence[Fit], products: Seq
             "the KV cache is on the safe side"
         )
     yield from assumptions(facts.sources)
+    if sizing.engine.quantization:
+        yield (
+            "no copy in fp8 is known: the engine quantizes 16-bit weights as it loads them (vLLM's --quantization fp8, "
+            "which our profiles say; before 0.16 it holds all of them in 16 bit meanwhile)"
+        )
     if facts.same_as:
         yield f"with the shape of {facts.same_as}"
     if found and sizing.tensor_parallel == 1 and found[0].count > 1:

@@ -44,7 +44,7 @@ def serve_webhooks(server: WebhookServer, cluster: Cluster | None, sizing: Model
     """
     binding = PodBinding(cluster, sizing) if cluster is not None and sizing is not None else None
     profiles = ProfileMount(cluster, sizing) if cluster is not None and sizing is not None else None
-    server.handle_admission(POD_GATE_PATH, PodGate(binding=binding, profiles=profiles))
+    server.handle_admission(POD_GATE_PATH, PodGate(binding=binding, profiles=profiles, sizing=sizing))
     server.handle_conversion(CONVERSION_PATH, to_version)
     targets: list[Target] = [POD_GATE]
     if cluster is not None and sizing is not None:

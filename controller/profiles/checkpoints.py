@@ -1,7 +1,9 @@
 """Which checkpoint has a model's weights in a precision.
 
-An engine casts between types of 16 and 32 bit as it loads. vLLM quantizes by itself from 16 bit to fp8 alone
-(``quantization: fp8``, docs.vllm.ai ``features/quantization``); other quantized weights must be a checkpoint.
+An engine casts between types of 16 and 32 bit as it loads. vLLM quantizes by itself from 16 bit to fp8
+(``quantization: fp8``, docs.vllm.ai ``features/quantization/online``), on ROCm since it serves fp8 there, dense models
+and mixtures alike; other quantized weights must be a checkpoint. Newer versions call it ``fp8_per_tensor`` and take the
+old name with a warning (``model_loader/weight_utils.py`` of 0.33), which is the only one that all versions know.
 
 ``data/copies.json`` lists such checkpoints, each of the catalogue with the shape of the model it is a copy of, or named
 by AIM. ``by`` says who vouches for it: *AIM*, whose own profiles load it (amd-enterprise-ai/aim-build, ``profiles`` of
@@ -11,7 +13,7 @@ is loaded unasked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -20,7 +22,8 @@ from typing import Final, Literal
 import msgspec
 
 from controller.sizing.facts import ModelFacts
-from controller.sizing.precision import SIXTEEN_BIT, Precision, native_precision
+from controller.sizing.precision import SIXTEEN_BIT, Precision, native_precision, resolve_precision
+from controller.sizing.requirement import ModelSizingConfig, SizingRequest
 
 _UNQUANTIZED: Final = SIXTEEN_BIT | {Precision.FP32}
 
@@ -65,6 +68,22 @@ def checkpoint_of(facts: ModelFacts, precision: Precision) -> Checkpoint:
     if precision is Precision.FP8 and native in SIXTEEN_BIT:
         return Checkpoint(Weights.AT_LOAD, facts.model_id)
     return Checkpoint(Weights.NEEDS_COPY, None)
+
+
+def as_loaded(sizes: ModelSizingConfig, request: SizingRequest) -> SizingRequest:
+    """The request with the engine told to quantize where nothing else brings weights into that precision.
+
+    Not where somebody vouches for them. Raises UnknownModel, UnknownFacts, UnsupportedPrecision.
+    """
+    return request if sizes.weights_exist else as_loaded_of(sizes.facts(request.model_id), request)
+
+
+def as_loaded_of(facts: ModelFacts, request: SizingRequest) -> SizingRequest:
+    """The same of a model with these facts. Raises UnsupportedPrecision."""
+    precision = resolve_precision(facts, request.precision)
+    if checkpoint_of(facts, precision).weights is not Weights.AT_LOAD:
+        return request
+    return replace(request, engine=replace(request.engine, quantization="fp8"))
 
 
 def known_copy(model_id: str, precision: Precision) -> Copy | None:

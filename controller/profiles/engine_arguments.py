@@ -89,6 +89,8 @@ def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], 
         "max-num-seqs": engine.max_num_seqs,
         "tensor-parallel-size": sizing.tensor_parallel,
     }
+    if engine.quantization:
+        arguments["quantization"] = engine.quantization
     if room.cooperative:
         arguments["kv-cache-memory-bytes"] = sizing.kv_cache_bytes
     return tuple(arguments.items())

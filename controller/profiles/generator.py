@@ -6,12 +6,12 @@ from typing import Final
 
 from controller.gpu.product import Product
 from controller.profiles.aim_profile import AIMProfile, Metric, Model, Target
-from controller.profiles.checkpoints import Weights, checkpoint_of
+from controller.profiles.checkpoints import Weights, as_loaded_of, checkpoint_of
 from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
 from controller.profiles.feasible import Feasible, feasible
 from controller.sizing.engine_support import ENGINE_PRODUCTS, runs
 from controller.sizing.facts import ModelFacts
-from controller.sizing.precision import Precision, resolve_precision
+from controller.sizing.precision import resolve_precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
 
 
@@ -21,7 +21,7 @@ class Served:
 
     ``model`` None makes general profiles, which leave the model to the container. ``cooperative``: the partition is
     shared with others, and each keeps to what was counted for it. ``count`` None: as few partitions as will do.
-    ``weights`` AT_LOAD: the engine quantizes what it loads.
+    ``weights`` say where they come from. Where the engine quantizes them, ``request.engine`` says so.
     """
 
     request: SizingRequest
@@ -41,7 +41,7 @@ def served_by_id(facts: ModelFacts, request: SizingRequest) -> Served:
     checkpoint = checkpoint_of(facts, precision)
     remarks = _NEEDS_COPY if checkpoint.weights is Weights.NEEDS_COPY else ()
     return Served(
-        request,
+        as_loaded_of(facts, request),
         Model(request.model_id, checkpoint.model_id),
         remarks=tuple(remark.format(model=request.model_id, precision=precision) for remark in remarks),
         weights=checkpoint.weights,
@@ -76,8 +76,6 @@ class AIMProfileGenerator:
         sizings: dict[tuple[int, int, Metric], Sizing] = {}
         for place in feasible(self._sizes, served.request, products, served.count):
             room = Room(place.partition_bytes, served.cooperative)
-            if served.weights is Weights.AT_LOAD and not self._loads(served.request, place):
-                continue
             for metric in Metric:
                 key = (room.bytes, place.count, metric)
                 if key not in sizings:
@@ -85,29 +83,16 @@ class AIMProfileGenerator:
                     sizings[key] = sizing_in(room, self._sizes, request, metric)
                 yield profile_of(served, place, metric, sizings[key])
 
-    def _loads(self, request: SizingRequest, place: Feasible) -> bool:
-        """Whether a rank holds its weights as published, which the engine has on the device before it quantizes.
-
-        Newer versions quantize layer by layer and need less; older ones load everything first.
-        """
-        published = self._sizes.size(replace(request, precision=Precision.AUTO, tensor_parallel=place.count))
-        return published.weights_bytes + published.non_torch_bytes <= place.partition_bytes
-
 
 def profile_of(served: Served, place: Feasible, metric: Metric, sizing: Sizing) -> AIMProfile:
     """The profile for partitions of a place, with the settings that ``sizing`` was counted with."""
     room = Room(place.partition_bytes, served.cooperative)
-    at_load = (_FP8_AT_LOAD,) if served.weights is Weights.AT_LOAD else ()
     return AIMProfile(
         target=Target(place.product.name, place.mode, place.count, sizing.precision, metric),
         model=served.model,
-        engine_args=(*engine_arguments(sizing, room), *at_load),
+        engine_args=engine_arguments(sizing, room),
         remarks=(*_counted(sizing, room), *served.remarks),
     )
-
-
-_FP8_AT_LOAD: Final = ("quantization", "fp8")
-"""vLLM's option to quantize linear layers and experts of a 16-bit checkpoint as it loads it."""
 
 
 def _counted(sizing: Sizing, room: Room) -> tuple[str, ...]:
@@ -121,7 +106,15 @@ def _counted(sizing: Sizing, room: Room) -> tuple[str, ...]:
         f"{sizing.max_concurrency} x {sizing.max_model_len} tokens,",
         f"  activations {_mib(sizing.activation_bytes)}, graphs {_mib(sizing.graph_bytes)}, "
         f"other {_mib(sizing.non_torch_bytes)}, margin {_mib(sizing.margin_bytes)}",
+        *_quantized(sizing),
     )
+
+
+def _quantized(sizing: Sizing) -> tuple[str, ...]:
+    if not sizing.engine.quantization:
+        return ()
+    more = f", which takes {_mib(sizing.loading_bytes)} more" if sizing.loading_bytes else ""
+    return (f"  The engine quantizes 16-bit weights as it loads them{more}. Before vLLM 0.16 it holds all of them.",)
 
 
 def _mib(size: int) -> str:

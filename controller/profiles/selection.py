@@ -6,7 +6,8 @@ same settings for the partition as the hardware reports it; it is complete by it
 
 A profile's ``model_id`` decides what AIM loads, whatever AIM_MODEL_ID says. A service's profiles are therefore general,
 so that its container decides, but for one case: a precision for which ``checkpoints`` knows another checkpoint than the
-one that the container is named for.
+one that the container is named for. Where the engine can make fp8 of the published weights, both tell it to, unless the
+container has AIM_MODEL_ID.
 """
 
 import json
@@ -17,7 +18,7 @@ from typing import Final
 from controller.gpu.mode import Mode
 from controller.gpu.product import PRODUCTS, product_named
 from controller.profiles.aim_profile import CUSTOM_DIRECTORY, AIMProfile, Metric, Model, Target
-from controller.profiles.checkpoints import known_copy
+from controller.profiles.checkpoints import as_loaded, known_copy
 from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
 from controller.profiles.feasible import Feasible, feasible
 from controller.profiles.generator import AIMProfileGenerator, Served
@@ -104,7 +105,7 @@ class ServiceProfiles:
         Raises what ``ModelSizingConfig.size`` raises, and DoesNotFit when the place is too small.
         """
         room = Room(place.partition_bytes, self._service.cooperative)
-        request = replace(self._service.request, tensor_parallel=place.count)
+        request = replace(self._request, tensor_parallel=place.count)
         sizing = sizing_in(room, self._sizes, request, metric)
         if sizing.total_bytes > room.bytes:
             raise DoesNotFit(
@@ -121,7 +122,7 @@ class ServiceProfiles:
         if product is None or place.mode not in product.allowed or not runs(product, precision):
             return None
         service = self._service
-        held = feasible(self._sizes, service.request, (product,), service.count)
+        held = feasible(self._sizes, self._request, (product,), service.count)
         if Feasible(product, place.mode, place.count) not in held:
             return None
         target = Target(product.name, place.mode, place.count, precision, metric)
@@ -129,7 +130,14 @@ class ServiceProfiles:
 
     def _served(self) -> Served:
         service = self._service
-        return Served(service.request, self._model(), service.cooperative, service.count)
+        return Served(self._request, self._model(), service.cooperative, service.count)
+
+    @property
+    def _request(self) -> SizingRequest:
+        """What is served, quantized at load where its weights are. A container's own checkpoint may have fp8 already,
+        in a form that vLLM does not take beside ``quantization: fp8``."""
+        request = self._service.request
+        return request if self._service.names_model else as_loaded(self._sizes, request)
 
     def _model(self) -> Model | None:
         request = self._service.request

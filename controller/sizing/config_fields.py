@@ -21,6 +21,9 @@ of a large mixture have a few megabytes."""
 LARGEST: Final = 10**9
 """No width, count or length in a model comes near it."""
 
+_MOST_ENTRIES: Final = 50_000
+"""Of a list: models have a hundred layers, and tools that leave modules alone name a few hundred of them."""
+
 _LARGEST_RATIO: Final = 1_000_000
 
 KNOWN: Final = (
@@ -73,8 +76,8 @@ KNOWN: Final = (
 
 _Fields = msgspec.defstruct("_Fields", [(name, msgspec.Raw, msgspec.Raw()) for name in KNOWN])
 
-# Python writes these, JSON has not got them; no field that is read is one
-_NO_NUMBER = re.compile(rb"([:\[,]\s*)-?(?:NaN|Infinity)(?=\s*[,\]}])")
+# Python writes these, JSON has not got them: as texts they are refused by name where they are read
+_NO_NUMBER = re.compile(rb"([:\[,]\s*)(-?(?:NaN|Infinity))(?=\s*[,\]}])")
 
 _T = TypeVar("_T")
 
@@ -166,12 +169,12 @@ class ConfigFields:
 
     def numbers(self, name: str) -> list[int] | None:
         """A list of whole numbers, None without."""
-        raw = self._raw(name)
+        raw = self._list(name)
         return None if raw is None else self._typed(name, raw, list[int], "a list of whole numbers")
 
     def texts(self, name: str) -> list[str] | None:
         """A list of texts, None without."""
-        raw = self._raw(name)
+        raw = self._list(name)
         return None if raw is None else self._typed(name, raw, list[str], "a list of texts")
 
     def ratio(self, name: str) -> float | None:
@@ -198,6 +201,15 @@ class ConfigFields:
     def _raw(self, name: str) -> bytes | None:
         raw = bytes(getattr(self._fields, name))
         return None if raw in (b"", b"null") else raw
+
+    def _list(self, name: str) -> bytes | None:
+        """The text of a list, refused before anything is built of one that is too long."""
+        raw = self._raw(name)
+        if raw is not None and raw.count(b",") > _MOST_ENTRIES:
+            raise self.problem(
+                name, f"has more than {_MOST_ENTRIES} entries", "keep what the model's own config.json has"
+            )
+        return raw
 
     def _where(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
@@ -247,7 +259,7 @@ def _shallow(text: bytes) -> msgspec.Struct:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        replaced = _NO_NUMBER.sub(rb"\1null", text, count=100)
+        replaced = _NO_NUMBER.sub(rb'\1"\2"', text, count=100)
         if replaced == text:
             raise
         return msgspec.json.decode(replaced, type=_Fields)

@@ -43,7 +43,8 @@ class EngineSettings:
     ``kv_cache_dtype`` is ``auto`` (16 bit), ``fp8`` or ``float32``. ``gpu_memory_utilization`` is the engine's share of
     the partition's bytes, 0 to 1. ``version`` is the engine's, such as ``0.19``; "" is the newest known.
     ``generation`` is "" where it follows from the version. ``multiprocessors`` are those of the device, compute units
-    on AMD ones, None where no device is known.
+    on AMD ones, None where no device is known. ``quantization`` is "fp8" where the engine makes fp8 weights of 16-bit
+    ones as it loads them, "" where it loads what it computes with.
     """
 
     max_num_seqs: int | None = None
@@ -56,6 +57,7 @@ class EngineSettings:
     generation: str = ""
     platform: Platform = "rocm"
     multiprocessors: int | None = None
+    quantization: Literal["", "fp8"] = ""
 
     @property
     def kv_element_bytes(self) -> int:

@@ -8,10 +8,10 @@ from controller.sizing.errors import LengthTooLong, NotDivisible, OutOfRange, sh
 from controller.sizing.facts import ModelFacts
 from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token
 from controller.sizing.kv_pool import KvPool
+from controller.sizing.loading import loaded_weights_bytes, loading_bytes
 from controller.sizing.margin import Parts, Uncertainty, margin_bytes, uncertainty
 from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.tensor_parallel import possible_ranks, undivided
-from controller.sizing.weights import weights_bytes
 
 DEFAULT_MODEL_LEN = 8192
 """Tokens of the longest request when none is asked for: what most chat traffic stays below. The model's own maximum
@@ -46,7 +46,7 @@ class Sizing:
 
     ``precision`` is resolved, never ``auto``; length and concurrency are those counted with, as the engine's
     settings. The total is the sum of weights, KV cache and overhead; the overhead that of activations, non-torch,
-    graphs and margin.
+    graphs, loading and margin. ``loading_bytes`` is what loading takes beyond all that is there afterwards, mostly 0.
     """
 
     model_id: str
@@ -63,11 +63,13 @@ class Sizing:
     margin_bytes: int
     kv_bytes_per_token: int
     uncertainty: Uncertainty
+    loading_bytes: int = 0
 
     @property
     def overhead_bytes(self) -> int:
         """Everything but weights and KV cache."""
-        return self.activation_bytes + self.non_torch_bytes + self.graph_bytes + self.margin_bytes
+        parts = (self.activation_bytes, self.non_torch_bytes, self.graph_bytes, self.loading_bytes, self.margin_bytes)
+        return sum(parts)
 
     @property
     def total_bytes(self) -> int:
@@ -93,12 +95,13 @@ def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
     wide = 4 if precision is Precision.FP32 else 2
     storage = KvStorage(engine.kv_element_bytes, ranks)
     parts = Parts(
-        weights_bytes=weights_bytes(facts, precision, ranks, engine.platform),
+        weights_bytes=loaded_weights_bytes(facts, precision, engine, ranks),
         kv_cache_bytes=KvPool.of(facts, engine, ranks).bytes_for(length, concurrency),
         activation_bytes=activation(facts, engine, ranks, wide).peak_bytes,
         non_torch_bytes=non_torch_bytes(engine, ranks),
         graph_bytes=graph_bytes(engine, facts),
     )
+    parts = _with_loading(parts, loading_bytes(facts, precision, engine, ranks))
     return Sizing(
         model_id=facts.model_id,
         precision=precision,
@@ -114,7 +117,17 @@ def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
         margin_bytes=margin_bytes(parts),
         kv_bytes_per_token=kv_bytes_per_token(facts, storage),
         uncertainty=uncertainty(parts, engine.platform),
+        loading_bytes=parts.loading_bytes,
     )
+
+
+def _with_loading(parts: Parts, while_loading: int) -> Parts:
+    """The parts of a rank that needs so many bytes beside its weights while it loads, when nothing else is there yet.
+
+    Cache, activations and graphs follow; only what they leave uncovered comes on top.
+    """
+    afterwards = parts.kv_cache_bytes + parts.activation_bytes + parts.graph_bytes
+    return replace(parts, loading_bytes=max(0, while_loading - afterwards))
 
 
 def _engine(request: SizingRequest, precision: Precision, concurrency: int) -> EngineSettings:

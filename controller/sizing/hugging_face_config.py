@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from controller.sizing.architecture_class import require_same_model
 from controller.sizing.assumption import assumption
 from controller.sizing.attention_config import layer_groups, query_heads
 from controller.sizing.audio_encoder import audio_elements
@@ -134,7 +135,10 @@ def facts_of_config(text: bytes, file: str, model_id: str, beside: ConfigFields 
     if counts.total > _MOST_PARAMETERS:
         raise decoder.problem("hidden_size", f"makes a model of {counts.total} parameters", "correct the widths")
     sources = _sources(config, decoder, file, exact_vision=vision.exact)
-    return ModelFacts(model_id, shape, counts, _checkpoint(config, decoder, beside, shape), sources)
+    quantized = _quantization(config, decoder) or (beside and beside.section("quantization"))
+    if quantized is not None and quantized.file != file:
+        sources = (*sources, Source("quantization", quantized.file, "read"))
+    return ModelFacts(model_id, shape, counts, _checkpoint(config, decoder, quantized, shape), sources)
 
 
 def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
@@ -146,7 +150,9 @@ def _architecture(config: ConfigFields, decoder: ConfigFields) -> str:
     if known not in READ:
         where = "model_type" if decoder is config or not own else "text_config.model_type"
         raise UnknownArchitecture(config.file, where, own or wrapper)
-    return _ALIASES.get(wrapper, wrapper) if known in _WRAPPED.get(wrapper, ()) else known
+    named = _ALIASES.get(wrapper, wrapper)
+    require_same_model(config, {known, named}, READ)
+    return named if known in _WRAPPED.get(wrapper, ()) else known
 
 
 def _refuse_unknown_features(decoder: ConfigFields, architecture: str) -> None:
@@ -279,15 +285,20 @@ def _has_two_norms(falcon: ConfigFields) -> bool:
     return not falcon.flag("parallel_attn", default=True)
 
 
-def _checkpoint(config: ConfigFields, decoder: ConfigFields, beside: ConfigFields | None, shape: Shape) -> Checkpoint:
+def _quantization(config: ConfigFields, decoder: ConfigFields) -> ConfigFields | None:
+    names = ("quantization_config", "compression_config")
+    return config.section(*names) or decoder.section(*names)
+
+
+def _checkpoint(
+    config: ConfigFields, decoder: ConfigFields, quantized: ConfigFields | None, shape: Shape
+) -> Checkpoint:
     told = config.text("dtype", "torch_dtype") or decoder.text("dtype", "torch_dtype") or "bfloat16"
     dtype = _DTYPES.get(told.removeprefix("torch."))
     if dtype is None:
         name = "dtype" if "dtype" in config else "torch_dtype"
         raise config.problem(name, "is no type of weights", f"use one of {', '.join(_DTYPES)}")
-    names = ("quantization_config", "compression_config")
-    found = config.section(*names) or decoder.section(*names) or (beside and beside.section("quantization"))
-    return Checkpoint(dtype, quantization_of(found, shape) if found else None)
+    return Checkpoint(dtype, quantization_of(quantized, shape) if quantized else None)
 
 
 def _sources(config: ConfigFields, decoder: ConfigFields, file: str, *, exact_vision: bool) -> tuple[Source, ...]:

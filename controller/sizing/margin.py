@@ -34,20 +34,23 @@ class Uncertainty:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a rank needs before any margin, in bytes."""
+    """What a rank needs before any margin, in bytes.
+
+    ``loading_bytes``: what loading takes beyond everything that is there afterwards, 0 unless weights are quantized.
+    """
 
     weights_bytes: int
     kv_cache_bytes: int
     activation_bytes: int
     non_torch_bytes: int
     graph_bytes: int
+    loading_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """The sum."""
-        return (
-            self.weights_bytes + self.kv_cache_bytes + self.activation_bytes + self.non_torch_bytes + self.graph_bytes
-        )
+        serving = self.kv_cache_bytes + self.activation_bytes + self.graph_bytes
+        return self.weights_bytes + serving + self.non_torch_bytes + self.loading_bytes
 
 
 def margin_bytes(parts: Parts) -> int:

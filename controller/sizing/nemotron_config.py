@@ -103,12 +103,12 @@ def _of_blocks(kinds: Sequence[str], shape: Shape) -> Shape:
 
 def _kinds(config: ConfigFields, letters: str, names: str) -> Sequence[str] | None:
     """The kinds that one of two fields tells, None where neither is there."""
-    field, told = letters, list(config.text(letters))
+    field, known = letters, _LETTERS
+    told: Sequence[str] = config.text(letters)
     if not told:
-        field, told = names, config.texts(names) or []
+        field, known, told = names, _NAMES, config.texts(names) or ()
     if not told:
         return None
-    known = _LETTERS if field == letters else _NAMES
     if len(told) > _MOST_LAYERS:
         raise config.problem(field, f"names {len(told)} layers", _REMEDY)
     for kind in told:

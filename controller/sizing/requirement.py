@@ -42,6 +42,15 @@ class ModelSizingConfig:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
+    @property
+    def weights_exist(self) -> bool:
+        """Whether someone vouches that what is loaded for a model has whatever precision is asked for."""
+        return False
+
+    def facts(self, model_id: str) -> ModelFacts:
+        """What the model is sized by."""
+        return self._catalog.get(model_id)
+
     def size(self, request: SizingRequest) -> Sizing:
         """What ``request`` needs. Raises UnsupportedPrecision, LengthTooLong, NotDivisible or OutOfRange besides."""
         return self.estimate_model_size(self._catalog.get(request.model_id), request)

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from controller.sizing.facts import ParameterCounts
@@ -64,6 +65,8 @@ FOUR_BITS: Final = 4
 
 _LAYER: Final = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d{1,5})\.")
 _NUMBER: Final = re.compile(r"(?<=\.)\d{1,6}(?=\.)")
+_LAST_NUMBER: Final = re.compile(r"(.*\.)(\d{1,6})(\..*)", re.DOTALL)
+_NUMBERS_A_LAYER: Final = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.$")
 
 
 def role_of(name: str) -> Role:
@@ -95,19 +98,55 @@ class TensorKind:
         return math.prod(self.shape)
 
 
+MAX_KINDS: Final = 50_000
+"""Kinds of a whole checkpoint: the largest published ones have some thousand, a few dozen in each layer."""
+
+
+class _Numbers:
+    """Takes numbers out of tensors' names: all but the last one are those of many tensors, and looked at once."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[str, int | None]] = {}
+
+    def without(self, name: str) -> tuple[str, int]:
+        """The name with ``*`` for the numbers within it, and the number of its layer, -1 outside."""
+        last = _LAST_NUMBER.fullmatch(name)
+        if last is None:
+            return name, -1
+        before, number, behind = last.groups()
+        known = self._before.get(before)
+        if known is None:
+            known = self._before[before] = _NUMBER.sub("*", before), _layer_before(before)
+        return f"{known[0]}*{behind}", int(number) if known[1] is None else known[1]
+
+
+def _layer_before(start: str) -> int | None:
+    """The layer that the start of a name says, -1 for none; None: the number that comes next is it."""
+    layer = _LAYER.search(start)
+    if layer:
+        return int(layer[1])
+    return None if _NUMBERS_A_LAYER.search(start) else -1
+
+
 class TensorTally:
     """The tensors of a checkpoint, counted by kind: so a trillion parameters take no more memory than a billion."""
 
     def __init__(self) -> None:
-        self._kinds: Counter[TensorKind] = Counter()
+        # as tuples, which cost a quarter: a checkpoint has hundreds of thousands of tensors of some thousand kinds
+        self._counted: dict[tuple[str, int, str, tuple[int, ...], int], int] = {}
 
     def add(self, tensors: Iterable[StoredTensor]) -> None:
         """Count the tensors of one more file."""
+        counted, without = self._counted, _Numbers().without
         for tensor in tensors:
-            layer = _LAYER.search(tensor.name)
-            name = _NUMBER.sub("*", tensor.name)
-            number = int(layer[1]) if layer else -1
-            self._kinds[TensorKind(name, number, tensor.dtype, tensor.shape, tensor.bytes)] += 1
+            name, layer = without(tensor.name)
+            key = (name, layer, tensor.dtype, tensor.shape, tensor.bytes)
+            counted[key] = counted.get(key, 0) + 1
+        self.__dict__.pop("_kinds", None)
+
+    @cached_property
+    def _kinds(self) -> Counter[TensorKind]:
+        return Counter({TensorKind(*key): count for key, count in self._counted.items()})
 
     def items(self) -> Iterable[tuple[TensorKind, int]]:
         """Each kind and how many tensors are of it."""
@@ -116,7 +155,12 @@ class TensorTally:
     @property
     def tensors(self) -> int:
         """How many tensors there are."""
-        return self._kinds.total()
+        return sum(self._counted.values())
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of them there are."""
+        return len(self._counted)
 
     @property
     def bytes(self) -> int:

@@ -76,6 +76,12 @@ def stored_bytes(facts: ModelFacts, precision: Precision) -> int:
     return _bytes(facts, precision, facts.parameters)
 
 
+def quantized_elements(facts: ModelFacts, precision: Precision, tensor_parallel: int = 1) -> int:
+    """Elements of one rank that are quantized in that precision."""
+    scheme, elements = _scheme(facts, precision), rank_elements(facts, tensor_parallel)
+    return sum(scheme.quantized(role, getattr(elements, role)) for role in scheme.roles)
+
+
 def _bytes(facts: ModelFacts, precision: Precision, elements: ParameterCounts) -> int:
     if precision not in _BITS:
         raise ValueError(f"precision {precision} has no bytes: resolve it for the model first")

@@ -10,7 +10,7 @@ import structlog
 
 from api.v1beta1 import ModelProfile
 from controller.profiles.aim_profile import Metric
-from controller.profiles.checkpoints import Checkpoint, checkpoint_of
+from controller.profiles.checkpoints import Checkpoint, as_loaded, checkpoint_of
 from controller.profiles.selection import Place, Selected, Service, ServiceProfiles
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
@@ -139,7 +139,8 @@ class Models:
 
     def _answer(self, request: SizingRequest, profile: str | None) -> Sizing | SizingError:
         try:
-            return self.sizes(request.model_id, profile).size(request)
+            sizes = self.sizes(request.model_id, profile)
+            return sizes.size(as_loaded(sizes, request))
         except SizingError as error:
             return error
 
@@ -168,6 +169,11 @@ class ProfiledSizing(ModelSizingConfig):
     def __init__(self, model: ProfiledModel) -> None:
         super().__init__(Catalog((model.facts,)))
         self._model = model
+
+    @property
+    def weights_exist(self) -> bool:
+        """Its author lists the precisions in which there are weights."""
+        return True
 
     def size(self, request: SizingRequest) -> Sizing:
         """What `request` needs. Raises what ModelSizingConfig raises."""

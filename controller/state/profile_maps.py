@@ -48,8 +48,7 @@ class ProfileMaps:
         self._tell(key)
 
     def refuse(self, key: str, refused: Refused) -> None:
-        """It could not be written."""
-        self._written.pop(key, None)
+        """It could not be written; what was in it before, if anything, is there still."""
         self._refused[key] = refused
         self._tell(key)
 

@@ -9,6 +9,7 @@ from api.v1beta1 import ModelProfile
 from api.v1beta1.architecture_facts import ArchitectureFacts
 from api.v1beta1.layer_group import LayerGroup as ApiLayerGroup
 from api.v1beta1.model_profile import SizingOverrides
+from api.validation.model_profile import profile_problems
 from controller.sizing.errors import SizingError, UnsupportedPrecision
 from controller.sizing.facts import (
     Checkpoint,
@@ -93,6 +94,7 @@ class ProfiledModel:
 
 def profiled_model(profile: ModelProfile) -> ProfiledModel:
     """The model of a ModelProfile. Raises InvalidFacts where its facts contradict one another."""
+    _require_rules(profile)
     spec = profile.spec
     shape = _shape(spec.architecture)
     counts = _counts(spec.architecture, shape)
@@ -101,6 +103,16 @@ def profiled_model(profile: ModelProfile) -> ProfiledModel:
     model = ProfiledModel(facts, _precisions(profile, facts), spec.overrides)
     _require_sense(model)
     return model
+
+
+def _require_rules(profile: ModelProfile) -> None:
+    """The rules that the API server holds new objects to; files and older objects have not been before it."""
+    for broken in profile_problems(profile):
+        value: object = profile.model_dump(by_alias=True, mode="json", exclude_none=True)
+        for name in broken.path.partition("[")[0].split("."):
+            value = value.get(name, "") if isinstance(value, dict) else ""
+        problem, _, remedy = broken.message.rpartition(": ")
+        raise InvalidFacts(broken.path, value, f"is refused ({problem})", remedy)
 
 
 def _require_sense(model: ProfiledModel) -> None:

@@ -16,6 +16,7 @@ from controller.sizing.errors import SizingError
 from controller.state.cluster import Cluster
 from controller.state.models import Models
 from controller.translate.annotation_keys import misspelt
+from controller.translate.known_checkpoint import loading_assumed
 from controller.translate.policy_choice import Choice, refused_choices
 from controller.translate.request import PodRequest, Problem, parse_request
 from controller.translate.sizing_fields import ANNOTATION_OF, sizing_problem
@@ -149,6 +150,9 @@ class KServeValidator:
         except SizingError as error:
             yield sizing_problem(error, ANNOTATION_OF)
             return
+        assumed = loading_assumed(PRECISION, request.sizing.precision.value, sizing)
+        if assumed is not None:
+            yield assumed
         cluster = self._cluster
         if cluster.nodes.synced and cluster.gpu_nodes.synced:
             here = {gpu.product for node in managed_nodes(cluster) for gpu in node.gpus}

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from api.group import ASSIGNED_PARTITION, CLAIM_PREFIX, ENGINE_ARGS, GATE, GPU_SHARING
+from api.group import ASSIGNED_PARTITION, CLAIM_PREFIX, ENGINE_ARGS, GATE, GPU_SHARING, PRECISION, SERVICE_LABEL
 from controller.binding.device_plugin import RESOURCE_PREFIX
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow, deny
+from controller.sizing.errors import SizingError
+from controller.state.models import Models
 from controller.translate.annotation_keys import misspelt
+from controller.translate.known_checkpoint import loading_assumed
 from controller.translate.request import PodRequest, Problem, parse_request
 from controller.webhooks.finding import shown
 from controller.webhooks.group_claim import MEMBER_ENVIRONMENT, claim_of, problem_with
@@ -43,17 +46,22 @@ def random_suffix() -> str:
 
 
 class PodGate:
-    """Mutates annotated pods at CREATE. Without `binding` every pod gets a ResourceClaim, without `profiles` none."""
+    """Mutates annotated pods at CREATE. Without `binding` every pod gets a ResourceClaim, without `profiles` none.
+
+    With `sizing` it warns of what is assumed of the engine.
+    """
 
     def __init__(
         self,
         name_suffix: Callable[[], str] = random_suffix,
         binding: PodBinding | None = None,
         profiles: ProfileMount | None = None,
+        sizing: Models | None = None,
     ) -> None:
         self._name_suffix = name_suffix
         self._binding = binding
         self._profiles = profiles
+        self._sizing = sizing
 
     async def __call__(self, request: AdmissionRequest) -> AdmissionResponse:
         """Answer one admission request."""
@@ -64,7 +72,7 @@ class PodGate:
         if self._binding is not None and _opted_in(annotations) and not await self._binding.known():
             return deny("the operator has not read nodes and policies yet; try again in some seconds", TOO_EARLY)
         outcome = self.mutate(pod, request.namespace)
-        warnings = shown(misspelt(annotations))
+        warnings = shown((*misspelt(annotations), *self._assumed(pod)))
         if isinstance(outcome, list):
             return allow(outcome, warnings)
         return replace(deny("; ".join(map(str, outcome)), code=422), warnings=warnings)
@@ -90,6 +98,22 @@ class PodGate:
             return [*_gate(pod), *environment, *_devices(pod, index, resource, self._count(pod, namespace))]
         claim = claim_of(namespace, request) or CLAIM_PREFIX + self._name_suffix()
         return [*_gate(pod), *_claim(pod, index, claim), *environment, *_requests_off(pod)]
+
+    def _assumed(self, pod: Json) -> tuple[Problem, ...]:
+        """What the sizing takes for granted of an engine that somebody brings; of our services their own check says."""
+        metadata = pod.get("metadata", {})
+        annotations = metadata.get("annotations") or {}
+        if self._sizing is None or not _opted_in(annotations) or SERVICE_LABEL in (metadata.get("labels") or {}):
+            return ()
+        request = parse_request(annotations)
+        if not isinstance(request, PodRequest):
+            return ()
+        try:
+            sizing = self._sizing.size(request.sizing, request.profile)
+        except SizingError:
+            return ()
+        assumed = loading_assumed(PRECISION, request.sizing.precision.value, sizing)
+        return () if assumed is None else (assumed,)
 
     def _mount(self, pod: Json, namespace: str, index: int, request: PodRequest) -> Patch:
         return [] if self._profiles is None else self._profiles.patch(pod, namespace, index, request)

@@ -28,7 +28,12 @@ from controller.sizing.precision import Precision
 from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.cluster import Cluster
 from controller.state.models import Models
-from controller.translate.known_checkpoint import CHECKPOINT_UNKNOWN, checkpoint_problem
+from controller.translate.known_checkpoint import (
+    CHECKPOINT_UNKNOWN,
+    QUANTIZED_AT_LOAD,
+    checkpoint_problem,
+    loading_assumed,
+)
 from controller.translate.policy_choice import (
     CLASS_NOT_FOUND,
     SERVICE_CLASS_FIELD,
@@ -36,6 +41,7 @@ from controller.translate.policy_choice import (
     Choice,
     refused_choices,
 )
+from controller.translate.predictor import brings_engine
 from controller.translate.request import Problem
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
 from controller.webhooks.finding import Finding, answer, ratcheted, refuse, warn
@@ -94,6 +100,11 @@ def checkpoint_known(facts: ServiceFacts) -> Iterator[Finding]:
     """What is loaded should be in the precision that was sized."""
     if facts.checkpoint is not None:
         yield Finding(CHECKPOINT_UNKNOWN, facts.checkpoint, refuses=False)
+    if isinstance(facts.sizing, SizingError) or not brings_engine(facts.service):
+        return
+    assumed = loading_assumed(FIELD_OF["precision"], facts.service.spec.model.precision.value, facts.sizing)
+    if assumed is not None:
+        yield Finding(QUANTIZED_AT_LOAD, assumed, refuses=False)
 
 
 def choice_offered(facts: ServiceFacts) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from controller.reconcilers.gpu_partition_claim.pinning import (
     reassign,
 )
 from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
-from controller.reconcilers.gpu_partition_claim.profile_wait import LOOK_SECONDS, NOT_WRITTEN, missing
+from controller.reconcilers.gpu_partition_claim.profile_wait import LOOK_SECONDS, missing
 from controller.reconcilers.gpu_partition_claim.profile_wait import PATIENCE_SECONDS as PROFILE_SECONDS
 from controller.reconcilers.gpu_partition_claim.repair import PATIENCE_SECONDS
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
@@ -57,7 +57,7 @@ class Binding:
         if host is None or host.hostname is None:
             return await self._give_up(claim, pod, "NodeGone", f"node {node} is gone or has no hostname label")
         lacking = missing(self._context, pod, allocation_of(claim).profile)
-        if lacking is not None and lacking.reason == NOT_WRITTEN and self._waited(pod) < PROFILE_SECONDS:
+        if lacking is not None and lacking.soon and self._waited(pod) < PROFILE_SECONDS:
             return Result(requeue_after=LOOK_SECONDS)
         self._waiting_since.pop(pod.uid, None)
         if lacking is not None:

@@ -15,7 +15,7 @@ from controller.profiles.selection import Place
 from controller.reconcilers.gpu_partition_claim import status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.isolation import isolation_annotations
-from controller.reconcilers.gpu_partition_claim.profile import place_of, selected
+from controller.reconcilers.gpu_partition_claim.profile import place_of, quantization, selected
 from controller.reconcilers.repartition_plan.taint import taints_node
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
@@ -195,9 +195,7 @@ def assignment(context: ClaimContext, claim: GPUPartitionClaim, pod: PodView) ->
     written = {
         ASSIGNED_NODE: allocation.node,
         ASSIGNED_PARTITION: by_kubelet or status.devices_text(allocation.devices),
-        ENGINE_ARGS: engine_arguments(
-            context, claim, pod, place_of(context, allocation, claim.spec.requirement.count)
-        ),
+        ENGINE_ARGS: engine_arguments(context, claim, pod, place_of(context, allocation, claim.spec.requirement.count)),
     }
     if allocation.profile is not None or PROFILE_ID in pod.annotations:
         written[PROFILE_ID] = allocation.profile or ""
@@ -214,5 +212,6 @@ def engine_arguments(context: ClaimContext, claim: GPUPartitionClaim, pod: PodVi
         place.partition_bytes,
         (model.max_model_len if model else None) or 1,
         (model.max_concurrency if model else None) or 1,
-        place.count,
+        partitions=place.count,
+        quantization=quantization(context, pod),
     )

@@ -5,7 +5,7 @@ from api.v1beta1 import InferenceService
 from api.v1beta1.gpu_partition_claim import Allocation
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed
-from controller.profiles.selection import Place, Selected, metric_of
+from controller.profiles.selection import Place, Selected, Service, metric_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.sizing.errors import SizingError
 from controller.translate.pod import PodView
@@ -41,10 +41,8 @@ def selected(context: ClaimContext, pod: PodView, place: Place) -> Selected | No
         return None
     service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
     metric = metric_of(qos_class_of(pod, service))
-    mounted = None if SERVICE_LABEL in pod.labels else served_from(request, pod.profiles)
-    asked = mounted or served(request.sizing, service, cooperative=request.group is not None)
     try:
-        return context.sizing.select(asked, place, metric, request.profile)
+        return context.sizing.select(_served(pod, request, service), place, metric, request.profile)
     except SizingError:
         return None
 
@@ -54,6 +52,26 @@ def qos_class_of(pod: PodView, service: InferenceService | None) -> str | None:
     if service is not None:
         return service.spec.qos.class_
     return pod.annotations.get(QOS_CLASS) or None
+
+
+def quantization(context: ClaimContext, pod: PodView) -> str:
+    """How the engine is to quantize what it loads, where a place is too small by now or not known; "" if not at all."""
+    request = parse_request(pod.annotations)
+    if not isinstance(request, PodRequest):
+        return ""
+    service = context.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+    if _served(pod, request, service).names_model:
+        return ""
+    try:
+        return context.sizing.size(request.sizing, request.profile).engine.quantization
+    except SizingError:
+        return ""
+
+
+def _served(pod: PodView, request: PodRequest, service: InferenceService | None) -> Service:
+    """What the pod serves: an annotated one what it asked for when it was made, as long as it asks the same."""
+    mounted = None if SERVICE_LABEL in pod.labels else served_from(request, pod.profiles)
+    return mounted or served(request.sizing, service, cooperative=request.group is not None)
 
 
 def place_of(context: ClaimContext, allocation: Allocation, count: int) -> Place:

@@ -4,6 +4,7 @@ The ConfigMap is written while the pod waits for its place; what is left to wait
 product that has just come may be given away before its profiles are written: there the pod waits the moment longer.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from api.group import SERVICE_LABEL
@@ -31,7 +32,7 @@ def awaited_map(pod: PodView) -> str | None:
 
 
 def refused(context: ClaimContext, pod: PodView) -> Refused | None:
-    """Why the pod's ConfigMap cannot be written: no place is looked for meanwhile."""
+    """Why the pod's ConfigMap is not there and cannot be written: no place is looked for meanwhile."""
     key = awaited_map(pod)
     if key is None or not pod.gated or pod.foreign_gates or pod.deleting:
         return None
@@ -39,15 +40,29 @@ def refused(context: ClaimContext, pod: PodView) -> Refused | None:
     if service and context.cluster.service_table.get(f"{pod.namespace}/{service}") is None:
         message = f"ConfigMap {key}, which the pod mounts, is that of InferenceService {service}, which is not there; "
         return Refused(NOT_WRITTEN, f"{message}create it, or take label {SERVICE_LABEL} off and make the pod anew")
-    return context.cluster.written_maps.refusal(key)
+    maps = context.cluster.written_maps
+    return None if maps.standing(key) is not None else maps.refusal(key)
 
 
-def missing(context: ClaimContext, pod: PodView, profile: str | None) -> Refused | None:
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What the pod would start without, and why; `soon`: whether it is worth a moment's wait."""
+
+    reason: str
+    message: str
+    soon: bool
+
+
+def missing(context: ClaimContext, pod: PodView, profile: str | None) -> Missing | None:
     """What the pod would start without; None when nothing is missing."""
-    key = awaited_map(pod)
+    key, maps = awaited_map(pod), context.cluster.written_maps
     file = file_of(profile) if profile else None
-    if key is None or context.cluster.written_maps.has(key, file):
+    if key is None or maps.has(key, file):
         return None
-    refusal = context.cluster.written_maps.refusal(key)
+    refusal = maps.refusal(key)
+    if refusal is not None:
+        # of one that was there before a pod gets another place now and then, and must not do so at once, over and over
+        return Missing(refusal.reason, refusal.message, soon=maps.standing(key) is not None)
     what = f"has no {file} yet" if file else "is not there yet"
-    return refusal or Refused(NOT_WRITTEN, f"ConfigMap {key}, which the pod mounts, {what}; the operator writes it")
+    message = f"ConfigMap {key}, which the pod mounts, {what}; the operator writes it"
+    return Missing(NOT_WRITTEN, message, soon=True)

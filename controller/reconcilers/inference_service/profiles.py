@@ -62,8 +62,10 @@ class ProfileDelivery:
                 remedy="rename the service",
             )
         )
+        if refusal is not None:
+            return Refusal(refusal.reason, refusal.message)
         self._made_of[key] = made_of
-        return None if refusal is None else Refusal(refusal.reason, refusal.message)
+        return None
 
     def _inputs(self, service: InferenceService) -> Inputs:
         model = service.spec.model

@@ -104,6 +104,7 @@ def sizing_result(sizing: Sizing) -> SizingResult:
         activation_bytes=sizing.activation_bytes,
         non_torch_bytes=sizing.non_torch_bytes,
         graph_bytes=sizing.graph_bytes,
+        loading_bytes=sizing.loading_bytes,
         margin_bytes=sizing.margin_bytes,
         total_bytes=sizing.total_bytes,
         uncertainty=uncertainty_of(sizing),

@@ -58,9 +58,10 @@ class ProfileMapReconciler:
         inputs = inputs_of(self._cluster, self._sizing, use.service, use.profile)
         if self._stands(key, inputs, use):
             return Result()
-        refused = await self._write(request, inputs, use)
+        if await self._write(request, inputs, use) is not None:
+            return Result(requeue_after=TRY_AGAIN_SECONDS)
         self._made_of[key] = inputs
-        return Result() if refused is None else Result(requeue_after=TRY_AGAIN_SECONDS)
+        return Result()
 
     def _stands(self, key: str, inputs: Inputs, use: Use) -> bool:
         """Whether it is as it was written, from what is known now, with its owners."""

@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.v1beta1 import GPUSharingPolicy, InferenceService
+from api.v1beta1 import GPUSharingPolicy, InferenceService, ModelProfile
 from api.validation import problems
 from tests.integration.api.bad_objects import BAD_OBJECTS, Bad
 from tests.integration.api.small_objects import small_object
 
-Checked = InferenceService | GPUSharingPolicy
+Checked = InferenceService | GPUSharingPolicy | ModelProfile
 
-MODELS: dict[str, type[Checked]] = {"InferenceService": InferenceService, "GPUSharingPolicy": GPUSharingPolicy}
+MODELS: dict[str, type[Checked]] = {
+    "InferenceService": InferenceService,
+    "GPUSharingPolicy": GPUSharingPolicy,
+    "ModelProfile": ModelProfile,
+}
 ROWS = [row for row in BAD_OBJECTS if row.kind in MODELS]
 
 
@@ -45,7 +49,7 @@ def test_a_broken_rule_is_named_by_field_value_and_remedy(row: Bad) -> None:
 
 
 def test_the_table_reaches_the_rules() -> None:
-    assert len(OF_RULES) >= 25
+    assert len(OF_RULES) >= 42
 
 
 @pytest.mark.parametrize("kind", MODELS)

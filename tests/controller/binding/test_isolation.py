@@ -61,3 +61,7 @@ def test_engine_arguments_are_one_json_object_in_one_order() -> None:
     want = {"gpu-memory-utilization": 0.93, "max-model-len": 8192, "max-num-seqs": 4, "tensor-parallel-size": 1}
     assert json.loads(text) == want
     assert text == '{"gpu-memory-utilization":0.93,"max-model-len":8192,"max-num-seqs":4,"tensor-parallel-size":1}'
+
+
+def test_an_engine_that_is_to_quantize_is_told_so() -> None:
+    assert json.loads(ISOLATOR.engine_arguments(24574 << 20, 8192, 4, quantization="fp8"))["quantization"] == "fp8"

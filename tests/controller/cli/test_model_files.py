@@ -111,7 +111,7 @@ def test_a_configuration_of_fifty_megabytes_is_not_read(tmp_path: Path) -> None:
 
 def test_an_index_beyond_any_model_is_not_read(sharded: Path) -> None:
     os.truncate(sharded / INDEX, MAX_INDEX_BYTES + 1)
-    with pytest.raises(ModelFileError, match="more than the 25165824 that are read"):
+    with pytest.raises(ModelFileError, match=f"more than the {MAX_INDEX_BYTES} that are read"):
         facts_of_directory(sharded, "x")
 
 

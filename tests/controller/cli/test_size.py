@@ -52,7 +52,16 @@ def test_json_has_every_field_and_no_other(size: Size) -> None:
     assert list(said.answer) == [
         *("model", "same_as", "estimated", "precision", "max_model_len", "max_concurrency", "tensor_parallel"),
         *("parameters", "active_parameters", "weights_bytes", "kv_cache_bytes", "activation_bytes", "non_torch_bytes"),
-        *("graph_bytes", "margin_bytes", "overhead_bytes", "total_bytes", "uncertainty", "kv_bytes_per_token", "fits"),
+        *(
+            "graph_bytes",
+            "loading_bytes",
+            "margin_bytes",
+            "overhead_bytes",
+            "total_bytes",
+            "uncertainty",
+            "kv_bytes_per_token",
+            "fits",
+        ),
         *("partitions", "sources"),
     ]
     headroom = 24574 * 2**20 - said.answer["total_bytes"]
@@ -70,6 +79,16 @@ def test_the_total_is_the_sum_of_the_parts_and_lies_within_the_uncertainty(size:
     parts = ("weights_bytes", "kv_cache_bytes", "activation_bytes", "non_torch_bytes", "graph_bytes", "margin_bytes")
     assert answer["total_bytes"] == sum(answer[part] for part in parts)
     assert answer["uncertainty"]["low_bytes"] <= answer["total_bytes"] <= answer["uncertainty"]["high_bytes"]
+
+
+def test_weights_that_the_engine_quantizes_are_said_and_their_loading_is_a_part(size: Size) -> None:
+    few = ("--precision", "fp8", "--max-concurrency", "1")
+    said = size("deepseek-ai/DeepSeek-V2", *few, "-o", "json")
+    assert "no copy in fp8 is known: the engine quantizes 16-bit weights as it loads them" in said.err
+    assert said.answer["loading_bytes"] > 0
+    assert "loading" in size("deepseek-ai/DeepSeek-V2", *few).out
+    for copied in (size("Qwen/Qwen3-8B", *few, "-o", "json"), size("Qwen/Qwen3-8B", "-o", "json")):
+        assert (copied.err, copied.answer["loading_bytes"]) == ("", 0)
 
 
 def test_without_a_gpu_all_products_of_the_engine_answer_the_smallest_partition_first(size: Size) -> None:

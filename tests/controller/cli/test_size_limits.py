@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.sizing.config_fields import MAX_BYTES
-from controller.sizing.safetensors import MAX_HEADER_BYTES, MAX_INDEX_BYTES
+from controller.sizing.safetensors import MAX_HEADER_BYTES, MAX_HEADERS_BYTES, MAX_INDEX_BYTES
 from tests.builders.checkpoint import SMALL_CONFIG, small_model, write_safetensors
 
 pytestmark = [
@@ -70,6 +70,29 @@ def _shards_of_headers(directory: Path) -> tuple[str, str]:
     return "--directory", str(directory)
 
 
+def _shards_of_names(directory: Path) -> tuple[str, str]:
+    for number in range(9):
+        header = _keys(MAX_HEADER_BYTES, _TENSOR.replace("[]", "[0]"), str(number))
+        (directory / f"{number}.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    return "--directory", str(directory)
+
+
+def _expert(layer: int, expert: int) -> str:
+    name = f"model.layers.{layer}.mlp.experts.{expert}.down_proj.weight_packed"
+    return f'"{name}":{{"dtype":"U8","shape":[8,8],"data_offsets":[{64 * expert},{64 * expert + 64}]}}'
+
+
+def _shards_that_end_in_a_lie(directory: Path) -> tuple[str, str]:
+    """As many tensors as the largest checkpoint has, in ten files, the last of which is too short."""
+    for number in range(10):
+        entries = [_expert(number, expert) for expert in range(MAX_HEADERS_BYTES // 10 // len(_expert(9, 10**5)))]
+        header = ("{" + ",".join(entries) + "}").encode()
+        with (directory / f"{number}.safetensors").open("wb") as out:
+            out.write(len(header).to_bytes(8, "little") + header)
+            out.truncate(8 + len(header) + 64 * (len(entries) - (number == 9)))
+    return "--directory", str(directory)
+
+
 def _index(directory: Path, text: bytes) -> tuple[str, str]:
     (directory / "model.safetensors.index.json").write_bytes(text)
     return "--directory", str(directory)
@@ -79,12 +102,16 @@ def _filled(start: bytes, part: bytes, end: bytes, size: int) -> bytes:
     return start + part * ((size - len(start) - len(end)) // len(part)) + end
 
 
-def _keys(size: int, value: str) -> bytes:
+def _keys(size: int, value: str, start: str = "") -> bytes:
     """An object with as many keys as fit."""
-    entry = len(f'"{0:06x}":{value},')
-    return ("{" + ",".join(f'"{key:06x}":{value}' for key in range(size // entry - 1)) + "}").encode()
+    entry = len(f'"{start}{0:06x}":{value},')
+    return ("{" + ",".join(f'"{start}{key:06x}":{value}' for key in range(size // entry - 1)) + "}").encode()
 
 
+_QUANTIZED = json.dumps(
+    SMALL_CONFIG | {"quantization_config": {"quant_method": "fp8", "modules_to_not_convert": []}}
+).encode()[:-3]
+_LONG_NAME = b'"' + b"1." * 2000 + b'":{"dtype":"U8","shape":[],"data_offsets":[0,0]},'
 _TENSOR = '{"dtype":"U8","shape":[],"data_offsets":[0,0]}'
 
 
@@ -108,6 +135,7 @@ CASES: dict[str, Callable[[Path], tuple[str, str]]] = {
     "one as large as is read, of numbers": lambda at: _config(at, _filled(b'{"a": [', b"1,", b"1]}", MAX_BYTES)),
     "one of layer types": lambda at: _config(at, _filled(b'{"layer_types": [', b'"",', b'""]}', MAX_BYTES)),
     "one of keys": lambda at: _config(at, _keys(MAX_BYTES, "1")),
+    "one of modules left alone": lambda at: _config(at, _filled(_QUANTIZED, b'"x",', b'"x"]}}', MAX_BYTES)),
     "one of lists a million deep": lambda at: _config(at, b'{"hidden_size":' + b"[" * 10**6 + b"]" * 10**6 + b"}"),
     "one of objects a million deep": lambda at: _config(at, b'{"text_config":' * 10**5 * 5),
     "one of numbers that are none": lambda at: _config(at, _filled(b'{"a": [', b"NaN,", b"1]}", MAX_BYTES)),
@@ -121,6 +149,11 @@ CASES: dict[str, Callable[[Path], tuple[str, str]]] = {
     ),
     "a header of empty tensors": lambda at: _header(at, _keys(MAX_HEADER_BYTES, _TENSOR)),
     "twenty headers as long as are read": _shards_of_headers,
+    "headers of the most bytes, of which the last one lies": _shards_that_end_in_a_lie,
+    "headers of names that have nothing in common": _shards_of_names,
+    "a header of names as long as pages": lambda at: _header(
+        at, _filled(b"{", _LONG_NAME, _LONG_NAME[:-1] + b"}", MAX_HEADER_BYTES)
+    ),
     "a header of nothing that is known": lambda at: _header(at, _keys(MAX_HEADER_BYTES, "1")),
     "an index of tensors without end": lambda at: _index(
         at, b'{"weight_map":' + _keys(MAX_INDEX_BYTES - 99, '"a"') + b"}"

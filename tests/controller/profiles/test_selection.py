@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from controller.sizing.precision import Precision
 from tests.builders.profile import LISTED, SIZES, service
 
 QWEN = "Qwen/Qwen3-32B"
+OLMO = "allenai/OLMo-2-0325-32B-Instruct"
 
 
 def of(*arguments: Any, **fields: Any) -> ServiceProfiles:
@@ -118,6 +120,51 @@ def test_a_container_that_names_its_checkpoint_keeps_it() -> None:
     profiles = of(QWEN, "fp8", names_model=True)
     assert profiles.mount_path == f"{CUSTOM_DIRECTORY}/general"
     assert profiles.select(place("DPX/NPS2")).profile_id == "custom/general/vllm-mi300x-fp8-tp1-latency-dpx-nps2"
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        pytest.param("allenai/OLMo-2-0325-32B-Instruct", id="dense"),
+        pytest.param("Qwen/Qwen3-30B-A3B-Base", id="a mixture"),
+        pytest.param("deepseek-ai/DeepSeek-V2-Lite-Chat", id="latent attention"),
+    ],
+)
+def test_fp8_of_a_model_without_a_copy_is_made_by_the_engine(model_id: str) -> None:
+    profiles = of(model_id, "fp8")
+    texts = profiles.config_map_data(["MI300X"]).values()
+    assert {yaml.safe_load(text)["engine_args"].get("quantization") for text in texts} == {"fp8"}
+    selected = profiles.select(place("DPX/NPS2"))
+    assert json.loads(selected.engine_args)["quantization"] == "fp8"
+    assert selected.profile_id == "custom/general/vllm-mi300x-fp8-tp1-latency-dpx-nps2"
+
+
+def test_a_partition_that_holds_what_is_served_but_not_its_loading_is_too_small() -> None:
+    asked = service("deepseek-ai/DeepSeek-V2-Lite-Chat", "fp8", max_model_len=1024, max_concurrency=1)
+    served = SIZES.size(asked.request)
+    room = place(partition_bytes=served.total_bytes)
+    with pytest.raises(DoesNotFit):
+        ServiceProfiles(SIZES, asked).select(room)
+    named = ServiceProfiles(SIZES, replace(asked, names_model=True)).select(room)
+    assert (named.sizing.weights_bytes, named.sizing.loading_bytes) == (served.weights_bytes, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        pytest.param((OLMO, "bf16"), {}, id="the published weights"),
+        pytest.param((OLMO, "int8"), {}, id="int8, which no engine makes"),
+        pytest.param((QWEN, "fp8"), {}, id="a known copy"),
+        pytest.param(("deepseek-ai/DeepSeek-V3", "fp8"), {"count": 8}, id="published in fp8"),
+        pytest.param((OLMO, "fp8"), {"names_model": True}, id="a container that names its checkpoint"),
+    ],
+)
+def test_what_is_loaded_as_it_is_is_not_quantized(asked: tuple[str, str], fields: dict[str, Any]) -> None:
+    profiles = of(*asked, **fields)
+    selected = profiles.select(place("SPX/NPS1", count=fields.get("count", 1)))
+    assert "quantization" not in json.loads(selected.engine_args)
+    texts = profiles.config_map_data(["MI300X"]).values()
+    assert all("quantization" not in yaml.safe_load(text)["engine_args"] for text in texts)
 
 
 def test_sharers_pin_their_cache_in_profile_and_arguments() -> None:

@@ -16,6 +16,7 @@ from controller.sizing.facts import (
     Mamba2,
     Quantization,
     RecurrentState,
+    Source,
     WindowAttention,
 )
 from controller.sizing.hugging_face_config import facts_of_config
@@ -247,8 +248,9 @@ def test_kimis_gate_is_switched_by_its_configuration() -> None:
 
 def test_the_file_beside_tells_the_quantization_that_the_configuration_does_not() -> None:
     beside = ConfigFields("hf_quant_config.json", b'{"quantization": {"quant_algo": "NVFP4", "group_size": 16}}')
-    told = facts_of_config(config_text("qwen3"), "config.json", "x", beside).checkpoint.quantization
-    assert told == Quantization(method="nvfp4", group=16)
+    told = facts_of_config(config_text("qwen3"), "config.json", "x", beside)
+    assert told.checkpoint.quantization == Quantization(method="nvfp4", group=16)
+    assert Source("quantization", "hf_quant_config.json", "read") in told.sources
     own = config_text("qwen3", quantization_config={"quant_method": "fp8"})
     assert facts_of_config(own, "config.json", "x", beside).checkpoint.quantization == Quantization(method="fp8")
 
@@ -340,6 +342,14 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         {"audio_config": {"subsampling_conv_channels": [1, 2, 3]}},
         "subsampling_conv_channels .*is not two numbers",
     ),
+    "a number that is none": ("llama", {"vocab_size": float("nan")}, "vocab_size 'NaN' is not a whole number"),
+    "a factor without end": (
+        "llama",
+        {"rope_scaling": {"type": "linear", "factor": float("inf")}},
+        r"rope_scaling\.factor 'Infinity' is not a number",
+    ),
+    "a list without end": ("gemma2", {"layer_types": ["x"] * 60_000}, "layer_types .* has more than 50000 entries"),
+    "blocks without end": ("nemotron_h", {"hybrid_override_pattern": "M" * 20_000}, "names 20000 layers"),
     "blocks of other layers": ("nemotron_h", {"num_hidden_layers": 50}, "num_hidden_layers 50 contradicts the pattern"),
     "an unknown block": ("nemotron_h", {"hybrid_override_pattern": "MXM"}, "hybrid_override_pattern .*has 'X', a kind"),
     "no pattern of blocks": ("nemotron_h", {"hybrid_override_pattern": ...}, "hybrid_override_pattern is missing"),

@@ -64,7 +64,7 @@ HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a gap": ({"a": _entry(data_offsets=(2, 14))}, r"data_offsets \[2, 14\] leave a gap"),
     "backwards": ({"a": _entry(data_offsets=(12, 0))}, r"data_offsets \[12, 0\] go backwards"),
-    "negative": ({"a": _entry(data_offsets=(-12, 0))}, "go backwards"),
+    "negative": ({"a": _entry(data_offsets=(-12, 0))}, "tensor a cannot be read .*Expected `int` >= 0"),
     "cut off": ({"a": _entry(shape=(4, 3), data_offsets=(0, 24))}, "is cut off: its tensors end at byte 24, .* at 12"),
     "bytes of nobody": ({"a": _entry(shape=(1, 3), data_offsets=(0, 6))}, "has bytes that belong to no tensor"),
     "another size": ({"a": _entry(shape=(2, 4))}, r"shape \[2, 4\] of BF16 takes 16 bytes, data_offsets hold 12"),
@@ -75,6 +75,10 @@ HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     "offsets that are texts": ({"a": _entry(data_offsets=("0", "12"))}, "tensor a cannot be read"),
     "offsets beyond any file": ({"a": _entry(data_offsets=(0, 10**30))}, "tensor a"),
     "no object": ({"a": 1}, "tensor a cannot be read"),
+    "a name as long as a page": ({"a" * 600: _entry()}, r"tensor a{100}\.\.\. has a name of 600 characters"),
+    "no type": ({"a": {"shape": [2, 3], "data_offsets": [0, 12]}}, "tensor a cannot be read .*missing .*`dtype`"),
+    "sides by the dozen": ({"a": _entry(shape=(1,) * 20)}, "tensor a cannot be read .*length <= 16"),
+    "one beside odd metadata": ({"__metadata__": {"shape": 1}, "a": _entry("Q9")}, "tensor a: dtype 'Q9' is a type"),
 }
 
 

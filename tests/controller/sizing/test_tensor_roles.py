@@ -35,6 +35,34 @@ def test_a_tensors_name_tells_its_role(name: str, role: Role) -> None:
     assert role_of(name) is role
 
 
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("model.layers.12.mlp.experts.3.up_proj.weight", ("model.layers.*.mlp.experts.*.up_proj.weight", 12)),
+        ("model.layers.7.input_layernorm.weight", ("model.layers.*.input_layernorm.weight", 7)),
+        ("h.3.attn.c_attn.weight", ("h.*.attn.c_attn.weight", 3)),
+        ("vision.blocks.1.layers.2.weight", ("vision.blocks.*.layers.*.weight", 1)),
+        ("model.tower.4.norm.weight", ("model.tower.*.norm.weight", -1)),
+        ("a.1.2.b", ("a.*.*.b", -1)),
+        ("model.layers.1", ("model.layers.1", -1)),
+        ("linear_1.weight", ("linear_1.weight", -1)),
+        ("a.1234567.b", ("a.1234567.b", -1)),
+        ("", ("", -1)),
+    ],
+)
+def test_numbers_are_taken_out_of_a_name_and_the_first_layers_is_kept(name: str, want: tuple[str, int]) -> None:
+    tally = TensorTally()
+    tally.add([StoredTensor(name, "BF16", (8, 4), 64)])
+    assert [(kind.name, kind.layer) for kind, _ in tally.items()] == [want]
+
+
+def test_what_is_added_later_counts_as_well() -> None:
+    tally = TensorTally()
+    for _ in range(2):
+        tally.add([StoredTensor("lm_head.weight", "BF16", (8, 4), 64)])
+        assert tally.bytes == 64 * tally.tensors
+
+
 def test_experts_of_a_layer_are_counted_together_and_layers_apart() -> None:
     tally = TensorTally()
     tally.add(

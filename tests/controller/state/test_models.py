@@ -67,6 +67,14 @@ def test_a_checkpoint_is_told_of_what_the_catalogue_sizes_alone() -> None:
         CATALOGUE.checkpoint(MODEL, Precision.INT8)
 
 
+def test_fp8_without_a_copy_is_quantized_at_load_unless_a_profile_says_that_there_is_one() -> None:
+    asked = SizingRequest("allenai/OLMo-2-0325-32B-Instruct", Precision.FP8)
+    assert CATALOGUE.size(asked).engine.quantization == "fp8"
+    vouched = told(model_profile("own", asked.model_id, precisions=["bf16", "fp8"]))
+    assert vouched.size(asked).engine.quantization == ""
+    assert CATALOGUE.size(SizingRequest(KNOWN, Precision.FP8)).engine.quantization == "", "a copy is known"
+
+
 def test_of_two_for_one_model_the_older_sizes_it() -> None:
     young, old = heavy("young", created="2026-02-01T00:00:00Z"), model_profile("old")
     for order in ((young, old), (old, young)):

@@ -34,11 +34,11 @@ def test_files_are_there_as_long_as_the_version_is_the_one_that_was_written(vers
     assert not known.maps.has(KEY, "b.yaml")
 
 
-def test_a_refusal_stands_until_it_is_written_and_both_are_told() -> None:
+def test_a_refusal_stands_until_it_is_written_both_are_told_and_files_of_before_stay() -> None:
     known = Known("7")
     known.see("7")
     known.maps.refuse(KEY, Refused("NameTaken", "no"))
-    assert (known.maps.refusal(KEY), known.maps.has(KEY, None)) == (Refused("NameTaken", "no"), False)
+    assert (known.maps.refusal(KEY), known.maps.has(KEY, "a.yaml")) == (Refused("NameTaken", "no"), True)
     known.maps.wrote(KEY, "7", ["a.yaml"], ["uid"])
     assert (known.maps.refusal(KEY), known.maps.has(KEY, None)) == (None, True)
     assert known.told == [KEY, KEY, KEY]

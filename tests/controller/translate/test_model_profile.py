@@ -67,6 +67,22 @@ def test_what_layers_keep_by_the_flat_fields(architecture: dict[str, Any], want:
     assert [(group.count, group.keeps) for group in keeps(**architecture)] == want
 
 
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        pytest.param({"kvHeads": 5}, "attentionHeads 32 is refused .* of kvHeads 5.: check num_att", id="heads"),
+        pytest.param(
+            {"experts": {"layers": 36, "count": 8, "perToken": 20, "intermediateSize": 64}},
+            "experts.perToken 20 is refused .perToken 20 is larger than count 8.: give the experts",
+            id="more experts a token than there are",
+        ),
+    ],
+)
+def test_what_the_api_server_would_refuse_is_refused_without_one(changes: dict[str, Any], want: str) -> None:
+    with pytest.raises(InvalidFacts, match=want):
+        profiled_model(profile_object(architecture=changes))
+
+
 GROUPS: list[tuple[dict[str, Any], Keeps]] = [
     ({"full": {"kvHeads": 4, "headDim": 512, "keysAreValues": True}}, FullAttention(4, 512, None, True)),
     ({"window": {"kvHeads": 8, "headDim": 64, "window": 128, "chunked": True}}, WindowAttention(8, 64, 128, True)),

@@ -13,6 +13,7 @@ from tests.controller.webhooks.ground import Ground, Object
 
 SIZING = Models(Catalog.bundled())
 GOOD = {GPU_SHARING: "true", MODEL_ID: "Qwen/Qwen3-8B"}
+UNCOPIED = {GPU_SHARING: "true", MODEL_ID: "allenai/OLMo-2-0325-32B-Instruct", PRECISION: "fp8"}
 POLICIES = (
     policy_object("gold", namespace_labels={"team": "a"}),
     policy_object("others", namespace_labels={"team": "b"}),
@@ -58,6 +59,7 @@ WARNED = [
     pytest.param(kserve(GOOD | {QOS_CLASS: "golden"}), [QOS_CLASS, "golden", "policy gold", "realtime, standard, batch"], id="no such class"),
     pytest.param(kserve(GOOD | {ASSIGNED_NODE: "n"}), [ASSIGNED_NODE, "written by the operator alone", "remove it"], id="an assignment"),
     pytest.param(kserve({MODEL_ID: "Qwen/Qwen3-8B"}), [MODEL_ID, "does nothing without aim.amd.com/gpu-sharing"], id="wishes without the opt-in"),
+    pytest.param(kserve(UNCOPIED), [PRECISION, "'fp8'", "assumes that 16-bit weights are quantized", "or a copy in fp8"], id="fp8 that an engine must make"),
     pytest.param(kserve(GOOD, transformer={"containers": []}), [GPU_SHARING, "pods of the transformer too", "spec.predictor.annotations"], id="an opt-in that reaches the transformer"),
 ]  # fmt: skip
 

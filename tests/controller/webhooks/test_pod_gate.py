@@ -5,10 +5,21 @@ from typing import Any, cast
 
 import pytest
 
-from api.group import ASSIGNED_PARTITION, ENGINE_ARGS, GATE, GPU_SHARING, MAX_MODEL_LEN, MODEL_ID
+from api.group import (
+    ASSIGNED_PARTITION,
+    ENGINE_ARGS,
+    GATE,
+    GPU_SHARING,
+    MAX_MODEL_LEN,
+    MODEL_ID,
+    PRECISION,
+    SERVICE_LABEL,
+)
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod as StoredPod
 from controller.runtime.webhook.admission import AdmissionRequest
+from controller.sizing.catalog import Catalog
+from controller.state.models import Models
 from controller.translate.pod import claim_name
 from controller.translate.request import Problem
 from controller.webhooks.pod_binding import PodBinding
@@ -251,6 +262,30 @@ async def test_misspelt_keys_are_warned_about(annotations: dict[str, str], want_
 
 async def test_a_pod_that_spells_well_hears_nothing() -> None:
     assert (await PodGate(numbered())(asked(template()))).warnings == ()
+
+
+UNCOPIED = OPTED_IN | {MODEL_ID: "allenai/OLMo-2-0325-32B-Instruct", PRECISION: "fp8"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "labels", "want"),
+    [
+        pytest.param(UNCOPIED, {}, 1, id="fp8 that its engine must make"),
+        pytest.param(UNCOPIED | {PRECISION: "bf16"}, {}, 0, id="the published weights"),
+        pytest.param(UNCOPIED | {MODEL_ID: "no/such"}, {}, 0, id="a model that nobody knows"),
+        pytest.param(UNCOPIED | {GPU_SHARING: "false"}, {}, 0, id="opted out"),
+        pytest.param(UNCOPIED, {SERVICE_LABEL: "chat"}, 0, id="a pod of a service, which has its own check"),
+    ],
+)
+async def test_what_is_assumed_of_a_pods_engine_is_said(
+    annotations: dict[str, str], labels: dict[str, str], want: int
+) -> None:
+    made = template(annotations=annotations)
+    made["metadata"]["labels"] = labels
+    answer = await PodGate(numbered(), sizing=Models(Catalog.bundled()))(asked(made))
+    assert answer.allowed
+    assert len(answer.warnings) == want
+    assert all("aim.amd.com/precision: 'fp8' assumes that 16-bit weights" in warning for warning in answer.warnings)
 
 
 CPX = "amd.com/cpx_nps4"

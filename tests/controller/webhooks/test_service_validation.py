@@ -17,6 +17,7 @@ from tests.controller.webhooks.ground import Ground, Object
 
 SMALL = {"id": "Qwen/Qwen3-4B"}
 #: 141 GB of weights in 16 bit: a whole MI300X, or no partition.
+UNCOPIED = {"id": "allenai/OLMo-2-0325-32B-Instruct", "precision": "fp8"}
 LARGE = {"id": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16"}
 GOLD = policy_object("gold", namespace_labels={"team": "a"}, validatedOnly=False)
 MI210 = gpu(product="MI210", mode="SPX/NPS1")
@@ -85,6 +86,7 @@ async def test_a_bad_service_is_refused_with_field_value_and_remedy(
 
 WARNED = [
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"precision": "int8"}, {}, ["spec.model.precision", "int8", "no known checkpoint of Qwen/Qwen3-4B", "Set spec.model.id"], id="a precision of which no weights are known"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), UNCOPIED, {"predictor": {"containers": [{"name": "main"}]}}, ["spec.model.precision", "'fp8'", "assumes that 16-bit weights are quantized as they are loaded", "--quantization fp8"], id="fp8 that an engine of the user's must make"),
     pytest.param(Ground(), SMALL, {}, ["spec.model.id", "no GPU node has reported", "aim.amd.com/managed=true"], id="an empty cluster"),
     pytest.param(Ground(nodes={"n": []}), LARGE, {}, ["no GPU node has reported"], id="only silent agents"),
     pytest.param(Ground(nodes={"n": [gpu(product="MI210", mode="SPX/NPS1")], "silent": []}), LARGE, {}, ["needs", "64.0 GiB, of MI210"], id="too large for what is known, but one agent is silent"),
@@ -113,6 +115,7 @@ async def test_what_may_still_come_right_is_a_warning(
 
 FINE = [
     pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "Qwen/Qwen3-8B", "precision": "int4"}, {}, id="int4, of which a copy is known"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), UNCOPIED, {}, id="fp8 that our engine makes"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"precision": "int8"}, {"predictor": {"containers": [{"name": "main"}]}}, id="int8 in a container that says itself what it loads"),
     pytest.param(Ground(nodes={"n": [gpu()]}, profiles=[model_profile(precisions=["int8"])]), {"id": MODEL, "precision": "int8"}, {}, id="int8 that a ModelProfile offers"),
     pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "openai/gpt-oss-20b", "precision": "mxfp4"}, {}, id="a published precision that no other model has"),

@@ -47,6 +47,16 @@ async def profiles_told(cluster: Running, *pods: Object) -> set[str]:
     return set(told.values())
 
 
+async def owned(cluster: Running, name: str, *kinds: str) -> None:
+    """Wait until the ConfigMap has owners of these kinds."""
+
+    async def check() -> bool:
+        found = await cluster.get(maps_path(cluster, name))
+        return sorted(owner["kind"] for owner in found["metadata"]["ownerReferences"]) == sorted(kinds)
+
+    await cluster.eventually(f"{name} is owned by {kinds}", check)
+
+
 async def gone(cluster: Running, path: str) -> None:
     async def check() -> bool:
         return await cluster.find(path) is None
@@ -56,22 +66,16 @@ async def gone(cluster: Running, path: str) -> None:
 
 async def test_pods_that_ask_alike_share_one_config_map_which_goes_with_the_last_of_them(cluster: Running) -> None:
     await cluster.create(cluster.deployments_path, deployment("chat", 3, opt_in()))
+    await cluster.all_allocated(3)
     await cluster.create(cluster.pods_path, pod("bare", opt_in()))
     await cluster.all_allocated(4)
     pods = await cluster.pods()
     assert await profiles_told(cluster, *pods) == {f"custom/general/{CPX}"}
     (name,) = set(map(mounted, pods))
-    files = await cluster.get(maps_path(cluster, name))
-    assert f"{CPX}.yaml" in files["data"]
-    assert sorted(owner["kind"] for owner in files["metadata"]["ownerReferences"]) == ["Pod", "ReplicaSet"]
-
+    assert f"{CPX}.yaml" in (await cluster.get(maps_path(cluster, name)))["data"]
+    await owned(cluster, name, "Pod", "ReplicaSet")
     await cluster.delete(f"{cluster.deployments_path}/chat")
-
-    async def only_bare() -> bool:
-        found = await cluster.get(maps_path(cluster, name))
-        return [owner["kind"] for owner in found["metadata"]["ownerReferences"]] == ["Pod"]
-
-    await cluster.eventually("the ReplicaSet owns it no more", only_bare)
+    await owned(cluster, name, "Pod")
     await cluster.delete(f"{cluster.pods_path}/bare")
     await gone(cluster, maps_path(cluster, name))
 
@@ -113,7 +117,7 @@ async def test_on_a_product_that_has_just_come_a_pod_starts_with_that_products_p
             profile = CPX.replace("mi300x", "mi325x").replace("nps4", "nps1")
             assert await profiles_told(cluster, told) == {f"custom/general/{profile}"}
             assert f"{profile}.yaml" in (await cluster.get(maps_path(cluster, name)))["data"]
-            for one in ("here", "there"):
-                await cluster.delete(f"{cluster.pods_path}/{one}")
+            for made in ("here", "there"):
+                await cluster.delete(f"{cluster.pods_path}/{made}")
     finally:
         await asyncio.to_thread(remove_nodes, cluster.plane, [new])

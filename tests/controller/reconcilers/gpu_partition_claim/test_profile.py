@@ -78,7 +78,9 @@ async def test_the_profile_is_that_of_the_place_and_the_wish(
     assert annotations(api)[PROFILE_ID] == want
 
 
-async def test_a_pod_that_brings_its_own_profiles_is_told_of_none_and_has_full_arguments(api: InMemoryApi, operator: Operator) -> None:
+async def test_a_pod_that_brings_its_own_profiles_is_told_of_none_and_has_full_arguments(
+    api: InMemoryApi, operator: Operator
+) -> None:
     await operator.round()
     assert (annotations(api).get(PROFILE_ID), chosen(api)) == (None, None)
     assert "max-num-batched-tokens" in json.loads(annotations(api)[ENGINE_ARGS])

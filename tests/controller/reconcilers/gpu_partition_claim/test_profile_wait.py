@@ -31,7 +31,8 @@ OF_SERVICE = {"labels": {SERVICE_LABEL: "chat"}}
 
 def mounting(config_map: str = NAME, **fields: Any) -> dict[str, Any]:
     volumes = [{"name": "aim-profiles", "configMap": {"name": config_map}}]
-    return pod(volumes=volumes, **({"annotations": SMALL} | fields))
+    given: dict[str, Any] = {"annotations": SMALL} | fields
+    return pod(volumes=volumes, **given)
 
 
 def written(operator: Operator, name: str = NAME, *files: str) -> None:
@@ -108,6 +109,24 @@ async def test_one_that_cannot_be_written_is_told_and_no_place_is_held(api: InMe
     written(operator, NAME, f"{CPX}.yaml")
     await rounds(operator)
     assert not gated(api)
+
+
+@pytest.mark.parametrize(
+    ("file", "held"),
+    [pytest.param(f"{CPX}.yaml", False, id="its own is there"), pytest.param("other.yaml", True, id="it is not")],
+)
+async def test_when_only_the_last_write_was_refused_pods_start_whose_file_is_there(
+    api: InMemoryApi, operator: Operator, clock: FakeClock, file: str, held: bool
+) -> None:
+    api.put(PODS, mounting())
+    written(operator, NAME, file)
+    operator.cluster.written_maps.refuse(KEY, Refused("BackendRefused", "no more"))
+    await rounds(operator)
+    assert (gated(api), bound_condition(api)["status"]) == (held, "True")
+    clock.tick(PATIENCE_SECONDS + 1)
+    operator.show()
+    await operator.reconcile()
+    assert bound_condition(api)["reason"] == ("BackendRefused" if held else "PartitionChosen")
 
 
 async def test_the_label_of_a_service_that_is_not_there_is_told(api: InMemoryApi, operator: Operator) -> None:

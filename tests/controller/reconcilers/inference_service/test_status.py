@@ -121,6 +121,7 @@ def test_the_parts_of_a_sizing_add_up_to_its_total_within_its_uncertainty() -> N
     parts = (shown.activation_bytes, shown.non_torch_bytes, shown.graph_bytes, shown.margin_bytes)
     assert sum(part or 0 for part in parts) == shown.overhead_bytes
     assert all(parts)
+    assert shown.loading_bytes == 0
     assert shown.weights_bytes + shown.kv_cache_bytes + shown.overhead_bytes == shown.total_bytes
     assert shown.uncertainty is not None
     assert shown.uncertainty.low_bytes < shown.total_bytes < shown.uncertainty.high_bytes

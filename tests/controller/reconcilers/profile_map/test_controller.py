@@ -39,12 +39,8 @@ CPX = "vllm-mi300x-bf16-tp1-latency-cpx-nps4.yaml"
 def user(name: str = "a", **fields: Any) -> Object:
     """A held pod of a ReplicaSet."""
     made_by = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "chat", "uid": "rs", "controller": True}
-    return pod(
-        name,
-        volumes=MOUNTS,
-        claim=f"aim-{name}",
-        **({"metadata": {"ownerReferences": [made_by]}, "annotations": ASKS} | fields),
-    )
+    given: dict[str, Any] = {"metadata": {"ownerReferences": [made_by]}, "annotations": ASKS} | fields
+    return pod(name, volumes=MOUNTS, claim=f"aim-{name}", **given)
 
 
 class Operator:
@@ -192,6 +188,16 @@ async def test_a_refused_write_is_told_and_tried_again(operator: Operator) -> No
     assert refused.message == "ConfigMap: exceeded quota"
     await operator.look()
     assert operator.cluster.written_maps.has(KEY, CPX)
+
+
+async def test_a_refused_change_is_tried_until_it_is_made(operator: Operator) -> None:
+    await operator.look()
+    operator.fed.put(operator.cluster.gpu_nodes, gpu_node("b", gpu(product="MI325X")))
+    operator.api.play(faults.refusal(403, "Forbidden", "no"), on="PATCH")
+    for want in (Result(requeue_after=TRY_AGAIN_SECONDS), Result()):
+        assert operator.cluster.written_maps.has(KEY, CPX)
+        assert await operator.look() == want
+    assert operator.cluster.written_maps.has(KEY, CPX.replace("mi300x", "mi325x"))
 
 
 async def test_more_than_a_config_map_holds_is_told(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
