@@ -6,7 +6,7 @@ Runs again safely after a crash between any two writes: the claim's status holds
 from enum import StrEnum
 from typing import Any
 
-from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE, PROFILE_ID
+from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION, CLAIM_LABEL, ENGINE_ARGS, GATE, PROFILE_ID, REQUEST_KEYS
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import Allocation
 from controller.binding.dra import GatedPod, Pin, PinnedDevice, annotate_patch, bind_patch, resource_claim
@@ -134,6 +134,8 @@ async def open_gate(context: ClaimContext, claim: GPUPartitionClaim, pod: PodVie
         fresh = await _read_again(context, pod)
         if fresh is None:
             return Opened.POD_GONE
+        if any(fresh.annotations.get(key) != pod.annotations.get(key) for key in REQUEST_KEYS):
+            return Opened.MOVED_ON  # it asks for something else than its place, or its share, was decided for
         pod = fresh
     return Opened.MOVED_ON
 

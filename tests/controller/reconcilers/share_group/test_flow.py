@@ -189,6 +189,30 @@ async def test_waiting_members_take_nothing_of_the_node(api: InMemoryApi, founde
     assert founded.cluster.snapshot().nodes[0].used == used
 
 
+async def test_what_the_group_takes_of_its_node_is_the_sum_of_its_members(api: InMemoryApi, founded: Operator) -> None:
+    (node,) = founded.cluster.snapshot().nodes
+    (holder,) = {partition.holder for partition in node.gpus[0].partitions if partition.holder is not None}
+    assert (holder.name, holder.resources.pods) == (KEY, 3)
+
+
+async def test_a_member_whose_share_would_be_another_by_now_is_not_let_go(
+    api: InMemoryApi, operator: Operator, clock: FakeClock
+) -> None:
+    await operator.round(KEY)
+    clock.tick(GATHER_SECONDS)
+
+    def ask_for_more(write: str) -> None:
+        if write == "create resourceclaims":
+            changed = the_pod(api, "a")
+            changed["metadata"]["annotations"]["aim.amd.com/max-concurrency"] = "256"
+            api.put(PODS, changed)
+
+    api.before_write = ask_for_more
+    await rounds(operator)
+    assert open_pods(api) == {"b", "c"}
+    assert ("Warning", "ShareOutdated") in operator.told
+
+
 async def test_the_device_lost_to_somebody_else_is_replaced_and_shares_stay(
     api: InMemoryApi, operator: Operator, clock: FakeClock
 ) -> None:

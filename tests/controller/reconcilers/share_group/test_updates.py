@@ -78,10 +78,10 @@ def of_service(sharing: dict[str, Any], need: float) -> Verdict | None:
         labels = {"labels": {SERVICE_LABEL: service}}
         fed.put(fed.cluster.pods, pod(name, claim=NAME, gates=(), node="worker-0", metadata=labels))
     snapshot = fed.cluster.snapshot()
-    service = inference_service(gpuSharing=sharing)
+    asking = inference_service(gpuSharing=sharing)
     asked = demand("the next revision of team-a/chat", need)
     return group_verdict(
-        fed.cluster, snapshot, lambda one: ModelScheduler().schedule(snapshot, one), (asked, 1), service
+        fed.cluster, snapshot, lambda one: ModelScheduler().schedule(snapshot, one), (asked, 1), asking
     )
 
 
