@@ -80,7 +80,8 @@ class Demand:
     `of_service`: an InferenceService asked, so messages name its fields instead of the pod's annotations. `owner` is
     the uid of the controller that made the pod and `template_hash` its revision, both empty where there is none: by
     them a moved pod's successor is known. `resource` is the extended resource of the device plugin that the pod asks
-    for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim.
+    for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim. `preempts`:
+    others may have to leave for it (preemptionPolicy). `gang`, with `gang_size` pods, is placed whole or not at all.
     """
 
     key: str
@@ -98,3 +99,6 @@ class Demand:
     template_hash: str = ""
     resource: str = ""
     naming: str = ""
+    preempts: bool = True
+    gang: str = ""
+    gang_size: int = 1
