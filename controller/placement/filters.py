@@ -176,6 +176,9 @@ def resources_fit(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
     As in the real scheduler, a node that is overcommitted in something still takes pods that ask none of it.
     """
     left = node.allocatable.minus(snapshot.used(node))
+    for awaited in node.awaited:
+        if awaited.claim != demand.uid and awaited.priority >= demand.priority:
+            left = left.minus(awaited.resources)
     want = demand.pod.resources
     if want.pods > left.pods:
         return f"node {node.name} has no pod slot left of {node.allocatable.pods}"
@@ -237,18 +240,38 @@ def not_quarantined(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition
 
 
 def kept_for(partition: Partition, demand: Demand) -> bool:
-    """Whether the partition is reserved for this demand: its owner's pod was moved, and this is the successor."""
+    """Whether the partition is reserved for this demand: its claim, or the successor of a pod that was moved."""
     kept = partition.reservation
-    if kept is None or kept.owner != demand.owner:
+    if kept is None:
         return False
-    return kept.template_hash in ("", demand.template_hash)
+    if kept.claim:
+        return kept.claim == demand.uid
+    return kept.owner == demand.owner and kept.template_hash in ("", demand.template_hash)
 
 
 def not_reserved(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
-    """A place kept for the successor of a moved pod goes to nobody else."""
-    if partition.reservation is None or kept_for(partition, demand):
+    """A place that is kept goes to nobody else; one that a waiting claim has, to a demand of higher priority."""
+    kept = partition.reservation
+    if kept is None or kept_for(partition, demand) or (kept.claim and demand.priority > kept.priority):
         return None
-    return f"{node.name} {gpu.bdf}/{partition.id.index} is kept for a pod that was moved"
+    whom = "a claim that waited before" if kept.claim else "a pod that was moved"
+    return f"{node.name} {gpu.bdf}/{partition.id.index} is kept for {whom}"
+
+
+def within_quota(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """Under the node's policy the namespace may have no more than its quota's max, in bytes of whole partitions."""
+    policy = node.policy
+    most = policy.quota(demand.namespace).most if policy is not None else None
+    if policy is None or most is None:
+        return None
+    used, asked = snapshot.quota_used(policy.name, demand.namespace), partition.bytes * demand.requirement.count
+    if used + asked <= most:
+        return None
+    return (
+        f"namespace {demand.namespace} uses {gib(used)} of max {gib(most)} on the nodes of policy {policy.name}, and "
+        f"partitions of {gib(asked)} on {node.name} would exceed it; end a model of the namespace, choose a smaller "
+        "one, or ask for a larger max in spec.quotas of the policy"
+    )
 
 
 def free(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
@@ -285,6 +308,7 @@ PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
     ("PartitionUnhealthy", healthy),
     ("Quarantined", not_quarantined),
     ("Repartitioning", not_changing),
+    ("QuotaExceeded", within_quota),
     ("PartitionHeld", free),
     ("Reserved", not_reserved),
 )
