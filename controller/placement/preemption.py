@@ -1,0 +1,208 @@
+"""Who has to leave so that a claim that fits nowhere gets its place: the fewest, then those who matter least.
+
+Two rights move pods. A claim may take the place of pods of lower priority. And a namespace that is promised GPU memory
+(a quota's min) and uses less takes it back from those who borrow it, of whatever priority. What a namespace is promised
+is taken by nobody who is promised nothing. Nobody leaves unless the claim then really fits, by the same scheduler that
+will place it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from controller.placement.decision import Placed
+from controller.placement.demand import Demand
+from controller.placement.filters import pause, refuse_node
+from controller.placement.occupant import Cost, Occupant, cost
+from controller.placement.quota import guaranteed, within_promise
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.snapshot import Node, Snapshot
+from controller.placement.victim_sets import VictimSets
+
+#: Sets of victims that are tried for one demand: beyond that the victims found may be more than the fewest.
+MOST_TRIALS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Preemption:
+    """`victims` are to leave, those who matter least first, and then the demand is `placed`.
+
+    No victims: those who hold the place leave it already. `reclaims`: somebody has to give back what he borrowed.
+    """
+
+    placed: Placed
+    victims: tuple[Occupant, ...]
+    reclaims: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoVictims:
+    """Why nobody is to leave for a demand: a CamelCase reason and a sentence."""
+
+    reason: str
+    message: str
+
+
+class Preemptor:
+    """Finds victims on one snapshot. `occupants` are all claims that have a place there."""
+
+    def __init__(self, scheduler: ModelScheduler, snapshot: Snapshot, occupants: Iterable[Occupant]) -> None:
+        self._scheduler = scheduler
+        self._snapshot = snapshot
+        self._by_node: dict[str, list[Occupant]] = defaultdict(list)
+        self._by_account: dict[tuple[str, str], list[Occupant]] = defaultdict(list)
+        for each in occupants:
+            self._by_node[each.node].append(each)
+            self._by_account[each.policy, each.namespace].append(each)
+        self._covered: dict[tuple[str, str], frozenset[str]] = {}
+        staying = [each for there in self._by_node.values() for each in there if each.movable and not each.leaving]
+        self._lowest = min((each.priority for each in staying), default=None)
+
+    def find(self, demand: Demand) -> Preemption | NoVictims:
+        """Who has to leave for a demand that fits nowhere now, or why nobody is to."""
+        if not demand.preempts:
+            return NoVictims(
+                "PreemptionNever", "its pod's preemptionPolicy is Never, so that nobody has to leave for it"
+            )
+        if not self._has_rights(demand):
+            return self._nobody(demand)
+        searches = [search for node in self._snapshot.nodes if (search := self._search(demand, node)) is not None]
+        if not searches:
+            return self._nobody(demand)
+        found = self._best(searches, refused=False)
+        if found is not None:
+            return found
+        if self._best(searches, refused=True) is not None:
+            return NoVictims("EvictionRefused", "a disruption budget refused the eviction of who would have to leave")
+        return NoVictims("PreemptionFutile", "it would fit nowhere even if all pods left that may be made to")
+
+    def still_right(self, demand: Demand, node: str, uids: Collection[str]) -> bool:
+        """Whether the pods of those `uids` that are there yet may be made to leave, and the demand then fits."""
+        host = self._snapshot.node(node)
+        search = self._search(demand, host) if host is not None and demand.preempts else None
+        occupants = (each for there in self._by_node.values() for each in there)
+        return search is not None and search.enough(
+            [each.key for each in occupants if each.uid in uids and not each.leaving]
+        )
+
+    def _has_rights(self, demand: Demand) -> bool:
+        """Whether anybody anywhere may have to leave for it: most demands have none, and are told so at once."""
+        if self._lowest is None:
+            return False
+        policies = {node.policy.name: node for node in self._snapshot.nodes if node.policy is not None}
+        return self._lowest < demand.priority or any(self._promised(demand, node, 1) for node in policies.values())
+
+    @staticmethod
+    def _nobody(demand: Demand) -> NoVictims:
+        return NoVictims("NobodyToPreempt", f"no pod of a priority below {demand.priority} could leave for it")
+
+    def _best(self, searches: Sequence[VictimSets], *, refused: bool) -> Preemption | None:
+        best: tuple[Cost, VictimSets, tuple[Occupant, ...]] | None = None
+        left = MOST_TRIALS
+        for search in sorted(searches, key=lambda each: each.least):
+            if left <= 0 or (best is not None and best[0] < search.least):
+                break
+            victims, trials = search.fewest(left, refused=refused)
+            left -= trials
+            if victims is not None and (best is None or cost(victims) < best[0]):
+                best = cost(victims), search, victims
+        return None if best is None else self._confirmed(best[1], best[2])
+
+    def _confirmed(self, search: VictimSets, victims: tuple[Occupant, ...]) -> Preemption | None:
+        """The same on the whole snapshot: what is decided there is what will be decided once they have left."""
+        demand = search.demand
+        with self._snapshot.without(each.key for each in (*search.leaving, *victims)):
+            placed = self._scheduler.schedule(self._snapshot, demand)
+        if not isinstance(placed, Placed):
+            return None
+        ordered = tuple(sorted(victims, key=lambda each: cost([each])))
+        reclaims = any(self._reclaimed(demand, each) for each in victims)
+        return Preemption(placed, ordered, reclaims)
+
+    def _search(self, demand: Demand, node: Node) -> VictimSets | None:
+        """What could leave on a node; None where nothing of it would help, or nobody may be made to leave now."""
+        unfit = refuse_node(self._snapshot, demand, node)
+        if (unfit is not None and unfit[0] != "NodeResourcesShort") or any(gpu.plan for gpu in node.gpus):
+            return None
+        size = _smallest(demand, node)
+        if size is None:
+            return None
+        there = self._by_node.get(node.name, [])
+        leaving = tuple(each for each in there if each.leaving)
+        promised = self._promised(demand, node, size)
+        may_go = [each for each in there if self._may_go(demand, each, promised=promised)] if _may_evict(node) else []
+        others = self._own_elsewhere(demand, node, size)
+        if not leaving and not may_go and not others:
+            return None
+        return VictimSets(self._scheduler, self._snapshot, demand, node, leaving, (*may_go, *others))
+
+    def _may_go(self, demand: Demand, occupant: Occupant, *, promised: bool) -> bool:
+        if occupant.leaving or not occupant.movable or occupant.key == demand.key:
+            return False
+        lower = occupant.priority < demand.priority
+        if occupant.namespace == demand.namespace:
+            return lower
+        if occupant.key in self._guaranteed(occupant.policy, occupant.namespace):
+            return lower and promised
+        return lower or promised
+
+    def _reclaimed(self, demand: Demand, victim: Occupant) -> bool:
+        return victim.namespace != demand.namespace and victim.priority >= demand.priority
+
+    def _own_elsewhere(self, demand: Demand, node: Node, size: int) -> tuple[Occupant, ...]:
+        """Where the namespace has reached its max: its less important pods under that policy, wherever they are."""
+        policy = node.policy
+        most = policy.quota(demand.namespace).most if policy is not None else None
+        if policy is None or most is None or self._used(demand, node) + size <= most:
+            return ()
+        mine = self._by_account.get((policy.name, demand.namespace), [])
+        return tuple(
+            each
+            for each in mine
+            if each.node != node.name and self._may_go(demand, each, promised=False) and self._settled(each.node)
+        )
+
+    def _settled(self, name: str) -> bool:
+        """Whether pods may be evicted on that node now."""
+        node = self._snapshot.node(name)
+        if node is None or pause(node) is not None or any(gpu.plan for gpu in node.gpus):
+            return False
+        return node.fresh and _may_evict(node)
+
+    def _promised(self, demand: Demand, node: Node, size: int) -> bool:
+        """Whether the place would be within what the demand's namespace can always have on the policy's nodes."""
+        policy = node.policy
+        if policy is None:
+            return False
+        return within_promise(policy.quota(demand.namespace), self._used(demand, node), size)
+
+    def _used(self, demand: Demand, node: Node) -> int:
+        return self._snapshot.quota_used(node.policy.name if node.policy is not None else "", demand.namespace)
+
+    def _guaranteed(self, policy: str, namespace: str) -> frozenset[str]:
+        account = policy, namespace
+        if account not in self._covered:
+            claims = self._by_account.get(account, [])
+            view = next((self._snapshot.node(each.node) for each in claims), None)
+            least = view.policy.quota(namespace).least if view is not None and view.policy is not None else 0
+            self._covered[account] = guaranteed(least, claims)
+        return self._covered[account]
+
+
+def _smallest(demand: Demand, node: Node) -> int | None:
+    """Bytes of the smallest place that the node could have for the demand in its modes; None when it has none."""
+    wanted = demand.requirement
+    sizes = [
+        partition.bytes
+        for gpu in node.gpus
+        if not wanted.modes or gpu.mode in wanted.modes
+        for partition in gpu.partitions
+        if partition.bytes >= wanted.bytes
+    ]
+    return min(sizes) * wanted.count if sizes else None
+
+
+def _may_evict(node: Node) -> bool:
+    """Whether the policy's budget lets any pod be down."""
+    return node.policy is None or node.policy.max_unavailable_pods > 0
