@@ -24,7 +24,8 @@ REVISION_LABELS = ("pod-template-hash", "controller-revision-hash")
 class PodView:
     """What reconciling needs of a pod. `gates` are its scheduling gates in order; `owner` its controller.
 
-    `devices` counts what it asks of AMD's device plugin, by resource.
+    `devices` counts what it asks of AMD's device plugin, by resource. `preempts`: its preemptionPolicy lets others
+    leave for it.
     """
 
     namespace: str
@@ -45,6 +46,7 @@ class PodView:
     owner: tuple[str, str, str] | None
     devices: Mapping[str, int]
     tolerations: tuple[PodToleration, ...] = ()
+    preempts: bool = True
 
     @property
     def template_hash(self) -> str:
@@ -107,6 +109,7 @@ def pod_view(pod: Pod) -> PodView:
         owner=_controller(metadata.owner_references),
         devices=plugin_devices(spec),
         tolerations=spec.tolerations,
+        preempts=spec.preemption_policy != "Never",
     )
 
 

@@ -5,8 +5,10 @@ from datetime import datetime, time, timedelta
 from functools import lru_cache
 
 from api.duration import parse_duration
+from api.quantity import parse_quantity
 from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy
 from controller.gpu.mode import Mode
+from controller.placement.quota import Quota
 from controller.placement.snapshot import PolicyView
 from controller.repartition.windows import Openness, Window, open_at
 
@@ -56,7 +58,19 @@ def policy_view(
         window_opens=openness.sentence,
         ignore_device_config_manager=spec.repartition.ignore_device_config_manager,
         paused=spec.paused,
+        quotas=quotas(policy),
     )
+
+
+def quotas(policy: GPUSharingPolicy) -> dict[str, Quota]:
+    """The GPU memory of namespaces, by their names."""
+    return {
+        quota.namespace: Quota(
+            least=parse_quantity(quota.min) if quota.min is not None else 0,
+            most=parse_quantity(quota.max) if quota.max is not None else None,
+        )
+        for quota in policy.spec.quotas
+    }
 
 
 def windows(policy: GPUSharingPolicy) -> tuple[Window, ...]:

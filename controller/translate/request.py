@@ -1,9 +1,13 @@
 """What annotations say a pod needs: the sizing request and the placement wishes. Malformed values are named."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from api.group import (
+    GANG,
+    GANG_SIZE,
     GPU_SHARING,
     ISOLATION,
     MAX_CONCURRENCY,
@@ -22,6 +26,10 @@ from controller.sizing.requirement import SizingRequest
 #: Digits of the largest number taken; int() itself refuses texts of some thousand digits with another error.
 MOST_DIGITS = 10
 
+
+#: Pods of the largest gang: as many as are decided together without holding up everybody else.
+LARGEST_GANG: Final = 64
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 #: Longest value repeated in a message, characters: an annotation may have 256 KiB.
 VALUE_LIMIT = 200
@@ -50,6 +58,14 @@ class PodRequest:
     profile: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GangRequest:
+    """The gang a pod belongs to, and how many pods that has."""
+
+    name: str
+    size: int
+
+
 def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem, ...]:
     """The request in a pod's annotations, or every problem found. Unknown models are not this function's matter."""
     problems: list[Problem] = []
@@ -63,6 +79,7 @@ def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem,
     max_concurrency = _positive(annotations, MAX_CONCURRENCY, problems)
     modes = _modes(annotations, problems)
     _unsupported(annotations, problems)
+    problems.extend(_gang_problems(annotations))
     if problems:
         return tuple(problems)
     request = SizingRequest(model_id, precision, max_model_len, max_concurrency)
@@ -108,3 +125,30 @@ def _unsupported(annotations: Mapping[str, str], problems: list[Problem]) -> Non
         problems.append(Problem(key, value, "asks for cooperative sharing, which is not offered yet; use hardware"))
     elif isolation != "hardware":
         problems.append(Problem(ISOLATION, isolation, "is unknown; write hardware"))
+
+
+def gang_request(annotations: Mapping[str, str]) -> GangRequest | None:
+    """The gang that a pod belongs to; None for one that stands alone, or whose annotations cannot be used."""
+    if GANG not in annotations or _gang_problems(annotations):
+        return None
+    return GangRequest(annotations[GANG], int(annotations[GANG_SIZE]))
+
+
+def _gang_problems(annotations: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the gang: both annotations are given, or neither."""
+    name, size = annotations.get(GANG), annotations.get(GANG_SIZE)
+    problems: list[Problem] = []
+    if name is not None and not _LABEL.fullmatch(name):
+        problems.append(Problem(GANG, name, "is no name: write up to 63 of a-z, 0-9 and -, e.g. llama-ranks"))
+    if name is not None and size is None:
+        problems.append(Problem(GANG_SIZE, "", f"is missing: write how many pods gang {name} has, e.g. 4"))
+    if name is None and size is not None:
+        problems.append(Problem(GANG, "", f"is missing, and {GANG_SIZE} says nothing without: name the gang"))
+    if size is not None and not _is_gang_size(size):
+        remedy = f"is no size of a gang: write a whole number from 1 to {LARGEST_GANG}"
+        problems.append(Problem(GANG_SIZE, size, remedy))
+    return problems
+
+
+def _is_gang_size(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and 1 <= int(text) <= LARGEST_GANG
