@@ -7,7 +7,7 @@ will place it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from controller.placement.demand import Demand
 from controller.placement.filters import pause, refuse_node
 from controller.placement.occupant import Cost, Occupant, cost
 from controller.placement.quota import guaranteed, within_promise
+from controller.placement.reservation import Awaiting
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Snapshot
 from controller.placement.victim_sets import VictimSets
@@ -77,6 +78,24 @@ class Preemptor:
             return NoVictims("EvictionRefused", "a disruption budget refused the eviction of who would have to leave")
         return NoVictims("PreemptionFutile", "it would fit nowhere even if all pods left that may be made to")
 
+    def awaited(self, demand: Demand, only: str | None = None) -> Awaiting | None:
+        """The place that the demand would get soonest if pods left by themselves; of node `only`, or of any."""
+        nodes = self._snapshot.nodes if only is None else filter(None, (self._snapshot.node(only),))
+        searches = [self._all_leave(demand, node) for node in nodes if self._could_run_on(demand, node)]
+        found = self._best(searches, refused=True)
+        return None if found is None else Awaiting(found.placed, found.victims)
+
+    def _all_leave(self, demand: Demand, node: Node) -> VictimSets:
+        there = self._by_node.get(node.name, [])
+        leaving = tuple(each for each in there if each.leaving)
+        staying = tuple(each for each in there if not each.leaving)
+        return VictimSets(self._scheduler, self._snapshot, demand, node, leaving, staying, by_right=False)
+
+    def _could_run_on(self, demand: Demand, node: Node) -> bool:
+        """Whether nothing but what is taken there keeps the demand from the node."""
+        unfit = refuse_node(self._snapshot, demand, node)
+        return (unfit is None or unfit[0] == "NodeResourcesShort") and not any(gpu.plan for gpu in node.gpus)
+
     def still_right(self, demand: Demand, node: str, uids: Collection[str]) -> bool:
         """Whether the pods of those `uids` that are there yet may be made to leave, and the demand then fits."""
         host = self._snapshot.node(node)
@@ -97,7 +116,8 @@ class Preemptor:
     def _nobody(demand: Demand) -> NoVictims:
         return NoVictims("NobodyToPreempt", f"no pod of a priority below {demand.priority} could leave for it")
 
-    def _best(self, searches: Sequence[VictimSets], *, refused: bool) -> Preemption | None:
+    def _best(self, searches: Iterable[VictimSets], *, refused: bool) -> Preemption | None:
+        """The cheapest set of all nodes, as far as trials reach."""
         best: tuple[Cost, VictimSets, tuple[Occupant, ...]] | None = None
         left = MOST_TRIALS
         for search in sorted(searches, key=lambda each: each.least):
@@ -122,10 +142,7 @@ class Preemptor:
 
     def _search(self, demand: Demand, node: Node) -> VictimSets | None:
         """What could leave on a node; None where nothing of it would help, or nobody may be made to leave now."""
-        unfit = refuse_node(self._snapshot, demand, node)
-        if (unfit is not None and unfit[0] != "NodeResourcesShort") or any(gpu.plan for gpu in node.gpus):
-            return None
-        size = _smallest(demand, node)
+        size = _smallest(demand, node) if self._could_run_on(demand, node) else None
         if size is None:
             return None
         there = self._by_node.get(node.name, [])

@@ -22,7 +22,10 @@ MOST_SETS: Final = 4096
 
 
 class VictimSets:
-    """Sets of occupants that could leave one node, the fewest first; those who are `leaving` count as gone."""
+    """Sets of occupants that could leave one node, the fewest first; those who are `leaving` count as gone.
+
+    `by_right`: they are made to leave, and it must be looked at whether the demand may have the place that comes free.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,8 @@ class VictimSets:
         node: Node,
         leaving: Sequence[Occupant],
         may_go: Sequence[Occupant],
+        *,
+        by_right: bool = True,
     ) -> None:
         self.demand = demand
         self.leaving = leaving
@@ -39,6 +44,7 @@ class VictimSets:
         self._snapshot = snapshot
         self._node = node
         self._may_go = sorted(may_go, key=lambda each: cost([each]))
+        self._right_matters = by_right
         self._trials = 0
 
     @cached_property
@@ -98,7 +104,7 @@ class VictimSets:
     def _by_right(self, placed: Placed, gone: Sequence[Occupant]) -> bool:
         """Whether all of them may be made to leave for this very place: a promise covers no larger one."""
         demand, policy = self.demand, placed.node.policy
-        if all(each.priority < demand.priority for each in gone):
+        if not self._right_matters or all(each.priority < demand.priority for each in gone):
             return True
         if policy is None:
             return False

@@ -81,7 +81,7 @@ class PolicyStatusReconciler:
 
 
 def with_status(policy: GPUSharingPolicy, found: Governed, use: list[QuotaUse], now: datetime) -> GPUSharingPolicy:
-    """The policy with what was counted and used of quotas; conditions Ready and, once there was a conflict, Conflict."""
+    """The policy with what was counted; conditions Ready and, once there was a conflict, Conflict."""
     generation = policy.metadata.generation
     conditions = set_condition(policy.status.conditions, READY, *_ready(policy), generation, now)
     if found.lost or find_condition(conditions, CONFLICT) is not None:

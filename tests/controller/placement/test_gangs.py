@@ -14,8 +14,8 @@ from tests.builders.gpu import OURS, gpu
 from tests.builders.node import node
 
 
-def member(name: str, gib: float = 16, size: int = 3, **fields: object) -> Demand:
-    return replace(demand(name, gib), gang="g", gang_size=size, **fields)
+def member(name: str, gib: float = 16, size: int = 3) -> Demand:
+    return demand(name, gib, gang="g", gang_size=size)
 
 
 def members(count: int, gib: float = 16, size: int = 3) -> tuple[Demand, ...]:
