@@ -72,6 +72,21 @@ class Partition:
     quarantined: bool = False
     resource: str = ""
 
+    def kept(self, holder: Holder | None, reservation: Reservation | None) -> "Partition":
+        """The partition as somebody's, or kept for somebody. Written out: this runs for every change of a claim."""
+        return Partition(
+            self.id,
+            self.device,
+            self.render_index,
+            self.bytes,
+            self.compute_units,
+            self.healthy,
+            holder,
+            reservation,
+            self.quarantined,
+            self.resource,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Alike:
@@ -93,6 +108,10 @@ class Gpu:
     validated: frozenset[Mode] = frozenset()
     plan: str | None = None
     _alike: tuple[Alike, ...] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def having(self, partitions: tuple[Partition, ...], plan: str | None) -> "Gpu":
+        """The GPU with other partitions, in hand of that plan. Written out: this runs for every change of a claim."""
+        return Gpu(self.bdf, self.product, self.mode, partitions, self.allowed, self.validated, plan)
 
     @property
     def alike(self) -> tuple[Alike, ...]:

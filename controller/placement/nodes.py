@@ -101,7 +101,7 @@ class Nodes:
             same_names = self._copied(by_part, name).pop(name, None) is None and same_names
         if not by_part:
             return self
-        made = Nodes()
+        made = Nodes.__new__(Nodes)
         parts = list(self.parts)
         for number, held in by_part.items():
             parts[number] = _Part(held) if held else _NOTHING
