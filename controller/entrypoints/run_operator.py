@@ -177,6 +177,7 @@ class Operator:
         self._manager.add_leader_only(cycle)
         cluster.pods.add_handler(_when(triggers.frees_node, cycle))
         cluster.claims.add_handler(_when(triggers.frees_claim, cycle))
+        cluster.claims.add_handler(_when(triggers.ends_nomination, cycle))
         cluster.resource_claims.add_handler(_when(triggers.frees_device, cycle))
         cluster.nodes.add_handler(_when(triggers.node_differs, cycle))
         cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, cycle))

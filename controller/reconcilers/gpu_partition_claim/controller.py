@@ -13,6 +13,7 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.fitting import Fitting
 from controller.reconcilers.gpu_partition_claim.placing import Placing
+from controller.reconcilers.gpu_partition_claim.preempting import Preempting
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
 from controller.reconcilers.gpu_partition_claim.ungated import Ungated
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
@@ -32,6 +33,7 @@ class ClaimReconciler:
         exclusions = Exclusions()
         self._writer = ClaimWriter(context)
         self._placing = Placing(context, self._writer, exclusions)
+        self._preempting = Preempting(context, self._writer)
         self._binding = Binding(context, self._writer)
         self._confirming = Confirming(context, self._writer, exclusions)
         self._fitting = Fitting(context, self._writer)
@@ -74,7 +76,7 @@ class ClaimReconciler:
                 return await adopt(self._context, self._writer, claim, pod, present)
             placed = await self._placing.place(key, claim, pod)
             if isinstance(placed, Result):
-                return placed
+                return await self._preempting.look(key, claim, pod, placed)
             claim = placed
         if claim.status.phase is ClaimPhase.BOUND:
             result = await self._binding.bind(claim, pod)

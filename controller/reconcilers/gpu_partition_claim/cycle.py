@@ -6,22 +6,31 @@ that could help has changed.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
 from api.v1beta1 import RepartitionPlan
+from api.v1beta1.gpu_partition_claim import Nomination
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
+from controller.placement.gangs import gang_of, place_gang, units, with_members
+from controller.placement.preemption import NoVictims
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Snapshot
+from controller.reconcilers.gpu_partition_claim.gang_members import gang_in
+from controller.reconcilers.gpu_partition_claim.nominating import Nominating
+from controller.reconcilers.gpu_partition_claim.refusals import Refusals
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.planner import Proposal
 from controller.runtime.clock import Clock
 from controller.state.assumptions import Assumption
 from controller.state.cluster import Cluster
+from controller.state.nominations import Nominated
 from controller.translate.policy_choice import REASONS, refuse_choice
 
 #: A burst of pods is decided together when it arrives within this time, seconds.
@@ -31,23 +40,45 @@ RETRY_SECONDS = 0.1
 #: An explanation whose reason stays the same is written anew after this time, seconds.
 REFRESH_SECONDS = 10.0
 
+QUOTA_EXCEEDED: Final = "QuotaExceeded"
+_NO_CHANGE: Final = Refused(QUOTA_EXCEEDED, "no mode change helps a namespace that has reached its max")
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A decision, and the mode change that would help where there is no place. `decided_at` is monotonic seconds."""
+    """A decision, and what would help where there is no place: a mode change, or others who leave one.
+
+    `decided_at` is monotonic seconds. `kept`: the place that is to be kept for the claim.
+    """
 
     decision: Decision
     plan: RepartitionPlan | None = None
     no_plan: Refused | None = None
     decided_at: float = 0.0
+    kept: Nomination | None = None
+    no_victims: NoVictims | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether something was decided that is lost unless somebody does it."""
+        return self.plan is not None or self.kept is not None
 
 
 @dataclass(slots=True)
 class _Reported:
     reasons: tuple[str, ...]
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The cluster at one point of a cycle, and what may be asked about it."""
+
+    snapshot: Snapshot
+    around: Surroundings
+    nominating: Nominating
 
 
 class PlacementCycle:
@@ -57,7 +88,7 @@ class PlacementCycle:
         self, cluster: Cluster, scheduler: ModelScheduler, clock: Clock, enqueue: Callable[[str], None]
     ) -> None:
         self._cluster = cluster
-        self._scheduler = scheduler
+        self.scheduler = scheduler
         self._clock = clock
         self._enqueue = enqueue
         self._new: dict[str, Demand] = {}
@@ -66,6 +97,8 @@ class PlacementCycle:
         self._reported: dict[str, _Reported] = {}
         self._changed = False
         self._wake = asyncio.Event()
+        self.refusals = Refusals()
+        self._looked: dict[Demand, float] = {}
 
     def submit(self, demand: Demand) -> None:
         """Let the next cycle decide this demand. A demand known already keeps its turn."""
@@ -83,8 +116,10 @@ class PlacementCycle:
         self._cluster.assumptions.forget(key)
 
     def _discard_outcome(self, key: str) -> None:
-        """Drop an outcome that nobody took; a plan it wished for was never made and counts no longer."""
+        """Drop an outcome that nobody took; what it wished for was never made and counts no longer."""
         untaken = self._outcomes.pop(key, None)
+        if untaken is not None and untaken.kept is not None:
+            self._cluster.nominations.forget(key)
         if untaken is not None and untaken.plan is not None:
             self._cluster.plan_table.forget(untaken.plan.metadata.name)
 
@@ -95,6 +130,10 @@ class PlacementCycle:
     def restore(self, key: str, outcome: Outcome) -> None:
         """Give back an outcome that could not be acted upon yet."""
         self._outcomes.setdefault(key, outcome)
+
+    def demand(self, key: str) -> Demand | None:
+        """The demand of a claim that waits here, None when it does not."""
+        return self._waiting.get(key) or self._new.get(key)
 
     def changed(self) -> None:
         """Something changed that could help a waiting demand."""
@@ -132,21 +171,37 @@ class PlacementCycle:
 
     def decide(self, *, retry: bool) -> None:
         """One cycle: new demands, and with `retry` those that found no place before. Synchronous."""
-        demands = order((*self._new.values(), *(self._waiting.values() if retry else ())))
-        snapshot = self._cluster.snapshot()
-        around = Surroundings(self._cluster, snapshot)
-        for demand in demands:
-            decision = self._refused_choice(demand) or self._scheduler.schedule(snapshot, demand)
-            if isinstance(decision, Placed):
-                self._place(snapshot, demand, decision)
+        chosen = (*self._new.values(), *(self._waiting.values() if retry else ()))
+        demands = order(with_members(chosen, self._waiting.values()))
+        turn = self._turn()
+        for unit in units(demands):
+            for demand, decision in self._decided(turn.snapshot, unit):
+                if isinstance(decision, Placed):
+                    self._place(turn.snapshot, demand, decision)
+                else:
+                    outcome = self._wish(turn, demand, decision)
+                    self._wait_on(demand, decision, outcome)
+                    if outcome.asks:
+                        turn = self._turn()
                 self._new.pop(demand.key, None)
-                continue
-            outcome = self._wish(snapshot, around, demand, decision)
-            if outcome.plan is not None:
-                snapshot = self._cluster.snapshot()
-                around = Surroundings(self._cluster, snapshot)
-            self._wait_on(demand, decision, outcome)
-            self._new.pop(demand.key, None)
+
+    def _turn(self) -> _Turn:
+        """The cluster as it is now, with all that was decided."""
+        snapshot = self._cluster.snapshot()
+        refused = self.refusals.current(self._clock.monotonic())
+        now = self._clock.now()
+        nominating = Nominating(self._cluster, self.scheduler, snapshot, refused=refused, looked=self._looked, now=now)
+        return _Turn(snapshot, Surroundings(self._cluster, snapshot), nominating)
+
+    def _decided(self, snapshot: Snapshot, unit: tuple[Demand, ...]) -> Sequence[tuple[Demand, Decision]]:
+        """The decisions for one demand, or for all members of a gang."""
+        refused = next(filter(None, map(self._refused_choice, unit)), None)
+        if refused is not None:
+            return [(demand, refused) for demand in unit]
+        if gang_of(unit[0]) is None:
+            return [(unit[0], self.scheduler.schedule(snapshot, unit[0]))]
+        gang = gang_in(self._cluster, unit)
+        return place_gang(snapshot, gang, self.scheduler, self._clock.now().timestamp())
 
     def _refused_choice(self, demand: Demand) -> Unplaced | None:
         """Why the policy or class asked for cannot be had: judged at each cycle, so a policy that appears is seen."""
@@ -164,16 +219,37 @@ class PlacementCycle:
         self._outcomes[demand.key] = Outcome(decision, decided_at=self._clock.monotonic())
         self._enqueue(demand.key)
 
-    def _wish(self, snapshot: Snapshot, around: Surroundings, demand: Demand, decision: Unplaced) -> Outcome:
-        """The mode change that would help, if one may be made; it counts as under way at once."""
+    def _wish(self, turn: _Turn, demand: Demand, decision: Unplaced) -> Outcome:
+        """What would help, if it may be done; it counts as under way at once.
+
+        A change of idle GPUs harms nobody, so it comes before others who leave; these before a change that moves them.
+        """
         plans = self._cluster.plan_table
-        if decision.reason in REASONS or plans.for_claim(demand.uid) is not None:
+        if decision.reason in REASONS or demand.gang or plans.for_claim(demand.uid) is not None:
             return Outcome(decision)
-        if self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
+        if self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
             return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))
-        proposal = around.propose(demand, self._clock.now())
-        if isinstance(proposal, Refused):
-            return Outcome(decision, no_plan=proposal)
+        proposal = turn.around.propose(demand, self._clock.now()) if decision.reason != QUOTA_EXCEEDED else _NO_CHANGE
+        if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
+            return self._plan(demand, decision, proposal)
+        found = turn.nominating.preempt(demand)
+        if isinstance(found, NoVictims) and isinstance(proposal, Proposal):
+            return self._plan(demand, decision, proposal)
+        kept = found if isinstance(found, Nomination) else turn.nominating.reserve(demand)
+        if kept is not None:
+            self._keep(demand, kept)
+        no_plan = proposal if isinstance(proposal, Refused) else None
+        return Outcome(decision, no_plan=no_plan, kept=kept, no_victims=found if isinstance(found, NoVictims) else None)
+
+    def _keep(self, demand: Demand, kept: Nomination) -> None:
+        """A place is kept from now on, before anybody has stored it."""
+        claim = self._cluster.claim_table.get(demand.key)
+        if claim is not None:
+            self._cluster.nominations.assume(Nominated.of(claim, kept))
+
+    def _plan(self, demand: Demand, decision: Unplaced, proposal: Proposal) -> Outcome:
+        """The mode change, unless one waits for a person there, or the same did not help."""
+        plans = self._cluster.plan_table
         awaiting = plans.awaiting_on(proposal.node)
         if awaiting is not None and not proposal.automatic:
             return Outcome(decision, no_plan=Refused("AwaitingApproval", f"plan {awaiting} waits for approval"))
@@ -187,14 +263,16 @@ class PlacementCycle:
     def _wait_on(self, demand: Demand, decision: Unplaced, outcome: Outcome) -> None:
         self._waiting[demand.key] = demand
         wish = outcome.no_plan.reason if outcome.no_plan else ""
-        reasons = (decision.reason, wish, *(row.reason for row in decision.refusals))
+        nobody = outcome.no_victims.reason if outcome.no_victims else ""
+        reasons = (decision.reason, wish, nobody, *(row.reason for row in decision.refusals))
         now = self._clock.monotonic()
         reported = self._reported.get(demand.key)
         untaken = self._outcomes.get(demand.key)
-        if untaken is not None and untaken.plan is not None:
-            outcome = replace(outcome, plan=untaken.plan)  # a plan is wished once; it must not be lost unmade
+        if untaken is not None and untaken.asks:
+            # what was decided is decided once; it must not be lost undone
+            outcome = replace(outcome, plan=outcome.plan or untaken.plan, kept=outcome.kept or untaken.kept)
         stale = reported is None or reported.reasons != reasons or now - reported.at >= REFRESH_SECONDS
-        if stale or outcome.plan is not None:
+        if stale or outcome.asks:
             self._reported[demand.key] = _Reported(reasons, now)
             self._outcomes[demand.key] = outcome
             self._enqueue(demand.key)

@@ -5,6 +5,7 @@ from api.group import QOS_CLASS, SERVICE_LABEL
 from api.object import dump
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim
+from api.v1beta1.gpu_partition_claim import Nomination, NominationReason
 from controller.binding.device_plugin import naming_of_resource
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
@@ -32,6 +33,7 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.reconcile import Result
 from controller.state.kinds import REPARTITION_PLANS
 from controller.translate.pod import PodView, constraints
+from controller.translate.request import gang_request
 
 #: How long a pin that the API server refused is not tried again, seconds.
 REFUSED_PAUSE_SECONDS = 60.0
@@ -41,6 +43,10 @@ CONTRADICTED_SECONDS = 10.0
 DECISION_SECONDS = 1.0
 #: Reasons for which another mode could be the answer.
 HELPED_BY_A_CHANGE = frozenset({"NoFreePartition", "NoPartitionFits"})
+
+
+#: Reasons why nobody is preempted that somebody can do something about.
+WORTH_TELLING = frozenset({"PreemptionNever", "EvictionRefused", "TooManyVictims"})
 
 
 class Placing:
@@ -150,6 +156,7 @@ class Placing:
 
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod) -> Demand:
         excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()
+        gang = gang_request(pod.annotations)
         return Demand(
             key=key,
             uid=claim.metadata.uid,
@@ -166,6 +173,9 @@ class Placing:
             template_hash=pod.template_hash,
             resource=pod.resource,
             naming=naming_of_resource(pod.resource) or "",
+            preempts=pod.preempts,
+            gang=gang.name if gang is not None else "",
+            gang_size=gang.size if gang is not None else 1,
         )
 
     async def _choose(
@@ -200,7 +210,22 @@ class Placing:
         if plan is not None:
             message += f". RepartitionPlan {plan.metadata.name} ({plan.status.phase}) makes room on {plan.spec.node}"
         self._context.count("place", "unplaced")
-        await self._writer.explain(claim, pod, decision.reason, message)
+        kept = outcome.kept or claim.status.nomination
+        if kept is not None:
+            message += f". {kept_text(kept)}"
+        elif outcome.no_victims is not None and outcome.no_victims.reason in WORTH_TELLING:
+            message += f". Nobody leaves for it: {outcome.no_victims.message}"
+        await self._store(claim, pod, Unplaced(decision.reason, message), outcome.kept)
+
+    async def _store(self, claim: GPUPartitionClaim, pod: PodView, why: Unplaced, kept: Nomination | None) -> None:
+        """Write why the claim waits, with the place that is kept from now on; it counts no longer if that fails."""
+        try:
+            await self._writer.explain(claim, pod, why.reason, why.message, kept)
+        except ApiError:
+            self._cluster.nominations.forget(f"{pod.namespace}/{claim.metadata.name}")
+            raise
+        if kept is not None:
+            await self._writer.tell(pod, events.nominated(kept.node, len(kept.victims)))
 
     async def _make_plan(self, pod: PodView, outcome: Outcome) -> None:
         if outcome.plan is None:
@@ -230,3 +255,11 @@ def requirement_of(claim: GPUPartitionClaim) -> Requirement:
 def waiting_for_gates(pod: PodView) -> str:
     """The sentence for a pod that somebody else holds too."""
     return f"waits for gates of others: {', '.join(pod.foreign_gates)}"
+
+
+def kept_text(kept: Nomination) -> str:
+    """Which place is kept for a claim, and until when, in words."""
+    where = f"{kept.node} {','.join(f'{device.bdf}/{device.partition}' for device in kept.devices)}"
+    if kept.reason is NominationReason.RESERVATION:
+        return f"It has waited long, so {where} is kept for it and gets free bit by bit"
+    return f"{where} is kept for it until those who hold it have left"

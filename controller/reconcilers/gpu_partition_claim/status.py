@@ -12,6 +12,7 @@ from api.v1beta1.gpu_partition_claim import (
     Binding,
     ClaimPhase,
     GPUPartitionClaimStatus,
+    Nomination,
     ObservedDevices,
     PluginResource,
 )
@@ -40,8 +41,10 @@ def _with(claim: GPUPartitionClaim, status: GPUPartitionClaimStatus) -> GPUParti
     return claim.model_copy(update={"status": stamped})
 
 
-def waiting(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) -> GPUPartitionClaim:
-    """No place, and why; whatever was allocated before is given up."""
+def waiting(
+    claim: GPUPartitionClaim, reason: str, message: str, now: datetime, kept: Nomination | None = None
+) -> GPUPartitionClaim:
+    """No place, and why; whatever was allocated before is given up. `kept`: the place that is kept from now on."""
     conditions = set_condition(
         claim.status.conditions, "Bound", "False", reason, message[:MESSAGE_LIMIT], claim.metadata.generation, now
     )
@@ -55,6 +58,7 @@ def waiting(claim: GPUPartitionClaim, reason: str, message: str, now: datetime) 
                 "phase": ClaimPhase.PENDING,
                 "allocation": None,
                 "observed": None,
+                "nomination": kept or claim.status.nomination,
                 "explanation": message[:EXPLANATION_LIMIT],
                 "conditions": conditions,
             }
@@ -91,6 +95,7 @@ def bound(
                 "phase": ClaimPhase.BOUND,
                 "allocation": allocation,
                 "observed": None,
+                "nomination": None,
                 "explanation": None,
                 "bound_time": now,
                 "rebinds": claim.status.rebinds + (1 if rebind else 0),
@@ -125,6 +130,11 @@ def devices_of(placed: Placed) -> list[Device]:
         )
         for device in placed.devices
     ]
+
+
+def not_nominated(claim: GPUPartitionClaim) -> GPUPartitionClaim:
+    """No place is kept for the claim any more."""
+    return _with(claim, claim.status.model_copy(update={"nomination": None}))
 
 
 def allocated(claim: GPUPartitionClaim, now: datetime) -> GPUPartitionClaim:

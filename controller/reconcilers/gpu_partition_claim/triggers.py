@@ -99,6 +99,16 @@ def _holds(claim: dict[str, object] | None) -> bool:
     return isinstance(status, dict) and bool(status.get("allocation")) and status.get("phase") != "Released"
 
 
+def ends_nomination(event: StoreEvent[Manifest]) -> bool:
+    """No place is kept for one of our claims any more, or another one."""
+    before = _kept(event.old)
+    return before is not None and before != _kept(event.new)
+
+
+def _kept(claim: Manifest | None) -> object:
+    return ((claim or {}).get("status") or {}).get("nomination")
+
+
 def frees_node(event: StoreEvent[Pod]) -> bool:
     """A pod left its node or ended, so CPU, memory and a pod slot are free again."""
     old = event.old

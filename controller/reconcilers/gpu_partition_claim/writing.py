@@ -2,6 +2,7 @@
 
 from api.object import dump
 from api.v1beta1 import GPUPartitionClaim
+from api.v1beta1.gpu_partition_claim import Nomination
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.owners import Owners
@@ -34,14 +35,20 @@ class ClaimWriter:
             self._superseded[f"{claim.metadata.namespace}/{claim.metadata.name}"] = claim.metadata.resource_version
         return fresh
 
-    async def explain(self, claim: GPUPartitionClaim, pod: PodView, reason: str, message: str) -> None:
-        """The claim waits, and why: in its status, and as an Event on pod and owner."""
-        waiting = status.waiting(claim, reason, message, self._context.clock.now())
+    async def explain(
+        self, claim: GPUPartitionClaim, pod: PodView, reason: str, message: str, kept: Nomination | None = None
+    ) -> None:
+        """The claim waits, and why: in its status, and as an Event on pod and owner. `kept`: a place for it."""
+        waiting = status.waiting(claim, reason, message, self._context.clock.now(), kept)
         if waiting.status != claim.status:
             await self.write(waiting)
+        await self.tell(pod, events.waiting(reason, message))
+
+    async def tell(self, pod: PodView, note: events.Note) -> None:
+        """An Event on the pod and on whoever made it."""
         owner = await self._owners.of(pod)
         regarding = [pod.reference] if owner is None else [pod.reference, owner]
-        events.tell(self._context.recorder, regarding, events.waiting(reason, message))
+        events.tell(self._context.recorder, regarding, note)
 
     async def trouble(self, claim: GPUPartitionClaim, pod: PodView, type_: str, reason: str, message: str) -> None:
         """Something needs a person: a condition and an Event, the rest of the status stays."""
