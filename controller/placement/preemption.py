@@ -7,7 +7,7 @@ will place it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +57,8 @@ class Preemptor:
             self._by_node[each.node].append(each)
             self._by_account[each.policy, each.namespace].append(each)
         self._covered: dict[tuple[str, str], frozenset[str]] = {}
+        self._ordered = {name: sorted(there, key=_alone) for name, there in self._by_node.items()}
+        self._least_of = {account: _least(there) for account, there in self._by_account.items()}
         staying = [each for there in self._by_node.values() for each in there if each.movable and not each.leaving]
         self._lowest = min((each.priority for each in staying), default=None)
 
@@ -68,24 +70,22 @@ class Preemptor:
             )
         if not self._has_rights(demand):
             return self._nobody(demand)
-        searches = [search for node in self._snapshot.nodes if (search := self._search(demand, node)) is not None]
-        if not searches:
-            return self._nobody(demand)
-        found = self._best(searches, refused=False)
+        found = self._best(demand, self._search, refused=False)
         if found is not None:
             return found
-        if self._best(searches, refused=True) is not None:
+        if self._best(demand, self._search, refused=True) is not None:
             return NoVictims("EvictionRefused", "a disruption budget refused the eviction of who would have to leave")
         return NoVictims("PreemptionFutile", "it would fit nowhere even if all pods left that may be made to")
 
     def awaited(self, demand: Demand, only: str | None = None) -> Awaiting | None:
         """The place that the demand would get soonest if pods left by themselves; of node `only`, or of any."""
-        nodes = self._snapshot.nodes if only is None else filter(None, (self._snapshot.node(only),))
-        searches = [self._all_leave(demand, node) for node in nodes if self._could_run_on(demand, node)]
-        found = self._best(searches, refused=True)
+        found = self._best(demand, self._all_leave, refused=True, only=only)
         return None if found is None else Awaiting(found.placed, found.victims)
 
-    def _all_leave(self, demand: Demand, node: Node) -> VictimSets:
+    def _all_leave(self, demand: Demand, node: Node) -> VictimSets | None:
+        """What the node would be without anybody; None where something else keeps the demand from it."""
+        if not self._could_run_on(demand, node):
+            return None
         there = self._by_node.get(node.name, [])
         leaving = tuple(each for each in there if each.leaving)
         staying = tuple(each for each in there if not each.leaving)
@@ -116,18 +116,54 @@ class Preemptor:
     def _nobody(demand: Demand) -> NoVictims:
         return NoVictims("NobodyToPreempt", f"no pod of a priority below {demand.priority} could leave for it")
 
-    def _best(self, searches: Iterable[VictimSets], *, refused: bool) -> Preemption | None:
-        """The cheapest set of all nodes, as far as trials reach."""
+    def _best(
+        self,
+        demand: Demand,
+        search_on: Callable[[Demand, Node], VictimSets | None],
+        *,
+        refused: bool,
+        only: str | None = None,
+    ) -> Preemption | None:
+        """The cheapest set of all nodes, as far as trials reach: no further than a node could have a cheaper one."""
         best: tuple[Cost, VictimSets, tuple[Occupant, ...]] | None = None
         left = MOST_TRIALS
-        for search in sorted(searches, key=lambda each: each.least):
-            if left <= 0 or (best is not None and best[0] < search.least):
+        for bound, node in self._by_bound(demand, only):
+            if left <= 0 or (best is not None and best[0] < bound):
                 break
-            victims, trials = search.fewest(left, refused=refused)
+            search = search_on(demand, node)
+            victims, trials = search.fewest(left, refused=refused) if search is not None else (None, 0)
             left -= trials
-            if victims is not None and (best is None or cost(victims) < best[0]):
+            if search is not None and victims is not None and (best is None or cost(victims) < best[0]):
                 best = cost(victims), search, victims
         return None if best is None else self._confirmed(best[1], best[2])
+
+    def _by_bound(self, demand: Demand, only: str | None) -> list[tuple[Cost, Node]]:
+        """Nodes on which somebody's leaving may help, each with what that costs at least; the cheapest first."""
+        found = []
+        for node in self._snapshot.nodes:
+            policy = node.policy
+            bounded = policy is not None and policy.quota(demand.namespace).most is not None
+            own = self._least_of.get((policy.name, demand.namespace)) if policy is not None and bounded else None
+            costs = [each for each in (self._least_on(demand, node), own) if each is not None]
+            if costs and only in (None, node.name):
+                found.append((min(costs), node))
+        return sorted(found, key=lambda pair: (pair[0], pair[1].name))
+
+    def _least_on(self, demand: Demand, node: Node) -> Cost | None:
+        """No set of the node's occupants that would do costs less; None without any."""
+        there = self._ordered.get(node.name)
+        if not there:
+            return None
+        leaving = sum(each.leaving for each in there)
+        if demand.requirement.count == 1:
+            return _alone(there[0])
+        smallest = min(partition.bytes for gpu in node.gpus for partition in gpu.partitions) or 1
+        pieces = [each.bytes // smallest for each in there]  # no fewer than each one has
+        free = sum(self._snapshot.free(node, gpu) for gpu in node.gpus)
+        missing = demand.requirement.count - free - sum(pieces[:leaving])
+        if missing <= 0:
+            return _alone(there[0])
+        return cost(there[leaving : leaving - (-missing // max(1, *pieces))])
 
     def _confirmed(self, search: VictimSets, victims: tuple[Occupant, ...]) -> Preemption | None:
         """The same on the whole snapshot: what is decided there is what will be decided once they have left."""
@@ -205,6 +241,16 @@ class Preemptor:
             least = view.policy.quota(namespace).least if view is not None and view.policy is not None else 0
             self._covered[account] = guaranteed(least, claims)
         return self._covered[account]
+
+
+def _alone(occupant: Occupant) -> Cost:
+    """What one costs; those who leave anyway are free, and come first."""
+    return cost(()) if occupant.leaving else cost([occupant])
+
+
+def _least(occupants: Iterable[Occupant]) -> Cost:
+    """No set of some of these costs less, those who leave anyway being free."""
+    return min(map(_alone, occupants))
 
 
 def _smallest(demand: Demand, node: Node) -> int | None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
-from controller.placement.occupant import Cost, Occupant, cost
+from controller.placement.occupant import Occupant, cost
 from controller.placement.quota import within_promise
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
@@ -56,11 +56,6 @@ class VictimSets:
         """Of those who hold something there that is known: the kubelet may not have told yet which device it gave."""
         held = _held(self._part)
         return {each.key: self._effect(each, held[each.key]) for each in self._may_go if each.key in held}
-
-    @property
-    def least(self) -> Cost:
-        """No set of this node costs less."""
-        return cost(()) if self.leaving or not self._may_go else cost(self._may_go[:1])
 
     def fewest(self, trials: int, *, refused: bool) -> tuple[tuple[Occupant, ...] | None, int]:
         """The cheapest set without which the demand fits, None when there is none; and how many sets were tried.

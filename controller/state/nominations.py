@@ -10,7 +10,7 @@ from datetime import datetime
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase, Nomination, NominationReason
 from controller.gpu.identity import PartitionId
-from controller.placement.demand import Resources
+from controller.placement.demand import Demand, Resources
 from controller.placement.snapshot import Awaited, Reservation
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
@@ -31,21 +31,32 @@ class Nominated:
     since: datetime
 
     @classmethod
-    def of(cls, claim: GPUPartitionClaim, kept: Nomination) -> "Nominated":
-        """The place that is to be kept for a claim. Raises ValueError for a claim without a pod."""
-        namespace, reference = claim.metadata.namespace or "", claim.spec.pod_ref
-        if reference is None:
-            raise ValueError(f"claim {namespace}/{claim.metadata.name} has no podRef: no place is kept for it")
-        return cls(
-            claim=f"{namespace}/{claim.metadata.name}",
-            uid=claim.metadata.uid or "",
-            pod=f"{namespace}/{reference.name}",
-            node=kept.node,
-            partitions=tuple(PartitionId(device.bdf, device.partition) for device in kept.devices),
-            victims=frozenset(kept.victims),
-            reserved=kept.reason is NominationReason.RESERVATION,
-            since=kept.time,
+    def of(cls, demand: Demand, pod: str, kept: Nomination) -> "Nominated":
+        """The place that is to be kept for a demand, whose pod has the key `pod`."""
+        return _nominated(demand.key, demand.uid, pod, kept)
+
+    @classmethod
+    def shown(cls, claim: GPUPartitionClaim) -> "Nominated | None":
+        """The place that stands in a claim's status; None without one, or without a pod."""
+        namespace, reference, kept = claim.metadata.namespace or "", claim.spec.pod_ref, claim.status.nomination
+        if reference is None or kept is None:
+            return None
+        return _nominated(
+            f"{namespace}/{claim.metadata.name}", claim.metadata.uid or "", f"{namespace}/{reference.name}", kept
         )
+
+
+def _nominated(claim: str, uid: str, pod: str, kept: Nomination) -> Nominated:
+    return Nominated(
+        claim=claim,
+        uid=uid,
+        pod=pod,
+        node=kept.node,
+        partitions=tuple(PartitionId(device.bdf, device.partition) for device in kept.devices),
+        victims=frozenset(kept.victims),
+        reserved=kept.reason is NominationReason.RESERVATION,
+        since=kept.time,
+    )
 
 
 class Nominations:
@@ -66,10 +77,10 @@ class Nominations:
         assumed = self._assumed.get(event.key)
         if claim is None or (assumed is not None and assumed.uid != claim.metadata.uid):
             self._assumed.pop(event.key, None)
-        if claim is None or claim.status.nomination is None:
-            return
-        self._shown[event.key] = Nominated.of(claim, claim.status.nomination)
-        self._assumed.pop(event.key, None)
+        shown = Nominated.shown(claim) if claim is not None else None
+        if shown is not None:
+            self._shown[event.key] = shown
+            self._assumed.pop(event.key, None)
 
     def assume(self, nominated: Nominated) -> None:
         """Count a place that is about to be stored in the claim's status."""
@@ -120,4 +131,4 @@ def _waiting(stored: Manifest | None) -> GPUPartitionClaim | None:
         claim = GPUPartitionClaim.model_validate(stored)
     except ValueError:
         return None  # the table of claims logs it
-    return claim if claim.spec.pod_ref is not None else None
+    return claim

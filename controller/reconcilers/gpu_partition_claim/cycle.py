@@ -28,6 +28,7 @@ from controller.reconcilers.gpu_partition_claim.wishes import plan_for
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.planner import Proposal
 from controller.runtime.clock import Clock
+from controller.runtime.manifest import key_of
 from controller.state.assumptions import Assumption
 from controller.state.cluster import Cluster
 from controller.state.nominations import Nominated
@@ -182,16 +183,19 @@ class PlacementCycle:
                     outcome = self._wish(turn, demand, decision)
                     self._wait_on(demand, decision, outcome)
                     if outcome.asks:
-                        turn = self._turn()
+                        turn = self._turn(turn)
                 self._new.pop(demand.key, None)
 
-    def _turn(self) -> _Turn:
-        """The cluster as it is now, with all that was decided."""
+    def _turn(self, before: _Turn | None = None) -> _Turn:
+        """The cluster as it is now, with all that was decided; `before`: earlier in the same cycle."""
         snapshot = self._cluster.snapshot()
+        around = Surroundings(self._cluster, snapshot)
+        if before is not None:
+            return _Turn(snapshot, around, before.nominating.anew(snapshot))
         refused = self.refusals.current(self._clock.monotonic())
         now = self._clock.now()
         nominating = Nominating(self._cluster, self.scheduler, snapshot, refused=refused, looked=self._looked, now=now)
-        return _Turn(snapshot, Surroundings(self._cluster, snapshot), nominating)
+        return _Turn(snapshot, around, nominating)
 
     def _decided(self, snapshot: Snapshot, unit: tuple[Demand, ...]) -> Sequence[tuple[Demand, Decision]]:
         """The decisions for one demand, or for all members of a gang."""
@@ -237,15 +241,17 @@ class PlacementCycle:
             return self._plan(demand, decision, proposal)
         kept = found if isinstance(found, Nomination) else turn.nominating.reserve(demand)
         if kept is not None:
-            self._keep(demand, kept)
+            kept = self._keep(demand, kept)
         no_plan = proposal if isinstance(proposal, Refused) else None
         return Outcome(decision, no_plan=no_plan, kept=kept, no_victims=found if isinstance(found, NoVictims) else None)
 
-    def _keep(self, demand: Demand, kept: Nomination) -> None:
-        """A place is kept from now on, before anybody has stored it."""
-        claim = self._cluster.claim_table.get(demand.key)
-        if claim is not None:
-            self._cluster.nominations.assume(Nominated.of(claim, kept))
+    def _keep(self, demand: Demand, kept: Nomination) -> Nomination | None:
+        """A place is kept from now on, before anybody has stored it; for one pod only: a share group has several."""
+        pods = list(self._cluster.pods.store.by_index("claim", demand.key))
+        if len(pods) != 1:
+            return None
+        self._cluster.nominations.assume(Nominated.of(demand, key_of(pods[0]), kept))
+        return kept
 
     def _plan(self, demand: Demand, decision: Unplaced, proposal: Proposal) -> Outcome:
         """The mode change, unless one waits for a person there, or the same did not help."""

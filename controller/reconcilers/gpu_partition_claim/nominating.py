@@ -59,6 +59,15 @@ class Nominating:
         self._now = now
         self._in_vain: dict[Demand, NoVictims] = {}
 
+    def anew(self, snapshot: Snapshot) -> "Nominating":
+        """The same on a later snapshot of the same cycle: the claims that have a place are read once for all of it."""
+        later = Nominating(
+            self._cluster, self._scheduler, snapshot, refused=self._refused, looked=self._looked, now=self._now
+        )
+        if "occupants" in self.__dict__:
+            later.__dict__["occupants"] = self.occupants
+        return later
+
     def preempt(self, demand: Demand) -> Nomination | NoVictims | None:
         """The place that others are to leave for the demand, or why none is; None while one is kept already."""
         kept = self._cluster.nominations.get(demand.key)

@@ -19,7 +19,7 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.nominating import Nominating
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
-from controller.runtime.client.errors import Conflict, NotFound, TooManyRequests
+from controller.runtime.client.errors import ApiError, Conflict, NotFound, TooManyRequests
 from controller.runtime.reconcile import Result
 from controller.state.occupancy import HOLDING
 from controller.translate.pod import PodView
@@ -50,6 +50,7 @@ class Preempting:
         self._cluster = context.cluster
         self._cycle = context.cycle
         self._writer = writer
+        self._asked: set[str] = set()
 
     async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView, result: Result) -> Result:
         """Ask the next one to leave, or give the place up. `result`: what else the claim waits for."""
@@ -93,7 +94,7 @@ class Preempting:
     async def _evict_next(self, claim: GPUPartitionClaim, pod: PodView, kept: Nomination, demand: Demand) -> None:
         snapshot, holding = self._cluster.snapshot(), self._holding()
         victims = [holding[uid] for uid in kept.victims if uid in holding]
-        staying = [each for each in victims if not each.pod.deleting]
+        staying = [each for each in victims if not each.pod.deleting and each.pod.uid not in self._asked]
         if not staying or not all(_quiet(snapshot.node(each.node)) for each in staying):
             return
         if isinstance(self._cycle.scheduler.schedule(snapshot, demand), Placed):
@@ -128,21 +129,28 @@ class Preempting:
         """How many more pods may be down now, by the policy of the node that the next one is on."""
         node = snapshot.node(name)
         limit = node.policy.max_unavailable_pods if node is not None and node.policy is not None else 1
-        asked = {uid for each in self._cluster.nominations if not each.reserved for uid in each.victims}
-        leaving = sum(uid in holding and holding[uid].pod.deleting for uid in asked)
+        self._asked &= holding.keys()
+        victims = {uid for each in self._cluster.nominations if not each.reserved for uid in each.victims}
+        # who was asked a moment ago leaves, though no watch has shown it yet
+        leaving = sum(uid in holding and (uid in self._asked or holding[uid].pod.deleting) for uid in victims)
         down = leaving + unavailable_pods(self._cluster, self._cluster.plan_table.values())
         return max(0, limit - down)
 
     async def _evict(self, victim: PodView, preemptor: PodView) -> bool:
         """Ask for the eviction of that very pod; whether it goes or has gone. It is told why, but not for whom."""
+        self._asked.add(victim.uid)
         try:
             await self._context.client.evict(victim.name, victim.namespace, victim.uid)
         except TooManyRequests:
+            self._asked.discard(victim.uid)
             self._cycle.refusals.add(victim.uid, self._context.clock.monotonic())
             self._context.count("preempt", "refused")
             return False
         except (NotFound, Conflict):
             return True  # it is gone, or another pod by that name came
+        except ApiError:
+            self._asked.discard(victim.uid)
+            raise
         self._context.count("preempt", "success")
         await self._writer.tell(victim, events.preempted(_why(victim, preemptor)))
         return True

@@ -101,7 +101,7 @@ def test_victims_that_would_not_be_enough_are_left_alone() -> None:
 def test_whoever_asks_for_more_than_a_partition_drives_nobody_out() -> None:
     found = find(urgent(100), occupied("worker-0", 0, 0, 0, 0))
     assert isinstance(found, NoVictims)
-    assert found.reason == "NobodyToPreempt"
+    assert found.reason == "PreemptionFutile"
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def check(snapshot: Snapshot, everybody: list[Occupant], wanted: Demand) -> None
     assert cost(found.victims) == min(map(cost, right)), f"cheaper are {min(right, key=cost)}"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(clusters(), demands())
 def test_victims_are_the_fewest_and_cheapest_and_the_demand_then_fits(
     cluster: tuple[Snapshot, list[Occupant]], wanted: Demand

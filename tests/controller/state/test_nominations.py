@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
-from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import NominatedDevice, Nomination, NominationReason
 from controller.gpu.identity import PartitionId
 from controller.state.nominations import Nominated
 from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
+from tests.builders.demand import demand
 from tests.builders.gpu import bdf
 from tests.builders.pod import container, pod
 
@@ -25,14 +25,14 @@ def waiting(name: str = "aim-a", kept: dict[str, Any] | None = None, **fields: A
     return claim(name, status={"phase": "Pending"} | ({"nomination": kept} if kept else {}), **fields)
 
 
-def assumed(stored: dict[str, Any]) -> Nominated:
+def assumed() -> Nominated:
     kept = Nomination(
         node="worker-0",
         devices=[NominatedDevice(bdf=bdf(0), partition=3)],
         reason=NominationReason.PREEMPTION,
         time=NOW,
     )
-    return Nominated.of(GPUPartitionClaim.model_validate(stored), kept)
+    return Nominated.of(demand("aim-a"), "team-a/model-0", kept)
 
 
 @pytest.fixture
@@ -87,11 +87,11 @@ def test_of_two_claims_for_one_partition_the_older_has_it(fed: FedCluster) -> No
 
 def test_what_was_decided_counts_until_it_is_shown_or_given_up(fed: FedCluster) -> None:
     fed.put(fed.cluster.claims, waiting())
-    fed.cluster.nominations.assume(assumed(waiting()))
+    fed.cluster.nominations.assume(assumed())
     assert list(kept(fed)) == [3]
     fed.cluster.nominations.forget("team-a/aim-a")
     assert kept(fed) == {}
-    fed.cluster.nominations.assume(assumed(waiting()))
+    fed.cluster.nominations.assume(assumed())
     fed.put(fed.cluster.claims, waiting(kept=nomination(1)))
     assert list(kept(fed)) == [1]
 
@@ -104,7 +104,7 @@ def test_what_was_decided_counts_until_it_is_shown_or_given_up(fed: FedCluster) 
     ],
 )
 def test_what_was_decided_for_a_claim_that_waits_no_more_is_forgotten(fed: FedCluster, after: dict[str, Any]) -> None:
-    fed.cluster.nominations.assume(assumed(waiting()))
+    fed.cluster.nominations.assume(assumed())
     fed.put(fed.cluster.claims, after)
     assert len(fed.cluster.nominations) == 0
 
@@ -119,12 +119,7 @@ def test_the_snapshot_shows_it(fed: FedCluster) -> None:
     assert [one.claim for one in host.awaited] == ["uid-team-a/aim-a"]
 
 
-def test_a_claim_without_a_pod_is_kept_nothing() -> None:
-    shared = GPUPartitionClaim.model_validate(
-        {
-            **waiting(),
-            "spec": {"shareGroup": "g", "requirement": {"memory": "1Gi", "isolation": "cooperative"}},
-        }
-    )
-    with pytest.raises(ValueError, match="has no podRef"):
-        Nominated.of(shared, Nomination.model_validate(nomination()))
+def test_a_claim_without_a_pod_is_kept_nothing(fed: FedCluster) -> None:
+    spec = {"shareGroup": "g", "requirement": {"memory": "1Gi", "isolation": "cooperative"}}
+    fed.put(fed.cluster.claims, {**waiting(kept=nomination()), "spec": spec})
+    assert kept(fed) == {}

@@ -22,7 +22,7 @@ def test_a_wish_that_nobody_took_ends_when_a_place_is_found() -> None:
 def test_a_cycle_that_fails_keeps_its_new_demands(monkeypatch: pytest.MonkeyPatch) -> None:
     cycle = Cycle("CPX/NPS4")
     with monkeypatch.context() as fault:
-        fault.setattr(cycle.cycle, "_scheduler", None)
+        fault.setattr(cycle.cycle, "scheduler", None)
         with pytest.raises(AttributeError):
             cycle.decide(demand("a"), demand("b"))
     assert cycle.cycle.waiting == 2
