@@ -51,7 +51,7 @@ async def claim_of(cluster: Running, name: str) -> Object:
 
 
 async def allocated(cluster: Running, name: str) -> bool:
-    return (await claim_of(cluster, name)).get("status", {}).get("phase") == "Allocated"
+    return bool((await claim_of(cluster, name)).get("status", {}).get("phase") == "Allocated")
 
 
 async def explained(cluster: Running, name: str, words: str) -> bool:

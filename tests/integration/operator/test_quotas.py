@@ -80,7 +80,7 @@ async def test_what_was_lent_is_taken_back_up_to_the_promise_and_never_more(clus
     await cluster.create(pods_of(promised(cluster)), pod("first", opt_in()))
 
     async def first() -> bool:
-        return (await claim_of(cluster, "first")).get("status", {}).get("phase") == "Allocated"
+        return bool((await claim_of(cluster, "first")).get("status", {}).get("phase") == "Allocated")
 
     await cluster.eventually("the promised half is had", first)
 

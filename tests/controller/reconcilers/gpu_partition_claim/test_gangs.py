@@ -20,7 +20,8 @@ from tests.fakes.clock import FakeClock
 
 QPX = gpu(0, "QPX/NPS1")
 GANG = SMALL | {"aim.amd.com/gang": "ranks", "aim.amd.com/gang-size": "3"}
-KEYS = [f"team-a/aim-{number}" for number in range(3)]
+NAMES = [f"aim-{number}" for number in range(3)]
+KEYS = [f"team-a/{name}" for name in NAMES]
 
 
 @pytest.fixture
@@ -45,17 +46,17 @@ def taken(api: InMemoryApi, *indices: int) -> None:
 
 
 def phases(api: InMemoryApi) -> list[str]:
-    return [status(api, key).get("phase", "Pending") for key in KEYS]
+    return [status(api, name).get("phase", "Pending") for name in NAMES]
 
 
-def status(api: InMemoryApi, key: str) -> dict[str, Any]:
-    found: dict[str, Any] = api.objects["gpupartitionclaims", *key.split("/")].get("status", {})
+def status(api: InMemoryApi, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.objects["gpupartitionclaims", "team-a", name].get("status", {})
     return found
 
 
 def places(api: InMemoryApi) -> set[int]:
     """The partitions that members have."""
-    allocations = (status(api, key).get("allocation") for key in KEYS)
+    allocations = (status(api, name).get("allocation") for name in NAMES)
     return {device["partition"] for found in allocations if found for device in found["devices"]}
 
 
@@ -64,9 +65,8 @@ def open_gates(api: InMemoryApi) -> int:
     return sum(not any(gate["name"] == GATE for gate in one["spec"].get("schedulingGates") or ()) for one in pods)
 
 
-def reason(api: InMemoryApi, key: str = KEYS[0]) -> str:
-    conditions = api.objects["gpupartitionclaims", *key.split("/")]["status"]["conditions"]
-    found: str = next(one["reason"] for one in conditions if one["type"] == "Bound")
+def reason(api: InMemoryApi) -> str:
+    found: str = next(one["reason"] for one in status(api, NAMES[0])["conditions"] if one["type"] == "Bound")
     return found
 
 
