@@ -15,6 +15,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "inventory": "controller.cli.inventory",
         "crds": "controller.cli.crds",
         "plan": "controller.cli.plan",
+        "simulate": "controller.cli.simulate",
         "approve": "controller.cli.approve",
         "rollback": "controller.cli.rollback",
         "agent": "controller.entrypoints.agent_command",
