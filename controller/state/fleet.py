@@ -97,16 +97,16 @@ class Fleet:
     # Events.
 
     def take_pod(self, event: StoreEvent[Pod]) -> None:
-        """A pod counts on its node, and on that of its claim before it is there."""
+        """What a pod takes counts where its claim is, before it is there itself."""
         old, new = event.old, event.new
         if old is not None and new is not None and _takes(old) == _takes(new):
             return
         for pod in filter(None, (old, new)):
-            if pod.spec.node_name:
-                self._mark(pod.spec.node_name)
             name = claim_name(pod)
             if name is not None:
                 self._claim_changed(f"{pod.metadata.namespace}/{name}")
+        for key in self._held.for_pod(event.key):  # whatever the pod itself says of its claim
+            self._claim_changed(key)
 
     def take_claim(self, event: StoreEvent[Manifest]) -> None:
         """A claim of ours has other partitions, or is there at all: an allocation of its name is ours then."""
@@ -193,7 +193,7 @@ class Fleet:
     def _compare(self, now: datetime) -> None:
         """Mark the nodes that no event tells of."""
         world = self._world
-        for name in world.heartbeats.lapsed():
+        for name in (*world.heartbeats.lapsed(), *world.pod_table.touched()):
             self._mark(name)
         if world.dra_served is not self._dra_served:
             self._dra_served = world.dra_served
@@ -336,7 +336,7 @@ class _Holders:
         """By number, who holds the GPU's partitions; those that nobody does are left out."""
         found = dict(self._told.get(gpu.bdf, NOBODY))
         for number, claims in self._claims.get(gpu.bdf, NO_CLAIMS).items():
-            found[number] = [*claims.values()][-1]
+            found[number] = claims[max(claims)]
         found.update(self._assumed.get(gpu.bdf, NOBODY))
         for one in gpu.partitions if self._devices else ():
             claim = self._devices.get(one.device)

@@ -29,13 +29,17 @@ class Claims(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one claim holds. `unscheduled`: what its pod takes of the node though nobody has placed it there yet."""
+    """What one claim holds. `unscheduled`: what its pod takes of the node though nobody has placed it there yet.
+
+    `pod`: `namespace/name` of the pod that the claim is for.
+    """
 
     node: str
     partitions: tuple[PartitionId, ...]
     holder: Holder
     unscheduled: Resources
     by_plugin: bool
+    pod: str
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class HeldByClaims:
         self._world = world
         self._entries: dict[str, Held] = {}
         self._nodes: dict[str, _OnNode] = defaultdict(_OnNode)
+        self._by_pod: dict[str, set[str]] = defaultdict(set)
 
     def update(self, key: str) -> tuple[Held | None, Held | None]:
         """Read the claim `namespace/name` and its pod anew; what it held before, and what it holds now."""
@@ -67,7 +72,7 @@ class HeldByClaims:
     def on(self, node: str) -> Mapping[str, Mapping[int, Mapping[str, Holder]]]:
         """By GPU and partition the claims that have it, by key.
 
-        They are two only after a lost race: the one that got it last comes last.
+        They are two only while something is wrong.
         """
         there = self._nodes.get(node)
         return there.holders if there is not None else {}
@@ -81,6 +86,10 @@ class HeldByClaims:
         """The claims that are bound there by an extended resource."""
         there = self._nodes.get(node)
         return frozenset(there.by_plugin) if there is not None else frozenset()
+
+    def for_pod(self, pod: str) -> tuple[str, ...]:
+        """The claims with a place that are for the pod `namespace/name`."""
+        return tuple(sorted(self._by_pod.get(pod, ())))
 
     def of(self, key: str) -> Held | None:
         """What the claim holds."""
@@ -97,6 +106,7 @@ class HeldByClaims:
             holder=our_holder(self._world.claim_table, self._world.pod_table, key),
             unscheduled=self._unscheduled(key),
             by_plugin=allocation.resource is not None,
+            pod=f"{claim.metadata.namespace}/{claim.spec.pod_ref.name}" if claim.spec.pod_ref is not None else "",
         )
 
     def _unscheduled(self, key: str) -> Resources:
@@ -111,6 +121,9 @@ class HeldByClaims:
 
     def _take_off(self, key: str, held: Held) -> None:
         del self._entries[key]
+        self._by_pod[held.pod].discard(key)
+        if not self._by_pod[held.pod]:
+            del self._by_pod[held.pod]
         there = self._nodes[held.node]
         for partition in held.partitions:
             on_gpu = there.holders[partition.bdf]
@@ -126,6 +139,7 @@ class HeldByClaims:
 
     def _put_on(self, key: str, held: Held) -> None:
         self._entries[key] = held
+        self._by_pod[held.pod].add(key)
         there = self._nodes[held.node]
         for partition in held.partitions:
             there.holders.setdefault(partition.bdf, {}).setdefault(partition.index, {})[key] = held.holder

@@ -11,7 +11,7 @@ class HeldDevices:
 
     def __init__(self) -> None:
         self._by_claim: dict[str, frozenset[tuple[str, str]]] = {}
-        self._by_pool: dict[str, dict[str, dict[str, None]]] = defaultdict(dict)
+        self._by_pool: dict[str, dict[str, set[str]]] = defaultdict(dict)
 
     def update(self, key: str, claim: ResourceClaimView | None) -> frozenset[str]:
         """Take the claim `namespace/name` as it is now, None when it is gone; the pools in which that counts."""
@@ -21,11 +21,11 @@ class HeldDevices:
             self._by_claim[key] = after
         for pool, device in before - after:
             claims = self._by_pool[pool][device]
-            del claims[key]
+            claims.discard(key)
             if not claims:
                 del self._by_pool[pool][device]
-        for pool, device in sorted(after - before):
-            self._by_pool[pool].setdefault(device, {})[key] = None
+        for pool, device in after - before:
+            self._by_pool[pool].setdefault(device, set()).add(key)
         return frozenset(pool for pool, _ in before ^ after)
 
     def pools(self, key: str) -> frozenset[str]:
@@ -33,8 +33,8 @@ class HeldDevices:
         return frozenset(pool for pool, _ in self._by_claim.get(key, ()))
 
     def in_pool(self, pool: str) -> dict[str, str]:
-        """By device, the claim that has it; of two, which the scheduler never lets be, the later one."""
-        return {device: next(reversed(claims)) for device, claims in self._by_pool.get(pool, {}).items()}
+        """By device, the claim that has it; of two, which the scheduler never lets be, the last by name."""
+        return {device: max(claims) for device, claims in self._by_pool.get(pool, {}).items()}
 
 
 def _devices(claim: ResourceClaimView) -> frozenset[tuple[str, str]]:
