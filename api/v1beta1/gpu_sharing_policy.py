@@ -115,7 +115,8 @@ class RepartitionRules(ApiModel):
         default=1,
         ge=0,
         le=10_000,
-        description="Pods that may be down for changes at once, at most; 0: only GPUs that nobody uses are changed.",
+        description="Pods that may be down for changes, or leave for other claims, at once, at most; 0: only GPUs that "
+        "nobody uses are changed, and nobody leaves.",
     )
     cooldown: DurationText = Field(
         default="10m",
