@@ -14,6 +14,7 @@ from tests.builders.gpu import FOREIGN, GIB, gpu
 from tests.builders.node import node
 from tests.builders.occupant import occupant
 from tests.builders.occupied import claimed, held_by, occupied, taken
+from tests.builders.plugin import plugin_demand, plugin_node
 from tests.builders.policy import policy_view
 
 QPX = gpu(0, "QPX/NPS1").partitions[0].bytes
@@ -152,6 +153,25 @@ def test_one_pod_of_two_partitions_leaves_rather_than_two_pods() -> None:
     pair, single = occupant("pair", priority=5, bytes=2 * QPX), [occupant("s-0", bytes=QPX), occupant("s-1", bytes=QPX)]
     host = node("worker-0", held_by(gpu(0, "QPX/NPS1"), single[0], pair, pair, single[1]))
     assert names(find(urgent(count=2), (host, [pair, *single]))) == ["pair"]
+
+
+def test_where_the_device_plugin_hands_gpus_out_devices_are_counted() -> None:
+    there = [occupant(f"p-{n}") for n in range(8)]
+    host = plugin_node("worker-0", held_by(gpu(), *there), used=taken(there))
+    assert names(find(plugin_demand("urgent", priority=10), (host, there))) == ["p-0"]
+
+
+def test_whether_they_may_still_be_made_to_leave_is_asked_again_before_each_goes() -> None:
+    host, there = occupied("worker-0", 0, 0, 0, 0)
+
+    def still(wanted: Demand, everybody: list[Occupant], *uids: str) -> bool:
+        return Preemptor(ModelScheduler(), Snapshot([host]), everybody).still_right(wanted, "worker-0", uids)
+
+    assert still(urgent(), there, "uid-worker-0-1")
+    assert still(urgent(), [there[0], replace(there[1], leaving=True), *there[2:]], "uid-worker-0-1")
+    assert not still(urgent(priority=0), there, "uid-worker-0-1")
+    assert not still(urgent(count=2), there, "uid-worker-0-1")
+    assert not still(urgent(preempts=False), there, "uid-worker-0-1")
 
 
 # quotas

@@ -8,7 +8,7 @@ from api.object import dump
 from controller.reconcilers.gpu_partition_claim.preempting import KEPT_SECONDS
 from controller.reconcilers.gpu_partition_claim.refusals import SPARED_SECONDS
 from controller.runtime.client.core import NODES, PODS
-from controller.runtime.client.errors import Conflict, TooManyRequests
+from controller.runtime.client.errors import Conflict, TooManyRequests, Unavailable
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES
 from tests.builders.claim import allocation, claim
 from tests.builders.gpu import gpu
@@ -278,6 +278,33 @@ async def test_above_its_max_a_claim_waits_and_says_so(api: InMemoryApi, operato
     condition = next(one for one in status(api)["conditions"] if one["type"] == "Bound")
     assert condition["reason"] == "QuotaExceeded"
     assert "uses 0.0 GiB of max 95.0 GiB" in status(api)["explanation"]
+
+
+@pytest.mark.parametrize("last", range(1, 7))
+async def test_wherever_the_operator_dies_one_pod_leaves_and_the_claim_is_bound(
+    api: InMemoryApi, clock: FakeClock, last: int
+) -> None:
+    first = Operator(api, clock)
+    left = [last]
+
+    def dies(_: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Unavailable(503, "Unavailable", "nobody answers")
+
+    api.before_write = dies
+    await first.round()
+    await first.round()
+    api.before_write = lambda _: None
+    second = Operator(api, clock)
+    for _ in range(4):
+        await second.round()
+    (victim,) = leaving(api)
+    gone(api, int(victim[-1]))
+    await second.round()
+    await second.round()
+    assert status(api)["phase"] == "Bound"
+    assert leaving(api) == []
 
 
 def pair(**metadata: Any) -> dict[str, Any]:
