@@ -220,7 +220,7 @@ class Placing:
     async def _store(self, claim: GPUPartitionClaim, pod: PodView, why: Unplaced, kept: Nomination | None) -> None:
         """Write why the claim waits, with the place that is kept from now on; it counts no longer if that fails."""
         try:
-            await self._writer.explain(claim, pod, why.reason, why.message, kept)
+            await self._writer.explain(claim, pod, why.reason, why.message, kept or claim.status.nomination)
         except ApiError:
             self._cluster.nominations.forget(f"{pod.namespace}/{claim.metadata.name}")
             raise

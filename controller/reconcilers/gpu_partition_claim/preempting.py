@@ -55,14 +55,14 @@ class Preempting:
     async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView, result: Result) -> Result:
         """Ask the next one to leave, or give the place up. `result`: what else the claim waits for."""
         kept = claim.status.nomination
-        if kept is None or pod.deleting or not pod.gated or pod.foreign_gates:
-            return result
-        demand = self._cycle.demand(key)
-        if demand is None or self._cluster.assumptions.get(key) is not None:
+        if kept is None or self._cluster.assumptions.get(key) is not None:
             return result
         over = self._over(claim, kept)
         if over:
             await self._end(claim, pod, over)
+            return Result(requeue_after=LOOK_SECONDS)
+        demand = self._cycle.demand(key)
+        if demand is None or pod.deleting or not pod.gated or pod.foreign_gates:
             return Result(requeue_after=LOOK_SECONDS)
         if kept.reason is NominationReason.PREEMPTION:
             await self._evict_next(claim, pod, kept, demand)

@@ -44,7 +44,7 @@ def _with(claim: GPUPartitionClaim, status: GPUPartitionClaimStatus) -> GPUParti
 def waiting(
     claim: GPUPartitionClaim, reason: str, message: str, now: datetime, kept: Nomination | None = None
 ) -> GPUPartitionClaim:
-    """No place, and why; whatever was allocated before is given up. `kept`: the place that is kept from now on."""
+    """No place, and why; whatever was allocated before is given up. `kept`: the place that is kept meanwhile."""
     conditions = set_condition(
         claim.status.conditions, "Bound", "False", reason, message[:MESSAGE_LIMIT], claim.metadata.generation, now
     )
@@ -58,7 +58,7 @@ def waiting(
                 "phase": ClaimPhase.PENDING,
                 "allocation": None,
                 "observed": None,
-                "nomination": kept or claim.status.nomination,
+                "nomination": kept,
                 "explanation": message[:EXPLANATION_LIMIT],
                 "conditions": conditions,
             }

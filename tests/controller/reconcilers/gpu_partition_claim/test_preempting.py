@@ -15,7 +15,7 @@ from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.inference_service import inference_service
 from tests.builders.node import node_object
-from tests.builders.pod import pod
+from tests.builders.pod import GATE, pod
 from tests.builders.policy import policy_object
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
@@ -278,6 +278,17 @@ async def test_above_its_max_a_claim_waits_and_says_so(api: InMemoryApi, operato
     condition = next(one for one in status(api)["conditions"] if one["type"] == "Bound")
     assert condition["reason"] == "QuotaExceeded"
     assert "uses 0.0 GiB of max 95.0 GiB" in status(api)["explanation"]
+
+
+async def test_while_somebody_elses_gate_is_on_the_pod_nothing_is_kept_for_it(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    await operator.round()
+    api.put(PODS, urgent(gates=("kueue.x-k8s.io/admission", GATE)))
+    await operator.round()
+    await operator.round()
+    assert "nomination" not in status(api)
+    assert leaving(api) == []
 
 
 @pytest.mark.parametrize("last", range(1, 7))
