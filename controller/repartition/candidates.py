@@ -86,14 +86,14 @@ def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
     """Modes the GPU can take whose partitions hold the requirement, within policy and wish."""
     for mode in gpu.allowed:
         wanted = not demand.requirement.modes or mode in demand.requirement.modes
-        if mode == gpu.mode or not (wanted and _permitted(node, gpu, mode) and _bears(demand, mode)):
+        if mode == gpu.mode or not (wanted and permitted(node, gpu, mode) and _bears(demand, mode)):
             continue
         size = planned_bytes(gpu.product, mode)
         if size and size >= demand.requirement.bytes:
             yield mode
 
 
-def _permitted(node: Node, gpu: Gpu, mode: Mode) -> bool:
+def permitted(node: Node, gpu: Gpu, mode: Mode) -> bool:
     """Whether the node's policy lets the GPU be put into the mode; it does where that is no change."""
     policy = node.policy
     if policy is None or mode not in gpu.allowed:
@@ -127,9 +127,9 @@ def _touched(node: Node, gpu: Gpu, mode: Mode, fixed: frozenset[str]) -> tuple[t
     after: list[tuple[Gpu, Mode]] = []
     for other in node.gpus:
         kept = Mode(other.mode.compute, mode.memory)
-        if other.bdf != gpu.bdf and _permitted(node, other, kept) and not alike:
+        if other.bdf != gpu.bdf and permitted(node, other, kept) and not alike:
             after.append((other, kept))
-        elif _permitted(node, other, mode):
+        elif permitted(node, other, mode):
             after.append((other, mode))
         else:
             return None

@@ -49,7 +49,8 @@ NOTHING_ELSE: Final = Standing()
 class Proposal:
     """A node's change: `before` and `after` name every GPU that the change touches, as (bdf, mode) by bdf.
 
-    `victims` have to move first, in this order. `attempt` counts how often the same was tried for the claim before.
+    `victims` have to move first, in this order. `attempt` counts how often the same was tried for the claim before,
+    `more` the other claims that wait and get a place by the same change.
     """
 
     node: str
@@ -61,6 +62,7 @@ class Proposal:
     mode: Mode
     victims: tuple[Victim, ...] = ()
     attempt: int = 0
+    more: int = 0
 
     @property
     def reloads_driver(self) -> bool:

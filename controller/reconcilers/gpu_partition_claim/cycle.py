@@ -8,6 +8,7 @@ that could help has changed.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from api.v1beta1 import RepartitionPlan
 from api.v1beta1.gpu_partition_claim import Nomination
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
-from controller.placement.gangs import gang_of, place_gang, units, with_members
+from controller.placement.gangs import DOES_NOT_FIT, gang_of, place_gang, units, with_members
 from controller.placement.preemption import NoVictims
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Snapshot
@@ -25,6 +26,7 @@ from controller.reconcilers.gpu_partition_claim.nominating import Nominating
 from controller.reconcilers.gpu_partition_claim.refusals import Refusals
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
+from controller.repartition import joint
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.planner import Proposal
 from controller.runtime.clock import Clock
@@ -176,11 +178,13 @@ class PlacementCycle:
         demands = order(with_members(chosen, self._waiting.values()))
         turn = self._turn()
         for unit in units(demands):
-            for demand, decision in self._decided(turn.snapshot, unit):
+            decided = self._decided(turn.snapshot, unit)
+            kept = self._kept_together(turn, decided)
+            for demand, decision in decided:
                 if isinstance(decision, Placed):
                     self._place(turn.snapshot, demand, decision)
                 else:
-                    outcome = self._wish(turn, demand, decision)
+                    outcome = kept.get(demand.key) or self._wish(turn, demand, decision)
                     self._wait_on(demand, decision, outcome)
                     if outcome.asks:
                         turn = self._turn(turn)
@@ -189,13 +193,24 @@ class PlacementCycle:
     def _turn(self, before: _Turn | None = None) -> _Turn:
         """The cluster as it is now, with all that was decided; `before`: earlier in the same cycle."""
         snapshot = self._cluster.snapshot()
-        around = Surroundings(self._cluster, snapshot)
+        around = Surroundings(self._cluster, snapshot, partial(self._without_place, snapshot))
         if before is not None:
             return _Turn(snapshot, around, before.nominating.anew(snapshot))
         refused = self.refusals.current(self._clock.monotonic())
         now = self._clock.now()
         nominating = Nominating(self._cluster, self.scheduler, snapshot, refused=refused, looked=self._looked, now=now)
         return _Turn(snapshot, around, nominating)
+
+    def _without_place(self, snapshot: Snapshot) -> list[Demand]:
+        """All demands that no partition takes as things are, the first first: those that a mode change could help."""
+        found = []
+        for demand in order((*self._new.values(), *self._waiting.values()))[: joint.MOST_CLAIMS]:
+            if demand.gang or self._refused_choice(demand) is not None:
+                continue
+            decision = self.scheduler.schedule(snapshot, demand)
+            if isinstance(decision, Unplaced) and decision.reason != QUOTA_EXCEEDED:
+                found.append(demand)
+        return found
 
     def _decided(self, snapshot: Snapshot, unit: tuple[Demand, ...]) -> Sequence[tuple[Demand, Decision]]:
         """The decisions for one demand, or for all members of a gang."""
@@ -233,6 +248,9 @@ class PlacementCycle:
             return Outcome(decision)
         if self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
             return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))
+        served = turn.around.served(demand, self._clock.now()) if decision.reason != QUOTA_EXCEEDED else None
+        if served is not None:
+            return Outcome(decision, no_plan=served)
         proposal = turn.around.propose(demand, self._clock.now()) if decision.reason != QUOTA_EXCEEDED else _NO_CHANGE
         if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
             return self._plan(demand, decision, proposal)
@@ -244,6 +262,20 @@ class PlacementCycle:
             kept = self._keep(demand, kept)
         no_plan = proposal if isinstance(proposal, Refused) else None
         return Outcome(decision, no_plan=no_plan, kept=kept, no_victims=found if isinstance(found, NoVictims) else None)
+
+    def _kept_together(self, turn: _Turn, decided: Sequence[tuple[Demand, Decision]]) -> dict[str, Outcome]:
+        """What becomes of members of a gang for which places are kept from now on, by claim."""
+        first = decided[0][1]
+        if not isinstance(first, Unplaced) or first.reason != DOES_NOT_FIT:
+            return {}
+        if self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
+            return {}
+        found = turn.nominating.together([demand for demand, _ in decided])
+        return {
+            demand.key: Outcome(decision, kept=self._keep(demand, found[demand.key]))
+            for demand, decision in decided
+            if demand.key in found
+        }
 
     def _keep(self, demand: Demand, kept: Nomination) -> Nomination | None:
         """A place is kept from now on, before anybody has stored it; for one pod only: a share group has several."""

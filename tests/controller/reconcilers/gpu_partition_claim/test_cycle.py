@@ -274,10 +274,10 @@ async def test_one_failed_cycle_does_not_end_placement() -> None:
     fed.add_node("worker-0", gpu(0))
     async with asyncio.TaskGroup() as group:
         running = group.create_task(cycle.run())
-        cycle._scheduler = None  # type: ignore[assignment]
+        cycle.scheduler = None  # type: ignore[assignment]
         cycle.submit(demand("a"))
         await fed.clock.advance(0.01)
-        cycle._scheduler = scheduler
+        cycle.scheduler = scheduler
         cycle.submit(demand("b"))
         await fed.clock.advance(0.01)
         assert "team-a/b" in woken
@@ -291,3 +291,37 @@ def test_a_claim_bound_by_an_earlier_life_is_respected() -> None:
     decision = cycle.take("a").decision
     assert isinstance(decision, Placed)
     assert decision.partition.id.index == 1
+
+
+def small(count: int) -> list[Demand]:
+    return [demand(f"small-{n}", 20, modes=["CPX/NPS1"], created_seconds=float(n)) for n in range(count)]
+
+
+def test_claims_that_one_change_helps_make_one_plan_together() -> None:
+    cycle = Cycle("SPX/NPS1", "SPX/NPS1")
+    cycle.allow_changes()
+    cycle.decide(*small(8))
+    first, *others = (cycle.take(f"small-{n}") for n in range(8))
+    assert first.plan is not None
+    assert [(gpu_.bdf, gpu_.mode) for gpu_ in first.plan.spec.to.gpus] == [(bdf(0), "CPX/NPS1")]
+    assert [outcome.plan for outcome in others] == [None] * 7
+    assert {outcome.no_plan.reason for outcome in others if outcome.no_plan} == {"RepartitionRunning"}
+
+
+def test_who_comes_later_and_fits_into_a_plan_under_way_makes_none() -> None:
+    cycle = Cycle("SPX/NPS1", "SPX/NPS1")
+    cycle.allow_changes(maxParallelNodes=4)
+    cycle.fed.add_node("worker-1", gpu(0, "SPX/NPS1"))
+    first, *later = small(5)
+    cycle.decide(first)
+    cycle.decide(*later)
+    assert cycle.take("small-0").plan is not None
+    assert [cycle.take(f"small-{n}").plan for n in range(1, 5)] == [None] * 4
+
+
+def test_nobody_is_moved_for_a_claim_that_a_plan_serves() -> None:
+    cycle = Cycle("SPX/NPS1")
+    cycle.allow_changes()
+    cycle.decide(*small(2))
+    second = cycle.take("small-1")
+    assert (second.kept, second.no_victims) == (None, None)
