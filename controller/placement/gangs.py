@@ -13,6 +13,9 @@ from controller.placement.snapshot import Snapshot
 #: pods by the dozen a second.
 GATHER_SECONDS: Final = 60.0
 
+DOES_NOT_FIT: Final = "GangDoesNotFit"
+"""Reason of a gang of which all are there, and not all have a place."""
+
 GangKey: TypeAlias = tuple[str, str]
 """Namespace and name of a gang."""
 
@@ -111,7 +114,7 @@ def _none(gang: Gang, member: Demand, why: Unplaced, *, fitting: int) -> list[tu
     """No member is placed, for there is no place for one of them."""
     wanted = len(gang.members)
     message = f"gang {gang.name}: {fitting} of {wanted} pods that wait fit together, and all have to; {why.message}"
-    refused = Unplaced("GangDoesNotFit", message, why.refusals)
+    refused = Unplaced(DOES_NOT_FIT, message, why.refusals)
     return [(each, refused if each is member else Unplaced(refused.reason, message)) for each in gang.members]
 
 

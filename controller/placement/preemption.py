@@ -7,7 +7,8 @@ will place it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,6 +82,35 @@ class Preemptor:
         """The place that the demand would get soonest if pods left by themselves; of node `only`, or of any."""
         found = self._best(demand, self._all_leave, refused=True, only=only)
         return None if found is None else Awaiting(found.placed, found.victims)
+
+    def together(self, demands: Sequence[Demand], *, by_right: bool) -> list[tuple[Demand, Preemption]] | NoVictims:
+        """The same for all members of a gang: everybody gets a place, or nobody has to leave. Changes nothing.
+
+        Without `by_right`: the places that they would get soonest if pods left by themselves.
+        """
+        found: list[tuple[Demand, Preemption]] = []
+        with ExitStack() as trials:
+            trials.enter_context(self._snapshot.without(()))  # with this ends whatever is held below
+            for demand in demands:
+                one = self._one_of(demand, by_right=by_right)
+                if isinstance(one, NoVictims):
+                    return one
+                trials.enter_context(self._snapshot.without(each.key for each in (*self._gone(one), *one.victims)))
+                self._snapshot.hold(one.placed.node, one.placed.partitions, demand.key, demand.pod.resources)
+                found.append((demand, one))
+        return found
+
+    def _one_of(self, demand: Demand, *, by_right: bool) -> Preemption | NoVictims:
+        placed = self._scheduler.schedule(self._snapshot, demand)
+        if isinstance(placed, Placed):
+            return Preemption(placed, (), reclaims=False)
+        if by_right:
+            return self.find(demand)
+        return self._best(demand, self._all_leave, refused=True) or NoVictims("NothingGetsFree", "nothing gets free")
+
+    def _gone(self, found: Preemption) -> Iterator[Occupant]:
+        """Those who leave the node anyway, which was counted on."""
+        return (each for each in self._by_node.get(found.placed.node.name, ()) if each.leaving)
 
     def _all_leave(self, demand: Demand, node: Node) -> VictimSets | None:
         """What the node would be without anybody; None where something else keeps the demand from it."""

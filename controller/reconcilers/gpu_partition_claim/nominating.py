@@ -3,7 +3,7 @@
 Asked by the demands of one cycle. It decides and counts as decided at once; to store it and to evict is for others.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -84,29 +84,62 @@ class Nominating:
         if isinstance(found, NoVictims):
             self._in_vain[alike] = found
             return found
-        leaving = {each.uid for each in self.occupants if each.leaving and each.key in self._holders(found.placed)}
-        victims = [each.uid for each in found.victims] + sorted(leaving)
-        placed = found.placed
-        return _kept(placed.node.name, placed.ids, NominationReason.PREEMPTION, victims[:MOST_VICTIMS], self._now)
+        return self._left(found)
+
+    def _left(self, found: Preemption) -> Nomination:
+        """The place that others leave, with their uids: of those who are to be asked, and of those who leave anyway."""
+        placed, reason = found.placed, NominationReason.PREEMPTION
+        holders = self._holders(placed)
+        leaving = sorted({each.uid for each in self.occupants if each.leaving and each.key in holders})
+        victims = [*(each.uid for each in found.victims), *leaving][:MOST_VICTIMS]
+        return _kept(placed.node.name, placed.ids, reason, victims, self._now)
 
     def reserve(self, demand: Demand) -> Nomination | None:
         """The place that is kept from now on because the demand has waited long; None where none is due or helps."""
-        nominations, now = self._cluster.nominations, self._now.timestamp()
-        if demand.gang or nominations.get(demand.key) is not None:
-            return None
-        if not waits_long(demand, self._largest_gpu, now):
-            return None
-        if sum(each.reserved for each in nominations) >= most_places(len(self._snapshot.nodes)):
-            return None
-        alike = anybody(demand)
-        if now - self._looked.get(alike, 0.0) < LOOK_AGAIN_SECONDS:
+        if self._cluster.nominations.get(demand.key) is not None or not self._due([demand]):
             return None
         found = self._long_awaited(demand)
         if found is None:
-            if len(self._looked) >= REMEMBERED:
-                self._looked.clear()
-            self._looked[alike] = now
+            self._remember(anybody(demand))
         return found
+
+    def together(self, gang: Sequence[Demand]) -> dict[str, Nomination]:
+        """The places that are kept for a gang that does not fit, by claim: for every member or, empty, for none."""
+        kept = [self._cluster.nominations.get(demand.key) for demand in gang]
+        preempting = [each for each in kept if each is not None and not each.reserved]
+        if len(preempting) == len(gang) and any(map(self._awaits, preempting)):
+            return {}
+        if any(map(self._could, gang)):
+            found = self.preemptor.together(gang, by_right=True)
+            if not isinstance(found, NoVictims) and all(len(one.victims) <= MOST_VICTIMS for _, one in found):
+                return {demand.key: self._left(one) for demand, one in found}
+        if all(kept) or not self._due(gang):
+            return {}
+        found = self.preemptor.together(gang, by_right=False)
+        if isinstance(found, NoVictims):
+            self._remember(anybody(gang[0]))
+            return {}
+        reason = NominationReason.RESERVATION
+        return {demand.key: _kept(one.placed.node.name, one.placed.ids, reason, [], self._now) for demand, one in found}
+
+    def _due(self, demands: Sequence[Demand]) -> bool:
+        """Whether demands that are placed together have waited long, and one more place may be kept."""
+        now = self._now.timestamp()
+        count = sum(demand.requirement.count for demand in demands)
+        largest = max(demand.requirement.bytes for demand in demands)
+        oldest = min(demands, key=lambda demand: demand.created_seconds)
+        whole = replace(oldest, requirement=replace(oldest.requirement, bytes=largest, count=count))
+        if not waits_long(whole, self._largest_gpu, now):
+            return False
+        if sum(each.reserved for each in self._cluster.nominations) >= most_places(len(self._snapshot.nodes)):
+            return False
+        return now - self._looked.get(anybody(demands[0]), 0.0) >= LOOK_AGAIN_SECONDS
+
+    def _remember(self, alike: Demand) -> None:
+        """That there was no place to keep for demands of that sort."""
+        if len(self._looked) >= REMEMBERED:
+            self._looked.clear()
+        self._looked[alike] = self._now.timestamp()
 
     def _long_awaited(self, demand: Demand) -> Nomination | None:
         awaiting = self.preemptor.awaited(demand)

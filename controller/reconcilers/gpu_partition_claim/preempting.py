@@ -97,7 +97,7 @@ class Preempting:
         staying = [each for each in victims if not each.pod.deleting and each.pod.uid not in self._asked]
         if not staying or not all(_quiet(snapshot.node(each.node)) for each in staying):
             return
-        if isinstance(self._cycle.scheduler.schedule(snapshot, demand), Placed):
+        if not demand.gang and isinstance(self._cycle.scheduler.schedule(snapshot, demand), Placed):
             self._cycle.changed()  # there is room for it now: nobody has to leave
             return
         if not self._still_right(snapshot, demand, kept):

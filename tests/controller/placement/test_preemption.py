@@ -174,6 +174,44 @@ def test_whether_they_may_still_be_made_to_leave_is_asked_again_before_each_goes
     assert not still(urgent(preempts=False), there, "uid-worker-0-1")
 
 
+# gangs
+
+
+def together(
+    host: tuple[Node, list[Occupant]], *wanted: Demand, by_right: bool = True
+) -> dict[str, list[str]] | NoVictims:
+    snapshot = Snapshot([host[0]])
+    found = Preemptor(ModelScheduler(), snapshot, host[1]).together(wanted, by_right=by_right)
+    assert not snapshot.trial_nodes
+    if isinstance(found, NoVictims):
+        return found
+    assert len({one.placed.partition.id for _, one in found}) == len(wanted)
+    return {each.key: [victim.pod for victim in one.victims] for each, one in found}
+
+
+def ranks(count: int, **fields: Any) -> list[Demand]:
+    return [demand(f"rank-{n}", 40, **URGENT | fields) for n in range(count)]
+
+
+def test_for_a_gang_as_many_leave_as_its_members_need_together() -> None:
+    found = together(occupied("worker-0", 3, None, 1, 2), *ranks(3))
+    assert found == {
+        "team-a/rank-0": [],
+        "team-a/rank-1": ["worker-0-2"],
+        "team-a/rank-2": ["worker-0-3"],
+    }
+
+
+def test_for_a_gang_of_which_one_member_would_find_no_place_nobody_leaves() -> None:
+    assert isinstance(together(occupied("worker-0", 0, 0, 50, 50), *ranks(3)), NoVictims)
+
+
+def test_a_gang_without_rights_waits_for_those_that_leave_by_themselves() -> None:
+    equals = ranks(2, priority=0)
+    assert isinstance(together(occupied("worker-0", 0, 0, 0, 0), *equals), NoVictims)
+    assert not isinstance(together(occupied("worker-0", 0, 0, 0, 0), *equals, by_right=False), NoVictims)
+
+
 # quotas
 
 

@@ -32,8 +32,9 @@ def api() -> InMemoryApi:
     return stored
 
 
-def member(api: InMemoryApi, number: int) -> None:
-    api.put(PODS, pod(f"rank-{number}", claim=f"aim-{number}", annotations=GANG))
+def member(api: InMemoryApi, number: int, created: str = "2026-01-01T00:00:00Z", **spec: Any) -> None:
+    metadata = {"creationTimestamp": created}
+    api.put(PODS, pod(f"rank-{number}", claim=f"aim-{number}", annotations=GANG, metadata=metadata, **spec))
 
 
 def taken(api: InMemoryApi, *indices: int) -> None:
@@ -160,3 +161,37 @@ async def test_a_pod_that_comes_back_to_a_running_gang_is_bound_alone(api: InMem
     member(api, 1)
     await rounds(operator, 3)
     assert open_gates(api) == 3
+
+
+def left(api: InMemoryApi) -> list[int]:
+    """Takes the pods off the cluster that were asked to leave; their partitions."""
+    found = [one for one in api.of(PODS) if "deletionTimestamp" in one["metadata"]]
+    for one in found:
+        name = one["metadata"]["name"]
+        del api.objects["pods", "team-b", name]
+        del api.objects["gpupartitionclaims", "team-b", f"aim-{name.replace('-', '')}"]
+    return [int(one["metadata"]["name"][-1]) for one in found]
+
+
+async def test_for_an_urgent_gang_as_many_leave_as_it_needs_one_at_a_time(api: InMemoryApi, operator: Operator) -> None:
+    taken(api, 0, 1, 2)
+    for number in range(3):
+        member(api, number, priority=1000)
+    gone: list[list[int]] = []
+    for _ in range(8):
+        await operator.round(*KEYS)
+        gone.append(left(api))
+    assert sorted(len(each) for each in gone if each) == [1, 1]
+    assert phases(api) == ["Bound"] * 3
+
+
+async def test_for_a_gang_that_waits_long_its_places_are_kept(api: InMemoryApi, operator: Operator) -> None:
+    taken(api, 0, 1)
+    for number in range(3):
+        member(api, number, "2025-12-31T20:00:00Z")
+    await rounds(operator, 2)
+    reasons = [status(api, name)["nomination"]["reason"] for name in NAMES]
+    assert reasons == ["Reservation"] * 3
+    api.put(PODS, pod("small", claim="aim-small", annotations=SMALL))
+    await rounds(operator, 2, "team-a/aim-small", *KEYS)
+    assert status(api, "aim-small")["phase"] == "Pending"
