@@ -16,6 +16,7 @@ from tests.benchmarks.controller.benchmark import NAME as CONTROLLER
 from tests.benchmarks.controller.benchmark import Benchmark
 from tests.benchmarks.controller.contender import ContenderError
 from tests.benchmarks.controller.settings import SettingsError, settings_of
+from tests.benchmarks.placement import benchmark as placement
 from tests.benchmarks.report import Report, table, write
 from tests.benchmarks.sizing import benchmark as sizing
 
@@ -32,7 +33,16 @@ def _sizing(data: str, progress: Progress) -> Report:
     return sizing.run(data)
 
 
-BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {CONTROLLER: _controller, sizing.NAME: _sizing}
+def _placement(data: str, progress: Progress) -> Report:
+    progress.show("placement", data or "10,000 nodes: some minutes")
+    return placement.run(data)
+
+
+BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {
+    CONTROLLER: _controller,
+    sizing.NAME: _sizing,
+    placement.NAME: _placement,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
