@@ -140,6 +140,29 @@ async def test_a_gang_that_a_crash_left_bound_in_part_is_completed(api: InMemory
     assert open_gates(api) == 3
 
 
+@pytest.mark.parametrize("writes", range(1, 13))
+async def test_wherever_the_operator_dies_a_gang_is_bound_whole_in_the_end(
+    api: InMemoryApi, clock: FakeClock, writes: int
+) -> None:
+    for number in range(3):
+        member(api, number)
+    first, left = Operator(api, clock), [writes]
+
+    def dies(_: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Unavailable(503, "Unavailable", "nobody answers")
+
+    api.before_write = dies
+    await rounds(first, 2)
+    assert open_gates(api) == 0 or phases(api) == ["Bound"] * 3
+    api.before_write = lambda _: None
+    second = Operator(api, clock)
+    await rounds(second, 3)
+    assert phases(api) == ["Bound"] * 3
+    assert open_gates(api) == 3
+
+
 async def test_where_the_rest_finds_no_place_the_others_give_theirs_back(api: InMemoryApi, clock: FakeClock) -> None:
     second = await cut_short(api, clock)
     taken(api, *sorted(set(range(4)) - places(api)))
