@@ -17,6 +17,7 @@ from controller.reconcilers.gpu_partition_claim import triggers
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.controller import ClaimReconciler
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+from controller.reconcilers.gpu_partition_claim.wakeups import Change
 from controller.reconcilers.gpu_sharing_policy import triggers as policy_triggers
 from controller.reconcilers.gpu_sharing_policy.controller import PolicyStatusReconciler
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
@@ -175,16 +176,16 @@ class Operator:
         controller.watches(cluster.gpu_nodes, triggers.claims_told_of(cluster.pod_table))
         controller.watches(cluster.model_profiles, triggers.claims_of_profile(cluster.claim_table))
         self._manager.add_leader_only(cycle)
-        cluster.pods.add_handler(_when(triggers.frees_node, cycle))
-        cluster.claims.add_handler(_when(triggers.frees_claim, cycle))
-        cluster.claims.add_handler(_when(triggers.ends_nomination, cycle))
-        cluster.resource_claims.add_handler(_when(triggers.frees_device, cycle))
-        cluster.nodes.add_handler(_when(triggers.node_differs, cycle))
-        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, cycle))
-        cluster.policies.add_handler(_when(triggers.policy_differs, cycle))
-        cluster.plans.add_handler(_when(triggers.plan_moves, cycle))
-        cluster.namespaces.add_handler(_when(triggers.labels_differ, cycle))
-        cluster.heartbeats.on_revival(cycle.changed)
+        cluster.pods.add_handler(_when(triggers.frees_node, cycle, Change.POD_LEFT))
+        cluster.claims.add_handler(_when(triggers.frees_claim, cycle, Change.FREED))
+        cluster.claims.add_handler(_when(triggers.ends_nomination, cycle, Change.FREED))
+        cluster.resource_claims.add_handler(_when(triggers.frees_device, cycle, Change.FREED))
+        cluster.nodes.add_handler(_when(triggers.node_differs, cycle, Change.NODE))
+        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, cycle, Change.INVENTORY))
+        cluster.policies.add_handler(_when(triggers.policy_differs, cycle, Change.POLICY))
+        cluster.plans.add_handler(_when(triggers.plan_moves, cycle, Change.PLAN))
+        cluster.namespaces.add_handler(_when(triggers.labels_differ, cycle, Change.NAMESPACE))
+        cluster.heartbeats.on_revival(lambda: cycle.changed(Change.AGENT))
 
     def _wire_services(self) -> None:
         cluster = self._cluster
@@ -270,10 +271,12 @@ def _node_of_plan(event: StoreEvent[Manifest]) -> list[Request]:
     return [Request("", event.object["spec"]["node"])]
 
 
-def _when(helps: Callable[[StoreEvent[T]], bool], cycle: PlacementCycle) -> Callable[[StoreEvent[T]], None]:
+def _when(
+    helps: Callable[[StoreEvent[T]], bool], cycle: PlacementCycle, change: Change
+) -> Callable[[StoreEvent[T]], None]:
     def take(event: StoreEvent[T]) -> None:
         if not event.initial and helps(event):
-            cycle.changed()
+            cycle.changed(change)
 
     return take
 

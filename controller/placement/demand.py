@@ -80,8 +80,10 @@ class Demand:
     `of_service`: an InferenceService asked, so messages name its fields instead of the pod's annotations. `owner` is
     the uid of the controller that made the pod and `template_hash` its revision, both empty where there is none: by
     them a moved pod's successor is known. `resource` is the extended resource of the device plugin that the pod asks
-    for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim. `preempts`:
-    others may have to leave for it (preemptionPolicy). `gang`, with `gang_size` pods, is placed whole or not at all.
+    for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim. `family`
+    names what makes pods of several revisions (a Deployment), and `revision_seconds` tells when this one came; empty for
+    pods that nothing of the kind makes. `preempts`: others may have to leave for it (preemptionPolicy). `gang`, with `gang_size` pods, is
+    placed whole or not at all.
     """
 
     key: str
@@ -100,5 +102,7 @@ class Demand:
     resource: str = ""
     naming: str = ""
     preempts: bool = True
+    family: str = ""
+    revision_seconds: float = 0.0
     gang: str = ""
     gang_size: int = 1

@@ -36,6 +36,8 @@ def shape_of(demand: Demand) -> Demand:
         template_hash="",
         gang="",
         gang_size=1,
+        family="",
+        revision_seconds=0.0,
     )
 
 

@@ -17,8 +17,21 @@ MOST_REMEMBERED: Final = 300_000
 
 
 def order(demands: Iterable[Demand]) -> list[Demand]:
-    """Higher priority first, then older, then by key: equal inputs give equal outcomes."""
-    return sorted(demands, key=lambda demand: (-demand.priority, demand.created_seconds, demand.key))
+    """Higher priority first, then older, then by key: equal inputs give equal outcomes.
+
+    Pods of one family share the places that they have in that order, and those of its newest revision go first: an old
+    one would only have to leave again.
+    """
+    ordered = sorted(demands, key=lambda demand: (-demand.priority, demand.created_seconds, demand.key))
+    places: dict[tuple[int, str], list[int]] = {}
+    for place, demand in enumerate(ordered):
+        if demand.family:
+            places.setdefault((demand.priority, demand.family), []).append(place)
+    for shared in places.values():
+        newest_first = sorted((ordered[place] for place in shared), key=lambda demand: -demand.revision_seconds)
+        for place, demand in zip(shared, newest_first, strict=True):
+            ordered[place] = demand
+    return ordered
 
 
 class ModelScheduler:

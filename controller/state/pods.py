@@ -8,6 +8,7 @@ from api.v1beta1 import GPUPartitionClaim
 from controller.placement.demand import Resources
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.objects.pod import Pod
+from controller.state.revisions import Revisions
 from controller.translate.pod import PodView, claim_name, pod_view, requests
 
 
@@ -31,16 +32,19 @@ class PodTable:
         self._used: dict[str, Resources] = defaultdict(Resources)
         self._on_plugin: dict[str, dict[str, PodView]] = defaultdict(dict)
         self._touched: set[str] = set()
+        self._revisions = Revisions()
 
     def take(self, event: StoreEvent[Pod]) -> None:
         """Apply one informer event."""
         old = self._rows.pop(event.key, None)
         if old is not None:
             self._count(event.key, old, -1)
+            self._revisions.forget(old.view)
         row = _Row(pod_view(event.new), requests(event.new.spec)) if event.new is not None else None
         if row is not None:
             self._rows[event.key] = row
             self._count(event.key, row, 1)
+            self._revisions.remember(row.view)
         before, after = _counted(old), _counted(row)
         if before != after:
             self._touched |= {each[0] for each in (before, after) if each is not None}
@@ -57,6 +61,10 @@ class PodTable:
             self._on_plugin[view.node][key] = view
         else:
             del self._on_plugin[view.node][key]
+
+    def revision_seconds(self, pod: PodView) -> float:
+        """When the first pod of its family's revision came that we know of, seconds since the epoch."""
+        return self._revisions.since(pod)
 
     def touched(self) -> frozenset[str]:
         """The nodes on which other pods count, or count otherwise, than when this was asked last."""

@@ -54,6 +54,17 @@ class PodView:
         return next((self.labels[label] for label in REVISION_LABELS if label in self.labels), "")
 
     @property
+    def family(self) -> str:
+        """What makes pods of several revisions, as `namespace/kind/name`: of a ReplicaSet the name before the revision.
+
+        Empty for a pod without a controller or without a revision.
+        """
+        if self.owner is None or not self.template_hash:
+            return ""
+        kind, name, _ = self.owner
+        return f"{self.namespace}/{kind}/{name.removesuffix('-' + self.template_hash)}"
+
+    @property
     def resource(self) -> str:
         """The extended resource by which it gets its partition; empty for one with a ResourceClaim, or none of ours."""
         return plugin_resource(self.devices) if self.by_device_plugin else ""

@@ -6,7 +6,7 @@ that could help has changed.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -25,6 +25,7 @@ from controller.reconcilers.gpu_partition_claim.gang_members import gang_in
 from controller.reconcilers.gpu_partition_claim.nominating import Nominating
 from controller.reconcilers.gpu_partition_claim.refusals import Refusals
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
+from controller.reconcilers.gpu_partition_claim.wakeups import Change, helped
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
 from controller.repartition import joint
 from controller.repartition.disruption_budget import Refused
@@ -98,7 +99,7 @@ class PlacementCycle:
         self._waiting: dict[str, Demand] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._reported: dict[str, _Reported] = {}
-        self._changed = False
+        self._changes: set[Change] = set()
         self._wake = asyncio.Event()
         self.refusals = Refusals()
         self._looked: dict[Demand, float] = {}
@@ -138,10 +139,10 @@ class PlacementCycle:
         """The demand of a claim that waits here, None when it does not."""
         return self._waiting.get(key) or self._new.get(key)
 
-    def changed(self) -> None:
-        """Something changed that could help a waiting demand."""
+    def changed(self, change: Change = Change.TIME) -> None:
+        """Something changed that could help a waiting demand; those that it cannot help are not decided again."""
         if self._waiting or self._new:
-            self._changed = True
+            self._changes.add(change)
             self._wake.set()
 
     @property
@@ -155,14 +156,13 @@ class PlacementCycle:
             await self._wait()
             await self._clock.sleep(GATHER_SECONDS)
             self._wake.clear()
-            retry = self._changed
-            self._changed = False
+            changes, self._changes = frozenset(self._changes), set()
             try:
-                self.decide(retry=retry)
+                self.decide(retry=bool(changes), changes=changes)
             except Exception:
                 # The worker's edge: one cycle's bug must not end placement; the next change tries again.
                 log.exception("placement cycle failed", waiting=self.waiting)
-            if retry:
+            if changes:
                 await self._clock.sleep(RETRY_SECONDS)
 
     async def _wait(self) -> None:
@@ -170,11 +170,14 @@ class PlacementCycle:
             async with asyncio.timeout(REFRESH_SECONDS if self.waiting else None):
                 await self._wake.wait()
         except TimeoutError:
-            self._changed = True
+            self._changes.add(Change.TIME)
 
-    def decide(self, *, retry: bool) -> None:
-        """One cycle: new demands, and with `retry` those that found no place before. Synchronous."""
-        chosen = (*self._new.values(), *(self._waiting.values() if retry else ()))
+    def decide(self, *, retry: bool, changes: Collection[Change] = (Change.TIME,)) -> None:
+        """One cycle: new demands, and with `retry` those that found no place and may find one after `changes`.
+
+        Synchronous.
+        """
+        chosen = (*self._new.values(), *(self._helped(changes) if retry else ()))
         demands = order(with_members(chosen, self._waiting.values()))
         turn = self._turn()
         for unit in units(demands):
@@ -189,6 +192,15 @@ class PlacementCycle:
                     if outcome.asks:
                         turn = self._turn(turn)
                 self._new.pop(demand.key, None)
+        if turn.nominating.exhausted:
+            self.changed()  # more may have to leave for others: in the next cycle
+
+    def _helped(self, changes: Collection[Change]) -> list[Demand]:
+        return [
+            demand
+            for key, demand in self._waiting.items()
+            if key not in self._reported or helped(self._reported[key].reasons, changes)
+        ]
 
     def _turn(self, before: _Turn | None = None) -> _Turn:
         """The cluster as it is now, with all that was decided; `before`: earlier in the same cycle."""

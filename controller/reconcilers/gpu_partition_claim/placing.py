@@ -174,6 +174,8 @@ class Placing:
             resource=pod.resource,
             naming=naming_of_resource(pod.resource) or "",
             preempts=pod.preempts,
+            family=pod.family,
+            revision_seconds=self._cluster.pod_table.revision_seconds(pod),
             gang=gang.name if gang is not None else "",
             gang_size=gang.size if gang is not None else 1,
         )

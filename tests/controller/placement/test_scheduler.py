@@ -27,6 +27,14 @@ def test_order_is_priority_then_age_then_key() -> None:
     assert names(order([low, late, early, high, twin])) == ["high", "dup", "early", "late", "low"]
 
 
+def test_of_one_family_the_newest_revision_takes_the_first_of_its_places() -> None:
+    chat = {"family": "team-a/ReplicaSet/chat"}
+    old = [demand(f"old{n}", created_seconds=float(n), revision_seconds=0.0, **chat) for n in (0, 2)]
+    new = demand("new", created_seconds=4.0, revision_seconds=4.0, **chat)
+    other, high = demand("other", created_seconds=1.0), demand("high", created_seconds=9.0, priority=1, **chat)
+    assert names(order([*old, other, new, high])) == ["high", "new", "other", "old0", "old2"]
+
+
 def test_a_cycle_serves_the_first_in_order_and_says_why_to_the_rest() -> None:
     host = node("worker-0", gpu(0, "DPX/NPS1"))
     demands = [demand(f"aim-{n}", 40, created_seconds=float(n), priority=10 if n == 3 else 0) for n in range(4)]

@@ -3,10 +3,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from controller.placement.decision import Placed, Unplaced
+from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand, Resources
 from controller.placement.scheduler import ModelScheduler
+from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.cycle import REFRESH_SECONDS, Outcome, PlacementCycle
+from controller.reconcilers.gpu_partition_claim.wakeups import Change
 from controller.repartition.disruption_budget import Refused
 from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
@@ -325,3 +327,20 @@ def test_nobody_is_moved_for_a_claim_that_a_plan_serves() -> None:
     cycle.decide(*small(2))
     second = cycle.take("small-1")
     assert (second.kept, second.no_victims) == (None, None)
+
+
+def test_who_cannot_be_helped_by_a_change_is_not_decided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cycle = Cycle("CPX/NPS4")
+    cycle.decide(demand("large", 150))
+    asked: list[str] = []
+    schedule = cycle.cycle.scheduler.schedule
+
+    def noted(snapshot: Snapshot, wanted: Demand) -> Decision:
+        asked.append(wanted.key)
+        return schedule(snapshot, wanted)
+
+    monkeypatch.setattr(cycle.cycle.scheduler, "schedule", noted)
+    cycle.cycle.decide(retry=True, changes={Change.FREED})
+    assert asked == []
+    cycle.cycle.decide(retry=True, changes={Change.INVENTORY})
+    assert set(asked) == {"team-a/large"}
