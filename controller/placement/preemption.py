@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.filters import pause, refuse_node
 from controller.placement.occupant import Cost, Occupant, cost
-from controller.placement.quota import guaranteed, within_promise
+from controller.placement.quota import Account, guaranteed, within_promise
 from controller.placement.reservation import Awaiting
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Snapshot
@@ -46,22 +47,46 @@ class NoVictims:
     message: str
 
 
+class _Occupied:
+    """All claims that have a place, by node and by account, the cheapest first."""
+
+    def __init__(self, occupants: Iterable[Occupant]) -> None:
+        self.by_node: dict[str, list[Occupant]] = defaultdict(list)
+        self.by_account: dict[Account, list[Occupant]] = defaultdict(list)
+        for each in occupants:
+            self.by_node[each.node].append(each)
+            self.by_account[each.policy, each.namespace].append(each)
+        for there in self.by_node.values():
+            there.sort(key=_alone)
+        self.least_of = {account: min(map(_alone, there)) for account, there in self.by_account.items()}
+        self.lowest = min(
+            (each.priority for each in self.all() if each.movable and not each.leaving),
+            default=None,
+        )
+
+    def all(self) -> Iterator[Occupant]:
+        """Every one of them."""
+        return chain.from_iterable(self.by_node.values())
+
+    def on(self, node: str) -> Sequence[Occupant]:
+        """Those on one node."""
+        return self.by_node.get(node, ())
+
+
 class Preemptor:
     """Finds victims on one snapshot. `occupants` are all claims that have a place there."""
 
     def __init__(self, scheduler: ModelScheduler, snapshot: Snapshot, occupants: Iterable[Occupant]) -> None:
         self._scheduler = scheduler
         self._snapshot = snapshot
-        self._by_node: dict[str, list[Occupant]] = defaultdict(list)
-        self._by_account: dict[tuple[str, str], list[Occupant]] = defaultdict(list)
-        for each in occupants:
-            self._by_node[each.node].append(each)
-            self._by_account[each.policy, each.namespace].append(each)
-        self._covered: dict[tuple[str, str], frozenset[str]] = {}
-        self._ordered = {name: sorted(there, key=_alone) for name, there in self._by_node.items()}
-        self._least_of = {account: _least(there) for account, there in self._by_account.items()}
-        staying = [each for there in self._by_node.values() for each in there if each.movable and not each.leaving]
-        self._lowest = min((each.priority for each in staying), default=None)
+        self._occupied = _Occupied(occupants)
+        self._covered: dict[Account, frozenset[str]] = {}
+
+    def anew(self, snapshot: Snapshot) -> "Preemptor":
+        """The same on a later snapshot, on which the same claims have places."""
+        later = Preemptor(self._scheduler, snapshot, ())
+        later._occupied = self._occupied
+        return later
 
     def find(self, demand: Demand) -> Preemption | NoVictims:
         """Who has to leave for a demand that fits nowhere now, or why nobody is to."""
@@ -110,13 +135,13 @@ class Preemptor:
 
     def _gone(self, found: Preemption) -> Iterator[Occupant]:
         """Those who leave the node anyway, which was counted on."""
-        return (each for each in self._by_node.get(found.placed.node.name, ()) if each.leaving)
+        return (each for each in self._occupied.on(found.placed.node.name) if each.leaving)
 
     def _all_leave(self, demand: Demand, node: Node) -> VictimSets | None:
         """What the node would be without anybody; None where something else keeps the demand from it."""
         if not self._could_run_on(demand, node):
             return None
-        there = self._by_node.get(node.name, [])
+        there = self._occupied.on(node.name)
         leaving = tuple(each for each in there if each.leaving)
         staying = tuple(each for each in there if not each.leaving)
         return VictimSets(self._scheduler, self._snapshot, demand, node, leaving, staying, by_right=False)
@@ -130,17 +155,17 @@ class Preemptor:
         """Whether the pods of those `uids` that are there yet may be made to leave, and the demand then fits."""
         host = self._snapshot.node(node)
         search = self._search(demand, host) if host is not None and demand.preempts else None
-        occupants = (each for there in self._by_node.values() for each in there)
-        return search is not None and search.enough(
-            [each.key for each in occupants if each.uid in uids and not each.leaving]
-        )
+        staying = [each.key for each in self._occupied.all() if each.uid in uids and not each.leaving]
+        return search is not None and search.enough(staying)
 
     def _has_rights(self, demand: Demand) -> bool:
         """Whether anybody anywhere may have to leave for it: most demands have none, and are told so at once."""
-        if self._lowest is None:
+        if self._occupied.lowest is None:
             return False
         policies = {node.policy.name: node for node in self._snapshot.nodes if node.policy is not None}
-        return self._lowest < demand.priority or any(self._promised(demand, node, 1) for node in policies.values())
+        return self._occupied.lowest < demand.priority or any(
+            self._promised(demand, node, 1) for node in policies.values()
+        )
 
     @staticmethod
     def _nobody(demand: Demand) -> NoVictims:
@@ -171,17 +196,22 @@ class Preemptor:
         """Nodes on which somebody's leaving may help, each with what that costs at least; the cheapest first."""
         found = []
         for node in self._snapshot.nodes:
-            policy = node.policy
-            bounded = policy is not None and policy.quota(demand.namespace).most is not None
-            own = self._least_of.get((policy.name, demand.namespace)) if policy is not None and bounded else None
+            own = self._least_of_own(demand, node)
             costs = [each for each in (self._least_on(demand, node), own) if each is not None]
             if costs and only in (None, node.name):
                 found.append((min(costs), node))
         return sorted(found, key=lambda pair: (pair[0], pair[1].name))
 
+    def _least_of_own(self, demand: Demand, node: Node) -> Cost | None:
+        """What it costs at least that the namespace, where it has a max, gives up something elsewhere."""
+        policy = node.policy
+        if policy is None or policy.quota(demand.namespace).most is None:
+            return None
+        return self._occupied.least_of.get((policy.name, demand.namespace))
+
     def _least_on(self, demand: Demand, node: Node) -> Cost | None:
         """No set of the node's occupants that would do costs less; None without any."""
-        there = self._ordered.get(node.name)
+        there = self._occupied.on(node.name)
         if not there:
             return None
         leaving = sum(each.leaving for each in there)
@@ -211,7 +241,7 @@ class Preemptor:
         size = _smallest(demand, node) if self._could_run_on(demand, node) else None
         if size is None:
             return None
-        there = self._by_node.get(node.name, [])
+        there = self._occupied.on(node.name)
         leaving = tuple(each for each in there if each.leaving)
         promised = self._promised(demand, node, size)
         may_go = [each for each in there if self._may_go(demand, each, promised=promised)] if _may_evict(node) else []
@@ -239,7 +269,7 @@ class Preemptor:
         most = policy.quota(demand.namespace).most if policy is not None else None
         if policy is None or most is None or self._used(demand, node) + size <= most:
             return ()
-        mine = self._by_account.get((policy.name, demand.namespace), [])
+        mine = self._occupied.by_account.get((policy.name, demand.namespace), ())
         return tuple(
             each
             for each in mine
@@ -266,7 +296,7 @@ class Preemptor:
     def _guaranteed(self, policy: str, namespace: str) -> frozenset[str]:
         account = policy, namespace
         if account not in self._covered:
-            claims = self._by_account.get(account, [])
+            claims = self._occupied.by_account.get(account, ())
             view = next((self._snapshot.node(each.node) for each in claims), None)
             least = view.policy.quota(namespace).least if view is not None and view.policy is not None else 0
             self._covered[account] = guaranteed(least, claims)
@@ -276,11 +306,6 @@ class Preemptor:
 def _alone(occupant: Occupant) -> Cost:
     """What one costs; those who leave anyway are free, and come first."""
     return cost(()) if occupant.leaving else cost([occupant])
-
-
-def _least(occupants: Iterable[Occupant]) -> Cost:
-    """No set of some of these costs less, those who leave anyway being free."""
-    return min(map(_alone, occupants))
 
 
 def _smallest(demand: Demand, node: Node) -> int | None:

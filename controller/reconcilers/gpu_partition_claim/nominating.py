@@ -31,6 +31,10 @@ LOOK_AGAIN_SECONDS = 10.0
 #: Sorts of demands of which that is remembered.
 REMEMBERED = 1024
 
+#: Places that others leave, chosen in one cycle: each is looked for at some cost, and pods leave one after the other.
+MOST_A_CYCLE = 8
+
+LATER = NoVictims("PreemptionLater", "others come first")
 NOBODY = NoVictims("NobodyToPreempt", "nobody has a lower priority, and its namespace is promised nothing")
 
 
@@ -58,15 +62,25 @@ class Nominating:
         self._looked = looked if looked is not None else {}
         self._now = now
         self._in_vain: dict[Demand, NoVictims] = {}
+        self._left = MOST_A_CYCLE
 
     def anew(self, snapshot: Snapshot) -> "Nominating":
         """The same on a later snapshot of the same cycle: the claims that have a place are read once for all of it."""
         later = Nominating(
             self._cluster, self._scheduler, snapshot, refused=self._refused, looked=self._looked, now=self._now
         )
-        if "occupants" in self.__dict__:
-            later.__dict__["occupants"] = self.occupants
+        later._left = self._left
+        for known in ("occupants", "preemptor"):
+            if known in self.__dict__:
+                later.__dict__[known] = self.__dict__[known]
+        if "preemptor" in later.__dict__:
+            later.preemptor = self.preemptor.anew(snapshot)
         return later
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether so many places were kept that the rest has to wait for another cycle."""
+        return self._left <= 0
 
     def preempt(self, demand: Demand) -> Nomination | NoVictims | None:
         """The place that others are to leave for the demand, or why none is; None while one is kept already."""
@@ -75,6 +89,8 @@ class Nominating:
             return None
         if not self._could(demand):
             return NOBODY
+        if self.exhausted:
+            return LATER
         alike = anybody(demand)
         if alike in self._in_vain:
             return self._in_vain[alike]
@@ -84,9 +100,10 @@ class Nominating:
         if isinstance(found, NoVictims):
             self._in_vain[alike] = found
             return found
-        return self._left(found)
+        self._left -= 1
+        return self._place(found)
 
-    def _left(self, found: Preemption) -> Nomination:
+    def _place(self, found: Preemption) -> Nomination:
         """The place that others leave, with their uids: of those who are to be asked, and of those who leave anyway."""
         placed, reason = found.placed, NominationReason.PREEMPTION
         holders = self._holders(placed)
@@ -112,7 +129,7 @@ class Nominating:
         if any(map(self._could, gang)):
             found = self.preemptor.together(gang, by_right=True)
             if not isinstance(found, NoVictims) and all(len(one.victims) <= MOST_VICTIMS for _, one in found):
-                return {demand.key: self._left(one) for demand, one in found}
+                return {demand.key: self._place(one) for demand, one in found}
         if all(kept) or not self._due(gang):
             return {}
         found = self.preemptor.together(gang, by_right=False)

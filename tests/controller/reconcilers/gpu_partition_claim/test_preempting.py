@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from api.object import dump
+from controller.placement.snapshot import Gpu
+from controller.reconcilers.gpu_partition_claim.nominating import MOST_A_CYCLE
 from controller.reconcilers.gpu_partition_claim.preempting import KEPT_SECONDS
 from controller.reconcilers.gpu_partition_claim.refusals import SPARED_SECONDS
 from controller.runtime.client.core import NODES, PODS
@@ -31,10 +33,18 @@ def urgent(priority: int = 1000, **fields: Any) -> dict[str, Any]:
     return pod(annotations=SMALL, priority=priority, **fields)
 
 
-def held(api: InMemoryApi, index: int, priority: int = 0, *, namespace: str = "team-b") -> None:
+def held(
+    api: InMemoryApi,
+    index: int,
+    priority: int = 0,
+    *,
+    namespace: str = "team-b",
+    of: Gpu = DPX,
+    name: str = "",
+) -> None:
     """A pod that serves from partition `index`."""
-    name = f"b-{index}"
-    given = {"phase": "Allocated", "allocation": allocation("worker-0", 0, index, of=DPX)}
+    name = name or f"b-{index}"
+    given = {"phase": "Allocated", "allocation": allocation("worker-0", 0, index, of=of)}
     stored = claim(f"aim-{name}", namespace=namespace, pod=name, status=given)
     api.put(GPU_PARTITION_CLAIMS, stored)
     served = pod(
@@ -316,6 +326,28 @@ async def test_wherever_the_operator_dies_one_pod_leaves_and_the_claim_is_bound(
     await second.round()
     assert status(api)["phase"] == "Bound"
     assert leaving(api) == []
+
+
+async def test_of_many_urgent_claims_a_few_are_kept_places_for_in_one_cycle_and_the_others_in_the_next(
+    clock: FakeClock,
+) -> None:
+    api = InMemoryApi()
+    whole = [gpu(0), gpu(1)]
+    api.put(NODES, node_object())
+    api.put(GPU_NODES, gpu_node("worker-0", *whole))
+    for number, card in enumerate(whole):
+        for index in range(8):
+            held(api, index, of=card, name=f"b-{number}-{index}")
+    count = MOST_A_CYCLE + 2
+    for number in range(count):
+        api.put(PODS, urgent(name=f"u-{number}", claim=f"aim-u{number}"))
+    operator = Operator(api, clock)
+    await operator.round(*(f"team-a/aim-u{number}" for number in range(count)))
+    assert len(operator.cluster.nominations) == MOST_A_CYCLE
+    operator.show()
+    operator.cycle.decide(retry=True)
+    assert len(operator.cluster.nominations) == count
+    assert len({each.partitions for each in operator.cluster.nominations}) == count
 
 
 def pair(**metadata: Any) -> dict[str, Any]:
