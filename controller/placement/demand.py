@@ -81,9 +81,9 @@ class Demand:
     the uid of the controller that made the pod and `template_hash` its revision, both empty where there is none: by
     them a moved pod's successor is known. `resource` is the extended resource of the device plugin that the pod asks
     for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim. `family`
-    names what makes pods of several revisions (a Deployment), and `revision_seconds` tells when this one came; empty for
-    pods that nothing of the kind makes. `preempts`: others may have to leave for it (preemptionPolicy). `gang`, with `gang_size` pods, is
-    placed whole or not at all.
+    names what makes pods of several revisions (a Deployment), and `revision_seconds` tells when this one came; empty
+    where nothing does. `preempts`: others may have to leave for it (preemptionPolicy). `gang`, with `gang_size` pods,
+    is placed whole or not at all.
     """
 
     key: str
