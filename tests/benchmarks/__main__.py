@@ -12,6 +12,7 @@ import uvloop
 
 from e2e.plane.errors import PlaneError
 from e2e.plane.progress import Progress
+from tests.benchmarks.binding import benchmark as binding
 from tests.benchmarks.controller.benchmark import NAME as CONTROLLER
 from tests.benchmarks.controller.benchmark import Benchmark
 from tests.benchmarks.controller.contender import ContenderError
@@ -38,10 +39,16 @@ def _placement(data: str, progress: Progress) -> Report:
     return placement.run(data)
 
 
+def _binding(data: str, progress: Progress) -> Report:
+    progress.show("binding", data or "100 simulated nodes, 1,000 pods: some minutes")
+    return binding.run(data)
+
+
 BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {
     CONTROLLER: _controller,
     sizing.NAME: _sizing,
     placement.NAME: _placement,
+    binding.NAME: _binding,
 }
 
 
