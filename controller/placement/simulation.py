@@ -49,13 +49,13 @@ class Experiment:
 
     def run(self, seed: int, *, random_ties: bool = False, seen: Callable[[int], None] | None = None) -> Outcome:
         """One order of arrivals. `seen` is called for every pod with how much was asked for so far, in thousandths."""
-        table, chance = self._table, Random(seed)  # noqa: S311 - replays an experiment, guards nothing
+        table = self._table
         table.reset(self._hosts)
-        ties = Random(seed + 1) if random_ties else None  # noqa: S311 - as above
+        ties = Random(seed + 1) if random_ties else None  # noqa: S311 - guards nothing
         any_piece = ties if self._scorer.name == "random" else None
         asked = allocated = placed = 0
         curve = _Curve(self._capacity)
-        for pod in self._arrivals(chance):
+        for pod in self.arrivals(seed):
             wanted = self._asks[pod].gpu_milli
             asked += wanted
             host = table.best(pod, ties)
@@ -68,7 +68,19 @@ class Experiment:
                 seen(asked)
         return Outcome(curve.percent(), placed)
 
-    def _arrivals(self, chance: Random) -> Iterator[int]:
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """The empty nodes, in the order of `first` ties."""
+        return self._hosts
+
+    @property
+    def asks(self) -> Sequence[Ask]:
+        """The kinds of pods, by the numbers that arrivals have."""
+        return self._asks
+
+    def arrivals(self, seed: int) -> Iterator[int]:
+        """The order of one seed: the trace's pods, and ones drawn from it until there are enough."""
+        chance = Random(seed)  # noqa: S311 - replays an experiment, guards nothing
         order = list(self._pods)
         chance.shuffle(order)
         asked = sum(self._asks[pod].gpu_milli for pod in order)

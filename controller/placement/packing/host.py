@@ -75,23 +75,21 @@ def admits(host: Host, ask: Ask) -> bool:
 
 
 def places(host: Host, ask: Ask) -> Iterator[Place]:
-    """Every way that differs: of pieces of equal size the first stands for all. Nothing where the pod does not fit."""
+    """Every way that differs: of pieces of equal size the first stand for all. Nothing where the pod does not fit.
+
+    Several pieces are of one size: pods of several GPUs take whole ones, or partitions that are alike.
+    """
     if not admits(host, ask):
         return
     if ask.count == 0:
         yield Place((), _taken(host, ask, ()))
         return
-    if ask.count == 1:
-        before = -1
-        for position, piece in enumerate(host.pieces):
-            if piece >= ask.milli and piece != before:
-                yield Place((position,), _taken(host, ask, (position,)))
-            before = piece
-        return
-    fitting = [position for position, piece in enumerate(host.pieces) if piece >= ask.milli]
-    if len(fitting) >= ask.count:
-        chosen = tuple(fitting[: ask.count])
-        yield Place(chosen, _taken(host, ask, chosen))
+    before = -1
+    for position, piece in enumerate(host.pieces):
+        last = position + ask.count
+        if piece >= ask.milli and piece != before and last <= len(host.pieces) and host.pieces[last - 1] == piece:
+            yield Place(tuple(range(position, last)), _taken(host, ask, tuple(range(position, last))))
+        before = piece
 
 
 def _taken(host: Host, ask: Ask, positions: tuple[int, ...]) -> Host:

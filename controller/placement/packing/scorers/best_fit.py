@@ -11,9 +11,9 @@ LARGEST_CPU_MILLI: Final = 128_000
 LARGEST_GPU_MILLI: Final = 8_000
 
 
-def room(host: Host) -> Amount:
-    """How empty a host is, 0 to 1 for the largest: half by CPU, half by GPU."""
-    return host.cpu_milli / LARGEST_CPU_MILLI * 0.5 + host.idle / LARGEST_GPU_MILLI * 0.5
+def room(cpu_milli: Amount, idle: Amount) -> Amount:
+    """How empty a host is with so much CPU and GPU left, 0 to 1 for the largest: half by each."""
+    return cpu_milli / LARGEST_CPU_MILLI * 0.5 + idle / LARGEST_GPU_MILLI * 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class BestFit:
 
     def cost(self, _before: Host, after: Host, _ask: Ask) -> Amount:
         """Hundredths of the largest node that are left, negated from the published score."""
-        return -((1.0 - room(after)) * 100 // 1)
+        return -((1.0 - room(after.cpu_milli, after.idle)) * 100 // 1)
 
     def prepared(self, _array: Callable[[Sequence[float]], Amount]) -> "BestFit":
         """Itself: there are no tables."""

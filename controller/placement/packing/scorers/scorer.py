@@ -1,7 +1,7 @@
 """What every scorer answers."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from controller.placement.packing.host import Amount, Ask, Host
 
@@ -20,6 +20,24 @@ class Scorer(Protocol):
 
     def prepared(self, array: Callable[[Sequence[float]], Amount]) -> "Scorer":
         """The same rule for hosts of arrays: `array` makes one of a table, so that arrays can look things up in it."""
+        ...
+
+
+@runtime_checkable
+class ByPieces(Scorer, Protocol):
+    """A scorer that sums over pieces, so that a table need not build hosts: of many places it is asked at once."""
+
+    @property
+    def remainders(self) -> Sequence[int]:
+        """By size of a piece, what of it is lost."""
+        ...
+
+    def loss(self, host: Host) -> Amount:
+        """What is lost on a host as it is."""
+        ...
+
+    def afterwards(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
+        """What is lost on one that was given something: so much is `idle`, and so much of it `lost` in remainders."""
         ...
 
 

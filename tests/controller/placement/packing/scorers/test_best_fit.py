@@ -4,8 +4,8 @@ from controller.placement.packing.scorers.indifferent import Indifferent
 
 
 def test_room_is_half_cpu_and_half_gpu_of_the_largest_node() -> None:
-    assert room(Host(128000, 0, (1000,) * 8)) == 1.0
-    assert room(Host(64000, 0, (0,))) == 0.25
+    assert room(128000, 8000) == 1.0
+    assert room(64000, 0) == 0.25
 
 
 def test_what_is_left_decides_in_whole_hundredths() -> None:

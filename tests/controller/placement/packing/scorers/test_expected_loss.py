@@ -16,12 +16,12 @@ def _scorer(*asks: Ask) -> ExpectedLoss:
 
 def test_a_remainder_that_fits_nobody_is_lost_whole_and_one_that_fits_is_not() -> None:
     scorer = _scorer(HALF)
-    assert [scorer.remainder[free] for free in (0, 499, 500, 700, 1000)] == [0, 499, 0, 200, 0]
+    assert [scorer.remainders[free] for free in (0, 499, 500, 700, 1000)] == [0, 499, 0, 200, 0]
 
 
 def test_a_remainder_that_only_rare_pods_fit_counts_in_part() -> None:
     scorer = _scorer(*[HALF] * 99, Ask(1000, 0, 1, 100))
-    assert scorer.remainder[100] == pytest.approx(60)  # a hundredth of the pods fits, a fortieth would fill it
+    assert scorer.remainders[100] == 80  # a hundredth of the pods fits, a twentieth would fill it
 
 
 def test_gpu_without_cpu_beside_it_is_lost() -> None:
@@ -31,10 +31,11 @@ def test_gpu_without_cpu_beside_it_is_lost() -> None:
     assert none > half > 1000
 
 
-def test_pods_of_several_gpus_want_them_on_one_node() -> None:
-    scorer = _scorer(Ask(8000, 0, 2, 1000), Ask(4000, 0, 1, 1000))
-    apart, together = Host(64000, 0, (0, 1000)), Host(64000, 0, (1000, 1000))
-    assert 2 * scorer.loss(apart) > scorer.loss(together)
+def test_whole_gpus_stay_together() -> None:
+    scorer, one = _scorer(Ask(8000, 0, 2, 1000), Ask(4000, 0, 1, 1000)), Ask(4000, 0, 1, 1000)
+    begun, untouched = Host(64000, 0, (0, 1000)), Host(64000, 0, (1000, 1000))
+    costs = [scorer.cost(host, Host(60000, 0, (0, *host.pieces[:-1])), one) for host in (begun, untouched)]
+    assert costs[0] < costs[1]
 
 
 def test_a_model_that_pods_insist_on_is_left_to_them() -> None:
