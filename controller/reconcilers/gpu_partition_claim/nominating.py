@@ -15,6 +15,7 @@ from controller.placement.demand import Demand
 from controller.placement.filters import refuse_node
 from controller.placement.occupant import Occupant
 from controller.placement.preemption import NoVictims, Preemption, Preemptor
+from controller.placement.ranking import shape_of
 from controller.placement.reservation import most_places, overtaken, waits_long
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Snapshot
@@ -231,7 +232,7 @@ class Nominating:
 
 def anybody(demand: Demand) -> Demand:
     """The demand without what tells it from others that ask for the same."""
-    return replace(demand, key="", uid="", created_seconds=0.0, owner="", template_hash="")
+    return replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
 
 
 def _policy(node: Node) -> str:
