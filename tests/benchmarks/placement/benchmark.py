@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 from tests.benchmarks.controller.settings import SettingsError
 from tests.benchmarks.placement.decisions import decisions_per_second
 from tests.benchmarks.placement.large_cluster import PARTITIONS
+from tests.benchmarks.placement.layouts import layouts
+from tests.benchmarks.placement.layouts_online import online
 from tests.benchmarks.placement.snapshots import snapshot_costs
 from tests.benchmarks.report import Report, Row, figure, percentile
 from tests.benchmarks.thresholds import bounds
@@ -21,7 +23,10 @@ Part: TypeAlias = Callable[["Settings"], tuple[Sequence[Row], Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`nodes` of the snapshot, claims that `changes` in it, `runs` of the decisions on `small` and `large` clusters."""
+    """`nodes` of the snapshot, claims that `changes` in it, `runs` of the decisions on `small` and `large` clusters.
+
+    `samples` of batches whose modes are chosen jointly, `online` claims that come and go.
+    """
 
     nodes: int = 10_000
     changes: int = 300
@@ -29,6 +34,8 @@ class Settings:
     small: int = 100
     large: int = 1_000
     huge: int = 10_000
+    samples: int = 36
+    online: int = 600
 
 
 def settings_of(data: str) -> Settings:
@@ -76,7 +83,14 @@ def _bounded(metric: str, unit: str, value: float, samples: Sequence[float]) -> 
     return figure(metric, unit, value, samples, bounds(NAME).get(metric))
 
 
-PARTS: Final[tuple[Part, ...]] = (snapshots, decisions)
+def joint_modes(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
+    """Modes chosen for a batch beside a solver's choice, and for claims that come and go beside simple rules."""
+    rows, notes = layouts(settings.samples)
+    more_rows, more_notes = online(settings.online, settings.runs)
+    return [*rows, *more_rows], [*notes, *more_notes]
+
+
+PARTS: Final[tuple[Part, ...]] = (snapshots, decisions, joint_modes)
 
 
 def run(data: str = "", parts: Sequence[Part] = PARTS) -> Report:

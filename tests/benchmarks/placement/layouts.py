@@ -1,0 +1,96 @@
+"""How good the joint choice of modes is: seeded batches beside the solver's best, and claims that come and go."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from controller.placement.layouts.choice import choose
+from controller.placement.layouts.layout import Layout
+from controller.placement.layouts.problem import Batch
+from tests.benchmarks.placement.layouts_model import model_of
+from tests.benchmarks.placement.layouts_samples import Kind, sample
+from tests.benchmarks.placement.milp import Solution, solve
+from tests.benchmarks.report import Row, figure
+from tests.benchmarks.thresholds import bounds
+
+GIB = 1 << 30
+PROVEN_GAP = 0.002
+"""A sample whose solution is not proven to that share of it counts as unsolved."""
+
+_SOLVER_GAP, _SOLVER_SECONDS = 0.0005, 10.0
+_FIRST_SEED = 1000
+_DEMANDS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
+_SHAPES = ((64, 1), (64, 2), (96, 2))
+"""GPUs of a sample, and draws of a claim (see Kind)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One batch: what was placed, in GiB, the seconds of CPU that took, and the solver's word."""
+
+    batch: Batch
+    placed: float
+    seconds: float
+    solution: Solution
+
+    @property
+    def solved(self) -> bool:
+        """Whether the solution is proven."""
+        return self.solution.gap <= PROVEN_GAP
+
+    @property
+    def gap(self) -> float:
+        """By how much less is placed than in the solver's best integer solution, as a share of that."""
+        return (self.solution.best - self.placed) / self.solution.best
+
+
+def kinds(samples: int) -> Iterator[Kind]:
+    """Of so many samples: every demand with every shape in turn."""
+    for number in range(samples):
+        gpus, draws = _SHAPES[number // len(_DEMANDS) % len(_SHAPES)]
+        yield Kind(_DEMANDS[number % len(_DEMANDS)], gpus, draws=draws)
+
+
+def measured(samples: int) -> list[Sample]:
+    """So many samples. Raises SolverError where there is no solver."""
+    batches = [sample(kind, _FIRST_SEED + number) for number, kind in enumerate(kinds(samples))]
+    solutions = solve(map(model_of, batches), gap=_SOLVER_GAP, seconds=_SOLVER_SECONDS)
+    return [Sample(batch, *_placed(batch), solution) for batch, solution in zip(batches, solutions, strict=True)]
+
+
+def _placed(batch: Batch) -> tuple[float, float]:
+    started = time.process_time()
+    layout = choose(batch)
+    seconds = time.process_time() - started
+    return placed_gib(batch, layout), seconds
+
+
+def placed_gib(batch: Batch, layout: Layout) -> float:
+    """GPU memory asked for by the claims that have a place."""
+    placed = {seat.claim for seat in layout.seats}
+    return sum(claim.bytes for claim in batch.claims if claim.key in placed) / GIB
+
+
+def layouts(samples: int) -> tuple[Sequence[Row], Sequence[str]]:
+    """Rows and notes of so many batches."""
+    found = measured(samples)
+    solved = [each for each in found if each.solved]
+    gaps = [100 * each.gap for each in solved]
+    seconds = [each.seconds for each in found]
+    rows = [
+        _bounded("layout_samples_solved", "count", len(solved), [len(solved)]),
+        _bounded("layout_gap_percent_mean", "%", sum(gaps) / len(gaps), gaps),
+        _bounded("layout_gap_percent_worst", "%", max(gaps), gaps),
+        _bounded("layout_cpu_seconds_mean", "s", sum(seconds) / len(seconds), seconds),
+    ]
+    claims = [len(each.batch.claims) for each in found]
+    notes = [
+        f"layouts: {len(found)} batches of {min(claims)} to {max(claims)} claims of catalogue models at 80 to 130 % of the "
+        f"free memory of 64 or 96 GPUs (MI300X, MI325X, MI355X, MI210); gaps to HiGHS' best integer solution, proven to "
+        f"{PROVEN_GAP:.1%} in {len(solved)} of them; {sum(gap > 1 for gap in gaps)} are over 1 %",
+    ]
+    return rows, notes
+
+
+def _bounded(metric: str, unit: str, value: float, samples: Sequence[float]) -> Row:
+    return figure(metric, unit, value, samples, bounds("placement").get(metric))
