@@ -105,7 +105,9 @@ class Preempting:
             return
         spared = self._cycle.refusals.current(self._context.clock.monotonic())
         asked = [each for each in staying if each.pod.uid not in spared]
-        for victim in asked[: self._may_leave(snapshot, holding, staying[0].node)]:
+        for victim in asked:
+            if not self._may_leave(snapshot, holding, victim.node):
+                return  # asked anew each time: other claims' victims leave meanwhile
             if not await self._evict(victim.pod, pod):
                 if len(staying) == len(victims) == len(kept.victims):
                     await self._end(claim, pod, "a disruption budget refuses the eviction of who holds it")
@@ -125,8 +127,8 @@ class Preempting:
         nominating = Nominating(self._cluster, self._cycle.scheduler, snapshot, now=now)
         return nominating.preemptor.still_right(demand, kept.node, frozenset(kept.victims))
 
-    def _may_leave(self, snapshot: Snapshot, holding: Mapping[str, _Holding], name: str) -> int:
-        """How many more pods may be down now, by the policy of the node that the next one is on."""
+    def _may_leave(self, snapshot: Snapshot, holding: Mapping[str, _Holding], name: str) -> bool:
+        """Whether one more pod may be down now, by the policy of the node that it is on."""
         node = snapshot.node(name)
         limit = node.policy.max_unavailable_pods if node is not None and node.policy is not None else 1
         self._asked &= holding.keys()
@@ -134,7 +136,7 @@ class Preempting:
         # who was asked a moment ago leaves, though no watch has shown it yet
         leaving = sum(uid in holding and (uid in self._asked or holding[uid].pod.deleting) for uid in victims)
         down = leaving + unavailable_pods(self._cluster, self._cluster.plan_table.values())
-        return max(0, limit - down)
+        return down < limit
 
     async def _evict(self, victim: PodView, preemptor: PodView) -> bool:
         """Ask for the eviction of that very pod; whether it goes or has gone. It is told why, but not for whom."""

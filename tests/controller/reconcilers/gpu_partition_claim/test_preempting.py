@@ -269,6 +269,18 @@ async def test_of_two_victims_one_leaves_at_a_time(api: InMemoryApi, clock: Fake
     gone(api, 0)
 
 
+async def test_two_claims_that_are_looked_at_together_do_not_exceed_the_budget(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    api.put(PODS, urgent(name="second", claim="aim-second"))
+    await operator.round("team-a/aim-a", "team-a/aim-second")
+    assert len({victim for each in operator.cluster.nominations for victim in each.victims}) == 2
+    operator.show()
+    await operator.reconcile("team-a/aim-a")
+    await operator.reconcile("team-a/aim-second")
+    assert len(leaving(api)) == 1
+
+
 async def test_borrowed_memory_is_taken_back_from_a_pod_of_higher_priority(
     api: InMemoryApi, operator: Operator
 ) -> None:
