@@ -28,7 +28,8 @@ from controller.repartition.planner import Proposal
 #: Waiting claims and nodes looked at together, the first ones: the choice is made between two events.
 MOST_CLAIMS = 200
 MOST_NODES = 128
-_EFFORT = Effort(rounds=300)
+#: Of one choice: a few tenths of a second at most, because the operator does nothing else meanwhile.
+EFFORT: Final = Effort(rounds=300)
 _NOWHERE: Final = Mode.parse("TPX/NPS2")
 """A mode that no product has."""
 _NO_SIZE: Final = Requirement(0)
@@ -89,7 +90,7 @@ def propose_jointly(snapshot: Snapshot, demands: Sequence[Demand], around: Aroun
 @lru_cache(maxsize=8)
 def _chosen(batch: Batch) -> Layout:
     """Kept, because claims that wait are asked about again and again while nothing changes."""
-    return choose(batch, effort=_EFFORT)
+    return choose(batch, effort=EFFORT)
 
 
 def _nodes(snapshot: Snapshot, around: Around) -> Iterator[tuple[Node, LayoutNode]]:
