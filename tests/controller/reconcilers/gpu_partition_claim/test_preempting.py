@@ -11,7 +11,7 @@ from controller.reconcilers.gpu_partition_claim.preempting import KEPT_SECONDS
 from controller.reconcilers.gpu_partition_claim.refusals import SPARED_SECONDS
 from controller.runtime.client.core import NODES, PODS
 from controller.runtime.client.errors import Conflict, TooManyRequests, Unavailable
-from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES
+from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
 from tests.builders.claim import allocation, claim
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
@@ -395,3 +395,28 @@ async def test_a_claim_that_came_just_now_has_nothing_kept(
     api.put(PODS, pair(creationTimestamp=clock.now().isoformat()))
     await operator.round()
     assert "nomination" not in status(api)
+
+
+async def test_for_a_claim_that_needs_another_mode_a_gpu_is_kept_until_it_is_idle_and_then_changed(
+    clock: FakeClock,
+) -> None:
+    api, whole = InMemoryApi(), gpu(0, "CPX/NPS1")
+    api.put(NODES, node_object())
+    api.put(GPU_NODES, gpu_node("worker-0", whole))
+    rules = {"enabled": True, "approval": "Auto"}
+    api.put(GPU_SHARING_POLICIES, policy_object(validatedOnly=False, repartition=rules))
+    held(api, 0, of=whole)
+    big = SMALL | {"aim.amd.com/model-id": "Qwen/Qwen3-32B", "aim.amd.com/precision": "fp8"}
+    api.put(PODS, pod(annotations=big, metadata={"creationTimestamp": "2025-12-31T22:00:00Z"}))
+    operator = Operator(api, clock)
+    await operator.round()
+    kept = status(api)["nomination"]
+    assert (kept["reason"], len(kept["devices"])) == ("Reservation", 8)
+    api.put(PODS, pod("late", claim="aim-late", annotations=SMALL))
+    await operator.round("team-a/aim-late", "team-a/aim-a")
+    assert status(api, "aim-late")["phase"] == "Pending"
+    assert api.of(REPARTITION_PLANS) == []
+    gone(api, 0)
+    await operator.round("team-a/aim-a")
+    (plan,) = api.of(REPARTITION_PLANS)
+    assert plan["spec"]["claimRef"]["name"] == "aim-a"
