@@ -87,6 +87,13 @@ def propose_jointly(snapshot: Snapshot, demands: Sequence[Demand], around: Aroun
     return Joint(proposals, served, frozenset(layout.unplaced) if proposals else frozenset())
 
 
+def may_help(snapshot: Snapshot, around: Around) -> bool:
+    """Whether there is a node that may change now, or is about to. Asked first, because it costs little."""
+    return any(
+        node.name in around.expected or refuse_change(node, None, around.usage) is None for node in snapshot.nodes
+    )
+
+
 @lru_cache(maxsize=8)
 def _chosen(batch: Batch) -> Layout:
     """Kept, because claims that wait are asked about again and again while nothing changes."""

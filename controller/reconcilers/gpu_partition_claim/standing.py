@@ -11,7 +11,7 @@ from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.repartition.attempts import Change
 from controller.repartition.disruption_budget import Refused, Usage
-from controller.repartition.joint import NOTHING, Around, Expected, Joint, propose_jointly
+from controller.repartition.joint import NOTHING, Around, Expected, Joint, may_help, propose_jointly
 from controller.repartition.phases import TERMINAL, Phase
 from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, propose
 from controller.state.attempts import attempts_for, failed_lately
@@ -66,10 +66,16 @@ class Surroundings:
 
     def _jointly(self, now: datetime) -> Joint:
         if self._joint is None:
-            waiting = self._waiting() if self._changes else ()
-            several = len(waiting) > 1 or any(demand.requirement.count > 1 for demand in waiting)
-            self._joint = propose_jointly(self._snapshot, waiting, self._around(now)) if several else NOTHING
+            self._joint = self._choose_jointly(now) if self._changes else NOTHING
         return self._joint
+
+    def _choose_jointly(self, now: datetime) -> Joint:
+        around = self._around(now)
+        if not may_help(self._snapshot, around):
+            return NOTHING
+        waiting = self._waiting()
+        several = len(waiting) > 1 or any(demand.requirement.count > 1 for demand in waiting)
+        return propose_jointly(self._snapshot, waiting, around) if several else NOTHING
 
     def _around(self, now: datetime) -> Around:
         plans = self._cluster.plan_table
