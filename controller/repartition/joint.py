@@ -47,8 +47,8 @@ class Expected:
 class Joint:
     """What the joint choice comes to: by the key of a claim the change that would help it, or the plan that will.
 
-    A change that helps several stands under each of them, and is made for the one that asks first. `unserved` have no
-    place even so, though there are changes for others.
+    A change that helps several stands under each of them, and is made for the one that asks first. `unserved` could be
+    helped by a change as well, but idle GPUs are to change for others.
     """
 
     proposals: Mapping[str, Proposal]
@@ -76,7 +76,8 @@ def propose_jointly(snapshot: Snapshot, demands: Sequence[Demand], around: Aroun
     if not nodes or not first:
         return NOTHING
     suiting = _Nodes(snapshot, nodes)
-    layout = _chosen(Batch(tuple(nodes.values()), tuple(_claim(each, nodes, suiting) for each in first)))
+    batch = Batch(tuple(nodes.values()), tuple(_claim(each, nodes, suiting) for each in first))
+    layout = _chosen(batch)
     seats = {seat.claim: seat for seat in layout.seats}
     served = {
         key: around.expected[seat.node].plan
@@ -84,7 +85,19 @@ def propose_jointly(snapshot: Snapshot, demands: Sequence[Demand], around: Aroun
         if seat.node in around.expected and around.expected[seat.node].modes.keys() & dict(seat.partitions).keys()
     }
     proposals = dict(_proposals(snapshot, first, layout, seats, around))
-    return Joint(proposals, served, frozenset(layout.unplaced) if proposals else frozenset())
+    outdone = (claim.key for claim in batch.claims if claim.key in layout.unplaced and _could_change_for(claim, batch))
+    return Joint(proposals, served, frozenset(outdone if proposals else ()))
+
+
+def _could_change_for(claim: LayoutClaim, batch: Batch) -> bool:
+    """Whether an idle GPU could be put into a mode that suits the claim, were it not for others."""
+    return any(
+        each.size >= claim.size and (not claim.modes or each.mode in claim.modes)
+        for node in batch.nodes
+        if claim.nodes is None or node.name in claim.nodes
+        for gpu in node.gpus
+        for each in gpu.others
+    )
 
 
 def may_help(snapshot: Snapshot, around: Around) -> bool:

@@ -79,8 +79,10 @@ def propose(
     smallest partition that fits, then names. `active_nodes` have a change under way.
     """
     if demand.requirement.count != 1:
-        # Placement would refuse the claim in any mode, so a change would be made for nothing.
-        return Refused("CountUnsupported", "no mode change helps a claim of several partitions yet")
+        # Changes of idle GPUs for several partitions are chosen jointly; moving pods for them is not looked into.
+        return Refused(
+            "CountUnsupported", "no change of idle GPUs gives several partitions, and nobody is moved for them"
+        )
     return _Search(snapshot, demand, Usage(active_nodes, standing.unavailable_pods), standing).run()
 
 

@@ -138,3 +138,9 @@ def test_the_higher_priority_gets_its_mode() -> None:
     joint = jointly([*small(8), demand("urgent", 20, modes=["DPX/NPS1"], priority=9)], host(*spx(1)))
     assert joint.proposals.keys() == {"team-a/urgent"}
     assert joint.unserved == {each.key for each in small(8)}
+
+
+def test_who_fits_no_mode_at_all_is_not_told_that_others_took_its_gpu() -> None:
+    joint = jointly([*small(8), demand("huge", 500)], host(*spx(2)))
+    assert len(joint.proposals) == 8
+    assert joint.unserved == frozenset()

@@ -344,3 +344,12 @@ def test_who_cannot_be_helped_by_a_change_is_not_decided_again(monkeypatch: pyte
     assert asked == []
     cycle.cycle.decide(retry=True, changes={Change.INVENTORY})
     assert set(asked) == {"team-a/large"}
+
+
+def test_a_claim_of_several_partitions_has_its_idle_gpus_changed() -> None:
+    cycle = Cycle("SPX/NPS1", "SPX/NPS1")
+    cycle.allow_changes()
+    cycle.decide(demand("ranks", 90, count=4))
+    found = cycle.take("ranks").plan
+    assert found is not None
+    assert [(gpu_.bdf, gpu_.mode) for gpu_ in found.spec.to.gpus] == [(bdf(0), "DPX/NPS1"), (bdf(1), "DPX/NPS1")]
