@@ -86,14 +86,14 @@ def _run(
         for seed in track(seeds, "seeds", console=console, transient=True, disable=not sys.stderr.isatty())
     ]
     taken = clock.monotonic() - begun
-    reached = {mark: [outcome.allocation_percent.get(mark) for outcome in outcomes] for mark in REPORTED}
+    reached = {mark: [outcome.allocation_percent[mark] for outcome in outcomes] for mark in REPORTED}
     return {
         "scorer": str(name),
         "ties": str(ties),
         "allocation_percent": {
             str(mark): {
-                "mean": round(mean(one for one in percents if one is not None), 4),
-                "per_seed": [None if one is None else round(one, 4) for one in percents],
+                "mean": round(mean(percents), 4),
+                "per_seed": [round(one, 4) for one in percents],
             }
             for mark, percents in reached.items()
         },

@@ -54,7 +54,7 @@ class Experiment:
         ties = Random(seed + 1) if random_ties else None  # noqa: S311 - guards nothing
         any_piece = ties if self._scorer.name == "random" else None
         asked = allocated = placed = 0
-        curve = _Curve(self._capacity)
+        curve = Curve(self._capacity)
         for pod in self.arrivals(seed):
             wanted = self._asks[pod].gpu_milli
             asked += wanted
@@ -96,19 +96,31 @@ class Experiment:
             yield pod
 
 
-class _Curve:
-    """As published: the mean over all pods at which, rounded to hundredths, so much had been asked for."""
+class Curve:
+    """As published: the mean over all pods at which, rounded to hundredths, so much had been asked for.
+
+    On a small cluster there may be none; then what was allocated at the last pod before.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._sums = dict.fromkeys(REPORTED, 0)
         self._counts = dict.fromkeys(REPORTED, 0)
+        self._before = dict.fromkeys(REPORTED, 0)
 
     def add(self, asked: int, allocated: int) -> None:
+        """After each pod: what was asked for and allocated so far, in thousandths."""
         percent = round(asked * 100 / self._capacity)
         if percent in self._sums:
             self._sums[percent] += allocated
             self._counts[percent] += 1
+        for mark in REPORTED:
+            if percent < mark:
+                self._before[mark] = allocated
 
     def percent(self) -> Mapping[int, float]:
-        return {mark: self._sums[mark] * 100 / self._capacity / count for mark, count in self._counts.items() if count}
+        """By what was asked for, what was allocated, both in hundredths of the cluster's GPU."""
+        means = {
+            mark: self._sums[mark] / count if count else self._before[mark] for mark, count in self._counts.items()
+        }
+        return {mark: found * 100 / self._capacity for mark, found in means.items()}

@@ -17,6 +17,7 @@ from tests.benchmarks.controller.benchmark import NAME as CONTROLLER
 from tests.benchmarks.controller.benchmark import Benchmark
 from tests.benchmarks.controller.contender import ContenderError
 from tests.benchmarks.controller.settings import SettingsError, settings_of
+from tests.benchmarks.packing import benchmark as packing
 from tests.benchmarks.placement import benchmark as placement
 from tests.benchmarks.report import Report, table, write
 from tests.benchmarks.sizing import benchmark as sizing
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {
     CONTROLLER: _controller,
     sizing.NAME: _sizing,
     placement.NAME: _placement,
+    packing.NAME: packing.run,
     binding.NAME: _binding,
 }
 

@@ -29,7 +29,9 @@ class ScoreTable:
         self._memory = np.array([ask.memory_mib for ask in asks])
         self._most_memory = int(self._memory.max())
         self._unsuited = {
-            host.model: np.flatnonzero([ask.count and ask.models and host.model not in ask.models for ask in asks])
+            host.model: np.flatnonzero(
+                [ask.count > 0 and bool(ask.models) and host.model not in ask.models for ask in asks]
+            )
             for host in hosts
         }
         self._columns: dict[tuple[int, tuple[int, ...], str], Column] = {}

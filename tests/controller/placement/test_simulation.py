@@ -42,3 +42,8 @@ def test_random_ties_repeat_with_the_seed_too() -> None:
     pods = [Ask(1000 * cpu, 1024, 1, 100 * cpu) for cpu in range(1, 10)]
     experiment = Experiment(NODES, pods, BestFit())
     assert experiment.run(5, random_ties=True) == experiment.run(5, random_ties=True)
+
+
+def test_on_a_small_cluster_the_last_pod_before_counts() -> None:
+    outcome = Experiment(NODES[:1], [Ask(1000, 1024, 1, 1000)], BestFit()).run(42)
+    assert outcome.allocation_percent == {100: 100.0, 130: 100.0}

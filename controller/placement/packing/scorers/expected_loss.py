@@ -25,8 +25,6 @@ from controller.placement.packing.workload import Kind, Workload
 
 #: A remainder counts as used up when this share of the expected pieces fits it; for rarer ones in proportion.
 RARE: Final = 1 / 20
-#: Weight of CPU beside GPU, filled by the mix, to a remainder's: CPU is given away by every pod, GPU by some.
-CPU: Final = 2.0
 #: Weight of the view that a node is filled by one kind of pod alone.
 ONE_KIND: Final = 0.3
 #: Thousandths of a GPU that an empty largest node is worth over a full one: decides between places that lose alike.
@@ -78,7 +76,7 @@ class ExpectedLoss:
         usable = idle - lost
         short = positive(usable - cpu_milli / self.cpu_milli) if self.cpu_milli else 0.0
         step = lower(cpu_milli * (WHOLE // _STEP_MILLI) // (usable + (usable == 0)), _STEPS - 1)
-        return CPU * short + usable * self.beside[step] - self.worth.get(model, 0.0) * idle
+        return short + usable * self.beside[step] - self.worth.get(model, 0.0) * idle
 
     def prepared(self, array: Callable[[Sequence[float]], Amount]) -> "ExpectedLoss":
         """The same with arrays for tables."""

@@ -32,6 +32,10 @@ class ByPieces(Scorer, Protocol):
         """By size of a piece, what of it is lost."""
         ...
 
+    def prepared(self, array: Callable[[Sequence[float]], Amount]) -> "ByPieces":
+        """As of every scorer."""
+        ...
+
     def loss(self, host: Host) -> Amount:
         """What is lost on a host as it is."""
         ...
