@@ -50,6 +50,12 @@ QOS_CLASS: Final = f"{GROUP}/qos-class"
 POLICY: Final = f"{GROUP}/policy"
 """The GPUSharingPolicy to use, by name."""
 
+GANG: Final = f"{GROUP}/gang"
+"""The gang a pod belongs to: pods of one namespace that get their partitions all together or not at all."""
+
+GANG_SIZE: Final = f"{GROUP}/gang-size"
+"""How many pods the gang has."""
+
 REQUEST_KEYS: Final = (
     GPU_SHARING,
     MODEL_ID,
@@ -62,6 +68,8 @@ REQUEST_KEYS: Final = (
     SHARE_GROUP,
     QOS_CLASS,
     POLICY,
+    GANG,
+    GANG_SIZE,
 )
 """Annotations a user may write."""
 

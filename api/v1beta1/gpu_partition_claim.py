@@ -9,7 +9,18 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.formats import ByteCount, LabelName, LongText, ModelId, ObjectName, ReportedMode, ShortText, Timestamp
+from api.formats import (
+    BdfText,
+    ByteCount,
+    LabelName,
+    LongText,
+    ModelId,
+    ObjectName,
+    ReportedMode,
+    ShortText,
+    Timestamp,
+    UidText,
+)
 from api.group import API_VERSION
 from api.markers import ATOMIC, SET, Rule, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
@@ -175,6 +186,39 @@ class ObservedDevices(ApiModel):
     )
 
 
+class NominationReason(StrEnum):
+    """Why a place is kept for a claim that waits: others leave it for the claim, or the claim has waited too long."""
+
+    PREEMPTION = "Preemption"
+    RESERVATION = "Reservation"
+
+
+class NominatedDevice(ApiModel):
+    """A partition that is kept for the claim."""
+
+    bdf: BdfText = Field(description="PCI address of its GPU, dddd:bb:dd.0.")
+    partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
+
+
+class Nomination(ApiModel):
+    """A place kept for a claim that waits until those who hold it have left."""
+
+    node: ObjectName = Field(description="Name of the node.")
+    devices: list[NominatedDevice] = Field(
+        min_length=1, max_length=64, description="The partitions that are kept.", json_schema_extra=ATOMIC
+    )
+    reason: NominationReason = Field(
+        description="Preemption (pods are evicted for the claim) or Reservation (it has waited long; nobody is)."
+    )
+    victims: list[UidText] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Uids of the pods that are evicted for the claim; whose they are is not told.",
+        json_schema_extra=ATOMIC,
+    )
+    time: Timestamp = Field(description="Since when the place is kept.")
+
+
 class GPUPartitionClaimStatus(ApiModel):
     """What became of the claim; written by the operator alone."""
 
@@ -194,6 +238,9 @@ class GPUPartitionClaimStatus(ApiModel):
     )
     observed: ObservedDevices | None = Field(
         default=None, description="What the pod really holds by the kubelet's word; absent where it does not tell."
+    )
+    nomination: Nomination | None = Field(
+        default=None, description="The place that is kept for the claim while it waits; absent where there is none."
     )
     explanation: LongText | None = Field(
         default=None, description="Why the claim waits, and the nearest change that would place it."

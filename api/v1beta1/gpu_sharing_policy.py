@@ -115,7 +115,8 @@ class RepartitionRules(ApiModel):
         default=1,
         ge=0,
         le=10_000,
-        description="Pods that may be down for changes at once, at most; 0: only GPUs that nobody uses are changed.",
+        description="Pods that may be down for changes, or leave for other claims, at once, at most; 0: only GPUs that "
+        "nobody uses are changed, and nobody leaves.",
     )
     cooldown: DurationText = Field(
         default="10m",
@@ -265,6 +266,16 @@ class GPUSharingPolicySpec(ApiModel):
     )
 
 
+class QuotaUse(ApiModel):
+    """What a namespace with a quota has on the policy's nodes."""
+
+    namespace: LabelName = Field(description="Name of the namespace.")
+    used_bytes: ByteCount = Field(default=0, description="Memory of its partitions in bytes, whatever the models need.")
+    borrowed_bytes: ByteCount = Field(
+        default=0, description="Memory of those partitions that its min does not cover: others may take it back."
+    )
+
+
 class GPUSharingPolicyStatus(ApiModel):
     """What the policy governs; written by the operator alone."""
 
@@ -272,6 +283,12 @@ class GPUSharingPolicyStatus(ApiModel):
     nodes: int = Field(default=0, ge=0, description="Nodes governed.")
     claims: int = Field(default=0, ge=0, description="Claims placed under the policy.")
     used_bytes: ByteCount = Field(default=0, description="Memory of their partitions in bytes.")
+    quotas: list[QuotaUse] = Field(
+        default_factory=list,
+        max_length=256,
+        description="What the namespaces with a quota use of it, by name.",
+        json_schema_extra=keyed_by("namespace"),
+    )
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,

@@ -16,6 +16,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "crds": "controller.cli.crds",
         "plan": "controller.cli.plan",
         "explain": "controller.cli.explain",
+        "simulate": "controller.cli.simulate",
         "approve": "controller.cli.approve",
         "rollback": "controller.cli.rollback",
         "agent": "controller.entrypoints.agent_command",

@@ -17,6 +17,7 @@ from controller.reconcilers.gpu_partition_claim import triggers
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.controller import ClaimReconciler
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+from controller.reconcilers.gpu_partition_claim.wakeups import Change
 from controller.reconcilers.gpu_sharing_policy import triggers as policy_triggers
 from controller.reconcilers.gpu_sharing_policy.controller import PolicyStatusReconciler
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
@@ -192,7 +193,7 @@ class Operator:
         self._manager.add_leader_only(cycle)
         self._wire_rollouts(cycle)
         self._told_of_room(cycle.changed)
-        cluster.replica_sets.add_handler(_when(cluster.revisions.differ, cycle.changed))
+        cluster.replica_sets.add_handler(_when(cluster.revisions.differ, cycle.changed, Change.REVISION))
 
     def _wire_rollouts(self, cycle: PlacementCycle) -> None:
         cluster = self._cluster
@@ -204,18 +205,20 @@ class Operator:
         costs = DeletionCostReconciler(self._client, cluster, self._clock)
         self._controller("deletioncost", costs.reconcile, 1).watches(cluster.claims, sets_beside(cluster))
 
-    def _told_of_room(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever something changed that could give a waiting pod its place."""
+    def _told_of_room(self, changed: Callable[[Change], None]) -> None:
+        """Have `changed` called with whatever changed that could give a waiting pod its place."""
         cluster = self._cluster
-        cluster.pods.add_handler(_when(triggers.frees_node, changed))
-        cluster.claims.add_handler(_when(triggers.frees_claim, changed))
-        cluster.resource_claims.add_handler(_when(triggers.frees_device, changed))
-        cluster.nodes.add_handler(_when(triggers.node_differs, changed))
-        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, changed))
-        cluster.policies.add_handler(_when(triggers.policy_differs, changed))
-        cluster.plans.add_handler(_when(triggers.plan_moves, changed))
-        cluster.namespaces.add_handler(_when(triggers.labels_differ, changed))
-        cluster.heartbeats.on_revival(changed)
+        cluster.pods.add_handler(_when(triggers.frees_node, changed, Change.POD_LEFT))
+        cluster.claims.add_handler(_when(triggers.frees_claim, changed, Change.FREED))
+        cluster.claims.add_handler(_when(triggers.ends_nomination, changed, Change.FREED))
+        cluster.resource_claims.add_handler(_when(triggers.frees_device, changed, Change.FREED))
+        cluster.nodes.add_handler(_when(triggers.node_differs, changed, Change.NODE))
+        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, changed, Change.INVENTORY))
+        cluster.policies.add_handler(_when(triggers.policy_differs, changed, Change.POLICY))
+        cluster.plans.add_handler(_when(triggers.plan_moves, changed, Change.PLAN))
+        cluster.namespaces.add_handler(_when(triggers.labels_differ, changed, Change.NAMESPACE))
+        cluster.services.add_handler(_when(triggers.frees_kept_place, changed, Change.FREED))
+        cluster.heartbeats.on_revival(lambda: changed(Change.AGENT))
 
     def _wire_services(self) -> None:
         cluster = self._cluster
@@ -225,7 +228,7 @@ class Operator:
         reconciler = InferenceServiceReconciler(context)
         controller = self._controller("inferenceservice", reconciler.reconcile, 4)
         reconciler.updating.on_change(lambda key: controller.enqueue(Request.of(key)))
-        self._told_of_room(reconciler.updating.changed)
+        self._told_of_room(lambda _: reconciler.updating.changed())
         controller.for_(cluster.services)
         controller.watches(cluster.deployments, service_of_owned)
         controller.watches(cluster.kserve, service_of_owned)
@@ -315,10 +318,12 @@ def _node_of_plan(event: StoreEvent[Manifest]) -> list[Request]:
     return [Request("", event.object["spec"]["node"])]
 
 
-def _when(helps: Callable[[StoreEvent[T]], bool], changed: Callable[[], None]) -> Callable[[StoreEvent[T]], None]:
+def _when(
+    helps: Callable[[StoreEvent[T]], bool], changed: Callable[[Change], None], change: Change
+) -> Callable[[StoreEvent[T]], None]:
     def take(event: StoreEvent[T]) -> None:
         if not event.initial and helps(event):
-            changed()
+            changed(change)
 
     return take
 

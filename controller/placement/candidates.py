@@ -1,8 +1,8 @@
 """What one node has for one demand: the best of its partitions, or why each of them is refused.
 
 Partitions of a GPU that differ in nothing but their number are alike to every check and scorer, so one of them is
-looked at for all: the first free one, and where none is free the first. A node of eight GPUs so costs eight looks and
-not sixty-four.
+looked at for all: the first free one, and where none is free the first. The same holds for GPUs that differ in nothing
+but their address. A node of eight GPUs so costs a few looks and not sixty-four.
 """
 
 from collections.abc import Collection
@@ -61,7 +61,7 @@ def refusals_on(snapshot: Snapshot, demand: Demand, node: Node) -> tuple[Refusal
     usable = 0
     for gpu in node.gpus:
         for alike in gpu.alike:
-            free = snapshot.free_of(node, alike)
+            free = snapshot.free_of(node, gpu, alike)
             for same in (free, tuple(one for one in alike.partitions if one not in free)):
                 found = refuse_partition(snapshot, demand, node, gpu, same[0]) if same else None
                 if found is not None:
@@ -81,9 +81,9 @@ def _add(rows: dict[str, Refusal], reason: str, example: str, count: int) -> Non
 
 def _usable(snapshot: Snapshot, demand: Demand, node: Node) -> list[Usable]:
     found: list[Usable] = []
-    for gpu in node.gpus:
+    for gpu in snapshot.distinct(node) if demand.requirement.count == 1 and not demand.resource else node.gpus:
         for alike in gpu.alike:
-            free = snapshot.free_of(node, alike) or alike.partitions[:1]
+            free = snapshot.free_of(node, gpu, alike) or alike.partitions[:1]
             if refuse_partition(snapshot, demand, node, gpu, free[0]) is None:
                 found.append(Usable(gpu, free))
     return found

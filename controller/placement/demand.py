@@ -123,7 +123,8 @@ class Demand:
     for, and `naming` the way of naming it belongs to; both empty for a pod that asks by a ResourceClaim. `service` is
     the key of the InferenceService that the pod belongs to, `family` the uid of the Deployment above its ReplicaSet and
     `revision` the number of its revision there: empty and 0 where nobody told. `newest`: no later revision is known.
-    `shared`: for members of a share group, which have one partition together.
+    `shared`: for members of a share group, which have one partition together. `preempts`: others may have to leave for
+    it (preemptionPolicy). `gang`, with `gang_size` pods, is placed whole or not at all.
     """
 
     key: str
@@ -146,3 +147,11 @@ class Demand:
     revision: int = 0
     newest: bool = True
     shared: Shared | None = None
+    preempts: bool = True
+    gang: str = ""
+    gang_size: int = 1
+
+    @property
+    def joins(self) -> bool:
+        """Whether it asks for a share of the partition that its share group has, and for no partition more."""
+        return self.shared is not None and self.shared.place is not None

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from controller.placement.decision import gib
 from controller.placement.demand import Demand, Expression, Toleration
+from controller.placement.node import Reservation
 from controller.placement.precision_support import obstacle_on
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot, Taint
 
@@ -178,6 +179,9 @@ def resources_fit(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
     As in the real scheduler, a node that is overcommitted in something still takes pods that ask none of it.
     """
     left = node.allocatable.minus(snapshot.used(node))
+    for awaited in node.awaited:
+        if awaited.claim != demand.uid and awaited.priority >= demand.priority:
+            left = left.minus(awaited.resources)
     want = demand.pod.resources
     if want.pods > left.pods:
         return f"node {node.name} has no pod slot left of {node.allocatable.pods}"
@@ -260,29 +264,54 @@ def not_quarantined(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition
 
 
 def kept_for(partition: Partition, demand: Demand) -> bool:
-    """Whether the partition is reserved for this demand: of a moved pod's successor, or of a service's new revision."""
+    """Whether it is reserved for this demand: its claim, its service's new revision, or a moved pod's successor."""
     kept = partition.reservation
-    if kept is not None and kept.service:
-        return kept.service == demand.service and demand.newest
-    if kept is None or kept.owner != demand.owner:
+    if kept is None:
         return False
-    return kept.template_hash in ("", demand.template_hash)
+    if kept.claim:
+        return kept.claim == demand.uid
+    if kept.service:
+        return kept.service == demand.service and demand.newest
+    return kept.owner == demand.owner and kept.template_hash in ("", demand.template_hash)
 
 
 def not_reserved(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
-    """A place kept for the successor of a moved pod, or for a service's new revision, goes to nobody else."""
+    """A place that is kept goes to nobody else; one that a waiting claim has, to a demand of higher priority."""
     kept = partition.reservation
-    if kept is None or kept_for(partition, demand):
+    if kept is None or kept_for(partition, demand) or (kept.claim and demand.priority > kept.priority):
         return None
-    whom = "the new revision of a service" if kept.service else "a pod that was moved"
-    return f"{node.name} {gpu.bdf}/{partition.id.index} is kept for {whom}"
+    return f"{node.name} {gpu.bdf}/{partition.id.index} is kept for {_whom(kept)}"
+
+
+def _whom(kept: Reservation) -> str:
+    if kept.service:
+        return "the new revision of a service"
+    return "a claim that waited before" if kept.claim else "a pod that was moved"
+
+
+def within_quota(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """Under the node's policy the namespace may have no more than its quota's max, in bytes of whole partitions.
+
+    Whoever joins a share group takes none: the group's partition is counted already.
+    """
+    policy = node.policy
+    most = policy.quota(demand.namespace).most if policy is not None else None
+    if policy is None or most is None or demand.joins:
+        return None
+    used, asked = snapshot.quota_used(policy.name, demand.namespace), partition.bytes * demand.requirement.count
+    if used + asked <= most:
+        return None
+    return (
+        f"namespace {demand.namespace} uses {gib(used)} of max {gib(most)} on the nodes of policy {policy.name}, and "
+        f"partitions of {gib(asked)} on {node.name} would exceed it; end a model of the namespace, choose a smaller "
+        "one, or ask for a larger max in spec.quotas of the policy"
+    )
 
 
 def free(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
     """Nobody may hold the partition. Names of holders are not told: they may be another tenant's."""
     holder = snapshot.holder(node, partition)
-    joins = demand.shared is not None and demand.shared.place is not None
-    if holder is None or (joins and holder.name == demand.key):
+    if holder is None or (demand.joins and holder.name == demand.key):
         return None
     who = "another model" if holder.kind == "ours" else "a workload that is not managed here"
     return f"{node.name} {gpu.bdf}/{partition.id.index} is held by {who}"
@@ -331,6 +360,7 @@ PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
     ("PartitionUnhealthy", healthy),
     ("Quarantined", not_quarantined),
     ("Repartitioning", not_changing),
+    ("QuotaExceeded", within_quota),
     ("PartitionHeld", free),
     ("ShareGroupFull", share_left),
     ("Reserved", not_reserved),

@@ -111,7 +111,7 @@ class _Search:
 
     def _tried(self, node: Node, demand: Demand) -> Choice | None:
         """The place on a node that exists on paper only; what is decided of one node depends on no other."""
-        return best_on(Snapshot((node,)), demand, node, self._scorer)
+        return best_on(self._snapshot.beside(node), demand, node, self._scorer)
 
     def _anywhere(self, demand: Demand) -> Choice | None:
         choices = (best_on(self._snapshot, demand, node, self._scorer) for node in self._snapshot.nodes)

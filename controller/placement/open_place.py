@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.gpu.mode import Mode
+from controller.placement.decision import gib
 from controller.placement.demand import Demand
 from controller.placement.precision_support import obstacle_on
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
@@ -24,13 +25,13 @@ class Kind:
 def kind_for(snapshot: Snapshot, demand: Demand) -> Kind | None:
     """The smallest kind that would do, of GPUs under policies that let pods go; None when there is none."""
     return min(
-        (kind for node in snapshot.nodes for kind in _kinds(node, demand)),
+        (kind for node in snapshot.nodes for kind in _kinds(snapshot, node, demand)),
         key=lambda kind: (kind.bytes, kind.product, str(kind.mode)),
         default=None,
     )
 
 
-def _kinds(node: Node, demand: Demand) -> Iterator[Kind]:
+def _kinds(snapshot: Snapshot, node: Node, demand: Demand) -> Iterator[Kind]:
     policy = node.policy
     if policy is None or not policy.releases or not policy.admits(demand.namespace) or node.plugin:
         return
@@ -43,8 +44,18 @@ def _kinds(node: Node, demand: Demand) -> Iterator[Kind]:
         if len(gpu.partitions) < demand.requirement.count:
             continue
         smallest = min((partition.bytes for partition in gpu.partitions), default=0)
-        if smallest >= demand.requirement.bytes:
+        within = not over_max(snapshot, node, demand.namespace, smallest * demand.requirement.count)
+        if smallest >= demand.requirement.bytes and within:
             yield Kind(smallest, gpu.product, gpu.mode)
+
+
+def over_max(snapshot: Snapshot, node: Node, namespace: str, size: int) -> str:
+    """Why so many bytes more on the node are more than its policy lets the namespace have; "" when they are not."""
+    policy = node.policy
+    most = policy.quota(namespace).most if policy is not None else None
+    if policy is None or most is None or snapshot.quota_used(policy.name, namespace) + size <= most:
+        return ""
+    return f"{gib(size)} on {node.name} are more than policy {policy.name} leaves namespace {namespace} of {gib(most)}"
 
 
 def unfit(node: Node, gpu: Gpu, partition: Partition, kind: Kind, namespace: str, policy: str | None) -> str:

@@ -1,19 +1,23 @@
 """ModelScheduler: filter, score, decide; then the next demand, on a snapshot that holds the decisions before it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from controller.placement import share_group
 from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
+from controller.placement.node import Offer
 from controller.placement.precision_support import obstacle_on, obstacle_on_all
+from controller.placement.ranking import Rankings
 from controller.placement.revisions import newest_first
 from controller.placement.scores import Scorer, best_fit
-from controller.placement.snapshot import Gpu, Snapshot
+from controller.placement.snapshot import Node, Snapshot
 
 #: Devices that a ResourceClaim can have allocated (Kubernetes, ``AllocationResultsMaxSize``).
 MOST_DEVICES: Final = 32
+#: Nodes that are remembered, those of every shape counted; one takes some 300 bytes.
+MOST_REMEMBERED: Final = 300_000
 
 
 def order(demands: Iterable[Demand]) -> list[Demand]:
@@ -25,10 +29,15 @@ def order(demands: Iterable[Demand]) -> list[Demand]:
 
 
 class ModelScheduler:
-    """Places demands on a snapshot. Keeps no state between calls."""
+    """Places demands on snapshots. What it remembers between calls changes no decision, only how fast one is made.
 
-    def __init__(self, scorer: Scorer = best_fit) -> None:
+    For that a scorer's answer may depend on the demand's shape (`ranking.shape_of`) and on the one node alone, and be
+    the same for partitions that are alike, and for GPUs that are. `remembers` False: for a scorer that asks for more.
+    """
+
+    def __init__(self, scorer: Scorer = best_fit, *, remembers: bool = True) -> None:
         self._scorer = scorer
+        self._rankings = Rankings(scorer, MOST_REMEMBERED) if remembers else None
 
     @property
     def scorer(self) -> Scorer:
@@ -57,14 +66,46 @@ class ModelScheduler:
     def _alone(self, snapshot: Snapshot, demand: Demand) -> Decision:
         if demand.requirement.count > MOST_DEVICES and not demand.resource:
             return Unplaced("CountUnsupported", _too_many(demand.requirement.count))
-        best: Choice | None = None
-        for node in snapshot.nodes:
-            choice = best_on(snapshot, demand, node, self._scorer)
-            if choice is not None and (best is None or choice.rank < best.rank):
-                best = choice
+        if self._rankings is None or snapshot.partial:
+            return self._by_looking(snapshot, demand)
+        ranking, own = self._rankings.of(snapshot, demand), self._own_nodes(snapshot, demand)
+        best = _better(ranking.best(own), self._best_of(snapshot, demand, map(own.get, sorted(own))))
+        if best is not None:
+            return best.placed
+        rows = (
+            refusals_on(snapshot, demand, own[name]) if name in own else ranking.refusals(snapshot, name)
+            for name in snapshot.base.names
+        )
+        return _explain(snapshot, demand, _summed(rows))
+
+    def _by_looking(self, snapshot: Snapshot, demand: Demand) -> Decision:
+        best = self._best_of(snapshot, demand, snapshot.nodes)
         if best is not None:
             return best.placed
         return _explain(snapshot, demand, _summed(refusals_on(snapshot, demand, node) for node in snapshot.nodes))
+
+    def _best_of(self, snapshot: Snapshot, demand: Demand, nodes: Iterable[Node | None]) -> Choice | None:
+        best: Choice | None = None
+        for node in nodes:
+            if node is not None:
+                best = _better(best, best_on(snapshot, demand, node, self._scorer))
+        return best
+
+    @staticmethod
+    def _own_nodes(snapshot: Snapshot, demand: Demand) -> Mapping[str, Node]:
+        """The nodes on which this very demand, or its owner's pods, are treated otherwise than others of its shape."""
+        kept = snapshot.base.kept_for
+        names = demand.excluded_nodes.union(
+            *(kept.get(whose, ()) for whose in (demand.owner, demand.uid, demand.service))
+        )
+        return {name: node for name in names if (node := snapshot.node(name)) is not None}
+
+
+def _better(first: Choice | None, second: Choice | None) -> Choice | None:
+    """The one of lower rank; of equal ones that on the node which is first by name."""
+    if first is None or second is None:
+        return first or second
+    return min(first, second, key=lambda choice: (choice.rank, choice.placed.node.name))
 
 
 def _too_many(count: int) -> str:
@@ -88,7 +129,7 @@ Lead = Callable[[Snapshot, Demand], tuple[str, str] | None]
 
 
 def _no_nodes(snapshot: Snapshot, _demand: Demand) -> tuple[str, str] | None:
-    if any(node.gpus for node in snapshot.nodes):
+    if snapshot.base.offers:
         return None
     return "NoManagedNodes", (
         "no GPU node has reported an inventory yet; label nodes aim.amd.com/managed=true and run the agent there"
@@ -96,22 +137,19 @@ def _no_nodes(snapshot: Snapshot, _demand: Demand) -> tuple[str, str] | None:
 
 
 def _precision_unsupported(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
-    products = {gpu.product for node in snapshot.nodes for gpu in node.gpus}
-    wall = obstacle_on_all(products, demand.requirement.precision)
+    wall = obstacle_on_all(set(snapshot.base.offers), demand.requirement.precision)
     return ("PrecisionUnsupported", wall) if wall else None
 
 
-def _serving(snapshot: Snapshot, demand: Demand) -> Iterator[Gpu]:
-    """The GPUs that serve the demand's precision, whatever their mode and whoever holds them."""
-    for node in snapshot.nodes:
-        for gpu in node.gpus:
-            if not obstacle_on(gpu.product, demand.requirement.precision):
-                yield gpu
+def _serving(snapshot: Snapshot, demand: Demand) -> list[Offer]:
+    """What the products give that serve the demand's precision, whatever their mode and whoever holds them."""
+    precision = demand.requirement.precision
+    return [offer for product, offer in snapshot.base.offers.items() if not obstacle_on(product, precision)]
 
 
 def _mode_unknown(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
     modes = demand.requirement.modes
-    reachable = {mode for gpu in _serving(snapshot, demand) for mode in (*gpu.allowed, gpu.mode)}
+    reachable = {mode for offer in _serving(snapshot, demand) for mode in offer.modes}
     if not modes or modes & reachable:
         return None
     asked = " or ".join(sorted(map(str, modes)))
@@ -123,12 +161,12 @@ def _mode_unknown(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
 
 
 def _too_large(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
-    serving = list(_serving(snapshot, demand))
-    largest = max((sum(p.bytes for p in gpu.partitions) for gpu in serving), default=0)
+    serving = _serving(snapshot, demand)
+    largest = max((offer.largest_bytes for offer in serving), default=0)
     need = demand.requirement.bytes
     if need <= largest:
         return None
-    others = len(serving) < sum(len(node.gpus) for node in snapshot.nodes)
+    others = len(serving) < len(snapshot.base.offers)
     which = f"the largest GPU here that serves {demand.requirement.precision}" if others else "the largest GPU here"
     return "TooLargeForAnyGPU", (
         f"the model needs {gib(need)}, {which} has {gib(largest)}; choose a smaller precision, "
@@ -146,7 +184,10 @@ def _explain(snapshot: Snapshot, demand: Demand, refusals: tuple[Refusal, ...]) 
             return Unplaced(*found, refusals)
     total = sum(row.count for row in refusals)
     parts = "; ".join(f"{row.count} {row.reason} (e.g. {row.example})" for row in refusals)
+    bounded = [row for row in refusals if row.reason == "QuotaExceeded"]
     fitting = [row for row in refusals if row.reason == "PartitionHeld"]
+    if bounded and not fitting:
+        return Unplaced("QuotaExceeded", bounded[0].example, refusals)
     reason = "NoFreePartition" if fitting else "NoPartitionFits"
     return Unplaced(
         reason,

@@ -3,167 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 from controller.gpu.identity import PartitionId
-from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
+from controller.placement.node import Alike, Awaited, Gpu, Holder, Node, Partition, PolicyView, Reservation, Taint
+from controller.placement.nodes import Nodes
+from controller.placement.quota import Ledger
 
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a partition: one of our claims (`namespace/name`), or something that is not ours.
-
-    `resources` are those of the claim's pod as far as they count on the node; without the claim they are free, too.
-    """
-
-    kind: Literal["ours", "foreign"]
-    name: str
-    resources: Resources = field(default_factory=Resources)
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Whom a partition is kept for: the successor of a pod that was moved, or the next revision of a service.
-
-    `owner` is the uid of the controller that makes the successor; `template_hash` empty means any pod of it. With
-    `service`, the key of an InferenceService, it is for pods of its newest revision, whoever makes them.
-    """
-
-    owner: str
-    template_hash: str = ""
-    service: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """One partition as its agent reported it. `device` is its name in the node's ResourceSlice.
-
-    `quarantined`: taken out by the operator or a person, however healthy it looks. `resource` is the extended resource
-    that the node's device plugin advertises it by, empty where ResourceSlices do.
-    """
-
-    id: PartitionId
-    device: str
-    render_index: int
-    bytes: int
-    compute_units: int
-    healthy: bool = True
-    holder: Holder | None = None
-    reservation: Reservation | None = None
-    quarantined: bool = False
-    resource: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Alike:
-    """Partitions of one GPU that differ in nothing but their number and who holds them, by number."""
-
-    partitions: tuple[Partition, ...]
-    free: tuple[Partition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU, its modes and its partitions. `plan` names the repartition plan that has it in hand."""
-
-    bdf: str
-    product: str
-    mode: Mode
-    partitions: tuple[Partition, ...]
-    allowed: tuple[Mode, ...] = ()
-    validated: frozenset[Mode] = frozenset()
-    plan: str | None = None
-    _alike: tuple[Alike, ...] | None = field(default=None, init=False, repr=False, compare=False)
-
-    @property
-    def alike(self) -> tuple[Alike, ...]:
-        """The partitions in groups that are one to every check and scorer; worked out once."""
-        found = self._alike
-        if found is None:
-            found = _alike(self.partitions)
-            object.__setattr__(self, "_alike", found)
-        return found
-
-
-def _alike(partitions: tuple[Partition, ...]) -> tuple[Alike, ...]:
-    groups: dict[object, list[Partition]] = {}
-    for one in partitions:
-        kind = (one.bytes, one.compute_units, one.healthy, one.quarantined, one.reservation, one.resource)
-        groups.setdefault(kind, []).append(one)
-    return tuple(Alike(tuple(group), tuple(one for one in group if one.holder is None)) for group in groups.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Taint:
-    """A node's taint."""
-
-    key: str
-    value: str
-    effect: str
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyView:
-    """What a GPUSharingPolicy says about one node. Times are seconds.
-
-    `modes` empty allows every mode. `namespaces` None selects all. `cooldown_left` is the rest of the pause after
-    the node's last mode change, 0 when there is none. `window_opens` says when changes may begin, or why they never
-    may, and is empty while `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
-    `handover`: an old-revision pod gives up its partition where the newest revision finds none. `releases`: pods that
-    fit nowhere are let go, so that a cluster autoscaler sees them.
-    """
-
-    name: str
-    modes: frozenset[Mode] = frozenset()
-    validated_only: bool = True
-    namespaces: frozenset[str] | None = None
-    repartition: bool = False
-    approval: Literal["Auto", "Manual"] = "Manual"
-    max_parallel_nodes: int = 1
-    max_unavailable_pods: int = 1
-    cooldown_left: float = 0.0
-    in_window: bool = True
-    window_opens: str = ""
-    ignore_device_config_manager: bool = False
-    paused: bool = False
-    handover: bool = False
-    releases: bool = False
-
-    def admits(self, namespace: str) -> bool:
-        """Whether the policy lets this namespace use its nodes."""
-        return self.namespaces is None or namespace in self.namespaces
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A GPU node. `fresh` says that its agent's inventory may be trusted for binding.
-
-    `plugin_pods` counts pods that hold devices through AMD's device plugin, past any ResourceClaim.
-    `hostname` is the node's own value of `kubernetes.io/hostname`, None when it has no such label.
-    `plugin`: GPUs are handed out by the device plugin, and `naming` is how it names them, None while it never did.
-    `devices` counts what it advertises by resource, `unlocated` those of them that pods hold or will hold without
-    anybody knowing which: the kubelet chooses.
-    """
-
-    name: str
-    hostname: str | None
-    gpus: tuple[Gpu, ...]
-    allocatable: Resources
-    used: Resources = field(default_factory=Resources)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    taints: tuple[Taint, ...] = ()
-    ready: bool = True
-    unschedulable: bool = False
-    fresh: bool = True
-    paused: bool = False
-    policy: PolicyView | None = None
-    pool: str = ""
-    plugin_pods: int = 0
-    plugin: bool = False
-    naming: str | None = None
-    devices: Mapping[str, int] = field(default_factory=dict)
-    unlocated: Mapping[str, int] = field(default_factory=dict)
+__all__ = ["Alike", "Awaited", "Gpu", "Holder", "Node", "Partition", "PolicyView", "Reservation", "Snapshot", "Taint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +21,10 @@ class _Trial:
     held: Mapping[PartitionId, Holder] = field(default_factory=dict)
     freed: frozenset[PartitionId] = frozenset()
     used: Resources = field(default_factory=Resources)
+
+    def touches(self, bdf: str) -> bool:
+        """Whether anything was tried on a GPU."""
+        return any(number.bdf == bdf for number in (*self.held, *self.freed))
 
     def holder(self, partition: Partition) -> Holder | None:
         """Who holds the partition now."""
@@ -207,35 +59,67 @@ class Snapshot:
     `hold` returns its own undo and `without` ends with its block, so that a what-if leaves the snapshot as it found it.
     """
 
-    __slots__ = ("_nodes", "_trials")
+    __slots__ = ("_extra", "_trials", "_tried", "_whole", "base", "token")
 
-    def __init__(self, nodes: Iterable[Node]) -> None:
-        self._nodes = {node.name: node for node in sorted(nodes, key=lambda node: node.name)}
+    def __init__(self, nodes: Iterable[Node] | Nodes) -> None:
+        self.base = nodes if isinstance(nodes, Nodes) else Nodes(nodes)
+        self._whole = self.base
         self._trials: dict[str, _Trial] = {}
+        self._tried: list[str] = []
+        self._extra = Ledger({})
+        self.token: Final = object()  # the same for one snapshot, and for no other one
+
+    @property
+    def partial(self) -> bool:
+        """Whether these are some of the nodes only."""
+        return self._whole is not self.base
+
+    def only(self, names: Iterable[str]) -> "Snapshot":
+        """These nodes alone, for trials of their own; what is tried here counts there, and quotas count all nodes."""
+        part = Snapshot(node for name in names if (node := self.base.get(name)) is not None)
+        part._whole, part._extra = self._whole, self._extra.copy()
+        part._trials = {name: trial for name, trial in self._trials.items() if part.base.get(name) is not None}
+        return part
+
+    def beside(self, node: Node) -> "Snapshot":
+        """That node alone, as it would be; quotas count all nodes as they are, and what is tried here."""
+        part = Snapshot((node,))
+        part._whole, part._extra = self._whole, self._extra.copy()
+        return part
+
+    def quota_used(self, policy: str, namespace: str) -> int:
+        """Bytes of the partitions that the namespace has on nodes of the policy, trial changes included."""
+        account = policy, namespace
+        return self._whole.claimed.get(account, 0) + self._extra.used(account)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All nodes, by name."""
-        return tuple(self._nodes.values())
+        return self.base.all
 
     def node(self, name: str) -> Node | None:
         """The node of that name, None when there is none."""
-        return self._nodes.get(name)
+        return self.base.get(name)
 
     def holder(self, node: Node, partition: Partition) -> Holder | None:
         """Who holds the partition, trial changes included; None when it is free."""
         trial = self._trials.get(node.name)
         return partition.holder if trial is None else trial.holder(partition)
 
-    def free_of(self, node: Node, alike: Alike) -> tuple[Partition, ...]:
-        """Those of the partitions that nobody holds, by number."""
-        if node.name not in self._trials:
+    def free_of(self, node: Node, gpu: Gpu, alike: Alike) -> tuple[Partition, ...]:
+        """Those of some alike partitions of the GPU that nobody holds, by number."""
+        trial = self._trials.get(node.name)
+        if trial is None or not trial.touches(gpu.bdf):
             return alike.free
-        return tuple(one for one in alike.partitions if self.holder(node, one) is None)
+        return tuple(one for one in alike.partitions if trial.holder(one) is None)
 
     def free(self, node: Node, gpu: Gpu) -> int:
         """How many partitions of the GPU nobody holds, fit for use or not."""
-        return sum(len(self.free_of(node, alike)) for alike in gpu.alike)
+        return sum(len(self.free_of(node, gpu, alike)) for alike in gpu.alike)
+
+    def distinct(self, node: Node) -> tuple[Gpu, ...]:
+        """The node's GPUs without those that differ from one before only by name; all where something was tried."""
+        return node.gpus if node.name in self._trials else node.distinct
 
     def used(self, node: Node) -> Resources:
         """CPU, memory and pods taken on the node, trial changes included."""
@@ -244,14 +128,23 @@ class Snapshot:
 
     def partitions(self) -> Iterator[tuple[Node, Gpu, Partition]]:
         """Every partition with its GPU and node, in a stable order."""
-        for node in self._nodes.values():
+        for node in self.nodes:
             for gpu in node.gpus:
                 for partition in gpu.partitions:
                     yield node, gpu, partition
 
     def idle(self, node: Node, gpu: Gpu) -> bool:
         """Whether nobody, ours or foreign, holds any partition of the GPU."""
-        return all(self.holder(node, partition) is None for partition in gpu.partitions)
+        return self.free(node, gpu) == len(gpu.partitions)
+
+    @property
+    def trial_nodes(self) -> frozenset[str]:
+        """The nodes on which something is tried at the moment."""
+        return frozenset(self._trials)
+
+    def tried_since(self, mark: int) -> tuple[int, frozenset[str]]:
+        """The mark of now, and the nodes on which trials began or ended since `mark`; the first mark is 0."""
+        return len(self._tried), frozenset(self._tried[mark:])
 
     def hold(self, node: Node, partitions: Iterable[Partition], claim: str, pod: Resources) -> Callable[[], None]:
         """Try a claim on partitions of one node; the returned call takes it back.
@@ -268,10 +161,12 @@ class Snapshot:
                     f"cannot hold it for {claim}"
                 )
         holder = Holder("ours", claim, pod)
-        self._trials[node.name] = self._trial(node.name).held_by(holder, wanted)
+        self._try(node.name, self._trial(node.name).held_by(holder, wanted))
+        self._count(node, holder, wanted, 1)
 
         def undo() -> None:
-            self._trials[node.name] = self._trial(node.name).given_back(holder, wanted)
+            self._try(node.name, self._trial(node.name).given_back(holder, wanted))
+            self._count(node, holder, wanted, -1)
 
         return undo
 
@@ -281,21 +176,38 @@ class Snapshot:
 
         Whatever is tried within the block ends with it, holds that were not undone included.
         """
-        wanted, before = frozenset(claims), dict(self._trials)
+        wanted, before, extra = frozenset(claims), dict(self._trials), self._extra.copy()
         for (name, holder), partitions in self._held_by(wanted).items():
-            self._trials[name] = self._trial(name).without(holder, partitions)
+            self._try(name, self._trial(name).without(holder, partitions))
+            self._count(self.base.get(name), holder, partitions, -1)
         try:
             yield
         finally:
-            self._trials = before
+            names = self._trials.keys() | before.keys()
+            self._tried += [name for name in names if self._trials.get(name) is not before.get(name)]
+            self._trials, self._extra = before, extra
 
     def _held_by(self, claims: frozenset[str]) -> dict[tuple[str, Holder], list[Partition]]:
+        places = {name for claim in claims for name in self.base.with_claim(claim)}
         found: dict[tuple[str, Holder], list[Partition]] = {}
-        for node, _, partition in self.partitions() if claims else ():
-            holder = self.holder(node, partition)
-            if holder is not None and holder.kind == "ours" and holder.name in claims:
-                found.setdefault((node.name, holder), []).append(partition)
+        for node in filter(None, map(self.base.get, sorted(places | self._trials.keys()))):
+            for partition in (one for gpu in node.gpus for one in gpu.partitions):
+                holder = self.holder(node, partition)
+                if holder is not None and holder.kind == "ours" and holder.name in claims:
+                    found.setdefault((node.name, holder), []).append(partition)
         return found
+
+    def _count(self, node: Node | None, holder: Holder, partitions: Iterable[Partition], sign: int) -> None:
+        if node is not None and node.policy is not None:
+            size = sum(partition.bytes for partition in partitions)
+            self._extra.add((node.policy.name, holder.namespace), sign * size)
 
     def _trial(self, node: str) -> _Trial:
         return self._trials.get(node, _UNTRIED)
+
+    def _try(self, node: str, trial: _Trial) -> None:
+        self._tried.append(node)
+        if trial == _UNTRIED:
+            self._trials.pop(node, None)
+        else:
+            self._trials[node] = trial

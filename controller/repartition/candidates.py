@@ -9,6 +9,7 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import UnknownProduct, product_named
 from controller.placement.demand import Demand
+from controller.placement.filters import kept_for
 from controller.placement.precision_support import obstacle_on
 from controller.placement.snapshot import Gpu, Holder, Node, Snapshot
 
@@ -45,7 +46,9 @@ def candidates(
         return  # a pod of the device plugin holds a device, and nobody has told yet which
     held = {gpu.bdf: _held(snapshot, node, gpu) for gpu in node.gpus}
     fixed = frozenset(
-        gpu.bdf for gpu in node.gpus if (held[gpu.bdf] and not evicting) or _fixed(snapshot, node, gpu, admin_held)
+        gpu.bdf
+        for gpu in node.gpus
+        if (held[gpu.bdf] and not evicting) or _fixed(snapshot, demand, node, gpu, admin_held)
     )
     for gpu in node.gpus:
         if gpu.bdf in fixed or not all(partition.healthy for partition in gpu.partitions):
@@ -61,14 +64,14 @@ def _held(snapshot: Snapshot, node: Node, gpu: Gpu) -> tuple[PartitionId, ...]:
     return tuple(partition.id for partition in gpu.partitions if snapshot.holder(node, partition) is not None)
 
 
-def _fixed(snapshot: Snapshot, node: Node, gpu: Gpu, admin_held: frozenset[tuple[str, str]]) -> bool:
+def _fixed(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, admin_held: frozenset[tuple[str, str]]) -> bool:
     """Whether the GPU keeps its mode: another plan has it, or somebody holds it who does not move for us.
 
-    A place kept for a successor must be there when it comes, and an entry of the quarantine names a partition of the
-    present mode.
+    A place that is kept for another must be there when that comes, and an entry of the quarantine names a partition of
+    the present mode.
     """
     return gpu.plan is not None or any(
-        partition.reservation is not None
+        (partition.reservation is not None and not kept_for(partition, demand))
         or partition.quarantined
         or (node.pool, partition.device) in admin_held
         or _foreign(snapshot.holder(node, partition))
@@ -89,14 +92,14 @@ def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
         return
     for mode in gpu.allowed:
         wanted = not demand.requirement.modes or mode in demand.requirement.modes
-        if mode == gpu.mode or not (wanted and _permitted(node, gpu, mode) and _bears(demand, mode)):
+        if mode == gpu.mode or not (wanted and permitted(node, gpu, mode) and _bears(demand, mode)):
             continue
         size = planned_bytes(gpu.product, mode)
         if size and size >= demand.requirement.bytes:
             yield mode
 
 
-def _permitted(node: Node, gpu: Gpu, mode: Mode) -> bool:
+def permitted(node: Node, gpu: Gpu, mode: Mode) -> bool:
     """Whether the node's policy lets the GPU be put into the mode; it does where that is no change."""
     policy = node.policy
     if policy is None or mode not in gpu.allowed:
@@ -130,9 +133,9 @@ def _touched(node: Node, gpu: Gpu, mode: Mode, fixed: frozenset[str]) -> tuple[t
     after: list[tuple[Gpu, Mode]] = []
     for other in node.gpus:
         kept = Mode(other.mode.compute, mode.memory)
-        if other.bdf != gpu.bdf and _permitted(node, other, kept) and not alike:
+        if other.bdf != gpu.bdf and permitted(node, other, kept) and not alike:
             after.append((other, kept))
-        elif _permitted(node, other, mode):
+        elif permitted(node, other, mode):
             after.append((other, mode))
         else:
             return None

@@ -49,7 +49,8 @@ NOTHING_ELSE: Final = Standing()
 class Proposal:
     """A node's change: `before` and `after` name every GPU that the change touches, as (bdf, mode) by bdf.
 
-    `victims` have to move first, in this order. `attempt` counts how often the same was tried for the claim before.
+    `victims` have to move first, in this order. `attempt` counts how often the same was tried for the claim before,
+    `more` the other claims that wait and get a place by the same change.
     """
 
     node: str
@@ -61,6 +62,7 @@ class Proposal:
     mode: Mode
     victims: tuple[Victim, ...] = ()
     attempt: int = 0
+    more: int = 0
 
     @property
     def reloads_driver(self) -> bool:
@@ -77,8 +79,10 @@ def propose(
     smallest partition that fits, then names. `active_nodes` have a change under way.
     """
     if demand.requirement.count != 1:
-        # Placement would refuse the claim in any mode, so a change would be made for nothing.
-        return Refused("CountUnsupported", "no mode change helps a claim of several partitions yet")
+        # Changes of idle GPUs for several partitions are chosen jointly; moving pods for them is not looked into.
+        return Refused(
+            "CountUnsupported", "no change of idle GPUs gives several partitions, and nobody is moved for them"
+        )
     return _Search(snapshot, demand, Usage(active_nodes, standing.unavailable_pods), standing).run()
 
 

@@ -1,11 +1,15 @@
 """What was decided and is not yet seen: it counts as taken until the informers show it, or the write failed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
+
+Changed: TypeAlias = Callable[[str, Iterable[PartitionId]], None]
+"""Told the node and the partitions of an assumption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Assumptions:
 
     def __init__(self) -> None:
         self._by_claim: dict[str, Assumption] = {}
+        self._by_node: dict[str, dict[str, Assumption]] = {}
+        self._listeners: list[Changed] = []
 
     def __len__(self) -> int:
         return len(self._by_claim)
@@ -49,10 +55,22 @@ class Assumptions:
         """The assumption for a claim, None when there is none."""
         return self._by_claim.get(claim)
 
+    def on_change(self, call: Changed) -> None:
+        """Call `call` with the node and the partitions of each assumption that comes or goes."""
+        self._listeners.append(call)
+
+    def _changed(self, assumption: Assumption) -> None:
+        for call in self._listeners:
+            call(assumption.node, assumption.partitions)
+
+    def on(self, node: str) -> tuple[Assumption, ...]:
+        """Those on one node."""
+        return tuple(self._by_node.get(node, {}).values())
+
     def add(self, assumption: Assumption) -> None:
         """Remember a decision. Raises RuntimeError when one of the partitions is assumed for another claim."""
-        for other in self._by_claim.values():
-            if other.node != assumption.node or other.claim == assumption.claim or assumption.resource:
+        for other in self.on(assumption.node):
+            if other.claim == assumption.claim or assumption.resource:
                 continue
             twice = set(other.partitions) & set(assumption.partitions)
             if twice:
@@ -60,8 +78,18 @@ class Assumptions:
                     f"partition {min(twice)} of node {assumption.node} is assumed for {other.claim}; "
                     f"cannot assume it for {assumption.claim}"
                 )
+        self.forget(assumption.claim)
         self._by_claim[assumption.claim] = assumption
+        self._by_node.setdefault(assumption.node, {})[assumption.claim] = assumption
+        self._changed(assumption)
 
     def forget(self, claim: str) -> None:
         """Drop the assumption for a claim, if there is one."""
-        self._by_claim.pop(claim, None)
+        known = self._by_claim.pop(claim, None)
+        if known is None:
+            return
+        there = self._by_node[known.node]
+        del there[claim]
+        if not there:
+            del self._by_node[known.node]
+        self._changed(known)

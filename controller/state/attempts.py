@@ -4,7 +4,7 @@ from datetime import datetime
 
 from api.v1beta1 import RepartitionPlan
 from controller.gpu.mode import Mode
-from controller.repartition.attempts import Attempt, Attempts, Change
+from controller.repartition.attempts import FIRST_REST, Attempt, Attempts, Change
 from controller.repartition.phases import TERMINAL, Phase
 from controller.state.plans import Plans
 
@@ -21,6 +21,17 @@ def attempts_for(plans: Plans, claim_uid: str, now: datetime) -> Attempts:
             if _was_for(plan, claim_uid) and (ended := _ended(plan)) is not None
         ),
         now,
+    )
+
+
+def failed_lately(plans: Plans, change: Change, now: datetime) -> bool:
+    """Whether this very change failed, for whatever claim, so lately that it is not tried for another one."""
+    return any(
+        _change(plan) == change and now < ended + FIRST_REST
+        for plan in plans.values()
+        if Phase(plan.status.phase) in (Phase.FAILED, Phase.ROLLED_BACK)
+        and not plan.spec.dry_run
+        and (ended := _ended(plan)) is not None
     )
 
 

@@ -5,9 +5,7 @@ from typing import Any
 
 from api.group import PROFILES_LABEL, SERVICE_LABEL
 from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
-from api.v1beta1.gpu_partition_claim import Binding
-from controller.binding.device_plugin import naming_of
-from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.placement.snapshot import Snapshot
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.client.client import Client
@@ -32,6 +30,8 @@ from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.objects.resource_slice import ResourceSlice
 from controller.state.assumptions import Assumptions
 from controller.state.claim_indexes import claim_namespace, claim_node
+from controller.state.claimed import ClaimedBytes
+from controller.state.fleet import Fleet
 from controller.state.heartbeats import Heartbeats
 from controller.state.kinds import (
     GPU_NODES,
@@ -42,19 +42,17 @@ from controller.state.kinds import (
     REPARTITION_PLANS,
 )
 from controller.state.kserve import KServe, kserve_index
-from controller.state.occupancy import Occupancy, occupancy
-from controller.state.operations import under_operation
+from controller.state.nominations import Nominations
 from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index, profiles_index
+from controller.state.priorities import Priorities
 from controller.state.products import Products
 from controller.state.profile_maps import ProfileMaps
 from controller.state.revisions import Revisions
 from controller.state.served import ServedInformer
 from controller.state.table import Table
 from controller.state.update_places import UpdatePlaces
-from controller.translate.binding import binding_of
-from controller.translate.node import HostView, gpus, host_view, under_resources
-from controller.translate.policy import policy_for, policy_view
+from controller.translate.node import host_view
 from controller.translate.resource_claim import resource_claim_view
 
 #: Label on the agents' Leases.
@@ -96,6 +94,9 @@ class Cluster:
         self.revisions = Revisions()
         self.update_places = UpdatePlaces()
         self.pod_table = PodTable()
+        self.nominations = Nominations(self.pod_table)
+        self.claimed_bytes = ClaimedBytes()
+        self.priorities = Priorities()
         self.host_table = Table(host_view)
         self.gpu_node_table = Table(GPUNode.model_validate)
         self.claim_table = Table(GPUPartitionClaim.model_validate)
@@ -104,16 +105,20 @@ class Cluster:
         self.service_table = Table(InferenceService.model_validate)
         self.namespace_labels: Table[Manifest, Mapping[str, str]] = Table(labels_of)
         self.plan_table = Plans(RepartitionPlan.model_validate)
-        self._gpus: dict[str, tuple[str, tuple[Gpu, ...]]] = {}
+        self.fleet = Fleet(self)
+        self.assumptions.on_change(self.fleet.assumption_changed)
         self._follow()
 
     def _follow(self) -> None:
         self.pods.add_handler(self.pod_table.take)
+        self.pods.add_handler(self.priorities.take)
         self.nodes.add_handler(self.host_table.take)
         self.gpu_nodes.add_handler(self.gpu_node_table.take)
         self.gpu_nodes.add_handler(self.products.take)
         self.claims.add_handler(self.claim_table.take)
         self.claims.add_handler(self._confirm_assumption)
+        self.claims.add_handler(self.nominations.take)
+        self.claims.add_handler(self.claimed_bytes.take)
         self.resource_claims.add_handler(self.resource_claim_table.take)
         self.policies.add_handler(self.policy_table.take)
         self.services.add_handler(self.service_table.take)
@@ -122,6 +127,18 @@ class Cluster:
         self.namespaces.add_handler(self.namespace_labels.take)
         self.plans.add_handler(self.plan_table.take)
         self.leases.add_handler(self.heartbeats.take)
+        self._keep_nodes()
+
+    def _keep_nodes(self) -> None:
+        """Behind the tables, which it reads."""
+        self.pods.add_handler(self.fleet.take_pod)
+        self.nodes.add_handler(self.fleet.take_node)
+        self.gpu_nodes.add_handler(self.fleet.take_gpu_node)
+        self.claims.add_handler(self.fleet.take_claim)
+        self.resource_claims.add_handler(self.fleet.take_resource_claim)
+        self.policies.add_handler(self.fleet.take_policy)
+        self.namespaces.add_handler(self.fleet.take_namespace)
+        self.leases.add_handler(self.fleet.take_lease)
 
     @property
     def informers(self) -> tuple[Informer[Any], ...]:
@@ -170,47 +187,4 @@ class Cluster:
 
     def snapshot(self) -> Snapshot:
         """One consistent view of nodes, partitions and holders, fresh for this decision."""
-        taken = occupancy(self)
-        return Snapshot(
-            self._node(host, gpu_node, taken)
-            for name, gpu_node in self.gpu_node_table.items()
-            if gpu_node.spec.managed and (host := self.host_table.get(name)) is not None
-        )
-
-    def _node(self, host: HostView, gpu_node: GPUNode, taken: Occupancy) -> Node:
-        policy = policy_for(host.labels, self.policy_table.values())
-        view = None
-        if policy is not None:
-            labels = dict(self.namespace_labels.items())
-            view = policy_view(policy, labels, self.plan_table.last_change(host.name), self.clock.now())
-        plugin = binding_of(policy, dra_served=self.dra_served) is Binding.DEVICE_PLUGIN
-        naming = naming_of(host.devices) if plugin else None
-        found = under_operation(gpu_node, taken.held(host.name, self._reported_gpus(gpu_node)))
-        return Node(
-            name=host.name,
-            hostname=host.hostname,
-            gpus=found if naming is None else under_resources(found, naming),
-            allocatable=host.allocatable,
-            used=taken.used(host.name),
-            labels=host.labels,
-            taints=host.taints,
-            ready=host.ready,
-            unschedulable=host.unschedulable,
-            fresh=self.heartbeats.fresh(host.name),
-            paused=gpu_node.spec.paused,
-            policy=view,
-            pool=host.name,
-            plugin_pods=self.pod_table.plugin_pods(host.name),
-            plugin=plugin,
-            naming=naming,
-            devices=host.devices,
-            unlocated=taken.unlocated.get(host.name, {}),
-        )
-
-    def _reported_gpus(self, gpu_node: GPUNode) -> tuple[Gpu, ...]:
-        version = gpu_node.metadata.resource_version or ""
-        known = self._gpus.get(gpu_node.metadata.name)
-        if known is None or known[0] != version:
-            known = version, gpus(gpu_node)
-            self._gpus[gpu_node.metadata.name] = known
-        return known[1]
+        return Snapshot(self.fleet.nodes())

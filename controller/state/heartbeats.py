@@ -1,6 +1,7 @@
 """Which agents are alive: judged by changes seen with our own monotonic clock, never by the Lease's timestamps."""
 
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.clock import Clock
@@ -19,6 +20,8 @@ class Heartbeats:
         self._renewed: dict[str, str | None] = {}
         self._changed_at: dict[str, float] = {}
         self._revived: list[Callable[[], None]] = []
+        self._until: list[tuple[float, str]] = []
+        self._watched: set[str] = set()
 
     def take(self, event: StoreEvent[Lease]) -> None:
         """Apply one informer event of a Lease, named for its node."""
@@ -39,6 +42,9 @@ class Heartbeats:
     def _seen(self, name: str) -> None:
         revived = not self.fresh(name)
         self._changed_at[name] = self._clock.monotonic()
+        if name not in self._watched:
+            self._watched.add(name)
+            heappush(self._until, (self._changed_at[name] + FRESH_SECONDS, name))
         for call in self._revived if revived else ():
             call()
 
@@ -46,6 +52,18 @@ class Heartbeats:
         """Whether the node's agent was seen to renew its Lease within the last 40 s."""
         changed_at = self._changed_at.get(node)
         return changed_at is not None and self._clock.monotonic() - changed_at <= FRESH_SECONDS
+
+    def lapsed(self) -> list[str]:
+        """The nodes that were fresh and are not any more, each told once. Costs nothing while none is due."""
+        now, names = self._clock.monotonic(), []
+        while self._until and self._until[0][0] < now:
+            _, name = heappop(self._until)
+            if self.fresh(name):
+                heappush(self._until, (self._changed_at[name] + FRESH_SECONDS, name))
+            else:
+                self._watched.discard(name)
+                names.append(name)
+        return names
 
     def unsettled(self, nodes: Iterable[str]) -> bool:
         """Whether it is too early to count a silent node out: we started lately and have not heard of every one."""

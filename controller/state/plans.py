@@ -1,13 +1,16 @@
 """RepartitionPlans: which are under way, which GPUs and places they have in hand, when a node changed last."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from api.v1beta1.repartition_plan import RepartitionPlan
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import Reservation
 from controller.repartition.phases import HARDWARE, TERMINAL, Phase
+from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
 from controller.state.table import Table
 
@@ -26,17 +29,59 @@ def reloads(plan: RepartitionPlan) -> bool:
     return before != {Mode.parse(gpu.mode).memory for gpu in plan.spec.to.gpus}
 
 
+@dataclass(frozen=True, slots=True)
+class NodePlans:
+    """What plans mean for one node.
+
+    `gpus`: by address, the plan that has the GPU in hand; `node` the one that has all of them, None for none.
+    `reserved`: places kept for pods that were moved. `last_change`: as `Plans.last_change`.
+    """
+
+    gpus: Mapping[str, str] = field(default_factory=dict)
+    node: str | None = None
+    reserved: Mapping[PartitionId, Reservation] = field(default_factory=dict)
+    last_change: datetime | None = None
+
+
+NO_PLANS: Final = NodePlans()
+
+
 class Plans(Table[Manifest, RepartitionPlan]):
-    """Plans by name, with those just created and not yet seen."""
+    """Plans by name, with those just created and not yet seen. `revision` counts their changes."""
+
+    def __init__(self, translate: Callable[[Manifest], RepartitionPlan]) -> None:
+        super().__init__(translate)
+        self.revision = 0
+
+    def take(self, event: StoreEvent[Manifest]) -> None:
+        """Apply one informer event."""
+        self.revision += 1
+        super().take(event)
+
+    def by_node(self) -> Mapping[str, NodePlans]:
+        """What all plans together mean, for the nodes for which they mean something."""
+        gpus, nodes, reserved = self.gpus_in_hand(), self.nodes_in_hand(), self.reservations()
+        names = {plan.spec.node for plan in self.values()} | {node for node, _ in reserved}
+        return {
+            name: NodePlans(
+                gpus={bdf: plan for (node, bdf), plan in gpus.items() if node == name},
+                node=nodes.get(name),
+                reserved={number: kept for (node, number), kept in reserved.items() if node == name},
+                last_change=self.last_change(name),
+            )
+            for name in names
+        }
 
     def assume(self, plan: RepartitionPlan) -> None:
         """Count a plan that is being created; the informer's event replaces it."""
+        self.revision += 1
         self._rows.setdefault(plan.metadata.name, plan)
 
     def forget(self, name: str) -> None:
         """Drop an assumed plan that was not created after all; one that the informer has shown stays."""
         assumed = self._rows.get(name)
         if assumed is not None and not assumed.metadata.uid:
+            self.revision += 1
             del self._rows[name]
 
     def _running(self) -> Iterator[RepartitionPlan]:

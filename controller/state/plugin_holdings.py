@@ -37,8 +37,8 @@ class PluginHoldings:
     unlocated: defaultdict[str, Counter[str]]
 
 
-def plugin_holdings(world: PluginWorld, bound: Iterable[GPUPartitionClaim]) -> PluginHoldings:
-    """Everything that pods hold, or will hold once the scheduler has placed them where we bound them.
+def plugin_holdings(world: PluginWorld, bound: Iterable[GPUPartitionClaim], nodes: Iterable[str]) -> PluginHoldings:
+    """Everything that pods hold on these nodes, or will hold once the scheduler has placed them where we bound them.
 
     `bound`: the claims that are bound or allocated by an extended resource.
     """
@@ -53,7 +53,7 @@ def plugin_holdings(world: PluginWorld, bound: Iterable[GPUPartitionClaim]) -> P
             unlocated[allocation.node][allocation.resource.name] += claim.spec.requirement.count
         else:
             known[pod.uid] += len(allocation.devices)
-    for node in world.gpu_node_table.keys():  # noqa: SIM118 - a table, no dict
+    for node in nodes:
         pods = world.pod_table.on_plugin(node)
         told = _told(world, node, pods)
         for key, devices in told.items():

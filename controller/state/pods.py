@@ -37,16 +37,20 @@ class PodTable:
         self._rows: dict[str, _Row] = {}
         self._used: dict[str, Resources] = defaultdict(Resources)
         self._on_plugin: dict[str, dict[str, PodView]] = defaultdict(dict)
+        self._touched: set[str] = set()
 
     def take(self, event: StoreEvent[Pod]) -> None:
         """Apply one informer event."""
         old = self._rows.pop(event.key, None)
         if old is not None:
             self._count(event.key, old, -1)
-        if event.new is not None:
-            row = _Row(pod_view(event.new), requests(event.new.spec))
+        row = _Row(pod_view(event.new), requests(event.new.spec)) if event.new is not None else None
+        if row is not None:
             self._rows[event.key] = row
             self._count(event.key, row, 1)
+        before, after = _counted(old), _counted(row)
+        if before != after:
+            self._touched |= {each[0] for each in (before, after) if each is not None}
 
     def _count(self, key: str, row: _Row, sign: int) -> None:
         view = row.view
@@ -60,6 +64,11 @@ class PodTable:
             self._on_plugin[view.node][key] = view
         else:
             del self._on_plugin[view.node][key]
+
+    def touched(self) -> frozenset[str]:
+        """The nodes on which other pods count, or count otherwise, than when this was asked last."""
+        touched, self._touched = self._touched, set()
+        return frozenset(touched)
 
     def view(self, key: str) -> PodView | None:
         """The pod of `namespace/name`, None when it is not there."""
@@ -88,3 +97,10 @@ class PodTable:
     def on_plugin(self, node: str) -> Mapping[str, PodView]:
         """Those pods by `namespace/name`."""
         return self._on_plugin.get(node, {})
+
+
+def _counted(row: _Row | None) -> tuple[str, Resources, Mapping[str, int], str | None] | None:
+    """What of a pod counts on which node; None for one that counts on none."""
+    if row is None or row.view.node is None or row.view.terminal:
+        return None
+    return row.view.node, row.resources, row.view.devices, row.view.claim

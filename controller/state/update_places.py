@@ -8,15 +8,20 @@ from controller.runtime.manifest import Manifest
 
 
 class UpdatePlaces:
-    """Follows the services' statuses. What was decided and is not seen yet counts, so that none is promised twice."""
+    """Follows the services' statuses. What was decided and is not seen yet counts, so that none is promised twice.
+
+    `revision` counts the changes.
+    """
 
     def __init__(self) -> None:
+        self.revision = 0
         self._seen: dict[str, tuple[KeptPlace, ...]] = {}
         self._assumed: dict[str, tuple[KeptPlace, ...]] = {}
 
     def take(self, event: StoreEvent[Manifest]) -> None:
         """Apply one informer event."""
         seen = _places(event.new)
+        self.revision += seen != self._seen.get(event.key, ()) or event.key in self._assumed
         if seen:
             self._seen[event.key] = seen
         else:
@@ -27,10 +32,12 @@ class UpdatePlaces:
     def assume(self, key: str, places: tuple[KeptPlace, ...]) -> None:
         """Count what is being written to the service of that key."""
         self._assumed[key] = places
+        self.revision += 1
 
     def forget(self, key: str) -> None:
         """It was not written."""
-        self._assumed.pop(key, None)
+        if self._assumed.pop(key, None) is not None:
+            self.revision += 1
 
     def reservations(self) -> dict[tuple[str, PartitionId], Reservation]:
         """Whom each partition is kept for, by node and partition."""
@@ -39,6 +46,13 @@ class UpdatePlaces:
             for key, places in {**self._seen, **self._assumed}.items()
             for place in places
         }
+
+    def by_node(self) -> dict[str, dict[PartitionId, Reservation]]:
+        """The same by node."""
+        found: dict[str, dict[PartitionId, Reservation]] = {}
+        for (node, partition), reservation in self.reservations().items():
+            found.setdefault(node, {})[partition] = reservation
+        return found
 
 
 def _places(service: Manifest | None) -> tuple[KeptPlace, ...]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
 
 from api.quantity import parse_quantity
 from api.v1beta1.gpu_node import GPU, GPUNode
@@ -66,35 +68,64 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
 
     While the hardware contradicts itself (condition Consistent is False) no partition of the node counts as healthy.
     """
-    quarantined = {gpu.bdf: out_of_use(gpu_node, gpu) for gpu in gpu_node.status.gpus}
-    kept = {
-        (entry.bdf, entry.partition): Reservation(entry.owner, entry.template_hash)
-        for entry in gpu_node.spec.reservations
-    }
+    kept: dict[str, list[_Kept]] = {}
+    for entry in gpu_node.spec.reservations:
+        kept.setdefault(entry.bdf, []).append((entry.partition, entry.owner, entry.template_hash))
     trusted = _consistent(gpu_node)
     return tuple(
-        Gpu(
-            bdf=gpu.bdf,
-            product=gpu.product,
-            mode=Mode.parse(gpu.mode),
-            allowed=tuple(Mode.parse(mode) for mode in gpu.modes_allowed),
-            validated=frozenset(Mode.parse(mode) for mode in gpu.modes_validated),
-            partitions=tuple(
-                Partition(
-                    id=PartitionId(gpu.bdf, partition.id),
-                    device=partition.device or "",
-                    render_index=partition.render_index,
-                    bytes=partition.bytes,
-                    compute_units=partition.compute_units,
-                    healthy=trusted and partition.health == "Healthy",
-                    quarantined=partition.id in quarantined[gpu.bdf],
-                    reservation=kept.get((gpu.bdf, partition.id)),
-                )
-                for partition in gpu.partitions
+        _gpu(
+            (gpu.bdf, gpu.product, gpu.mode),
+            (tuple(gpu.modes_allowed), tuple(gpu.modes_validated)),
+            tuple(
+                (one.id, one.device, one.render_index, one.bytes, one.compute_units, one.health == "Healthy")
+                for one in gpu.partitions
             ),
+            out_of_use(gpu_node, gpu),
+            tuple(kept.get(gpu.bdf, ())),
+            trusted,
         )
         for gpu in gpu_node.status.gpus
         if gpu.mode is not None
+    )
+
+
+_Reported: TypeAlias = tuple[int, str | None, int, int, int, bool]
+"""Number, device, render index, bytes, compute units and health of a partition."""
+_Kept: TypeAlias = tuple[int, str, str]
+"""Number of a partition, and the owner and revision that it is kept for."""
+
+
+@lru_cache(maxsize=16384)
+def _gpu(
+    named: tuple[str, str, str],
+    modes: tuple[tuple[str, ...], tuple[str, ...]],
+    partitions: tuple[_Reported, ...],
+    quarantined: frozenset[int],
+    kept: tuple[_Kept, ...],
+    trusted: bool,
+) -> Gpu:
+    """One GPU; nodes of one make that are in one mode have the same GPUs, and then share them."""
+    bdf, product, mode = named
+    reserved = {number: Reservation(owner, template_hash) for number, owner, template_hash in kept}
+    return Gpu(
+        bdf=bdf,
+        product=product,
+        mode=Mode.parse(mode),
+        allowed=tuple(map(Mode.parse, modes[0])),
+        validated=frozenset(map(Mode.parse, modes[1])),
+        partitions=tuple(
+            Partition(
+                id=PartitionId(bdf, number),
+                device=device or "",
+                render_index=render_index,
+                bytes=size,
+                compute_units=compute_units,
+                healthy=trusted and healthy,
+                quarantined=number in quarantined,
+                reservation=reserved.get(number),
+            )
+            for number, device, render_index, size, compute_units, healthy in partitions
+        ),
     )
 
 

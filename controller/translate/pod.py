@@ -26,7 +26,7 @@ class PodView:
     """What reconciling needs of a pod. `gates` are its scheduling gates in order; `owner` its controller.
 
     `devices` counts what it asks of AMD's device plugin, by resource; `profiles` names the ConfigMap with its AIM
-    profiles.
+    profiles. `preempts`: its preemptionPolicy lets others leave for it.
     """
 
     namespace: str
@@ -48,6 +48,7 @@ class PodView:
     devices: Mapping[str, int]
     tolerations: tuple[PodToleration, ...] = ()
     profiles: str | None = None
+    preempts: bool = True
 
     @property
     def template_hash(self) -> str:
@@ -111,6 +112,7 @@ def pod_view(pod: Pod) -> PodView:
         devices=plugin_devices(spec),
         tolerations=spec.tolerations,
         profiles=mounted_map(spec),
+        preempts=spec.preemption_policy != "Never",
     )
 
 

@@ -5,8 +5,10 @@ from datetime import datetime, time, timedelta
 from functools import lru_cache
 
 from api.duration import parse_duration
+from api.quantity import parse_quantity
 from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy, Rollout, WhenFull
 from controller.gpu.mode import Mode
+from controller.placement.quota import Quota
 from controller.placement.snapshot import PolicyView
 from controller.repartition.windows import Openness, Window, open_at
 
@@ -58,7 +60,19 @@ def policy_view(
         paused=spec.paused,
         handover=spec.rollout is Rollout.HANDOVER,
         releases=spec.when_full is WhenFull.RELEASE_FOR_AUTOSCALER,
+        quotas=quotas(policy),
     )
+
+
+def quotas(policy: GPUSharingPolicy) -> dict[str, Quota]:
+    """The GPU memory of namespaces, by their names."""
+    return {
+        quota.namespace: Quota(
+            least=parse_quantity(quota.min) if quota.min is not None else 0,
+            most=parse_quantity(quota.max) if quota.max is not None else None,
+        )
+        for quota in policy.spec.quotas
+    }
 
 
 def windows(policy: GPUSharingPolicy) -> tuple[Window, ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.group import (
+    GANG,
+    GANG_SIZE,
     GPU_SHARING,
     ISOLATION,
     MAX_CONCURRENCY,
@@ -25,10 +27,12 @@ from controller.sizing.requirement import SizingRequest
 MOST_DIGITS = 10
 
 
+#: Pods of the largest gang: as many as are decided together without holding up everybody else.
+LARGEST_GANG: Final = 64
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
 #: Longest value repeated in a message, characters: an annotation may have 256 KiB.
 VALUE_LIMIT = 200
-
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,14 @@ class PodRequest:
     group: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GangRequest:
+    """The gang a pod belongs to, and how many pods that has."""
+
+    name: str
+    size: int
+
+
 def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem, ...]:
     """The request in a pod's annotations, or every problem found. Unknown models are not this function's matter."""
     problems: list[Problem] = []
@@ -71,6 +83,7 @@ def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem,
     max_concurrency = _positive(annotations, MAX_CONCURRENCY, problems)
     modes = _modes(annotations, problems)
     group = _group(annotations, problems)
+    problems.extend(_gang_problems(annotations))
     if problems:
         return tuple(problems)
     request = SizingRequest(model_id, precision, max_model_len, max_concurrency)
@@ -122,3 +135,33 @@ def _group(annotations: Mapping[str, str], problems: list[Problem]) -> str | Non
         remedy = "is no name; write at most 63 lower-case letters, digits and dashes, a letter or digit at both ends"
         problems.append(Problem(SHARE_GROUP, group, remedy))
     return group
+
+
+def gang_request(annotations: Mapping[str, str]) -> GangRequest | None:
+    """The gang that a pod belongs to; None for one that stands alone, or whose annotations cannot be used."""
+    if GANG not in annotations or _gang_problems(annotations):
+        return None
+    return GangRequest(annotations[GANG], int(annotations[GANG_SIZE]))
+
+
+def _gang_problems(annotations: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the gang: both annotations are given, or neither, and no share group beside them."""
+    name, size = annotations.get(GANG), annotations.get(GANG_SIZE)
+    problems: list[Problem] = []
+    if name is not None and not _LABEL.fullmatch(name):
+        problems.append(Problem(GANG, name, "is no name: write up to 63 of a-z, 0-9 and -, e.g. llama-ranks"))
+    if name is not None and size is None:
+        problems.append(Problem(GANG_SIZE, "", f"is missing: write how many pods gang {name} has, e.g. 4"))
+    if name is None and size is not None:
+        problems.append(Problem(GANG, "", f"is missing, and {GANG_SIZE} says nothing without: name the gang"))
+    if size is not None and not _is_gang_size(size):
+        remedy = f"is no size of a gang: write a whole number from 1 to {LARGEST_GANG}"
+        problems.append(Problem(GANG_SIZE, size, remedy))
+    if name is not None and SHARE_GROUP in annotations:
+        remedy = f"is of pods that have a partition each; leave it out, or {SHARE_GROUP}, whose members share one"
+        problems.append(Problem(GANG, name, remedy))
+    return problems
+
+
+def _is_gang_size(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and 1 <= int(text) <= LARGEST_GANG

@@ -12,10 +12,13 @@ import uvloop
 
 from e2e.plane.errors import PlaneError
 from e2e.plane.progress import Progress
+from tests.benchmarks.binding import benchmark as binding
 from tests.benchmarks.controller.benchmark import NAME as CONTROLLER
 from tests.benchmarks.controller.benchmark import Benchmark
 from tests.benchmarks.controller.contender import ContenderError
 from tests.benchmarks.controller.settings import SettingsError, settings_of
+from tests.benchmarks.packing import benchmark as packing
+from tests.benchmarks.placement import benchmark as placement
 from tests.benchmarks.report import Report, table, write
 from tests.benchmarks.sizing import benchmark as sizing
 
@@ -32,7 +35,23 @@ def _sizing(data: str, progress: Progress) -> Report:
     return sizing.run(data)
 
 
-BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {CONTROLLER: _controller, sizing.NAME: _sizing}
+def _placement(data: str, progress: Progress) -> Report:
+    progress.show("placement", data or "10,000 nodes: some minutes")
+    return placement.run(data)
+
+
+def _binding(data: str, progress: Progress) -> Report:
+    progress.show("binding", data or "100 simulated nodes, 1,000 pods: some minutes")
+    return binding.run(data)
+
+
+BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {
+    CONTROLLER: _controller,
+    sizing.NAME: _sizing,
+    placement.NAME: _placement,
+    packing.NAME: packing.run,
+    binding.NAME: _binding,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

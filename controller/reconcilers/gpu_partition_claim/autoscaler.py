@@ -20,8 +20,8 @@ from controller.binding.open_claim import open_claim_spec, open_selector, releas
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
-from controller.placement.open_place import Kind, kind_for, unfit
-from controller.placement.scheduler import ModelScheduler
+from controller.placement.open_place import Kind, kind_for, over_max, unfit
+from controller.placement.snapshot import Snapshot
 from controller.profiles.selection import Place
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.adopting import held_place
@@ -55,7 +55,6 @@ class Autoscaling:
         self._context = context
         self._cluster = context.cluster
         self._writer = writer
-        self._scheduler = ModelScheduler()
 
     async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
         """Let the pod go when it is time; follow one that was let go."""
@@ -82,6 +81,8 @@ class Autoscaling:
         bound, demand = find_condition(claim.status.conditions, "Bound"), self._context.cycle.unplaced(key)
         if demand is None or demand.resource or not pod.gated or pod.foreign_gates:
             return None
+        if claim.status.nomination is not None:  # others leave a place for it
+            return None
         if bound is None or bound.status != "False" or bound.reason not in HELPED:
             return None
         waited = (self._context.clock.now() - bound.last_transition_time).total_seconds()
@@ -95,7 +96,7 @@ class Autoscaling:
         kind = kind_for(snapshot, demand)
         if kind is None or self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
             return None
-        return None if isinstance(self._scheduler.schedule(snapshot, demand), Placed) else kind
+        return None if isinstance(self._context.cycle.scheduler.schedule(snapshot, demand), Placed) else kind
 
     async def _record(self, claim: GPUPartitionClaim, pod: PodView, kind: Kind) -> GPUPartitionClaim:
         """Write what the pod is let go for before it is: it is what its engine is told, for good."""
@@ -167,10 +168,10 @@ class Autoscaling:
         placed = held_place(snapshot, present)
         if placed is None or not placed.node.fresh:
             return Result(requeue_after=UNKNOWN_SECONDS)
-        return await self._take(claim, pod, placed)
+        return await self._take(claim, pod, placed, snapshot)
 
-    async def _take(self, claim: GPUPartitionClaim, pod: PodView, placed: Placed) -> Result:
-        wrong = self._wrong(claim, placed)
+    async def _take(self, claim: GPUPartitionClaim, pod: PodView, placed: Placed, snapshot: Snapshot) -> Result:
+        wrong = self._wrong(claim, placed, snapshot)
         if wrong:
             return await self._send_back(claim, pod, wrong)
         now, profile = self._context.clock.now(), _released(claim).profile
@@ -195,7 +196,7 @@ class Autoscaling:
         self._context.count("bind", "success")
         return Result()
 
-    def _wrong(self, claim: GPUPartitionClaim, placed: Placed) -> str:
+    def _wrong(self, claim: GPUPartitionClaim, placed: Placed, snapshot: Snapshot) -> str:
         released = _released(claim)
         namespace = claim.metadata.namespace or ""
         policy = claim.spec.policy_ref
@@ -203,7 +204,8 @@ class Autoscaling:
             unfit(placed.node, device.gpu, device.partition, _kind_of(released), namespace, policy)
             for device in placed.devices
         )
-        return next((sentence for sentence in found if sentence), "")
+        size = sum(partition.bytes for partition in placed.partitions)
+        return next(filter(None, found), "") or over_max(snapshot, placed.node, namespace, size)
 
     async def _send_back(self, claim: GPUPartitionClaim, pod: PodView, wrong: str) -> Result:
         """A pod on a device that it must not have: its successor is gated, and waits or is placed like any other."""

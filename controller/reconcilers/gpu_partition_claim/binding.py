@@ -6,6 +6,7 @@ With the device plugin there is no ResourceClaim: the pod has its extended resou
 from api.v1beta1 import GPUPartitionClaim
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.gangs import Gangs
 from controller.reconcilers.gpu_partition_claim.pinning import (
     Ensured,
     Opened,
@@ -34,6 +35,7 @@ class Binding:
         self._cluster = context.cluster
         self._writer = writer
         self._waiting_since: dict[str, float] = {}
+        self._gangs = Gangs(context, writer)
 
     async def bind(self, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
         """Make the ResourceClaim and open the gate, whichever is still to do."""
@@ -52,6 +54,9 @@ class Binding:
         return await self._open(claim, pod) if pod.gated else None
 
     async def _open(self, claim: GPUPartitionClaim, pod: PodView) -> Result:
+        held = await self._gangs.hold(claim, pod)
+        if held is not None:
+            return held
         node = allocation_of(claim).node
         host = self._cluster.host_table.get(node)
         if host is None or host.hostname is None:

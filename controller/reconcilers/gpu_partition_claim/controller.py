@@ -1,5 +1,7 @@
 """The claim reconciler: gathers what is known of one claim and takes the next step."""
 
+from random import Random
+
 from api.group import SERVICE_LABEL
 from api.object import dump
 from api.v1beta1 import GPUPartitionClaim
@@ -10,10 +12,12 @@ from controller.reconcilers.gpu_partition_claim.adopting import adopt, adoptable
 from controller.reconcilers.gpu_partition_claim.autoscaler import Autoscaling
 from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Binding
 from controller.reconcilers.gpu_partition_claim.confirming import Confirming
+from controller.reconcilers.gpu_partition_claim.conflicts import Conflicts
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
 from controller.reconcilers.gpu_partition_claim.fitting import Fitting
 from controller.reconcilers.gpu_partition_claim.placing import Placing
+from controller.reconcilers.gpu_partition_claim.preempting import Preempting
 from controller.reconcilers.gpu_partition_claim.profile_wait import refused
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
 from controller.reconcilers.gpu_partition_claim.ungated import Ungated
@@ -29,12 +33,13 @@ from controller.translate.pod import PodView
 class ClaimReconciler:
     """Takes one claim one step further at each call. A request names the claim, which may not exist yet."""
 
-    def __init__(self, context: ClaimContext) -> None:
+    def __init__(self, context: ClaimContext, rng: Random | None = None) -> None:
         self._context = context
         self._cluster = context.cluster
         exclusions = Exclusions()
         self._writer = ClaimWriter(context)
         self._placing = Placing(context, self._writer, exclusions)
+        self._preempting = Preempting(context, self._writer)
         self._binding = Binding(context, self._writer)
         self._confirming = Confirming(context, self._writer, exclusions)
         self._fitting = Fitting(context, self._writer)
@@ -42,14 +47,17 @@ class ClaimReconciler:
         self._ungated = Ungated(context, self._writer)
         self._groups = ShareGroups(context, self._writer, self._placing)
         self._autoscaling = Autoscaling(context, self._writer)
+        self._conflicts = Conflicts(rng or Random())  # noqa: S311 - jitter
 
     async def reconcile(self, request: Request) -> Result:
-        """One step. A claim that moved on under it is looked at again soon."""
+        """One step. A claim that moved on under it is decided anew: soon three times, then ever later."""
         try:
-            return await self._step(request)
+            result = await self._step(request)
         except Conflict:
             self._context.count("reconcile", "conflict")
-            return Result(requeue_after=SOON_SECONDS)
+            return Result(requeue_after=self._conflicts.again_after(request.key))
+        self._conflicts.over(request.key)
+        return result
 
     async def _step(self, request: Request) -> Result:
         key = request.key
@@ -89,7 +97,8 @@ class ClaimReconciler:
                 return Result()
             placed = await self._placing.place(key, claim, pod)
             if isinstance(placed, Result):
-                return self._autoscaling.again(placed)
+                awaited = await self._preempting.look(key, claim, pod, placed)
+                return self._autoscaling.again(awaited)
             claim = placed
         if claim.status.phase is ClaimPhase.BOUND:
             result = await self._binding.bind(claim, pod)

@@ -6,22 +6,35 @@ that could help has changed.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
 import structlog
 
 from api.v1beta1 import RepartitionPlan
+from api.v1beta1.gpu_partition_claim import Nomination
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
+from controller.placement.gangs import DOES_NOT_FIT, gang_of, place_gang, units, with_members
+from controller.placement.preemption import NoVictims
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Snapshot
+from controller.reconcilers.gpu_partition_claim.gang_members import gang_in
+from controller.reconcilers.gpu_partition_claim.nominating import Nominating
+from controller.reconcilers.gpu_partition_claim.refusals import Refusals
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
+from controller.reconcilers.gpu_partition_claim.wakeups import Change, helped
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
+from controller.repartition import joint
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.planner import Proposal
 from controller.runtime.clock import Clock
+from controller.runtime.manifest import key_of
 from controller.state.assumptions import Assumption
 from controller.state.cluster import Cluster
+from controller.state.nominations import Nominated
 from controller.translate.policy_choice import REASONS, refuse_choice
 
 #: A burst of pods is decided together when it arrives within this time, seconds.
@@ -31,23 +44,45 @@ RETRY_SECONDS = 0.1
 #: An explanation whose reason stays the same is written anew after this time, seconds.
 REFRESH_SECONDS = 10.0
 
+QUOTA_EXCEEDED: Final = "QuotaExceeded"
+_NO_CHANGE: Final = Refused(QUOTA_EXCEEDED, "no mode change helps a namespace that has reached its max")
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A decision, and the mode change that would help where there is no place. `decided_at` is monotonic seconds."""
+    """A decision, and what would help where there is no place: a mode change, or others who leave one.
+
+    `decided_at` is monotonic seconds. `kept`: the place that is to be kept for the claim.
+    """
 
     decision: Decision
     plan: RepartitionPlan | None = None
     no_plan: Refused | None = None
     decided_at: float = 0.0
+    kept: Nomination | None = None
+    no_victims: NoVictims | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether something was decided that is lost unless somebody does it."""
+        return self.plan is not None or self.kept is not None
 
 
 @dataclass(slots=True)
 class _Reported:
     reasons: tuple[str, ...]
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The cluster at one point of a cycle, and what may be asked about it."""
+
+    snapshot: Snapshot
+    around: Surroundings
+    nominating: Nominating
 
 
 class PlacementCycle:
@@ -64,8 +99,10 @@ class PlacementCycle:
         self._waiting: dict[str, Demand] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._reported: dict[str, _Reported] = {}
-        self._changed = False
+        self._changes: set[Change] = set()
         self._wake = asyncio.Event()
+        self.refusals = Refusals()
+        self._looked: dict[Demand, float] = {}
 
     def submit(self, demand: Demand) -> None:
         """Let the next cycle decide this demand. A demand known already keeps its turn."""
@@ -84,8 +121,10 @@ class PlacementCycle:
         self._cluster.assumptions.forget(key)
 
     def _discard_outcome(self, key: str) -> None:
-        """Drop an outcome that nobody took; a plan it wished for was never made and counts no longer."""
+        """Drop an outcome that nobody took; what it wished for was never made and counts no longer."""
         untaken = self._outcomes.pop(key, None)
+        if untaken is not None and untaken.kept is not None:
+            self._cluster.nominations.forget(key)
         if untaken is not None and untaken.plan is not None:
             self._cluster.plan_table.forget(untaken.plan.metadata.name)
 
@@ -107,10 +146,15 @@ class PlacementCycle:
         demand = self._waiting.get(key)
         return None if demand is None else self._cluster.revisions.marked(demand)
 
-    def changed(self) -> None:
-        """Something changed that could help a waiting demand."""
+    def demand(self, key: str) -> Demand | None:
+        """The demand of a claim that waits here, as it is known now; None when it does not."""
+        demand = self._waiting.get(key) or self._new.get(key)
+        return None if demand is None else self._cluster.revisions.marked(demand)
+
+    def changed(self, change: Change = Change.TIME) -> None:
+        """Something changed that could help a waiting demand; those that it cannot help are not decided again."""
         if self._waiting or self._new:
-            self._changed = True
+            self._changes.add(change)
             self._wake.set()
 
     @property
@@ -124,14 +168,13 @@ class PlacementCycle:
             await self._wait()
             await self._clock.sleep(GATHER_SECONDS)
             self._wake.clear()
-            retry = self._changed
-            self._changed = False
+            changes, self._changes = frozenset(self._changes), set()
             try:
-                self.decide(retry=retry)
+                self.decide(retry=bool(changes), changes=changes)
             except Exception:
                 # The worker's edge: one cycle's bug must not end placement; the next change tries again.
                 log.exception("placement cycle failed", waiting=self.waiting)
-            if retry:
+            if changes:
                 await self._clock.sleep(RETRY_SECONDS)
 
     async def _wait(self) -> None:
@@ -139,28 +182,70 @@ class PlacementCycle:
             async with asyncio.timeout(REFRESH_SECONDS if self.waiting else None):
                 await self._wake.wait()
         except TimeoutError:
-            self._changed = True
+            self._changes.add(Change.TIME)
 
-    def decide(self, *, retry: bool) -> None:
-        """One cycle: new demands, and with `retry` those that found no place before. Synchronous."""
-        revisions = self._cluster.revisions  # a ReplicaSet may be seen after its first pod
-        demands = order(
-            revisions.marked(each) for each in (*self._new.values(), *(self._waiting.values() if retry else ()))
-        )
-        snapshot = self._cluster.snapshot()
-        around = Surroundings(self._cluster, snapshot)
-        for demand in demands:
-            decision = self._refused_choice(demand) or self.scheduler.schedule(snapshot, demand)
-            if isinstance(decision, Placed):
-                self._place(snapshot, demand, decision)
+    def decide(self, *, retry: bool, changes: Collection[Change] = (Change.TIME,)) -> None:
+        """One cycle: new demands, and with `retry` those that found no place and may find one after `changes`.
+
+        Synchronous.
+        """
+        chosen = (*self._new.values(), *(self._helped(changes) if retry else ()))
+        # a ReplicaSet may be seen after its first pod
+        demands = order(map(self._cluster.revisions.marked, with_members(chosen, self._waiting.values())))
+        turn = self._turn()
+        for unit in units(demands):
+            decided = self._decided(turn.snapshot, unit)
+            kept = self._kept_together(turn, decided)
+            for demand, decision in decided:
+                if isinstance(decision, Placed):
+                    self._place(turn.snapshot, demand, decision)
+                else:
+                    outcome = kept.get(demand.key) or self._wish(turn, demand, decision)
+                    self._wait_on(demand, decision, outcome)
+                    if outcome.asks:
+                        turn = self._turn(turn)
                 self._new.pop(demand.key, None)
+        if turn.nominating.exhausted:
+            self.changed()  # more may have to leave for others: in the next cycle
+
+    def _helped(self, changes: Collection[Change]) -> list[Demand]:
+        return [
+            demand
+            for key, demand in self._waiting.items()
+            if key not in self._reported or helped(self._reported[key].reasons, changes)
+        ]
+
+    def _turn(self, before: _Turn | None = None) -> _Turn:
+        """The cluster as it is now, with all that was decided; `before`: earlier in the same cycle."""
+        snapshot = self._cluster.snapshot()
+        around = Surroundings(self._cluster, snapshot, partial(self._without_place, snapshot))
+        if before is not None:
+            return _Turn(snapshot, around, before.nominating.anew(snapshot))
+        refused = self.refusals.current(self._clock.monotonic())
+        now = self._clock.now()
+        nominating = Nominating(self._cluster, self.scheduler, snapshot, refused=refused, looked=self._looked, now=now)
+        return _Turn(snapshot, around, nominating)
+
+    def _without_place(self, snapshot: Snapshot) -> list[Demand]:
+        """All demands that no partition takes as things are, the first first: those that a mode change could help."""
+        found = []
+        for demand in order((*self._new.values(), *self._waiting.values()))[: joint.MOST_CLAIMS]:
+            if demand.gang or self._refused_choice(demand) is not None:
                 continue
-            outcome = self._wish(snapshot, around, demand, decision)
-            if outcome.plan is not None:
-                snapshot = self._cluster.snapshot()
-                around = Surroundings(self._cluster, snapshot)
-            self._wait_on(demand, decision, outcome)
-            self._new.pop(demand.key, None)
+            decision = self.scheduler.schedule(snapshot, demand)
+            if isinstance(decision, Unplaced) and decision.reason != QUOTA_EXCEEDED:
+                found.append(demand)
+        return found
+
+    def _decided(self, snapshot: Snapshot, unit: tuple[Demand, ...]) -> Sequence[tuple[Demand, Decision]]:
+        """The decisions for one demand, or for all members of a gang."""
+        refused = next(filter(None, map(self._refused_choice, unit)), None)
+        if refused is not None:
+            return [(demand, refused) for demand in unit]
+        if gang_of(unit[0]) is None:
+            return [(unit[0], self.scheduler.schedule(snapshot, unit[0]))]
+        gang = gang_in(self._cluster, unit)
+        return place_gang(snapshot, gang, self.scheduler, self._clock.now().timestamp())
 
     def _refused_choice(self, demand: Demand) -> Unplaced | None:
         """Why the policy or class asked for cannot be had: judged at each cycle, so a policy that appears is seen."""
@@ -178,16 +263,56 @@ class PlacementCycle:
         self._outcomes[demand.key] = Outcome(decision, decided_at=self._clock.monotonic())
         self._enqueue(demand.key)
 
-    def _wish(self, snapshot: Snapshot, around: Surroundings, demand: Demand, decision: Unplaced) -> Outcome:
-        """The mode change that would help, if one may be made; it counts as under way at once."""
+    def _wish(self, turn: _Turn, demand: Demand, decision: Unplaced) -> Outcome:
+        """What would help, if it may be done; it counts as under way at once.
+
+        A change of idle GPUs harms nobody, so it comes before others who leave; these before a change that moves them.
+        """
         plans = self._cluster.plan_table
-        if decision.reason in REASONS or plans.for_claim(demand.uid) is not None:
+        if decision.reason in REASONS or demand.gang or plans.for_claim(demand.uid) is not None:
             return Outcome(decision)
-        if self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
+        if self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
             return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))
-        proposal = around.propose(demand, self._clock.now())
-        if isinstance(proposal, Refused):
-            return Outcome(decision, no_plan=proposal)
+        served = turn.around.served(demand, self._clock.now()) if decision.reason != QUOTA_EXCEEDED else None
+        if served is not None:
+            return Outcome(decision, no_plan=served)
+        proposal = turn.around.propose(demand, self._clock.now()) if decision.reason != QUOTA_EXCEEDED else _NO_CHANGE
+        if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
+            return self._plan(demand, decision, proposal)
+        found = turn.nominating.preempt(demand)
+        if isinstance(found, NoVictims) and isinstance(proposal, Proposal):
+            return self._plan(demand, decision, proposal)
+        kept = found if isinstance(found, Nomination) else turn.nominating.reserve(demand)
+        if kept is not None:
+            kept = self._keep(demand, kept)
+        no_plan = proposal if isinstance(proposal, Refused) else None
+        return Outcome(decision, no_plan=no_plan, kept=kept, no_victims=found if isinstance(found, NoVictims) else None)
+
+    def _kept_together(self, turn: _Turn, decided: Sequence[tuple[Demand, Decision]]) -> dict[str, Outcome]:
+        """What becomes of members of a gang for which places are kept from now on, by claim."""
+        first = decided[0][1]
+        if not isinstance(first, Unplaced) or first.reason != DOES_NOT_FIT:
+            return {}
+        if self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
+            return {}
+        found = turn.nominating.together([demand for demand, _ in decided])
+        return {
+            demand.key: Outcome(decision, kept=self._keep(demand, found[demand.key]))
+            for demand, decision in decided
+            if demand.key in found
+        }
+
+    def _keep(self, demand: Demand, kept: Nomination) -> Nomination | None:
+        """A place is kept from now on, before anybody has stored it; for one pod only: a share group has several."""
+        pods = list(self._cluster.pods.store.by_index("claim", demand.key))
+        if len(pods) != 1:
+            return None
+        self._cluster.nominations.assume(Nominated.of(demand, key_of(pods[0]), kept))
+        return kept
+
+    def _plan(self, demand: Demand, decision: Unplaced, proposal: Proposal) -> Outcome:
+        """The mode change, unless one waits for a person there, or the same did not help."""
+        plans = self._cluster.plan_table
         awaiting = plans.awaiting_on(proposal.node)
         if awaiting is not None and not proposal.automatic:
             return Outcome(decision, no_plan=Refused("AwaitingApproval", f"plan {awaiting} waits for approval"))
@@ -201,14 +326,16 @@ class PlacementCycle:
     def _wait_on(self, demand: Demand, decision: Unplaced, outcome: Outcome) -> None:
         self._waiting[demand.key] = demand
         wish = outcome.no_plan.reason if outcome.no_plan else ""
-        reasons = (decision.reason, wish, *(row.reason for row in decision.refusals))
+        nobody = outcome.no_victims.reason if outcome.no_victims else ""
+        reasons = (decision.reason, wish, nobody, *(row.reason for row in decision.refusals))
         now = self._clock.monotonic()
         reported = self._reported.get(demand.key)
         untaken = self._outcomes.get(demand.key)
-        if untaken is not None and untaken.plan is not None:
-            outcome = replace(outcome, plan=untaken.plan)  # a plan is wished once; it must not be lost unmade
+        if untaken is not None and untaken.asks:
+            # what was decided is decided once; it must not be lost undone
+            outcome = replace(outcome, plan=outcome.plan or untaken.plan, kept=outcome.kept or untaken.kept)
         stale = reported is None or reported.reasons != reasons or now - reported.at >= REFRESH_SECONDS
-        if stale or outcome.plan is not None:
+        if stale or outcome.asks:
             self._reported[demand.key] = _Reported(reasons, now)
             self._outcomes[demand.key] = outcome
             self._enqueue(demand.key)

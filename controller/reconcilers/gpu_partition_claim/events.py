@@ -49,6 +49,26 @@ def plan_made(plan: str, node: str) -> Note:
     return Note("Normal", "RepartitionPlanned", f"plan {plan} changes modes on node {node} to make room", "Repartition")
 
 
+def nominated(node: str, evicted: int) -> Note:
+    """A place is kept for the pod: others leave it, or it has waited long."""
+    why = f"{_pods(evicted)} it" if evicted else "it has waited long"
+    return Note("Normal", "Nominated", f"a place on node {node} is kept for it: {why}", "Place")
+
+
+def preempted(reason: str) -> Note:
+    """The pod was evicted so that another gets its place; whose that is is not told."""
+    return Note("Warning", "Preempted", f"evicted: {reason}", "Preempt")
+
+
+def not_nominated(reason: str) -> Note:
+    """No place is kept for the pod any more."""
+    return Note("Warning", "NominationEnded", f"no place is kept for it any more: {reason}", "Place")
+
+
+def _pods(count: int) -> str:
+    return "1 pod leaves" if count == 1 else f"{count} pods leave"
+
+
 def tell(recorder: EventRecorder, regarding: Iterable[Reference], note: Note) -> None:
     """Record the Event on each object."""
     for reference in regarding:

@@ -7,6 +7,7 @@ from api.group import SERVICE_LABEL
 from api.object import dump
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
+from api.v1beta1.gpu_partition_claim import Nomination, NominationReason
 from controller.binding.device_plugin import naming_of_resource
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
@@ -36,6 +37,7 @@ from controller.runtime.reconcile import Result
 from controller.state.kinds import REPARTITION_PLANS
 from controller.translate.claim import precision_of
 from controller.translate.pod import PodView, constraints
+from controller.translate.request import gang_request
 
 #: How long a pin that the API server refused is not tried again, seconds.
 REFUSED_PAUSE_SECONDS = 60.0
@@ -45,6 +47,10 @@ CONTRADICTED_SECONDS = 10.0
 DECISION_SECONDS = 1.0
 #: Reasons for which another mode could be the answer.
 HELPED_BY_A_CHANGE = frozenset({"NoFreePartition", "NoPartitionFits"})
+
+
+#: Reasons why nobody is preempted that somebody can do something about.
+WORTH_TELLING = frozenset({"PreemptionNever", "EvictionRefused", "TooManyVictims"})
 
 
 class Placing:
@@ -196,8 +202,14 @@ class Placing:
         if plan is not None:
             message += f". RepartitionPlan {plan.metadata.name} ({plan.status.phase}) makes room on {plan.spec.node}"
         self._context.count("place", "unplaced")
+        kept = outcome.kept or claim.status.nomination
+        if kept is not None:
+            message += f". {kept_text(kept)}"
+        elif outcome.no_victims is not None and outcome.no_victims.reason in WORTH_TELLING:
+            message += f". Nobody leaves for it: {outcome.no_victims.message}"
         note = message.removeprefix(decision.message).removeprefix(". ")
-        await self._writer.explain(claim, pod, decision.reason, message, self._explained(claim, pod, decision, note))
+        detail = status.Detail(self._explained(claim, pod, decision, note), kept)
+        await self._store(claim, pod, Unplaced(decision.reason, message), detail)
 
     def _explained(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced, note: str) -> str | None:
         """The explanation at length; None for a pod that is gone."""
@@ -207,6 +219,17 @@ class Placing:
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
         demand = self._demand(f"{pod.namespace}/{claim.metadata.name}", claim, pod, stored)
         return self._explaining.text(demand, pod, service, decision, note)
+
+    async def _store(self, claim: GPUPartitionClaim, pod: PodView, why: Unplaced, detail: status.Detail) -> None:
+        """Write why the claim waits, with the place that is kept from now on; it counts no longer if that fails."""
+        new = detail.kept if detail.kept != claim.status.nomination else None
+        try:
+            await self._writer.explain(claim, pod, why.reason, why.message, detail)
+        except ApiError:
+            self._cluster.nominations.forget(f"{pod.namespace}/{claim.metadata.name}")
+            raise
+        if new is not None:
+            await self._writer.tell(pod, events.nominated(new.node, len(new.victims)))
 
     async def _make_plan(self, pod: PodView, outcome: Outcome) -> None:
         if outcome.plan is None:
@@ -232,6 +255,7 @@ def demand_of(
 
     Raises ValueError for a claim that could not be sized.
     """
+    gang = gang_request(pod.annotations)
     return Demand(
         key=key,
         uid=claim.metadata.uid,
@@ -248,6 +272,9 @@ def demand_of(
         template_hash=pod.template_hash,
         resource=pod.resource,
         naming=naming_of_resource(pod.resource) or "",
+        preempts=pod.preempts,
+        gang=gang.name if gang is not None else "",
+        gang_size=gang.size if gang is not None else 1,
     )
 
 
@@ -263,3 +290,11 @@ def requirement_of(claim: GPUPartitionClaim) -> Requirement:
 def waiting_for_gates(pod: PodView) -> str:
     """The sentence for a pod that somebody else holds too."""
     return f"waits for gates of others: {', '.join(pod.foreign_gates)}"
+
+
+def kept_text(kept: Nomination) -> str:
+    """Which place is kept for a claim, and until when, in words."""
+    where = f"{kept.node} {','.join(f'{device.bdf}/{device.partition}' for device in kept.devices)}"
+    if kept.reason is NominationReason.RESERVATION:
+        return f"It has waited long, so {where} is kept for it and gets free bit by bit"
+    return f"{where} is kept for it until those who hold it have left"

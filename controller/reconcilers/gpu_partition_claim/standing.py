@@ -1,15 +1,20 @@
 """The mode changes that the demands of a cycle ask for: what bears on them is read once for all, where it counts."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
+from controller.gpu.mode import Mode
 from controller.placement.demand import Demand
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
-from controller.repartition.disruption_budget import Refused
+from controller.repartition.attempts import Change
+from controller.repartition.disruption_budget import Refused, Usage
+from controller.repartition.joint import NOTHING, Around, Expected, Joint, may_help, propose_jointly
+from controller.repartition.phases import TERMINAL, Phase
 from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, propose
-from controller.state.attempts import attempts_for
+from controller.state.attempts import attempts_for, failed_lately
 from controller.state.cluster import Cluster
 from controller.state.movable import MovablePods
 from controller.state.occupancy import admin_held
@@ -22,9 +27,12 @@ class Surroundings:
     that ask for the same.
     """
 
-    def __init__(self, cluster: Cluster, snapshot: Snapshot) -> None:
+    def __init__(self, cluster: Cluster, snapshot: Snapshot, waiting: Callable[[], Sequence[Demand]] = tuple) -> None:
+        """`waiting` are all demands that have no place, asked for where changes may be made at all."""
         self._cluster = cluster
         self._snapshot = snapshot
+        self._waiting = waiting
+        self._joint: Joint | None = None
         self._movable = MovablePods(cluster, snapshot)
         self._refused: dict[Demand, Refused] = {}
 
@@ -33,6 +41,11 @@ class Surroundings:
         ended = self._cluster.plan_table.ended_for_claim(demand.uid) & self._changing
         if ended:
             return Refused("RepartitionRunning", f"the change of node {min(ended)} for this claim ends at this moment")
+        joint = self._jointly(now)
+        if demand.key in joint.proposals:
+            return joint.proposals[demand.key]
+        if demand.key in joint.unserved:
+            return Refused("IdleGPUsTaken", "the modes of the idle GPUs are chosen for other claims that wait")
         standing = self._standing(demand.uid, now)
         if not standing.attempts.none:
             return propose(self._snapshot, demand, self._active(), standing)
@@ -42,6 +55,47 @@ class Surroundings:
         found = propose(self._snapshot, demand, self._active(), standing)
         if isinstance(found, Refused):
             self._refused[alike] = found
+        return found
+
+    def served(self, demand: Demand, now: datetime) -> Refused | None:
+        """The plan, made for another claim, that will give the demand a place; None when there is none."""
+        plan = self._jointly(now).served.get(demand.key)
+        if plan is None:
+            return None
+        return Refused("RepartitionRunning", f"plan {plan} makes a place for this claim, too")
+
+    def _jointly(self, now: datetime) -> Joint:
+        if self._joint is None:
+            self._joint = self._choose_jointly(now) if self._changes else NOTHING
+        return self._joint
+
+    def _choose_jointly(self, now: datetime) -> Joint:
+        around = self._around(now)
+        if not may_help(self._snapshot, around):
+            return NOTHING
+        waiting = self._waiting()
+        several = len(waiting) > 1 or any(demand.requirement.count > 1 for demand in waiting)
+        return propose_jointly(self._snapshot, waiting, around) if several else NOTHING
+
+    def _around(self, now: datetime) -> Around:
+        plans = self._cluster.plan_table
+
+        def tried(demand: Demand, change: Change) -> bool:
+            attempts = attempts_for(plans, demand.uid, now)
+            return attempts.rests(change) or attempts.too_many() is not None or failed_lately(plans, change, now)
+
+        usage = Usage(self._active(), self._unavailable)
+        return Around(usage, self._expected(), self._admin_held, tried)
+
+    def _expected(self) -> dict[str, Expected]:
+        """What plans will make of their nodes; one that ended counts until the node's agent has told so."""
+        found: dict[str, Expected] = {}
+        for plan in sorted(self._cluster.plan_table.values(), key=lambda plan: plan.metadata.name):
+            node, phase = plan.spec.node, Phase(plan.status.phase)
+            comes = phase not in TERMINAL | {Phase.ROLLING_BACK}
+            if not plan.spec.dry_run and (comes or (phase is Phase.SUCCEEDED and node in self._changing)):
+                modes = {gpu.bdf: Mode.parse(gpu.mode) for gpu in plan.spec.to.gpus}
+                found[node] = Expected(plan.metadata.name, modes)
         return found
 
     def _standing(self, claim_uid: str, now: datetime) -> Standing:

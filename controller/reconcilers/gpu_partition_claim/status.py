@@ -1,6 +1,7 @@
 """The statuses a claim can have, each built whole from the one before."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from api.v1beta1.gpu_partition_claim import (
     ClaimPhase,
     GPUPartitionClaimStatus,
     IsolationLabel,
+    Nomination,
     ObservedDevices,
     PluginResource,
 )
@@ -36,15 +38,26 @@ WAITING_FOR_KUBELET: Final = ("WaitingForKubelet", "the kubelet has not told yet
 TOLD_BY_KUBELET: Final = ("DeviceObserved", "the kubelet told which device it gave to the pod")
 
 
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What the status of a claim that waits says beside why: that at more length, and which place is kept for it."""
+
+    explanation: str | None = None
+    kept: Nomination | None = None
+
+
+NO_DETAIL: Final = Detail()
+
+
 def _with(claim: GPUPartitionClaim, status: GPUPartitionClaimStatus) -> GPUPartitionClaim:
     stamped = status.model_copy(update={"observed_generation": claim.metadata.generation})
     return claim.model_copy(update={"status": stamped})
 
 
 def waiting(
-    claim: GPUPartitionClaim, reason: str, message: str, now: datetime, explanation: str | None = None
+    claim: GPUPartitionClaim, reason: str, message: str, now: datetime, detail: Detail = NO_DETAIL
 ) -> GPUPartitionClaim:
-    """No place, and why; what was allocated before is given up. `explanation`: the message at more length, if any."""
+    """No place, and why; what was allocated before is given up."""
     conditions = set_condition(
         claim.status.conditions, "Bound", "False", reason, message[:MESSAGE_LIMIT], claim.metadata.generation, now
     )
@@ -58,7 +71,8 @@ def waiting(
                 "phase": ClaimPhase.PENDING,
                 "allocation": None,
                 "observed": None,
-                "explanation": within_bytes(explanation or message, MOST_BYTES),
+                "nomination": detail.kept,
+                "explanation": within_bytes(detail.explanation or message, MOST_BYTES),
                 "conditions": conditions,
             }
         ),
@@ -95,6 +109,7 @@ def bound(
                 "phase": ClaimPhase.BOUND,
                 "allocation": allocation,
                 "observed": None,
+                "nomination": None,
                 "explanation": None,
                 "bound_time": now,
                 "rebinds": claim.status.rebinds + (1 if rebind else 0),
@@ -129,6 +144,11 @@ def devices_of(placed: Placed) -> list[Device]:
         )
         for device in placed.devices
     ]
+
+
+def not_nominated(claim: GPUPartitionClaim) -> GPUPartitionClaim:
+    """No place is kept for the claim any more."""
+    return _with(claim, claim.status.model_copy(update={"nomination": None}))
 
 
 def allocated(claim: GPUPartitionClaim, now: datetime) -> GPUPartitionClaim:

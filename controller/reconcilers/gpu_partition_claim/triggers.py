@@ -114,6 +114,27 @@ def _holds(claim: dict[str, object] | None) -> bool:
     return isinstance(status, dict) and bool(status.get("allocation")) and status.get("phase") != "Released"
 
 
+def ends_nomination(event: StoreEvent[Manifest]) -> bool:
+    """No place is kept for one of our claims any more, or another one."""
+    before = _kept(event.old)
+    return before is not None and before != _kept(event.new)
+
+
+def frees_kept_place(event: StoreEvent[Manifest]) -> bool:
+    """A service keeps a place no more that it kept for its next revision."""
+    after = _places(event.new)
+    return any(place not in after for place in _places(event.old))
+
+
+def _places(service: Manifest | None) -> list[object]:
+    applied = ((service or {}).get("status") or {}).get("applied") or {}
+    return list(applied.get("places") or ())
+
+
+def _kept(claim: Manifest | None) -> object:
+    return ((claim or {}).get("status") or {}).get("nomination")
+
+
 def frees_node(event: StoreEvent[Pod]) -> bool:
     """A pod left its node or ended, so CPU, memory and a pod slot are free again."""
     old = event.old

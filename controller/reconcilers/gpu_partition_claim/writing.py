@@ -35,18 +35,27 @@ class ClaimWriter:
         return fresh
 
     async def explain(
-        self, claim: GPUPartitionClaim, pod: PodView, reason: str, message: str, explanation: str | None = None
+        self,
+        claim: GPUPartitionClaim,
+        pod: PodView,
+        reason: str,
+        message: str,
+        detail: status.Detail = status.NO_DETAIL,
     ) -> None:
         """The claim waits, and why: in its status, and as an Event on pod and owner.
 
-        `explanation`: what its status says at length; the message, where there is no more to say.
+        `detail`: what its status says besides; a place that was kept for it is kept no longer where none is named.
         """
-        waiting = status.waiting(claim, reason, message, self._context.clock.now(), explanation)
+        waiting = status.waiting(claim, reason, message, self._context.clock.now(), detail)
         if waiting.status != claim.status:
             await self.write(waiting)
+        await self.tell(pod, events.waiting(reason, message))
+
+    async def tell(self, pod: PodView, note: events.Note) -> None:
+        """An Event on the pod and on whoever made it."""
         owner = await self._owners.of(pod)
         regarding = [pod.reference] if owner is None else [pod.reference, owner]
-        events.tell(self._context.recorder, regarding, events.waiting(reason, message))
+        events.tell(self._context.recorder, regarding, note)
 
     async def trouble(self, claim: GPUPartitionClaim, pod: PodView, type_: str, reason: str, message: str) -> None:
         """Something needs a person: a condition and an Event, the rest of the status stays."""

@@ -6,7 +6,10 @@ from typing import Final
 from api.condition import find_condition, set_condition
 from api.object import dump
 from api.v1beta1 import GPUSharingPolicy
+from api.v1beta1.gpu_sharing_policy import QuotaUse
+from controller.placement.occupant import Occupant
 from controller.reconcilers.gpu_sharing_policy.governed import Governed, governed
+from controller.reconcilers.gpu_sharing_policy.quota_use import quota_use
 from controller.repartition.windows import unknown_zones
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Conflict, NotFound
@@ -14,7 +17,8 @@ from controller.runtime.clock import Clock
 from controller.runtime.reconcile import Request, Result
 from controller.state.cluster import Cluster
 from controller.state.kinds import GPU_SHARING_POLICIES
-from controller.translate.policy import windows
+from controller.state.occupants import occupants
+from controller.translate.policy import policy_for, windows
 
 ALL: Final = Request("", "all")
 """Every policy: what one governs depends on all others."""
@@ -44,8 +48,17 @@ class PolicyStatusReconciler:
         self._looked_at = now
         policies = list(self._cluster.policy_table.values())
         found = governed(policies, self._nodes(), self._cluster.claim_table.values()) if policies else {}
-        late = [not await self._write(policy, found[policy.metadata.name]) for policy in policies]
+        occupied = self._occupied(policies) if any(policy.spec.quotas for policy in policies) else ()
+        use = {policy.metadata.name: quota_use(policy, occupied) for policy in policies}
+        late = [not await self._write(policy, found[name := policy.metadata.name], use[name]) for policy in policies]
         return Result(requeue_after=PERIOD_SECONDS if any(late) else None)
+
+    def _occupied(self, policies: list[GPUSharingPolicy]) -> tuple[Occupant, ...]:
+        """Every claim with a place, and the policy that rules its node."""
+        ruling = {name: policy_for(labels, policies) for name, labels in self._nodes().items()}
+        names = {node: policy.metadata.name for node, policy in ruling.items() if policy is not None}
+        cluster = self._cluster
+        return tuple(occupants(cluster.claim_table, cluster.pod_table, lambda node: names.get(node, "")))
 
     def _nodes(self) -> dict[str, dict[str, str]]:
         """Labels of the managed nodes."""
@@ -53,9 +66,9 @@ class PolicyStatusReconciler:
         managed = [name for name, node in self._cluster.gpu_node_table.items() if node.spec.managed]
         return {name: dict(host.labels) for name in managed if (host := hosts.get(name)) is not None}
 
-    async def _write(self, policy: GPUSharingPolicy, found: Governed) -> bool:
+    async def _write(self, policy: GPUSharingPolicy, found: Governed, use: list[QuotaUse]) -> bool:
         """Write the status if it differs; False when the policy has moved on meanwhile."""
-        wanted = with_status(policy, found, self._clock.now())
+        wanted = with_status(policy, found, use, self._clock.now())
         if wanted == policy:
             return True
         try:
@@ -67,8 +80,8 @@ class PolicyStatusReconciler:
         return True
 
 
-def with_status(policy: GPUSharingPolicy, found: Governed, now: datetime) -> GPUSharingPolicy:
-    """The policy with what was counted, and the conditions Ready and, once there was a conflict, Conflict."""
+def with_status(policy: GPUSharingPolicy, found: Governed, use: list[QuotaUse], now: datetime) -> GPUSharingPolicy:
+    """The policy with what was counted; conditions Ready and, once there was a conflict, Conflict."""
     generation = policy.metadata.generation
     conditions = set_condition(policy.status.conditions, READY, *_ready(policy), generation, now)
     if found.lost or find_condition(conditions, CONFLICT) is not None:
@@ -79,6 +92,7 @@ def with_status(policy: GPUSharingPolicy, found: Governed, now: datetime) -> GPU
             "nodes": found.nodes,
             "claims": found.claims,
             "used_bytes": found.used_bytes,
+            "quotas": use,
             "conditions": conditions,
         }
     )

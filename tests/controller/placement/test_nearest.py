@@ -23,6 +23,7 @@ NOTHING_MENDS = {
     "PrecisionUnsupported",
     "BindingMismatch",
     "NodeExcluded",
+    "QuotaExceeded",
     "ShareGroupFull",
     "ShareGroupMemberRefused",
 }

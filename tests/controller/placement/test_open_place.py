@@ -7,9 +7,10 @@ import pytest
 
 from controller.gpu.mode import Mode
 from controller.placement.open_place import Kind, kind_for, unfit
+from controller.placement.quota import Quota
 from controller.placement.snapshot import Gpu, PolicyView, Reservation, Snapshot
 from tests.builders.demand import demand
-from tests.builders.gpu import full, gpu, with_partition
+from tests.builders.gpu import GIB, full, gpu, with_partition
 from tests.builders.node import node
 
 ELASTIC = PolicyView("elastic", releases=True)
@@ -35,6 +36,7 @@ def test_the_smallest_kind_that_would_do_is_asked_for_though_none_is_free() -> N
         pytest.param({"policy": "other"}, ELASTIC, id="another policy was asked for"),
         pytest.param({"modes": ["SPX/NPS1"]}, ELASTIC, id="in a mode that no GPU is in"),
         pytest.param({"count": 9}, ELASTIC, id="more partitions than a GPU has"),
+        pytest.param({}, replace(ELASTIC, quotas={"team-a": Quota(most=GIB)}), id="more than the namespace may have"),
     ],
 )
 def test_nobody_is_let_go(fields: dict[str, Any], rules: PolicyView | None) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,14 @@ def test_order_is_priority_then_age_then_key() -> None:
     twin = demand("dup", priority=5, created_seconds=1.0)
     high, low = demand("high", priority=9, created_seconds=9.0), demand("low", priority=-1)
     assert names(order([low, late, early, high, twin])) == ["high", "dup", "early", "late", "low"]
+
+
+def test_of_one_family_the_newest_revision_takes_the_first_of_its_places() -> None:
+    chat: dict[str, Any] = {"family": "uid-of-chat"}
+    old = [demand(f"old{n}", created_seconds=float(n), revision=1, **chat) for n in (0, 2)]
+    new = demand("new", created_seconds=4.0, revision=2, **chat)
+    other, high = demand("other", created_seconds=1.0), demand("high", created_seconds=9.0, priority=1, **chat)
+    assert names(order([*old, other, new, high])) == ["high", "new", "other", "old0", "old2"]
 
 
 def test_a_cycle_serves_the_first_in_order_and_says_why_to_the_rest() -> None:

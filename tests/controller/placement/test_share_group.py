@@ -6,6 +6,7 @@ import pytest
 from controller.gpu.mode import Mode
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand, GroupMember, GroupPlace, Resources, Shared, Toleration
+from controller.placement.quota import Quota
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.share_group import MOST_MEMBERS, Candidate, compatible
 from controller.placement.snapshot import Gpu, Holder, Node, Snapshot, Taint
@@ -13,6 +14,7 @@ from controller.sizing.precision import Precision
 from tests.builders.demand import constrained, demand
 from tests.builders.gpu import GIB, full, gpu
 from tests.builders.node import node
+from tests.builders.policy import policy_view
 
 KEY = "team-a/aim-group-x"
 
@@ -122,6 +124,15 @@ def test_who_joins_passes_the_checks_of_its_node_too() -> None:
     decision = decide(joiner(6, left=8), replace(held(), unschedulable=True), node("worker-1", gpu()))
     assert isinstance(decision, Unplaced)
     assert decision.reason == "NodeCordoned"
+
+
+def test_who_joins_takes_nothing_more_of_a_quota_that_its_group_has_used_up() -> None:
+    full = policy_view(quotas={"team-a": Quota(most=gpu().partitions[0].bytes)})
+    group = replace(held(), policy=full, claimed={"team-a": gpu().partitions[0].bytes})
+    assert isinstance(decide(joiner(6, left=8), group), Placed)
+    refused = decide(founders(6), group)
+    assert isinstance(refused, Unplaced)
+    assert refused.reason == "QuotaExceeded"
 
 
 def test_a_place_that_is_there_no_more_is_told() -> None:

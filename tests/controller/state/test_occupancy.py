@@ -6,7 +6,7 @@ from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.snapshot import Holder, Reservation
 from controller.state.assumptions import Assumption
-from controller.state.occupancy import admin_held, occupancy
+from controller.state.occupancy import admin_held
 from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import bdf, device_name, gpu
@@ -24,6 +24,11 @@ def fed() -> FedCluster:
 
 def held(fed: FedCluster) -> dict[str, Holder]:
     return {str(p.id): p.holder for _, _, p in fed.cluster.snapshot().partitions() if p.holder is not None}
+
+
+def used(fed: FedCluster) -> Resources:
+    (node,) = fed.cluster.snapshot().nodes
+    return node.used
 
 
 OURS = {f"{bdf(0)}/0": Holder("ours", "team-a/aim-a")}
@@ -79,7 +84,7 @@ def test_assumptions_hold_a_partition_and_resources(fed: FedCluster) -> None:
         Assumption("team-a/aim-b", "u", "worker-0", (PartitionId(bdf(1), 3),), Resources(500, 10, 1))
     )
     assert held(fed) == {f"{bdf(1)}/3": Holder("ours", "team-a/aim-b", Resources(500, 10, 1))}
-    assert occupancy(fed.cluster).used("worker-0") == Resources(500, 10, 1)
+    assert used(fed) == Resources(500, 10, 1)
 
 
 def asking(name: str, cpu: str, **fields: Any) -> dict[str, Any]:
@@ -89,11 +94,11 @@ def asking(name: str, cpu: str, **fields: Any) -> dict[str, Any]:
 def test_pods_on_the_node_use_it_and_one_that_is_bound_but_not_placed_too(fed: FedCluster) -> None:
     fed.put(fed.cluster.pods, asking("other", "2", claim=None, node="worker-0", phase="Running"))
     fed.put(fed.cluster.pods, asking("model-0", "1"))
-    assert occupancy(fed.cluster).used("worker-0") == Resources(2000, 0, 1)
+    assert used(fed) == Resources(2000, 0, 1)
     fed.put(fed.cluster.claims, bound_claim())
-    assert occupancy(fed.cluster).used("worker-0") == Resources(3000, 0, 2)
+    assert used(fed) == Resources(3000, 0, 2)
     fed.put(fed.cluster.pods, asking("model-0", "1", node="worker-0", gates=()))
-    assert occupancy(fed.cluster).used("worker-0") == Resources(3000, 0, 2)
+    assert used(fed) == Resources(3000, 0, 2)
 
 
 def test_a_claim_holds_with_what_its_pod_takes_of_the_node(fed: FedCluster) -> None:
@@ -102,6 +107,26 @@ def test_a_claim_holds_with_what_its_pod_takes_of_the_node(fed: FedCluster) -> N
     assert held(fed)[f"{bdf(0)}/0"].resources == Resources(1000, 0, 1)
     fed.put(fed.cluster.pods, asking("model-0", "1", node="worker-0", gates=(), phase="Succeeded"))
     assert held(fed)[f"{bdf(0)}/0"].resources == Resources()
+
+
+def group(*members: str) -> dict[str, Any]:
+    """A share group's claim on the first partition, with shares of these pods."""
+    made = bound_claim("aim-group-x")
+    made["spec"] = {"shareGroup": "x", "requirement": made["spec"]["requirement"]}
+    made["status"]["shares"] = [{"pod": {"name": name, "uid": f"uid-{name}"}, "bytes": 1 << 30} for name in members]
+    return made
+
+
+def test_a_share_group_holds_with_what_all_its_members_take_and_who_waits_counts_nowhere(fed: FedCluster) -> None:
+    for name in ("a", "b", "waits"):
+        fed.put(fed.cluster.pods, asking(name, "1", claim="aim-group-x"))
+    fed.put(fed.cluster.claims, group("a", "b"))
+    assert held(fed) == {f"{bdf(0)}/0": Holder("ours", "team-a/aim-group-x", Resources(2000, 0, 2))}
+    assert used(fed) == Resources(2000, 0, 2)
+    fed.put(fed.cluster.pods, asking("b", "1", claim="aim-group-x", node="worker-0", gates=()))
+    assert used(fed) == Resources(2000, 0, 2)
+    fed.put(fed.cluster.claims, group("a", "b", "waits"))
+    assert used(fed) == Resources(3000, 0, 3)
 
 
 def test_a_plan_has_its_gpus_in_hand(fed: FedCluster) -> None:

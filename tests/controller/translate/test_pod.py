@@ -215,3 +215,9 @@ def test_the_claim_of_a_pod_of_the_device_plugin_is_named_for_its_uid(made: dict
 )
 def test_the_resource_by_which_a_pod_gets_its_partition(made: dict[str, Any], want: str) -> None:
     assert pod_view(typed(made, Pod)).resource == want
+
+
+def test_the_preemption_policy_says_whether_others_may_have_to_leave_for_it() -> None:
+    assert pod_view(typed_pod()).preempts
+    assert pod_view(typed_pod(preemptionPolicy="PreemptLowerPriority")).preempts
+    assert not pod_view(typed_pod(preemptionPolicy="Never")).preempts

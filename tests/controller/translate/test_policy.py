@@ -4,6 +4,7 @@ import pytest
 
 from api.v1beta1 import GPUSharingPolicy
 from controller.gpu.mode import Mode
+from controller.placement.quota import Quota
 from controller.translate.policy import policy_for, policy_view
 from tests.builders.policy import policy_object
 from tests.fakes.clock import START
@@ -93,3 +94,11 @@ def test_windows_are_seen_as_open_or_with_the_time_of_the_next(now: str, opens: 
     seen = policy_view(policy, {}, None, datetime.fromisoformat(now))
     assert (seen.in_window, seen.window_opens) == (not opens, opens)
     assert (seen.max_unavailable_pods, seen.ignore_device_config_manager) == (3, False)
+
+
+def test_quotas_are_bytes_by_namespace() -> None:
+    bounds = [{"namespace": "team-a", "min": "1Gi", "max": "2Gi"}, {"namespace": "team-b", "max": "3Gi"}]
+    (policy,) = policies(policy_object(quotas=bounds))
+    seen = policy_view(policy, {}, None, START)
+    assert seen.quota("team-a") == Quota(1 << 30, 2 << 30)
+    assert (seen.quota("team-b"), seen.quota("team-c")) == (Quota(0, 3 << 30), Quota(0, None))

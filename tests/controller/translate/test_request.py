@@ -1,6 +1,8 @@
 import pytest
 
 from api.group import (
+    GANG,
+    GANG_SIZE,
     GPU_SHARING,
     ISOLATION,
     MAX_CONCURRENCY,
@@ -15,7 +17,7 @@ from api.group import (
 from controller.gpu.mode import Mode
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
-from controller.translate.request import VALUE_LIMIT, PodRequest, Problem, parse_request
+from controller.translate.request import VALUE_LIMIT, GangRequest, PodRequest, Problem, gang_request, parse_request
 
 LEAST = {GPU_SHARING: "true", MODEL_ID: "Qwen/Qwen3-8B"}
 
@@ -98,3 +100,33 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_what_only_the_catalogue_knows_is_not_judged() -> None:
     assert isinstance(parse_request(LEAST | {MODEL_ID: "no/such-model"}), PodRequest)
+
+
+@pytest.mark.parametrize(
+    ("written", "want"),
+    [
+        pytest.param({GANG: "ranks"}, "aim.amd.com/gang-size: '' is missing", id="no size"),
+        pytest.param({GANG_SIZE: "4"}, "aim.amd.com/gang: '' is missing", id="no name"),
+        pytest.param({GANG: "Ranks", GANG_SIZE: "4"}, "write up to 63 of a-z, 0-9 and -", id="a name in capitals"),
+        pytest.param({GANG: "", GANG_SIZE: "4"}, "write up to 63", id="an empty name"),
+        pytest.param({GANG: "a" * 64, GANG_SIZE: "4"}, "write up to 63", id="a name that is too long"),
+        pytest.param({GANG: "ranks", GANG_SIZE: "0"}, "'0' is no size of a gang: write a whole number", id="nobody"),
+        pytest.param({GANG: "ranks", GANG_SIZE: "65"}, "from 1 to 64", id="too many"),
+        pytest.param({GANG: "ranks", GANG_SIZE: "four"}, "from 1 to 64", id="no number"),
+        pytest.param(
+            {GANG: "ranks", GANG_SIZE: "4", ISOLATION: "cooperative", SHARE_GROUP: "x"},
+            "'ranks' is of pods that have a partition each",
+            id="of pods that share a partition",
+        ),
+    ],
+)
+def test_a_gang_has_a_name_and_a_size(written: dict[str, str], want: str) -> None:
+    found = parse_request(LEAST | written)
+    assert isinstance(found, tuple)
+    assert want in "; ".join(map(str, found))
+    assert gang_request(LEAST | written) is None
+
+
+def test_the_gang_of_a_pod() -> None:
+    assert gang_request(LEAST | {GANG: "ranks", GANG_SIZE: "4"}) == GangRequest("ranks", 4)
+    assert gang_request(LEAST) is None

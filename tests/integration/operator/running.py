@@ -206,10 +206,11 @@ async def running(
     operator_arguments: Sequence[str] = (),
     agent_arguments: Sequence[str] = (),
     slices: bool = True,
+    limit: float = LIMIT_SECONDS,
 ) -> AsyncIterator[Running]:
     """Operator and agents for `nodes` (short name to first mode), in a namespace of their own; all gone afterwards.
 
-    `slices`: the agents can advertise their devices in ResourceSlices, and that is waited for.
+    `slices`: the agents can advertise their devices in ResourceSlices, and that is waited for, `limit` seconds.
     """
     suffix = uuid.uuid4().hex[:6]
     names = {short: f"{short}-{suffix}" for short in nodes}
@@ -227,13 +228,13 @@ async def running(
             start_agents(plane, folder, modes, time_scale=time_scale, arguments=agent) as agents,
         ):
             cluster = Running(plane, namespace, operator, agents, names)
-            await _inventory(cluster, slices=slices)
+            await _inventory(cluster, slices=slices, limit=limit)
             yield cluster
     finally:
         await asyncio.to_thread(_clean, plane, namespace, tuple(names.values()))
 
 
-async def _inventory(cluster: Running, *, slices: bool) -> None:
+async def _inventory(cluster: Running, *, slices: bool, limit: float) -> None:
     """Wait until every node reports GPUs and its driver advertises devices."""
 
     async def reported() -> bool:
@@ -243,7 +244,7 @@ async def _inventory(cluster: Running, *, slices: bool) -> None:
             known &= {s["spec"].get("nodeName") for s in await cluster.items(f"{DRA}/resourceslices")}
         return set(cluster.names.values()) <= known
 
-    await cluster.eventually("every node reports its GPUs", reported)
+    await cluster.eventually("every node reports its GPUs", reported, limit)
 
 
 def _clean(plane: Plane, namespace: str, nodes: Sequence[str]) -> None:

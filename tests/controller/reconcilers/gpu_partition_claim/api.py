@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from controller.runtime.client.core import PODS
 from controller.runtime.client.errors import AlreadyExists, ApiError, Cause, Conflict, Invalid, NotFound, Unavailable
 from controller.runtime.client.resource import Resource
 from controller.runtime.objects.conversion import typed
@@ -81,6 +82,14 @@ class InMemoryApi:
         else:
             del self.objects[resource.plural, namespace or "", name]
         self._done(verb, {})
+
+    async def evict(self, name: str, namespace: str, uid: str | None = None) -> None:
+        verb = self._begin("evict", PODS)
+        present = self._found(PODS, name, namespace)
+        if uid not in (None, present["metadata"]["uid"]):
+            raise Conflict(409, "Conflict", "precondition failed")
+        metadata = {**present["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+        self._done(verb, self.put(PODS, {**present, "metadata": metadata}))
 
     async def json_patch(
         self, resource: Resource, name: str, operations: list[dict[str, Any]], namespace: str | None = None

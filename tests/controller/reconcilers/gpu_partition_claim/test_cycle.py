@@ -3,10 +3,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from controller.placement.decision import Placed, Unplaced
+from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand, Resources
 from controller.placement.scheduler import ModelScheduler
+from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.cycle import REFRESH_SECONDS, Outcome, PlacementCycle
+from controller.reconcilers.gpu_partition_claim.wakeups import Change
 from controller.repartition.disruption_budget import Refused
 from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
@@ -291,3 +293,63 @@ def test_a_claim_bound_by_an_earlier_life_is_respected() -> None:
     decision = cycle.take("a").decision
     assert isinstance(decision, Placed)
     assert decision.partition.id.index == 1
+
+
+def small(count: int) -> list[Demand]:
+    return [demand(f"small-{n}", 20, modes=["CPX/NPS1"], created_seconds=float(n)) for n in range(count)]
+
+
+def test_claims_that_one_change_helps_make_one_plan_together() -> None:
+    cycle = Cycle("SPX/NPS1", "SPX/NPS1")
+    cycle.allow_changes()
+    cycle.decide(*small(8))
+    first, *others = (cycle.take(f"small-{n}") for n in range(8))
+    assert first.plan is not None
+    assert [(gpu_.bdf, gpu_.mode) for gpu_ in first.plan.spec.to.gpus] == [(bdf(0), "CPX/NPS1")]
+    assert [outcome.plan for outcome in others] == [None] * 7
+    assert {outcome.no_plan.reason for outcome in others if outcome.no_plan} == {"RepartitionRunning"}
+
+
+def test_who_comes_later_and_fits_into_a_plan_under_way_makes_none() -> None:
+    cycle = Cycle("SPX/NPS1", "SPX/NPS1")
+    cycle.allow_changes(maxParallelNodes=4)
+    cycle.fed.add_node("worker-1", gpu(0, "SPX/NPS1"))
+    first, *later = small(5)
+    cycle.decide(first)
+    cycle.decide(*later)
+    assert cycle.take("small-0").plan is not None
+    assert [cycle.take(f"small-{n}").plan for n in range(1, 5)] == [None] * 4
+
+
+def test_nobody_is_moved_for_a_claim_that_a_plan_serves() -> None:
+    cycle = Cycle("SPX/NPS1")
+    cycle.allow_changes()
+    cycle.decide(*small(2))
+    second = cycle.take("small-1")
+    assert (second.kept, second.no_victims) == (None, None)
+
+
+def test_who_cannot_be_helped_by_a_change_is_not_decided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cycle = Cycle("CPX/NPS4")
+    cycle.decide(demand("large", 150))
+    asked: list[str] = []
+    schedule = cycle.cycle.scheduler.schedule
+
+    def noted(snapshot: Snapshot, wanted: Demand) -> Decision:
+        asked.append(wanted.key)
+        return schedule(snapshot, wanted)
+
+    monkeypatch.setattr(cycle.cycle.scheduler, "schedule", noted)
+    cycle.cycle.decide(retry=True, changes={Change.FREED})
+    assert asked == []
+    cycle.cycle.decide(retry=True, changes={Change.INVENTORY})
+    assert set(asked) == {"team-a/large"}
+
+
+def test_a_claim_of_several_partitions_has_its_idle_gpus_changed() -> None:
+    cycle = Cycle("SPX/NPS1", "SPX/NPS1")
+    cycle.allow_changes()
+    cycle.decide(demand("ranks", 90, count=4))
+    found = cycle.take("ranks").plan
+    assert found is not None
+    assert [(gpu_.bdf, gpu_.mode) for gpu_ in found.spec.to.gpus] == [(bdf(0), "DPX/NPS1"), (bdf(1), "DPX/NPS1")]

@@ -71,7 +71,7 @@ def test_saying_the_same_later_changes_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["x" * 5, "x" * 5000, "é" * 3000], ids=["short", "long", "of two bytes a character"])
 def test_explanations_fit_what_the_api_takes_and_4_kib(text: str) -> None:
-    waiting = status.waiting(PENDING, "NoFreePartition", "a message", START, text)
+    waiting = status.waiting(PENDING, "NoFreePartition", "a message", START, status.Detail(text))
     stored = GPUPartitionClaim.model_validate(waiting.model_dump(by_alias=True, mode="json", exclude_none=True))
     told = stored.status.explanation or ""
     assert told.removesuffix("...") == text[: len(told.removesuffix("..."))]

@@ -201,3 +201,30 @@ def test_a_model_profile_leads_to_the_claims_that_it_may_size(
     found = triggers.claims_of_profile(fed.cluster.claim_table)
     assert [request.name for request in found(StoreEvent(EventType.MODIFIED, "mine", old, new))] == want
     assert list(found(StoreEvent(EventType.MODIFIED, "mine", old, new, initial=True))) == []
+
+
+@pytest.mark.parametrize(("before", "after", "want"), [([3], [], True), ([3, 4], [4], True), ([3], [3, 4], False)])
+def test_a_place_that_a_service_keeps_no_longer_may_help_others(
+    before: list[int], after: list[int], want: bool
+) -> None:
+    old, new = ({"status": {"applied": {"places": [{"partition": n} for n in kept]}}} for kept in (before, after))
+    assert triggers.frees_kept_place(moved(old, new)) is want
+    assert triggers.frees_kept_place(gone(old)) is True
+
+
+KEPT = claim(status={"phase": "Pending", "nomination": {"node": "worker-0"}})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        pytest.param(KEPT, claim(), True, id="given up"),
+        pytest.param(KEPT, None, True, id="the claim is gone"),
+        pytest.param(claim(), KEPT, False, id="it begins"),
+        pytest.param(KEPT, KEPT, False, id="it stays"),
+    ],
+)
+def test_a_place_that_is_kept_no_longer_may_help_others(
+    old: dict[str, Any], new: dict[str, Any] | None, want: bool
+) -> None:
+    assert triggers.ends_nomination(StoreEvent(EventType.MODIFIED, "team-a/aim-a", old, new)) is want

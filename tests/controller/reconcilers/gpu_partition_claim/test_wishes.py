@@ -43,3 +43,13 @@ def test_made_twice_it_is_one_object_and_another_claims_is_another() -> None:
 
 def test_another_attempt_is_another_object() -> None:
     assert plan_for(replace(proposal(), attempt=1), WANTED).metadata.name != plan_for(proposal(), WANTED).metadata.name
+
+
+def test_a_change_that_serves_others_too_tells_how_many_and_not_whom() -> None:
+    spec = dump(plan_for(replace(proposal(), more=9), WANTED))["spec"]
+    assert spec["reason"].endswith("of 16.0 GiB; the same change gives 9 more claims a place")
+
+
+def test_a_claim_of_several_partitions_says_so() -> None:
+    spec = dump(plan_for(proposal(), demand(gib=16, count=4)))["spec"]
+    assert spec["reason"] == "claim team-a/aim-a needs 4 partitions of 16.0 GiB"

@@ -70,6 +70,14 @@ async def test_what_a_policy_governs_is_written_once(cluster: Cluster) -> None:
     assert cluster.conditions() == {"Ready": ("True", "InForce")}
 
 
+async def test_the_use_of_quotas_is_told_by_namespace(cluster: Cluster) -> None:
+    cluster.api.put(GPU_SHARING_POLICIES, policy_object("old", quotas=[{"namespace": "team-a", "min": "1Gi"}]))
+    cluster.api.put(GPU_PARTITION_CLAIMS, bound_claim(phase="Allocated"))
+    await cluster.look()
+    size = gpu().partitions[0].bytes
+    assert cluster.status()["quotas"] == [{"namespace": "team-a", "usedBytes": size, "borrowedBytes": size}]
+
+
 async def test_the_younger_of_two_is_told_and_told_again_when_it_is_over(cluster: Cluster) -> None:
     cluster.api.put(GPU_SHARING_POLICIES, policy_object("young", created="2026-02-01T00:00:00Z"))
     await cluster.look()

@@ -1,0 +1,122 @@
+"""The default: the idle GPU that the expected workload will not be able to use, and how much a place adds to it.
+
+Three ways to lose idle GPU, each in thousandths of a GPU:
+
+- *Remainders.* Part of a GPU into which hardly any piece fits stays idle. How much of a remainder is lost in the end
+  follows from the sizes that are expected, size by size from the smallest.
+- *CPU beside GPU.* Free GPU on a node without CPU is as good as gone. The expected mix needs so much CPU a GPU; what
+  the node's CPU cannot serve at that rate is lost. A smaller part looks at the kinds one by one, for a node may be
+  filled by the frugal ones.
+- *Models in demand.* Where pods insist on a model, its GPUs are worth more than others', by the ratio of what is
+  expected to insist to what there is: then others go elsewhere.
+
+Of places that lose alike the fullest node is taken: an empty one keeps every possibility, such as several whole GPUs.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from controller.placement.packing.host import WHOLE, Amount, Ask, Host
+from controller.placement.packing.scorers.best_fit import room
+from controller.placement.packing.scorers.scorer import lower, positive
+from controller.placement.packing.workload import Kind, Workload
+
+#: A remainder counts as used up when this share of the expected pieces fits it; for rarer ones in proportion.
+RARE: Final = 1 / 20
+#: Weight of the view that a node is filled by one kind of pod alone.
+ONE_KIND: Final = 0.3
+#: Thousandths of a GPU that an empty largest node is worth over a full one: decides between places that lose alike.
+FULLNESS: Final = 100
+#: CPU a GPU is looked up in steps of a hundredth of a core; beyond the last it is plenty for every kind.
+_STEP_MILLI: Final = 10
+_STEPS: Final = 12_800
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedLoss:
+    """`remainders`: by size of a piece, what of it is lost; `beside`: by steps of CPU a GPU, the share of usable GPU
+    that kinds filling a node alone would lose; `cpu_milli`: the CPU that the mix needs beside a thousandth of a GPU;
+    `worth`: what a thousandth of a GPU of a model is worth above others.
+    """
+
+    remainders: Sequence[int]
+    beside: Sequence[float]
+    cpu_milli: float
+    worth: Mapping[str, float]
+    name: str = "default"
+
+    @classmethod
+    def of(cls, workload: Workload, capacity: Mapping[str, int]) -> "ExpectedLoss":
+        """For a workload, and the GPU that there is by model, in thousandths."""
+        kinds, typical = workload.on_gpus, workload.typical.on_gpus
+        return cls(
+            remainders=_remainders(workload),
+            beside=[ONE_KIND * _short_of_cpu(typical, step * _STEP_MILLI) for step in range(_STEPS)],
+            cpu_milli=sum(kind.share * kind.ask.cpu_milli / kind.ask.gpu_milli for kind in kinds),
+            worth=_worth(kinds, capacity),
+        )
+
+    def cost(self, before: Host, after: Host, _ask: Ask) -> Amount:
+        """How much more is lost afterwards than before, in thousandths of a GPU; may be less than 0."""
+        lost = sum(self.remainders[piece] for piece in after.pieces)
+        return self.afterwards(after.cpu_milli, after.idle, lost, after.model) - self.loss(before)
+
+    def loss(self, host: Host) -> Amount:
+        """Idle GPU that is expected to stay so. Less what a model in demand is worth, hence below 0 for such."""
+        lost = sum(self.remainders[piece] for piece in host.pieces)
+        return lost + self._rest(host.cpu_milli, host.idle, lost, host.model)
+
+    def afterwards(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
+        """The same of a host that was given something, with so much `idle` and so much of it `lost` in remainders."""
+        return lost + self._rest(cpu_milli, idle, lost, model) + FULLNESS * room(cpu_milli, idle)
+
+    def _rest(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
+        usable = idle - lost
+        short = positive(usable - cpu_milli / self.cpu_milli) if self.cpu_milli else 0.0
+        step = lower(cpu_milli * (WHOLE // _STEP_MILLI) // (usable + (usable == 0)), _STEPS - 1)
+        return short + usable * self.beside[step] - self.worth.get(model, 0.0) * idle
+
+    def prepared(self, array: Callable[[Sequence[float]], Amount]) -> "ExpectedLoss":
+        """The same with arrays for tables."""
+        return replace(self, remainders=array(self.remainders), beside=array(self.beside))
+
+
+def _remainders(workload: Workload) -> list[int]:
+    """By free part of a GPU, 0 to WHOLE: what of it is lost once the expected pieces have come, the rarer the more."""
+    sizes: Counter[int] = Counter()
+    for kind in workload.kinds:
+        if kind.ask.gpu_milli:
+            sizes[kind.ask.milli] += kind.share * kind.ask.count  # type: ignore[assignment]  # adds floats as well
+    total = sum(sizes.values())
+    lost = [0.0]
+    for free in range(1, WHOLE + 1):
+        fitting = [(size, count / total) for size, count in sizes.items() if size <= free]
+        common = sum(share for _, share in fitting)
+        used = min(1.0, common / RARE)
+        later = sum(share * lost[free - size] for size, share in fitting) / common if common else 0.0
+        lost.append((1 - used) * free + used * later)
+    return [round(one) for one in lost]
+
+
+def _short_of_cpu(kinds: Sequence[Kind], cpu_milli: int) -> float:
+    """The share of a GPU with so much CPU beside it that each kind alone would leave idle, weighed by their GPU."""
+    return sum(
+        kind.share * max(0.0, 1 - cpu_milli * kind.ask.gpu_milli / (kind.ask.cpu_milli * WHOLE))
+        for kind in kinds
+        if kind.ask.cpu_milli
+    )
+
+
+def _worth(kinds: Sequence[Kind], capacity: Mapping[str, int]) -> dict[str, float]:
+    """By model, what is expected to insist on it to what there is, both as shares of all GPU; 1 at most."""
+    worth = dict.fromkeys(capacity, 0.0)
+    total = sum(capacity.values())
+    for kind in kinds:
+        suiting = kind.ask.models & capacity.keys()
+        there = sum(capacity[model] for model in suiting)
+        if there and len(suiting) < len(capacity):
+            for model in suiting:
+                worth[model] += kind.share * total / there
+    return {model: min(1.0, ratio) for model, ratio in worth.items()}

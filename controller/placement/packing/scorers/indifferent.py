@@ -1,0 +1,21 @@
+"""No preference: every place costs the same, and the tie rule decides. With random ties, the published Random."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from controller.placement.packing.host import Amount, Ask, Host
+
+
+@dataclass(frozen=True, slots=True)
+class Indifferent:
+    """What a scheduler does that does not score."""
+
+    name: str = "random"
+
+    def cost(self, _before: Host, after: Host, _ask: Ask) -> Amount:
+        """Nothing, wherever."""
+        return after.cpu_milli * 0
+
+    def prepared(self, _array: Callable[[Sequence[float]], Amount]) -> "Indifferent":
+        """Itself: there are no tables."""
+        return self

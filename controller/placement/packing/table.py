@@ -1,0 +1,111 @@
+"""What every kind of pod costs on every host, kept up to date: one placement changes one host, hence one column.
+
+A decision is the lowest entry of one row, so it costs nearly the same among a thousand hosts and among ten thousand.
+Columns are worked out for all kinds at once, and remembered by what is left on the host: pods come in few kinds, so
+hosts come to be alike. Needs numpy, 25 MB and a tenth of a second to import: only simulations use this module.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+import numpy as np
+
+from controller.placement.packing.columns import Column, Shapes, column, scoring
+from controller.placement.packing.host import Ask, Host
+from controller.placement.packing.scorers.scorer import Scorer
+
+#: Columns that are remembered; one takes some 2 kB. Beyond them the table forgets all and begins anew.
+MOST_COLUMNS: Final = 100_000
+
+
+class ScoreTable:
+    """Hosts with a scorer's costs of placing asks on them. Mutable; hosts and asks are known by their numbers."""
+
+    def __init__(self, hosts: Sequence[Host], asks: Sequence[Ask], scorer: Scorer) -> None:
+        self._asks = asks
+        self._shapes = Shapes(asks)
+        self._scoring = scoring(scorer, self._shapes)
+        self._memory = np.array([ask.memory_mib for ask in asks])
+        self._most_memory = int(self._memory.max())
+        self._unsuited = {
+            host.model: np.flatnonzero(
+                [ask.count > 0 and bool(ask.models) and host.model not in ask.models for ask in asks]
+            )
+            for host in hosts
+        }
+        self._columns: dict[tuple[int, tuple[int, ...], str], Column] = {}
+        self._hosts = list(hosts)
+        self._costs = np.empty((len(asks), len(hosts)))
+        self.reset(hosts)
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """What is left on each."""
+        return self._hosts
+
+    def reset(self, hosts: Sequence[Host]) -> None:
+        """Begin anew with as many hosts; what is remembered of states stays."""
+        self._hosts = list(hosts)
+        for number in range(len(hosts)):
+            self._refresh(number)
+
+    def best(self, ask: int, ties: Random | None = None) -> int | None:
+        """The host with the cheapest place for the ask; None when there is none.
+
+        Of equal ones the first, or with `ties` one of them at random.
+        """
+        row = self._costs[ask]
+        number = int(row.argmin())
+        lowest = row[number]
+        if lowest == np.inf:
+            return None
+        if ties is None:
+            return number
+        equal = np.flatnonzero(row == lowest)
+        return int(equal[ties.randrange(len(equal))])
+
+    def place(self, ask: int, number: int, chance: Random | None = None) -> Host:
+        """Give the host's best pieces to the ask; what is left. With `chance`, any pieces that fit.
+
+        Raises ValueError when there are no such pieces: `best` is asked first.
+        """
+        host, wanted = self._hosts[number], self._asks[ask]
+        pieces = list(host.pieces)
+        if wanted.count:
+            size = int(self._column(host).sizes[self._shapes.of[ask]])
+            if chance is not None and wanted.count == 1:
+                size = chance.choice([piece for piece in pieces if piece >= wanted.milli])
+            position = pieces.index(size)
+            for taken in range(position, position + wanted.count):
+                pieces[taken] = pieces[taken] - wanted.milli if host.divisible else 0
+            pieces.sort()
+        left = Host(
+            host.cpu_milli - wanted.cpu_milli,
+            host.memory_mib - wanted.memory_mib,
+            tuple(pieces),
+            host.model,
+            host.divisible,
+        )
+        self._hosts[number] = left
+        self._refresh(number)
+        return left
+
+    def _refresh(self, number: int) -> None:
+        host = self._hosts[number]
+        costs = self._column(host).costs[self._shapes.of]
+        if host.memory_mib < self._most_memory:
+            costs[self._memory > host.memory_mib] = np.inf
+        unsuited = self._unsuited[host.model]
+        if len(unsuited):
+            costs[unsuited] = np.inf
+        self._costs[:, number] = costs
+
+    def _column(self, host: Host) -> Column:
+        state = (host.cpu_milli, tuple(host.pieces), host.model)
+        found = self._columns.get(state)
+        if found is None:
+            if len(self._columns) >= MOST_COLUMNS:
+                self._columns.clear()
+            found = self._columns[state] = column(host, self._shapes, self._scoring)
+        return found

@@ -1,0 +1,162 @@
+"""Sets of occupants without whom a demand fits a node: the fewest, of these the cheapest.
+
+Occupants whose leaving has the same effect are alike, so of those only the cheapest are looked at: a node of sixty-four
+claims of one kind is no harder than one of two.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Final
+
+from controller.placement.decision import Placed
+from controller.placement.demand import Demand
+from controller.placement.occupant import Occupant, cost
+from controller.placement.quota import within_promise
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+
+#: Sets of one size that are put in order on one node.
+MOST_SETS: Final = 4096
+
+
+class VictimSets:
+    """Sets of occupants that could leave one node, the fewest first; those who are `leaving` count as gone.
+
+    `by_right`: they are made to leave, and it must be looked at whether the demand may have the place that comes free.
+    """
+
+    def __init__(
+        self,
+        scheduler: ModelScheduler,
+        snapshot: Snapshot,
+        demand: Demand,
+        node: Node,
+        leaving: Sequence[Occupant],
+        may_go: Sequence[Occupant],
+        *,
+        by_right: bool = True,
+    ) -> None:
+        self.demand = demand
+        self.leaving = leaving
+        self._scheduler = scheduler
+        self._snapshot = snapshot
+        self._node = node
+        self._may_go = sorted(may_go, key=lambda each: cost([each]))
+        self._right_matters = by_right
+        self._trials = 0
+
+    @cached_property
+    def _part(self) -> Snapshot:
+        return self._snapshot.only(sorted({self._node.name, *(each.node for each in self._may_go)}))
+
+    @cached_property
+    def _effects(self) -> dict[str, Hashable]:
+        """Of those who hold something there that is known: the kubelet may not have told yet which device it gave."""
+        held = _held(self._part)
+        return {each.key: self._effect(each, held[each.key]) for each in self._may_go if each.key in held}
+
+    def fewest(self, trials: int, *, refused: bool) -> tuple[tuple[Occupant, ...] | None, int]:
+        """The cheapest set without which the demand fits, None when there is none; and how many sets were tried.
+
+        `refused`: pods whose eviction was refused a moment ago may be in it, too.
+        """
+        self._trials = 0
+        pool = [each for each in self._may_go if each.key in self._effects and (refused or not each.refused)]
+        if not self._fits(pool):
+            return None, self._trials
+        for size in range(len(pool) + 1):
+            sets = list(islice(self._sets(pool, size), MOST_SETS + 1))
+            if len(sets) > MOST_SETS or self._trials + len(sets) > max(trials, 1):
+                return tuple(self._spared(pool)), self._trials
+            for victims in sorted(sets, key=cost):
+                if self._fits(victims):
+                    return victims, self._trials
+        raise AssertionError(f"{self.demand.key} fits without all {len(pool)} and without no part of them")
+
+    def enough(self, keys: Collection[str]) -> bool:
+        """Whether all of these may be made to leave, and the demand then fits."""
+        pool = [each for each in self._may_go if each.key in keys]
+        return len(pool) == len(keys) and self._fits(pool)
+
+    def _spared(self, pool: Sequence[Occupant]) -> list[Occupant]:
+        """All, but for those, the most important first, without whose leaving it fits, too: none is too many."""
+        victims = list(pool)
+        for each in reversed(pool):
+            rest = [other for other in victims if other is not each]
+            if self._fits(rest):
+                victims = rest
+        return victims
+
+    def _fits(self, victims: Iterable[Occupant]) -> bool:
+        self._trials += 1
+        gone = tuple(victims)
+        with self._part.without(each.key for each in (*self.leaving, *gone)):
+            placed = self._scheduler.schedule(self._part, self.demand)
+            return isinstance(placed, Placed) and self._by_right(placed, gone)
+
+    def _by_right(self, placed: Placed, gone: Sequence[Occupant]) -> bool:
+        """Whether all of them may be made to leave for this very place: a promise covers no larger one."""
+        demand, policy = self.demand, placed.node.policy
+        if not self._right_matters or all(each.priority < demand.priority for each in gone):
+            return True
+        if policy is None:
+            return False
+        asked = sum(partition.bytes for partition in placed.partitions)
+        used = self._part.quota_used(policy.name, demand.namespace)
+        return within_promise(policy.quota(demand.namespace), used, asked)
+
+    def _sets(self, pool: Sequence[Occupant], size: int) -> Iterator[tuple[Occupant, ...]]:
+        """Sets of that size; of occupants whose leaving has the same effect only the cheapest."""
+        classes: dict[Hashable, list[Occupant]] = defaultdict(list)
+        for each in pool:
+            classes[self._effects[each.key]].append(each)
+        yield from _choices(list(classes.values()), size)
+
+    def _effect(self, occupant: Occupant, held: Sequence[tuple[Node, Gpu, Partition]]) -> Hashable:
+        node, _, first = held[0]
+        holder = self._part.holder(node, first)
+        kinds = sorted(
+            (
+                gpu.product,
+                str(gpu.mode),
+                one.bytes,
+                one.healthy,
+                one.quarantined,
+                one.resource,
+                _kept(one),
+                str(one.compute_units),
+            )
+            for _, gpu, one in held
+        )
+        lower = occupant.priority < self.demand.priority
+        own = occupant.namespace == self.demand.namespace
+        return node.name, tuple(kinds), holder.resources if holder is not None else None, lower, own
+
+
+def _choices(classes: Sequence[Sequence[Occupant]], size: int) -> Iterator[tuple[Occupant, ...]]:
+    """So many of all classes together, of each class the first ones."""
+    if size == 0:
+        yield ()
+        return
+    if not classes or sum(map(len, classes)) < size:
+        return
+    first, rest = classes[0], classes[1:]
+    for count in range(min(len(first), size), -1, -1):
+        for others in _choices(rest, size - count):
+            yield (*first[:count], *others)
+
+
+def _held(part: Snapshot) -> dict[str, list[tuple[Node, Gpu, Partition]]]:
+    found: dict[str, list[tuple[Node, Gpu, Partition]]] = defaultdict(list)
+    for node, gpu, partition in part.partitions():
+        holder = part.holder(node, partition)
+        if holder is not None and holder.kind == "ours":
+            found[holder.name].append((node, gpu, partition))
+    return found
+
+
+def _kept(partition: Partition) -> tuple[str, str, str, int]:
+    kept = partition.reservation
+    return (kept.owner, kept.template_hash, kept.claim, kept.priority) if kept is not None else ("", "", "", 0)

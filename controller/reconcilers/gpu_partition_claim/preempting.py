@@ -1,0 +1,170 @@
+"""Pods leave the place that is kept for a claim that waits: asked to, one after the other, within the policy's budget.
+
+The place stands in the claim's status before anybody is asked, so that whoever goes on after a crash knows of it, and
+nobody else gets it meanwhile. Before each eviction it is looked anew whether the claim would then really fit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from api.v1beta1 import GPUPartitionClaim
+from api.v1beta1.gpu_partition_claim import Nomination, NominationReason
+from controller.placement.decision import Placed
+from controller.placement.demand import Demand
+from controller.placement.filters import pause
+from controller.placement.snapshot import Node, Snapshot
+from controller.reconcilers.gpu_partition_claim import events, status
+from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.nominating import Nominating
+from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
+from controller.reconcilers.repartition_plan.reservations import unavailable_pods
+from controller.runtime.client.errors import ApiError, Conflict, NotFound, TooManyRequests
+from controller.runtime.reconcile import Result
+from controller.state.occupancy import HOLDING
+from controller.translate.pod import PodView
+
+#: How long a place is kept for a claim whose predecessors there do not leave, seconds: models drain for minutes.
+KEPT_SECONDS: Final = 600.0
+#: How long a place is kept for a claim that has waited long, seconds; then it is chosen anew.
+RESERVED_SECONDS: Final = 1800.0
+#: Between two looks at such a place, seconds.
+RESERVED_LOOK_SECONDS: Final = 10.0
+#: Between two looks at a place that is being left, seconds; what frees it is seen at once.
+LOOK_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """A pod, and the node that its claim has a place on."""
+
+    pod: PodView
+    node: str
+
+
+class Preempting:
+    """The step of a claim that waits and for which a place is kept."""
+
+    def __init__(self, context: ClaimContext, writer: ClaimWriter) -> None:
+        self._context = context
+        self._cluster = context.cluster
+        self._cycle = context.cycle
+        self._writer = writer
+        self._asked: set[str] = set()
+
+    async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView, result: Result) -> Result:
+        """Ask the next one to leave, or give the place up. `result`: what else the claim waits for."""
+        kept = claim.status.nomination
+        if kept is None or self._cluster.assumptions.get(key) is not None:
+            return result
+        over = self._over(claim, kept)
+        if over:
+            await self._end(claim, pod, over)
+            return Result(requeue_after=LOOK_SECONDS)
+        demand = self._cycle.demand(key)
+        if demand is None or pod.deleting or not pod.gated or pod.foreign_gates:
+            return Result(requeue_after=LOOK_SECONDS)
+        if kept.reason is NominationReason.PREEMPTION:
+            await self._evict_next(claim, pod, kept, demand)
+            return Result(requeue_after=LOOK_SECONDS)
+        return Result(requeue_after=RESERVED_LOOK_SECONDS)
+
+    def _over(self, claim: GPUPartitionClaim, kept: Nomination) -> str:
+        """Why the place is no longer kept, a sentence; "" while it is."""
+        limit = KEPT_SECONDS if kept.reason is NominationReason.PREEMPTION else RESERVED_SECONDS
+        if (self._context.clock.now() - kept.time).total_seconds() > limit:
+            return f"it did not get free within {limit:.0f} s"
+        node = self._cluster.snapshot().node(kept.node)
+        if node is None:
+            return f"node {kept.node} is gone"
+        wanted = {(device.bdf, device.partition) for device in kept.devices}
+        found = [one for gpu in node.gpus for one in gpu.partitions if (one.id.bdf, one.id.index) in wanted]
+        if len(found) < len(wanted) or any(one.quarantined or not one.healthy for one in found):
+            return f"its partitions on node {kept.node} are not there any more, or broken"
+        if any(one.reservation is not None and one.reservation.claim != claim.metadata.uid for one in found):
+            return "it is kept for another one now"
+        return ""
+
+    async def _end(self, claim: GPUPartitionClaim, pod: PodView, why: str) -> None:
+        await self._writer.write(status.not_nominated(claim))
+        self._context.count("preempt", "ended")
+        await self._writer.tell(pod, events.not_nominated(why))
+        self._cycle.changed()
+
+    async def _evict_next(self, claim: GPUPartitionClaim, pod: PodView, kept: Nomination, demand: Demand) -> None:
+        snapshot, holding = self._cluster.snapshot(), self._holding()
+        victims = [holding[uid] for uid in kept.victims if uid in holding]
+        staying = [each for each in victims if not each.pod.deleting and each.pod.uid not in self._asked]
+        if not staying or not all(_quiet(snapshot.node(each.node)) for each in staying):
+            return
+        if not demand.gang and isinstance(self._cycle.scheduler.schedule(snapshot, demand), Placed):
+            self._cycle.changed()  # there is room for it now: nobody has to leave
+            return
+        if not self._still_right(snapshot, demand, kept):
+            await self._end(claim, pod, "it would not fit there any more, or has no longer the right to")
+            return
+        spared = self._cycle.refusals.current(self._context.clock.monotonic())
+        asked = [each for each in staying if each.pod.uid not in spared]
+        for victim in asked:
+            if not self._may_leave(snapshot, holding, victim.node):
+                return  # asked anew each time: other claims' victims leave meanwhile
+            if not await self._evict(victim.pod, pod):
+                if len(staying) == len(victims) == len(kept.victims):
+                    await self._end(claim, pod, "a disruption budget refuses the eviction of who holds it")
+                return
+
+    def _holding(self) -> dict[str, _Holding]:
+        """Pods that have a place, by uid."""
+        found: dict[str, _Holding] = {}
+        for claim in self._cluster.claim_table.values():
+            allocation, pod = claim.status.allocation, self._cluster.pod_table.of_claim(claim)
+            if allocation is not None and claim.status.phase in HOLDING and pod is not None and not pod.terminal:
+                found[pod.uid] = _Holding(pod, allocation.node)
+        return found
+
+    def _still_right(self, snapshot: Snapshot, demand: Demand, kept: Nomination) -> bool:
+        now = self._context.clock.now()
+        nominating = Nominating(self._cluster, self._cycle.scheduler, snapshot, now=now)
+        return nominating.preemptor.still_right(demand, kept.node, frozenset(kept.victims))
+
+    def _may_leave(self, snapshot: Snapshot, holding: Mapping[str, _Holding], name: str) -> bool:
+        """Whether one more pod may be down now, by the policy of the node that it is on."""
+        node = snapshot.node(name)
+        limit = node.policy.max_unavailable_pods if node is not None and node.policy is not None else 1
+        self._asked &= holding.keys()
+        victims = {uid for each in self._cluster.nominations if not each.reserved for uid in each.victims}
+        # who was asked a moment ago leaves, though no watch has shown it yet
+        leaving = sum(uid in holding and (uid in self._asked or holding[uid].pod.deleting) for uid in victims)
+        down = leaving + unavailable_pods(self._cluster, self._cluster.plan_table.values())
+        return down < limit
+
+    async def _evict(self, victim: PodView, preemptor: PodView) -> bool:
+        """Ask for the eviction of that very pod; whether it goes or has gone. It is told why, but not for whom."""
+        self._asked.add(victim.uid)
+        try:
+            await self._context.client.evict(victim.name, victim.namespace, victim.uid)
+        except TooManyRequests:
+            self._asked.discard(victim.uid)
+            self._cycle.refusals.add(victim.uid, self._context.clock.monotonic())
+            self._context.count("preempt", "refused")
+            return False
+        except (NotFound, Conflict):
+            return True  # it is gone, or another pod by that name came
+        except ApiError:
+            self._asked.discard(victim.uid)
+            raise
+        self._context.count("preempt", "success")
+        await self._writer.tell(victim, events.preempted(_why(victim, preemptor)))
+        return True
+
+
+def _why(victim: PodView, preemptor: PodView) -> str:
+    if victim.priority < preemptor.priority:
+        return f"a claim of priority {preemptor.priority} takes its partition, its own is {victim.priority}"
+    return "its namespace borrowed GPU memory that another namespace can always have (a quota's min) and asks for"
+
+
+def _quiet(node: Node | None) -> bool:
+    if node is None or pause(node) is not None:
+        return False
+    return node.fresh and not any(gpu.plan for gpu in node.gpus)

@@ -1,0 +1,251 @@
+"""One change for many: the modes of all nodes that may change, chosen for all claims that wait at once.
+
+`propose` answers for one claim alone, so ten claims of small models would ask for ten changes. Here they are put into
+one batch (``placement/layouts``), together with what plans under way will offer: who gets a place there asks for no
+change.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from controller.gpu.mode import Mode, ModeError
+from controller.gpu.product import UnknownProduct, product_named
+from controller.placement.demand import Demand, Requirement, Resources
+from controller.placement.filters import refuse_node
+from controller.placement.layouts.choice import choose
+from controller.placement.layouts.layout import Layout, NodeChange, Seat
+from controller.placement.layouts.problem import Batch, Choice, LayoutClaim, LayoutGpu, LayoutNode
+from controller.placement.layouts.search import Effort
+from controller.placement.scheduler import order
+from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.repartition.attempts import Change
+from controller.repartition.candidates import MIXED, SINGLE, permitted, planned_bytes
+from controller.repartition.disruption_budget import Usage, refuse_change
+from controller.repartition.planner import Proposal
+
+#: Waiting claims and nodes looked at together, the first ones: the choice is made between two events.
+MOST_CLAIMS = 200
+MOST_NODES = 128
+#: Of one choice: a few tenths of a second at most, because the operator does nothing else meanwhile.
+EFFORT: Final = Effort(rounds=300)
+_NOWHERE: Final = Mode.parse("TPX/NPS2")
+"""A mode that no product has."""
+_NO_SIZE: Final = Requirement(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A plan that is made already: the modes, by bdf, that GPUs of its node will have."""
+
+    plan: str
+    modes: Mapping[str, Mode]
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What the joint choice comes to: by the key of a claim the change that would help it, or the plan that will.
+
+    A change that helps several stands under each of them, and is made for the one that asks first. `unserved` could be
+    helped by a change as well, but idle GPUs are to change for others.
+    """
+
+    proposals: Mapping[str, Proposal]
+    served: Mapping[str, str]
+    unserved: frozenset[str]
+
+
+NOTHING = Joint({}, {}, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What bears on it: `expected` by node; `tried` tells whether a change is not to be made for a claim now."""
+
+    usage: Usage
+    expected: Mapping[str, Expected]
+    admin_held: frozenset[tuple[str, str]]
+    tried: Callable[[Demand, Change], bool]
+
+
+def propose_jointly(snapshot: Snapshot, demands: Sequence[Demand], around: Around) -> Joint:
+    """The changes that give most of these demands a place, and who needs none because a plan under way serves it."""
+    first = order(demands)[:MOST_CLAIMS]
+    nodes = {node.name: each for node, each in _nodes(snapshot, around)}
+    if not nodes or not first:
+        return NOTHING
+    suiting = _Nodes(snapshot, nodes)
+    batch = Batch(tuple(nodes.values()), tuple(_claim(each, nodes, suiting) for each in first))
+    layout = _chosen(batch)
+    seats = {seat.claim: seat for seat in layout.seats}
+    served = {
+        key: around.expected[seat.node].plan
+        for key, seat in seats.items()
+        if seat.node in around.expected and around.expected[seat.node].modes.keys() & dict(seat.partitions).keys()
+    }
+    proposals = dict(_proposals(snapshot, first, layout, seats, around))
+    outdone = (claim.key for claim in batch.claims if claim.key in layout.unplaced and _could_change_for(claim, batch))
+    return Joint(proposals, served, frozenset(outdone if proposals else ()))
+
+
+def _could_change_for(claim: LayoutClaim, batch: Batch) -> bool:
+    """Whether an idle GPU could be put into a mode that suits the claim, were it not for others."""
+    return any(
+        each.size >= claim.size and (not claim.modes or each.mode in claim.modes)
+        for node in batch.nodes
+        if claim.nodes is None or node.name in claim.nodes
+        for gpu in node.gpus
+        for each in gpu.others
+    )
+
+
+def may_help(snapshot: Snapshot, around: Around) -> bool:
+    """Whether there is a node that may change now, or is about to. Asked first, because it costs little."""
+    return any(
+        node.name in around.expected or refuse_change(node, None, around.usage) is None for node in snapshot.nodes
+    )
+
+
+@lru_cache(maxsize=8)
+def _chosen(batch: Batch) -> Layout:
+    """Kept, because claims that wait are asked about again and again while nothing changes."""
+    return choose(batch, effort=EFFORT)
+
+
+def _nodes(snapshot: Snapshot, around: Around) -> Iterator[tuple[Node, LayoutNode]]:
+    found = 0
+    for node in snapshot.nodes:
+        expected = around.expected.get(node.name)
+        if any(node.unlocated.values()) or found == MOST_NODES:
+            continue
+        if expected is not None:
+            found += 1
+            yield node, _node(snapshot, node, around, expected)
+        elif refuse_change(node, None, around.usage) is None:
+            found += 1
+            yield node, _node(snapshot, node, around, None)
+
+
+def _node(snapshot: Snapshot, node: Node, around: Around, expected: Expected | None) -> LayoutNode:
+    modes = expected.modes if expected is not None else {}
+    gpus = tuple(_gpu(snapshot, node, gpu, around, modes) for gpu in node.gpus)
+    return LayoutNode(
+        name=node.name,
+        gpus=gpus,
+        left=node.allocatable.minus(snapshot.used(node)),
+        reloads=all(gpu.others for gpu in gpus),
+        alike=node.plugin and node.naming == SINGLE,
+        rests=expected is not None,
+    )
+
+
+def _gpu(snapshot: Snapshot, node: Node, gpu: Gpu, around: Around, expected: Mapping[str, Mode]) -> LayoutGpu:
+    if gpu.bdf in expected:
+        return LayoutGpu(gpu.bdf, _planned(gpu.product, expected[gpu.bdf]))
+    usable = [
+        each
+        for each in gpu.partitions
+        if each.healthy and not each.quarantined and each.reservation is None and snapshot.holder(node, each) is None
+    ]
+    allowed = node.policy is None or not node.policy.modes or gpu.mode in node.policy.modes
+    free = len(usable) if allowed and gpu.plan is None else 0
+    now = Choice(gpu.mode, min((each.bytes for each in gpu.partitions), default=0), free)
+    watched = any((node.pool, each.device) in around.admin_held for each in gpu.partitions)
+    if watched or gpu.plan is not None or not usable or len(usable) < len(gpu.partitions):
+        return LayoutGpu(gpu.bdf, now)
+    others = (_planned(gpu.product, each) for each in gpu.allowed if each != gpu.mode and permitted(node, gpu, each))
+    return LayoutGpu(gpu.bdf, now, tuple(each for each in others if each.free))
+
+
+@lru_cache(maxsize=1024)
+def _planned(product: str, mode: Mode) -> Choice:
+    """What a GPU will offer in a mode that it is not in, from the table; nothing where that has no figures."""
+    size = planned_bytes(product, mode)
+    try:
+        count = product_named(product).partition_count(mode.compute) if size else 0
+    except (UnknownProduct, ModeError):
+        count = 0
+    return Choice(mode, size, count)
+
+
+class _Nodes:
+    """The nodes that demands may go to, judged once for all that differ in nothing that a node sees of them."""
+
+    def __init__(self, snapshot: Snapshot, nodes: Mapping[str, LayoutNode]) -> None:
+        self._snapshot = snapshot
+        self._nodes = nodes
+        self._known: dict[Demand, frozenset[str]] = {}
+
+    def of(self, demand: Demand) -> frozenset[str]:
+        """Names of the nodes for a demand. Room on them is the layout's to count."""
+        pod = replace(demand.pod, resources=Resources())
+        asked = replace(demand, key="", uid="", requirement=_NO_SIZE, pod=pod, created_seconds=0.0, owner="")
+        if asked not in self._known:
+            self._known[asked] = frozenset(name for name in self._nodes if self._may_go(asked, name))
+        return self._known[asked]
+
+    def _may_go(self, demand: Demand, name: str) -> bool:
+        """A node's own change under way is no obstacle to what comes after it."""
+        node = self._snapshot.node(name)
+        refused = refuse_node(self._snapshot, demand, node) if node is not None else ("NodeGone", "")
+        return refused is None or (self._nodes[name].rests and refused[0] == "Repartitioning")
+
+
+def _claim(demand: Demand, nodes: Mapping[str, LayoutNode], suiting: _Nodes) -> LayoutClaim:
+    return LayoutClaim(
+        key=demand.key,
+        size=demand.requirement.bytes,
+        count=demand.requirement.count,
+        modes=_modes(demand, nodes),
+        priority=demand.priority,
+        resources=demand.pod.resources,
+        nodes=suiting.of(demand),
+    )
+
+
+def _modes(demand: Demand, nodes: Mapping[str, LayoutNode]) -> frozenset[Mode]:
+    """The modes that help: those wished for, and of the device plugin's the one that the pod's resource names.
+
+    Empty for any. A wish that nothing fulfils stays one mode that fits nowhere, rather than become none.
+    """
+    if demand.naming != MIXED:
+        return demand.requirement.modes
+    known = {each.mode for node in nodes.values() for gpu in node.gpus for each in (gpu.now, *gpu.others)}
+    named = {mode for mode in known if mode.profile == demand.resource.partition("/")[2]}
+    wished = {mode for mode in named if not demand.requirement.modes or mode in demand.requirement.modes}
+    return frozenset(wished) or demand.requirement.modes or frozenset([_NOWHERE])
+
+
+def _proposals(
+    snapshot: Snapshot, demands: Sequence[Demand], layout: Layout, seats: Mapping[str, Seat], around: Around
+) -> Iterator[tuple[str, Proposal]]:
+    for change in layout.changes:
+        node, modes = snapshot.node(change.node), dict(change.after)
+        if node is None:
+            raise RuntimeError(f"a layout changes node {change.node}, which is not in the snapshot")
+        helped = [
+            each
+            for each in demands
+            if (seat := seats.get(each.key)) is not None
+            and seat.node == change.node
+            and modes.keys() & dict(seat.partitions).keys()
+        ]
+        tried = any(around.tried(each, Change(change.node, change.after)) for each in helped)
+        for each in () if tried else helped:
+            yield each.key, _proposal(node, change, seats[each.key], len(helped) - 1)
+
+
+def _proposal(node: Node, change: NodeChange, seat: Seat, more: int) -> Proposal:
+    modes = dict(change.after)
+    target = next(bdf for bdf, _ in seat.partitions if bdf in modes)
+    return Proposal(
+        node=node.name,
+        policy=node.policy.name if node.policy is not None else "",
+        automatic=node.policy is not None and node.policy.approval == "Auto",
+        before=tuple((gpu.bdf, gpu.mode) for gpu in node.gpus if gpu.bdf in modes),
+        after=change.after,
+        target=target,
+        mode=modes[target],
+        more=more,
+    )

@@ -1,0 +1,106 @@
+"""What placement costs: a snapshot of ten thousand nodes and one changed claim, and decisions on clusters of three sizes.
+
+`PARTS` are what it is made of; each gives rows, and notes for a reader.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Final, TypeAlias
+
+from tests.benchmarks.controller.settings import SettingsError
+from tests.benchmarks.placement.decisions import decisions_per_second
+from tests.benchmarks.placement.large_cluster import PARTITIONS
+from tests.benchmarks.placement.layouts import layouts
+from tests.benchmarks.placement.layouts_online import online
+from tests.benchmarks.placement.snapshots import snapshot_costs
+from tests.benchmarks.report import Report, Row, figure, percentile
+from tests.benchmarks.thresholds import bounds
+
+NAME = "placement"
+
+Part: TypeAlias = Callable[["Settings"], tuple[Sequence[Row], Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`nodes` of the snapshot, claims that `changes` in it, `runs` of the decisions on `small` and `large` clusters.
+
+    `samples` of batches whose modes are chosen jointly, `online` claims that come and go.
+    """
+
+    nodes: int = 10_000
+    changes: int = 300
+    runs: int = 3
+    small: int = 100
+    large: int = 1_000
+    huge: int = 10_000
+    samples: int = 36
+    online: int = 600
+
+
+def settings_of(data: str) -> Settings:
+    """Words like `nodes=1000 runs=1`. Raises SettingsError, naming the word and what is there."""
+    known = {each.name for each in fields(Settings)}
+    given: dict[str, int] = {}
+    for word in data.split():
+        name, _, value = word.partition("=")
+        if name not in known or not value.isdigit() or int(value) == 0:
+            raise SettingsError(f"DATA {word!r}: write a positive number for one of {', '.join(sorted(known))}")
+        given[name] = int(value)
+    return replace(Settings(), **given)
+
+
+def snapshots(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
+    """The first snapshot, and those after a claim has changed."""
+    costs = snapshot_costs(settings.nodes, settings.changes)
+    rows = [
+        _bounded("snapshot_build_seconds", "s", costs.build_seconds, [costs.build_seconds]),
+        _bounded("snapshot_rss_mib", "MiB", costs.rss_mib, [costs.rss_mib]),
+        _bounded("claim_change_us_p50", "us", percentile(costs.change_us, 50), costs.change_us),
+        _bounded("claim_event_us_p50", "us", percentile(costs.event_us, 50), costs.event_us),
+    ]
+    size = settings.nodes * PARTITIONS
+    return rows, [
+        f"snapshot: {settings.nodes} nodes, {size} partitions of one make; its memory is beside that of the informers",
+        "claim_change: a snapshot after the event of one claim; claim_event: that event, the claim's validation included",
+    ]
+
+
+def decisions(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
+    """Decisions a second by the size of the cluster, and what a decision costs more on a larger one."""
+    rows: list[Row] = []
+    best: dict[int, float] = {}
+    for nodes in (settings.small, settings.large, settings.huge):
+        samples = [decisions_per_second(nodes, seed) for seed in range(settings.runs)]
+        best[nodes] = percentile(samples, 50)
+        rows.append(_bounded(f"decisions_per_second_{nodes}_nodes", "1/s", best[nodes], samples))
+    ratio = best[settings.large] / best[settings.huge]
+    rows.append(_bounded("decision_cost_huge_to_large", "ratio", ratio, [ratio]))
+    return rows, [f"decisions: nine shapes of claims on nodes of {PARTITIONS} partitions at most, in three modes"]
+
+
+def _bounded(metric: str, unit: str, value: float, samples: Sequence[float]) -> Row:
+    return figure(metric, unit, value, samples, bounds(NAME).get(metric))
+
+
+def joint_modes(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
+    """Modes chosen for a batch beside a solver's choice, and for claims that come and go beside simple rules."""
+    rows, notes = layouts(settings.samples)
+    more_rows, more_notes = online(settings.online, settings.runs)
+    return [*rows, *more_rows], [*notes, *more_notes]
+
+
+PARTS: Final[tuple[Part, ...]] = (snapshots, decisions, joint_modes)
+
+
+def run(data: str = "", parts: Sequence[Part] = PARTS) -> Report:
+    """Run all parts. Raises SettingsError for words it does not know."""
+    settings = settings_of(data)
+    found = [part(settings) for part in parts]
+    return Report(
+        name=NAME,
+        runs=settings.runs,
+        settings=asdict(settings),
+        results=[row for rows, _ in found for row in rows],
+        notes=["", *(note for _, notes in found for note in notes)],
+    )
