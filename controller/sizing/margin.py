@@ -37,6 +37,7 @@ class Parts:
     """What a rank needs before any margin, in bytes.
 
     ``loading_bytes``: what loading takes beyond everything that is there afterwards, 0 unless weights are quantized.
+    ``uncounted_bytes``: what a start takes that none of these is (``beside.Beside``); no part, the margin holds it.
     """
 
     weights_bytes: int
@@ -45,6 +46,7 @@ class Parts:
     non_torch_bytes: int
     graph_bytes: int
     loading_bytes: int = 0
+    uncounted_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
@@ -54,8 +56,8 @@ class Parts:
 
 
 def margin_bytes(parts: Parts) -> int:
-    """What to keep free over ``parts``."""
-    return parts.total_bytes * MARGIN_PERCENT // 100
+    """What to keep free over ``parts``: the share, and no less than what a start takes that the formulas leave out."""
+    return max(parts.total_bytes * MARGIN_PERCENT // 100, parts.uncounted_bytes)
 
 
 def uncertainty(parts: Parts, platform: str = "rocm") -> Uncertainty:
