@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from controller.cli.box_table import print_box_table
+from controller.cli.expected_starts import doubts, expected_starts
 from controller.cli.reader import while_read
 from controller.cli.size_answer import document, fits_table, notes, partitions_table, parts_table, title
 from controller.gpu.mode import Mode, ModeError, mode
@@ -51,20 +52,23 @@ def _answer(arguments: Sequence[str]) -> int:
         usable = tuple(product for product in products if runs(product, sizing.precision))
         checked = _checked(facts, request, usable, options.partition)
         found = () if options.partition else optimal_partitions(facts, request, products)
+        starts = expected_starts(facts, request, [(fit.product, fit.mode, fit.count) for fit in found])
     except (SizingError, UnknownProduct, ModeError) as error:
         sys.stderr.write(f"error: {error}{_other_ways(error)}\n")
         return BAD_INPUT
     if not usable:
         sys.stderr.write(f"{obstacles(products, sizing.precision)}\n")
+    for line in doubts(starts):
+        sys.stderr.write(f"{line}\n")
     for line in notes(facts, sizing, found, None if options.partition or not usable else usable):
         sys.stderr.write(f"{line}\n")
     if options.output == "json":
-        answer = msgspec.json.encode(document(facts, sizing, found, checked))
+        answer = msgspec.json.encode(document(facts, sizing, tuple(zip(found, starts, strict=True)), checked))
         sys.stdout.write(msgspec.json.format(answer, indent=2).decode() + "\n")
         return 0
     sys.stdout.write(f"{title(sizing)}\n")
     print_box_table(*parts_table(sizing))
-    print_box_table(*(partitions_table(checked) if options.partition else fits_table(found)))
+    print_box_table(*(partitions_table(checked) if options.partition else fits_table(found, starts)))
     return 0
 
 
