@@ -15,7 +15,8 @@ from controller.sizing.fit import Fit
 from controller.sizing.parameters import UNKNOWN_ARCHITECTURE
 from controller.sizing.verdict import Verdict
 
-Checked = tuple[Product, Mode, PartitionCheck]
+Checked = tuple[Product, Mode, PartitionCheck, Verdict | None]
+"""A partition that was asked about, and what to expect of a start there, None where it does not fit."""
 
 _LOADING = ("loading", "loading_bytes")
 _PARTS = (
@@ -71,10 +72,11 @@ def partitions_table(checked: Sequence[Checked]) -> tuple[Row, list[Row]]:
             _mebibytes(check.headroom_bytes),
             f"{check.largest_concurrency} x {check.sizing.max_model_len} tokens",
             f"{check.sizing.max_concurrency} x {check.largest_model_len} tokens",
+            "does not fit" if start is None else start.outcome.value,
         )
-        for product, mode, check in checked
+        for product, mode, check, start in checked
     ]
-    return ("GPU", "MODE", "SIZE", "HEADROOM", "MOST REQUESTS", "LONGEST REQUESTS"), rows
+    return ("GPU", "MODE", "SIZE", "HEADROOM", "MOST REQUESTS", "LONGEST REQUESTS", "START"), rows
 
 
 def document(
@@ -147,12 +149,16 @@ def _fit(fit: Fit, start: Verdict) -> dict[str, Any]:
         "count": fit.count,
         "gpus": fit.gpus,
         "headroom_bytes": fit.headroom_bytes,
-        "verdict": {"outcome": start.outcome.value, "reason": start.reason, "text": start.text},
+        "verdict": _verdict(start),
     }
 
 
+def _verdict(start: Verdict) -> dict[str, str]:
+    return {"outcome": start.outcome.value, "reason": start.reason, "text": start.text}
+
+
 def _partition(checked: Checked) -> dict[str, Any]:
-    product, mode, check = checked
+    product, mode, check, start = checked
     return {
         "product": product.name,
         "mode": str(mode),
@@ -161,6 +167,7 @@ def _partition(checked: Checked) -> dict[str, Any]:
         "headroom_bytes": check.headroom_bytes,
         "largest_concurrency": check.largest_concurrency,
         "largest_model_len": check.largest_model_len,
+        "verdict": None if start is None else _verdict(start),
     }
 
 

@@ -93,6 +93,16 @@ def test_each_fit_says_what_to_expect_of_a_start(size: Size) -> None:
     assert "│ at risk │" in said.out
 
 
+@pytest.mark.parametrize(
+    ("length", "outcome"), [("8192", "safe"), ("43000", "at risk"), ("60000", None)], ids=["safe", "tight", "too long"]
+)
+def test_so_does_a_partition_that_is_asked_about(size: Size, length: str, outcome: str | None) -> None:
+    asked = ("meta-llama/Llama-3.1-8B-Instruct", "--max-model-len", length, "--max-concurrency", "1", "--gpu", "MI300X")
+    (held,) = size(*asked, "--partition", "CPX/NPS4", "-o", "json").answer["partitions"]
+    assert held["fits"] is (outcome is not None)
+    assert (held["verdict"] or {}).get("outcome") == outcome
+
+
 def test_the_total_is_the_sum_of_the_parts_and_lies_within_the_uncertainty(size: Size) -> None:
     answer = size("google/gemma-3-12b-it", "-o", "json").answer
     parts = ("weights_bytes", "kv_cache_bytes", "activation_bytes", "non_torch_bytes", "graph_bytes", "margin_bytes")

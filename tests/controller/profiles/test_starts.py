@@ -71,7 +71,7 @@ def _key(start: Start) -> tuple[object, ...]:
 
 def unsafe(version: str) -> dict[tuple[str, int, int], tuple[Outcome, str]]:
     """By model, MiB of a partition and ranks."""
-    found = {}
+    found: dict[tuple[str, int, int], tuple[Outcome, str]] = {}
     for start in starts():
         verdict = judge(replace(start, settings=replace(start.settings, version=version)))
         if verdict.outcome is not Outcome.SAFE:

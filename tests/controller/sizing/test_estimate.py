@@ -74,7 +74,9 @@ def test_more_bits_never_need_less(model_id: str) -> None:
 
 
 @given(models, st.sampled_from([2, 4, 8]), st.integers(1, 4096), st.integers(1, 64))
-def test_no_number_of_ranks_needs_less_in_all_than_one(model_id: str, number: int, length: int, concurrency: int) -> None:
+def test_no_number_of_ranks_needs_less_in_all_than_one(
+    model_id: str, number: int, length: int, concurrency: int
+) -> None:
     length = min(length, CATALOG.get(model_id).shape.max_position_embeddings or length)
     alone = sized(model_id, max_model_len=length, max_concurrency=concurrency)
     try:
