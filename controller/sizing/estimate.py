@@ -57,7 +57,8 @@ class Sizing:
     settings. The total is the sum of weights, KV cache and overhead; the overhead that of activations, non-torch,
     graphs, loading and margin. ``loading_bytes`` is what loading takes beyond all that is there afterwards, mostly 0.
     ``beside_bytes`` are no part: they must be left of the partition beside the engine's share, by the version of the
-    settings or else of our default image. Graphs and margin cover them.
+    settings or else of our default image. Graphs and margin cover them. ``uncounted_bytes`` are no part either: what a
+    start takes that no part is, which the margin has room for.
     """
 
     model_id: str
@@ -76,6 +77,7 @@ class Sizing:
     uncertainty: Uncertainty
     loading_bytes: int = 0
     beside_bytes: int = 0
+    uncounted_bytes: int = 0
 
     @property
     def overhead_bytes(self) -> int:
@@ -135,6 +137,7 @@ def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
         uncertainty=uncertainty(parts, engine.platform),
         loading_bytes=parts.loading_bytes,
         beside_bytes=left.needed_bytes,
+        uncounted_bytes=parts.uncounted_bytes,
     )
 
 
