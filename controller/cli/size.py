@@ -14,12 +14,13 @@ from typing import Final
 import msgspec
 
 from controller.cli.box_table import print_box_table
+from controller.cli.expected_starts import doubts, expected_starts
 from controller.cli.reader import while_read
-from controller.cli.size_answer import document, fits_table, notes, partitions_table, parts_table, title
-from controller.gpu.mode import Mode, ModeError, mode
+from controller.cli.size_answer import Checked, document, fits_table, notes, partitions_table, parts_table, title
+from controller.gpu.mode import ModeError, mode
 from controller.gpu.product import PRODUCTS, Product, UnknownProduct, product_named
 from controller.profiles.checkpoints import as_loaded_of
-from controller.sizing.capacity import PartitionCheck, check_partition
+from controller.sizing.capacity import check_partition
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import AS_WE_START_IT
 from controller.sizing.engine_support import obstacles, runs
@@ -51,20 +52,23 @@ def _answer(arguments: Sequence[str]) -> int:
         usable = tuple(product for product in products if runs(product, sizing.precision))
         checked = _checked(facts, request, usable, options.partition)
         found = () if options.partition else optimal_partitions(facts, request, products)
+        starts = expected_starts(facts, request, [(fit.product, fit.mode, fit.count) for fit in found])
     except (SizingError, UnknownProduct, ModeError) as error:
         sys.stderr.write(f"error: {error}{_other_ways(error)}\n")
         return BAD_INPUT
     if not usable:
         sys.stderr.write(f"{obstacles(products, sizing.precision)}\n")
+    for line in doubts((*starts, *(start for *_, start in checked if start is not None))):
+        sys.stderr.write(f"{line}\n")
     for line in notes(facts, sizing, found, None if options.partition or not usable else usable):
         sys.stderr.write(f"{line}\n")
     if options.output == "json":
-        answer = msgspec.json.encode(document(facts, sizing, found, checked))
+        answer = msgspec.json.encode(document(facts, sizing, tuple(zip(found, starts, strict=True)), checked))
         sys.stdout.write(msgspec.json.format(answer, indent=2).decode() + "\n")
         return 0
     sys.stdout.write(f"{title(sizing)}\n")
     print_box_table(*parts_table(sizing))
-    print_box_table(*(partitions_table(checked) if options.partition else fits_table(found)))
+    print_box_table(*(partitions_table(checked) if options.partition else fits_table(found, starts)))
     return 0
 
 
@@ -143,15 +147,18 @@ def _products(options: argparse.Namespace) -> tuple[Product, ...]:
 
 def _checked(
     facts: ModelFacts, request: SizingRequest, products: Sequence[Product], asked: str | None
-) -> tuple[tuple[Product, Mode, PartitionCheck], ...]:
-    """What a partition of that mode holds, by product."""
+) -> tuple[Checked, ...]:
+    """What a partition of that mode holds, by product, and what to expect of a start on one that holds it."""
     if asked is None:
         return ()
     partition = mode(asked)
-    return tuple(
-        (product, partition, check_partition(facts, request, product.partition_bytes(partition)))
-        for product in products
-    )
+    found: list[Checked] = []
+    for product in products:
+        check = check_partition(facts, request, product.partition_bytes(partition))
+        place = (product.name, partition, request.tensor_parallel)
+        start = expected_starts(facts, request, [place])[0] if check.fits else None
+        found.append((product, partition, check, start))
+    return tuple(found)
 
 
 def _other_ways(error: Exception) -> str:

@@ -13,8 +13,10 @@ from controller.sizing.estimate import Sizing
 from controller.sizing.facts import ModelFacts
 from controller.sizing.fit import Fit
 from controller.sizing.parameters import UNKNOWN_ARCHITECTURE
+from controller.sizing.verdict import Verdict
 
-Checked = tuple[Product, Mode, PartitionCheck]
+Checked = tuple[Product, Mode, PartitionCheck, Verdict | None]
+"""A partition that was asked about, and what to expect of a start there, None where it does not fit."""
 
 _LOADING = ("loading", "loading_bytes")
 _PARTS = (
@@ -43,13 +45,21 @@ def parts_table(sizing: Sizing) -> tuple[Row, list[Row]]:
     return ("PART", "SIZE"), [*rows, ("seen to need", seen)]
 
 
-def fits_table(found: Sequence[Fit]) -> tuple[Row, list[Row]]:
-    """The partitions that hold it, the smallest first."""
+def fits_table(found: Sequence[Fit], starts: Sequence[Verdict]) -> tuple[Row, list[Row]]:
+    """The partitions that hold it, the smallest first, and what to expect of a start there."""
     rows: list[Row] = [
-        (fit.product, str(fit.mode), str(fit.count), str(fit.gpus), _validated(fit), _mebibytes(fit.headroom_bytes))
-        for fit in found
+        (
+            fit.product,
+            str(fit.mode),
+            str(fit.count),
+            str(fit.gpus),
+            _validated(fit),
+            _mebibytes(fit.headroom_bytes),
+            start.outcome.value,
+        )
+        for fit, start in zip(found, starts, strict=True)
     ]
-    return ("GPU", "MODE", "PARTITIONS", "GPUS", "VALIDATED", "HEADROOM"), rows
+    return ("GPU", "MODE", "PARTITIONS", "GPUS", "VALIDATED", "HEADROOM", "START"), rows
 
 
 def partitions_table(checked: Sequence[Checked]) -> tuple[Row, list[Row]]:
@@ -62,13 +72,16 @@ def partitions_table(checked: Sequence[Checked]) -> tuple[Row, list[Row]]:
             _mebibytes(check.headroom_bytes),
             f"{check.largest_concurrency} x {check.sizing.max_model_len} tokens",
             f"{check.sizing.max_concurrency} x {check.largest_model_len} tokens",
+            "does not fit" if start is None else start.outcome.value,
         )
-        for product, mode, check in checked
+        for product, mode, check, start in checked
     ]
-    return ("GPU", "MODE", "SIZE", "HEADROOM", "MOST REQUESTS", "LONGEST REQUESTS"), rows
+    return ("GPU", "MODE", "SIZE", "HEADROOM", "MOST REQUESTS", "LONGEST REQUESTS", "START"), rows
 
 
-def document(facts: ModelFacts, sizing: Sizing, found: Sequence[Fit], checked: Sequence[Checked]) -> dict[str, Any]:
+def document(
+    facts: ModelFacts, sizing: Sizing, found: Sequence[tuple[Fit, Verdict]], checked: Sequence[Checked]
+) -> dict[str, Any]:
     """The answer as JSON has it: all sizes in bytes, of one rank."""
     return {
         "model": sizing.model_id,
@@ -85,7 +98,7 @@ def document(facts: ModelFacts, sizing: Sizing, found: Sequence[Fit], checked: S
         "total_bytes": sizing.total_bytes,
         "uncertainty": asdict(sizing.uncertainty),
         "kv_bytes_per_token": sizing.kv_bytes_per_token,
-        "fits": [_fit(fit) for fit in found],
+        "fits": [_fit(fit, start) for fit, start in found],
         "partitions": [_partition(each) for each in checked],
         "sources": [{"says": source.says, "where": source.where, "how": source.how} for source in facts.sources],
     }
@@ -129,18 +142,23 @@ def _fits_nowhere(sizing: Sizing, products: Sequence[Product]) -> str:
     )
 
 
-def _fit(fit: Fit) -> dict[str, Any]:
+def _fit(fit: Fit, start: Verdict) -> dict[str, Any]:
     return {
         "product": fit.product,
         "mode": str(fit.mode),
         "count": fit.count,
         "gpus": fit.gpus,
         "headroom_bytes": fit.headroom_bytes,
+        "verdict": _verdict(start),
     }
 
 
+def _verdict(start: Verdict) -> dict[str, str]:
+    return {"outcome": start.outcome.value, "reason": start.reason, "text": start.text}
+
+
 def _partition(checked: Checked) -> dict[str, Any]:
-    product, mode, check = checked
+    product, mode, check, start = checked
     return {
         "product": product.name,
         "mode": str(mode),
@@ -149,6 +167,7 @@ def _partition(checked: Checked) -> dict[str, Any]:
         "headroom_bytes": check.headroom_bytes,
         "largest_concurrency": check.largest_concurrency,
         "largest_model_len": check.largest_model_len,
+        "verdict": None if start is None else _verdict(start),
     }
 
 

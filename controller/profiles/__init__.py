@@ -9,6 +9,7 @@ for a placement the id of its profile and the engine's arguments. Pure; writing 
     aim_profile        the file: name, id, YAML          data/*.schema.json   what is valid
     engine_arguments   a sizing as vLLM's settings       checkpoints          which copy has the weights
     feasible           modes that hold a model
+    expected_start     what a start with such arguments would find
     generator          AIMProfileGenerator: all profiles of one model in one precision
     selection          ServiceProfiles: one service's ConfigMap, and what a placement is told
     lists, index       the listed models, and what became of each

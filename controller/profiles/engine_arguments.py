@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.profiles.aim_profile import Argument, Metric
-from controller.sizing.engine import EngineSettings
+from controller.sizing.engine import EngineSettings, graphs_within_budget, in_default_image
+from controller.sizing.margin import start_spread_bytes
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
 
@@ -99,19 +100,31 @@ def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], 
 def memory_utilization(sizing: Sizing, room: Room) -> float:
     """The engine's share of the partition, in steps of a ten-thousandth: some MiB.
 
-    It holds at least weights, activations, non-torch, the counted KV cache and the graphs, which newer engines take
+    It holds weights, activations, non-torch and the counted KV cache, and the graphs, too, which newer engines take
     from it (``engine.graphs_within_budget``). Alone on its partition the engine gets more, for more cache: all but the
-    margin and the graphs once more, which older engines capture beside it. A sharer gets no more than its need: vLLM
-    refuses to start when less than the share is free.
+    margin and the graphs once more, which older engines capture beside it. Where there is not room for all that, what
+    the default image's engine must find beside the share comes first (``Sizing.beside_bytes``), then a cache that holds
+    the longest request whatever starts differ by. A sharer gets no more than its need: vLLM refuses to start when less
+    than the share is free.
     """
-    least = _ceil_share(sizing.total_bytes - sizing.margin_bytes, room.bytes)
+    counted = sizing.total_bytes - sizing.margin_bytes
     if room.cooperative:
-        return least
-    most = (room.bytes - sizing.margin_bytes - sizing.graph_bytes) * _STEPS // room.bytes / _STEPS
-    return max(least, min(USUAL_UTILIZATION, most))
+        return _ceil_share(counted, room.bytes)
+    within = graphs_within_budget(in_default_image(sizing.engine))
+    least = _ceil_share(counted - (0 if within else sizing.graph_bytes), room.bytes)
+    roomy = _floor_share(room.bytes - sizing.margin_bytes - sizing.graph_bytes, room.bytes)
+    steady = _ceil_share(counted + _missing_for_spread(sizing), room.bytes)
+    wanted = max(steady, min(USUAL_UTILIZATION, roomy))
+    return max(least, min(wanted, _floor_share(room.bytes - sizing.beside_bytes, room.bytes)))
 
 
 _STEPS: Final = 10_000
+
+
+def _missing_for_spread(sizing: Sizing) -> int:
+    """What the counted cache lacks to hold one request where a start gets as much less as starts differ by."""
+    beyond_one = sizing.kv_cache_bytes - sizing.kv_cache_bytes // sizing.max_concurrency
+    return max(0, start_spread_bytes(sizing.engine.platform) - beyond_one)
 
 
 def _at_least(engine: EngineSettings, sequences: int, tokens: int) -> EngineSettings:
@@ -120,6 +133,10 @@ def _at_least(engine: EngineSettings, sequences: int, tokens: int) -> EngineSett
         max_num_seqs=max(engine.max_num_seqs or 0, sequences),
         max_num_batched_tokens=max(engine.max_num_batched_tokens or 0, tokens),
     )
+
+
+def _floor_share(part: int, whole: int) -> float:
+    return part * _STEPS // whole / _STEPS
 
 
 def _ceil_share(part: int, whole: int) -> float:

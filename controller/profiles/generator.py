@@ -8,11 +8,13 @@ from controller.gpu.product import Product
 from controller.profiles.aim_profile import AIMProfile, Metric, Model, Target
 from controller.profiles.checkpoints import Weights, as_loaded_of, checkpoint_of
 from controller.profiles.engine_arguments import Room, engine_arguments, sizing_in
+from controller.profiles.expected_start import expected_start
 from controller.profiles.feasible import Feasible, feasible
 from controller.sizing.engine_support import ENGINE_PRODUCTS, runs
 from controller.sizing.facts import ModelFacts
 from controller.sizing.precision import resolve_precision
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
+from controller.sizing.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,20 @@ class AIMProfileGenerator:
                 if key not in sizings:
                     request = replace(served.request, tensor_parallel=place.count)
                     sizings[key] = sizing_in(room, self._sizes, request, metric)
-                yield profile_of(served, place, metric, sizings[key])
+                profile = profile_of(served, place, metric, sizings[key])
+                yield replace(profile, remarks=(*profile.remarks, *self._doubts(served, place, sizings[key])))
+
+    def _doubts(self, served: Served, place: Feasible, sizing: Sizing) -> tuple[str, ...]:
+        """What makes a start doubtful. None of a sharer, whose cache is pinned, or of figures that an author gave."""
+        if served.cooperative or self._sizes.weights_exist:
+            return ()
+        verdict = expected_start(self._sizes.facts(served.request.model_id), sizing, place.product, place.mode)
+        if verdict.outcome is Outcome.SAFE:
+            return ()
+        return (f"Such a start {_DOUBTS[verdict.outcome]}: {verdict.text} ({verdict.reason}).",)
+
+
+_DOUBTS: Final = {Outcome.AT_RISK: "is at risk", Outcome.FAILS: "is expected to fail"}
 
 
 def profile_of(served: Served, place: Feasible, metric: Metric, sizing: Sizing) -> AIMProfile:

@@ -9,13 +9,15 @@ left of it (``vllm/v1/worker/gpu_worker.py``, ``determine_available_memory``; in
 Here are the settings, vLLM's own defaults, non-torch and graphs; ``activation.py`` has the peak.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from controller.gpu.mode import Mode
 from controller.gpu.product import Product
 from controller.sizing.engine_constants import CONSTANTS, GIB, EngineConstants
-from controller.sizing.engine_version import EngineVersion, Generation
+from controller.sizing.engine_version import DEFAULT_IMAGES_RELEASE, EngineVersion, Generation
 from controller.sizing.facts import ModelFacts
 
 DEFAULT_SEQUENCES = 256
@@ -91,12 +93,21 @@ AS_WE_START_IT = EngineSettings()
 
 
 def resolved(settings: EngineSettings, max_concurrency: int) -> EngineSettings:
-    """Settings with sequences and batched tokens filled in, as on a device below 70 GiB, which a partition is."""
+    """Settings with sequences and batched tokens filled in, as on a device below 70 GiB, which a partition is.
+
+    A batch has a token for each sequence at least: vLLM refuses fewer (``refusal.py``).
+    """
+    sequences = settings.max_num_seqs or max(max_concurrency, DEFAULT_SEQUENCES)
     return replace(
         settings,
-        max_num_seqs=settings.max_num_seqs or max(max_concurrency, DEFAULT_SEQUENCES),
-        max_num_batched_tokens=settings.max_num_batched_tokens or DEFAULT_BATCHED_TOKENS,
+        max_num_seqs=sequences,
+        max_num_batched_tokens=settings.max_num_batched_tokens or max(sequences, DEFAULT_BATCHED_TOKENS),
     )
+
+
+def in_default_image(settings: EngineSettings) -> EngineSettings:
+    """Settings of our default image's engine where no version is told."""
+    return settings if settings.version else replace(settings, version=DEFAULT_IMAGES_RELEASE)
 
 
 def as_vllm_starts_it(settings: EngineSettings, device: Device, max_model_len: int) -> EngineSettings:
@@ -104,7 +115,8 @@ def as_vllm_starts_it(settings: EngineSettings, device: Device, max_model_len: i
 
     V1 goes by the device's size, with the A100 among the small ones; up to 0.8.4 it took 1024 sequences on any
     (vllm-project/vllm pull request 16158). V0 takes 256 and profiles with a prompt of the longest request, or with
-    2048 tokens where that is longer than 32,768: it reads those in chunks.
+    2048 tokens where that is longer than 32,768: it reads those in chunks. Sequences that nobody asked for are no more
+    than the batch has tokens.
     """
     sequences, tokens = DEFAULT_SEQUENCES, DEFAULT_BATCHED_TOKENS
     if settings.engine_version.generation is Generation.V0:
@@ -117,10 +129,11 @@ def as_vllm_starts_it(settings: EngineSettings, device: Device, max_model_len: i
         if not settings.engine_version.since(0, 8, 5):
             sequences = _LARGE_DEVICE_SEQUENCES
     utilization = settings.gpu_memory_utilization
+    batch = settings.max_num_batched_tokens or tokens
     return replace(
         settings,
-        max_num_seqs=settings.max_num_seqs or sequences,
-        max_num_batched_tokens=settings.max_num_batched_tokens or tokens,
+        max_num_seqs=settings.max_num_seqs or min(sequences, batch),
+        max_num_batched_tokens=batch,
         gpu_memory_utilization=DEFAULT_UTILIZATION if utilization is None else utilization,
         multiprocessors=settings.multiprocessors or device.multiprocessors,
     )
@@ -154,10 +167,24 @@ def non_torch_bytes(settings: EngineSettings, tensor_parallel: int, constants: E
 
 
 def graph_bytes(settings: EngineSettings, facts: ModelFacts, constants: EngineConstants = CONSTANTS) -> int:
-    """Captured HIP or CUDA graphs, on one rank. They are of the layers, not of their width: no rank has fewer."""
+    """Captured HIP or CUDA graphs, on one rank. They are of the layers, not of their width: no rank has fewer.
+
+    From 0.18 on ``capture_model`` gives torch's cache back before it measures, and all of the pool shows: it is as
+    large as the largest batch that is captured.
+    """
     if settings.enforce_eager:
         return 0
-    return constants.graphs_fixed + constants.graphs_per_layer * facts.shape.num_hidden_layers
+    usual = constants.graphs_fixed + constants.graphs_per_layer * facts.shape.num_hidden_layers
+    if not settings.engine_version.since(0, 18):
+        return usual
+    return usual * _LARGEST_CAPTURED.get(facts.shape.architecture, _USUALLY_CAPTURED) // _USUALLY_CAPTURED
+
+
+_USUALLY_CAPTURED = 512
+_LARGEST_CAPTURED: Mapping[str, int] = MappingProxyType({"gpt_oss": 1024})
+"""Tokens of the largest batch that has graphs, where an architecture has a default of its own:
+``GptOssForCausalLMConfig`` in ``vllm/model_executor/models/config.py`` sets ``max_cudagraph_capture_size`` to 1024,
+which are 83 sizes for 51. gpt-oss-20b printed 1.84 and 1.55 GiB with 0.19, where the line of other models says 0.79."""
 
 
 def graphs_within_budget(settings: EngineSettings) -> bool:

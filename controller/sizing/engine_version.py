@@ -8,6 +8,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+DEFAULT_IMAGES_RELEASE = "0.23"
+"""What a start is counted with where no version is told: that of our default image, AIM 0.13
+(amd-enterprise-ai/aim-build at version 0.13, ``docker/Dockerfile.aim-instinct-base``)."""
+
 _RELEASE = re.compile(r"(?<![\d.])v?(\d{1,2})\.(\d{1,3})(?:\.(\d{1,3}))?(?!\d)")
 
 _FIRST_V1_DEFAULT = (0, 8)

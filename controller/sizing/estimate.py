@@ -3,7 +3,16 @@
 from dataclasses import dataclass, replace
 
 from controller.sizing.activation import activation
-from controller.sizing.engine import AS_WE_START_IT, EngineSettings, graph_bytes, non_torch_bytes, resolved
+from controller.sizing.beside import beside
+from controller.sizing.budget import Start
+from controller.sizing.engine import (
+    AS_WE_START_IT,
+    EngineSettings,
+    graph_bytes,
+    in_default_image,
+    non_torch_bytes,
+    resolved,
+)
 from controller.sizing.errors import LengthTooLong, NotDivisible, OutOfRange, shortened
 from controller.sizing.facts import ModelFacts
 from controller.sizing.kv_cache import KvStorage, kv_bytes_per_token
@@ -47,6 +56,9 @@ class Sizing:
     ``precision`` is resolved, never ``auto``; length and concurrency are those counted with, as the engine's
     settings. The total is the sum of weights, KV cache and overhead; the overhead that of activations, non-torch,
     graphs, loading and margin. ``loading_bytes`` is what loading takes beyond all that is there afterwards, mostly 0.
+    ``beside_bytes`` are no part: they must be left of the partition beside the engine's share, by the version of the
+    settings or else of our default image. Graphs and margin cover them. ``uncounted_bytes`` are no part either: what a
+    start takes that no part is, which the margin has room for.
     """
 
     model_id: str
@@ -64,6 +76,8 @@ class Sizing:
     kv_bytes_per_token: int
     uncertainty: Uncertainty
     loading_bytes: int = 0
+    beside_bytes: int = 0
+    uncounted_bytes: int = 0
 
     @property
     def overhead_bytes(self) -> int:
@@ -94,12 +108,16 @@ def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
     engine = _engine(request, precision, concurrency)
     wide = 4 if precision is Precision.FP32 else 2
     storage = KvStorage(engine.kv_element_bytes, ranks)
+    profiled = activation(facts, engine, ranks, wide)
+    start = Start(facts, precision, in_default_image(engine), 0, length, ranks)
+    left = beside(start, profiled)
     parts = Parts(
         weights_bytes=loaded_weights_bytes(facts, precision, engine, ranks),
         kv_cache_bytes=KvPool.of(facts, engine, ranks).bytes_for(length, concurrency),
-        activation_bytes=activation(facts, engine, ranks, wide).peak_bytes,
+        activation_bytes=profiled.peak_bytes,
         non_torch_bytes=non_torch_bytes(engine, ranks),
         graph_bytes=graph_bytes(engine, facts),
+        uncounted_bytes=left.uncounted_bytes,
     )
     parts = _with_loading(parts, loading_bytes(facts, precision, engine, ranks))
     return Sizing(
@@ -118,6 +136,8 @@ def estimate_model_size(facts: ModelFacts, request: SizingRequest) -> Sizing:
         kv_bytes_per_token=kv_bytes_per_token(facts, storage),
         uncertainty=uncertainty(parts, engine.platform),
         loading_bytes=parts.loading_bytes,
+        beside_bytes=left.needed_bytes,
+        uncounted_bytes=parts.uncounted_bytes,
     )
 
 

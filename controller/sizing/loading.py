@@ -19,17 +19,13 @@ KV cache, activations and graphs come after loading, so a start needs the larger
 
 from typing import Final
 
-from controller.sizing.engine import EngineSettings
+from controller.sizing.engine import EngineSettings, in_default_image
 from controller.sizing.engine_version import EngineVersion
 from controller.sizing.facts import GatedDeltaNet, Mamba2, ModelFacts, RecurrentState
 from controller.sizing.parameters import dense_layers, tensors_of
 from controller.sizing.precision import Precision, native_precision
 from controller.sizing.tensor_parallel import rank_elements
 from controller.sizing.weights import quantized_elements, weights_bytes
-
-DEFAULT_IMAGES_VERSION: Final = EngineVersion((0, 23))
-"""Counted with where none is told: that of our default image, AIM 0.13 (amd-enterprise-ai/aim-build at version 0.13,
-``docker/Dockerfile.aim-instinct-base``)."""
 
 _MODULE_BYTES: Final = 3
 """For each element of the widest module: 16 bit beside its fp8 copy, which is counted with the weights, and one more
@@ -67,7 +63,7 @@ def loading_bytes(facts: ModelFacts, precision: Precision, settings: EngineSetti
 
 
 def _version(settings: EngineSettings) -> EngineVersion:
-    return settings.engine_version if settings.version else DEFAULT_IMAGES_VERSION
+    return in_default_image(settings).engine_version
 
 
 def _unused_gates(facts: ModelFacts, version: EngineVersion, ranks: int) -> int:

@@ -91,6 +91,16 @@ def _length(start: Start) -> Refusal | None:
     return Refusal("LengthTooLong", text, remedy)
 
 
+def _batch(start: Start) -> Refusal | None:
+    """``SchedulerConfig.verify_max_model_len`` (``vllm/config/scheduler.py``; ``_verify_args`` in older releases)."""
+    sequences, tokens = start.settings.max_num_seqs or 0, start.settings.max_num_batched_tokens or 0
+    if tokens >= sequences:
+        return None
+    text = f"max_num_batched_tokens ({tokens}) is less than max_num_seqs ({sequences})"
+    remedy = f"use at least {sequences} batched tokens, or at most {tokens} sequences"
+    return Refusal("BatchTooSmall", text, remedy)
+
+
 def _cache_type(start: Start) -> Refusal | None:
     kind = start.settings.kv_cache_dtype
     if kind in CACHE_TYPES or kind.startswith("turboquant"):
@@ -99,4 +109,4 @@ def _cache_type(start: Start) -> Refusal | None:
     return Refusal("UnknownCacheType", text, f"use one of {', '.join(CACHE_TYPES)}")
 
 
-_RULES: tuple[Callable[[Start], Refusal | None], ...] = (_device, _ranks, _stages, _length, _cache_type)
+_RULES: tuple[Callable[[Start], Refusal | None], ...] = (_device, _ranks, _stages, _length, _batch, _cache_type)

@@ -8,8 +8,8 @@ An engine can fail in four places, and each has its check, in this order:
    blocks than ``max_num_seqs`` where each sequence keeps a recurrent state in one.
 4. *After the pool*: the pool is not the last allocation. Graphs are captured (beside the budget, by version), ranks of
    tensor parallelism register more buffers, and V1 runs the sampler once more with ``max_num_seqs`` requests. For that
-   there is the room beside the budget, less what no term of the budget counts (``uncounted.py``), and what the profile
-   run has freed again.
+   there is the room beside the budget, less what no term of the budget counts, and what the profile run has freed again
+   (``beside.py``).
 
 A start that passes is *safe* unless it is near a limit: by less than starts of one setup differ (``margin.py``), or
 where there is too little for what comes after the pool. Then it is *at risk*: some such starts succeeded. A start of an
@@ -20,26 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controller.sizing.beside import Beside, beside
 from controller.sizing.budget import Budget, Start, budget
-from controller.sizing.engine_constants import CONSTANTS, GIB, EngineConstants
-from controller.sizing.engine_version import Generation
+from controller.sizing.engine_constants import CONSTANTS, EngineConstants
 from controller.sizing.kv_cache import state_bytes
 from controller.sizing.kv_pool import KvPool
 from controller.sizing.margin import start_spread_bytes
 from controller.sizing.refusal import refusal
-from controller.sizing.uncounted import at_start_bytes, emptied_bytes, kept_graph_bytes
-
-_FLOAT_BYTES = 4
-"""Of a logit as the sampler has it."""
-
-_PARALLEL_GROWTH = 3 * GIB // 10
-"""What ranks of tensor parallelism take after the pool; on ROCm with the buffers of their communicators, held earlier.
-
-R9700, two ranks, utilization 0.98: two of nine starts died in the sampler's warm-up, and no flag tells which (logs of
-kyuz0/amd-r9700-vllm-toolboxes, three of them among the observations as EM015, EM018 and EM020). What the profile's
-sampler took is what the second run needs, so the same is left whatever the model: 0.64 GiB beside the budget, less the
-0.45 that were outside torch over what the profile counted, less 0.1 in graphs' pools. Of these 0.1 GiB torch could not
-use any: 0.12 to 0.17 of what it held were in parts too small."""
 
 
 class Outcome(StrEnum):
@@ -68,7 +55,7 @@ class Verdict:
 class _Case:
     start: Start
     budget: Budget
-    constants: EngineConstants
+    beside: Beside
 
     @property
     def beside_request_bytes(self) -> int:
@@ -77,38 +64,13 @@ class _Case:
         request = pool.request_bytes(self.start.max_model_len) // self.start.pipeline_parallel
         return self.budget.kv_cache_bytes - request
 
-    @property
-    def logits(self) -> int:
-        """Logits of a warm-up: one for each sequence and word of the vocabulary."""
-        settings = self.start.settings
-        sequences = min(settings.max_num_seqs or 0, settings.max_num_batched_tokens or 0)
-        return sequences * self.start.facts.shape.vocab_size
-
-    @property
-    def masks(self) -> bool:
-        """Whether the profile's sampler masks logits instead of sorting them."""
-        return self.start.settings.engine_version.since(0, 17)
-
-    @property
-    def sampler_bytes(self) -> int:
-        """What the sampler's second run takes: V1 warms it up behind the pool."""
-        if self.start.settings.engine_version.generation is not Generation.V1:
-            return 0
-        form = self.constants.masking_sampler_bytes if self.masks else self.constants.sorting_sampler_bytes
-        return int(self.logits * form)
-
-    @property
-    def freed_bytes(self) -> int:
-        """What is free again behind the profile's run: not the masking kernel's buffer (``_TRITON_BUFFER_CACHE``)."""
-        activation = self.budget.activation
-        return max(activation.layer_bytes, self.sampler_bytes if self.masks else activation.sampler_bytes)
-
 
 def judge(start: Start, constants: EngineConstants = CONSTANTS) -> Verdict:
     """What to expect of a start."""
     if refused := refusal(start):
         return Verdict(Outcome.FAILS, refused.reason, refused.text, 0, refused.remedy)
-    case = _Case(start, budget(start, constants), constants)
+    divided = budget(start, constants)
+    case = _Case(start, divided, beside(start, divided.activation, constants))
     for check in _CHECKS:
         if verdict := check(case):
             return verdict
@@ -153,7 +115,7 @@ def _unknown_engine(case: _Case) -> Verdict | None:
 
 def _less_free_than_asked(case: _Case) -> Verdict | None:
     """``request_memory`` in ``vllm/v1/worker/utils.py``: "Free memory on device ... is less than desired"."""
-    spare = case.budget.beside_bytes - at_start_bytes(case.start)
+    spare = case.budget.beside_bytes - case.beside.at_start_bytes
     if spare >= 0:
         return None
     text = "the engine asks for more than is free when it looks, context and communicators being there already"
@@ -162,14 +124,7 @@ def _less_free_than_asked(case: _Case) -> Verdict | None:
 
 def _after_pool(case: _Case) -> Verdict | None:
     """The sampler's second run and what the budget does not count, beside it and in what the profile freed."""
-    start = case.start
-    # up to 0.17 half of the graphs has room for it on ROCm: such starts are what that share was read off
-    apart = start.settings.platform == "cuda" or start.settings.engine_version.since(0, 18)
-    held = at_start_bytes(start) if apart else 0
-    growth = _PARALLEL_GROWTH if start.tensor_parallel > 1 else 0
-    emptied = emptied_bytes(start, case.logits * _FLOAT_BYTES)
-    taken = held + kept_graph_bytes(start, case.budget) + growth + emptied + case.sampler_bytes
-    spare = case.budget.beside_bytes + case.freed_bytes - taken
+    spare = case.budget.beside_bytes - case.beside.after_pool_bytes
     if spare >= 0:
         return None
     text = "graphs and the sampler's warm-up have too little room beside the engine's share"

@@ -87,6 +87,8 @@ class ProfiledModel:
             activation_bytes=sizing.activation_bytes,
             non_torch_bytes=sizing.non_torch_bytes,
             graph_bytes=sizing.graph_bytes,
+            loading_bytes=sizing.loading_bytes,
+            uncounted_bytes=sizing.uncounted_bytes,
         )
         margin = 0 if overrides.overhead_bytes is not None else margin_bytes(parts)
         return replace(sizing, margin_bytes=margin, uncertainty=uncertainty(parts))

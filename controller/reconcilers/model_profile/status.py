@@ -6,8 +6,9 @@ from typing import Final
 from api.condition import find_condition, set_condition
 from api.object import Condition
 from api.v1beta1 import ModelProfile
-from api.v1beta1.model_profile import ModelProfileStatus, SizePerPrecision
+from api.v1beta1.model_profile import ModelProfileStatus, SizePerPrecision, SizingOverrides
 from api.v1beta1.precision import ResolvedPrecision
+from controller.reconcilers.model_profile.starts import starts_told
 from controller.sizing.errors import SizingError
 from controller.sizing.requirement import ModelSizingConfig, Sizing, SizingRequest
 from controller.translate.model_profile import (
@@ -60,10 +61,11 @@ def _sized(profile: ModelProfile, sizes: ModelSizingConfig | SizingError) -> tup
         if isinstance(sizes, SizingError):
             raise sizes
         found = [sizes.size(SizingRequest(profile.spec.model_id, precision)) for precision in offered(model)]
+        message = _message(model, sizes, found)
     except SizingError as error:
         reason = "FactsInvalid" if isinstance(error, InvalidFacts) else type(error).__name__
         return [], ("False", reason, f"{error.field}: {str(error.value)!r} {error.problem}: {error.remedy}")
-    return [_row(sizing) for sizing in found], ("True", "Sized", _message(model, found))
+    return [_row(sizing) for sizing in found], ("True", "Sized", message)
 
 
 def _row(sizing: Sizing) -> SizePerPrecision:
@@ -83,9 +85,12 @@ def _row(sizing: Sizing) -> SizePerPrecision:
     )
 
 
-def _message(model: ProfiledModel, found: list[Sizing]) -> str:
+def _message(model: ProfiledModel, sizes: ModelSizingConfig, found: list[Sizing]) -> str:
     first = found[0]
     told = f"sized for {first.max_concurrency} sequences of {first.max_model_len} tokens"
+    # the verdict knows the formulas' figures and not an author's
+    if model.overrides == SizingOverrides():
+        told = f"{told}; {starts_told(sizes, found)}"
     missing = unexplained_percent(model.facts)
     if missing < UNEXPLAINED_PERCENT:
         return told

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controller.sizing.catalog import Catalog
-from controller.sizing.engine_constants import CONSTANTS, EngineConstants
+from controller.sizing.engine_constants import CONSTANTS, GIB, EngineConstants
 from controller.sizing.verdict import Outcome
 from tests.benchmarks.report import FOLDER, Report, Row, figure, percentile
 from tests.benchmarks.sizing.at_risk import at_risk_notes
@@ -20,6 +20,7 @@ from tests.benchmarks.sizing.checkpoints import CheckpointError, by_precision, c
 from tests.benchmarks.sizing.fitting import Sample, fitted
 from tests.benchmarks.sizing.identity import Names
 from tests.benchmarks.sizing.measures import Measured, formula_applies, measured
+from tests.benchmarks.sizing.need import contradicted, needs
 from tests.benchmarks.sizing.observation import FILE, read
 from tests.benchmarks.sizing.starts import NotPredictable, start_of
 from tests.benchmarks.thresholds import bounds
@@ -55,7 +56,14 @@ def run(data: str = "", folder: Path = FOLDER) -> Report:
     found = [measured(sample.row, sample.start) for sample in rows.samples]
     without = left_out(rows.samples)
     checkpoints = () if data else checkpoint_errors(catalog)
-    results = [*_checkpoints(checkpoints), *_errors(found), *_verdicts(found, ""), *_left_out_errors(without)]
+    results = [
+        *_checkpoints(checkpoints),
+        *_errors(found),
+        *_bands(found, ""),
+        *_verdicts(found, ""),
+        *_needs(found),
+        *_left_out_errors(without),
+    ]
     _write_rows(folder, found, rows.excluded)
     return Report(
         name=NAME,
@@ -142,7 +150,16 @@ def _errors(found: Sequence[Measured]) -> list[Row]:
 def _left_out_errors(without: Mapping[str, Sequence[Measured]]) -> list[Row]:
     found = [row for rows in without.values() for row in rows]
     errors = _percentiles("class_left_out_kv_tokens_error", [row.kv_tokens_error for row in found], 50, 90)
-    return [*errors, *(row for row in _verdicts(found, "class_left_out_") if "succeeded" in row.metric)]
+    return [*errors, *_bands(found, "class_left_out_"), *_verdicts(found, "class_left_out_")]
+
+
+def _bands(found: Sequence[Measured], prefix: str) -> list[Row]:
+    """How many of the starts that print all parts but the cache lie within the uncertainty of their sizing."""
+    within = [float(row.within_band) for row in found if row.need is not None]
+    if not within:
+        return []
+    share = sum(within) / len(within)
+    return [_bounded(f"{prefix}need_within_uncertainty", share, within, f"share, {len(within)} rows")]
 
 
 def _verdicts(found: Sequence[Measured], prefix: str) -> list[Row]:
@@ -161,6 +178,16 @@ def _verdicts(found: Sequence[Measured], prefix: str) -> list[Row]:
         share = sum(safe) / len(safe)
         rows.append(_bounded(f"{prefix}succeeded_called_safe", share, safe, f"share, {len(safe)} rows"))
     return rows
+
+
+def _needs(found: Sequence[Measured]) -> list[Row]:
+    """How often a need fits a device of AMD's on which the start failed, or is called failing."""
+    needed = needs(found)
+    if not needed:
+        return []
+    wrong = contradicted(needed)
+    samples = [float(one in wrong) for one in needed]
+    return [_bounded("need_fits_and_fails", sum(samples), samples, f"rows of {len(needed)}, AMD")]
 
 
 def _exclusions(rows: Rows) -> list[str]:
@@ -187,7 +214,14 @@ def _misses(found: Sequence[Measured]) -> list[str]:
         for row in found
         if row.failed
     ]
-    return ["", "off by more than 15 %:", *far, "started, and not called safe:", *wrong, "failed:", *failed]
+    outside = [
+        f"  {row.row.label} {row.row.model}: {row.need / GIB:.2f} GiB, expected {row.band.low_bytes / GIB:.2f} to "
+        f"{row.band.high_bytes / GIB:.2f}"
+        for row in found
+        if row.need is not None and not row.within_band
+    ]
+    outside.insert(0, "need without the KV cache outside the uncertainty:")
+    return ["", "off by more than 15 %:", *far, *outside, "started, and not called safe:", *wrong, "failed:", *failed]
 
 
 def _vendors(found: Sequence[Measured]) -> list[str]:
@@ -234,6 +268,8 @@ def _constants(estimated: EngineConstants) -> list[str]:
 
 
 def _readable(value: float) -> str:
+    if value < 1:
+        return f"{value:.2f}"
     return f"{value / 2**30:.3f} GiB" if value > 1000 else f"{value:.2f} bytes"
 
 

@@ -5,9 +5,10 @@ no more about another machine than a single log. A constant without rows keeps t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from types import MappingProxyType
 
 from controller.sizing.activation import activation
 from controller.sizing.budget import Start
@@ -48,6 +49,7 @@ def fitted(rows: Iterable[Sample]) -> EngineConstants:
         collectives=int(_or(alone.collectives, _above(samples, alone, fused=False))),
         collectives_since_014=int(_or(alone.collectives_since_014, _above(samples, alone, fused=True))),
         **_graphs(samples),
+        **_unsaid(samples),
     )
 
 
@@ -146,6 +148,48 @@ def _graphs(samples: Iterable[Sample]) -> dict[str, int]:
     slope = median(slopes)
     fixed = median(printed - slope * layers for layers, printed in points)
     return {"graphs_per_layer": int(slope * GIB), "graphs_fixed": int(fixed * GIB)}
+
+
+def _unsaid(samples: Sequence[Sample]) -> dict[str, int]:
+    """Nothing for what the budget does not count where no row of such starts is left to say that there is anything.
+
+    The figures themselves are in the logs and in no column of the rows, so with one row left they are what they were.
+    """
+    return {name: 0 for name, of in _SAID_BY.items() if not any(map(of, samples))}
+
+
+def _held_early(sample: Sample, platform: str) -> bool:
+    """Of an engine that connects ranks before it looks what is free."""
+    settings = sample.start.settings
+    version = settings.engine_version
+    return settings.platform == platform and version.generation is Generation.V1 and version.since(*_EARLY)
+
+
+def _in_parallel(sample: Sample) -> bool:
+    return sample.start.tensor_parallel > 1
+
+
+def _died_behind_mxfp4(sample: Sample) -> bool:
+    quantization = sample.start.facts.checkpoint.quantization
+    return sample.row.outcome == "oom_after_kv" and quantization is not None and quantization.method == "mxfp4"
+
+
+_EARLY = (0, 11)
+
+_SAID_BY: Mapping[str, Callable[[Sample], bool]] = MappingProxyType(
+    {
+        "at_start_rocm": lambda row: _held_early(row, "rocm"),
+        "at_start_cuda": lambda row: _held_early(row, "cuda"),
+        "communicators_cuda": lambda row: _held_early(row, "cuda") and _in_parallel(row),
+        "experts_communicator_cuda": lambda row: (
+            _held_early(row, "cuda") and _in_parallel(row) and row.start.facts.shape.experts is not None
+        ),
+        "parallel_growth": lambda row: _held_early(row, "rocm") and _in_parallel(row),
+        "graphs_kept_before_018": lambda row: _rocm(row.start) and row.row.cuda_graph_gib is not None,
+        "emptied": _died_behind_mxfp4,
+    }
+)
+"""Which rows are of the starts that a constant was read off."""
 
 
 def _or(ours: float, found: Sequence[tuple[float, str]]) -> float:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from controller.sizing.budget import Start, budget, stage_weights_bytes
 from controller.sizing.engine_constants import CONSTANTS, EngineConstants
 from controller.sizing.kv_pool import KvPool
+from controller.sizing.margin import Parts, Uncertainty, uncertainty
 from controller.sizing.verdict import Verdict, judge
 from tests.benchmarks.sizing.observation import FAILED, GIB, SUCCEEDED, Observation
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One predictable row. An error is None where the row printed nothing to compare with.
+    """One predictable row. An error is None where the row printed nothing to compare with, and so is ``need``.
 
+    ``need`` is what the row's parts come to without the KV cache, and ``band`` where it was expected to lie, in bytes.
     ``failed`` is None where the outcome says neither.
     """
 
@@ -24,6 +26,13 @@ class Measured:
     kv_tokens: int
     kv_tokens_error: float | None
     failed: bool | None
+    need: int | None
+    band: Uncertainty
+
+    @property
+    def within_band(self) -> bool:
+        """Whether a need that was printed lies where it was expected."""
+        return self.need is not None and self.band.low_bytes <= self.need <= self.band.high_bytes
 
 
 def measured(row: Observation, start: Start, constants: EngineConstants = CONSTANTS) -> Measured:
@@ -40,7 +49,23 @@ def measured(row: Observation, start: Start, constants: EngineConstants = CONSTA
         kv_tokens=tokens,
         kv_tokens_error=_error(tokens, row.kv_tokens),
         failed=True if row.outcome in FAILED else False if row.outcome == SUCCEEDED else None,
+        need=_need(row),
+        band=_band(start, constants),
     )
+
+
+def _need(row: Observation) -> int | None:
+    """Graphs that shrank while they were captured are none: torch gave blocks back meanwhile."""
+    printed = row.weights_gib, row.non_torch_gib, row.activation_peak_gib, row.cuda_graph_gib
+    known = [max(part, 0.0) for part in printed if part is not None]
+    return int(sum(known) * GIB) if len(known) == len(printed) else None
+
+
+def _band(start: Start, constants: EngineConstants) -> Uncertainty:
+    found = budget(start, constants)
+    peak = found.activation.peak_bytes
+    parts = Parts(found.weights_bytes, 0, peak, found.non_torch_bytes, found.graph_bytes)
+    return uncertainty(parts, start.settings.platform)
 
 
 def printed_tokens(start: Start, constants: EngineConstants = CONSTANTS) -> int:

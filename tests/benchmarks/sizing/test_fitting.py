@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from controller.sizing.catalog import Catalog
@@ -42,5 +44,26 @@ def test_the_shipped_constants_are_what_the_rows_say(constant: str, within: floa
     assert getattr(CONSTANTS, constant) == pytest.approx(getattr(fitted(SAMPLES), constant), rel=within)
 
 
-def test_without_rows_the_shipped_constants_stay() -> None:
-    assert fitted([]) == CONSTANTS
+UNSAID = (
+    "at_start_rocm",
+    "at_start_cuda",
+    "communicators_cuda",
+    "experts_communicator_cuda",
+    "parallel_growth",
+    "graphs_kept_before_018",
+    "emptied",
+)
+
+
+def test_without_rows_the_shipped_constants_stay_and_what_no_budget_counts_is_unknown() -> None:
+    assert fitted([]) == replace(CONSTANTS, **dict.fromkeys(UNSAID, 0))
+
+
+@pytest.mark.parametrize("constant", UNSAID)
+def test_what_no_column_says_stays_while_rows_of_such_starts_are_left(constant: str) -> None:
+    assert getattr(fitted(SAMPLES), constant) == getattr(CONSTANTS, constant)
+
+
+def test_what_only_one_class_of_models_shows_is_unknown_without_it() -> None:
+    left = fitted([sample for sample in SAMPLES if sample.row.kind != "moe gqa, sliding"])
+    assert (left.emptied, left.parallel_growth) == (0, CONSTANTS.parallel_growth)

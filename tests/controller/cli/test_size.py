@@ -71,7 +71,36 @@ def test_json_has_every_field_and_no_other(size: Size) -> None:
         "count": 1,
         "gpus": 1,
         "headroom_bytes": headroom,
+        "verdict": {"outcome": "safe", "reason": "", "text": "the engine starts"},
     }
+
+
+def test_each_fit_says_what_to_expect_of_a_start(size: Size) -> None:
+    asked = (
+        "meta-llama/Llama-3.1-8B-Instruct",
+        "--max-model-len",
+        "43000",
+        "--max-concurrency",
+        "1",
+        "--gpu",
+        "MI300X",
+    )
+    tight, *_, whole = size(*asked, "-o", "json").answer["fits"]
+    assert (tight["verdict"]["outcome"], tight["verdict"]["reason"]) == ("at risk", "WithinStartSpread")
+    assert whole["verdict"]["outcome"] == "safe"
+    said = size(*asked)
+    assert "START at risk: the KV cache holds the longest request by less than" in said.err
+    assert "│ at risk │" in said.out
+
+
+@pytest.mark.parametrize(
+    ("length", "outcome"), [("8192", "safe"), ("43000", "at risk"), ("60000", None)], ids=["safe", "tight", "too long"]
+)
+def test_so_does_a_partition_that_is_asked_about(size: Size, length: str, outcome: str | None) -> None:
+    asked = ("meta-llama/Llama-3.1-8B-Instruct", "--max-model-len", length, "--max-concurrency", "1", "--gpu", "MI300X")
+    (held,) = size(*asked, "--partition", "CPX/NPS4", "-o", "json").answer["partitions"]
+    assert held["fits"] is (outcome is not None)
+    assert (held["verdict"] or {}).get("outcome") == outcome
 
 
 def test_the_total_is_the_sum_of_the_parts_and_lies_within_the_uncertainty(size: Size) -> None:

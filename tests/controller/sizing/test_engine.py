@@ -26,6 +26,16 @@ def test_a_start_of_ours_batches_as_a_small_device() -> None:
     assert resolved(EngineSettings(), 500).max_num_seqs == 500
 
 
+@pytest.mark.parametrize(("sequences", "tokens"), [(2048, 2048), (4096, 4096), (65_536, 65_536)])
+def test_a_batch_of_ours_has_a_token_for_each_sequence(sequences: int, tokens: int) -> None:
+    assert resolved(EngineSettings(), sequences).max_num_batched_tokens == tokens
+
+
+def test_sequences_that_nobody_asked_for_are_no_more_than_a_batch_has_tokens() -> None:
+    started = as_vllm_starts_it(replace(CUDA, max_num_batched_tokens=512), Device(79 * GIB, "NVIDIA H100"), 8192)
+    assert (started.max_num_seqs, started.max_num_batched_tokens) == (512, 512)
+
+
 @pytest.mark.parametrize(
     ("settings", "device", "length", "want"),
     [
@@ -74,6 +84,13 @@ def test_graphs_grow_with_layers_and_eager_has_none() -> None:
     # printed for its 32 layers: 0.91 GiB
     assert graph_bytes(CUDA, LLAMA) / GIB == pytest.approx(0.91, rel=0.02)
     assert graph_bytes(replace(CUDA, enforce_eager=True), LLAMA) == 0
+
+
+@pytest.mark.parametrize(("version", "factor"), [("0.17", 1), ("0.18", 2), ("", 2)])
+def test_an_architecture_that_captures_larger_batches_has_larger_graphs(version: str, factor: int) -> None:
+    # gpt-oss-20b printed 1.84 and 1.55 GiB with 0.19; the line of 24 layers is 0.79
+    gpt = Catalog.bundled().get("openai/gpt-oss-20b")
+    assert graph_bytes(EngineSettings(version=version), gpt) / GIB == pytest.approx(0.79 * factor, rel=0.01)
 
 
 @pytest.mark.parametrize(

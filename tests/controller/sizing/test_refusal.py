@@ -32,6 +32,11 @@ def test_an_ordinary_start_is_not_refused() -> None:
         ({"pipeline_parallel": 200}, "MoreStagesThanLayers", "at most 36 stages"),
         ({"max_model_len": 100_000}, "LengthTooLong", "use at most 40960"),
         ({"settings": replace(START.settings, kv_cache_dtype="foo")}, "UnknownCacheType", "use one of auto"),
+        (
+            {"settings": replace(START.settings, max_num_seqs=4096, max_num_batched_tokens=2048)},
+            "BatchTooSmall",
+            "use at least 4096 batched tokens, or at most 2048 sequences",
+        ),
         ({"gfx_version": MI100}, "DeviceNotSupported", "MI210"),
         ({"gfx_version": MI210, "precision": Precision.FP8}, "PrecisionNotSupported", "MI300X"),
     ],
@@ -51,6 +56,7 @@ def test_what_the_engine_refuses_is_named_with_a_remedy(changed: dict[str, objec
         {"gfx_version": None, "precision": Precision.FP8},
         {"tensor_parallel": 8},
         {"pipeline_parallel": 36},
+        {"settings": replace(START.settings, max_num_seqs=2048, max_num_batched_tokens=2048)},
         {"max_model_len": 40_960},
     ],
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.sizing.budget import Start, budget
+from controller.sizing.budget import Start
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import EngineSettings, graph_bytes
 from controller.sizing.precision import Precision
@@ -52,12 +52,12 @@ def test_hip_holds_a_third_of_a_gib() -> None:
 def test_what_graphs_keep_is_all_since_the_engine_empties_torchs_cache(version: str, share: float) -> None:
     found = start(version=version)
     whole = graph_bytes(found.settings, found.facts)
-    assert kept_graph_bytes(found, budget(found)) == pytest.approx(share * whole, abs=1)
+    assert kept_graph_bytes(found) == pytest.approx(share * whole, abs=1)
 
 
 def test_gpt_oss_captures_larger_batches() -> None:
     found = start(MXFP4)
-    assert kept_graph_bytes(found, budget(found)) / GIB == pytest.approx(1.7, abs=0.15)  # 1.84 and 1.55 printed
+    assert kept_graph_bytes(found) / GIB == pytest.approx(1.7, abs=0.15)  # 1.84 and 1.55 printed
 
 
 @pytest.mark.parametrize(

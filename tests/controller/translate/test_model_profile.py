@@ -264,3 +264,11 @@ def test_whatever_the_schema_lets_through_is_sized_for_a_status_or_told(architec
 def test_a_total_that_fits_a_status_with_an_uncertainty_that_does_not_is_told() -> None:
     with pytest.raises(InvalidFacts, match="more than a status holds"):
         profiled_model(profile_object(overrides={"overheadBytes": 9 * 10**18}))
+
+
+def test_the_margin_of_a_profile_with_figures_of_its_own_has_room_for_what_no_term_counts() -> None:
+    profile = profile_object(overrides={"kvBytesPerToken": 1000})
+    sizing = profiled_model(profile).given(
+        estimate_model_size(profiled_model(profile).facts, SizingRequest("any", Precision.FP8, 512, 1))
+    )
+    assert sizing.margin_bytes >= sizing.uncounted_bytes > 0

@@ -75,6 +75,20 @@ async def test_the_parts_of_each_size_add_up_to_its_total_within_its_uncertainty
         assert row["uncertainty"]["lowBytes"] <= row["totalBytes"] <= row["uncertainty"]["highBytes"]
 
 
+async def test_the_condition_says_what_to_expect_of_starts_on_the_smallest_partitions() -> None:
+    operator = Operator(model_profile(precisions=["bf16", "int4"]))
+    await operator.look()
+    message = operator.condition("Ready")[2]
+    assert "starts on the smallest partitions: bf16 on 1 x " in message
+    assert message.count(" safe") == 2
+
+
+async def test_of_figures_that_an_author_gives_nothing_is_said() -> None:
+    operator = Operator(model_profile(overrides={"overheadBytes": 5 << 30}))
+    await operator.look()
+    assert "starts on" not in operator.condition("Ready")[2]
+
+
 async def test_without_a_list_the_published_precision_is_sized() -> None:
     operator = Operator(model_profile())
     await operator.look()
