@@ -101,6 +101,8 @@ def test_a_revision_without_a_place_is_not_applied_and_its_user_is_told() -> Non
     assert step.applied == revision(OLD)
     assert step.blocked is not None
     assert "generation 1 serves on" in step.blocked.message
+    assert "Nearest change: " in step.blocked.message
+    assert "spec.model.precision" in step.blocked.message
 
 
 def test_a_model_that_cannot_be_sized_is_not_applied_either() -> None:
