@@ -5,10 +5,15 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.formats import ByteCount
+from api.markers import Remedy
 from api.object import ApiModel
 from api.v1beta1.references import PodReference
 
-UnitsText = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")]
+UnitsText = Annotated[
+    str,
+    StringConstraints(max_length=1024, pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"),
+    Remedy("is no list of compute units: write numbers and ranges with commas between, such as 0-12,20-24"),
+]
 """Ranges of compute units, such as 0-12,20-24."""
 
 

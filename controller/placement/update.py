@@ -50,17 +50,22 @@ class Possible:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The update cannot be made: why the next new pod finds no place even with all old pods gone."""
+    """The update cannot be made: why the next new pod finds no place even with all old pods gone.
+
+    `remedy`: what would help, a sentence; "" where nobody looked, or nothing was found.
+    """
 
     unplaced: Unplaced
     placed: int
     pods: int
+    remedy: str = ""
 
     @property
     def message(self) -> str:
         """The sentence for the service's user."""
         counted = f"{self.placed} of {self.pods} new pods would find a place, " if self.placed else ""
-        return f"{counted}even without the old pods: {self.unplaced.message}"
+        remedy = f"{self.remedy}. " if self.remedy else ""
+        return f"{remedy}{counted}even without the old pods: {self.unplaced.message}"
 
 
 Verdict = Possible | Blocked

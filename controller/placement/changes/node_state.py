@@ -96,10 +96,13 @@ def repair(what: str) -> Callable[[Look], Iterator[Change]]:
 
 
 def release(look: Look) -> Iterator[Change]:
-    """A partition comes out of quarantine; one partition is as good as another, so all of a GPU count as one change."""
+    """A partition comes out of quarantine: of a GPU's that nobody holds, alike in all else, the first."""
     for gpu in look.node.gpus:
-        held_back = [partition for partition in gpu.partitions if partition.quarantined]
-        for partition in held_back[:1]:
+        held_back: dict[object, Partition] = {}
+        for each in gpu.partitions:
+            if each.quarantined and each.holder is None:
+                held_back.setdefault((each.bytes, each.healthy, each.reservation, each.resource), each)
+        for partition in held_back.values():
             where = f"{look.node.name} {gpu.bdf}/{partition.id.index}"
             text = (
                 f"remove the entry of {gpu.bdf}/{partition.id.index} from spec.quarantine of GPUNode {look.node.name}"

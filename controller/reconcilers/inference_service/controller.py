@@ -134,14 +134,19 @@ class InferenceServiceReconciler:
         return delivered or await self._apply(key, service, step)
 
     async def _scale(self, key: str, service: InferenceService) -> None:
-        """As many pods of the revision that serves as are wanted now."""
+        """As many pods of the revision that serves as are wanted now; with an autoscaler that is its business."""
         name, namespace, wanted = service.metadata.name, service.metadata.namespace, service.spec.replicas
-        deployment = self._deployment(key)
-        if service.status.backend is Backend.KSERVE or deployment is None:
+        through_kserve = service.status.backend is Backend.KSERVE
+        deployment = self._deployment(deployment_key(key) if through_kserve else key)
+        made = self._kserve(key) if through_kserve else deployment
+        if deployment is None or not is_of(service, made) or deployment["spec"].get("replicas", 1) == wanted:
             return
-        if is_of(service, deployment) and deployment["spec"]["replicas"] != wanted:
-            with suppress(NotFound):  # it is made anew once the update is free to go on
-                await self._context.client.merge_patch(DEPLOYMENTS, name, {"spec": {"replicas": wanted}}, namespace)
+        bounds = {"predictor": {"minReplicas": wanted, "maxReplicas": max(wanted, 1)}}
+        if through_kserve and service.spec.max_replicas is not None:
+            return
+        resource, spec = (KSERVE_SERVICES, bounds) if through_kserve else (DEPLOYMENTS, {"replicas": wanted})
+        with suppress(NotFound):  # it is made anew once the update is free to go on
+            await self._context.client.merge_patch(resource, name, {"spec": spec}, namespace)
 
     def _in_the_dark(self, service: InferenceService) -> bool:
         """Whether it runs through KServe and nobody has found out yet whether that is there."""

@@ -22,6 +22,7 @@ from controller.placement.snapshot import Snapshot
 from controller.placement.update import Blocked, Possible, Update, Verdict, Way, decide_update
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.inference_service.backend import Json, annotations_for
+from controller.reconcilers.inference_service.remedy import Remedies
 from controller.reconcilers.inference_service.revision import carries, hash_of, rolled_out
 from controller.reconcilers.inference_service.status import Refusal
 from controller.reconcilers.share_group.controller import of_group
@@ -75,6 +76,7 @@ class Updating:
         self._sizing = sizing
         self._clock = clock
         self._scheduler = scheduler
+        self._remedies = Remedies(cluster, sizing, clock, scheduler)
         self._looked: dict[str, tuple[str, float, Step]] = {}
         self._listeners: list[Callable[[str], None]] = []
 
@@ -91,6 +93,7 @@ class Updating:
     def forget(self, key: str) -> None:
         """The service is gone, or nothing of it is blocked."""
         self._looked.pop(key, None)
+        self._remedies.forget(key)
 
     def step(self, key: str, service: InferenceService, claims: Sequence[GPUPartitionClaim], offered: Offered) -> Step:
         """What to apply. What it promises counts at once: the caller writes it, or forgets it."""
@@ -190,9 +193,15 @@ class Updating:
         own = (claim for claim in holding if not of_group(claim.metadata.name))
         names = tuple(sorted(f"{claim.metadata.namespace}/{claim.metadata.name}" for claim in own))
         verdict = decide_update(self._scheduler, snapshot, Update(demand, names, pods))
-        return self._with_a_change(snapshot, demand, names, verdict) if isinstance(verdict, Blocked) else verdict
+        if not isinstance(verdict, Blocked):
+            return verdict
+        changed = self._with_a_change(snapshot, demand, names)
+        if changed is not None:
+            return changed
+        old = self._cluster.pod_table.of_claim(holding[0])
+        return replace(verdict, remedy=self._remedies.text(service, snapshot, demand, names, old))
 
-    def _with_a_change(self, snapshot: Snapshot, demand: Demand, claims: tuple[str, ...], verdict: Blocked) -> Verdict:
+    def _with_a_change(self, snapshot: Snapshot, demand: Demand, claims: tuple[str, ...]) -> Possible | None:
         """The way in which a change of modes makes room, if one may be made; the new pod asks for it as any does.
 
         Beside the old pods a change may wait for a person. What needs an old pod's GPU must come by itself: the old
@@ -203,7 +212,7 @@ class Updating:
                 proposal = Surroundings(self._cluster, snapshot).propose(demand, self._clock.now())
             if not isinstance(proposal, Refused) and (way is Way.SURGE or proposal.automatic):
                 return Possible(way, ())
-        return verdict
+        return None
 
 
 def template_of(key: str, service: InferenceService, spec: Json) -> Template:

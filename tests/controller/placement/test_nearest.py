@@ -96,6 +96,11 @@ def test_the_nearest_change_is(host: Node, asked: Demand, want_kind: str | None,
     assert all(want_text in offer.change.text for offer in found[:1])
 
 
+def test_of_partitions_in_quarantine_one_that_nobody_holds_is_released() -> None:
+    out = with_partition(with_partition(full(), 3, holder=None, quarantined=True), 1, quarantined=True)
+    assert offers(node("worker-0", out))[0].choice.placed.partition.id.index == 3
+
+
 def test_a_pod_of_lower_priority_goes_and_is_not_named() -> None:
     asked, priorities = demand(priority=10), {f"team-b/a-{n}": n for n in range(8)}
     found = offers(node("worker-0", held("team-b/a")), asked=asked, evictable=priorities.get)

@@ -209,6 +209,9 @@ async def test_an_update_of_ours_is_rolled_out_by_kserve_or_held_back(cluster: R
     await once(cluster, path, "is held back", lambda found: is_true(found, "UpdateBlocked", "Ready"))
     assert [pod["metadata"]["uid"] for pod in await pods_of(cluster, "updated")] == [first["metadata"]["uid"]]
     await assert_no_rollout(cluster, "updated")
+    for replicas in (2, 1):
+        await cluster.patch(f"{path}/scale", {"spec": {"replicas": replicas}})
+        await once(cluster, path, f"has {replicas} pods of before", partial(has_pods, replicas))
 
     wanted = await cluster.patch(path, {"spec": {"model": {"id": SMALL, "maxModelLen": 2048}}})
 
@@ -219,6 +222,7 @@ async def test_an_update_of_ours_is_rolled_out_by_kserve_or_held_back(cluster: R
     await once(cluster, path, "is rolled out", lambda found: rolled_out(found) and is_true(found, "Ready"))
     (second,) = await pods_of(cluster, "updated")
     assert second["metadata"]["annotations"]["aim.amd.com/max-model-len"] == "2048"
+    assert len(await of_service(cluster, "/apis/apps/v1 replicasets", "updated")) == 2
     await cluster.delete(path)
     await nothing_left(cluster, "updated")
 

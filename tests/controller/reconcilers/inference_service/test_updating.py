@@ -7,7 +7,7 @@ import pytest
 from api.group import SERVICE_LABEL
 from api.object import dump
 from api.v1beta1 import InferenceService
-from api.v1beta1.inference_service import AppliedRevision, UpdateStrategy
+from api.v1beta1.inference_service import AppliedRevision, KeptPlace, UpdateStrategy
 from controller.placement.scheduler import ModelScheduler
 from controller.reconcilers.inference_service.backend import deployment_for
 from controller.reconcilers.inference_service.revision import hash_of
@@ -15,7 +15,7 @@ from controller.reconcilers.inference_service.updating import PAUSE_SECONDS, Off
 from controller.state.revisions import REVISION
 from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
-from tests.builders.gpu import gpu
+from tests.builders.gpu import bdf, gpu
 from tests.builders.inference_service import inference_service
 from tests.builders.pod import pod
 from tests.builders.policy import policy_object
@@ -101,6 +101,8 @@ def test_a_revision_without_a_place_is_not_applied_and_its_user_is_told() -> Non
     assert step.applied == revision(OLD)
     assert step.blocked is not None
     assert "generation 1 serves on" in step.blocked.message
+    assert "Nearest change: " in step.blocked.message
+    assert "spec.model.precision" in step.blocked.message
 
 
 def test_a_model_that_cannot_be_sized_is_not_applied_either() -> None:
@@ -180,3 +182,13 @@ def test_a_change_of_modes_makes_room_where_the_policy_lets_it(
     step = world.step(LARGE, revision(OLD))
     assert step.applied is not None
     assert (step.applied.strategy, step.held) == (want, want is None)
+
+
+def test_no_place_is_promised_to_two_updates() -> None:
+    world = World()
+    other = KeptPlace(node="worker-0", bdf=bdf(0), partition=1)
+    world.fed.cluster.update_places.assume("team-a/other", (other,))
+    step = world.step(NEW, revision(OLD))
+    assert step.applied is not None
+    assert step.applied.strategy is UpdateStrategy.ONE_BY_ONE
+    assert other not in step.applied.places
