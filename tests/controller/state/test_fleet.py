@@ -1,6 +1,6 @@
 """Nodes that are joined anew only where something changed are those that joining everything would give."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.node import Node
+from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.state.assumptions import Assumption
 from controller.state.fleet import Fleet
@@ -34,13 +35,14 @@ def joined_anew(fed: FedCluster) -> tuple[Node, ...]:
     cluster = fed.cluster
     fresh = Fleet(cluster)
     cluster.pod_table._touched.update(NODES)
-    for informer, take in (
+    told: Sequence[tuple[Informer[Any], Callable[[StoreEvent[Any]], None]]] = (
         (cluster.pods, fresh.take_pod),
         (cluster.nodes, fresh.take_node),
         (cluster.gpu_nodes, fresh.take_gpu_node),
         (cluster.resource_claims, fresh.take_resource_claim),
         (cluster.claims, fresh.take_claim),
-    ):
+    )
+    for informer, take in told:
         for key, obj in informer.store.snapshot().items():
             take(StoreEvent(EventType.ADDED, key, None, obj, initial=True))
     return fresh.nodes().all
