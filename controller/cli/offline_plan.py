@@ -131,7 +131,7 @@ class _Trial:
     ) -> list[Demand]:
         """One cycle of placement; gives the demands that found no place."""
         left = []
-        for demand, decision in ModelScheduler().cycle(self._snapshot(), demands):
+        for demand, decision in ModelScheduler.by_policy().cycle(self._snapshot(), demands):
             expected[demand.uid] = Expected(decision, change)
             if isinstance(decision, Placed):
                 self._held.append((demand, decision))

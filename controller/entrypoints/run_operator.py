@@ -158,7 +158,7 @@ class Operator:
             namespace, _, name = key.partition("/")
             controller.enqueue(Request(namespace, name), triggers.HELD)
 
-        cycle = PlacementCycle(cluster, ModelScheduler(), self._clock, enqueue)
+        cycle = PlacementCycle(cluster, ModelScheduler.by_policy(), self._clock, enqueue)
         context = ClaimContext(
             client=self._client,
             cluster=cluster,

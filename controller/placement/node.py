@@ -150,6 +150,7 @@ class PolicyView:
     `modes` empty allows every mode. `namespaces` None selects all. `cooldown_left` is the rest of the pause after
     the node's last mode change, 0 when there is none. `window_opens` says when changes may begin, or why they never
     may, and is empty while `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
+    `scorer` chooses among places that fit.
     """
 
     name: str
@@ -166,6 +167,7 @@ class PolicyView:
     ignore_device_config_manager: bool = False
     paused: bool = False
     quotas: Mapping[str, Quota] = field(default_factory=dict, hash=False)
+    scorer: str = "default"
 
     def admits(self, namespace: str) -> bool:
         """Whether the policy lets this namespace use its nodes."""

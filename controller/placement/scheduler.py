@@ -6,8 +6,10 @@ from typing import Final
 from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
+from controller.placement.expectation import Expectation
 from controller.placement.ranking import Rankings
 from controller.placement.scores import Scorer, best_fit
+from controller.placement.scores_by_policy import ByPolicy
 from controller.placement.snapshot import Node, Snapshot
 
 #: Devices that a ResourceClaim can have allocated (Kubernetes, ``AllocationResultsMaxSize``).
@@ -41,9 +43,18 @@ class ModelScheduler:
     the same for partitions that are alike, and for GPUs that are. `remembers` False: for a scorer that asks for more.
     """
 
-    def __init__(self, scorer: Scorer = best_fit, *, remembers: bool = True) -> None:
+    def __init__(
+        self, scorer: Scorer = best_fit, *, remembers: bool = True, expectation: Expectation | None = None
+    ) -> None:
         self._scorer = scorer
         self._rankings = Rankings(scorer, MOST_REMEMBERED) if remembers else None
+        self._expectation = expectation
+
+    @classmethod
+    def by_policy(cls) -> "ModelScheduler":
+        """With the scorers that policies name, told of the claims that this scheduler is asked for."""
+        expectation = Expectation()
+        return cls(ByPolicy(expectation), expectation=expectation)
 
     def cycle(self, snapshot: Snapshot, demands: Iterable[Demand]) -> list[tuple[Demand, Decision]]:
         """Decide every demand in order; each `Placed` stays held in the snapshot for those after it."""
@@ -59,6 +70,8 @@ class ModelScheduler:
         """The best place for one demand, or why there is none. Changes nothing."""
         if demand.requirement.count > MOST_DEVICES and not demand.resource:
             return Unplaced("CountUnsupported", _too_many(demand.requirement.count))
+        if self._expectation is not None and self._expectation.observe((demand,)):
+            self._rankings = Rankings(self._scorer, MOST_REMEMBERED)  # those there are were made for another mix
         if self._rankings is None or snapshot.partial:
             return self._by_looking(snapshot, demand)
         ranking, own = self._rankings.of(snapshot, demand), self._own_nodes(snapshot, demand)

@@ -59,6 +59,7 @@ def policy_view(
         ignore_device_config_manager=spec.repartition.ignore_device_config_manager,
         paused=spec.paused,
         quotas=quotas(policy),
+        scorer=str(spec.scorer),
     )
 
 

@@ -81,10 +81,10 @@ class _BySums:
         shapes, scorer = self._shapes, self._scorer
         changes = self._parted if host.divisible else self._gone
         taken = shapes.wanted if host.divisible else shapes.count * sizes
-        idle = host.idle - np.where(fits, taken, 0)
+        taken = np.where(fits, taken, 0)
         lost = sum(scorer.remainders[piece] for piece in host.pieces) + np.where(fits, changes[:, sizes], 0)
-        after = self._arrays.afterwards(np.maximum(host.cpu_milli - shapes.cpu, 0), idle, lost, host.model)
-        found: Floats = after - scorer.loss(host)
+        after = self._arrays.afterwards(np.maximum(host.cpu_milli - shapes.cpu, 0), host.idle - taken, lost, host.model)
+        found: Floats = taken - shapes.wanted + after - scorer.loss(host)
         return found
 
 

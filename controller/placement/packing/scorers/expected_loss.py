@@ -58,10 +58,14 @@ class ExpectedLoss:
             worth=_worth(kinds, capacity),
         )
 
-    def cost(self, before: Host, after: Host, _ask: Ask) -> Amount:
-        """How much more is lost afterwards than before, in thousandths of a GPU; may be less than 0."""
+    def cost(self, before: Host, after: Host, ask: Ask) -> Amount:
+        """How much more is lost afterwards than before, in thousandths of a GPU; may be less than 0.
+
+        What a partition has beyond what was asked for is lost as well.
+        """
         lost = sum(self.remainders[piece] for piece in after.pieces)
-        return self.afterwards(after.cpu_milli, after.idle, lost, after.model) - self.loss(before)
+        beyond = before.idle - after.idle - ask.gpu_milli
+        return beyond + self.afterwards(after.cpu_milli, after.idle, lost, after.model) - self.loss(before)
 
     def loss(self, host: Host) -> Amount:
         """Idle GPU that is expected to stay so. Less what a model in demand is worth, hence below 0 for such."""
