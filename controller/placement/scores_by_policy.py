@@ -1,8 +1,9 @@
 """The scorer that a node's policy names, applied to the partitions of a snapshot.
 
 The scorers of `packing` see a node as a host: its free partitions are pieces that go as wholes, in thousandths of their
-GPU; CPU counts, memory does not. A node without a policy is scored by the default. While too few claims were seen to
-expect anything, and where a policy says bestfit, the tightest partition is taken.
+GPU; CPU counts, memory does not. What an idle partition is worth is reckoned as if it could be divided: large ones are
+kept for large claims, and a mode change may divide them. A node without a policy is scored by the default. While too
+few claims were seen to expect anything, and where a policy says bestfit, the tightest partition is taken.
 """
 
 from collections.abc import Mapping
