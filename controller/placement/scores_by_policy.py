@@ -60,20 +60,21 @@ class ByPolicy:
 
 def host_of(snapshot: Snapshot, node: Node) -> Host:
     """The node as scorers see it: its free partitions that are fit for use, the smallest first."""
-    pieces = sorted(
-        one.bytes * WHOLE // _bytes(gpu)
-        for gpu in node.gpus
-        for alike in gpu.alike
-        for one in snapshot.free_of(node, gpu, alike)
-        if one.healthy and not one.quarantined
-    )
+    pieces: list[int] = []
+    for gpu in node.gpus:
+        size = _bytes(gpu)
+        for alike in gpu.alike:
+            one = alike.partitions[0]
+            if one.healthy and not one.quarantined:
+                pieces += [one.bytes * WHOLE // size] * len(snapshot.free_of(node, gpu, alike))
+    pieces.sort()
     left = node.allocatable.minus(snapshot.used(node))
     return Host(max(0, left.cpu_milli), 0, tuple(pieces), divisible=False)
 
 
 def _bytes(gpu: Gpu) -> int:
     """Memory of the GPU as its partitions have it."""
-    return max(1, sum(one.bytes for one in gpu.partitions))
+    return max(1, sum(alike.partitions[0].bytes * len(alike.partitions) for alike in gpu.alike))
 
 
 def _ask(cpu_milli: int, size: int, count: int, gpu_bytes: int) -> Ask:
