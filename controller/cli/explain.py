@@ -39,7 +39,7 @@ def explain(
         subject = parse_subject(what, namespace or cluster.namespace)
     except BadSubject as error:
         refuse(str(error))
-    question = Question(subject, system_namespace, ModelScheduler())
+    question = Question(subject, system_namespace, ModelScheduler.by_policy())
     try:
         document = cluster.ask(lambda client: answer(client, question))
     except NothingToExplain as error:

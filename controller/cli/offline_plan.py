@@ -144,7 +144,7 @@ class Trial:
         scheduler: ModelScheduler | None = None,
     ) -> None:
         self._around = around
-        self._scheduler = scheduler or ModelScheduler()
+        self._scheduler = scheduler or ModelScheduler.by_policy()
         self._nodes = {node.name: node for node in nodes}
         self._cooldowns = {
             policy.metadata.name: parse_duration(policy.spec.repartition.cooldown) for policy in policies

@@ -87,7 +87,7 @@ def _in_cluster(wanted: Wanted, cluster: Cluster, system_namespace: str, output:
     alone = replace(wanted, workloads=tuple(each for each in wanted.workloads if each not in members))
 
     async def planned(client: Client) -> LivePlan:
-        return plan_live(await read_cluster(client, system_namespace), alone, ModelScheduler())
+        return plan_live(await read_cluster(client, system_namespace), alone, ModelScheduler.by_policy())
 
     try:
         found = cluster.ask(planned)

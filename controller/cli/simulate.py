@@ -1,7 +1,8 @@
 """``aim-gpu simulate``: how well a scorer packs a published trace, by the published experiment."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean
@@ -10,7 +11,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from controller.cli.output import Output, print_json, print_table, refuse
-from controller.placement.packing.host import WHOLE, Ask
+from controller.placement.packing.host import WHOLE, Ask, share_left
+from controller.placement.packing.modes import mode_left, rounded
 from controller.placement.packing.scorers.named import scorer_named
 from controller.placement.packing.workload import Workload
 from controller.placement.trace import TraceError, TraceNode, trace_nodes, trace_pods
@@ -35,6 +37,13 @@ class Ties(StrEnum):
     RANDOM = "random"
 
 
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    scorer: ScorerName
+    ties: Ties
+    left: Callable[[int, int], int]
+
+
 def simulate(
     nodes: Annotated[Path, typer.Option(help="CSV of nodes, with openb's columns: sn,cpu_milli,memory_mib,gpu,model.")],
     pods: Annotated[
@@ -48,6 +57,13 @@ def simulate(
     ),
     ties: Annotated[Ties, typer.Option(help="Which of equally good nodes is taken.")] = Ties.FIRST,
     seeds: Annotated[str, typer.Option(help="Orders of arrival: one number, or a range such as 42-51.")] = "42-51",
+    amd_modes: Annotated[
+        bool,
+        typer.Option(
+            "--amd-modes",
+            help="Round requests up to partitions of MI300X; GPUs take the modes SPX, DPX, QPX, CPX as pods come.",
+        ),
+    ] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="json for programs, table for people.")
     ] = Output.JSON,
@@ -55,7 +71,8 @@ def simulate(
     """Let the pods of a trace arrive on its nodes and tell how much of the GPUs was allocated."""
     chosen = _seeds(seeds)
     hosts, asks = _nodes(nodes), _pods(pods)
-    found = _run(hosts, asks, (scorer, ties), chosen, RealClock())
+    rule = _Rule(scorer, ties, mode_left if amd_modes else share_left)
+    found = _run(hosts, [rounded(ask) for ask in asks] if amd_modes else asks, rule, chosen, RealClock())
     if output is Output.JSON:
         print_json(found)
         return
@@ -70,26 +87,26 @@ def simulate(
 
 
 def _run(
-    nodes: Sequence[TraceNode], pods: Sequence[Ask], rule: tuple[ScorerName, Ties], seeds: Sequence[int], clock: Clock
+    nodes: Sequence[TraceNode], pods: Sequence[Ask], rule: _Rule, seeds: Sequence[int], clock: Clock
 ) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import track
 
     from controller.placement.simulation import REPORTED, Experiment  # numpy: a tenth of a second, 25 MB
 
-    name, ties = rule
-    experiment = Experiment(nodes, pods, scorer_named(name, Workload.counted(pods), _capacity(nodes)))
+    scorer = scorer_named(rule.scorer, Workload.counted(pods), _capacity(nodes), rule.left)
+    experiment = Experiment(nodes, pods, scorer, rule.left)
     console = Console(stderr=True)
     begun = clock.monotonic()
     outcomes = [
-        experiment.run(seed, random_ties=ties is Ties.RANDOM)
+        experiment.run(seed, random_ties=rule.ties is Ties.RANDOM)
         for seed in track(seeds, "seeds", console=console, transient=True, disable=not sys.stderr.isatty())
     ]
     taken = clock.monotonic() - begun
     reached = {mark: [outcome.allocation_percent[mark] for outcome in outcomes] for mark in REPORTED}
     return {
-        "scorer": str(name),
-        "ties": str(ties),
+        "scorer": str(rule.scorer),
+        "ties": str(rule.ties),
         "allocation_percent": {
             str(mark): {
                 "mean": round(mean(percents), 4),

@@ -98,7 +98,7 @@ class Operator:
         self._sizing = Models(Catalog.bundled())
         self._cluster.model_profiles.add_handler(self._sizing.take)
         self._controllers: list[Controller] = []
-        self._scheduler = ModelScheduler()
+        self._scheduler = ModelScheduler.by_policy()
         OperatorServers(
             options,
             client,

@@ -187,7 +187,7 @@ class PolicyView:
     the node's last mode change, 0 when there is none. `window_opens` says when changes may begin, or why they never
     may, and is empty while `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
     `handover`: an old-revision pod gives up its partition where the newest revision finds none. `releases`: pods that
-    fit nowhere are let go, so that a cluster autoscaler sees them.
+    fit nowhere are let go, so that a cluster autoscaler sees them. `scorer` chooses among places that fit.
     """
 
     name: str
@@ -206,6 +206,7 @@ class PolicyView:
     handover: bool = False
     releases: bool = False
     quotas: Mapping[str, Quota] = field(default_factory=dict, hash=False)
+    scorer: str = "default"
 
     def admits(self, namespace: str) -> bool:
         """Whether the policy lets this namespace use its nodes."""

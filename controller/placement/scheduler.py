@@ -7,11 +7,13 @@ from controller.placement import share_group
 from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
+from controller.placement.expectation import Expectation
 from controller.placement.node import Offer
 from controller.placement.precision_support import obstacle_on, obstacle_on_all
 from controller.placement.ranking import Rankings
 from controller.placement.revisions import newest_first
 from controller.placement.scores import Scorer, best_fit
+from controller.placement.scores_by_policy import ByPolicy
 from controller.placement.snapshot import Node, Snapshot
 
 #: Devices that a ResourceClaim can have allocated (Kubernetes, ``AllocationResultsMaxSize``).
@@ -35,9 +37,18 @@ class ModelScheduler:
     the same for partitions that are alike, and for GPUs that are. `remembers` False: for a scorer that asks for more.
     """
 
-    def __init__(self, scorer: Scorer = best_fit, *, remembers: bool = True) -> None:
+    def __init__(
+        self, scorer: Scorer = best_fit, *, remembers: bool = True, expectation: Expectation | None = None
+    ) -> None:
         self._scorer = scorer
         self._rankings = Rankings(scorer, MOST_REMEMBERED) if remembers else None
+        self._expectation = expectation
+
+    @classmethod
+    def by_policy(cls) -> "ModelScheduler":
+        """With the scorers that policies name, told of the claims that this scheduler is asked for."""
+        expectation = Expectation()
+        return cls(ByPolicy(expectation), expectation=expectation)
 
     @property
     def scorer(self) -> Scorer:
@@ -66,6 +77,8 @@ class ModelScheduler:
     def _alone(self, snapshot: Snapshot, demand: Demand) -> Decision:
         if demand.requirement.count > MOST_DEVICES and not demand.resource:
             return Unplaced("CountUnsupported", _too_many(demand.requirement.count))
+        if self._expectation is not None and self._expectation.observe((demand,)):
+            self._rankings = Rankings(self._scorer, MOST_REMEMBERED)  # those there are were made for another mix
         if self._rankings is None or snapshot.partial:
             return self._by_looking(snapshot, demand)
         ranking, own = self._rankings.of(snapshot, demand), self._own_nodes(snapshot, demand)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from random import Random
 from typing import Final
 
-from controller.placement.packing.host import WHOLE, Ask, Host
+from controller.placement.packing.host import WHOLE, Ask, Host, share_left
 from controller.placement.packing.scorers.scorer import Scorer
 from controller.placement.packing.table import ScoreTable
 from controller.placement.trace import TraceNode
@@ -37,7 +37,13 @@ class Experiment:
     published list follow the hardware, and those of the cluster it was measured on did not (see docs/packing.md).
     """
 
-    def __init__(self, nodes: Sequence[TraceNode], pods: Sequence[Ask], scorer: Scorer) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[TraceNode],
+        pods: Sequence[Ask],
+        scorer: Scorer,
+        left: Callable[[int, int], int] = share_left,
+    ) -> None:
         ordered = sorted(nodes, key=lambda node: sha256(node.name.encode()).digest())
         self._hosts = [Host(node.cpu_milli, node.memory_mib, (WHOLE,) * node.gpus, node.model) for node in ordered]
         self._capacity = sum(node.gpus for node in nodes) * WHOLE
@@ -45,7 +51,7 @@ class Experiment:
         number = {ask: place for place, ask in enumerate(self._asks)}
         self._pods = [number[pod] for pod in pods]
         self._scorer = scorer
-        self._table = ScoreTable(self._hosts, self._asks, scorer)
+        self._table = ScoreTable(self._hosts, self._asks, scorer, left)
 
     def run(self, seed: int, *, random_ties: bool = False, seen: Callable[[int], None] | None = None) -> Outcome:
         """One order of arrivals. `seen` is called for every pod with how much was asked for so far, in thousandths."""

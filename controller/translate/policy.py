@@ -61,6 +61,7 @@ def policy_view(
         handover=spec.rollout is Rollout.HANDOVER,
         releases=spec.when_full is WhenFull.RELEASE_FOR_AUTOSCALER,
         quotas=quotas(policy),
+        scorer=str(spec.scorer),
     )
 
 

@@ -5,7 +5,7 @@ others see the hosts as they would be.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from controller.placement.packing.host import WHOLE, Ask, Host
 from controller.placement.packing.scorers.scorer import ByPieces, Scorer
 
 Floats = npt.NDArray[np.float64]
+#: What is left of a piece, by what is asked for and its size; below 0 where it does not fit.
+Left = Callable[[int, int], int]
 Numbers = npt.NDArray[np.int64]
 
 
@@ -30,14 +32,21 @@ class Column:
 class Shapes:
     """What kinds of pods ask of CPU and GPU, as columns. Kinds that differ in memory or model alone are one shape."""
 
-    def __init__(self, asks: Sequence[Ask]) -> None:
+    def __init__(self, asks: Sequence[Ask], left: Left) -> None:
         rows = sorted({_shape(ask) for ask in asks})
         place = {row: number for number, row in enumerate(rows)}
         self.of = np.array([place[_shape(ask)] for ask in asks])
         self.cpu, self.count, self.milli = (np.array(column)[:, None] for column in zip(*rows, strict=True))
         self.wanted = self.count * self.milli
         self.numbers = np.arange(len(rows))
-        self.fits = np.arange(WHOLE + 1) >= self.milli
+        by_milli = {milli: _left_of(milli, left) for _, _, milli in rows}
+        self.left = np.array([by_milli[milli] for _, _, milli in rows])
+        self.fits = self.left >= 0
+
+
+def _left_of(milli: int, left: Left) -> list[int]:
+    """By size of a piece, what is left of it; below 0 where it does not fit. Nothing is taken for nothing."""
+    return [-1 if size < milli else left(milli, size) if milli else size for size in range(WHOLE + 1)]
 
 
 def _shape(ask: Ask) -> tuple[int, int, int]:
@@ -72,19 +81,17 @@ class _BySums:
         self._scorer = scorer
         self._shapes = shapes
         self._arrays = scorer.prepared(np.asarray)
-        lost = np.asarray(scorer.remainders)
-        sizes = np.arange(WHOLE + 1)
-        self._parted = shapes.count * (lost[np.maximum(sizes - shapes.milli, 0)] - lost)
-        self._gone = shapes.count * -lost
+        lost, sizes = np.asarray(scorer.remainders), np.arange(WHOLE + 1)
+        left = np.where(shapes.fits, shapes.left, sizes)
+        self._changes = shapes.count * (lost[left] - lost)
+        self._taken = shapes.count * (sizes - left)
 
     def costs(self, host: Host, sizes: Numbers, fits: npt.NDArray[np.bool_]) -> Floats:
         shapes, scorer = self._shapes, self._scorer
-        changes = self._parted if host.divisible else self._gone
-        taken = shapes.wanted if host.divisible else shapes.count * sizes
-        idle = host.idle - np.where(fits, taken, 0)
-        lost = sum(scorer.remainders[piece] for piece in host.pieces) + np.where(fits, changes[:, sizes], 0)
-        after = self._arrays.afterwards(np.maximum(host.cpu_milli - shapes.cpu, 0), idle, lost, host.model)
-        found: Floats = after - scorer.loss(host)
+        taken = np.where(fits, self._taken[:, sizes], 0)
+        lost = sum(scorer.remainders[piece] for piece in host.pieces) + np.where(fits, self._changes[:, sizes], 0)
+        after = self._arrays.afterwards(np.maximum(host.cpu_milli - shapes.cpu, 0), host.idle - taken, lost, host.model)
+        found: Floats = taken - shapes.wanted + after - scorer.loss(host)
         return found
 
 
@@ -104,8 +111,7 @@ class _ByHosts:
         first, count = np.searchsorted(pieces, sizes)[columns], shapes.count[rows, 0]
         for turn in range(int(count.max())):
             each = np.flatnonzero(count > turn)
-            taken = shapes.milli[rows[each], 0] if host.divisible else sizes[columns[each]]
-            after[first[each] + turn, each] -= taken
+            after[first[each] + turn, each] = shapes.left[rows[each], sizes[columns[each]]]
         left = Host(host.cpu_milli - shapes.cpu[rows, 0], 0, tuple(after), host.model, host.divisible)
         alone = Host(np.array([host.cpu_milli]), 0, tuple(pieces[:, None]), host.model, host.divisible)
         costs[rows, columns] = self._scorer.cost(alone, left, Ask(0))

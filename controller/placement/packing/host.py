@@ -68,6 +68,16 @@ class Place:
     after: Host
 
 
+def share_left(milli: int, size: int) -> int:
+    """What is left of a piece of that size when a share of it is given away."""
+    return size - milli
+
+
+def partition_left(_milli: int, _size: int) -> int:
+    """The same of a hardware partition: nothing, it goes as a whole."""
+    return 0
+
+
 def admits(host: Host, ask: Ask) -> bool:
     """Whether CPU, memory and the model of GPU suffice; the pieces are not looked at."""
     suits = not ask.models or not ask.count or host.model in ask.models

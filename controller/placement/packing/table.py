@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from controller.placement.packing.columns import Column, Shapes, column, scoring
-from controller.placement.packing.host import Ask, Host
+from controller.placement.packing.columns import Column, Left, Shapes, column, scoring
+from controller.placement.packing.host import Ask, Host, share_left
 from controller.placement.packing.scorers.scorer import Scorer
 
 #: Columns that are remembered; one takes some 2 kB. Beyond them the table forgets all and begins anew.
@@ -22,9 +22,10 @@ MOST_COLUMNS: Final = 100_000
 class ScoreTable:
     """Hosts with a scorer's costs of placing asks on them. Mutable; hosts and asks are known by their numbers."""
 
-    def __init__(self, hosts: Sequence[Host], asks: Sequence[Ask], scorer: Scorer) -> None:
+    def __init__(self, hosts: Sequence[Host], asks: Sequence[Ask], scorer: Scorer, left: Left = share_left) -> None:
+        """`left` tells how pieces are cut."""
         self._asks = asks
-        self._shapes = Shapes(asks)
+        self._shapes = Shapes(asks, left)
         self._scoring = scoring(scorer, self._shapes)
         self._memory = np.array([ask.memory_mib for ask in asks])
         self._most_memory = int(self._memory.max())
@@ -73,12 +74,12 @@ class ScoreTable:
         host, wanted = self._hosts[number], self._asks[ask]
         pieces = list(host.pieces)
         if wanted.count:
-            size = int(self._column(host).sizes[self._shapes.of[ask]])
+            shape = self._shapes.of[ask]
+            size = int(self._column(host).sizes[shape])
             if chance is not None and wanted.count == 1:
-                size = chance.choice([piece for piece in pieces if piece >= wanted.milli])
+                size = chance.choice([piece for piece in pieces if self._shapes.fits[shape, piece]])
             position = pieces.index(size)
-            for taken in range(position, position + wanted.count):
-                pieces[taken] = pieces[taken] - wanted.milli if host.divisible else 0
+            pieces[position : position + wanted.count] = [int(self._shapes.left[shape, size])] * wanted.count
             pieces.sort()
         left = Host(
             host.cpu_milli - wanted.cpu_milli,

@@ -19,6 +19,7 @@ from controller.placement.simulation import Experiment
 from controller.placement.trace import TraceNode, trace_nodes, trace_pods
 from e2e.plane.progress import Progress
 from tests.benchmarks.controller.settings import SettingsError
+from tests.benchmarks.packing import learnt
 from tests.benchmarks.packing.bound import bounds_of
 from tests.benchmarks.packing.peers import PEERS, Port
 from tests.benchmarks.report import Report, Row, figure, row
@@ -137,6 +138,9 @@ class _Measured:
             if ties == "first":
                 off = abs(mean(fgd) - told[name, "FGD"])
                 found.append(figure(f"fgd_off_published_{name}", "points", off, [off], limits["fgd_off_published"]))
+        untold = [learnt.allocation_percent(self._experiment, seed, ARRIVED) for seed in self._setting.seeds]
+        metric = f"allocation_percent_{name}_learnt"
+        found.append(_against(metric, untold, "FGD, published", [told[name, "FGD"]], limits["published_fgd"]))
         for policy in PEERS if name in WITH_ALL_POLICIES else ():
             if policy != "FGD":
                 theirs = self._peer(policy, "random" if policy == "Random" else "first")

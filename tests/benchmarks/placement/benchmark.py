@@ -34,7 +34,7 @@ class Settings:
     small: int = 100
     large: int = 1_000
     huge: int = 10_000
-    samples: int = 36
+    samples: int = 42
     online: int = 600
 
 

@@ -32,6 +32,15 @@ def test_json_has_every_field_and_no_other(trace: list[str], scorer: str, ties: 
     assert found == {"scorer": scorer, "ties": ties, "allocation_percent": {"100": full, "130": full}}
 
 
+def test_partitions_are_counted_as_large_as_they_are(trace: list[str], tmp_path: Path) -> None:
+    (tmp_path / "pods.csv").write_text("name,cpu_milli,memory_mib,num_gpu,gpu_milli\np,1000,1,1,300\n")
+    shares, modes = (
+        json.loads(CliRunner().invoke(app, [*trace, "--seeds", "1", *more]).stdout)["allocation_percent"]["130"]["mean"]
+        for more in ([], ["--amd-modes"])
+    )
+    assert (shares, modes) == (90.0, 100.0)
+
+
 def test_people_get_a_table(trace: list[str]) -> None:
     result = CliRunner().invoke(app, [*trace, "--seeds", "7", "-o", "table"])
     assert "100.00 %" in result.stdout

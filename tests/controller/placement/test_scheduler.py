@@ -1,5 +1,4 @@
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -48,10 +47,11 @@ def test_order_is_priority_then_age_then_key() -> None:
 
 
 def test_of_one_family_the_newest_revision_takes_the_first_of_its_places() -> None:
-    chat: dict[str, Any] = {"family": "uid-of-chat"}
-    old = [demand(f"old{n}", created_seconds=float(n), revision=1, **chat) for n in (0, 2)]
-    new = demand("new", created_seconds=4.0, revision=2, **chat)
-    other, high = demand("other", created_seconds=1.0), demand("high", created_seconds=9.0, priority=1, **chat)
+    def of_chat(name: str, created: float, revision: int, priority: int = 0) -> Demand:
+        return demand(name, family="uid-of-chat", created_seconds=created, revision=revision, priority=priority)
+
+    old, new = [of_chat("old0", 0.0, 1), of_chat("old2", 2.0, 1)], of_chat("new", 4.0, 2)
+    other, high = demand("other", created_seconds=1.0), of_chat("high", 9.0, 1, priority=1)
     assert names(order([*old, other, new, high])) == ["high", "new", "other", "old0", "old2"]
 
 

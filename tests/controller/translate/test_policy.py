@@ -55,12 +55,13 @@ def test_what_a_policy_says_is_carried_over() -> None:
             validatedOnly=False,
             repartition=rules,
             paused=True,
+            scorer="fgd",
         )
     )
     seen = policy_view(policy, {"team-a": {"tier": "1"}, "team-b": {}}, None, START)
     assert (seen.name, seen.modes, seen.validated_only) == ("gold", frozenset({Mode.parse("CPX/NPS4")}), False)
     assert (seen.repartition, seen.approval, seen.max_parallel_nodes, seen.paused) == (True, "Auto", 3, True)
-    assert seen.namespaces == frozenset({"team-a"})
+    assert (seen.namespaces, seen.scorer) == (frozenset({"team-a"}), "fgd")
 
 
 def test_a_selector_that_matches_nobody_admits_nobody() -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from controller.placement.packing.host import WHOLE, Amount, Ask, Host
+from controller.placement.packing.host import WHOLE, Amount, Ask, Host, share_left
 from controller.placement.packing.scorers.best_fit import room
 from controller.placement.packing.scorers.scorer import lower, positive
 from controller.placement.packing.workload import Kind, Workload
@@ -48,20 +48,26 @@ class ExpectedLoss:
     name: str = "default"
 
     @classmethod
-    def of(cls, workload: Workload, capacity: Mapping[str, int]) -> "ExpectedLoss":
-        """For a workload, and the GPU that there is by model, in thousandths."""
+    def of(
+        cls, workload: Workload, capacity: Mapping[str, int], left: Callable[[int, int], int] = share_left
+    ) -> "ExpectedLoss":
+        """For a workload, the GPU that there is by model, in thousandths, and how pieces are cut."""
         kinds, typical = workload.on_gpus, workload.typical.on_gpus
         return cls(
-            remainders=_remainders(workload),
+            remainders=_remainders(workload, left),
             beside=[ONE_KIND * _short_of_cpu(typical, step * _STEP_MILLI) for step in range(_STEPS)],
             cpu_milli=sum(kind.share * kind.ask.cpu_milli / kind.ask.gpu_milli for kind in kinds),
             worth=_worth(kinds, capacity),
         )
 
-    def cost(self, before: Host, after: Host, _ask: Ask) -> Amount:
-        """How much more is lost afterwards than before, in thousandths of a GPU; may be less than 0."""
+    def cost(self, before: Host, after: Host, ask: Ask) -> Amount:
+        """How much more is lost afterwards than before, in thousandths of a GPU; may be less than 0.
+
+        What a partition has beyond what was asked for is lost as well.
+        """
         lost = sum(self.remainders[piece] for piece in after.pieces)
-        return self.afterwards(after.cpu_milli, after.idle, lost, after.model) - self.loss(before)
+        beyond = before.idle - after.idle - ask.gpu_milli
+        return beyond + self.afterwards(after.cpu_milli, after.idle, lost, after.model) - self.loss(before)
 
     def loss(self, host: Host) -> Amount:
         """Idle GPU that is expected to stay so. Less what a model in demand is worth, hence below 0 for such."""
@@ -83,8 +89,11 @@ class ExpectedLoss:
         return replace(self, remainders=array(self.remainders), beside=array(self.beside))
 
 
-def _remainders(workload: Workload) -> list[int]:
-    """By free part of a GPU, 0 to WHOLE: what of it is lost once the expected pieces have come, the rarer the more."""
+def _remainders(workload: Workload, left: Callable[[int, int], int]) -> list[int]:
+    """By free part of a GPU, 0 to WHOLE: what of it is lost once the expected pieces have come, the rarer the more.
+
+    What a pod gets beyond what it asked for is lost, too.
+    """
     sizes: Counter[int] = Counter()
     for kind in workload.kinds:
         if kind.ask.gpu_milli:
@@ -92,12 +101,16 @@ def _remainders(workload: Workload) -> list[int]:
     total = sum(sizes.values())
     lost = [0.0]
     for free in range(1, WHOLE + 1):
-        fitting = [(size, count / total) for size, count in sizes.items() if size <= free]
+        fitting = [
+            (free - size - rest + lost[rest], count / total)
+            for size, count in sizes.items()
+            if size <= free and (rest := left(size, free)) >= 0
+        ]
         common = sum(share for _, share in fitting)
         used = min(1.0, common / RARE)
-        later = sum(share * lost[free - size] for size, share in fitting) / common if common else 0.0
+        later = sum(share * gone for gone, share in fitting) / common if common else 0.0
         lost.append((1 - used) * free + used * later)
-    return [round(one) for one in lost]
+    return [max(0, round(one)) for one in lost]
 
 
 def _short_of_cpu(kinds: Sequence[Kind], cpu_milli: int) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from controller.placement.packing.host import share_left
 from controller.placement.packing.scorers.best_fit import BestFit
 from controller.placement.packing.scorers.expected_loss import ExpectedLoss
 from controller.placement.packing.scorers.fragmentation import Fragmentation
@@ -14,16 +15,19 @@ from controller.placement.packing.workload import Workload
 #: GPU that there is by model, in thousandths.
 Capacity = Mapping[str, int]
 
-SCORERS: Final[Mapping[str, Callable[[Workload, Capacity], Scorer]]] = MappingProxyType(
+#: What is left of a piece, by what is asked for and its size.
+Left = Callable[[int, int], int]
+
+SCORERS: Final[Mapping[str, Callable[[Workload, Capacity, Left], Scorer]]] = MappingProxyType(
     {
         "default": ExpectedLoss.of,
-        "fgd": lambda workload, _: Fragmentation.of(workload),
-        "bestfit": lambda _, __: BestFit(),
-        "random": lambda _, __: Indifferent(),
+        "fgd": lambda workload, _, __: Fragmentation.of(workload),
+        "bestfit": lambda _, __, ___: BestFit(),
+        "random": lambda _, __, ___: Indifferent(),
     }
 )
 
 
-def scorer_named(name: str, workload: Workload, capacity: Capacity) -> Scorer:
-    """The scorer of that name for what is expected and what there is. Raises KeyError for an unknown name."""
-    return SCORERS[name](workload, capacity)
+def scorer_named(name: str, workload: Workload, capacity: Capacity, left: Left = share_left) -> Scorer:
+    """The scorer of that name for what is expected, what there is and how it is cut. Raises KeyError for others."""
+    return SCORERS[name](workload, capacity, left)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from controller.placement.packing.host import Ask, Host, places
+from controller.placement.packing.host import Ask, Host, partition_left, places, share_left
 from controller.placement.packing.scorers.named import SCORERS, scorer_named
 from controller.placement.packing.scorers.scorer import Scorer
 from controller.placement.packing.table import ScoreTable
@@ -36,9 +36,10 @@ def _lowest(hosts: Sequence[Host], ask: Ask, scorer: Scorer) -> float | None:
 @pytest.mark.parametrize("divisible", [True, False])
 def test_every_decision_is_a_cheapest_one(name: str, divisible: bool) -> None:
     chance = Random(7)
-    scorer = scorer_named(name, Workload.counted(ASKS), CAPACITY)
+    left = share_left if divisible else partition_left
+    scorer = scorer_named(name, Workload.counted(ASKS), CAPACITY, left)
     hosts = [Host(one.cpu_milli, one.memory_mib, one.pieces, one.model, divisible) for one in HOSTS]
-    table = ScoreTable(hosts, ASKS, scorer)
+    table = ScoreTable(hosts, ASKS, scorer, left)
     for _ in range(60):
         number = chance.randrange(len(ASKS))
         want_lowest = _lowest(table.hosts, ASKS[number], scorer)
@@ -51,13 +52,13 @@ def test_every_decision_is_a_cheapest_one(name: str, divisible: bool) -> None:
 
 
 def test_of_equal_hosts_the_first_is_taken_or_any() -> None:
-    table = ScoreTable([Host(8000, 8000, (1000,))] * 5, [Ask(1000, 1000, 1, 500)], SCORERS["bestfit"](_any(), {}))
+    table = ScoreTable([Host(8000, 8000, (1000,))] * 5, [Ask(1000, 1000, 1, 500)], scorer_named("bestfit", _any(), {}))
     assert table.best(0) == 0
     assert {table.best(0, Random(seed)) for seed in range(40)} == set(range(5))
 
 
 def test_a_table_begins_anew_on_other_hosts() -> None:
-    table = ScoreTable([Host(8000, 8000, (1000,))], [Ask(1000, 1000, 1, 1000)], SCORERS["bestfit"](_any(), {}))
+    table = ScoreTable([Host(8000, 8000, (1000,))], [Ask(1000, 1000, 1, 1000)], scorer_named("bestfit", _any(), {}))
     table.place(0, 0)
     assert table.best(0) is None
     table.reset([Host(8000, 8000, (1000,))])
@@ -66,7 +67,7 @@ def test_a_table_begins_anew_on_other_hosts() -> None:
 
 def test_any_piece_that_fits_is_taken_by_chance() -> None:
     ask = Ask(0, 0, 1, 100)
-    table = ScoreTable([Host(0, 0, (50, 200, 1000))], [ask], SCORERS["random"](_any(), {}))
+    table = ScoreTable([Host(0, 0, (50, 200, 1000))], [ask], scorer_named("random", _any(), {}))
     left = set()
     for seed in range(20):
         table.reset([Host(0, 0, (50, 200, 1000))])

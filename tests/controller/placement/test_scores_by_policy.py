@@ -1,0 +1,103 @@
+"""The scorers of packing as they choose in the operator, and that simulations choose by the very same."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controller.placement.decision import Decision, Placed
+from controller.placement.demand import Demand, Resources
+from controller.placement.packing.host import Ask, Host
+from controller.placement.packing.scorers.expected_loss import ExpectedLoss
+from controller.placement.packing.scorers.fragmentation import Fragmentation
+from controller.placement.packing.scorers.named import scorer_named
+from controller.placement.packing.workload import Workload
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.scores_by_policy import host_of
+from controller.placement.simulation import Experiment, Outcome
+from controller.placement.snapshot import Snapshot
+from controller.placement.trace import TraceNode
+from tests.builders.demand import constrained, demand
+from tests.builders.gpu import OURS, gpu
+from tests.builders.node import node
+from tests.builders.policy import policy_view
+
+FOUR_CORES = constrained(Resources(4_000, 0, 1))
+
+
+def _snapshot(scorer: str = "default") -> Snapshot:
+    """Two idle GPUs alike but for the CPU beside them: the first has just what the usual claims need."""
+    policy = policy_view(scorer=scorer)
+    return Snapshot(
+        [
+            node("a-just-enough", allocatable=Resources(32_000, 10**15, 110), policy=policy),
+            node("b-plenty", allocatable=Resources(120_000, 10**15, 110), policy=policy),
+        ]
+    )
+
+
+def _node(decision: Decision) -> str:
+    assert isinstance(decision, Placed)
+    return decision.node.name
+
+
+def _after_usual_claims(snapshot: Snapshot) -> str:
+    scheduler = ModelScheduler.by_policy()
+    for number in range(30):
+        scheduler.schedule(snapshot, demand(f"usual-{number}", pod=FOUR_CORES))
+    return _node(scheduler.schedule(snapshot, _hungry()))
+
+
+def _hungry() -> Demand:
+    return demand("hungry", pod=constrained(Resources(16_000, 0, 1)))
+
+
+def test_a_claim_that_needs_much_cpu_leaves_it_where_gpus_need_it() -> None:
+    assert _after_usual_claims(_snapshot()) == "b-plenty"
+
+
+def test_a_policy_may_ask_for_the_tightest_fit() -> None:
+    assert _after_usual_claims(_snapshot("bestfit")) == "a-just-enough"
+
+
+def test_before_enough_was_seen_fit_decides() -> None:
+    assert _node(ModelScheduler.by_policy().schedule(_snapshot(), _hungry())) == "a-just-enough"
+
+
+def test_fragmentation_decides_where_a_policy_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    preferring_little_cpu = lambda _self, before, _after, _ask: before.cpu_milli  # noqa: E731
+    monkeypatch.setattr(Fragmentation, "cost", preferring_little_cpu)
+    assert _after_usual_claims(_snapshot("fgd")) == "a-just-enough"
+    monkeypatch.setattr(Fragmentation, "cost", lambda *_: 0)
+    assert _after_usual_claims(_snapshot("default")) == "b-plenty"
+
+
+def test_the_smallest_partition_that_fits_is_taken_whatever_is_expected() -> None:
+    snapshot = Snapshot([node("a", gpu(0, "SPX/NPS1"), gpu(1, "CPX/NPS1"), policy=policy_view())])
+    scheduler = ModelScheduler.by_policy()
+    decisions = [scheduler.schedule(snapshot, demand(f"small-{number}", pod=FOUR_CORES)) for number in range(30)]
+    assert {decision.partition.id.index for decision in decisions if isinstance(decision, Placed)} == {0}
+    assert {str(decision.mode) for decision in decisions if isinstance(decision, Placed)} == {"CPX/NPS1"}
+
+
+def test_a_node_is_seen_as_its_free_partitions() -> None:
+    busy = gpu(1, "QPX/NPS1", holders={0: OURS}, unhealthy={1})
+    one = node("a", gpu(0, "SPX/NPS1"), busy, used=Resources(28_000, 0, 3))
+    assert host_of(Snapshot([one]), one) == Host(100_000, 0, (250, 250, 1000), divisible=False)
+
+
+def _spoiled(afterwards: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arguments: -10 * afterwards(*arguments)
+
+
+def _simulated() -> Outcome:
+    pods = [Ask(4_000, 1, 1, milli) for milli in (810, 470, 320, 190, 650)] + [Ask(30_000, 1, 1, 500), Ask(9_000)]
+    nodes = [TraceNode(f"n{number}", 48_000 if number % 2 else 96_000, 10**6, 4, "G2") for number in range(20)]
+    return Experiment(nodes, pods, scorer_named("default", Workload.counted(pods), {"G2": 80_000})).run(42)
+
+
+def test_a_spoiled_scorer_changes_the_operators_decision_and_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    decided, simulated = _after_usual_claims(_snapshot()), _simulated()
+    monkeypatch.setattr(ExpectedLoss, "afterwards", _spoiled(ExpectedLoss.afterwards))
+    assert _after_usual_claims(_snapshot()) != decided
+    assert _simulated() != simulated
