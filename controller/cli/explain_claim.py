@@ -20,7 +20,7 @@ from controller.placement.nearest import nearest
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.explaining import circumstances
-from controller.reconcilers.gpu_partition_claim.placing import demand_of
+from controller.reconcilers.gpu_partition_claim.placing import demand_of, kept_text
 from controller.translate.pod import PodView
 from controller.translate.policy_choice import refuse_choice
 
@@ -93,7 +93,11 @@ async def _refused(
     around = circumstances(live.cluster, asked.demand, live.sizing, asked.pod, asked.service)
     offers = nearest(snapshot, asked.demand, around, scheduler.scorer) if decision.refusals else ()
     plan = live.cluster.plan_table.for_claim(asked.claim.metadata.uid)
-    notes = (f"RepartitionPlan {plan.metadata.name} ({plan.status.phase}) makes room",) if plan is not None else ()
+    nomination = asked.claim.status.nomination
+    notes = (
+        *((f"RepartitionPlan {plan.metadata.name} ({plan.status.phase}) makes room",) if plan is not None else ()),
+        *((kept_text(nomination),) if nomination is not None else ()),
+    )
     found = Explanation(asked.demand, decision, offers, notes, searched=bool(decision.refusals))
     return {
         "explanation": found.document(),

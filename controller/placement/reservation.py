@@ -10,7 +10,9 @@ from typing import Final
 
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
+from controller.placement.filters import kept_for
 from controller.placement.occupant import Occupant
+from controller.placement.snapshot import Snapshot
 
 #: How long a claim waits before a place is kept for it, seconds, if it needs no more than a whole GPU. One that needs
 #: several waits longer in proportion, for as much stands idle for its sake.
@@ -41,6 +43,22 @@ def wait_limit(demand: Demand, largest_gpu_bytes: int) -> float:
 def most_places(nodes: int) -> int:
     """How many places are kept for long waiting claims at most."""
     return max(1, nodes // NODES_TO_A_PLACE)
+
+
+def being_left(snapshot: Snapshot, demand: Demand) -> int:
+    """How many partitions are kept for the demand's owner or service, would do, and are still somebody's.
+
+    An older pod is on its way out of each: nobody else has to leave for as many of the owner's pods.
+    """
+    kept = snapshot.base.kept_for
+    names = frozenset().union(*(kept.get(whose, ()) for whose in (demand.owner, demand.service) if whose))
+    nodes = (node for name in names if (node := snapshot.node(name)) is not None)
+    return sum(
+        kept_for(one, demand) and one.bytes >= demand.requirement.bytes and snapshot.holder(node, one) is not None
+        for node in nodes
+        for gpu in node.gpus
+        for one in gpu.partitions
+    )
 
 
 def overtaken(demand: Demand, awaiting: Awaiting) -> bool:

@@ -21,6 +21,7 @@ from controller.gpu.mode import Mode
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.open_place import Kind, kind_for, over_max, unfit
+from controller.placement.reservation import being_left
 from controller.placement.snapshot import Snapshot
 from controller.profiles.selection import Place
 from controller.reconcilers.gpu_partition_claim import events, status
@@ -93,6 +94,8 @@ class Autoscaling:
     def _kind(self, demand: Demand) -> Kind | None:
         """As things stand at this moment: the cycle's word may be some seconds old."""
         snapshot = self._cluster.snapshot()
+        if being_left(snapshot, demand):
+            return None
         kind = kind_for(snapshot, demand)
         if kind is None or self._cluster.heartbeats.unsettled(node.name for node in snapshot.nodes):
             return None

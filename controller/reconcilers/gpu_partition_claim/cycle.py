@@ -19,6 +19,7 @@ from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.gangs import DOES_NOT_FIT, gang_of, place_gang, units, with_members
 from controller.placement.preemption import NoVictims
+from controller.placement.reservation import being_left
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.gang_members import gang_in
@@ -271,6 +272,8 @@ class PlacementCycle:
         plans = self._cluster.plan_table
         if decision.reason in REASONS or demand.gang or plans.for_claim(demand.uid) is not None:
             return Outcome(decision)
+        if self._is_left_to(turn.snapshot, demand):
+            return Outcome(decision)
         if self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
             return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))
         served = turn.around.served(demand, self._clock.now()) if decision.reason != QUOTA_EXCEEDED else None
@@ -287,6 +290,14 @@ class PlacementCycle:
             kept = self._keep(demand, kept)
         no_plan = proposal if isinstance(proposal, Refused) else None
         return Outcome(decision, no_plan=no_plan, kept=kept, no_victims=found if isinstance(found, NoVictims) else None)
+
+    def _is_left_to(self, snapshot: Snapshot, demand: Demand) -> bool:
+        """Whether an older pod is leaving a place for this very demand: of its owner's pods for the first ones."""
+        count = being_left(snapshot, demand)
+        if count == 0:
+            return False
+        waiting = (each for each in (*self._new.values(), *self._waiting.values()) if each.owner == demand.owner)
+        return demand.key in [each.key for each in order(waiting)[:count]]
 
     def _kept_together(self, turn: _Turn, decided: Sequence[tuple[Demand, Decision]]) -> dict[str, Outcome]:
         """What becomes of members of a gang for which places are kept from now on, by claim."""

@@ -65,8 +65,10 @@ class HandoverReconciler:
         claim = self._cluster.claim_table.get(request.key)
         demand = self._cycle.unplaced(request.key)
         pod = self._cluster.pod_table.of_claim(claim) if claim is not None else None
-        if pod is None or demand is None or not self._takes_part(pod, demand):
+        if claim is None or pod is None or demand is None or not self._takes_part(pod, demand):
             return Result()
+        if claim.status.nomination is not None:  # others leave a place for it already
+            return Result(requeue_after=WAIT_SECONDS)
         try:
             under_way = self._recorded(demand)
             if under_way is not None:

@@ -11,11 +11,19 @@ from controller.placement.decision import Placed
 from controller.placement.demand import Demand, Resources
 from controller.placement.occupant import Occupant
 from controller.placement.preemption import Preemptor
-from controller.placement.reservation import WAIT_SECONDS, Awaiting, most_places, overtaken, wait_limit, waits_long
+from controller.placement.reservation import (
+    WAIT_SECONDS,
+    Awaiting,
+    being_left,
+    most_places,
+    overtaken,
+    wait_limit,
+    waits_long,
+)
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.snapshot import Node, Reservation, Snapshot
+from controller.placement.snapshot import Holder, Node, Reservation, Snapshot
 from tests.builders.demand import constrained, demand
-from tests.builders.gpu import FOREIGN, GIB, gpu
+from tests.builders.gpu import FOREIGN, GIB, OURS, gpu, with_partition
 from tests.builders.node import node
 from tests.builders.occupant import occupant
 from tests.builders.occupied import held_by, occupied, taken
@@ -140,3 +148,21 @@ def test_what_is_kept_is_the_demands_once_its_holders_have_left(priorities: list
         assert isinstance(decided, Placed)
         assert decided.ids == found.placed.ids
     assert len(found.holders) == max(0, count - priorities.count(None))
+
+
+@pytest.mark.parametrize(
+    ("kept", "holder", "want"),
+    [
+        pytest.param(Reservation("rs-2"), OURS, 1, id="the owner's, and somebody is there yet"),
+        pytest.param(Reservation("", service="team-a/chat"), OURS, 1, id="the service's"),
+        pytest.param(Reservation("rs-2"), None, 0, id="free: it could be taken"),
+        pytest.param(Reservation("rs-1"), OURS, 0, id="another's"),
+        pytest.param(None, OURS, 0, id="kept for nobody"),
+    ],
+)
+def test_places_that_an_older_pod_is_leaving(kept: Reservation | None, holder: Holder | None, want: int) -> None:
+    snapshot = Snapshot([node("a", with_partition(gpu(), 3, reservation=kept, holder=holder)), node("b")])
+    wanted = demand(owner="rs-2", service="team-a/chat")
+    assert being_left(snapshot, wanted) == want
+    assert being_left(snapshot, replace(wanted, requirement=replace(wanted.requirement, bytes=MI300X))) == 0
+    assert being_left(snapshot, demand()) == 0

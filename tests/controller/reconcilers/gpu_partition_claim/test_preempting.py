@@ -17,6 +17,7 @@ from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.inference_service import inference_service
 from tests.builders.node import node_object
+from tests.builders.plan import reservation
 from tests.builders.pod import GATE, pod
 from tests.builders.policy import policy_object
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
@@ -96,6 +97,19 @@ async def test_the_place_is_kept_first_and_then_the_least_important_pod_is_evict
     await operator.round()
     assert leaving(api) == ["b-1"]
     assert status(api, "aim-b-0", "team-b")["phase"] == "Allocated"
+
+
+@pytest.mark.parametrize(("kept_for", "want"), [("uid-new", False), ("uid-other", True)])
+async def test_nobody_leaves_for_a_pod_to_which_an_older_one_hands_its_partition_over(
+    api: InMemoryApi, operator: Operator, kept_for: str, want: bool
+) -> None:
+    host = gpu_node("worker-0", DPX)
+    host["spec"]["reservations"] = [reservation(DPX.bdf, 0, owner=kept_for, claim="aim-b-0", namespace="team-b")]
+    api.put(GPU_NODES, host)
+    owner = {"kind": "ReplicaSet", "name": "new", "uid": "uid-new", "controller": True}
+    api.put(PODS, urgent(metadata={"ownerReferences": [owner]}))
+    await operator.round()
+    assert ("nomination" in status(api)) is want
 
 
 async def test_once_it_is_free_the_claim_gets_it_and_nothing_is_kept_any_more(
