@@ -152,6 +152,12 @@ class Demand:
     gang_size: int = 1
 
     @property
+    def precisions(self) -> tuple[Precision | None, ...]:
+        """Those that its GPU has to serve: its own, and each founder's of a share group."""
+        members = self.shared.members if self.shared is not None else ()
+        return tuple(dict.fromkeys((self.requirement.precision, *(member.precision for member in members))))
+
+    @property
     def joins(self) -> bool:
         """Whether it asks for a share of the partition that its share group has, and for no partition more."""
         return self.shared is not None and self.shared.place is not None

@@ -205,8 +205,7 @@ def members_admitted(snapshot: Snapshot, demand: Demand, node: Node) -> str | No
 
 def precision_supported(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
     """The engine must run on the GPU in the model's precision: no mode and no waiting would change that."""
-    members = demand.shared.members if demand.shared is not None else ()
-    for precision in dict.fromkeys((demand.requirement.precision, *(member.precision for member in members))):
+    for precision in demand.precisions:
         wall = obstacle_on(gpu.product, precision)
         if wall:
             return f"{node.name} {gpu.bdf} does not serve {precision}: {wall}"

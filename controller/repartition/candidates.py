@@ -88,7 +88,7 @@ def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
 
     None where the engine does not run on it in the claim's precision: room there would be room for others.
     """
-    if obstacle_on(gpu.product, demand.requirement.precision):
+    if any(obstacle_on(gpu.product, precision) for precision in demand.precisions):
         return
     for mode in gpu.allowed:
         wanted = not demand.requirement.modes or mode in demand.requirement.modes

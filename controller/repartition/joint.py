@@ -18,6 +18,8 @@ from controller.placement.layouts.choice import choose
 from controller.placement.layouts.layout import Layout, NodeChange, Seat
 from controller.placement.layouts.problem import Batch, Choice, LayoutClaim, LayoutGpu, LayoutNode
 from controller.placement.layouts.search import Effort
+from controller.placement.precision_support import obstacle_on
+from controller.placement.ranking import shape_of
 from controller.placement.scheduler import order
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.repartition.attempts import Change
@@ -180,7 +182,8 @@ class _Nodes:
     def of(self, demand: Demand) -> frozenset[str]:
         """Names of the nodes for a demand. Room on them is the layout's to count."""
         pod = replace(demand.pod, resources=Resources())
-        asked = replace(demand, key="", uid="", requirement=_NO_SIZE, pod=pod, created_seconds=0.0, owner="")
+        served = replace(_NO_SIZE, precision=demand.requirement.precision)
+        asked = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes, requirement=served, pod=pod)
         if asked not in self._known:
             self._known[asked] = frozenset(name for name in self._nodes if self._may_go(asked, name))
         return self._known[asked]
@@ -188,8 +191,16 @@ class _Nodes:
     def _may_go(self, demand: Demand, name: str) -> bool:
         """A node's own change under way is no obstacle to what comes after it."""
         node = self._snapshot.node(name)
-        refused = refuse_node(self._snapshot, demand, node) if node is not None else ("NodeGone", "")
+        if node is None or not _serves(node, demand):
+            return False
+        refused = refuse_node(self._snapshot, demand, node)
         return refused is None or (self._nodes[name].rests and refused[0] == "Repartitioning")
+
+
+def _serves(node: Node, demand: Demand) -> bool:
+    """Whether the engine runs on every GPU there in each precision asked for: a layout tells no GPU from another."""
+    products = {gpu.product for gpu in node.gpus}
+    return not any(obstacle_on(product, precision) for product in products for precision in demand.precisions)
 
 
 def _claim(demand: Demand, nodes: Mapping[str, LayoutNode], suiting: _Nodes) -> LayoutClaim:

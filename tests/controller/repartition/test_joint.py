@@ -64,6 +64,13 @@ def test_ranks_of_one_model_get_their_partitions_by_one_change() -> None:
     assert changes(joint) == {((bdf(0), "DPX/NPS1"), (bdf(1), "DPX/NPS1"))}
 
 
+@pytest.mark.parametrize(("precision", "helped"), [("bf16", False), ("fp8", True)])
+def test_a_free_gpu_that_does_not_serve_the_precision_is_no_place(precision: str, helped: bool) -> None:
+    older = host(gpu(0, "SPX/NPS1", product="MI210"), name="older")
+    joint = jointly([demand("m", 60, precision=precision)], older, host(gpu(0, "CPX/NPS1")))
+    assert {each.node for each in joint.proposals.values()} == ({"worker-0"} if helped else set())
+
+
 def test_who_gets_a_place_by_a_plan_under_way_asks_for_nothing() -> None:
     expected = {"worker-0": Expected("plan-a", {bdf(0): Mode.parse("CPX/NPS1")})}
     joint = jointly(small(8), host(*spx(2)), host(*spx(2), name="worker-1"), expected=expected, active=["worker-0"])
