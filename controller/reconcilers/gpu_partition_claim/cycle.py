@@ -231,7 +231,7 @@ class PlacementCycle:
         """All demands that no partition takes as things are, the first first: those that a mode change could help."""
         found = []
         for demand in order((*self._new.values(), *self._waiting.values()))[: joint.MOST_CLAIMS]:
-            if demand.gang or self._refused_choice(demand) is not None:
+            if demand.gang or self._refused_choice(demand) is not None or self._is_left_to(snapshot, demand):
                 continue
             decision = self.scheduler.schedule(snapshot, demand)
             if isinstance(decision, Unplaced) and decision.reason != QUOTA_EXCEEDED:

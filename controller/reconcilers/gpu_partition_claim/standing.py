@@ -7,6 +7,7 @@ from functools import cached_property
 
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand
+from controller.placement.ranking import shape_of
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.repartition.attempts import Change
@@ -49,7 +50,7 @@ class Surroundings:
         standing = self._standing(demand.uid, now)
         if not standing.attempts.none:
             return propose(self._snapshot, demand, self._active(), standing)
-        alike = replace(demand, key="", uid="", created_seconds=0.0, owner="", template_hash="")
+        alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
         if alike in self._refused:
             return self._refused[alike]
         found = propose(self._snapshot, demand, self._active(), standing)
