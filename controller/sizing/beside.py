@@ -22,12 +22,13 @@ class Beside:
     """``at_start_bytes`` must be free when the engine looks; ``after_pool_bytes`` are taken once the KV cache is there.
 
     The latter are less what the profile run has freed again, and negative where that is more. ``graph_bytes`` are the
-    graphs among them.
+    graphs among them. ``measured``: no part is known by its cause alone and counted as nothing here.
     """
 
     at_start_bytes: int
     after_pool_bytes: int
     graph_bytes: int
+    measured: bool = True
 
     @property
     def needed_bytes(self) -> int:
@@ -52,8 +53,8 @@ def beside(start: Start, profiled: Activation, constants: EngineConstants = CONS
     again = _sampler_bytes(start, logits, constants)
     # the masking kernel keeps its buffer (_TRITON_BUFFER_CACHE): that much of the profile's sampler is not free again
     freed = max(profiled.layer_bytes, again if _masks(start) else profiled.sampler_bytes)
-    taken = (at_start if apart else 0) + graphs + growth + emptied + again
-    return Beside(at_start, taken - freed, graphs)
+    taken = (at_start if apart else 0) + graphs + growth + (emptied or 0) + again
+    return Beside(at_start, taken - freed, graphs, measured=emptied is not None)
 
 
 def _logits(start: Start) -> int:

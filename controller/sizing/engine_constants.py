@@ -83,9 +83,10 @@ class EngineConstants:
     0.66 and 0.92 GiB held 0.07 and 0.1 in graphs' pools, and some 0.2 in the driver; starts with 0.64 GiB beside the
     budget live after graphs of 1.4 (R9700)."""
 
-    emptied: int = 202 * GIB // 100
+    emptied: int | None = 202 * GIB // 100
     """What torch holds and nobody gets where experts in mxfp4 are laid out anew (``uncounted.emptied_bytes``): read off
-    the two starts that it is there for, and no formula is known.
+    the two starts that it is there for, and no formula is known. None: nobody has measured it, and no such start is
+    called safe.
 
     gpt-oss-20b on an H100: what is free after the profile is 2.02 GiB less than its terms leave on one rank, 1.83 on
     each of two ("Free memory after profiling: 62.77 GiB (total)", the logs of EM109 and EM111). Both died, holding 1.78

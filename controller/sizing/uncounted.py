@@ -41,11 +41,11 @@ def kept_graph_bytes(start: Start, constants: EngineConstants = CONSTANTS) -> in
     return graphs if start.settings.engine_version.since(0, 18) else int(graphs * constants.graphs_kept_before_018)
 
 
-def emptied_bytes(start: Start, largest: int, constants: EngineConstants = CONSTANTS) -> int:
+def emptied_bytes(start: Start, largest: int, constants: EngineConstants = CONSTANTS) -> int | None:
     """What torch holds and nobody gets, of a start whose largest later allocation has so many bytes.
 
-    The parts are of a layer's experts: what is smaller finds its place in them, logits of many sequences do not. On
-    ROCm the layout of the experts is kept.
+    None where there is something, and nobody has measured how much. The parts are of a layer's experts: what is
+    smaller finds its place in them, logits of many sequences do not. On ROCm the layout of the experts is kept.
     """
     experts, quantization = start.facts.shape.experts, start.facts.checkpoint.quantization
     mxfp4 = quantization is not None and quantization.method == "mxfp4"

@@ -131,6 +131,13 @@ def _after_pool(case: _Case) -> Verdict | None:
     return Verdict(Outcome.AT_RISK, "LittleRoomAfterPool", text, spare)
 
 
+def _unmeasured(case: _Case) -> Verdict | None:
+    if case.beside.measured:
+        return None
+    text = "experts are laid out anew as they are loaded, and nobody has measured what that leaves unused"
+    return Verdict(Outcome.AT_RISK, "NobodyMeasured", text, case.beside_request_bytes)
+
+
 def _within_spread(case: _Case) -> Verdict | None:
     spare = case.beside_request_bytes - start_spread_bytes(case.start.settings.platform)
     if spare >= 0:
@@ -146,5 +153,6 @@ _CHECKS: tuple[Callable[[_Case], Verdict | None], ...] = (
     _unknown_engine,
     _less_free_than_asked,
     _after_pool,
+    _unmeasured,
     _within_spread,
 )

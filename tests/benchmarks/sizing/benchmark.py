@@ -267,7 +267,9 @@ def _constants(estimated: EngineConstants) -> list[str]:
     return lines
 
 
-def _readable(value: float) -> str:
+def _readable(value: float | None) -> str:
+    if value is None:
+        return "not measured"
     if value < 1:
         return f"{value:.2f}"
     return f"{value / 2**30:.3f} GiB" if value > 1000 else f"{value:.2f} bytes"

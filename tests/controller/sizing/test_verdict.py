@@ -7,6 +7,7 @@ import pytest
 from controller.sizing.budget import Start
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine import Device, EngineSettings, as_vllm_starts_it
+from controller.sizing.engine_constants import CONSTANTS
 from controller.sizing.precision import Precision
 from controller.sizing.verdict import Outcome, judge
 
@@ -62,6 +63,12 @@ def test_the_longest_request_must_fit(length: int, outcome: Outcome, reason: str
 def test_experts_laid_out_anew_need_room_beside_the_budget(utilization: float, ranks: int, outcome: Outcome) -> None:
     gpt = start("openai/gpt-oss-20b", H100, ranks=ranks, version="0.19", gpu_memory_utilization=utilization)
     assert judge(gpt).outcome is outcome
+
+
+def test_experts_laid_out_anew_are_not_called_safe_while_nobody_has_measured_what_that_takes() -> None:
+    gpt = start("openai/gpt-oss-20b", H100, version="0.19", gpu_memory_utilization=0.9)
+    verdict = judge(gpt, replace(CONSTANTS, emptied=None))
+    assert (verdict.outcome, verdict.reason) == (Outcome.AT_RISK, "NobodyMeasured")
 
 
 def test_a_mixture_whose_experts_stay_as_they_are_is_safe_with_as_many_sequences() -> None:
