@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from api.group import SERVICE_LABEL
+from controller.reconcilers.profile_map.triggers import when_products_differ
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest, labels_of
 from controller.runtime.reconcile import Request
@@ -36,16 +37,8 @@ def services_of_profile(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], It
 
 
 def services_of_products(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
-    """Every service, when the first GPU of a product comes or the last one goes: profiles are for what is here."""
-    seen = cluster.products.known
-
-    def mapping(_: StoreEvent[Manifest]) -> Iterable[Request]:
-        nonlocal seen
-        if seen != cluster.products.known:
-            seen = cluster.products.known
-            yield from map(Request.of, cluster.service_table.keys())
-
-    return mapping
+    """Every service, when other products are here: profiles are for what is here."""
+    return when_products_differ(cluster, lambda: map(Request.of, cluster.service_table.keys()))
 
 
 def service_of_claim(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:

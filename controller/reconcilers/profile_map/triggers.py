@@ -40,14 +40,21 @@ def itself_of_pods(event: StoreEvent[PartialObject]) -> Iterable[Request]:
 
 
 def maps_of_products(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
-    """Every ConfigMap, when the first GPU of a product comes or the last one goes: profiles are for what is here."""
+    """Every ConfigMap, when other products are here: profiles are for what is here."""
+    return when_products_differ(cluster, lambda: _all(cluster))
+
+
+def when_products_differ(
+    cluster: Cluster, requests: Callable[[], Iterable[Request]]
+) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """Those requests when the first GPU of a product comes or the last one goes, none at other news of a node."""
     seen = cluster.products.known
 
     def mapping(_: StoreEvent[Manifest]) -> Iterable[Request]:
         nonlocal seen
         if seen != cluster.products.known:
             seen = cluster.products.known
-            yield from _all(cluster)
+            yield from requests()
 
     return mapping
 
