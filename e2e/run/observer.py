@@ -14,7 +14,8 @@ from controller.runtime.client.resource import Resource
 from e2e.plane import Plane
 from e2e.run.checks import Fault, claims_reserved_twice, devices_given_twice, partitions_held_twice
 from e2e.run.latency import GateTimes
-from e2e.run.world import World
+from e2e.run.shared_holdings import SharedHoldings
+from e2e.run.world import World, allocated_devices, held_partitions
 
 _SYNC_SECONDS = 30.0
 
@@ -45,6 +46,8 @@ class Observer:
         self._informers = {name: Informer(client, resource) for name, resource in watched.items()}
         self.gate_times = GateTimes()
         self.double_allocations: set[Fault] = set()
+        self._partitions = SharedHoldings(held_partitions)
+        self._devices = SharedHoldings(allocated_devices)
         self._informers["pods"].add_handler(self._time)
         self._informers["claims"].add_handler(self._check_claims)
         self._informers["resource_claims"].add_handler(self._check_resource_claims)
@@ -68,11 +71,11 @@ class Observer:
     def _time(self, event: StoreEvent) -> None:
         self.gate_times.take(event.old, event.new, time.monotonic(), initial=event.initial)
 
-    def _check_claims(self, _: StoreEvent) -> None:
-        self.double_allocations |= partitions_held_twice(self._informers["claims"].store.values())
+    def _check_claims(self, event: StoreEvent) -> None:
+        self.double_allocations |= partitions_held_twice(self._partitions.take(event.old, event.new))
 
-    def _check_resource_claims(self, _: StoreEvent) -> None:
-        claims = tuple(self._informers["resource_claims"].store.values())
+    def _check_resource_claims(self, event: StoreEvent) -> None:
+        claims = self._devices.take(event.old, event.new)
         self.double_allocations |= {*devices_given_twice(claims), *claims_reserved_twice(claims)}
 
 
