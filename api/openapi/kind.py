@@ -35,13 +35,14 @@ class Version:
     """One served version of a kind.
 
     ``scale`` gives the paths of the scale subresource: spec replicas, status replicas, selector. ``rules`` are CEL
-    rules of the whole object.
+    rules of the whole object. ``selectable`` are the fields that lists and watches can be narrowed by.
     """
 
     model: type[KubernetesObject]
     columns: tuple[Column, ...]
     scale: tuple[str, str, str] | None = None
     rules: tuple[Rule, ...] = field(default=())
+    selectable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ GPU_PARTITION_CLAIM: Final = Kind(
                 Column("Explanation", ".status.explanation", "Why it waits, and what would help.", priority=1),
                 AGE,
             ),
+            # an agent hears of what is on its node, not of every claim of the cluster
+            selectable=(".status.allocation.node",),
         )
     },
 )
@@ -181,6 +184,8 @@ REPARTITION_PLAN: Final = Kind(
                 Column("Phase", ".status.phase", "Where the plan stands."),
                 Column("From", ".status.summary.from", "Modes before."),
                 Column("To", ".status.summary.to", "Modes after."),
+                Column("Gain", ".spec.gain.summary", "What is regained by bringing models together."),
+                Column("Cost", ".status.cost.summary", "What it costs those who are served."),
                 Column("Reason", ".spec.reason", "Why."),
                 Column("Approved", ".spec.approved", "Whether a person said go.", type="boolean"),
                 Column("Approval", ".spec.approval", "Auto or Manual.", priority=1),

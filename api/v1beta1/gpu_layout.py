@@ -35,21 +35,21 @@ _ON_ONE_SIDE = (
     " + self.from.gpus.filter(f, !self.to.gpus.exists(t, t.bdf == f.bdf)).map(f, f.bdf))"
 )
 
-A_CHANGE = (
-    Rule(
-        f"size({_ON_ONE_SIDE}) == 0",
-        "from and to name different GPUs: name the same GPUs in both",
-        f"'GPUs %s stand in one of from and to only: name the same GPUs in both'.format([{_ON_ONE_SIDE}])",
-        field_path=".to",
-    ),
-    Rule(
-        "self.to.gpus.exists(t, !self.from.gpus.exists(f, f.bdf == t.bdf && f.mode == t.mode))",
-        "every GPU in to has the mode it has in from: nothing would change, give another mode",
-        "'modes %s in to are those in from: nothing would change, give another mode'"
-        ".format([self.to.gpus.map(t, t.mode)])",
-        field_path=".to",
-    ),
+SAME_GPUS = Rule(
+    f"size({_ON_ONE_SIDE}) == 0",
+    "from and to name different GPUs: name the same GPUs in both",
+    f"'GPUs %s stand in one of from and to only: name the same GPUs in both'.format([{_ON_ONE_SIDE}])",
+    field_path=".to",
 )
+
+SOMETHING_CHANGES = Rule(
+    "self.to.gpus.exists(t, !self.from.gpus.exists(f, f.bdf == t.bdf && f.mode == t.mode))",
+    "every GPU in to has the mode it has in from: nothing would change, give another mode",
+    "'modes %s in to are those in from: nothing would change, give another mode'.format([self.to.gpus.map(t, t.mode)])",
+    field_path=".to",
+)
+
+A_CHANGE = (SAME_GPUS, SOMETHING_CHANGES)
 """Rules of an object with the layouts ``from`` and ``to``."""
 
 

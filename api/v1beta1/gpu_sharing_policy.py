@@ -41,6 +41,13 @@ class WhenFull(StrEnum):
     RELEASE_FOR_AUTOSCALER = "ReleaseForAutoscaler"
 
 
+class Divide(StrEnum):
+    """When an idle GPU is divided for a claim that needs a small part of it."""
+
+    FIRST = "First"
+    WHEN_FULL = "WhenFull"
+
+
 class OnUnhealthy(StrEnum):
     """What becomes of a pod whose partition turns unhealthy."""
 
@@ -134,10 +141,48 @@ class RepartitionRules(ApiModel):
         description="Whether nodes that AMD's Device Config Manager partitions, by their labels, are changed, too; "
         "false: they are left to it.",
     )
+    divide: Divide = Field(
+        default=Divide.FIRST,
+        description="When an idle GPU is divided for a model that needs half of it or less, with approval Auto: First "
+        "(before it is placed, it waits 5 minutes for that at most) or WhenFull (it takes what is free, whatever its "
+        "size; GPUs are divided for models that find no place).",
+    )
     taint_node: bool = Field(
         default=False,
         description="Whether a node is tainted aim.amd.com/repartitioning:NoSchedule while its modes change, so that "
         "pods that take no part stay away; false: they may come.",
+    )
+
+
+_NEVER_SEEN = f"is too long: write at most {LONGEST_COOLDOWN}, such as 1h; to propose nothing set enabled false"
+
+
+class Defragmentation(ApiModel):
+    """Whether it is proposed to bring scattered models together, so that whole GPUs come free.
+
+    What is proposed moves pods, so each plan waits for a person's approval. It needs repartition.enabled.
+    """
+
+    enabled: bool = Field(
+        default=False, description="Whether such plans are written; false: models stay where they are."
+    )
+    min_gain: int = Field(
+        default=1, ge=1, le=64, description="Whole GPUs regained, or waiting claims served, by a plan at least."
+    )
+    max_evictions: int = Field(
+        default=4, ge=1, le=64, description="Pods that may have to move for each of them, at most."
+    )
+    after: DurationText = Field(
+        default="10m",
+        description="How long a gain must have been there before it is proposed, as a duration such as 10m, at most "
+        "720h; 0s: it is proposed at once.",
+        json_schema_extra=rules(at_most(LONGEST_COOLDOWN, _NEVER_SEEN)),
+    )
+    rest: DurationText = Field(
+        default="1h",
+        description="Rest between the end of such a plan and the next one, as a duration such as 1h, at most 720h; 0s: "
+        "none.",
+        json_schema_extra=rules(at_most(LONGEST_COOLDOWN, _NEVER_SEEN)),
     )
 
 
@@ -231,6 +276,10 @@ class GPUSharingPolicySpec(ApiModel):
     )
     repartition: RepartitionRules = Field(
         default_factory=RepartitionRules, description="Whether and how GPU modes are changed to make room."
+    )
+    defragmentation: Defragmentation = Field(
+        default_factory=Defragmentation,
+        description="Whether it is proposed to bring scattered models together, so that whole GPUs come free.",
     )
     rollout: Rollout | None = Field(
         default=None,

@@ -3,6 +3,7 @@
 Each step stands in the status before it acts, so that a plan resumes or rolls back after any crash.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
 
@@ -23,7 +24,7 @@ from api.group import API_VERSION
 from api.markers import ATOMIC, keyed_by, rules
 from api.object import ApiModel, Condition, KubernetesObject
 from api.unchanged import unchanged
-from api.v1beta1.gpu_layout import A_CHANGE, MODES_THAT_EXIST, ONE_MEMORY_MODE, Layout
+from api.v1beta1.gpu_layout import MODES_THAT_EXIST, ONE_MEMORY_MODE, SAME_GPUS, SOMETHING_CHANGES, Layout
 from api.v1beta1.references import ClaimReference, NamespacedName
 
 
@@ -53,14 +54,26 @@ class PlanPhase(StrEnum):
 _UNCHANGED = unchanged(
     "only approved and rollback may change, delete the plan and create another",
     required=("node", "from", "to", "approval", "dryRun"),
-    optional=("reason", "claimRef", "policyRef"),
+    optional=("reason", "claimRef", "policyRef", "gain"),
 )
+_MOVES_OR_CHANGES = replace(SOMETHING_CHANGES, rule=f"has(self.gain) || {SOMETHING_CHANGES.rule}")
+
+
+class PlanGain(ApiModel):
+    """What a plan regains that brings scattered models together, as it was when the plan was written."""
+
+    gpus: int = Field(
+        default=0, ge=-16, le=16, description="GPUs that nobody holds once the pods have moved, more than before."
+    )
+    bytes: int = Field(default=0, description="Memory of those GPUs in bytes.")
+    claims: int = Field(default=0, ge=0, le=1000, description="Waiting claims that get a place.")
+    summary: ShortText = Field(default="", description="The gain for people, e.g. 1 GPU, 2 claims.")
 
 
 class RepartitionPlanSpec(ApiModel):
     """The change and who wants it; only ``approved`` and ``rollback`` may change later."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_UNCHANGED, *A_CHANGE))
+    model_config = ConfigDict(json_schema_extra=rules(_UNCHANGED, SAME_GPUS, _MOVES_OR_CHANGES))
 
     node: ObjectName = Field(description="Name of the node.")
     from_: Layout = Field(
@@ -73,6 +86,11 @@ class RepartitionPlanSpec(ApiModel):
     policy_ref: ObjectName | None = Field(default=None, description="Name of the policy that allows the change.")
     approval: Approval = Field(default=Approval.MANUAL, description="Auto or Manual.")
     approved: bool = Field(default=False, description="Set to true to let a Manual plan run.")
+    gain: PlanGain | None = Field(
+        default=None,
+        description="What is regained where the plan brings scattered models together. With it the modes in to may be "
+        "those in from: pods move off the GPUs, and nothing else changes.",
+    )
     dry_run: bool = Field(default=False, description="Report what would happen; change nothing.")
     rollback: bool = Field(
         default=False,
@@ -116,6 +134,21 @@ class PlanSummary(ApiModel):
     to: ShortText = Field(default="", description="Modes after.")
 
 
+class PlanCost(ApiModel):
+    """What the plan costs those who are served on its GPUs. A figure that nobody has measured here is absent."""
+
+    evictions: int = Field(default=0, ge=0, description="Pods that have to move.")
+    restart_seconds: int | None = Field(
+        default=None, ge=0, description="Seconds that those pods took to start, added up: they start anew elsewhere."
+    )
+    change_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="Seconds that nobody is served on the GPUs while modes change, as such changes took here before.",
+    )
+    summary: ShortText = Field(default="", description="The cost for people, e.g. 2 pods start anew (3m10s).")
+
+
 class RepartitionPlanStatus(ApiModel):
     """How the plan went; written by the operator alone."""
 
@@ -139,6 +172,9 @@ class RepartitionPlanStatus(ApiModel):
     )
     after: list[ShortText] = Field(
         default_factory=list, max_length=512, description="Placement after, a line a pod.", json_schema_extra=ATOMIC
+    )
+    cost: PlanCost | None = Field(
+        default=None, description="What the plan costs those who are served on its GPUs, while it has not begun."
     )
     message: LongText = Field(default="", description="Where the plan stands and why, for people.")
     summary: PlanSummary = Field(default_factory=PlanSummary, description="The plan in one line.")
