@@ -154,8 +154,10 @@ class Demand:
     @property
     def precisions(self) -> tuple[Precision | None, ...]:
         """Those that its GPU has to serve: its own, and each founder's of a share group."""
-        members = self.shared.members if self.shared is not None else ()
-        return tuple(dict.fromkeys((self.requirement.precision, *(member.precision for member in members))))
+        if self.shared is None:  # asked for every partition that is looked at
+            return (self.requirement.precision,)
+        members = (member.precision for member in self.shared.members)
+        return tuple(dict.fromkeys((self.requirement.precision, *members)))
 
     @property
     def joins(self) -> bool:

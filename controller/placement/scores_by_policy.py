@@ -1,28 +1,41 @@
 """The scorer that a node's policy names, applied to the partitions of a snapshot.
 
-The scorers of `packing` see a node as a host: its free partitions are pieces that go as wholes, in thousandths of their
-GPU; CPU counts, memory does not. What an idle partition is worth is reckoned as if it could be divided: large ones are
-kept for large claims, and a mode change may divide them. A node without a policy is scored by the default. While too
-few claims were seen to expect anything, and where a policy says bestfit, the tightest partition is taken.
+What an idle partition is worth is reckoned as if it could be divided: large ones are kept for large claims, and a mode
+change may divide them. A node without a policy is scored by the default. While too few claims were seen to expect
+anything, and where a policy says bestfit, the tightest partition is taken.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from controller.placement.demand import Demand
 from controller.placement.expectation import Expectation, Shape
 from controller.placement.filters import kept_for
+from controller.placement.hosts import Hosts, Seen
 from controller.placement.packing.host import WHOLE, Ask, Host
 from controller.placement.packing.scorers.named import scorer_named
-from controller.placement.packing.scorers.scorer import Scorer
+from controller.placement.packing.scorers.scorer import STEPS, ByPieces, Scorer, Taking
 from controller.placement.packing.workload import Workload
 from controller.placement.scores import Score, best_fit
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
 DEFAULT: Final = "default"
 BEST_FIT: Final = "bestfit"
-#: Costs are compared in millionths of a GPU: finer differences are rounding.
-_STEPS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a demand takes of a host at one place: `ask`, of which `count` pieces of a size are given, if there are."""
+
+    ask: Ask
+    piece: int
+
+
+class _Rule(Protocol):
+    """How a scorer is asked about one place."""
+
+    def cost(self, seen: Seen, wanted: _Wanted) -> float: ...
 
 
 class ByPolicy:
@@ -31,50 +44,55 @@ class ByPolicy:
     def __init__(self, expectation: Expectation) -> None:
         self._expectation = expectation
         self._mix: Mapping[Shape, float] = {}
-        self._scorers: dict[tuple[str, int], Scorer] = {}
+        self._rules: dict[tuple[str, int], _Rule] = {}
+        self._hosts = Hosts()
 
     def __call__(self, snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> Score:
         """The place kept for it, then what the scorer says, then as best fit."""
-        tightest = best_fit(snapshot, demand, node, gpu, partition)
         name = node.policy.scorer if node.policy is not None else DEFAULT
         if name == BEST_FIT or not self._expectation.mix:
-            return tightest
-        size = _bytes(gpu)
-        ask = _ask(demand.pod.resources.cpu_milli, demand.requirement.bytes, demand.requirement.count, size)
-        before = host_of(snapshot, node)
-        after = _without(before, ask, partition.bytes * WHOLE // size, demand.requirement.count)
-        cost = self._scorer(name, size).cost(before, after, ask)
+            return best_fit(snapshot, demand, node, gpu, partition)
+        seen = self._hosts.of(snapshot, node)
+        size, need = seen.bytes[gpu.bdf], demand.requirement
+        ask = _ask(demand.pod.resources.cpu_milli, need.bytes, need.count, size)
+        cost = self._rule(name, size).cost(seen, _Wanted(ask, partition.bytes * WHOLE // size))
         elsewhere = 0 if kept_for(partition, demand) else 1
-        return elsewhere, round(cost * _STEPS), *tightest[2:]
+        return elsewhere, round(cost * STEPS), seen.free[gpu.bdf], node.name, gpu.bdf, partition.id.index
 
-    def _scorer(self, name: str, size: int) -> Scorer:
+    def _rule(self, name: str, size: int) -> _Rule:
         if self._mix is not self._expectation.mix:
             self._mix = self._expectation.mix
-            self._scorers.clear()
-        found = self._scorers.get((name, size))
+            self._rules.clear()
+            self._hosts.forget()
+        found = self._rules.get((name, size))
         if found is None:
             asks = ((_ask(cpu, need, count, size), share) for (cpu, need, count), share in self._mix.items())
-            found = self._scorers[name, size] = scorer_named(name, Workload.weighted(asks), {})
+            scorer = scorer_named(name, Workload.weighted(asks), {})
+            found = self._rules[name, size] = _BySums(scorer) if isinstance(scorer, ByPieces) else _ByHosts(scorer)
         return found
 
 
-def host_of(snapshot: Snapshot, node: Node) -> Host:
-    """The node as scorers see it: its free partitions that are fit for use, the smallest first."""
-    pieces: list[int] = []
-    for gpu in node.gpus:
-        size = _bytes(gpu)
-        for alike in gpu.alike:
-            one = alike.partitions[0]
-            if one.healthy and not one.quarantined:
-                pieces += [one.bytes * WHOLE // size] * len(snapshot.free_of(node, gpu, alike))
-    pieces.sort()
-    left = node.allocatable.minus(snapshot.used(node))
-    return Host(max(0, left.cpu_milli), 0, tuple(pieces), divisible=False)
+class _BySums:
+    """Of a scorer that sums over pieces: the host before is looked at once, the one afterwards never made."""
+
+    def __init__(self, scorer: ByPieces) -> None:
+        self._scorer = scorer
+
+    def cost(self, seen: Seen, wanted: _Wanted) -> float:
+        ask, piece = wanted.ask, wanted.piece
+        given = min(ask.count, seen.host.pieces.count(piece))
+        left = max(0, seen.host.cpu_milli - ask.cpu_milli)
+        lost = -given * self._scorer.remainders[piece]
+        taking = Taking(left, given * piece, given * piece - ask.gpu_milli, lost)
+        return float(self._scorer.taken(seen.standing(self._scorer), taking))
 
 
-def _bytes(gpu: Gpu) -> int:
-    """Memory of the GPU as its partitions have it."""
-    return max(1, sum(alike.partitions[0].bytes * len(alike.partitions) for alike in gpu.alike))
+class _ByHosts:
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def cost(self, seen: Seen, wanted: _Wanted) -> float:
+        return float(self._scorer.cost(seen.host, _without(seen.host, wanted), wanted.ask))
 
 
 def _ask(cpu_milli: int, size: int, count: int, gpu_bytes: int) -> Ask:
@@ -82,10 +100,10 @@ def _ask(cpu_milli: int, size: int, count: int, gpu_bytes: int) -> Ask:
     return Ask(cpu_milli, 0, count, min(WHOLE, max(1, -(-size * WHOLE // gpu_bytes))))
 
 
-def _without(host: Host, ask: Ask, piece: int, count: int) -> Host:
-    """The host when `count` of its pieces of that size are given away, or those there are."""
+def _without(host: Host, wanted: _Wanted) -> Host:
+    """The host when so many of its pieces of that size are given away, or those there are."""
     pieces = list(host.pieces)
-    for _ in range(count):
-        if piece in pieces:
-            pieces.remove(piece)
-    return Host(max(0, host.cpu_milli - ask.cpu_milli), 0, tuple(pieces), host.model, divisible=False)
+    for _ in range(wanted.ask.count):
+        if wanted.piece in pieces:
+            pieces.remove(wanted.piece)
+    return Host(max(0, host.cpu_milli - wanted.ask.cpu_milli), 0, tuple(pieces), host.model, divisible=False)

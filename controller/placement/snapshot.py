@@ -21,10 +21,15 @@ class _Trial:
     held: Mapping[PartitionId, Holder] = field(default_factory=dict)
     freed: frozenset[PartitionId] = frozenset()
     used: Resources = field(default_factory=Resources)
+    _gpus: frozenset[str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def touches(self, bdf: str) -> bool:
         """Whether anything was tried on a GPU."""
-        return any(number.bdf == bdf for number in (*self.held, *self.freed))
+        found = self._gpus
+        if found is None:
+            found = frozenset(number.bdf for number in (*self.held, *self.freed))
+            object.__setattr__(self, "_gpus", found)
+        return bdf in found
 
     def holder(self, partition: Partition) -> Holder | None:
         """Who holds the partition now."""
@@ -112,6 +117,10 @@ class Snapshot:
         if trial is None or not trial.touches(gpu.bdf):
             return alike.free
         return tuple(one for one in alike.partitions if trial.holder(one) is None)
+
+    def tried(self, node: Node) -> object:
+        """What is tried on the node: the same object while that is the same, None while it is nothing."""
+        return self._trials.get(node.name)
 
     def free(self, node: Node, gpu: Gpu) -> int:
         """How many partitions of the GPU nobody holds, fit for use or not."""

@@ -5,13 +5,14 @@ Columns are worked out for all kinds at once, and remembered by what is left on 
 hosts come to be alike. Needs numpy, 25 MB and a tenth of a second to import: only simulations use this module.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from random import Random
 from typing import Final
 
 import numpy as np
 
-from controller.placement.packing.columns import Column, Left, Shapes, column, scoring
+from controller.placement.packing.columns import NEVER, Column, Left, Shapes, column, scoring
 from controller.placement.packing.host import Ask, Host, share_left
 from controller.placement.packing.scorers.scorer import Scorer
 
@@ -27,8 +28,8 @@ class ScoreTable:
         self._asks = asks
         self._shapes = Shapes(asks, left)
         self._scoring = scoring(scorer, self._shapes)
-        self._memory = np.array([ask.memory_mib for ask in asks])
-        self._most_memory = int(self._memory.max())
+        self._memory = sorted(ask.memory_mib for ask in asks)
+        self._by_memory = np.argsort([ask.memory_mib for ask in asks], kind="stable")
         self._unsuited = {
             host.model: np.flatnonzero(
                 [ask.count > 0 and bool(ask.models) and host.model not in ask.models for ask in asks]
@@ -37,7 +38,7 @@ class ScoreTable:
         }
         self._columns: dict[tuple[int, tuple[int, ...], str], Column] = {}
         self._hosts = list(hosts)
-        self._costs = np.empty((len(asks), len(hosts)))
+        self._ranks = np.empty((len(asks), len(hosts)), dtype=np.int32)
         self.reset(hosts)
 
     @property
@@ -56,10 +57,10 @@ class ScoreTable:
 
         Of equal ones the first, or with `ties` one of them at random.
         """
-        row = self._costs[ask]
+        row = self._ranks[ask]
         number = int(row.argmin())
         lowest = row[number]
-        if lowest == np.inf:
+        if lowest == NEVER:
             return None
         if ties is None:
             return number
@@ -75,11 +76,11 @@ class ScoreTable:
         pieces = list(host.pieces)
         if wanted.count:
             shape = self._shapes.of[ask]
-            size = int(self._column(host).sizes[shape])
+            size = self._column(host).size(shape)
             if chance is not None and wanted.count == 1:
-                size = chance.choice([piece for piece in pieces if self._shapes.fits[shape, piece]])
+                size = chance.choice([piece for piece in pieces if self._shapes.left[piece, shape] >= 0])
             position = pieces.index(size)
-            pieces[position : position + wanted.count] = [int(self._shapes.left[shape, size])] * wanted.count
+            pieces[position : position + wanted.count] = [int(self._shapes.left[size, shape])] * wanted.count
             pieces.sort()
         left = Host(
             host.cpu_milli - wanted.cpu_milli,
@@ -94,13 +95,14 @@ class ScoreTable:
 
     def _refresh(self, number: int) -> None:
         host = self._hosts[number]
-        costs = self._column(host).costs[self._shapes.of]
-        if host.memory_mib < self._most_memory:
-            costs[self._memory > host.memory_mib] = np.inf
+        ranks = self._column(host).ranks[self._shapes.of]
+        fitting = bisect_right(self._memory, host.memory_mib)
+        if fitting < len(self._memory):
+            ranks[self._by_memory[fitting:]] = NEVER
         unsuited = self._unsuited[host.model]
         if len(unsuited):
-            costs[unsuited] = np.inf
-        self._costs[:, number] = costs
+            ranks[unsuited] = NEVER
+        self._ranks[:, number] = ranks
 
     def _column(self, host: Host) -> Column:
         state = (host.cpu_milli, tuple(host.pieces), host.model)

@@ -7,18 +7,17 @@ import pytest
 
 from controller.placement.decision import Decision, Placed
 from controller.placement.demand import Demand, Resources
-from controller.placement.packing.host import Ask, Host
+from controller.placement.packing.host import Ask
 from controller.placement.packing.scorers.expected_loss import ExpectedLoss
 from controller.placement.packing.scorers.fragmentation import Fragmentation
 from controller.placement.packing.scorers.named import scorer_named
 from controller.placement.packing.workload import Workload
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.scores_by_policy import host_of
 from controller.placement.simulation import Experiment, Outcome
 from controller.placement.snapshot import Snapshot
 from controller.placement.trace import TraceNode
 from tests.builders.demand import constrained, demand
-from tests.builders.gpu import OURS, gpu
+from tests.builders.gpu import gpu
 from tests.builders.node import node
 from tests.builders.policy import policy_view
 
@@ -78,12 +77,6 @@ def test_the_smallest_partition_that_fits_is_taken_whatever_is_expected() -> Non
     decisions = [scheduler.schedule(snapshot, demand(f"small-{number}", pod=FOUR_CORES)) for number in range(30)]
     assert {decision.partition.id.index for decision in decisions if isinstance(decision, Placed)} == {0}
     assert {str(decision.mode) for decision in decisions if isinstance(decision, Placed)} == {"CPX/NPS1"}
-
-
-def test_a_node_is_seen_as_its_free_partitions() -> None:
-    busy = gpu(1, "QPX/NPS1", holders={0: OURS}, unhealthy={1})
-    one = node("a", gpu(0, "SPX/NPS1"), busy, used=Resources(28_000, 0, 3))
-    assert host_of(Snapshot([one]), one) == Host(100_000, 0, (250, 250, 1000), divisible=False)
 
 
 def _spoiled(afterwards: Callable[..., Any]) -> Callable[..., Any]:

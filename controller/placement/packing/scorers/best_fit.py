@@ -1,10 +1,10 @@
 """Best fit: the fullest node that takes the pod, CPU and GPU counted alike."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from controller.placement.packing.host import Amount, Ask, Host
+from controller.placement.packing.scorers.arithmetic import Arithmetic
 
 #: The largest node of the published trace, by which its rule measures: 128 cores, 8 GPUs.
 LARGEST_CPU_MILLI: Final = 128_000
@@ -26,6 +26,6 @@ class BestFit:
         """Hundredths of the largest node that are left, negated from the published score."""
         return -((1.0 - room(after.cpu_milli, after.idle)) * 100 // 1)
 
-    def prepared(self, _array: Callable[[Sequence[float]], Amount]) -> "BestFit":
+    def prepared(self, _arithmetic: Arithmetic) -> "BestFit":
         """Itself: there are no tables."""
         return self

@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.placement.packing.host import WHOLE, Amount, Ask, Host, share_left
-from controller.placement.packing.scorers.best_fit import room
-from controller.placement.packing.scorers.scorer import lower, positive
+from controller.placement.packing.scorers.arithmetic import NUMBERS, Arithmetic
+from controller.placement.packing.scorers.best_fit import LARGEST_CPU_MILLI, LARGEST_GPU_MILLI
+from controller.placement.packing.scorers.scorer import Standing, Taking
 from controller.placement.packing.workload import Kind, Workload
 
 #: A remainder counts as used up when this share of the expected pieces fits it; for rarer ones in proportion.
@@ -29,6 +30,9 @@ RARE: Final = 1 / 20
 ONE_KIND: Final = 0.3
 #: Thousandths of a GPU that an empty largest node is worth over a full one: decides between places that lose alike.
 FULLNESS: Final = 100
+#: The same of a thousandth of a core, and of a GPU: half by each.
+FULLNESS_OF_CPU: Final = FULLNESS / LARGEST_CPU_MILLI / 2
+FULLNESS_OF_GPU: Final = FULLNESS / LARGEST_GPU_MILLI / 2
 #: CPU a GPU is looked up in steps of a hundredth of a core; beyond the last it is plenty for every kind.
 _STEP_MILLI: Final = 10
 _STEPS: Final = 12_800
@@ -45,6 +49,7 @@ class ExpectedLoss:
     beside: Sequence[float]
     cpu_milli: float
     worth: Mapping[str, float]
+    arithmetic: Arithmetic = NUMBERS
     name: str = "default"
 
     @classmethod
@@ -65,28 +70,43 @@ class ExpectedLoss:
 
         What a partition has beyond what was asked for is lost as well.
         """
-        lost = sum(self.remainders[piece] for piece in after.pieces)
-        beyond = before.idle - after.idle - ask.gpu_milli
-        return beyond + self.afterwards(after.cpu_milli, after.idle, lost, after.model) - self.loss(before)
+        standing = self.standing(before)
+        lost = sum(self.remainders[piece] for piece in after.pieces) - standing.lost
+        pieces = standing.idle - after.idle
+        return self.taken(standing, Taking(after.cpu_milli, pieces, pieces - ask.gpu_milli, lost))
 
     def loss(self, host: Host) -> Amount:
         """Idle GPU that is expected to stay so. Less what a model in demand is worth, hence below 0 for such."""
-        lost = sum(self.remainders[piece] for piece in host.pieces)
-        return lost + self._rest(host.cpu_milli, host.idle, lost, host.model)
+        return self.standing(host).loss
+
+    def standing(self, host: Host) -> Standing:
+        """What there is on a host, and what of it is lost."""
+        idle, lost = host.idle, sum(self.remainders[piece] for piece in host.pieces)
+        return Standing(
+            host.cpu_milli, idle, lost, lost + self._rest(host.cpu_milli, idle, lost, host.model), host.model
+        )
+
+    def taken(self, standing: Standing, taking: Taking) -> Amount:
+        """The cost of a place."""
+        idle, lost = standing.idle - taking.pieces, standing.lost + taking.lost
+        return taking.beyond + self.afterwards(taking.cpu_left, idle, lost, standing.model) - standing.loss
 
     def afterwards(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
-        """The same of a host that was given something, with so much `idle` and so much of it `lost` in remainders."""
-        return lost + self._rest(cpu_milli, idle, lost, model) + FULLNESS * room(cpu_milli, idle)
+        """What is lost on a host that was given something: so much is `idle`, so much of that `lost` in remainders."""
+        return lost + self._rest(cpu_milli, idle, lost, model) + FULLNESS_OF_CPU * cpu_milli + FULLNESS_OF_GPU * idle
 
     def _rest(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
-        usable = idle - lost
-        short = positive(usable - cpu_milli / self.cpu_milli) if self.cpu_milli else 0.0
-        step = lower(cpu_milli * (WHOLE // _STEP_MILLI) // (usable + (usable == 0)), _STEPS - 1)
-        return short + usable * self.beside[step] - self.worth.get(model, 0.0) * idle
+        by, usable = self.arithmetic, idle - lost
+        short = by.at_least(0.0, usable - cpu_milli / self.cpu_milli) if self.cpu_milli else 0.0
+        step = cpu_milli * (WHOLE / _STEP_MILLI) / by.at_least(1.0, usable)
+        rest = short + usable * by.look_up(self.beside, step)
+        worth = self.worth.get(model, 0.0)
+        return rest - worth * idle if worth else rest
 
-    def prepared(self, array: Callable[[Sequence[float]], Amount]) -> "ExpectedLoss":
-        """The same with arrays for tables."""
-        return replace(self, remainders=array(self.remainders), beside=array(self.beside))
+    def prepared(self, arithmetic: Arithmetic) -> "ExpectedLoss":
+        """The same with tables of arrays."""
+        beside, remainders = arithmetic.table(self.beside), arithmetic.table(self.remainders)
+        return replace(self, arithmetic=arithmetic, beside=beside, remainders=remainders)
 
 
 def _remainders(workload: Workload, left: Callable[[int, int], int]) -> list[int]:

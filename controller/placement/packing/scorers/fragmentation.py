@@ -4,12 +4,13 @@ Weng et al., "Beware of Fragmentation: Scheduling GPU-Sharing Workloads with Fra
 ATC'23; github.com/hkust-adsl/kubernetes-scheduler-simulator, Apache-2.0. Written from its description, not copied.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import e
 from typing import Final
 
 from controller.placement.packing.host import Amount, Ask, Host
+from controller.placement.packing.scorers.arithmetic import Arithmetic
 from controller.placement.packing.workload import Kind, Workload
 
 #: Differences below a millionth are rounding: what changes nothing must score exactly in the middle.
@@ -57,6 +58,6 @@ class Fragmentation:
                     usable = usable + there * suffices * kind.share
         return usable
 
-    def prepared(self, _array: Callable[[Sequence[float]], Amount]) -> "Fragmentation":
+    def prepared(self, _arithmetic: Arithmetic) -> "Fragmentation":
         """Itself: there are no tables."""
         return self

@@ -1,9 +1,9 @@
 """No preference: every place costs the same, and the tie rule decides. With random ties, the published Random."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from controller.placement.packing.host import Amount, Ask, Host
+from controller.placement.packing.scorers.arithmetic import Arithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,6 @@ class Indifferent:
         """Nothing, wherever."""
         return after.cpu_milli * 0
 
-    def prepared(self, _array: Callable[[Sequence[float]], Amount]) -> "Indifferent":
+    def prepared(self, _arithmetic: Arithmetic) -> "Indifferent":
         """Itself: there are no tables."""
         return self

@@ -1,9 +1,14 @@
 """What every scorer answers."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
 
 from controller.placement.packing.host import Amount, Ask, Host
+from controller.placement.packing.scorers.arithmetic import Arithmetic
+
+#: Costs are compared in whole millionths of a GPU, wherever: finer differences are rounding.
+STEPS: Final = 1_000
 
 
 class Scorer(Protocol):
@@ -18,38 +23,51 @@ class Scorer(Protocol):
         """What it costs to turn the host `before` into the host `after` for that pod. The lower the better."""
         ...
 
-    def prepared(self, array: Callable[[Sequence[float]], Amount]) -> "Scorer":
-        """The same rule for hosts of arrays: `array` makes one of a table, so that arrays can look things up in it."""
+    def prepared(self, arithmetic: Arithmetic) -> "Scorer":
+        """The same rule for hosts of arrays, or of whatever that arithmetic is of."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A host before it is given anything: what is `idle`, how much of it is `lost` in remainders, and lost in all."""
+
+    cpu_milli: Amount
+    idle: Amount
+    lost: Amount
+    loss: Amount
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What a place costs its host: CPU that is left, idle GPU that goes, of it what is beyond what was asked for, and
+    by how much more, or less, is lost in remainders.
+    """
+
+    cpu_left: Amount
+    pieces: Amount
+    beyond: Amount
+    lost: Amount
 
 
 @runtime_checkable
 class ByPieces(Scorer, Protocol):
-    """A scorer that sums over pieces, so that a table need not build hosts: of many places it is asked at once."""
+    """A scorer that sums over pieces: of many places of a host it is asked at once, and no hosts need be built."""
 
     @property
     def remainders(self) -> Sequence[int]:
         """By size of a piece, what of it is lost."""
         ...
 
-    def prepared(self, array: Callable[[Sequence[float]], Amount]) -> "ByPieces":
+    def prepared(self, arithmetic: Arithmetic) -> "ByPieces":
         """As of every scorer."""
         ...
 
-    def loss(self, host: Host) -> Amount:
-        """What is lost on a host as it is."""
+    def standing(self, host: Host) -> Standing:
+        """What there is on a host; of single numbers."""
         ...
 
-    def afterwards(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
-        """What is lost on one that was given something: so much is `idle`, and so much of it `lost` in remainders."""
+    def taken(self, standing: Standing, taking: Taking) -> Amount:
+        """As `cost`, the lower the better."""
         ...
-
-
-def positive(amount: Amount) -> Amount:
-    """The amount where it is above 0, else 0; for numbers and arrays alike."""
-    return (amount + abs(amount)) / 2
-
-
-def lower(first: Amount, second: Amount) -> Amount:
-    """The lower of two whole numbers; for numbers and arrays alike."""
-    return (first + second - abs(first - second)) // 2

@@ -3,6 +3,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from controller.placement.packing.columns import Arrays
 from controller.placement.packing.host import Ask, Host
 from controller.placement.packing.scorers.expected_loss import ExpectedLoss
 from controller.placement.packing.workload import Workload
@@ -62,5 +63,7 @@ def test_numbers_and_arrays_get_the_same_answers() -> None:
     chance = Random(3)
     scorer = _scorer(HALF, Ask(3000, 0, 1, 810), Ask(20000, 0, 4, 1000), Ask(9000))
     hosts = [Host(chance.randrange(64000), 0, tuple(chance.randrange(1001) for _ in range(4))) for _ in range(50)]
-    together = Host(np.array([host.cpu_milli for host in hosts]), 0, tuple(np.array([host.pieces for host in hosts]).T))
-    assert scorer.prepared(np.asarray).loss(together) == pytest.approx([scorer.loss(host) for host in hosts])
+    cpu, idle = np.array([[host.cpu_milli, host.idle] for host in hosts]).T
+    lost = np.array([scorer.standing(host).lost for host in hosts])
+    want = [scorer.afterwards(host.cpu_milli, host.idle, scorer.standing(host).lost, "T4") for host in hosts]
+    assert scorer.prepared(Arrays()).afterwards(cpu, idle, lost, "T4") == pytest.approx(want)
