@@ -30,13 +30,15 @@ class PodRow:
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """What there is to decide upon."""
+    """What there is to decide upon. `gain` and `cost` are in words, empty where nobody worked them out."""
 
     name: str
     node: str
     gpus: tuple[GpuRow, ...]
     pods: tuple[PodRow, ...]
     reason: str
+    gain: str = ""
+    cost: str = ""
 
     @property
     def effect(self) -> tuple[tuple[GpuRow, ...], tuple[PodRow, ...]]:
@@ -65,6 +67,8 @@ def view_of(plan: RepartitionPlan) -> PlanView:
         gpus=tuple(GpuRow(gpu.bdf, gpu.mode, after.get(gpu.bdf, "?")) for gpu in plan.spec.from_.gpus),
         pods=tuple(PodRow(name, places_before.get(name, "?"), places_after.get(name, "?")) for name in names),
         reason=plan.spec.reason or "",
+        gain=plan.spec.gain.summary if plan.spec.gain is not None else "",
+        cost=plan.status.cost.summary if plan.status.cost is not None else "",
     )
 
 
@@ -87,6 +91,9 @@ def show(view: PlanView, *, held: int = 0) -> None:
         note(f"{many} in use: the pods there have to move first")
     else:
         note("no pod has to move")
+    told = [f"{what}: {text}" for what, text in (("gain", view.gain), ("cost", view.cost)) if text]
+    if told:
+        note("; ".join(told))
 
 
 def _whole(subject: str, rows: Iterable[tuple[str, str, str]]) -> Table:
@@ -105,6 +112,8 @@ def document(view: PlanView) -> dict[str, Any]:
         "plan": view.name,
         "node": view.node,
         "reason": view.reason,
+        "gain": view.gain or None,
+        "cost": view.cost or None,
         "reloadsDriver": view.reloads_driver,
         "reloadedGpus": list(view.reloaded),
         "gpus": [{"bdf": gpu.bdf, "from": gpu.before, "to": gpu.after} for gpu in view.gpus],

@@ -15,6 +15,7 @@ from controller.cli.reverse_plan import in_use, moved_on, reverse_names, reverse
 from controller.repartition.phases import HARDWARE, TERMINAL, Phase
 from controller.runtime.client.errors import AlreadyExists, NotFound
 from controller.state.kinds import GPU_NODES, REPARTITION_PLANS
+from controller.state.plans import changes_modes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def _taken_back(cluster: Cluster, name: str, output: Output, *, yes: bool) -> Do
     phase = Phase(plan.status.phase)
     if plan.spec.dry_run:
         refuse(f"plan {name} is a dry run, which changes nothing: there is nothing to take back")
+    if phase is Phase.SUCCEEDED and not changes_modes(plan):
+        refuse(f"plan {name} moved pods and changed no mode: there is nothing to take back")
     if phase is Phase.SUCCEEDED:
         return _reversed(cluster, plan, output, yes=yes)
     _refuse_ended(plan)

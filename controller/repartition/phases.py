@@ -4,7 +4,8 @@
 
 Draining waits until nobody holds the GPUs, Quiescing until nothing has them open. The hardware is as it was until
 Applying, so a plan that ends before is `Failed` with nothing to take back. From Applying on a failure goes back to the
-former layout: RollingBack, then RolledBack, or Failed when even that did not succeed.
+former layout: RollingBack, then RolledBack, or Failed when even that did not succeed. A plan that changes no mode has
+succeeded once all pods have left.
 """
 
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Event(StrEnum):
     APPROVAL_NEEDED = "ApprovalNeeded"
     REFUSED = "Refused"
     IDLE = "Idle"
+    EMPTIED = "Emptied"
     DISTURBED = "Disturbed"
     QUIET = "Quiet"
     RELOADS = "Reloads"
@@ -53,6 +55,7 @@ MEANINGS: Mapping[Event, str] = {
     Event.APPROVAL_NEEDED: "the plan is Manual and nobody has approved it yet",
     Event.REFUSED: "the plan cannot or must not run (any more): the hardware, a rule, its claim or a person says no",
     Event.IDLE: "nobody holds the GPUs of the plan",
+    Event.EMPTIED: "nobody holds the GPUs of the plan, which changes no mode",
     Event.DISTURBED: "somebody holds or opened a GPU of the plan; nothing was changed",
     Event.QUIET: "nothing has the GPUs open and AMD's metrics exporter is gone",
     Event.RELOADS: "the agent began to reload the driver",
@@ -76,6 +79,7 @@ TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
     (Phase.AWAITING_APPROVAL, Event.REFUSED): Phase.FAILED,
     (Phase.AWAITING_APPROVAL, Event.CANCELLED): Phase.FAILED,
     (Phase.DRAINING, Event.IDLE): Phase.QUIESCING,
+    (Phase.DRAINING, Event.EMPTIED): Phase.SUCCEEDED,
     (Phase.DRAINING, Event.REFUSED): Phase.FAILED,
     (Phase.DRAINING, Event.CANCELLED): Phase.FAILED,
     (Phase.DRAINING, Event.EXPIRED): Phase.FAILED,

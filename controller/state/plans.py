@@ -29,6 +29,12 @@ def reloads(plan: RepartitionPlan) -> bool:
     return before != {Mode.parse(gpu.mode).memory for gpu in plan.spec.to.gpus}
 
 
+def changes_modes(plan: RepartitionPlan) -> bool:
+    """Whether a mode changes at all; one that regains GPUs by moving pods may leave all modes as they are."""
+    before = {gpu.bdf: gpu.mode for gpu in plan.spec.from_.gpus}
+    return any(before.get(gpu.bdf) != gpu.mode for gpu in plan.spec.to.gpus)
+
+
 @dataclass(frozen=True, slots=True)
 class NodePlans:
     """What plans mean for one node.

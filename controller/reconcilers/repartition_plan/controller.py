@@ -1,5 +1,7 @@
 """The plan reconciler: observe, step through the transition table, record, then act on what is recorded."""
 
+from collections.abc import Callable
+
 from opentelemetry.metrics import Counter
 
 from api.v1beta1 import RepartitionPlan
@@ -16,7 +18,7 @@ from controller.reconcilers.repartition_plan.plugins import NodePlugins, NoPlugi
 from controller.reconcilers.repartition_plan.record import Record
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.taint import keep_taint
-from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase, step
+from controller.repartition.phases import NOT_BEGUN, TERMINAL, Event, Phase, step
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Conflict
 from controller.runtime.clock import Clock
@@ -32,7 +34,10 @@ REPORT_AGAIN_SECONDS = 10.0
 
 
 class RepartitionPlanReconciler:
-    """Takes one plan one step further at each call. `plugins`: AMD's own pods on the nodes."""
+    """Takes one plan one step further at each call. `plugins`: AMD's own pods on the nodes.
+
+    `lost` tells of a plan that nobody has approved yet why nothing is gained by it any more, None while something is.
+    """
 
     def __init__(
         self,
@@ -43,8 +48,10 @@ class RepartitionPlanReconciler:
         operations: Counter,
         *,
         plugins: NodePlugins | None = None,
+        lost: Callable[[RepartitionPlan], str | None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
+        self._lost = lost
         self._context = PlanContext(client, cluster, LatestPlans(cluster.plan_table), plugins or NoPlugins(), clock)
         self._record = Record(self._context, recorder, operations)
 
@@ -71,6 +78,10 @@ class RepartitionPlanReconciler:
         if plan.spec.dry_run:
             await self._record.note(plan, self._rehearsed(plan))
             return Result(requeue_after=REPORT_AGAIN_SECONDS)
+        lost = self._lost(plan) if phase in NOT_BEGUN and not plan.spec.approved else None
+        if lost is not None:
+            await self._record.move(plan, Event.REFUSED, Seen(Event.REFUSED, lost, reason="GainLost"))
+            return Result(requeue_after=SOON_SECONDS)
         holds = await keep_taint(self._context, plan) if phase not in NOT_BEGUN else None
         seen = self._at_the_start(plan, await look(self._context, plan, holds))
         if seen.event is not None:

@@ -31,6 +31,7 @@ from controller.repartition.drain import decide_drain
 from controller.repartition.phases import Event
 from controller.runtime.client.errors import Conflict, NotFound, TooManyRequests
 from controller.state.cluster import Cluster
+from controller.state.plans import changes_modes
 
 
 def observe_draining(cluster: Cluster, plan: RepartitionPlan) -> Seen:
@@ -46,6 +47,8 @@ def observe_draining(cluster: Cluster, plan: RepartitionPlan) -> Seen:
         return Seen(None, f"node {plan.spec.node} has no inventory yet")
     if holders:
         return Seen(None, f"waits until {are(holders)} idle")
+    if not changes_modes(plan):
+        return Seen(Event.EMPTIED, "nobody holds the GPUs, and their modes stay")
     return Seen(Event.IDLE, "nobody holds the GPUs")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.references import NamespacedName
-from api.v1beta1.repartition_plan import Approval
+from api.v1beta1.repartition_plan import Approval, PlanCost
 from controller.placement.snapshot import Node
+from controller.reconcilers.repartition_plan.cost import cost_of
 from controller.reconcilers.repartition_plan.holders import touched
 from controller.reconcilers.repartition_plan.victims import movable, victims_of
 from controller.repartition.disruption_budget import Refused
@@ -19,17 +20,18 @@ _LINE, _LINES = 256, 512
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """The pods that have to move, and a line for each before and after; `message` says it in short."""
+    """The pods that have to move, a line for each before and after, and the cost; `message` says it in short."""
 
     affected_pods: list[NamespacedName]
     before: list[str]
     after: list[str]
     message: str
+    cost: PlanCost
 
     @property
     def changes(self) -> dict[str, Any]:
         """As fields of the status."""
-        return {"affected_pods": self.affected_pods, "before": self.before, "after": self.after}
+        return {"affected_pods": self.affected_pods, "before": self.before, "after": self.after, "cost": self.cost}
 
 
 def impact(cluster: Cluster, plan: RepartitionPlan) -> Impact:
@@ -38,7 +40,7 @@ def impact(cluster: Cluster, plan: RepartitionPlan) -> Impact:
     node = snapshot.node(plan.spec.node)
     victims = victims_of(cluster, node, plan) if node is not None else []
     if node is None or not victims:
-        return Impact([], [], [], "no pod has to move")
+        return Impact([], [], [], "no pod has to move", cost_of(cluster, plan, ()))
     approved = plan.spec.approved or plan.spec.approval is Approval.MANUAL
     allowed = movable(cluster, plan, approved=approved)
     decided = decide_drain(snapshot, node.name, touched(plan, node), victims, budget_left=len(victims), allowed=allowed)
@@ -47,6 +49,7 @@ def impact(cluster: Cluster, plan: RepartitionPlan) -> Impact:
         [_line(victim, node) for victim in victims][:_LINES],
         _after(victims, decided)[:_LINES],
         _message(len(victims), decided),
+        cost_of(cluster, plan, victims),
     )
 
 

@@ -23,6 +23,7 @@ def waiting(**fields: Any) -> dict[str, Any]:
         "before": [f"team-b/chat-0: worker-0 {bdf(0)}/0 SPX/NPS1"],
         "after": [f"team-b/chat-0: worker-1 {bdf(2)}/0 SPX/NPS1"],
         "message": "waits for approval",
+        "cost": {"evictions": 1, "restartSeconds": 120, "summary": "1 pod starts anew (2m)"},
     }
     return made
 
@@ -42,6 +43,14 @@ async def test_shows_what_would_change_and_asks(api: FakeApiServer, command: Com
     assert "Let plan p change node worker-0?" in done.stderr
     assert "plan p is approved" in done.stderr
     assert spec_of(api)["approved"] is True
+
+
+async def test_what_is_gained_and_what_it_costs_is_told(api: FakeApiServer, command: Command) -> None:
+    made = waiting()
+    made["spec"]["gain"] = {"gpus": 1, "claims": 2, "summary": "1 GPU, 2 claims"}
+    api.put(REPARTITION_PLANS, made)
+    done = await command("approve", "p", answer="n\n")
+    assert "gain: 1 GPU, 2 claims; cost: 1 pod starts anew (2m)" in done.stderr
 
 
 async def test_a_no_changes_nothing(api: FakeApiServer, command: Command) -> None:
@@ -66,6 +75,8 @@ async def test_programs_get_json_on_stdout_alone(api: FakeApiServer, command: Co
         "plan": "p",
         "node": "worker-0",
         "reason": "claim team-a/aim-a needs a partition of 23.0 GiB",
+        "gain": None,
+        "cost": "1 pod starts anew (2m)",
         "reloadsDriver": False,
         "reloadedGpus": [],
         "gpus": [{"bdf": bdf(0), "from": "SPX/NPS1", "to": "CPX/NPS1"}],

@@ -42,6 +42,15 @@ async def test_a_plan_under_way_is_told_to_go_back(api: FakeApiServer, command: 
     assert spec_of(api)["rollback"] is True
 
 
+async def test_a_plan_that_only_moved_pods_is_not_taken_back(api: FakeApiServer, command: Command) -> None:
+    moved = plan("p", phase="Succeeded")
+    moved["spec"] |= {"to": moved["spec"]["from"], "gain": {"gpus": 1}}
+    api.put(REPARTITION_PLANS, moved)
+    done = await command("rollback", "p")
+    assert (done.exit_code, names(api)) == (2, {"p"})
+    assert "moved pods and changed no mode" in done.stderr
+
+
 async def test_a_no_lets_it_go_on(api: FakeApiServer, command: Command) -> None:
     api.put(REPARTITION_PLANS, plan("p", phase="Applying"))
     done = await command("rollback", "p", answer="n\n")
