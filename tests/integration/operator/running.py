@@ -112,7 +112,11 @@ class Running:
             (c["metadata"]["name"], c.get("status", {}).get("phase"), c.get("status", {}).get("explanation"))
             for c in await self.claims()
         ]
-        return f"claims {claims[:5]}; operator log {self.operator.log}"
+        pods = [
+            (p["metadata"]["name"], p["spec"].get("nodeName"), p["spec"].get("schedulingGates"), p["status"])
+            for p in await self.pods()
+        ]
+        return f"claims {claims[:5]}; pods {pods[:5]}; operator log {self.operator.log}"
 
     async def claim_where(self, limit: float = LIMIT_SECONDS, **wanted: str) -> Object:
         """The only claim of the namespace once phase (and Bound's reason) are as wanted."""

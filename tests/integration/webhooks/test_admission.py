@@ -70,7 +70,6 @@ def check_warned(answer: Answer, want_words: list[str]) -> None:
 SERVICE_WARNINGS = [
     pytest.param({"model": SMALL | {"precision": "int8"}}, ["spec.model.precision", "int8", "no known checkpoint of Qwen/Qwen3-4B", "AIM_MODEL_ID"], id="no weights are known"),
     pytest.param({"model": SMALL, "gpuSharing": {"partition": {"mode": "TPX/NPS1"}}}, ["spec.gpuSharing.partition.mode", "TPX/NPS1", "choose one of CPX/NPS1"], id="a mode of other products"),
-    pytest.param({"model": SMALL, "gpuSharing": {"partition": {"count": 2}}}, ["spec.gpuSharing.partition.count", "2", "set it to 1"], id="several partitions"),
 ]  # fmt: skip
 
 
