@@ -136,6 +136,13 @@ class GPU(ApiModel):
     )
     ecc: EccCounts | None = Field(default=None, description="Memory errors; absent where they are not counted.")
     problem: LongText | None = Field(default=None, description="Why the GPU is not healthy, and the remedy.")
+    xgmi_hive: int | None = Field(
+        default=None,
+        ge=0,
+        le=15,
+        description="Number of the GPU's xGMI hive: xGMI links the GPUs of one number with one another. Absent where "
+        "none is linked with it, or nobody tells.",
+    )
 
 
 class MissingGPU(ApiModel):

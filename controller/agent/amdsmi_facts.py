@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import Any
 
 import structlog
 
 from controller.agent.amdsmi_session import Device, Session
 from controller.agent.backend import BackendError, DriverGone, EccCount, NotSupported
+from controller.agent.hives import Pair
 from controller.gpu.mode import ComputeMode, MemoryMode
 
 _UINT32_MAX = 2**32 - 1
+
+_LINK_TYPE = "amdsmi_topo_get_link_type"
+_PCIE, _XGMI = 1, 2
+"""What that call answers in every release. Not the package's enum `AmdSmiLinkType`: before ROCm 7.0 that was another
+call's, with the two the other way round."""
 
 _log = structlog.get_logger(__name__)
 
@@ -64,19 +70,24 @@ class GpuFacts:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """All GPUs by address. `driver_version` is "" where it is not told."""
+    """All GPUs by address. `driver_version` is "" where it is not told.
+
+    `xgmi_pairs`: the GPUs that xGMI links, None where that is not told of every two.
+    """
 
     driver_version: str
     gpus: tuple[GpuFacts, ...]
+    xgmi_pairs: frozenset[Pair] | None = None
 
 
 def read_facts(session: Session) -> NodeFacts:
     """Everything. Raises BackendError's tree."""
     devices = session.devices()
-    by_gpu = groupby(devices, key=lambda device: device.bdf)
-    gpus = tuple(_gpu(session, bdf, tuple(group)) for bdf, group in by_gpu)
+    by_gpu = {bdf: tuple(group) for bdf, group in groupby(devices, key=lambda device: device.bdf)}
+    gpus = tuple(_gpu(session, bdf, group) for bdf, group in by_gpu.items())
     driver = (session.told("amdsmi_get_gpu_driver_info", devices[0]) if devices else None) or {}
-    return NodeFacts(text(driver.get("driver_version")), gpus)
+    pairs = _xgmi_pairs(session, [group[0] for group in by_gpu.values()])
+    return NodeFacts(text(driver.get("driver_version")), gpus, pairs)
 
 
 def profiles(session: Session, device: Device) -> tuple[ProfileFacts, ...] | None:
@@ -125,6 +136,17 @@ def _gpu(session: Session, bdf: str, devices: tuple[Device, ...]) -> GpuFacts:
         ecc=_ecc(session, first),
         partitions=tuple(_partition(session, device) for device in devices),
     )
+
+
+def _xgmi_pairs(session: Session, gpus: Iterable[Device]) -> frozenset[Pair] | None:
+    pairs = set()
+    for one, other in combinations(gpus, 2):
+        kind = (session.told(_LINK_TYPE, one, other.handle) or {}).get("type")
+        if kind not in (_PCIE, _XGMI):
+            return None
+        if kind == _XGMI:
+            pairs.add(frozenset({one.bdf, other.bdf}))
+    return frozenset(pairs)
 
 
 def _partition(session: Session, device: Device) -> PartitionFacts:

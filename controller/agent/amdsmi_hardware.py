@@ -1,6 +1,7 @@
 """A node's GPUs put together from what AMD SMI and KFD tell, and where the two contradict each other. Pure.
 
-KFD wins for sizes, as some ROCm releases give a partition the whole GPU's memory and compute units; AMD SMI for modes.
+KFD wins for sizes, as some ROCm releases give a partition the whole GPU's memory and compute units; AMD SMI for modes
+and links.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from controller.agent.amdsmi_facts import GpuFacts, NodeFacts, PartitionFacts, ProfileFacts
 from controller.agent.backend import HardwareGpu, HardwarePartition, NodeHardware
+from controller.agent.hives import hives_by_links
 from controller.agent.kfd import ObservedGpu, Topology
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 from controller.gpu.product import Product, product_of_device
@@ -37,7 +39,8 @@ def node_hardware(sources: Sources) -> NodeHardware:
     """The node as AMD SMI and KFD tell it."""
     seen = {gpu.bdf: gpu for gpu in sources.kfd.gpus} if isinstance(sources.kfd, Topology) else {}
     facts = [_with_nodes(gpu, seen.get(gpu.bdf), sources.cards) for gpu in sources.facts.gpus]
-    gpus = tuple(_gpu(gpu, seen.get(gpu.bdf)) for gpu in facts)
+    hives = _hives(sources.facts, seen)
+    gpus = tuple(replace(_gpu(gpu, seen.get(gpu.bdf)), hive=hives.get(gpu.bdf)) for gpu in facts)
     unplaced = [text for gpu in facts for text in _unplaced(gpu)]
     return NodeHardware(
         driver_version=sources.facts.driver_version or sources.driver_version,
@@ -45,6 +48,12 @@ def node_hardware(sources: Sources) -> NodeHardware:
         gpus=gpus,
         disagreements=(*unplaced, *_disagreements(gpus, sources.kfd)),
     )
+
+
+def _hives(facts: NodeFacts, seen: Mapping[str, ObservedGpu]) -> Mapping[str, int]:
+    if facts.xgmi_pairs is not None:
+        return hives_by_links((gpu.bdf for gpu in facts.gpus), facts.xgmi_pairs)
+    return {bdf: gpu.hive for bdf, gpu in seen.items() if gpu.hive is not None}
 
 
 def modes_allowed(facts: GpuFacts, product: Product | None) -> tuple[Mode, ...]:

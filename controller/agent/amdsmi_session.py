@@ -54,10 +54,10 @@ class Session:
         except (self.amdsmi.AmdSmiException, *PACKAGE_FAULTS) as error:
             raise translated(error, what, frozenset({device.bdf} if device else ())) from error
 
-    def told(self, call: str, device: Device) -> Any | None:
+    def told(self, call: str, device: Device, *arguments: Any) -> Any | None:
         """What the library answers, None where it does not know. Raises DriverGone."""
         try:
-            return self.call(call, device)
+            return self.call(call, device, *arguments)
         except DriverGone:
             raise
         except BackendError as error:

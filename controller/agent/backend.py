@@ -109,6 +109,7 @@ class HardwareGpu:
 
     `mode` is None when compute or memory mode cannot be read. `missing_partitions`: those the mode has and the driver
     does not show. `ecc` None: not counted. `modes_allowed` are what the card reports, within what its driver knows.
+    `hive`: GPUs of one number are linked with one another by xGMI; None: with none, or it is not told.
     """
 
     bdf: str
@@ -123,6 +124,7 @@ class HardwareGpu:
     partitions: tuple[HardwarePartition, ...]
     missing_partitions: int = 0
     ecc: EccCount | None = None
+    hive: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

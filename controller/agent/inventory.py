@@ -158,6 +158,7 @@ def _gpu(gpu: HardwareGpu, node: NodeHardware, facts: NodeFacts) -> GPU:
         processes=None if facts.processes is None else facts.processes.get(gpu.bdf, 0),
         ecc=None if gpu.ecc is None else _ecc(gpu.ecc),
         problem=health.problem or None,
+        xgmi_hive=gpu.hive,
     )
 
 

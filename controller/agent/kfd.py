@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from controller.agent.hives import hives_by_id
 from controller.gpu.identity import bdf_of, partition_index_of
 from controller.gpu.mode import ComputeMode, MemoryMode
 from controller.gpu.product import Product, product_of_device
@@ -30,8 +31,8 @@ class NoGpus(TopologyError):
 class KfdNode:
     """One GPU node of the topology: one partition.
 
-    ``num_xcc``, ``vram_bytes`` and ``gpu_id`` (KFD's own number) are None where it tells none, ``unique_id`` and
-    ``gfx_version`` 0.
+    ``num_xcc``, ``vram_bytes`` and ``gpu_id`` (KFD's own number) are None where it tells none, ``unique_id``,
+    ``gfx_version`` and ``hive_id`` (of the GPUs that xGMI links) 0.
     """
 
     number: int
@@ -46,6 +47,7 @@ class KfdNode:
     gpu_id: int | None = None
     unique_id: int = 0
     gfx_version: int = 0
+    hive_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class ObservedGpu:
     the partitions match no mode; ``memory_mode`` is None unless the PCI device's own files told it.
     ``missing_partitions`` counts those the mode has and the topology does not show. ``unique_id`` and ``gfx_version``
     are 0 where they are not told. ``contradiction``: where the device's files and the topology tell different things.
+    ``hive`` is the number of the xGMI hive it is in (see ``hives``), None for none or untold.
     """
 
     bdf: str
@@ -85,6 +88,7 @@ class ObservedGpu:
     partitions: tuple[ObservedPartition, ...]
     missing_partitions: int = 0
     contradiction: str = ""
+    hive: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,7 @@ def gpu_node(
         gpu_id=gpu_id,
         unique_id=properties.get("unique_id", 0),
         gfx_version=properties.get("gfx_target_version", 0),
+        hive_id=properties.get("hive_id", 0),
     )
 
 
@@ -157,10 +162,11 @@ def assemble(nodes: Iterable[KfdNode]) -> Topology:
             raise TopologyError(
                 f"nodes {other.number} and {node.number} both are partition {index} of GPU {bdf}: {_REMEDY}"
             )
-    return Topology(tuple(_gpu(bdf, by_gpu[bdf]) for bdf in sorted(by_gpu)))
+    hives = hives_by_id({bdf: nodes[min(nodes)].hive_id for bdf, nodes in by_gpu.items()})
+    return Topology(tuple(_gpu(bdf, by_gpu[bdf], hives.get(bdf)) for bdf in sorted(by_gpu)))
 
 
-def _gpu(bdf: str, nodes: dict[int, KfdNode]) -> ObservedGpu:
+def _gpu(bdf: str, nodes: dict[int, KfdNode], hive: int | None) -> ObservedGpu:
     partitions = tuple(
         ObservedPartition(
             id=index,
@@ -191,6 +197,7 @@ def _gpu(bdf: str, nodes: dict[int, KfdNode]) -> ObservedGpu:
         memory_mode=None,
         partitions=partitions,
         missing_partitions=expected - len(nodes),
+        hive=hive,
     )
 
 

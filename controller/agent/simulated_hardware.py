@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controller.agent.backend import EccCount, GpuProcess, HardwareGpu, HardwarePartition, NodeHardware
+from controller.agent.hives import hives_by_id
 from controller.agent.simulated_faults import Fault
 from controller.agent.simulated_seed import (
     DRIVER_SOURCE_VERSION,
@@ -71,10 +72,11 @@ class SimulatedNode:
 
     def hardware(self) -> NodeHardware:
         """The node as a backend reads it."""
+        hives = hives_by_id({seeded.bdf: seeded.hive_id for seeded in self.present})
         return NodeHardware(
             DRIVER_VERSION,
             DRIVER_SOURCE_VERSION,
-            tuple(self._gpu(seeded) for seeded in self.present),
+            tuple(self._gpu(seeded, hives.get(seeded.bdf)) for seeded in self.present),
             tuple(
                 f"GPU {seeded.bdf}: AMD SMI shows {len(self.partitions(seeded))} partitions, "
                 f"KFD {len(self.kfd_partitions(seeded))}"
@@ -89,7 +91,7 @@ class SimulatedNode:
             return None
         return _ERRORS if self.has(Fault.MEMORY_ERRORS, bdf) else _NO_ERRORS
 
-    def _gpu(self, seeded: SeededGpu) -> HardwareGpu:
+    def _gpu(self, seeded: SeededGpu, hive: int | None) -> HardwareGpu:
         partitions = self.partitions(seeded)
         mode = self.mode_of(seeded.bdf)
         return HardwareGpu(
@@ -105,4 +107,5 @@ class SimulatedNode:
             partitions=partitions,
             missing_partitions=self.product.partition_count(mode.compute) - len(partitions),
             ecc=self.ecc(seeded.bdf),
+            hive=hive,
         )

@@ -4,7 +4,7 @@ Addresses, render minors and unique ids are those of the recording `topo-mi300-c
 device plugin (ROCm/k8s-device-plugin, `testdata`); names and driver version those of a published ResourceSlice
 (ROCm/k8s-gpu-dra-driver, `docs/demo.md`). Memory, compute units and modes come from `controller.gpu.product`. Servers
 of other products are the same server with other GPUs in it; render minors then follow the recordings of MI308X and
-MI210.
+MI210, and hives the latter: xGMI links all GPUs of a server, of MI210 the first four and the last four.
 """
 
 from dataclasses import dataclass
@@ -40,23 +40,30 @@ _RECORDED = (
 
 MAX_GPUS = len(_RECORDED)
 
+_HIVE_IDS = (15188982192727901047,)
+_MI210_HIVE_IDS = (12609507387757274807, 18091350218769748594)
+"""The driver's ids of the hives, by the order of their GPUs, all as recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeededGpu:
-    """One GPU of the server: what no mode changes."""
+    """One GPU of the server: what no mode changes. xGMI links those of one `hive_id`."""
 
     bdf: str
     location_id: int
     unique_id: str
     first_render_index: int
     first_card_index: int
+    hive_id: int
 
 
 def seeded_gpus(count: int = MAX_GPUS, product: Product | None = None) -> tuple[SeededGpu, ...]:
     """The first `count` GPUs of the server, of MI300X or of `product`. Raises ValueError for a count it has not got."""
     if not 1 <= count <= MAX_GPUS:
         raise ValueError(f"gpus {count}: a simulated node has 1 to {MAX_GPUS}")
-    minors = MINORS_PER_GPU if (product or product_named(PRODUCT)).partitionable else 1
+    product = product or product_named(PRODUCT)
+    minors = MINORS_PER_GPU if product.partitionable else 1
+    hives = _MI210_HIVE_IDS if product.name == "MI210" else _HIVE_IDS
     return tuple(
         SeededGpu(
             bdf=bdf_of(0, location),
@@ -64,6 +71,7 @@ def seeded_gpus(count: int = MAX_GPUS, product: Product | None = None) -> tuple[
             unique_id=str(unique_id),
             first_render_index=FIRST_RENDER_MINOR + minors * number,
             first_card_index=_FIRST_CARD + minors * number,
+            hive_id=hives[number * len(hives) // MAX_GPUS],
         )
         for number, (location, unique_id) in enumerate(_RECORDED[:count])
     )

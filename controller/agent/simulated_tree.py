@@ -16,12 +16,13 @@ from controller.agent.platform_devices import platform_device
 from controller.agent.simulated_faults import Fault
 from controller.agent.simulated_hardware import SimulatedNode
 from controller.agent.simulated_seed import DRIVER_SOURCE_VERSION, DRIVER_VERSION, SIMD_PER_COMPUTE_UNIT, SeededGpu
-from controller.gpu.mode import Mode
+from controller.gpu.mode import ComputeMode, Mode
 
 _SOCKETS = 2
 _HOST_BYTES = 1024 * 2**30
 _FIRST_GPU_ID = 0x1000
-_HIVE_ID = 15188982192727901047
+_SOCKET_WEIGHT, _PCIE_WEIGHT, _WITHIN_GPU_WEIGHT, _XGMI_WEIGHT = 32, 20, 13, 15
+"""What each stretch of a way weighs, as the kernel writes it (kfd_crat.c) and the recorded hosts show it."""
 _PARTS = ("class", "bus", "devices", "module")
 
 
@@ -38,6 +39,10 @@ class _KfdGpu:
     @property
     def gpu_id(self) -> int:
         return _FIRST_GPU_ID + self.number
+
+    def reaches(self, other: "_KfdGpu") -> bool:
+        """Whether xGMI links the two, or they are of one GPU."""
+        return self.seeded.hive_id == other.seeded.hive_id
 
 
 def write_tree(root: Path, node: SimulatedNode, used: Mapping[int, int] | None = None, *, links: bool = True) -> None:
@@ -83,7 +88,7 @@ def _write_topology(kfd: Path, node: SimulatedNode, gpus: tuple[_KfdGpu, ...], u
         _write_bank(folder, heap_type=0, size=_HOST_BYTES)
     for gpu in gpus:
         folder = topology / "nodes" / str(gpu.number)
-        _write_node(folder, _gpu_properties(node, gpu, len(gpus)), gpu_id=gpu.gpu_id, name="ip discovery")
+        _write_node(folder, _gpu_properties(node, gpu, gpus), gpu_id=gpu.gpu_id, name="ip discovery")
         _write_bank(folder, heap_type=1, size=gpu.partition.bytes)
         if not node.has(Fault.NOT_TOLD, gpu.seeded.bdf):
             _write(folder / "mem_banks/0", {"used_memory": used.get(gpu.partition.render_index, 0)})
@@ -98,37 +103,67 @@ def _write_bank(folder: Path, *, heap_type: int, size: int) -> None:
     _write(folder / "mem_banks/0", {"properties": _lines(bank).rstrip()})
 
 
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A link to the node `to`. `megabytes` a second, from and to, are 0 where the kernel does not know them."""
+
+    to: int
+    type: int
+    weight: int
+    flags: int
+    megabytes: tuple[int, int] = (0, 0)
+
+
 def _write_links(nodes: Path, gpus: tuple[_KfdGpu, ...]) -> None:
-    """Direct links between GPUs, between sockets and from each socket to its own GPUs; the rest are indirect."""
+    """Direct links between GPUs of a hive, between sockets, from sockets to their own GPUs; all others are indirect."""
     for socket in range(_SOCKETS):
-        own = [gpu.number for gpu in gpus if gpu.socket == socket]
-        others = [gpu.number for gpu in gpus if gpu.socket != socket]
-        _write_links_of(nodes, socket, [*(number for number in range(_SOCKETS) if number != socket), *own], others)
+        sockets = [_Link(other, 1, _SOCKET_WEIGHT, 0) for other in range(_SOCKETS) if other != socket]
+        near = [_over_pcie(gpu.number, flags=3) for gpu in gpus if gpu.socket == socket]
+        far = [_Link(gpu.number, 2, _PCIE_WEIGHT + _SOCKET_WEIGHT, 3) for gpu in gpus if gpu.socket != socket]
+        _write_links_of(nodes / str(socket), io_links=[*sockets, *near], p2p_links=far)
     for gpu in gpus:
-        peers = [peer.number for peer in gpus if peer is not gpu]
-        _write_links_of(nodes, gpu.number, [gpu.socket, *peers], [1 - gpu.socket])
+        linked = [_within_hive(gpu, peer) for peer in gpus if peer is not gpu and gpu.reaches(peer)]
+        others = [_between_hives(gpu, peer) for peer in gpus if not gpu.reaches(peer)]
+        far = [_Link(1 - gpu.socket, 2, _PCIE_WEIGHT + _SOCKET_WEIGHT, 1), *others]
+        _write_links_of(nodes / str(gpu.number), io_links=[_over_pcie(gpu.socket, flags=1), *linked], p2p_links=far)
 
 
-def _write_links_of(nodes: Path, number: int, direct: Iterable[int], indirect: Iterable[int]) -> None:
-    for kind, peers in (("io_links", direct), ("p2p_links", indirect)):
-        for index, peer in enumerate(peers):
-            between_gpus = number >= _SOCKETS and peer >= _SOCKETS
-            link = {
-                "type": 11 if between_gpus else 2 if max(number, peer) >= _SOCKETS else 1,
+def _over_pcie(to: int, *, flags: int) -> _Link:
+    return _Link(to, 2, _PCIE_WEIGHT, flags, (0, 64000))
+
+
+def _within_hive(gpu: _KfdGpu, peer: _KfdGpu) -> _Link:
+    """Of type xGMI, also within a GPU. Between GPUs that are divided the way goes through both, at an unknown speed."""
+    if gpu.seeded is peer.seeded:
+        return _Link(peer.number, 11, _WITHIN_GPU_WEIGHT, 1, (819200, 819200))
+    if gpu.mode.compute is ComputeMode.SPX:
+        return _Link(peer.number, 11, _XGMI_WEIGHT, 1, (50000, 50000))
+    return _Link(peer.number, 11, 2 * _WITHIN_GPU_WEIGHT + _XGMI_WEIGHT, 1)
+
+
+def _between_hives(gpu: _KfdGpu, peer: _KfdGpu) -> _Link:
+    return _Link(peer.number, 2, 2 * _PCIE_WEIGHT + (_SOCKET_WEIGHT if gpu.socket != peer.socket else 0), 3)
+
+
+def _write_links_of(node: Path, **links: Iterable[_Link]) -> None:
+    for kind, those in links.items():
+        for index, link in enumerate(those):
+            properties = {
+                "type": link.type,
                 "version_major": 0,
                 "version_minor": 0,
-                "node_from": number,
-                "node_to": peer,
-                "weight": 15 if between_gpus else 20,
+                "node_from": int(node.name),
+                "node_to": link.to,
+                "weight": link.weight,
                 "min_latency": 0,
                 "max_latency": 0,
-                "min_bandwidth": 0,
-                "max_bandwidth": 64000,
+                "min_bandwidth": link.megabytes[0],
+                "max_bandwidth": link.megabytes[1],
                 "recommended_transfer_size": 0,
                 "recommended_sdma_engine_id_mask": 0,
-                "flags": 1,
+                "flags": link.flags,
             }
-            _write(nodes / str(number) / kind / str(index), {"properties": _lines(link).rstrip()})
+            _write(node / kind / str(index), {"properties": _lines(properties).rstrip()})
 
 
 _CPU_ZEROS = (
@@ -153,15 +188,16 @@ def _cpu_properties(io_links: int, p2p_links: int) -> dict[str, int]:
     }
 
 
-def _gpu_properties(node: SimulatedNode, gpu: _KfdGpu, gpus: int) -> dict[str, int]:
+def _gpu_properties(node: SimulatedNode, gpu: _KfdGpu, gpus: tuple[_KfdGpu, ...]) -> dict[str, int]:
     partitions = node.product.partition_count(gpu.mode.compute)
+    direct = sum(gpu.reaches(other) for other in gpus)  # itself stands for its socket
     return {
         "cpu_cores_count": 0,
         "simd_count": gpu.partition.simd_units,
         "mem_banks_count": 1,
         "caches_count": 0,
-        "io_links_count": gpus,
-        "p2p_links_count": 1,
+        "io_links_count": direct,
+        "p2p_links_count": len(gpus) - direct + _SOCKETS - 1,
         "cpu_core_id_base": 0,
         "simd_id_base": 2147487744,
         "max_waves_per_simd": 8,
@@ -180,7 +216,7 @@ def _gpu_properties(node: SimulatedNode, gpu: _KfdGpu, gpus: int) -> dict[str, i
         "location_id": gpu.seeded.location_id + gpu.partition.id,
         "domain": 0,
         "drm_render_minor": gpu.partition.render_index,
-        "hive_id": _HIVE_ID,
+        "hive_id": gpu.seeded.hive_id,
         "num_sdma_engines": 2,
         "num_sdma_xgmi_engines": 0,
         "num_sdma_queues_per_engine": 8,

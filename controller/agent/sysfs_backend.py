@@ -124,6 +124,7 @@ class SysfsBackend:
             partitions=tuple(_partition(partition, card_of) for partition in gpu.partitions),
             missing_partitions=gpu.missing_partitions,
             ecc=memory_errors(device),
+            hive=gpu.hive,
         )
 
     def _modes_allowed(

@@ -131,3 +131,14 @@ async def test_a_serial_that_is_not_told_is_empty(amdsmi_stub: AmdsmiStub) -> No
     told = await amdsmi_stub.backend(StubNode(holes=[("amdsmi_get_gpu_asic_info", B, ALWAYS)])).read()
     assert [bool(gpu.unique_id) for gpu in told.gpus] == [True, False]
     assert told.gpus[1].partitions[0].compute_units == 0
+
+
+async def test_links_that_are_not_told_of_every_two_gpus_are_not_told(amdsmi_stub: AmdsmiStub) -> None:
+    node = StubNode(gpus=3, holes=[("amdsmi_topo_get_link_type", B, 0)])
+    assert [gpu.hive for gpu in (await amdsmi_stub.backend(node).read()).gpus] == [None] * 3
+    assert [gpu.hive for gpu in (await amdsmi_stub.backend(StubNode(gpus=3)).read()).gpus] == [0] * 3
+
+
+async def test_a_release_that_cannot_be_asked_for_links_tells_none(amdsmi_stub: AmdsmiStub) -> None:
+    node = StubNode(faults=[("amdsmi_topo_get_link_type", "*", 2, ALWAYS)])
+    assert [gpu.hive for gpu in (await amdsmi_stub.backend(node).read()).gpus] == [None, None]

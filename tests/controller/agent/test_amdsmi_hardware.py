@@ -8,7 +8,7 @@ from controller.agent.backend import NodeHardware
 from controller.agent.kfd import KfdNode, Topology, assemble
 from controller.gpu.mode import ComputeMode, MemoryMode
 from controller.gpu.product import product_named
-from tests.controller.agent.hardware import A
+from tests.controller.agent.hardware import A, B
 
 MIB = 2**20
 NPS1, NPS2, NPS4 = MemoryMode
@@ -240,3 +240,20 @@ def test_a_gpu_that_only_kfd_shows_is_a_disagreement() -> None:
 def test_the_module_tells_the_driver_where_amdsmi_does_not() -> None:
     told = node_hardware(Sources(NodeFacts("", (UNDIVIDED,)), driver_version="6.8", driver_source_version="C0FFEE"))
     assert (told.driver_version, told.driver_source_version) == ("6.8", "C0FFEE")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "want"),
+    [
+        pytest.param(frozenset({frozenset({A, B})}), [0, 0], id="linked by AMD SMI"),
+        pytest.param(frozenset(), [None, None], id="not linked by AMD SMI, whatever KFD says"),
+        pytest.param(None, [1, 1], id="not told by AMD SMI: KFD's word"),
+    ],
+)
+def test_links_are_amd_smis_and_kfds_where_that_tells_none(
+    pairs: frozenset[frozenset[str]] | None, want: list[int | None]
+) -> None:
+    facts = NodeFacts("6.12.12", (UNDIVIDED, replace(UNDIVIDED, bdf=B)), pairs)
+    (seen,) = kfd(1).gpus
+    told = node_hardware(Sources(facts, Topology((replace(seen, hive=1), replace(seen, bdf=B, hive=1)))))
+    assert [gpu.hive for gpu in told.gpus] == want

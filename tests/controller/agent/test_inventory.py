@@ -216,3 +216,11 @@ def test_the_fingerprint_changes_with_modes_and_health_only(node: NodeHardware) 
     assert fingerprint(replace(node, gpus=(moded, *node.gpus[1:]))) != known
     assert fingerprint(replace(node, driver_version="7.0.0")) != known
     assert fingerprint(replace(node)) == known
+
+
+async def test_gpus_that_xgmi_links_have_one_number_and_it_is_absent_where_nobody_tells(node: NodeHardware) -> None:
+    linked = dump(node_status(facts(node), PRESENT, START))
+    assert [gpu["xgmiHive"] for gpu in linked["gpus"]] == [0, 0]
+    untold = replace(node, gpus=tuple(replace(gpu, hive=None) for gpu in node.gpus))
+    alone = dump(node_status(facts(untold), PRESENT, START))
+    assert not any("xgmiHive" in gpu for gpu in alone["gpus"])

@@ -5,6 +5,7 @@ import pytest
 from controller.agent.kfd import parse_properties
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
 from controller.agent.simulated_tree import write_tree
+from controller.agent.sysfs import read_topology
 from controller.gpu.mode import Mode
 from tests.builders.kfd_recording import unpack
 from tests.fakes.clock import SkippingClock
@@ -108,3 +109,26 @@ def test_what_was_there_before_is_gone_and_what_is_not_ours_stays(tmp_path: Path
     assert sorted(path.name for path in (tmp_path / NODES).iterdir()) == ["0", "1", "2"]
     assert not (tmp_path / "devices").exists()
     assert (tmp_path / "kept").exists()
+
+
+def link(path: Path) -> dict[str, int]:
+    told = properties(path)
+    ids = ("node_from", "node_to", "recommended_sdma_engine_id_mask")
+    return {name: value for name, value in told.items() if name not in ids}
+
+
+def test_links_between_gpus_are_those_of_the_recorded_host(root: Path, recorded: Path) -> None:
+    """Node 2 is the first partition: to its socket, the next partition of its GPU and the first of the next GPU."""
+    want = {properties(path)["node_to"]: link(path) for path in (recorded / "nodes/2/io_links").glob("*/properties")}
+    found = {properties(path)["node_to"]: link(path) for path in (root / NODES / "2/io_links").glob("*/properties")}
+    assert found == {node: want[node] for node in found}
+    assert [found[node]["weight"] for node in (0, 3, 10)] == [20, 13, 41]
+
+
+@pytest.mark.parametrize(("product", "want"), [("MI300X", {0}), ("MI210", {0, 1})])
+def test_xgmi_links_what_the_hives_of_the_product_say(product: str, want: set[int], tmp_path: Path) -> None:
+    write_tree(tmp_path, simulated("SPX/NPS1", product, gpus=8).node())
+    gpus = read_topology(tmp_path).gpus
+    assert {gpu.hive for gpu in gpus} == want
+    linked = {properties(path)["node_to"] for path in (tmp_path / NODES / "2/io_links").glob("*/properties")}
+    assert linked == {0} | {part.node for gpu in gpus[1:] if gpu.hive == 0 for part in gpu.partitions}

@@ -102,6 +102,17 @@ unsigned amdsmi_get_gpu_device_bdf(void *handle, amdsmi_bdf_t *bdf) {
     DONE(AMDSMI_STATUS_SUCCESS);
 }
 
+unsigned amdsmi_topo_get_link_type(void *handle, void *other, uint64_t *hops, uint32_t *type) {
+    struct place to;
+    ENTER(handle)
+    unsigned status = enter(__func__, other, &to);
+    if (status) return status;
+    int linked = at.gpu->hive && at.gpu->hive == to.gpu->hive;
+    *hops = linked ? 1 : 2;
+    *type = HOLE ? AMDSMI_LINK_TYPE_UNKNOWN : linked ? AMDSMI_LINK_TYPE_XGMI : AMDSMI_LINK_TYPE_PCIE;
+    DONE(AMDSMI_STATUS_SUCCESS);
+}
+
 unsigned amdsmi_get_gpu_device_uuid(void *handle, uint32_t *length, char *uuid) {
     ENTER(handle)
     unsigned partition = option("uuid_of_the_whole_gpu") ? 0 : at.partition;

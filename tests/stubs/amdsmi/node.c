@@ -40,10 +40,10 @@ static void read_line(const char *line) {
     else if (!strcmp(kind, "lost_on_reload"))
         good = sscanf(line, "lost_on_reload %63s", node.lost_on_reload) == 1;
     else if (!strcmp(kind, "gpu")) {
-        good = sscanf(line, "gpu %63s %63s %lu %lu %u %u %u %u %63s %63s %u %u %lu %lu %lu", gpu->bdf,
+        good = sscanf(line, "gpu %63s %63s %lu %lu %u %u %u %u %63s %63s %u %u %lu %lu %lu %lu", gpu->bdf,
                       gpu->market_name, &gpu->device_id, &gpu->serial, &gpu->graphics, &gpu->xcds, &gpu->compute_units, &gpu->vram_mib, gpu->compute,
                       gpu->memory, &gpu->render, &gpu->card, &gpu->correctable, &gpu->uncorrectable,
-                      &gpu->deferred) == 15;
+                      &gpu->deferred, &gpu->hive) == 16;
         node.gpu_count++;
     } else if (!strcmp(kind, "used") || !strcmp(kind, "busy")) {
         good = sscanf(line, "%*s %63s %u %u", bdf, &partition, &amount) == 3 && partition < MAX_PARTITIONS;
@@ -91,9 +91,9 @@ void save_node(void) {
     if (node.lost_on_reload[0]) fprintf(file, "lost_on_reload %s\n", node.lost_on_reload);
     for (unsigned i = 0; i < node.gpu_count; i++) {
         const struct gpu *g = &node.gpus[i];
-        fprintf(file, "gpu %s %s %lu %lu %u %u %u %u %s %s %u %u %lu %lu %lu\n", g->bdf, g->market_name, g->device_id,
+        fprintf(file, "gpu %s %s %lu %lu %u %u %u %u %s %s %u %u %lu %lu %lu %lu\n", g->bdf, g->market_name, g->device_id,
                 g->serial, g->graphics, g->xcds, g->compute_units, g->vram_mib, g->compute, g->memory, g->render, g->card,
-                g->correctable, g->uncorrectable, g->deferred);
+                g->correctable, g->uncorrectable, g->deferred, g->hive);
         for (unsigned p = 0; p < MAX_PARTITIONS; p++) {
             if (g->used_mib[p]) fprintf(file, "used %s %u %u\n", g->bdf, p, g->used_mib[p]);
             if (g->busy[p]) fprintf(file, "busy %s %u %u\n", g->bdf, p, g->busy[p]);

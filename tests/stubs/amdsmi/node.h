@@ -16,7 +16,7 @@
 
 struct gpu {
     char bdf[NAME], market_name[NAME], compute[NAME], memory[NAME];
-    uint64_t device_id, serial, correctable, uncorrectable, deferred;
+    uint64_t device_id, serial, correctable, uncorrectable, deferred, hive;
     unsigned graphics, xcds, compute_units, vram_mib, render, card;
     unsigned used_mib[MAX_PARTITIONS], busy[MAX_PARTITIONS];
 };

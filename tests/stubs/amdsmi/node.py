@@ -2,6 +2,7 @@
 
     driver VERSION                      requested NPS4|-                   lost_on_reload BDF
     gpu BDF NAME DEVICE_ID SERIAL GRAPHICS DIES UNITS MIB COMPUTE MEMORY RENDER CARD CORRECTABLE UNCORRECTABLE DEFERRED
+        HIVE_ID (in one line)
     used|busy BDF PARTITION MIB|PERCENT profile INDEX TYPE PARTITIONS CAPS process BDF PID NAME
     fault CALL BDF|* STATUS TIMES       hole CALL BDF|* PARTITION|-1       option NAME NUMBER
 
@@ -97,6 +98,7 @@ class StubNode:
                 seeded.first_render_index,
                 seeded.first_card_index,
                 *self.ecc.get(seeded.bdf, (0, 0, 0)),
+                seeded.hive_id,
             )
             yield " ".join(["gpu", *map(str, facts)])
         yield from (f"used {bdf} {part} {mib}" for (bdf, part), mib in self.used_mib.items())
