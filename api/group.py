@@ -38,6 +38,12 @@ MAX_CONCURRENCY: Final = f"{GROUP}/max-concurrency"
 PARTITION_MODE: Final = f"{GROUP}/partition-mode"
 """The only partition mode to accept, e.g. ``CPX/NPS4``; any allowed one when absent."""
 
+PARTITION_COUNT: Final = f"{GROUP}/partition-count"
+"""How many partitions of one node each pod gets, a rank on each; 1 when absent."""
+
+PARTITION_MIN_MEMORY: Final = f"{GROUP}/partition-min-memory"
+"""Memory that each of the partitions has at least, as a quantity; what the model needs when absent."""
+
 ISOLATION: Final = f"{GROUP}/isolation"
 """``hardware`` (the default) or ``cooperative``."""
 
@@ -64,6 +70,8 @@ REQUEST_KEYS: Final = (
     MAX_MODEL_LEN,
     MAX_CONCURRENCY,
     PARTITION_MODE,
+    PARTITION_COUNT,
+    PARTITION_MIN_MEMORY,
     ISOLATION,
     SHARE_GROUP,
     QOS_CLASS,
@@ -126,6 +134,10 @@ PROFILES_LABEL: Final = f"{GROUP}/profiles"
 
 CLAIM_LABEL: Final = f"{GROUP}/claim"
 """On a ResourceClaim made by the operator: the name of its GPUPartitionClaim."""
+
+PINNED_NODE: Final = f"{GROUP}/pinned-node"
+"""On a ResourceClaim made by the operator: the node that it is pinned to. Agents of other nodes do not hear of it; a
+guard keeps everybody else from writing it."""
 
 CLAIM_PREFIX: Final = "aim-"
 """Names of our claims start so; only the operator creates ResourceClaims with such a name."""

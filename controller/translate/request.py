@@ -1,7 +1,7 @@
 """What annotations say a pod needs: the sizing request and the placement wishes. Malformed values are named."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,11 +14,14 @@ from api.group import (
     MAX_MODEL_LEN,
     MODEL_ID,
     MODEL_PROFILE,
+    PARTITION_COUNT,
+    PARTITION_MIN_MEMORY,
     PARTITION_MODE,
     POLICY,
     PRECISION,
     SHARE_GROUP,
 )
+from api.quantity import parse_quantity
 from controller.gpu.mode import Mode, ModeError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
@@ -27,6 +30,8 @@ from controller.sizing.requirement import SizingRequest
 MOST_DIGITS = 10
 
 
+#: Partitions that one pod may ask for, as the schema of an InferenceService has it.
+MOST_PARTITIONS: Final = 64
 #: Pods of the largest gang: as many as are decided together without holding up everybody else.
 LARGEST_GANG: Final = 64
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -49,10 +54,19 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Partitions:
+    """How many partitions a pod says that it is to have, and how many bytes each of them has at least."""
+
+    count: int
+    least_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PodRequest:
     """What a pod asks for, parsed. `profile` names the ModelProfile that is to size the model.
 
     `group` names the share group of the pod's namespace that the pod is a member of; None for a pod on its own.
+    `partitions`: None where the pod says nothing of them.
     """
 
     sizing: SizingRequest
@@ -60,6 +74,7 @@ class PodRequest:
     policy: str | None
     profile: str | None = None
     group: str | None = None
+    partitions: Partitions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +99,36 @@ def parse_request(annotations: Mapping[str, str]) -> PodRequest | tuple[Problem,
     modes = _modes(annotations, problems)
     group = _group(annotations, problems)
     problems.extend(_gang_problems(annotations))
+    problems.extend(_partition_problems(annotations))
     if problems:
         return tuple(problems)
-    request = SizingRequest(model_id, precision, max_model_len, max_concurrency)
-    return PodRequest(request, modes, annotations.get(POLICY) or None, annotations.get(MODEL_PROFILE) or None, group)
+    return PodRequest(
+        SizingRequest(model_id, precision, max_model_len, max_concurrency),
+        modes,
+        annotations.get(POLICY) or None,
+        annotations.get(MODEL_PROFILE) or None,
+        group,
+        partitions_said(annotations),
+    )
+
+
+def partitions_said(annotations: Mapping[str, str]) -> Partitions | None:
+    """How many partitions of which size the annotations ask for; None where they do not say, or it cannot be used."""
+    count, least = annotations.get(PARTITION_COUNT), annotations.get(PARTITION_MIN_MEMORY)
+    if (count is None and least is None) or any(_partition_problems(annotations)):
+        return None
+    return Partitions(int(count or 1), parse_quantity(least) if least is not None else 0)
+
+
+def _partition_problems(annotations: Mapping[str, str]) -> Iterator[Problem]:
+    count, least = annotations.get(PARTITION_COUNT), annotations.get(PARTITION_MIN_MEMORY)
+    if count is not None and not _is_whole(count, MOST_PARTITIONS):
+        remedy = f"is no number of partitions: write a whole number from 1 to {MOST_PARTITIONS}"
+        yield Problem(PARTITION_COUNT, count, remedy)
+    try:
+        parse_quantity(least or "0")
+    except ValueError:
+        yield Problem(PARTITION_MIN_MEMORY, least or "", "is no amount of memory: write e.g. 64Gi")
 
 
 def _precision(annotations: Mapping[str, str], problems: list[Problem]) -> Precision:
@@ -164,4 +205,8 @@ def _gang_problems(annotations: Mapping[str, str]) -> list[Problem]:
 
 
 def _is_gang_size(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and 1 <= int(text) <= LARGEST_GANG
+    return _is_whole(text, LARGEST_GANG)
+
+
+def _is_whole(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and 1 <= int(text) <= most

@@ -18,7 +18,7 @@ from controller.state.cluster import Cluster
 from controller.state.models import Models
 from controller.state.occupancy import HOLDING
 from controller.state.revision_demand import Template, demand_of
-from controller.translate.request import Problem
+from controller.translate.request import Partitions, Problem, partitions_said
 
 _SERVES_ON: Final = "the old pods serve on"
 _GOES_FIRST: Final = "and old pods go first: take it back, or set maxSurge 1, maxUnavailable 0 before"
@@ -39,7 +39,9 @@ def update_problem(
         return None
     held = _held(cluster, key)
     predictor = spec.get("predictor") or {}
-    demand = demand_of(Template(key, annotations, predictor), sizing)
+    said = partitions_said(annotations) or Partitions(1)
+    template = Template(key, annotations, predictor, count=said.count, least_bytes=said.least_bytes)
+    demand = demand_of(template, sizing)
     if not held or isinstance(demand, Unplaced):
         return None  # what cannot be sized is told by itself
     snapshot = cluster.snapshot()
@@ -47,7 +49,7 @@ def update_problem(
         return None
     pods = min(len(held), int(predictor.get("minReplicas") or len(held)))
     names = tuple(f"{claim.metadata.namespace}/{claim.metadata.name}" for claim in held)
-    verdict = decide_update(ModelScheduler(), snapshot, Update(demand, names, pods))
+    verdict = decide_update(ModelScheduler.by_policy(), snapshot, Update(demand, names, pods))
     model = annotations.get(MODEL_ID, "")
     if isinstance(verdict, Blocked):
         tail = _SERVES_ON if _surges(predictor) else _GOES_FIRST

@@ -15,7 +15,7 @@ from controller.sizing.errors import SizingError
 from controller.sizing.requirement import Sizing
 from controller.state.models import Models
 from controller.translate.pod import PodView
-from controller.translate.request import PodRequest, parse_request
+from controller.translate.request import PodRequest, parse_request, partitions_said
 from controller.translate.sizing_fields import ANNOTATION_OF, FIELD_OF, sizing_problem
 
 
@@ -38,10 +38,14 @@ class Need:
 def count_of(pod: PodView, service: InferenceService | None) -> int:
     """How many partitions the pod is to get, a rank on each.
 
-    As many as its service says now; a pod of the device plugin asked for a number when it was made, for good.
+    What it says itself counts, which is what its revision of a service was made of; only of a pod that does not say is
+    it what the service says now. A pod of the device plugin asked for a number when it was made, for good.
     """
     if pod.resource:
         return pod.devices[pod.resource]
+    said = partitions_said(pod.annotations)
+    if said is not None:
+        return said.count
     return service.spec.gpu_sharing.partition.count if service is not None else 1
 
 
@@ -58,7 +62,10 @@ def need_of(pod: PodView, sizing: Models, count: int = 1) -> Need | Unsized:
 
 
 def required_bytes(need: Need, service: InferenceService | None) -> int:
-    """Memory that each of the pod's partitions must have: what sizing says, or more where its service wants more."""
+    """Memory that each of the pod's partitions must have: what sizing says, or more where pod or service want more."""
+    said = need.request.partitions
+    if said is not None:
+        return max(need.sizing.total_bytes, said.least_bytes)
     least = service.spec.gpu_sharing.partition.min_memory if service is not None else None
     return max(need.sizing.total_bytes, parse_quantity(least) if least else 0)
 

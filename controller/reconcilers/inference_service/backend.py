@@ -11,6 +11,8 @@ from api.group import (
     MAX_MODEL_LEN,
     MODEL_ID,
     MODEL_PROFILE,
+    PARTITION_COUNT,
+    PARTITION_MIN_MEMORY,
     PARTITION_MODE,
     POLICY,
     PRECISION,
@@ -40,7 +42,8 @@ def image_for(model_id: str, template: str = DEFAULT_IMAGE) -> str:
 def annotations_for(service: InferenceService) -> dict[str, str]:
     """The opt-in that the pod webhook and the claim flow read.
 
-    Without the class of requests: it is the service's own to say and may change without new pods.
+    Without the class of requests: it is the service's own to say and may change without new pods. The number of
+    partitions is always said: pods of a revision keep to it while the service asks for another already.
     """
     spec, sharing = service.spec, service.spec.gpu_sharing
     optional = {
@@ -48,6 +51,7 @@ def annotations_for(service: InferenceService) -> dict[str, str]:
         MAX_MODEL_LEN: spec.model.max_model_len,
         MAX_CONCURRENCY: spec.model.max_concurrency,
         PARTITION_MODE: sharing.partition.mode,
+        PARTITION_MIN_MEMORY: sharing.partition.min_memory,
         SHARE_GROUP: sharing.share_group,
         POLICY: sharing.policy_ref,
     }
@@ -56,6 +60,7 @@ def annotations_for(service: InferenceService) -> dict[str, str]:
         MODEL_ID: spec.model.id,
         PRECISION: spec.model.precision.value,
         ISOLATION: sharing.isolation.value,
+        PARTITION_COUNT: str(sharing.partition.count),
         **{key: str(value) for key, value in optional.items() if value is not None},
     }
 

@@ -20,6 +20,7 @@ MEANT = [
         "aim.amd.com/partition", "partition-mode", id="the other word, and not the operator's assigned-partition"
     ),
     pytest.param("aim.amd.com/concurrency", "max-concurrency", id="without its max"),
+    pytest.param("aim.amd.com/memory", "partition-min-memory", id="one word of three"),
     pytest.param("aim.amd.com/qos-level", "qos-class", id="the prototype's word"),
     pytest.param("AIM.amd.com/model-id", "model-id", id="the domain in capitals"),
     pytest.param("aim-amd.com/model-id", "model-id", id="a dash in the domain"),
@@ -35,7 +36,7 @@ def test_the_nearest_right_key_is_named(key: str, want: str) -> None:
     assert problem.remedy == f"is read by nobody; did you mean {GROUP}/{want}?"
 
 
-@pytest.mark.parametrize("name", ["memory", "context-length", "quantization", "tenant", "", "z" * 300])
+@pytest.mark.parametrize("name", ["storage", "context-length", "quantization", "tenant", "", "z" * 300])
 def test_what_is_like_none_of_ours_is_told_all_keys(name: str) -> None:
     (problem,) = misspelt({f"{GROUP}/{name}": "24Gi"})
     assert all(key.removeprefix(f"{GROUP}/") in problem.remedy for key in REQUEST_KEYS)

@@ -9,6 +9,8 @@ from api.group import (
     MAX_MODEL_LEN,
     MODEL_ID,
     MODEL_PROFILE,
+    PARTITION_COUNT,
+    PARTITION_MIN_MEMORY,
     PARTITION_MODE,
     POLICY,
     PRECISION,
@@ -17,7 +19,16 @@ from api.group import (
 from controller.gpu.mode import Mode
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
-from controller.translate.request import VALUE_LIMIT, GangRequest, PodRequest, Problem, gang_request, parse_request
+from controller.translate.request import (
+    VALUE_LIMIT,
+    GangRequest,
+    Partitions,
+    PodRequest,
+    Problem,
+    gang_request,
+    parse_request,
+    partitions_said,
+)
 
 LEAST = {GPU_SHARING: "true", MODEL_ID: "Qwen/Qwen3-8B"}
 
@@ -56,6 +67,9 @@ BAD = [
     pytest.param(MAX_CONCURRENCY, "", "whole number", id="an empty number"),
     pytest.param(PARTITION_MODE, "cpx_nps4", "such as CPX/NPS4", id="AMD's spelling of a mode"),
     pytest.param(PARTITION_MODE, "CPX/NPS3", "NPS1, NPS2, NPS4", id="a mode that does not exist"),
+    pytest.param(PARTITION_COUNT, "0", "from 1 to 64", id="no partition at all"),
+    pytest.param(PARTITION_COUNT, "two", "from 1 to 64", id="a number in words"),
+    pytest.param(PARTITION_MIN_MEMORY, "64GB", "write e.g. 64Gi", id="memory in a unit that Kubernetes has not"),
     pytest.param(ISOLATION, "soft", "write hardware", id="an unknown isolation"),
     pytest.param(ISOLATION, "cooperative", f"name it in {SHARE_GROUP}", id="cooperative sharing without a group"),
     pytest.param(SHARE_GROUP, "chat", "cooperative, or leave", id="a share group without cooperative sharing"),
@@ -78,6 +92,12 @@ def test_a_share_group_is_named_like_a_label(name: str) -> None:
     problems = parse_request(LEAST | {ISOLATION: "cooperative", SHARE_GROUP: name})
     assert isinstance(problems, tuple)
     assert [(problem.field, problem.value) for problem in problems] == [(SHARE_GROUP, name)]
+
+
+def test_what_a_pod_does_not_say_of_its_partitions_is_one_of_any_size() -> None:
+    assert partitions_said(LEAST) is None
+    assert partitions_said(LEAST | {PARTITION_COUNT: "2"}) == Partitions(2)
+    assert partitions_said(LEAST | {PARTITION_MIN_MEMORY: "64Gi"}) == Partitions(1, 64 << 30)
 
 
 def test_a_member_names_its_group() -> None:

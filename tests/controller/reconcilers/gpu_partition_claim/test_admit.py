@@ -94,6 +94,21 @@ def test_a_service_of_several_partitions_is_sized_by_rank() -> None:
     assert (asked.count, parse_quantity(asked.memory or "0")) == (2, half.sizing.total_bytes)
 
 
+def test_a_pod_keeps_to_what_its_revision_asked_for_while_its_service_asks_for_something_else() -> None:
+    service = inference_service(gpuSharing={"partition": {"count": 2, "minMemory": "64Gi"}})
+    old = view(partition_count="1")
+    need = need_of(old, SIZING, count_of(old, service))
+    assert isinstance(need, Need)
+    asked = claim_for(old, "aim-a", need, service).spec.requirement
+    assert (asked.count, parse_quantity(asked.memory or "0")) == (1, need.sizing.total_bytes)
+
+
+def test_a_pod_of_no_service_can_ask_for_several_partitions_of_a_size() -> None:
+    asking = view(partition_count="4", partition_min_memory="64Gi")
+    asked = claim_for(asking, "aim-a", need_of(asking, SIZING, count_of(asking, None)), None).spec.requirement
+    assert (asked.count, asked.memory) == (4, "64Gi")
+
+
 def test_a_pod_of_the_device_plugin_gets_as_many_as_it_asked_for_whatever_its_service_says_by_now() -> None:
     made = plugin_pod()
     made["spec"]["containers"][0]["resources"]["limits"] = {CPX: "4"}

@@ -9,6 +9,8 @@ from api.group import (
     MAX_MODEL_LEN,
     MODEL_ID,
     MODEL_PROFILE,
+    PARTITION_COUNT,
+    PARTITION_MIN_MEMORY,
     PARTITION_MODE,
     POLICY,
     PRECISION,
@@ -49,6 +51,7 @@ def test_the_least_opt_in_leaves_out_what_was_not_asked() -> None:
         MODEL_ID: "Qwen/Qwen3-4B",
         PRECISION: "auto",
         ISOLATION: "hardware",
+        PARTITION_COUNT: "1",
     }
 
 
@@ -56,7 +59,7 @@ def test_every_wish_of_the_service_is_in_the_opt_in() -> None:
     service = inference_service(
         model={"precision": "fp8", "maxModelLen": 4096, "maxConcurrency": 3, "profileRef": "mine"},
         gpuSharing={
-            "partition": {"mode": "CPX/NPS4"},
+            "partition": {"mode": "CPX/NPS4", "minMemory": "20Gi"},
             "isolation": "cooperative",
             "shareGroup": "chat",
             "policyRef": "shared",
@@ -72,6 +75,8 @@ def test_every_wish_of_the_service_is_in_the_opt_in() -> None:
         MAX_MODEL_LEN: "4096",
         MAX_CONCURRENCY: "3",
         PARTITION_MODE: "CPX/NPS4",
+        PARTITION_COUNT: "1",
+        PARTITION_MIN_MEMORY: "20Gi",
         SHARE_GROUP: "chat",
         POLICY: "shared",
     }
