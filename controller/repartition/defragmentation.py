@@ -16,7 +16,7 @@ from controller.gpu.mode import Mode
 from controller.placement.changes.modes import in_mode
 from controller.placement.decision import Decision, Placed
 from controller.placement.demand import Demand
-from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 from controller.repartition.candidates import permitted, planned_bytes
 from controller.repartition.disruption_budget import NOTHING_USED, Usage, refuse_change
 from controller.repartition.disturbance import Disturbance, disturbance
@@ -33,7 +33,7 @@ MOST_LOOKS: Final = 32
 #: Claims that wait and are tried, the first ones.
 MOST_WAITING: Final = 16
 #: What keeps a change from beginning now and not from being proposed: it passes, and a plan waits for it by itself.
-_PASSES: Final = frozenset({"OutsideWindow"})
+_PASSES: Final = frozenset({"OutsideWindow", "Cooldown", "RepartitionBudget", "UnavailablePodsBudget"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,7 @@ class _Search:
         few = len(found.snapshot.nodes) <= MOST_NODES
         self._there = found.snapshot if few else found.snapshot.only(node.name for node in self._nodes)
         self._waiting = tuple(found.waiting)[:MOST_WAITING]
+        self._uids = {demand.uid: demand.key for demand in self._waiting}
 
     def run(self) -> tuple[Chance, ...]:
         if not self._nodes:
@@ -153,7 +154,8 @@ class _Search:
             if asked not in drains:
                 drains[asked] = self._drained(group, free)
             if len(drains[asked].moves) == len(group.victims):
-                told.append(self._chance(group, mode, drains[asked].moves))
+                chance = self._chance(group, mode, drains[asked].moves)
+                told += [chance] if self._promised(group).issubset(chance.served) else []
         worthy = [each for each in told if self._field.worth.covers(each.gain, each.cost.evictions)]
         return tuple(sorted(worthy, key=Chance.rank))
 
@@ -163,6 +165,8 @@ class _Search:
             return False
         if any(node.unlocated.values()):
             return False  # a pod of the device plugin holds a device, and nobody has told yet which
+        if node.policy.max_unavailable_pods == 0:
+            return False
         refused = refuse_change(node, None, self._field.usage, evicts=1)
         return refused is None or refused.reason in _PASSES
 
@@ -185,8 +189,8 @@ class _Search:
             return ()
         found = []
         for partition in gpu.partitions:
-            kept = partition.reservation is not None or (node.pool, partition.device) in self._field.admin_held
-            if kept or partition.quarantined or not partition.healthy:
+            stays = self._kept_for_others(partition) or (node.pool, partition.device) in self._field.admin_held
+            if stays or partition.quarantined or not partition.healthy:
                 return ()
             holder = self._field.snapshot.holder(node, partition)
             if holder is None:
@@ -196,6 +200,15 @@ class _Search:
                 return ()
             found.append(victim)
         return tuple(found)
+
+    def _kept_for_others(self, partition: Partition) -> bool:
+        """Whether the place is kept for anybody but a claim that waits, for which the GPU may be emptied."""
+        return partition.reservation is not None and partition.reservation.claim not in self._uids
+
+    def _promised(self, group: _Group) -> set[str]:
+        """The waiting claims for which places are kept there: they must be among those that get in."""
+        kept = (one.reservation for gpu in group.gpus for one in gpu.partitions)
+        return {self._uids[reservation.claim] for reservation in kept if reservation is not None}
 
     def _modes(self, group: _Group) -> list[Mode]:
         """Other compute modes that all of the GPUs may take and that a waiting claim could use."""

@@ -106,12 +106,18 @@ def test_a_gpu_that_cannot_be_emptied_is_left_alone(source: Gpu) -> None:
     assert [told(each)[1] for each in chances(scene(host(source, FREE)))] == []
 
 
+def test_a_gpu_on_which_a_waiting_claims_place_is_kept_is_emptied_for_that_claim_alone() -> None:
+    kept = with_partition(used(0, "SPX/NPS1", "small"), 0, reservation=Reservation("", claim=WHOLE.uid))
+    nodes = host(kept, used(1, CPX, "a"))
+    assert chances(scene(nodes, waiting=[WHOLE]))[0].served == (WHOLE.key,)
+    assert [told(each)[1] for each in chances(scene(nodes, waiting=[demand("aim-other", 150)]))] == []
+
+
 @pytest.mark.parametrize(
     "policy",
     [
         pytest.param({"repartition": False}, id="no changes allowed"),
         pytest.param({"paused": True}, id="paused"),
-        pytest.param({"cooldown_left": 60.0}, id="it rests"),
         pytest.param({"max_unavailable_pods": 0}, id="nobody may be moved"),
     ],
 )
@@ -123,8 +129,17 @@ def test_nodes_of_another_policy_are_left_alone() -> None:
     assert chances(replace(scene(host(used(0, CPX, "a"), FREE)), policy="other")) == ()
 
 
-def test_a_chance_is_told_outside_the_window_for_a_plan_waits_for_that_by_itself() -> None:
-    assert chances(scene(host(used(0, CPX, "a"), FREE, in_window=False)))
+@pytest.mark.parametrize(
+    ("policy", "usage"),
+    [
+        pytest.param({"in_window": False}, Usage(), id="outside the window"),
+        pytest.param({"cooldown_left": 60.0}, Usage(), id="the node rests"),
+        pytest.param({}, Usage(active_nodes=("worker-9",)), id="another node changes"),
+        pytest.param({}, Usage(unavailable_pods=4), id="pods are down"),
+    ],
+)
+def test_what_passes_hides_no_chance_for_a_plan_waits_for_it_by_itself(policy: dict[str, Any], usage: Usage) -> None:
+    assert chances(scene(host(used(0, CPX, "a"), FREE, **policy), usage=usage))
 
 
 def test_what_bears_on_a_change_is_asked_for() -> None:
