@@ -131,5 +131,5 @@ def _candidate(snapshot: Snapshot, demand: Demand, row: Contender) -> Document:
         "leftOverBytes": placed.partition.bytes - demand.requirement.bytes,
         "freeOnGpu": snapshot.free(placed.node, placed.gpu),
         "ranks": dict(row.places),
-        "score": list(row.choice.rank[1]),
+        "score": list(row.choice.rank[-1]),
     }

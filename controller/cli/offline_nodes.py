@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.group import MANAGED_LABEL
 from api.v1beta1 import GPUSharingPolicy
+from controller.agent.hives import hives_by_id
 from controller.agent.simulated_seed import MAX_GPUS, SeededGpu, seeded_gpus
 from controller.cli.documents import BadInput
 from controller.gpu.identity import PartitionId
@@ -111,7 +112,7 @@ def placement_node(
     return Node(
         name=node.name,
         hostname=labels[HOSTNAME_LABEL],
-        gpus=tuple(_gpu(seeded, node.product, node.mode) for seeded in seeded_gpus(node.gpus)),
+        gpus=_gpus(node),
         allocatable=SERVER,
         labels=labels,
         policy=_within_a_window(policy_view(policy, namespaces, None, _LONG_AGO)) if policy else None,
@@ -124,7 +125,13 @@ def _within_a_window(policy: PolicyView) -> PolicyView:
     return replace(policy, in_window=True, window_opens="")
 
 
-def _gpu(seeded: SeededGpu, product: Product, mode: Mode) -> Gpu:
+def _gpus(node: OfflineNode) -> tuple[Gpu, ...]:
+    seeded = seeded_gpus(node.gpus, node.product)
+    hives = hives_by_id({gpu.bdf: gpu.hive_id for gpu in seeded})
+    return tuple(_gpu(gpu, node.product, node.mode, hives.get(gpu.bdf)) for gpu in seeded)
+
+
+def _gpu(seeded: SeededGpu, product: Product, mode: Mode, hive: int | None) -> Gpu:
     return Gpu(
         bdf=seeded.bdf,
         product=product.name,
@@ -132,6 +139,7 @@ def _gpu(seeded: SeededGpu, product: Product, mode: Mode) -> Gpu:
         partitions=partitions(seeded.bdf, product, mode),
         allowed=product.allowed,
         validated=product.validated,
+        hive=hive,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from controller.placement.decision import Placed, Refusal
 from controller.placement.demand import Demand
 from controller.placement.filters import refuse_devices, refuse_node, refuse_partition
-from controller.placement.locality import Rank, nearest
+from controller.placement.locality import Rank, alone, nearest
 from controller.placement.scores import Scorer
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
@@ -47,7 +47,7 @@ def best_partitions(snapshot: Snapshot, demand: Demand, node: Node, scorer: Scor
     scored = [(scorer(snapshot, demand, node, each.gpu, each.partitions[0]), each) for each in found]
     if demand.requirement.count == 1:
         score, best = min(scored, key=lambda pair: pair[0])
-        return Choice((1, score), Placed.on(node, best.gpu, best.partitions[0]))
+        return Choice(alone(score), Placed.on(node, best.gpu, best.partitions[0]))
     together = nearest([(score, each.gpu, each.partitions) for score, each in scored], demand.requirement.count)
     return None if together is None else Choice(together.rank, Placed(node, together.devices))
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from controller.placement.decision import Placed, Unplaced, gib
 from controller.placement.demand import Demand
+from controller.placement.locality import tier_of, tier_text
 from controller.placement.nearest import Offer
 
 #: Longest explanation that the API takes, bytes of UTF-8.
@@ -100,7 +101,9 @@ def place_text(placed: Placed) -> str:
     """A place in words."""
     named = ", ".join(f"{device.gpu.bdf}/{device.partition.id.index}" for device in placed.devices[:4])
     more = f" and {len(placed.devices) - 4} more" if len(placed.devices) > 4 else ""
-    return f"{placed.node.name} {named}{more} ({placed.mode}, {gib(placed.partition.bytes)})"
+    together = tier_text([device.gpu for device in placed.devices])
+    how = ", ".join(filter(None, (str(placed.mode), gib(placed.partition.bytes), together)))
+    return f"{placed.node.name} {named}{more} ({how})"
 
 
 def offer_document(offer: Offer) -> dict[str, Any]:
@@ -119,7 +122,7 @@ def offer_document(offer: Offer) -> dict[str, Any]:
 
 
 def place_document(placed: Placed) -> dict[str, Any]:
-    """A place for programs."""
+    """A place for programs. `locality`: what lies between several partitions, pcie also where that is not known."""
     return {
         "node": placed.node.name,
         "mode": str(placed.mode),
@@ -127,6 +130,7 @@ def place_document(placed: Placed) -> dict[str, Any]:
             {"bdf": each.gpu.bdf, "partition": each.partition.id.index, "bytes": each.partition.bytes}
             for each in placed.devices
         ],
+        "locality": tier_of(each.gpu for each in placed.devices).word if len(placed.devices) > 1 else None,
     }
 
 

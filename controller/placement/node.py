@@ -105,7 +105,10 @@ class Alike:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU, its modes and its partitions. `plan` names the repartition plan that has it in hand."""
+    """One GPU, its modes and its partitions. `plan` names the repartition plan that has it in hand.
+
+    xGMI links the GPUs of a node that have the same `hive` with one another; None: with none, or nobody told.
+    """
 
     bdf: str
     product: str
@@ -114,11 +117,12 @@ class Gpu:
     allowed: tuple[Mode, ...] = ()
     validated: frozenset[Mode] = frozenset()
     plan: str | None = None
+    hive: int | None = None
     _alike: tuple[Alike, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     def having(self, partitions: tuple[Partition, ...], plan: str | None) -> "Gpu":
         """The GPU with other partitions, in hand of that plan. Written out: this runs for every change of a claim."""
-        return Gpu(self.bdf, self.product, self.mode, partitions, self.allowed, self.validated, plan)
+        return Gpu(self.bdf, self.product, self.mode, partitions, self.allowed, self.validated, plan, self.hive)
 
     @property
     def alike(self) -> tuple[Alike, ...]:

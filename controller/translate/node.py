@@ -74,7 +74,7 @@ def gpus(gpu_node: GPUNode) -> tuple[Gpu, ...]:
     trusted = _consistent(gpu_node)
     return tuple(
         _gpu(
-            (gpu.bdf, gpu.product, gpu.mode),
+            (gpu.bdf, gpu.product, gpu.mode, gpu.xgmi_hive),
             (tuple(gpu.modes_allowed), tuple(gpu.modes_validated)),
             tuple(
                 (one.id, one.device, one.render_index, one.bytes, one.compute_units, one.health == "Healthy")
@@ -97,7 +97,7 @@ _Kept: TypeAlias = tuple[int, str, str]
 
 @lru_cache(maxsize=16384)
 def _gpu(
-    named: tuple[str, str, str],
+    named: tuple[str, str, str, int | None],
     modes: tuple[tuple[str, ...], tuple[str, ...]],
     partitions: tuple[_Reported, ...],
     quarantined: frozenset[int],
@@ -105,7 +105,7 @@ def _gpu(
     trusted: bool,
 ) -> Gpu:
     """One GPU; nodes of one make that are in one mode have the same GPUs, and then share them."""
-    bdf, product, mode = named
+    bdf, product, mode, hive = named
     reserved = {number: Reservation(owner, template_hash) for number, owner, template_hash in kept}
     return Gpu(
         bdf=bdf,
@@ -126,6 +126,7 @@ def _gpu(
             )
             for number, device, render_index, size, compute_units, healthy in partitions
         ),
+        hive=hive,
     )
 
 

@@ -34,6 +34,7 @@ def gpu(
     allowed: Sequence[str] | None = None,
     validated: Sequence[str] | None = None,
     plan: str | None = None,
+    hive: int | None = None,
 ) -> Gpu:
     """GPU `number` of a node in `mode`; `holders` and `unhealthy` go by partition index."""
     facts, now = product_named(product), Mode.parse(mode)
@@ -56,6 +57,7 @@ def gpu(
         allowed=facts.allowed if allowed is None else tuple(map(Mode.parse, allowed)),
         validated=facts.validated if validated is None else frozenset(map(Mode.parse, validated)),
         plan=plan,
+        hive=hive,
     )
 
 

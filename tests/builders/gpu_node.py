@@ -51,6 +51,7 @@ def _reported(each: Gpu) -> dict[str, Any]:
             }
             for partition in each.partitions
         ],
+        **({} if each.hive is None else {"xgmiHive": each.hive}),
     }
 
 

@@ -106,3 +106,8 @@ def test_devices_of_the_plugin_are_counted_and_nothing_else() -> None:
 def test_partitions_bear_the_names_of_the_plugin(naming: Naming, want: set[str]) -> None:
     named = under_resources([gpu(0, "CPX/NPS4"), gpu(1, "DPX/NPS2")], naming)
     assert {partition.resource for each in named for partition in each.partitions} == want
+
+
+def test_gpus_that_xgmi_links_are_of_one_hive_and_of_none_where_nobody_told() -> None:
+    reported = gpus(GPUNode.model_validate(gpu_node("worker-0", gpu(0, hive=1), gpu(1, hive=1), gpu(2))))
+    assert [each.hive for each in reported] == [1, 1, None]
