@@ -16,6 +16,7 @@ from controller.placement.decision import Decision, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.explanation import Explanation, place_document
 from controller.placement.filters import HOSTNAME_LABEL
+from controller.placement.locality import tier_of
 from controller.placement.nearest import nearest
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
@@ -73,11 +74,22 @@ async def explain_live(live: Live, key: str, access: Access, scheduler: ModelSch
             return await _refused(live, asked, snapshot, decision, (access, scheduler))
         rows = contenders(snapshot, asked.demand, scheduler.scorer)
         return {
+            "locality": locality(asked.claim, snapshot),
             "now": place_document(decision),
             "candidates": [_candidate(snapshot, asked.demand, row) for row in rows[:MOST_ROWS]],
             "candidateNodes": len(rows),
             "scorers": list(SCORERS),
         }
+
+
+def locality(claim: GPUPartitionClaim, snapshot: Snapshot) -> str | None:
+    """What lies between the partitions that the claim has, as of places; None where it has not several."""
+    allocation = claim.status.allocation
+    node = snapshot.node(allocation.node) if allocation is not None else None
+    if allocation is None or node is None or len(allocation.devices) < 2:
+        return None
+    held = {device.bdf for device in allocation.devices}
+    return tier_of(gpu for gpu in node.gpus if gpu.bdf in held).word
 
 
 def _decided(live: Live, demand: Demand, snapshot: Snapshot, scheduler: ModelScheduler) -> Decision:

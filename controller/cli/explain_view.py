@@ -18,10 +18,11 @@ _MOST_NAMES: Final = 12
 
 def page(document: Document, width: int) -> str:
     """The lines for people, none longer than `width` but rows of tables and words that are."""
-    return "\n".join(line for text in _lines(document) for line in _wrapped(text, width)) + "\n"
+    return "\n".join(line for text in _lines(document) for line in wrapped(text, width)) + "\n"
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """A line as lines of at most that width, the later ones indented; words and rows of tables stay whole."""
     if len(text) <= width or text[:1] in "┏┃┡│└":
         return [text]
     indent = " " * (len(text) - len(text.lstrip()) + 2)
@@ -106,7 +107,19 @@ def _has(claim: Document) -> str:
         f"{each['bdf']}/{each['partition']} {each['mode']} {gib(each['bytes'])}" for each in allocation["devices"]
     ]
     what = ", ".join(devices) or (allocation.get("resource") or {}).get("name", "")
-    return f"has {allocation['node']} {what} ({allocation['binding']})"
+    return f"has {allocation['node']} {what} ({allocation['binding']}{_between(claim.get('locality'))})"
+
+
+_BETWEEN: Final = {
+    "gpu": "on one GPU",
+    "xgmi": "on GPUs that xGMI links",
+    "pcie": "on GPUs that are not known to be linked by xGMI",
+}
+
+
+def _between(locality: str | None) -> str:
+    """What lies between several partitions; "" for one."""
+    return f", {_BETWEEN[locality]}" if locality is not None else ""
 
 
 def _candidates(claim: Document) -> Iterator[str]:
@@ -152,8 +165,9 @@ def _row(each: Document, scorers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _place(place: Document) -> str:
-    first = place["devices"][0]
-    return f"{place['node']} {first['bdf']}/{first['partition']} ({place['mode']}, {gib(first['bytes'])})"
+    first, more = place["devices"][0], len(place["devices"]) - 1
+    named = f"{first['bdf']}/{first['partition']}" + (f" and {more} more" if more else "")
+    return f"{place['node']} {named} ({place['mode']}, {gib(first['bytes'])}{_between(place['locality'])})"
 
 
 def _holders(found: Document) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,20 @@ async def test_a_placed_claim_is_told_where_else_it_could_be(server: Server, ask
     found = await ask("gpc/aim-a", "-n", "team-a")
     assert "has worker-0 0000:01:00.0/0 CPX/NPS4 24.0 GiB (DRA)" in found.stdout
     assert "Why there: worker-0 is the best of 1 node" in found.stdout
+
+
+async def test_a_claim_of_several_partitions_is_told_what_lies_between_them(server: Server, ask: Ask) -> None:
+    gpus = [gpu(number, "SPX/NPS1", hive=0) for number in (0, 1, 2, 3)]
+    server.put(GPU_NODES, gpu_node("worker-0", *gpus))
+    server.put(PODS, pod("model-0", claim="aim-a", gates=(), node="worker-0", phase="Running"))
+    held = allocation(of=gpus[0])
+    held["devices"] += allocation(of=gpus[1])["devices"]
+    server.put(GPU_PARTITION_CLAIMS, claim(count=2, status={"phase": "Allocated", "allocation": held}))
+    told = (await ask("gpc/aim-a", "-n", "team-a")).stdout
+    assert "0000:02:00.0/0 SPX/NPS1 192.0 GiB (DRA, on GPUs that xGMI links)" in told
+    server.put(GPU_NODES, gpu_node("worker-0", *(replace(each, hive=None) for each in gpus)))
+    told = (await ask("gpc/aim-a", "-n", "team-a")).stdout
+    assert "(DRA, on GPUs that are not known to be linked by xGMI)" in told
 
 
 async def test_names_of_others_are_for_those_who_may_get_them(server: Server, ask: Ask) -> None:

@@ -1,14 +1,16 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.placement.decision import Refusal, Unplaced
-from controller.placement.explanation import MOST_BYTES, Explanation, within_bytes
+from controller.placement.decision import Placed, Refusal, Unplaced
+from controller.placement.explanation import MOST_BYTES, Explanation, place_document, place_text, within_bytes
 from controller.placement.nearest import nearest
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Holder, Node, Snapshot
 from tests.builders.demand import demand
-from tests.builders.gpu import full, gpu
+from tests.builders.gpu import OURS, full, gpu
 from tests.builders.node import node
 from tests.builders.waiting import Case, cases
 
@@ -82,3 +84,12 @@ def test_nobody_elses_name_is_in_an_explanation(case: Case) -> None:
 def holders(case: Case) -> set[str]:
     every = (part.holder for host in case.nodes for card in host.gpus for part in card.partitions)
     return {word for held in every if isinstance(held, Holder) for word in (held.name, held.name.partition("/")[2])}
+
+
+def test_a_place_of_several_partitions_tells_what_lies_between_them() -> None:
+    gpus = [replace(gpu(number, holders=dict.fromkeys(range(1, 8), OURS)), hive=0) for number in (0, 1)]
+    placed = ModelScheduler().schedule(Snapshot([node("worker-0", *gpus)]), demand(gib=16, count=2))
+    assert isinstance(placed, Placed)
+    assert place_text(placed).endswith("(CPX/NPS4, 24.0 GiB, on 2 GPUs that xGMI links)")
+    assert place_document(placed)["locality"] == "xgmi"
+    assert place_document(Placed.on(placed.node, placed.gpu, placed.partition))["locality"] is None
