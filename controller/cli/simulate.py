@@ -11,10 +11,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from controller.cli.output import Output, print_json, print_table, refuse
-from controller.placement.packing.host import WHOLE, Ask, share_left
+from controller.placement.packing.host import Ask, share_left
 from controller.placement.packing.modes import mode_left, rounded
-from controller.placement.packing.scorers.named import scorer_named
-from controller.placement.packing.workload import Workload
 from controller.placement.trace import TraceError, TraceNode, trace_nodes, trace_pods
 from controller.runtime.clock import Clock, RealClock
 
@@ -94,8 +92,7 @@ def _run(
 
     from controller.placement.simulation import REPORTED, Experiment  # numpy: a tenth of a second, 25 MB
 
-    scorer = scorer_named(rule.scorer, Workload.counted(pods), _capacity(nodes), rule.left)
-    experiment = Experiment(nodes, pods, scorer, rule.left)
+    experiment = Experiment.named(rule.scorer, nodes, pods, rule.left)
     console = Console(stderr=True)
     begun = clock.monotonic()
     outcomes = [
@@ -116,13 +113,6 @@ def _run(
         },
         "placements_per_second": round(sum(outcome.placed for outcome in outcomes) / taken, 1),
     }
-
-
-def _capacity(nodes: Sequence[TraceNode]) -> dict[str, int]:
-    capacity: dict[str, int] = {}
-    for node in nodes:
-        capacity[node.model] = capacity.get(node.model, 0) + node.gpus * WHOLE
-    return capacity
 
 
 def _seeds(text: str) -> Sequence[int]:

@@ -31,6 +31,11 @@ class Choice:
     rank: Rank
     placed: Placed
 
+    @property
+    def order(self) -> tuple[Rank, str]:
+        """By rank, then by the node's name: no two nodes are equal."""
+        return self.rank, self.placed.node.name
+
 
 def best_on(snapshot: Snapshot, demand: Demand, node: Node, scorer: Scorer) -> Choice | None:
     """The node's best place for the demand; None when a check of node or partitions refuses all of it."""

@@ -57,19 +57,25 @@ class Ranking:
         self._found: dict[str, tuple[int, Choice | None]] = {}
         self._heap: list[tuple[Rank, str, int]] = []
         self._looks = 0
+        self._unweighed: set[str] = set()
         self._rows: dict[str, tuple[Refusal, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._found)
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Look again at the nodes that are not as they were."""
-        for name in self._others(snapshot):
+        """Look again at the nodes that are not as they were, and at those of which places are to be weighed anew."""
+        for name in self._others(snapshot) | self._unweighed:
             self._look(snapshot, name)
+        self._unweighed.clear()
         if len(self._heap) > 2 * len(self._found) + _SLACK:
             current = ((name, look, choice) for name, (look, choice) in self._found.items())
             self._heap = [(choice.rank, name, look) for name, look, choice in current if choice is not None]
             heapify(self._heap)
+
+    def weigh_anew(self) -> None:
+        """The scorer's answers are others from now on. A node without a place has none whatever it answers."""
+        self._unweighed.update(name for name, (_, choice) in self._found.items() if choice is not None)
 
     def _others(self, snapshot: Snapshot) -> set[str]:
         names: set[str] = set()
@@ -155,6 +161,11 @@ class Rankings:
         for oldest in self._beyond():
             del self._by_shape[oldest]
         return ranking
+
+    def weigh_anew(self) -> None:
+        """The scorer's answers are others from now on."""
+        for ranking in self._by_shape.values():
+            ranking.weigh_anew()
 
     def _beyond(self) -> Iterator[Demand]:
         remembered = sum(map(len, self._by_shape.values()))

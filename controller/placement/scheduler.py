@@ -1,25 +1,30 @@
 """ModelScheduler: filter, score, decide; then the next demand, on a snapshot that holds the decisions before it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from controller.placement import share_group
 from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
-from controller.placement.expectation import Expectation
+from controller.placement.expectation import Expectation, Known
 from controller.placement.node import Offer
 from controller.placement.precision_support import obstacle_on, obstacle_on_all
-from controller.placement.ranking import Rankings
+from controller.placement.ranking import Ranking, Rankings
 from controller.placement.revisions import newest_first
 from controller.placement.scores import Scorer, best_fit
 from controller.placement.scores_by_policy import ByPolicy
+from controller.placement.search import Candidate, Search
 from controller.placement.snapshot import Node, Snapshot
 
 #: Devices that a ResourceClaim can have allocated (Kubernetes, ``AllocationResultsMaxSize``).
 MOST_DEVICES: Final = 32
 #: Nodes that are remembered, those of every shape counted; one takes some 300 bytes.
 MOST_REMEMBERED: Final = 300_000
+
+
+_AskedT = TypeVar("_AskedT")
+_CandidateT = TypeVar("_CandidateT", bound=Candidate)
 
 
 def order(demands: Iterable[Demand]) -> list[Demand]:
@@ -45,9 +50,13 @@ class ModelScheduler:
         self._expectation = expectation
 
     @classmethod
-    def by_policy(cls) -> "ModelScheduler":
-        """With the scorers that policies name, told of the claims that this scheduler is asked for."""
-        expectation = Expectation()
+    def by_policy(cls, known: Callable[[], Iterable[Known]] = tuple) -> "ModelScheduler":
+        """With the scorers that policies name, told of the claims that this scheduler is asked for.
+
+        `known` tells, once, of those there are before it is asked first: by them a scheduler that begins anew goes on
+        as the one before.
+        """
+        expectation = Expectation(known)
         return cls(ByPolicy(expectation), expectation=expectation)
 
     @property
@@ -77,48 +86,73 @@ class ModelScheduler:
     def _alone(self, snapshot: Snapshot, demand: Demand) -> Decision:
         if demand.requirement.count > MOST_DEVICES and not demand.resource:
             return Unplaced("CountUnsupported", _too_many(demand.requirement.count))
-        if self._expectation is not None and self._expectation.observe((demand,)):
-            self._rankings = Rankings(self._scorer, MOST_REMEMBERED)  # those there are were made for another mix
+        if self._expectation is not None and self._expectation.observe(demand) and self._rankings is not None:
+            self._rankings.weigh_anew()
         if self._rankings is None or snapshot.partial:
-            return self._by_looking(snapshot, demand)
-        ranking, own = self._rankings.of(snapshot, demand), self._own_nodes(snapshot, demand)
-        best = _better(ranking.best(own), self._best_of(snapshot, demand, map(own.get, sorted(own))))
-        if best is not None:
-            return best.placed
-        rows = (
-            refusals_on(snapshot, demand, own[name]) if name in own else ranking.refusals(snapshot, name)
-            for name in snapshot.base.names
-        )
-        return _explain(snapshot, demand, _summed(rows))
+            return self._decided(_Looked(snapshot, self._scorer), snapshot, demand)
+        search = _Remembered(snapshot, self._scorer, self._rankings.of(snapshot, demand), _own_nodes(snapshot, demand))
+        return self._decided(search, snapshot, demand)
 
-    def _by_looking(self, snapshot: Snapshot, demand: Demand) -> Decision:
-        best = self._best_of(snapshot, demand, snapshot.nodes)
-        if best is not None:
-            return best.placed
-        return _explain(snapshot, demand, _summed(refusals_on(snapshot, demand, node) for node in snapshot.nodes))
+    def _decided(self, search: "_Looked", snapshot: Snapshot, demand: Demand) -> Decision:
+        best = self.choose(search, demand)
+        return best.placed if best is not None else _explain(snapshot, demand, _summed(search.refusals(demand)))
 
-    def _best_of(self, snapshot: Snapshot, demand: Demand, nodes: Iterable[Node | None]) -> Choice | None:
-        best: Choice | None = None
+    def choose(self, search: Search[_AskedT, _CandidateT], asked: _AskedT) -> _CandidateT | None:
+        """Of the places that a search finds the best; None when it finds none. All decisions are made here: those of
+        the operator on its snapshots, and those of simulations on their tables.
+        """
+        return min(search.candidates(asked), key=lambda candidate: candidate.order, default=None)
+
+
+class _Looked:
+    """A snapshot of which every node is looked at."""
+
+    def __init__(self, snapshot: Snapshot, scorer: Scorer) -> None:
+        self._snapshot = snapshot
+        self._scorer = scorer
+
+    def candidates(self, demand: Demand) -> Iterator[Choice]:
+        """Each node's best."""
+        return self._on(demand, self._snapshot.nodes)
+
+    def refusals(self, demand: Demand) -> Iterator[Iterable[Refusal]]:
+        """By node, why it has no place."""
+        return (refusals_on(self._snapshot, demand, node) for node in self._snapshot.nodes)
+
+    def _on(self, demand: Demand, nodes: Iterable[Node]) -> Iterator[Choice]:
         for node in nodes:
-            if node is not None:
-                best = _better(best, best_on(snapshot, demand, node, self._scorer))
-        return best
-
-    @staticmethod
-    def _own_nodes(snapshot: Snapshot, demand: Demand) -> Mapping[str, Node]:
-        """The nodes on which this very demand, or its owner's pods, are treated otherwise than others of its shape."""
-        kept = snapshot.base.kept_for
-        names = demand.excluded_nodes.union(
-            *(kept.get(whose, ()) for whose in (demand.owner, demand.uid, demand.service))
-        )
-        return {name: node for name in names if (node := snapshot.node(name)) is not None}
+            choice = best_on(self._snapshot, demand, node, self._scorer)
+            if choice is not None:
+                yield choice
 
 
-def _better(first: Choice | None, second: Choice | None) -> Choice | None:
-    """The one of lower rank; of equal ones that on the node which is first by name."""
-    if first is None or second is None:
-        return first or second
-    return min(first, second, key=lambda choice: (choice.rank, choice.placed.node.name))
+class _Remembered(_Looked):
+    """A snapshot of which a ranking knows the nodes, but for those that are otherwise for this one demand."""
+
+    def __init__(self, snapshot: Snapshot, scorer: Scorer, ranking: Ranking, own: Mapping[str, Node]) -> None:
+        super().__init__(snapshot, scorer)
+        self._ranking = ranking
+        self._own = own
+
+    def candidates(self, demand: Demand) -> Iterator[Choice]:
+        """The ranking's best, and that of each node it cannot know."""
+        best = self._ranking.best(self._own)
+        if best is not None:
+            yield best
+        yield from self._on(demand, self._own.values())
+
+    def refusals(self, demand: Demand) -> Iterator[Iterable[Refusal]]:
+        """As of every node."""
+        snapshot, own = self._snapshot, self._own
+        for name in snapshot.base.names:
+            yield (refusals_on(snapshot, demand, own[name]) if name in own else self._ranking.refusals(snapshot, name))
+
+
+def _own_nodes(snapshot: Snapshot, demand: Demand) -> Mapping[str, Node]:
+    """The nodes on which this very demand, or its owner's pods, are treated otherwise than others of its shape."""
+    kept = snapshot.base.kept_for
+    names = demand.excluded_nodes.union(*(kept.get(whose, ()) for whose in (demand.owner, demand.uid, demand.service)))
+    return {name: node for name in names if (node := snapshot.node(name)) is not None}
 
 
 def _too_many(count: int) -> str:

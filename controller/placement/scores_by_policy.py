@@ -22,6 +22,8 @@ from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
 DEFAULT: Final = "default"
 BEST_FIT: Final = "bestfit"
+#: More than any GPU has.
+_MOST_PARTITIONS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,18 @@ class ByPolicy:
         self._hosts = Hosts()
 
     def __call__(self, snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> Score:
-        """The place kept for it, then what the scorer says, then as best fit."""
+        """The place kept for it, then what the scorer says; of equal ones the smallest, then as best fit."""
         name = node.policy.scorer if node.policy is not None else DEFAULT
         if name == BEST_FIT or not self._expectation.mix:
             return best_fit(snapshot, demand, node, gpu, partition)
         seen = self._hosts.of(snapshot, node)
         size, need = seen.bytes[gpu.bdf], demand.requirement
         ask = _ask(demand.pod.resources.cpu_milli, need.bytes, need.count, size)
-        cost = self._rule(name, size).cost(seen, _Wanted(ask, partition.bytes * WHOLE // size))
+        piece = partition.bytes * WHOLE // size
+        cost = round(self._rule(name, size).cost(seen, _Wanted(ask, piece)) * STEPS)
         elsewhere = 0 if kept_for(partition, demand) else 1
-        return elsewhere, round(cost * STEPS), seen.free[gpu.bdf], node.name, gpu.bdf, partition.id.index
+        smallest_then_fullest = piece * _MOST_PARTITIONS + seen.free[gpu.bdf]
+        return elsewhere, cost, smallest_then_fullest, node.name, gpu.bdf, partition.id.index
 
     def _rule(self, name: str, size: int) -> _Rule:
         if self._mix is not self._expectation.mix:

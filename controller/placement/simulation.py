@@ -3,8 +3,12 @@
 The pods of a trace come in random order, followed by ones drawn from it until all ask for 130 % of the cluster's GPU
 (Weng et al., USENIX ATC'23: tuned to 1.3, shuffled, seeds 42 to 51). A pod that fits nowhere is dropped. What is
 measured is the share of the cluster's GPU that is allocated once so much has been asked for.
+
+Every decision is the operator's: its ModelScheduler chooses, by the scorers that it uses. What it looks at is a table
+of hosts instead of a cluster's snapshot.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,8 +16,11 @@ from random import Random
 from typing import Final
 
 from controller.placement.packing.host import WHOLE, Ask, Host, share_left
+from controller.placement.packing.scorers.named import scorer_named
 from controller.placement.packing.scorers.scorer import Scorer
 from controller.placement.packing.table import ScoreTable
+from controller.placement.packing.workload import Workload
+from controller.placement.scheduler import ModelScheduler
 from controller.placement.trace import TraceNode
 
 #: All that arrives, in hundredths of the cluster's GPU.
@@ -28,6 +35,27 @@ class Outcome:
 
     allocation_percent: Mapping[int, float]
     placed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A host with a place for a pod. The lower `order` is the better: by rank, then the first."""
+
+    order: tuple[int, int]
+    host: int
+
+
+class _OnTable:
+    """The table as what a scheduler searches. `ties`: of equally good hosts any one."""
+
+    def __init__(self, table: ScoreTable, ties: Random | None) -> None:
+        self._table = table
+        self._ties = ties
+
+    def candidates(self, pod: int) -> tuple[Spot, ...]:
+        """The host with the best place for a kind of pod."""
+        found = self._table.best(pod, self._ties)
+        return () if found is None else (Spot((self._table.rank(pod, found), found), found),)
 
 
 class Experiment:
@@ -52,21 +80,37 @@ class Experiment:
         self._pods = [number[pod] for pod in pods]
         self._scorer = scorer
         self._table = ScoreTable(self._hosts, self._asks, scorer, left)
+        self._scheduler = ModelScheduler()
+
+    @classmethod
+    def named(
+        cls,
+        scorer: str,
+        nodes: Sequence[TraceNode],
+        pods: Sequence[Ask],
+        left: Callable[[int, int], int] = share_left,
+    ) -> "Experiment":
+        """With the scorer of that name, told how common the trace's kinds of pods are. Raises KeyError for others."""
+        capacity: Counter[str] = Counter()
+        for node in nodes:
+            capacity[node.model] += node.gpus * WHOLE
+        return cls(nodes, pods, scorer_named(scorer, Workload.counted(pods), capacity, left), left)
 
     def run(self, seed: int, *, random_ties: bool = False, seen: Callable[[int], None] | None = None) -> Outcome:
         """One order of arrivals. `seen` is called for every pod with how much was asked for so far, in thousandths."""
         table = self._table
         table.reset(self._hosts)
         ties = Random(seed + 1) if random_ties else None  # noqa: S311 - guards nothing
+        search, choose = _OnTable(table, ties), self._scheduler.choose
         any_piece = ties if self._scorer.name == "random" else None
         asked = allocated = placed = 0
         curve = Curve(self._capacity)
         for pod in self.arrivals(seed):
             wanted = self._asks[pod].gpu_milli
             asked += wanted
-            host = table.best(pod, ties)
-            if host is not None:
-                table.place(pod, host, any_piece)
+            spot = choose(search, pod)
+            if spot is not None:
+                table.place(pod, spot.host, any_piece)
                 allocated += wanted
                 placed += 1
             curve.add(asked, allocated)

@@ -1,3 +1,4 @@
+import ast
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,14 @@ NAMELESS = {"util", "utils", "helper", "helpers", "common", "base", "misc"}
 
 def test_modules_are_named_for_what_they_hold() -> None:
     assert [module(path) for path in files(*SHIPPED) if NAMELESS & set(module(path).split("."))] == []
+
+
+def test_what_is_simulated_is_what_decides() -> None:
+    imported = {
+        node.module
+        for node in ast.walk(ast.parse((ROOT / "controller/placement/simulation.py").read_text()))
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert "controller.placement.scheduler" in imported
+    bounded = contract("simulate asks the operator's scheduler, by placement.simulation alone")["source_modules"]
+    assert bounded == ["controller.cli.simulate"]

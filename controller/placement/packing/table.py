@@ -67,6 +67,10 @@ class ScoreTable:
         equal = np.flatnonzero(row == lowest)
         return int(equal[ties.randrange(len(equal))])
 
+    def rank(self, ask: int, number: int) -> int:
+        """What a host's best place for the ask costs, in whole millionths of a GPU; NEVER where it has none."""
+        return int(self._ranks[ask, number])
+
     def place(self, ask: int, number: int, chance: Random | None = None) -> Host:
         """Give the host's best pieces to the ask; what is left. With `chance`, any pieces that fit.
 

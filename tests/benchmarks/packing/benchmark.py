@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import mean
 
 from controller.placement.packing.host import WHOLE, Ask
-from controller.placement.packing.scorers.named import scorer_named
 from controller.placement.packing.workload import Workload
 from controller.placement.simulation import Experiment
 from controller.placement.trace import TraceNode, trace_nodes, trace_pods
@@ -62,8 +61,7 @@ class Trace:
 
     def experiment(self, scorer: str = "default") -> Experiment:
         """With one of the product's scorers."""
-        workload = Workload.counted(self.pods)
-        return Experiment(self.nodes, self.pods, scorer_named(scorer, workload, self.capacity))
+        return Experiment.named(scorer, self.nodes, self.pods)
 
 
 def setting_of(data: str) -> Setting:
