@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Final
 
 from controller.reconcilers.gpu_partition_claim import binding, confirming, reading_back, repair
+from controller.reconcilers.rollout import scaling_in
 from controller.reconcilers.unhealthy import controller as unhealthy
 from controller.state import heartbeats
 
@@ -26,6 +27,7 @@ _LOOK_AGAIN_SECONDS: Final = 0.5
 _SHORTENED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (heartbeats, "FRESH_SECONDS", _FRESH_SECONDS),
     (unhealthy, "TROUBLED_SECONDS", _LOOK_AGAIN_SECONDS),
+    (scaling_in, "PAUSE_SECONDS", _LOOK_AGAIN_SECONDS),
     *((module, "PATIENCE_SECONDS", _SCHEDULER_SECONDS) for module in (repair, confirming, reading_back, binding)),
 )
 

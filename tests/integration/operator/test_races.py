@@ -38,11 +38,15 @@ async def _rebound(cluster: Running, name: str) -> Object | None:
 
 async def test_lost_races_are_repaired_on_the_node_or_with_a_new_pod_or_told(plane: Plane, tmp_path: Path) -> None:
     """Three at once, since each takes the scheduler's time: another partition is free there, or none and the pod has a
-    controller, or none and it has none."""
+    controller, whose next one goes elsewhere, or none and it has none."""
     async with (
         recording_proxy(plane) as proxy,
         running(
-            plane, tmp_path, {"a": "DPX/NPS1", "b": "SPX/NPS1", "c": "QPX/NPS1"}, gpus=1, server=proxy.url
+            plane,
+            tmp_path,
+            {"a": "DPX/NPS1", "b": "SPX/NPS1", "c": "QPX/NPS1", "d": "QPX/NPS1"},
+            gpus=1,
+            server=proxy.url,
         ) as cluster,
     ):
         await warm(cluster.operator, PROGRAM)
@@ -60,7 +64,8 @@ async def test_lost_races_are_repaired_on_the_node_or_with_a_new_pod_or_told(pla
             assert await hold_any_device(cluster, thief, cluster.names[node], _pinned(bound[name])) == device["device"]
         gate.set()
         await _pinned_anew(cluster, bound["stays"])
-        await _replaced(cluster, moving)
+        assert bound[moving]["status"]["allocation"]["node"] == cluster.names["c"]
+        await _replaced(cluster, moving, cluster.names["d"])
         await _stuck(cluster, "nobodys")
         await cluster.delete(f"{cluster.pods_path}/thief-b")
         await cluster.eventually("its device is free again", lambda: _rebound(cluster, "nobodys"))
@@ -81,11 +86,15 @@ async def _pinned_anew(cluster: Running, before: Object) -> None:
     assert now["devices"][0]["device"] != was["devices"][0]["device"]
 
 
-async def _replaced(cluster: Running, pod_name: str) -> None:
-    async def gone() -> bool:
-        return pod_name not in {one["metadata"]["name"] for one in await cluster.pods()}
+async def _replaced(cluster: Running, pod_name: str, node: str) -> None:
+    async def elsewhere() -> bool:
+        names = {one["metadata"]["name"] for one in await cluster.pods()} - {pod_name}
+        (successor,) = [name for name in names if name.startswith("moves-")] or [""]
+        found = await _rebound(cluster, successor)
+        return found is not None and bool(found["status"]["allocation"]["node"] == node)
 
-    await cluster.eventually("the Deployment's pod is made anew", gone, REPAIR_SECONDS)
+    await cluster.eventually("the Deployment's next pod has a place on another node", elsewhere, REPAIR_SECONDS)
+    assert await cluster.find(f"{cluster.pods_path}/{pod_name}") is None
 
 
 async def _stuck(cluster: Running, pod_name: str) -> None:
