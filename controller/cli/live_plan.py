@@ -7,7 +7,7 @@ really replaces them, one by one if need be, is its own decision at the time. Cl
 is freed may be theirs first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
@@ -17,8 +17,10 @@ from pydantic import BaseModel
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.cli.explain_claim import asked_of
+from controller.cli.live_around import around_of
 from controller.cli.live_cluster import Live
-from controller.cli.offline_plan import Around, Expected, Trial, demand_for
+from controller.cli.offline_plan import demand_for
+from controller.cli.trial import Expected, Leaving, Trial
 from controller.cli.wanted import Wanted, Workload
 from controller.placement.changes.change import as_tried
 from controller.placement.decision import Placed, Unplaced
@@ -29,23 +31,22 @@ from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.explaining import circumstances
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
-from controller.reconcilers.repartition_plan.reservations import unavailable_pods
-from controller.repartition.planner import Proposal, Standing
+from controller.repartition.planner import Proposal
 from controller.repartition.victims import Victim
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.state.kserve import POD_LABEL
-from controller.state.movable import MovablePods
-from controller.state.occupancy import HOLDING, admin_held
+from controller.state.occupancy import HOLDING
 from controller.translate.policy_choice import refuse_choice
 
 
 class Action(StrEnum):
-    """What becomes of a service: new, changed, smaller, or as it is."""
+    """What becomes of a service: new, changed, smaller, as it is, or as it is because its update finds no place."""
 
     ADD = "+"
     CHANGE = "~"
     REMOVE = "-"
     KEEP = "="
+    BLOCKED = "!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """A service of the files: what stays, what leaves, what is expected of the pods that come, and what would help."""
+    """A service of the files: what stays, what leaves, what is expected of the pods that come, and what would help.
+
+    `blocked`: why its update would be held back, so that what serves now serves on.
+    """
 
     workload: Workload
     need: Need | Unsized
@@ -72,10 +76,13 @@ class ServiceChange:
     new: tuple[Expected, ...]
     changed: bool
     offers: tuple[Offer, ...] = ()
+    blocked: Expected | None = None
 
     @property
     def action(self) -> Action:
         """The sign of its line."""
+        if self.blocked is not None:
+            return Action.BLOCKED
         if self.changed:
             return Action.CHANGE
         if self.new:
@@ -86,12 +93,16 @@ class ServiceChange:
 @dataclass(frozen=True, slots=True)
 class LivePlan:
     """Services in the order of the files, mode changes in theirs, pods that changes move, and others' waiting claims
-    that would get a place as well."""
+    that would get a place as well.
+
+    `leaving`: pods that leave for those of higher priority, each with what becomes of the one that comes after it.
+    """
 
     services: tuple[ServiceChange, ...]
     changes: tuple[Proposal, ...]
     moved: Mapping[Victim, Placed]
     others: Mapping[str, Placed]
+    leaving: tuple[tuple[Leaving, Expected | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +113,49 @@ class _Draft:
     gone: tuple[Present, ...]
     changed: bool
     demands: tuple[Demand, ...]
+    blocked: Expected | None = None
+    offers: tuple[Offer, ...] = ()
 
 
 def plan_live(live: Live, wanted: Wanted, scheduler: ModelScheduler) -> LivePlan:
-    """What would become of `wanted`. Feeds its policies, profiles and namespaces to the copy that was read."""
+    """What would become of `wanted`. Feeds its policies, profiles and namespaces to the copy that was read.
+
+    An update of a service of ours whose new pods find no place even without the old ones is held back, as the operator
+    does it, and all is tried again with the old ones where they are.
+    """
     _feed(live, wanted)
     drafts = [_draft(live, index, workload) for index, workload in enumerate(wanted.workloads)]
+    while True:
+        plan = _tried(live, wanted, drafts, scheduler)
+        held = next((index for index, service in enumerate(plan.services) if _finds_no_place(service)), None)
+        if held is None:
+            return plan
+        drafts[held] = _held_back(drafts[held], plan.services[held])
+
+
+def _finds_no_place(service: ServiceChange) -> bool:
+    """Whether fewer new pods of a service of ours find a place than old ones serve."""
+    if service.workload.service is None or not service.changed or service.blocked is not None:
+        return False
+    return sum(row.placed is not None for row in service.new) < min(service.workload.replicas, len(service.gone))
+
+
+def _held_back(draft: _Draft, found: ServiceChange) -> _Draft:
+    """The old pods serve on, as many as are wanted."""
+    serve = draft.gone[: draft.workload.replicas]
+    why = next(row for row in found.new if row.placed is None)
+    return replace(
+        draft, kept=serve, gone=draft.gone[len(serve) :], changed=False, demands=(), blocked=why, offers=found.offers
+    )
+
+
+def _tried(live: Live, wanted: Wanted, drafts: Sequence[_Draft], scheduler: ModelScheduler) -> LivePlan:
     concerned = frozenset(present.key for workload in wanted.workloads for present in _present(live, workload))
     gone = [present.key for draft in drafts for present in draft.gone]
     snapshot = live.cluster.snapshot()
     with snapshot.without(gone):
         nodes = [as_tried(snapshot, node) for node in snapshot.nodes]
-    trial = Trial(nodes, tuple(live.cluster.policy_table.values()), _around(live), scheduler)
+    trial = Trial(nodes, tuple(live.cluster.policy_table.values()), around_of(live, gone), scheduler)
     others = {demand.uid: demand for demand in _waiting(live, concerned)}
     refused = {demand.uid: why for draft in drafts for demand in draft.demands if (why := _refused(live, demand))}
     asked = [demand for draft in drafts for demand in draft.demands if demand.uid not in refused]
@@ -124,7 +166,12 @@ def plan_live(live: Live, wanted: Wanted, scheduler: ModelScheduler) -> LivePlan
         changes=tuple(trial.changes),
         moved=trial.moved,
         others={others[uid].key: placed for uid in others if (placed := expected[uid].placed) is not None},
+        leaving=tuple((each, _after(each, expected)) for each in trial.leaving),
     )
+
+
+def _after(leaving: Leaving, expected: Mapping[str, Expected]) -> Expected | None:
+    return expected.get(leaving.successor.uid) if leaving.successor is not None else None
 
 
 def _feed(live: Live, wanted: Wanted) -> None:
@@ -165,8 +212,20 @@ def _draft(live: Live, index: int, workload: Workload) -> _Draft:
     kept = tuple(placed[: workload.replicas])
     gone = tuple(each for each in present if each.placed and each not in kept)
     comes = range(len(kept), workload.replicas)
-    demands = tuple(demand_for(workload, need, index, replica) for replica in comes)
+    asked = [demand_for(workload, need, index, replica) for replica in comes]
+    demands = _aged_as(live, asked, () if changed else tuple(each for each in present if not each.placed))
     return _Draft(workload, need, kept, gone, changed, tuple(_prioritised(live, each, present) for each in demands))
+
+
+def _aged_as(live: Live, asked: Sequence[Demand], waiting: Sequence[Present]) -> tuple[Demand, ...]:
+    """As old as the pods of the service that wait already; the others come now, in the order of the files."""
+    now = live.cluster.clock.now().timestamp()
+    pods = (live.cluster.pod_table.of_claim(each.claim) for each in waiting)
+    ages = sorted(pod.created_seconds for pod in pods if pod is not None)
+    return tuple(
+        replace(each, created_seconds=ages[place] if place < len(ages) else now + each.created_seconds)
+        for place, each in enumerate(asked)
+    )
 
 
 def _prioritised(live: Live, demand: Demand, present: Iterable[Present]) -> Demand:
@@ -214,31 +273,21 @@ def _refused(live: Live, demand: Demand) -> Unplaced | None:
     return refuse_choice(demand, labels, tuple(live.cluster.policy_table.values()))
 
 
-def _around(live: Live) -> Around:
-    cluster = live.cluster
-
-    def standing(snapshot: Snapshot) -> Standing:
-        unavailable = unavailable_pods(cluster, cluster.plan_table.values())
-        return Standing(unavailable, admin_held(cluster), movable=MovablePods(cluster, snapshot))
-
-    return Around(cluster.plan_table.active_nodes(), standing)
-
-
 def _service(
     live: Live, draft: _Draft, expected: Mapping[str, Expected], after: Snapshot, scheduler: ModelScheduler
 ) -> ServiceChange:
-    if isinstance(draft.need, Unsized):
-        rows: tuple[Expected, ...] = (
-            Expected(Unplaced(draft.need.reason, draft.need.message)),
-        ) * draft.workload.replicas
+    if draft.blocked is not None:
+        rows: tuple[Expected, ...] = ()
+    elif isinstance(draft.need, Unsized):
+        rows = (Expected(Unplaced(draft.need.reason, draft.need.message)),) * draft.workload.replicas
     else:
         rows = tuple(expected[demand.uid] for demand in draft.demands)
     waits = [demand for demand, row in zip(draft.demands, rows, strict=False) if _helpless(row)]
-    offers: tuple[Offer, ...] = ()
+    offers = draft.offers
     if waits:
         around = circumstances(live.cluster, waits[0], live.sizing, draft.workload.pod, draft.workload.service)
         offers = nearest(after, waits[0], around, scheduler.scorer)
-    return ServiceChange(draft.workload, draft.need, draft.kept, draft.gone, rows, draft.changed, offers)
+    return ServiceChange(draft.workload, draft.need, draft.kept, draft.gone, rows, draft.changed, offers, draft.blocked)
 
 
 def _helpless(row: Expected) -> bool:

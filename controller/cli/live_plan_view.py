@@ -4,9 +4,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from controller.cli.explain_view import wrapped
 from controller.cli.live_plan import Action, LivePlan, Present, ServiceChange
-from controller.cli.offline_plan import Expected
-from controller.cli.offline_plan_view import change_document, change_text, counted, replica_document, why_not
+from controller.cli.offline_plan_view import (
+    change_document,
+    change_text,
+    counted,
+    leaving_document,
+    leaving_text,
+    partition_documents,
+    replica_document,
+    why_not,
+)
+from controller.cli.trial import Expected, Leaving
 from controller.placement.decision import Placed, Unplaced, gib
 from controller.placement.explanation import offer_document, place_text, sentence
 from controller.reconcilers.gpu_partition_claim.admit import Need
@@ -20,8 +30,14 @@ def lines(plan: LivePlan) -> list[str]:
         *(line for service in plan.services for line in _service(service)),
         *(f"~ node {change_text(change)}" for change in plan.changes),
         *(f"~ pod {victim.name} moves to {place_text(placed)}" for victim, placed in plan.moved.items()),
+        *(f"- {leaving_text(leaving)}{_successor(after)}" for leaving, after in plan.leaving),
         *(f"+ claim {key}, which waits now, gets {place_text(placed)}" for key, placed in plan.others.items()),
     ]
+
+
+def page(plan: LivePlan, width: int) -> str:
+    """The lines for people, none longer than `width` but words that are."""
+    return "".join(f"{part}\n" for line in lines(plan) for part in wrapped(line, width))
 
 
 def summary(plan: LivePlan) -> str:
@@ -30,6 +46,7 @@ def summary(plan: LivePlan) -> str:
     placed = sum(row.placed is not None for row in rows)
     kept = sum(len(service.kept) for service in plan.services)
     gone = sum(len(service.gone) for service in plan.services)
+    gone += len(plan.leaving)
     return (
         f"{counted(placed, 'pod')} to place, {gone} to leave, {kept} as they are, {len(rows) - placed} waiting, "
         f"{counted(len(plan.changes), 'mode change')}, {counted(len(plan.moved), 'pod')} moved"
@@ -52,6 +69,15 @@ def _service(service: ServiceChange) -> Iterator[str]:
     yield from _waiting(service)
 
 
+def _successor(after: Expected | None) -> str:
+    """What becomes of the pod that its controller makes next."""
+    if after is None:
+        return "; no controller makes it anew"
+    if after.placed is not None:
+        return f"; its successor gets {place_text(after.placed)}"
+    return f"; its successor would wait: {why_not(after)[0]}"
+
+
 def _held(present: Present) -> str:
     allocation = present.claim.status.allocation
     if allocation is None:
@@ -64,7 +90,10 @@ def _held(present: Present) -> str:
 
 def _place(row: Expected) -> str:
     placed = row.placed
-    return "" if placed is None else f"{placed.node.name} ({placed.mode}, {gib(placed.partition.bytes)})"
+    if placed is None:
+        return ""
+    several = f"{len(placed.devices)} partitions of " if len(placed.devices) > 1 else ""
+    return f"{placed.node.name} ({several}{placed.mode}, {gib(placed.partition.bytes)})"
 
 
 def _how(row: Expected) -> str:
@@ -72,13 +101,16 @@ def _how(row: Expected) -> str:
 
 
 def _waiting(service: ServiceChange) -> Iterator[str]:
+    if service.blocked is not None:
+        reason, message = why_not(service.blocked)
+        yield f"! {service.workload.key}: the update would be blocked, and what serves serves on: {reason}: {message}"
     waits: dict[str, list[Expected]] = {}
     for row in service.new:
         if isinstance(row.decision, Unplaced):
             waits.setdefault(row.decision.reason, []).append(row)
     for reason, rows in waits.items():
         yield f"! {service.workload.key}: {counted(len(rows), 'pod')} would wait: {reason}: {why_not(rows[0])[1]}"
-    if waits and service.offers:
+    if (waits or service.blocked is not None) and service.offers:
         yield f"    nearest change: {sentence(service.offers[0])}"
 
 
@@ -88,6 +120,7 @@ def document(plan: LivePlan) -> Document:
         "services": [_service_document(service) for service in plan.services],
         "changes": [change_document(change) for change in plan.changes],
         "moved": [{"pod": victim.name} | _placed(placed) for victim, placed in plan.moved.items()],
+        "leaving": [_leaving(leaving, after) for leaving, after in plan.leaving],
         "others": [{"claim": key} | _placed(placed) for key, placed in plan.others.items()],
         "placed": sum(row.placed is not None for service in plan.services for row in service.new),
         "pending": sum(row.placed is None for service in plan.services for row in service.new),
@@ -106,6 +139,7 @@ def _service_document(service: ServiceChange) -> Document:
         "kept": _keys(service.kept),
         "gone": _keys(service.gone),
         "replicas": [replica_document(row) for row in service.new],
+        "blocked": replica_document(service.blocked) if service.blocked is not None else None,
         "nearest": [offer_document(offer) for offer in service.offers],
     }
 
@@ -120,4 +154,9 @@ def _placed(placed: Placed) -> Document:
         "bdf": placed.gpu.bdf,
         "partition": placed.partition.id.index,
         "mode": str(placed.mode),
+        "partitions": partition_documents(placed),
     }
+
+
+def _leaving(leaving: Leaving, after: Expected | None) -> Document:
+    return leaving_document(leaving) | {"successor": replica_document(after) if after is not None else None}

@@ -8,12 +8,16 @@ from rich.text import Text
 
 from api.group import MODEL_ID
 from controller.cli.offline_nodes import OfflineNode
-from controller.cli.offline_plan import Expected, OfflinePlan, ServicePlan
+from controller.cli.offline_plan import OfflinePlan, ServicePlan
 from controller.cli.output import mebibytes
-from controller.placement.decision import Unplaced
+from controller.cli.trial import Expected, Leaving
+from controller.placement.decision import Placed, Unplaced
 from controller.reconcilers.gpu_partition_claim.admit import Need
 from controller.reconcilers.gpu_partition_claim.placing import HELPED_BY_A_CHANGE
 from controller.repartition.planner import Proposal
+
+#: That nobody could leave goes without saying where nobody has a lower priority.
+_NOT_WORTH_SAYING = frozenset({"NobodyToPreempt", "ShareGroup"})
 
 
 def summary(plan: OfflinePlan) -> str:
@@ -42,8 +46,18 @@ def table(plan: OfflinePlan) -> Table:
 
 
 def remarks(plan: OfflinePlan) -> list[str]:
-    """A line for each mode change, and one for each service and reason to wait, in words for the first of its pods."""
-    return [line for service in plan.services for line in (*_changes(service), *_reasons(service))]
+    """A line for each mode change, for each service and reason to wait, in words for the first of its pods, and for
+    each pod that leaves.
+    """
+    own = [line for service in plan.services for line in (*_changes(service), *_reasons(service))]
+    return [*own, *map(leaving_text, plan.leaving)]
+
+
+def leaving_text(leaving: Leaving) -> str:
+    """Who leaves for whom, with both priorities: where the higher one leaves, it gives back what it had borrowed."""
+    occupant, whom = leaving.occupant, leaving.whom
+    priorities = f"priority {occupant.priority}, that one {whom.priority}"
+    return f"pod {occupant.namespace}/{occupant.pod} leaves for {whom.key} ({priorities})"
 
 
 def _changes(service: ServicePlan) -> list[str]:
@@ -87,15 +101,23 @@ def why_not(expected: Expected) -> tuple[str, str]:
         message += f"; policy {expected.change.policy} asks for an approval of {change_text(expected.change)}"
     elif expected.no_change is not None and expected.decision.reason in HELPED_BY_A_CHANGE:
         message += f"; no mode change: {expected.no_change.message}"
+    if expected.no_victims is not None and expected.no_victims.reason not in _NOT_WORTH_SAYING:
+        message += f"; nobody leaves for it: {expected.no_victims.message}"
     return expected.decision.reason, message
 
 
 def change_text(change: Proposal) -> str:
-    """A mode change in words."""
-    before = dict(change.before)[change.target]
-    others = len(change.after) - 1
-    also = f" (with {others} more GPUs of the node)" if others else ""
-    return f"{change.node} {change.target} changes {before} -> {change.mode}{also}"
+    """A mode change in words: GPUs that change alike together, that of the claim it is made for first."""
+    after = dict(change.after)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for bdf, before in sorted(change.before, key=lambda pair: pair[0] != change.target):
+        alike.setdefault((str(before), str(after[bdf])), []).append(bdf)
+    parts = [f"{bdfs[0]} changes {before} -> {mode}{_also(len(bdfs) - 1)}" for (before, mode), bdfs in alike.items()]
+    return f"{change.node} {', '.join(parts)}"
+
+
+def _also(others: int) -> str:
+    return f" (with {counted(others, 'more GPU')} of the node)" if others else ""
 
 
 def document(plan: OfflinePlan, nodes: tuple[OfflineNode, ...]) -> dict[str, Any]:
@@ -107,6 +129,7 @@ def document(plan: OfflinePlan, nodes: tuple[OfflineNode, ...]) -> dict[str, Any
         ],
         "services": [_service(service) for service in plan.services],
         "changes": [change_document(change) for change in plan.changes],
+        "leaving": [leaving_document(leaving) for leaving in plan.leaving],
         "placed": plan.placed,
         "pending": plan.pending,
     }
@@ -140,7 +163,27 @@ def replica_document(expected: Expected) -> dict[str, Any]:
         "partition": placed.partition.id.index,
         "mode": str(placed.mode),
         "bytes": placed.partition.bytes,
+        "partitions": partition_documents(placed),
         "change": change,
+    }
+
+
+def partition_documents(placed: Placed) -> list[dict[str, Any]]:
+    """Every partition of a place, for programs."""
+    return [
+        {"bdf": device.gpu.bdf, "partition": device.partition.id.index, "bytes": device.partition.bytes}
+        for device in placed.devices
+    ]
+
+
+def leaving_document(leaving: Leaving) -> dict[str, Any]:
+    """A pod that leaves for another, for programs."""
+    occupant = leaving.occupant
+    return {
+        "pod": f"{occupant.namespace}/{occupant.pod}",
+        "priority": occupant.priority,
+        "for": leaving.whom.key,
+        "forPriority": leaving.whom.priority,
     }
 
 

@@ -1,5 +1,7 @@
 """``aim-gpu plan``: what would become of these files, on nodes on paper or in the cluster as it is; changes nothing."""
 
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +17,7 @@ from controller.cli.live_plan import LivePlan, plan_live
 from controller.cli.offline_nodes import default_nodes, parse_nodes
 from controller.cli.offline_plan import expect
 from controller.cli.offline_plan_view import document, summary, table
-from controller.cli.output import Output, failed, note, print_json, print_table, refuse
+from controller.cli.output import NOT_A_TERMINAL, Output, failed, note, print_json, print_table, refuse
 from controller.cli.wanted import Wanted, gather
 from controller.placement.scheduler import ModelScheduler
 from controller.runtime.client.client import Client
@@ -98,6 +100,6 @@ def _in_cluster(wanted: Wanted, cluster: Cluster, system_namespace: str, output:
     if output is Output.JSON:
         print_json(live_plan_view.document(found))
         return
-    for line in live_plan_view.lines(found):
-        typer.echo(line)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else NOT_A_TERMINAL
+    typer.echo(live_plan_view.page(found, width), nl=False)
     note(live_plan_view.summary(found))

@@ -125,6 +125,19 @@ def test_a_service_that_asks_for_something_else_gives_its_places_back_first() ->
     ]
 
 
+def test_an_update_that_finds_no_place_is_held_back_and_the_old_pods_serve_on() -> None:
+    fed = cluster_of(gpu(0, "DPX/NPS1"))
+    serves(fed, "chat", [0, 1], of=gpu(0, "DPX/NPS1"))
+    found = planned(fed, service("chat", "meta-llama/Llama-3.3-70B-Instruct", replicas=2))
+    assert lines(found)[0] == "= team-a/chat: 2 pods as now"
+    assert lines(found)[1].startswith(
+        "! team-a/chat: the update would be blocked, and what serves serves on: NoPartition"
+    )
+    assert summary(found).startswith("0 pods to place, 0 to leave, 2 as they are, 0 waiting")
+    (only,) = document(found)["services"]
+    assert (only["action"], only["blocked"]["reason"]) == ("!", "NoPartitionFits")
+
+
 def test_the_claims_of_others_that_wait_come_first_where_they_are_older() -> None:
     fed = cluster_of(gpu(0, "DPX/NPS1"))
     holds(fed, "aim-theirs", 0, of=gpu(0, "DPX/NPS1"))
@@ -132,6 +145,25 @@ def test_the_claims_of_others_that_wait_come_first_where_they_are_older() -> Non
     asks(fed, "aim-waits", memory="60Gi", namespace="team-b")
     found = planned(fed, service("chat", replicas=0))
     assert lines(found)[-1].startswith("+ claim team-b/aim-waits, which waits now, gets worker-0 0000:01:00.0/1")
+
+
+def test_the_claims_of_others_that_wait_already_go_before_pods_that_come_now() -> None:
+    fed = cluster_of(gpu(0, "SPX/NPS1"))
+    asks(fed, "aim-waits", memory="60Gi", namespace="team-b")
+    fed.clock.tick(1.0)
+    found = planned(fed, service("chat"))
+    assert list(found.others) == ["team-b/aim-waits"]
+    assert lines(found)[0].startswith("! team-a/chat: 1 pod would wait: NoFreePartition")
+
+
+def test_every_partition_of_a_pod_that_gets_several_is_named() -> None:
+    found = planned(cluster_of(gpu()), service("chat", gpuSharing={"partition": {"count": 2}}))
+    (row,) = document(found)["services"][0]["replicas"]
+    assert [(each["bdf"], each["partition"]) for each in row["partitions"]] == [
+        ("0000:01:00.0", 0),
+        ("0000:01:00.0", 1),
+    ]
+    assert lines(found)[0].endswith("to worker-0 (2 partitions of CPX/NPS4, 24.0 GiB)")
 
 
 def test_a_policy_of_the_files_counts_as_if_it_were_there() -> None:

@@ -110,7 +110,7 @@ def replicas(answer: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def test_json_has_every_field_and_no_other(write: Write) -> None:
     answer = planned("-f", write(service("chat")))
-    assert list(answer) == ["nodes", "services", "changes", "placed", "pending"]
+    assert list(answer) == ["nodes", "services", "changes", "leaving", "placed", "pending"]
     assert answer["nodes"][1] == {"name": "gpu-b", "product": "MI300X", "gpus": 8, "mode": "CPX/NPS4"}
     (only,) = answer["services"]
     assert list(only) == ["kind", "namespace", "name", "model", "precision", "need_bytes", "replicas"]
@@ -123,6 +123,7 @@ def test_json_has_every_field_and_no_other(write: Write) -> None:
         "partition": 0,
         "mode": "CPX/NPS4",
         "bytes": 24574 * 2**20,
+        "partitions": [{"bdf": "0000:05:00.0", "partition": 0, "bytes": 24574 * 2**20}],
         "change": None,
     }
     assert (answer["placed"], answer["pending"], answer["changes"]) == (1, 0, [])

@@ -1,0 +1,298 @@
+"""What would become of demands on nodes: the operator's own placement, planning and preemption, nothing carried out.
+
+    demands -> ModelScheduler, a gang's at once -> for the first of those left over that can be helped: an automatic
+    change is taken as done, or pods of lower priority as gone -> those left over, and those gone, are tried again
+
+Mode changes are assumed to succeed one after another; a node's cooldown starts with its change, and a change that
+waits for an approval is told but not taken as done. Pods that a change moves get their places before it; pods that
+leave for others are made anew by their controllers, and wait like any other. No I/O.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+from api.duration import parse_duration
+from api.v1beta1 import GPUSharingPolicy
+from controller.cli.trial_changes import NOTHING_UNDER_WAY, Changes, UnderWay
+from controller.placement.changes.change import as_tried
+from controller.placement.changes.modes import changed_node
+from controller.placement.decision import Decision, Placed, Unplaced
+from controller.placement.demand import Demand
+from controller.placement.gangs import DOES_NOT_FIT, Gang, gang_of, place_gang, units
+from controller.placement.occupant import Occupant
+from controller.placement.preemption import NoVictims, Preemption, Preemptor
+from controller.placement.scheduler import ModelScheduler, order
+from controller.placement.snapshot import Node, Snapshot
+from controller.reconcilers.gpu_partition_claim.cycle import QUOTA_EXCEEDED
+from controller.reconcilers.gpu_partition_claim.nominating import MOST_VICTIMS, SHARES
+from controller.repartition.disruption_budget import Refused
+from controller.repartition.drain import Drain, decide_drain
+from controller.repartition.planner import Proposal
+from controller.repartition.victims import Victim
+
+_NO_CHANGE: Final = Refused(QUOTA_EXCEEDED, "no mode change helps a namespace that has reached its max")
+
+Unit: TypeAlias = tuple[Demand, ...]
+"""Demands that are decided together: one, or those of a gang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What becomes of one replica. `change` is the mode change that makes its place, `no_change` why none does.
+
+    `no_victims`: why nobody leaves for it.
+    """
+
+    decision: Decision
+    change: Proposal | None = None
+    no_change: Refused | None = None
+    no_victims: NoVictims | None = None
+
+    @property
+    def placed(self) -> Placed | None:
+        """The place, None when there is none."""
+        return self.decision if isinstance(self.decision, Placed) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A pod that leaves for a demand, and the demand of the one that its controller makes instead; None for nobody."""
+
+    occupant: Occupant
+    whom: Demand
+    successor: Demand | None
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else there is in a real cluster: changes under way, and claims that have a place.
+
+    `successor`: what the pod that comes after such a claim's asks for. `gang_placed`: how many of a demand's gang have
+    a place. `now_seconds`: since the epoch.
+    """
+
+    changes: UnderWay = NOTHING_UNDER_WAY
+    occupants: tuple[Occupant, ...] = ()
+    successor: Callable[[Occupant], Demand | None] = lambda _: None
+    gang_placed: Callable[[Demand], int] = lambda _: 0
+    now_seconds: float = 0.0
+
+
+ALONE: Final = Around()
+
+
+@dataclass(slots=True)
+class _Course:
+    """What has become of demands so far, by uid, and who is to be tried yet. Mutable, private to a run."""
+
+    waiting: list[Demand]
+    expected: dict[str, Expected] = field(default_factory=dict)
+
+
+class Trial:
+    """Nodes on which demands are tried. Mutable: modes change as automatic plans are taken as done, and pods leave.
+
+    `changes` are those, in their order; `moved` says of each pod that one of them moves where it goes; `leaving` are
+    the pods that leave for others, in their order.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        policies: Iterable[GPUSharingPolicy],
+        around: Around = ALONE,
+        scheduler: ModelScheduler | None = None,
+    ) -> None:
+        self._around = around
+        self._scheduler = scheduler or ModelScheduler.by_policy()
+        self._nodes = {node.name: node for node in nodes}
+        self._cooldowns = {
+            policy.metadata.name: parse_duration(policy.spec.repartition.cooldown) for policy in policies
+        }
+        self._held: list[tuple[Demand, Placed]] = []
+        self._gone: set[str] = set()
+        self.changes: list[Proposal] = []
+        self.moved: dict[Victim, Placed] = {}
+        self.leaving: list[Leaving] = []
+
+    def run(self, demands: Iterable[Demand]) -> dict[str, Expected]:
+        """What becomes of each demand, and of each that comes after a pod that left, by its uid."""
+        course = _Course(list(demands))
+        while course.waiting:
+            course.waiting = self._cycle(course.waiting, course.expected)
+            if not self._help_one(course):
+                break
+        return course.expected
+
+    def _cycle(
+        self, demands: Iterable[Demand], expected: dict[str, Expected], change: Proposal | None = None
+    ) -> list[Demand]:
+        """One cycle of placement; gives the demands that found no place. `change` has just been taken as done."""
+        left, snapshot = [], self.snapshot()
+        for unit in units(order(demands)):
+            for demand, decision in self._decided(snapshot, unit):
+                if isinstance(decision, Placed):
+                    snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
+                    self._held.append((demand, decision))
+                    expected[demand.uid] = Expected(decision, self._made(decision))
+                else:
+                    left.append(demand)
+                    expected[demand.uid] = Expected(decision, change)
+        return left
+
+    def _decided(self, snapshot: Snapshot, unit: Unit) -> Sequence[tuple[Demand, Decision]]:
+        if gang_of(unit[0]) is None:
+            return [(unit[0], self._scheduler.schedule(snapshot, unit[0]))]
+        present = sum(gang_of(demand) == gang_of(unit[0]) for demand, _ in self._held)
+        gang = Gang(unit[0].gang, unit, self._around.gang_placed(unit[0]) + present)
+        return place_gang(snapshot, gang, self._scheduler, self._around.now_seconds)
+
+    def _made(self, placed: Placed) -> Proposal | None:
+        """The last change that made the partitions what they are; None where they are as they were."""
+        mine = {device.gpu.bdf for device in placed.devices}
+        made = (
+            each for each in self.changes if each.node == placed.node.name and not mine.isdisjoint(dict(each.after))
+        )
+        return max(made, key=self.changes.index, default=None)
+
+    def _help_one(self, course: _Course) -> bool:
+        """Do for the first demand, or gang, that can be helped what the operator would do; note of the rest why not."""
+        snapshot = self.snapshot()
+        could = [each for each in course.waiting if not each.gang and not _quota(course.expected[each.uid])]
+        changes = Changes(snapshot, could, self._around.changes)
+        preemptor = Preemptor(self._scheduler, snapshot, tuple(self._occupants()))
+        return any(
+            self._help(unit[0], course, changes, preemptor)
+            if gang_of(unit[0]) is None
+            else self._help_gang(unit, course, preemptor)
+            for unit in units(course.waiting)
+        )
+
+    def _help(self, demand: Demand, course: _Course, changes: Changes, preemptor: Preemptor) -> bool:
+        """As the operator has it: idle GPUs, then pods of lower priority, then a change that moves pods."""
+        present = course.expected[demand.uid]
+        proposal = _NO_CHANGE if _quota(present) else changes.propose(demand)
+        if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
+            return self._change(demand, course, proposal)
+        found = _victims(demand, preemptor)
+        if isinstance(found, Preemption):
+            self._leave(course, [(demand, found)])
+            return True
+        if isinstance(proposal, Proposal) and proposal.automatic:
+            return self._change(demand, course, proposal)
+        change = proposal if isinstance(proposal, Proposal) else None
+        refused = proposal if isinstance(proposal, Refused) else None
+        course.expected[demand.uid] = replace(present, change=change, no_change=refused, no_victims=found)
+        return False
+
+    def _help_gang(self, gang: Unit, course: _Course, preemptor: Preemptor) -> bool:
+        """Nobody leaves for a gang that is not whole, or would not be placed as a whole then."""
+        decision = course.expected[gang[0].uid].decision
+        if not isinstance(decision, Unplaced) or decision.reason != DOES_NOT_FIT:
+            return False
+        found = preemptor.together(gang, by_right=True)
+        if isinstance(found, NoVictims) or not any(one.victims for _, one in found):
+            return False
+        self._leave(course, found)
+        return True
+
+    def _change(self, demand: Demand, course: _Course, change: Proposal) -> bool:
+        """The operator binds the claim that a change was made for before the others get to see it free."""
+        self._apply(change)
+        self._cycle([demand], course.expected, change)
+        course.waiting = [other for other in course.waiting if other is not demand]
+        return True
+
+    def _leave(self, course: _Course, found: Iterable[tuple[Demand, Preemption]]) -> None:
+        """Take the victims as gone, and those who leave these nodes anyway; who comes after them waits."""
+        whole = list(found)
+        nodes = {one.placed.node.name for _, one in whole}
+        gone = {each.key for each in self._occupants() if each.leaving and each.node in nodes}
+        tried = {demand.key: demand for demand, _ in self._held}
+        for demand, one in whole:
+            for occupant in one.victims:
+                successor = tried.get(occupant.key) or self._around.successor(occupant)
+                self.leaving.append(Leaving(occupant, demand, successor))
+                course.waiting += [successor] if successor is not None else []
+                gone.add(occupant.key)
+        self._clear(gone)
+
+    def _clear(self, gone: set[str]) -> None:
+        self._gone |= gone
+        self._held = [(demand, placed) for demand, placed in self._held if demand.key not in gone]
+        facts = Snapshot(self._nodes.values())
+        with facts.without(gone):
+            self._nodes = {node.name: as_tried(facts, node) for node in facts.nodes}
+
+    def _occupants(self) -> Iterator[Occupant]:
+        """Claims that have a place still, and what was tried: nobody leaves twice."""
+        yield from (each for each in self._around.occupants if each.key not in self._gone)
+        yield from (_occupant(*pair, movable=pair[0].key not in self._gone) for pair in self._held)
+
+    def _apply(self, change: Proposal) -> None:
+        self._move(change)
+        node = self._nodes[change.node]
+        after = dict(change.after)
+        changed = changed_node(node, after)
+        if changed is None:
+            raise RuntimeError(f"node {node.name}: no table has the modes {change.after} that were proposed for it")
+        used = node.used
+        for victim in change.victims:
+            used = used.minus(victim.constraints.resources)
+        policy = node.policy
+        if policy is not None:
+            policy = replace(policy, cooldown_left=self._cooldowns.get(policy.name, 0.0))
+        self._nodes[node.name] = replace(changed, used=used, policy=policy)
+        self.changes.append(change)
+
+    def _move(self, change: Proposal) -> None:
+        """Keep a place elsewhere for each pod that the change moves, as its plan would before it evicts anybody."""
+        snapshot, touched = self.snapshot(), frozenset(bdf for bdf, _ in change.after)
+        found = decide_drain(
+            snapshot, change.node, touched, change.victims, budget_left=len(change.victims), allowed=lambda _: True
+        )
+        for move in found.moves if isinstance(found, Drain) else ():
+            node = self._nodes[move.node]
+            gpu = next(each for each in node.gpus if each.bdf == move.partition.bdf)
+            placed = Placed.on(node, gpu, *(each for each in gpu.partitions if each.id == move.partition))
+            self.moved[move.victim] = placed
+            self._held.append((move.victim.demand, placed))
+
+    def snapshot(self) -> Snapshot:
+        """The nodes with all that was placed."""
+        snapshot = Snapshot(self._nodes.values())
+        for demand, placed in self._held:
+            snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources)
+        return snapshot
+
+
+def _quota(expected: Expected) -> bool:
+    return isinstance(expected.decision, Unplaced) and expected.decision.reason == QUOTA_EXCEEDED
+
+
+def _victims(demand: Demand, preemptor: Preemptor) -> Preemption | NoVictims:
+    if demand.shared is not None:
+        return SHARES
+    found = preemptor.find(demand)
+    if isinstance(found, Preemption) and len(found.victims) > MOST_VICTIMS:
+        return NoVictims("TooManyVictims", f"{len(found.victims)} pods would have to leave for it")
+    return found
+
+
+def _occupant(demand: Demand, placed: Placed, *, movable: bool) -> Occupant:
+    """A demand that was tried, as those see it who come after it."""
+    policy = placed.node.policy
+    return Occupant(
+        key=demand.key,
+        uid=demand.uid,
+        pod=demand.key.partition("/")[2],
+        namespace=demand.namespace,
+        node=placed.node.name,
+        policy=policy.name if policy is not None else "",
+        priority=demand.priority,
+        bytes=sum(partition.bytes for partition in placed.partitions),
+        created_seconds=demand.created_seconds,
+        ready=False,
+        movable=movable and demand.shared is None,
+    )

@@ -1,0 +1,92 @@
+"""A trial does for those who find no place what the operator would do, in its order, and nothing twice."""
+
+from dataclasses import replace
+
+from controller.cli.trial import Around, Expected, Trial
+from controller.placement.decision import Placed, Unplaced
+from controller.placement.demand import Demand
+from controller.placement.node import Node
+from controller.placement.occupant import Occupant
+from controller.placement.snapshot import Holder
+from tests.builders.demand import demand
+from tests.builders.gpu import GIB, gpu
+from tests.builders.node import node
+from tests.builders.policy import policy_view
+
+DPX = "DPX/NPS1"
+
+
+def reason(expected: Expected) -> str:
+    return expected.decision.reason if isinstance(expected.decision, Unplaced) else ""
+
+
+def of_gang(name: str, size: int) -> Demand:
+    return replace(demand(name, 60), gang="ranks", gang_size=size)
+
+
+def occupant(key: str, priority: int = 0, *, leaving: bool = False) -> Occupant:
+    own = (key, f"uid-{key}", key.partition("/")[2], "team-b", "worker-0", "", priority, 96 * GIB, 0.0)
+    return Occupant(*own, leaving=leaving)
+
+
+def full() -> Node:
+    """A node with one GPU whose halves are held by `team-b/a` and `team-b/b`."""
+    return node("worker-0", gpu(0, DPX, holders={0: Holder("ours", "team-b/a"), 1: Holder("ours", "team-b/b")}))
+
+
+def test_a_gang_gets_its_places_together_or_none() -> None:
+    trial = Trial([node("worker-0", gpu(0, DPX))], ())
+    found = trial.run([of_gang(f"team-a/{number}", 3) for number in range(3)])
+    assert {reason(each) for each in found.values()} == {"GangDoesNotFit"}
+    found = Trial([node("worker-0", gpu(0, DPX))], ()).run([of_gang(f"team-a/{number}", 2) for number in range(2)])
+    assert all(each.placed for each in found.values())
+
+
+def test_members_of_a_gang_that_have_a_place_count() -> None:
+    around = Around(gang_placed=lambda _: 2)
+    found = Trial([node("worker-0", gpu(0, DPX))], (), around).run([of_gang("team-a/third", 3)])
+    assert all(each.placed for each in found.values())
+
+
+def test_the_fewest_of_lower_priority_leave_and_who_comes_after_them_waits() -> None:
+    after = demand("team-b/after", 60)
+    around = Around(occupants=(occupant("team-b/a"), occupant("team-b/b", 5)), successor=lambda _: after)
+    trial = Trial([full()], (), around)
+    urgent = replace(demand("team-a/urgent", 60), priority=9)
+    found = trial.run([urgent])
+    assert found[urgent.uid].placed is not None
+    assert [each.occupant.key for each in trial.leaving] == ["team-b/a"]
+    assert reason(found[after.uid]) == "NoFreePartition"
+
+
+def test_nobody_leaves_for_a_gang_that_does_not_fit_even_then() -> None:
+    around = Around(occupants=(occupant("team-b/a"), occupant("team-b/b")))
+    trial = Trial([full()], (), around)
+    trial.run([replace(of_gang(f"team-a/{number}", 3), priority=9) for number in range(3)])
+    assert not trial.leaving
+    trial.run([replace(of_gang(f"team-a/{number}", 2), priority=9) for number in range(2)])
+    assert [each.occupant.key for each in trial.leaving] == ["team-b/a", "team-b/b"]
+
+
+def test_a_place_that_is_being_left_anyway_costs_nobody_else_his() -> None:
+    around = Around(occupants=(occupant("team-b/a", leaving=True), occupant("team-b/b")))
+    trial = Trial([full()], (), around)
+    urgent = replace(demand("team-a/urgent", 60), priority=9)
+    assert isinstance(trial.run([urgent])[urgent.uid].decision, Placed)
+    assert not trial.leaving
+
+
+def test_idle_gpus_change_once_for_all_who_wait() -> None:
+    idle = node("worker-0", gpu(0, "CPX/NPS1"), gpu(1, "CPX/NPS1"), policy=policy_view())
+    trial = Trial([idle], ())
+    found = trial.run([demand(f"team-a/{number}", 60) for number in range(4)])
+    assert all(each.placed and each.change is trial.changes[0] for each in found.values())
+    assert len(trial.changes) == 1
+
+
+def test_idle_gpus_change_before_anybody_leaves() -> None:
+    idle = replace(full(), gpus=(*full().gpus, gpu(1, "CPX/NPS1")), policy=policy_view())
+    trial = Trial([idle], (), Around(occupants=(occupant("team-b/a"),)))
+    urgent = replace(demand("team-a/urgent", 60), priority=9)
+    assert trial.run([urgent])[urgent.uid].change is not None
+    assert not trial.leaving
