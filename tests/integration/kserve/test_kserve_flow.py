@@ -12,7 +12,9 @@ import pytest_asyncio
 
 from e2e.plane import Plane
 from tests.integration.kserve.services import API, inference_service
+from tests.integration.operator.allocation_history import AllocationHistory
 from tests.integration.operator.running import SMALL, Object, Running, opt_in, running, service
+from tests.integration.webhooks.conftest import Asker
 
 pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -343,6 +345,62 @@ async def events_of(cluster: Running, name: str, reason: str) -> list[Object]:
 
     found: list[Object] = await cluster.eventually(f"an Event {reason} about {name}", check)
     return found
+
+
+async def test_an_annotation_that_changes_is_rolled_out_or_warned_of_and_waits_while_the_old_pod_serves(
+    cluster: Running,
+) -> None:
+    """KServe's own service, which KServe rolls out whatever we say: beside the old pod, which goes last."""
+    await create_kserve(cluster, "turns")
+    await once_serving(cluster, "turns")
+    path, history = kserve_path(cluster, "turns"), AllocationHistory(cluster, "turns")
+    await history.begin()
+    assert await annotated(cluster, path, max_model_len="2048") == ()
+
+    async def rolled_out() -> bool:
+        lengths = [
+            pod["metadata"]["annotations"].get("aim.amd.com/max-model-len") for pod in await pods_of(cluster, "turns")
+        ]
+        return lengths == ["2048"] and len(await claims_of(cluster, "turns")) == 1
+
+    await cluster.eventually("the new pod has taken the old one's place", rolled_out)
+    await history.phase("beside")
+    (before,) = await pods_of(cluster, "turns")
+
+    (warning,) = await annotated(cluster, path, model_id=FOR_A_WHOLE_GPU)
+    assert "new pods find no place" in warning
+    assert "the old pods serve on" in warning
+
+    async def waits() -> bool:
+        reasons = [
+            (claim.get("status", {}).get("explanation") or "")[:16] for claim in await claims_of(cluster, "turns")
+        ]
+        return sorted(map(bool, reasons)) == [False, True]
+
+    await cluster.eventually("the new pod waits and says why", waits)
+    assert is_true(await cluster.get(path), "Ready")
+    assert await annotated(cluster, path, model_id=SMALL) == ()
+
+    async def alone() -> bool:
+        return [pod["metadata"]["uid"] for pod in await pods_of(cluster, "turns")] == [before["metadata"]["uid"]]
+
+    await cluster.eventually("the pod that waited is gone, and the old one was never touched", alone)
+    await history.phase("waits")
+    assert await history.counts() == {"beside": [1, 2, 1], "waits": [1]}
+    await cluster.delete(path)
+
+
+async def annotated(cluster: Running, path: str, **wishes: str) -> tuple[str, ...]:
+    """Change annotations as somebody with kubectl would; the warnings that he sees."""
+    own = {f"aim.amd.com/{key.replace('_', '-')}": value for key, value in wishes.items()}
+    patch = {"metadata": {"annotations": own}}
+    answer = await asyncio.to_thread(Asker(cluster).send, "PATCH", path, patch, dry_run=False)
+    assert answer.accepted, answer
+    return answer.warnings
+
+
+async def claims_of(cluster: Running, name: str) -> list[Object]:
+    return [each for each in await cluster.claims() if each["spec"]["podRef"]["name"].startswith(f"{name}-predictor")]
 
 
 async def test_stop_start_autoscaler_and_opt_out(cluster: Running) -> None:
