@@ -86,6 +86,13 @@ _WITHIN_A_GPU = Rule(
 )
 
 
+class ResizePolicy(StrEnum):
+    """Whether a service gets larger partitions while its objectives ask for them."""
+
+    NEVER = "Never"
+    AUTO = "Auto"
+
+
 class PartitionRequest(ApiModel):
     """What to ask of the hardware beyond what sizing finds."""
 
@@ -100,6 +107,11 @@ class PartitionRequest(ApiModel):
         description="Memory that each partition must have at least, as a quantity such as 24Gi, when that is more than "
         "sizing finds; absent: what sizing finds.",
         json_schema_extra=rules(_WITHIN_A_GPU),
+    )
+    resize: ResizePolicy = Field(
+        default=ResizePolicy.NEVER,
+        description="Whether replicas move to larger partitions while status.resizeRequest wants them, and back "
+        "afterwards: Auto, where the service serves on meanwhile; Never.",
     )
 
 
@@ -379,11 +391,13 @@ class Backend(StrEnum):
 
 
 class ResizeRequest(ApiModel):
-    """A wish for a larger partition, because an objective is missed for long."""
+    """A wish for larger partitions, because an objective is missed for long; it ends when it is taken away."""
 
     reason: ShortText = Field(description="Why, as one CamelCase word.")
-    want_memory: QuantityText | None = Field(default=None, description="Memory wanted, as a quantity.")
-    want_compute_units: int | None = Field(default=None, ge=1, description="Compute units wanted.")
+    want_memory: QuantityText | None = Field(
+        default=None, description="Memory wanted of each partition, as a quantity."
+    )
+    want_compute_units: int | None = Field(default=None, ge=1, description="Compute units wanted of each partition.")
     since: Timestamp | None = Field(default=None, description="Since when.")
     observed_burn: ShortText | None = Field(
         default=None, description="How many times faster than allowed the error budget is used up, as decimal text."
@@ -406,6 +420,18 @@ class KeptPlace(ApiModel):
     partition: int = Field(ge=0, le=63, description="Number of the partition within its GPU, from 0.")
 
 
+class AppliedResize(ApiModel):
+    """What the last resize made of the service."""
+
+    min_memory: QuantityText | None = Field(
+        default=None,
+        description="Memory that each partition of the pods has at least because it was wanted; absent: the wish is "
+        "over, and what spec and model need is enough again.",
+    )
+    hash: ShortText = Field(description="Short hash of the template that it made.")
+    time: Timestamp = Field(description="When it was decided.")
+
+
 class AppliedRevision(ApiModel):
     """The revision of the pods' template that runs, or is being rolled out; a later spec may wait."""
 
@@ -421,6 +447,9 @@ class AppliedRevision(ApiModel):
         max_length=2000,
         description="Partitions that are kept for the new pods until the rollout is over.",
         json_schema_extra=ATOMIC,
+    )
+    resize: AppliedResize | None = Field(
+        default=None, description="The last resize that status.resizeRequest led to; absent: there was none."
     )
 
 
@@ -450,12 +479,13 @@ class InferenceServiceStatus(ApiModel):
     applied: AppliedRevision | None = Field(
         default=None, description="The revision of the pods' template that runs, or is being rolled out."
     )
-    resize_request: ResizeRequest | None = Field(default=None, description="A wish for a larger partition.")
+    resize_request: ResizeRequest | None = Field(default=None, description="A wish for larger partitions.")
     url: str | None = Field(default=None, max_length=2048, description="URL to which requests go.")
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
-        description="Ready, Allocated, PredictorReady, SLOMet, UpdateBlocked (the old revision serves on) and others.",
+        description="Ready, Allocated, PredictorReady, SLOMet, UpdateBlocked (the old revision serves on), Resized "
+        "(partitions are larger because that was wanted) and others.",
         json_schema_extra=keyed_by("type"),
     )
 

@@ -1,7 +1,7 @@
 """The InferenceService reconciler: applies the backend, gathers what became of it, writes a status that differs."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from api.group import SERVICE_LABEL
 from api.object import dump
@@ -10,6 +10,7 @@ from api.v1beta1.inference_service import Backend, InferenceServiceStatus
 from controller.placement.scheduler import ModelScheduler
 from controller.reconcilers.inference_service.backend import DEFAULT_IMAGE, Json, deployment_for, service_for
 from controller.reconcilers.inference_service.choice import backend_of, is_of
+from controller.reconcilers.inference_service.deciding import Deciding, as_made
 from controller.reconcilers.inference_service.kserve_backend import (
     deployment_key,
     kserve_service_for,
@@ -17,6 +18,7 @@ from controller.reconcilers.inference_service.kserve_backend import (
     template_for,
 )
 from controller.reconcilers.inference_service.profiles import ProfileDelivery
+from controller.reconcilers.inference_service.resizing import Resizing
 from controller.reconcilers.inference_service.revision import strategy_of
 from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
 from controller.reconcilers.inference_service.updating import Offered, Step, Updating
@@ -73,6 +75,8 @@ class InferenceServiceReconciler:
         self._applied: dict[str, tuple[object, ...]] = {}
         self._written: dict[str, int] = {}
         self.updating = Updating(context.cluster, context.sizing, context.clock, context.scheduler)
+        resizing = Resizing(context.cluster, context.clock)
+        self._deciding = Deciding(self.updating, resizing, context.clock, self._offered)
         self._profiles = ProfileDelivery(context.client, context.cluster, context.sizing)
 
     async def reconcile(self, request: Request) -> Result:
@@ -82,7 +86,7 @@ class InferenceServiceReconciler:
             self._applied.pop(request.key, None)
             self._written.pop(request.key, None)
             self._profiles.forget(request.key)
-            self.updating.forget(request.key)
+            self._deciding.forget(request.key)
             return Result()
         if service.metadata.deletion_timestamp is not None:
             return Result()
@@ -90,11 +94,15 @@ class InferenceServiceReconciler:
             chosen = await self._with_backend(request.key, service)
             if chosen is None or self._in_the_dark(chosen):
                 return Result(requeue_after=LOOK_AGAIN_SECONDS)
-            step = self.updating.step(request.key, chosen, self._claims(chosen), self._offered(request.key, chosen))
+            sizing = self._size(chosen)
+            needed = sizing.total_bytes if isinstance(sizing, Sizing) else None
+            decided = self._deciding.decide(request.key, chosen, needed, self._claims(chosen))
+            step = decided.step
             chosen = await self._promise(request.key, chosen, step)
-            error = await self._carry_out(request.key, chosen, step)
+            error = await self._carry_out(request.key, as_made(chosen, decided.made_of), step)
             await self._wake(request.key, chosen)
-            status = status_of(self._gather(request.key, chosen, error, step), self._context.clock.now())
+            gathered = replace(self._gather(request.key, chosen, error, step), resized=decided.resized)
+            status = status_of(gathered, self._context.clock.now())
             if status != chosen.status:
                 await self._write(chosen, status)
         except Conflict:
@@ -166,7 +174,8 @@ class InferenceServiceReconciler:
     async def _apply(self, key: str, service: InferenceService, step: Step) -> Refusal | None:
         """What the backend is made of, once a generation and strategy, and again when it went missing."""
         strategy = step.applied.strategy if step.applied is not None else None
-        version = (service.metadata.uid, service.metadata.generation, strategy)
+        least = service.spec.gpu_sharing.partition.min_memory
+        version = (service.metadata.uid, service.metadata.generation, strategy, least)
         if service.status.backend is Backend.KSERVE:
             if not self._context.cluster.kserve.served:
                 return NO_KSERVE

@@ -23,6 +23,8 @@ MESSAGE_LIMIT = 1024
 CHECKPOINT_KNOWN = "CheckpointKnown"
 #: A condition that only services have whose update is, or was, held up.
 UPDATE_BLOCKED = "UpdateBlocked"
+#: A condition that only services have whose objectives ask, or asked, for larger partitions.
+RESIZED = "Resized"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Gathered:
 
     `deployment` is what runs the pods with either backend, `kserve` KServe's object with that one. `checkpoint` is the
     problem of a precision of which no weights are known. `applied` is the revision that the backend has, `blocked` why
-    a later one, or the rest of it, waits.
+    a later one, or the rest of it, waits. `resized` tells what becomes of a wish for larger partitions.
     """
 
     service: InferenceService
@@ -51,6 +53,7 @@ class Gathered:
     checkpoint: Problem | None = None
     applied: AppliedRevision | None = None
     blocked: Refusal | None = None
+    resized: "Verdict | None" = None
 
 
 def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
@@ -70,6 +73,9 @@ def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
         conditions = _set(conditions, service, CHECKPOINT_KNOWN, _checkpoint_known(gathered), now)
     if gathered.blocked is not None or find_condition(conditions, UPDATE_BLOCKED) is not None:
         conditions = _set(conditions, service, UPDATE_BLOCKED, _update_blocked(gathered), now)
+    if gathered.resized is not None or find_condition(conditions, RESIZED) is not None:
+        over = "False", "NotWanted", "nobody wants larger partitions"
+        conditions = _set(conditions, service, RESIZED, gathered.resized or over, now)
     return service.status.model_copy(
         update={
             "applied": gathered.applied,

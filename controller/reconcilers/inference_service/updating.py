@@ -46,13 +46,16 @@ class Offered:
     """What the service wants its pods to be: the template as it is handed to the backend, and the pod spec in it.
 
     `deployment` is what runs the pods now, None where nothing does. `generation` is that of the Deployment as we wrote
-    it last, 0 where KServe writes it.
+    it last, 0 where KServe writes it. `gently`: nobody asked for it at this moment, so it is to go on only where the
+    service serves on meanwhile, and with `smaller_than` bytes only where each new partition is smaller than that.
     """
 
     template: Json
     spec: Json
     deployment: Mapping[str, Any] | None
     generation: int = 0
+    gently: bool = False
+    smaller_than: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +160,16 @@ class Updating:
         verdict = self._verdict(key, service, holding, offered)
         if verdict is None:
             return Step(applied, held=True, look_after=PAUSE_SECONDS)
-        if isinstance(verdict, Possible):
+        refused = _ungentle(verdict, offered, len(holding)) if isinstance(verdict, Possible) else None
+        if isinstance(verdict, Possible) and refused is None and _shrinks_enough(verdict, offered):
             self.forget(key)
             strategy, places = UpdateStrategy(verdict.way.value), _kept(verdict)
             self._cluster.update_places.assume(key, tuple(places))
             return Step(fresh.model_copy(update={"strategy": strategy, "places": places}))
-        blocked = Refusal(verdict.unplaced.reason, f"{_serving(applied)} serves on; {verdict.message}")
+        if isinstance(verdict, Blocked):
+            refused = Refusal(verdict.unplaced.reason, f"{_serving(applied)} serves on; {verdict.message}")
+        # nobody misses anything where no smaller partitions are free
+        blocked = None if offered.smaller_than else refused
         step = Step(applied, blocked, held=True, look_after=LOOK_SECONDS)
         self._looked[key] = fresh.hash, now, step
         return step
@@ -237,6 +244,25 @@ def _kept(verdict: Possible) -> list[KeptPlace]:
         for placed in verdict.places
         for device in placed.devices
     ]
+
+
+def _ungentle(verdict: Possible, offered: Offered, serving: int) -> Refusal | None:
+    """Why the change is not made, where it would leave the service without a pod and nobody asked for that."""
+    interrupts = verdict.way is Way.RECREATE or (verdict.way is Way.ONE_BY_ONE and serving == 1)
+    if not (offered.gently and interrupts):
+        return None
+    told = "the new pods fit only once the old ones have gone, and nobody would be served meanwhile"
+    return Refusal(
+        "WouldInterrupt", f"{told}: free a partition beside them, or raise minMemory to have it done all the same"
+    )
+
+
+def _shrinks_enough(verdict: Possible, offered: Offered) -> bool:
+    """Whether each new partition is smaller than asked for; where a mode has to change first nobody knows."""
+    if not offered.smaller_than:
+        return True
+    sizes = [device.partition.bytes for placed in verdict.places for device in placed.devices]
+    return bool(sizes) and max(sizes) < offered.smaller_than
 
 
 def _by_plugin(claim: GPUPartitionClaim) -> bool:
