@@ -13,7 +13,7 @@ from controller.sizing.precision import Precision
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A pod that opted in and holds `partition` on a GPU that is to change.
+    """A pod that opted in and holds `partition` on a GPU that is to change; `count` of them, of which that is the first.
 
     `owner` is the uid of the controller that will make its successor, empty when nobody will; `template_hash` its
     revision. `requirement_bytes`, `modes` (empty: any), `precision` (None: any), `policy` and `constraints` are what
@@ -38,6 +38,7 @@ class Victim:
     resource: str = ""
     naming: str = ""
     precision: Precision | None = None
+    count: int = 1
 
     @property
     def name(self) -> str:
@@ -55,7 +56,7 @@ class Victim:
             key=f"{self.namespace}/{self.claim}",
             uid=self.uid,
             namespace=self.namespace,
-            requirement=Requirement(self.requirement_bytes, modes=self.modes, precision=self.precision),
+            requirement=Requirement(self.requirement_bytes, self.count, self.modes, self.precision),
             pod=replace(self.constraints, node_selector=free),
             priority=self.priority,
             created_seconds=self.created_seconds,

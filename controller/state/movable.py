@@ -48,10 +48,16 @@ class MovablePods:
 def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Victim | None:
     """The pod of the claim `namespace/name`, which holds `partition`; None when it does not run, or is leaving.
 
-    None for a pod of several partitions, too: a place is kept for a successor of one only.
+    None for a pod of several partitions, too: those who change modes find a place for a successor of one only.
     """
+    found = tenant_of(cluster, claim_key, partition)
+    return found if found is not None and found.count == 1 else None
+
+
+def tenant_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Victim | None:
+    """The same, also for a pod of several partitions, of which `partition` is one."""
     claim = cluster.claim_table.get(claim_key)
-    if claim is None or claim.spec.requirement.count != 1:
+    if claim is None:
         return None
     view = cluster.pod_table.of_claim(claim)
     if view is None or view.claim is None or view.node is None or view.deleting or view.terminal:
@@ -77,6 +83,7 @@ def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Vict
         resource=view.resource,
         naming=naming_of_resource(view.resource) or "",
         precision=precision_of(claim),
+        count=claim.spec.requirement.count,
     )
 
 

@@ -1,5 +1,6 @@
 """Who serves in place of the pods that were moved: a move is over once as many successors serve as were moved.
 
+A pod of several partitions has a place for each: they are its one successor's, and count as one pod.
 A successor need not serve from the place that was kept for it: the kubelet chooses devices of AMD's device plugin, and
 a place may be lost. So successors are counted, those of one controller and one revision of its template together.
 """
@@ -49,14 +50,21 @@ def all_places(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> list[Reser
 
 
 def unsettled(cluster: Cluster, reservations: Iterable[Reservation]) -> list[Reservation]:
-    """Those for which no successor serves; each pod counts for one. Hand in all that there are."""
-    places = list(reservations)
+    """Those for whose pods no successor serves; each successor counts for one pod. Hand in all that there are."""
+    everything = list(reservations)
+    places = list({(kept.namespace, kept.claim): kept for kept in reversed(everything)}.values())[::-1]
     serving = list(_serving(cluster, {(kept.namespace, kept.owner) for kept in places})) if places else []
     # Who serves from the very place is its successor, whatever clocks say.
     left = [kept for kept in places if not _take(serving, kept, _Serving.holds)]
     # Who may succeed one that was evicted lately may succeed an earlier one, too, but not the other way round.
     settled = {id(kept) for kept in sorted(left, key=_latest_first) if _take(serving, kept, _Serving.came_after)}
-    return [kept for kept in left if id(kept) not in settled]
+    waiting = {(kept.namespace, kept.claim) for kept in left if id(kept) not in settled}
+    return [kept for kept in everything if (kept.namespace, kept.claim) in waiting]
+
+
+def pods_of(reservations: Iterable[Reservation]) -> int:
+    """How many pods these places were left or are to be left for."""
+    return len({(kept.namespace, kept.claim) for kept in reservations})
 
 
 def still_needed(cluster: Cluster, everything: Iterable[Reservation], mine: Iterable[Reservation]) -> list[Reservation]:

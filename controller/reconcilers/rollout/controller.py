@@ -5,6 +5,7 @@ counts in every budget, and whoever comes after a crash evicts that pod and no o
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 
 from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim
@@ -106,22 +107,10 @@ class HandoverReconciler:
         if not isinstance(verdict, Hand):
             return Result(requeue_after=LOOK_SECONDS if verdict.soon else WAIT_SECONDS)
         target = self._cluster.gpu_node_table.get(verdict.placed.node.name)
-        if target is None or len(target.spec.reservations) >= MOST_ENTRIES:
+        kept = _kept(verdict, demand, self._clock.now())
+        if target is None or len(target.spec.reservations) + len(kept) > MOST_ENTRIES:
             return Result(requeue_after=WAIT_SECONDS)
-        kept = Reservation(
-            namespace=demand.namespace,
-            pod=verdict.pod.name,
-            claim=verdict.pod.claim.partition("/")[2],
-            owner=demand.owner,
-            template_hash=demand.template_hash,
-            node=verdict.placed.node.name,
-            bdf=verdict.placed.partition.id.bdf,
-            partition=verdict.placed.partition.id.index,
-            mode=str(verdict.placed.mode),
-            bytes=verdict.placed.partition.bytes,
-            evicted_time=self._clock.now(),
-        )
-        await self._writer.keep(target, [*target.spec.reservations, kept])
+        await self._writer.keep(target, [*target.spec.reservations, *kept])
         note = f"pod {verdict.pod.name} of an older revision hands its partition over to {waiting.name}"
         tell(self._recorder, [waiting.reference], Note("Normal", "Handover", note, "Handover"))
         return Result(requeue_after=SOON_SECONDS)
@@ -168,6 +157,26 @@ class HandoverReconciler:
             revision = self._cluster.revisions.of(pod.owner[2])
             if revision is not None and revision.deployment == demand.family:
                 yield claim, pod
+
+
+def _kept(hand: Hand, demand: Demand, now: datetime) -> list[Reservation]:
+    """The record of a handover: a place for each partition that the waiting pod gets."""
+    return [
+        Reservation(
+            namespace=demand.namespace,
+            pod=hand.pod.name,
+            claim=hand.pod.claim.partition("/")[2],
+            owner=demand.owner,
+            template_hash=demand.template_hash,
+            node=hand.placed.node.name,
+            bdf=device.partition.id.bdf,
+            partition=device.partition.id.index,
+            mode=str(device.gpu.mode),
+            bytes=device.partition.bytes,
+            evicted_time=now,
+        )
+        for device in hand.placed.devices
+    ]
 
 
 def waiting_claim(event: StoreEvent[Manifest]) -> Iterable[Request]:

@@ -128,10 +128,11 @@ class UnhealthyReconciler:
 
     async def _keep(self, step: Keep) -> bool:
         """Write the place before anybody is evicted for it; the next look finds it good, or not."""
-        target = self._cluster.gpu_node_table.get(step.move.node)
-        if target is None or len(target.spec.reservations) >= MOST_ENTRIES:
+        places = [reservation(move) for move in step.moves]
+        target = self._cluster.gpu_node_table.get(places[0].node)
+        if target is None or len(target.spec.reservations) + len(places) > MOST_ENTRIES:
             return False
-        await self._writer.keep(target, [*target.spec.reservations, reservation(step.move)])
+        await self._writer.keep(target, [*target.spec.reservations, *places])
         return True
 
     async def _evict(self, case: Case, step: Evict) -> bool:
@@ -144,7 +145,8 @@ class UnhealthyReconciler:
             return False
         except (NotFound, Conflict):
             return True  # it is gone, or another pod by that name came: the next look sees it
-        self._telling.moved(case.claim, f"{kept.node} {kept.bdf}/{kept.partition}")
+        more = f" and {victim.count - 1} more" if victim.count > 1 else ""
+        self._telling.moved(case.claim, f"{kept.node} {kept.bdf}/{kept.partition}{more}")
         return True
 
     def _tidied(self, node: GPUNode, snapshot: Snapshot) -> list[Reservation]:
@@ -152,13 +154,15 @@ class UnhealthyReconciler:
         now = self._clock.now()
         everything = all_places(self._cluster, self._cluster.plan_table.values())
         needed = still_needed(self._cluster, everything, node.spec.reservations)
+        # of a pod of several partitions all places are good, or none is of any use
+        lost = {(kept.namespace, kept.claim) for kept in node.spec.reservations if not holds(snapshot, kept)}
         left = []
         for kept in node.spec.reservations:
             if kept.evicted_time is not None:
                 left += [kept] if kept in needed and not overdue(kept, now) else []
             elif still_there(self._cluster, kept) is None:
                 left.append(evicted(kept, now))
-            elif holds(snapshot, kept) and self._still_leaves(kept):
+            elif (kept.namespace, kept.claim) not in lost and self._still_leaves(kept):
                 left.append(kept)
         return left
 

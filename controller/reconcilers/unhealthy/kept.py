@@ -16,16 +16,15 @@ def kept_places(cluster: Cluster) -> Iterator[Reservation]:
         yield from node.spec.reservations
 
 
-def kept_for(cluster: Cluster, namespace: str, claim: str) -> Reservation | None:
-    """The place of one claim's successor, None when there is none."""
-    found = (kept for kept in kept_places(cluster) if (kept.namespace, kept.claim) == (namespace, claim))
-    return next(found, None)
+def kept_for(cluster: Cluster, namespace: str, claim: str) -> list[Reservation]:
+    """The places of one claim's successor, one for each partition."""
+    return [kept for kept in kept_places(cluster) if (kept.namespace, kept.claim) == (namespace, claim)]
 
 
 def behind(cluster: Cluster, kept: Reservation) -> int:
     """How many pods with a place that were not asked to leave yet are not before this one, itself included."""
-    waiting = [other for other in kept_places(cluster) if other.evicted_time is None]
-    return sum((other.namespace, other.claim) >= (kept.namespace, kept.claim) for other in waiting)
+    waiting = {(other.namespace, other.claim) for other in kept_places(cluster) if other.evicted_time is None}
+    return sum(other >= (kept.namespace, kept.claim) for other in waiting)
 
 
 def overdue(kept: Reservation, now: datetime) -> bool:

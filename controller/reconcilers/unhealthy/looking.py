@@ -15,7 +15,7 @@ from controller.reconcilers.unhealthy.moving import Case, Rules
 from controller.reconcilers.unhealthy.verdict import CONDITION, NodeSeen, Verdict, devices_of, judge
 from controller.repartition.victims import Victim
 from controller.state.cluster import Cluster
-from controller.state.movable import victim_of
+from controller.state.movable import tenant_of
 from controller.translate.policy import policy_for
 
 
@@ -44,15 +44,18 @@ def verdicts(cluster: Cluster, node: NodeSeen) -> Iterator[tuple[GPUPartitionCla
 
 def case_of(cluster: Cluster, snapshot: Snapshot, claim: GPUPartitionClaim, verdict: Verdict) -> Case:
     """The claim as one that may have to be moved."""
-    kept = kept_for(cluster, claim.metadata.namespace or "", claim.metadata.name)
+    places = kept_for(cluster, claim.metadata.namespace or "", claim.metadata.name)
+    kept, victim = places[0] if places else None, _victim(cluster, claim)
+    complete = victim is None or len(places) == victim.count
     return Case(
         claim=claim,
         verdict=verdict,
         since=_since(claim),
-        victim=_victim(cluster, claim),
+        victim=victim,
         kept=kept,
-        stands=kept is not None and holds(snapshot, kept),
+        stands=kept is not None and complete and all(holds(snapshot, each) for each in places),
         behind=behind(cluster, kept) if kept is not None else 0,
+        group=claim.spec.share_group or "",
     )
 
 
@@ -66,7 +69,7 @@ def _victim(cluster: Cluster, claim: GPUPartitionClaim) -> Victim | None:
     if not devices:
         return None
     key = f"{claim.metadata.namespace}/{claim.metadata.name}"
-    return victim_of(cluster, key, PartitionId(devices[0].bdf, devices[0].partition))
+    return tenant_of(cluster, key, PartitionId(devices[0].bdf, devices[0].partition))
 
 
 def rules_of(cluster: Cluster, snapshot: Snapshot, node: str) -> Rules:

@@ -11,10 +11,12 @@ from datetime import datetime
 
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.repartition_plan import Reservation
+from controller.placement.decision import gib
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.unhealthy.verdict import MOVABLE, Verdict
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.drain import Move, decide_drain
+from controller.repartition.together import move_together
 from controller.repartition.victims import Victim, in_order
 
 #: How long a partition must have been broken before its pod is moved, seconds.
@@ -27,7 +29,7 @@ class Case:
 
     `victim` is the pod as one that is to move, None when it is on its way out. `kept` is the place that its successor
     has already, and `stands` says that this is still good. `behind` counts the pods with a place, this one included,
-    that wait until this one has gone.
+    that wait until this one has gone. `group` names the share group whose claim it is, "" for a pod's own.
     """
 
     claim: GPUPartitionClaim
@@ -37,6 +39,7 @@ class Case:
     kept: Reservation | None = None
     stands: bool = False
     behind: int = 0
+    group: str = ""
 
     @property
     def key(self) -> str:
@@ -65,9 +68,9 @@ class Stay:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """A place is to be kept for the successor; nobody is evicted yet."""
+    """A place is to be kept for the successor, a move for each partition of the pod; nobody is evicted yet."""
 
-    move: Move
+    moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,17 @@ def decide(cases: Sequence[Case], rules: Rules, snapshot: Snapshot, node: str, n
         step = _step(case, victim, rules, snapshot, node, another=kept)
         kept = kept or isinstance(step, Keep)
         steps[case.key] = step
-    return {case.key: steps.get(case.key, Stay()) for case in cases}
+    return {case.key: steps.get(case.key) or _left(case, now) for case in cases}
+
+
+def _left(case: Case, now: datetime) -> Stay:
+    """Of a claim whose pods nobody moves: what a person can do, once it is broken for good."""
+    if not case.group or not broken_for_good(case, now):
+        return Stay()
+    return Stay(
+        f"members of a share group are not moved: delete the pods of share group {case.group}, all of them, and it is "
+        "founded elsewhere"
+    )
 
 
 def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: str, *, another: bool) -> Step:
@@ -113,9 +126,24 @@ def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: st
         return Stay(f"it waits: {rules.down} of repartition.maxUnavailablePods {rules.limit} pods are down or move")
     if case.kept is not None:
         return Evict(victim, case.kept)
+    moves = _moves(victim, snapshot, node)
+    if isinstance(moves, str):
+        return Stay(f"it waits: {moves}")
+    return Stay("it waits for its turn") if another else Keep(moves)
+
+
+def _moves(victim: Victim, snapshot: Snapshot, node: str) -> tuple[Move, ...] | str:
+    """Where the pod's successor goes, or why it can go nowhere."""
+    if victim.count > 1:
+        return move_together(snapshot, node, victim) or _nowhere(victim)
     found = decide_drain(snapshot, node, frozenset(), [victim], budget_left=1, allowed=lambda _: True)
     if isinstance(found, Refused):
-        return Stay(f"it waits: {found.message}")
-    if another or not found.moves:
-        return Stay("it waits for its turn" if another else f"it waits: {found.waiting}")
-    return Keep(found.moves[0])
+        return found.message
+    return found.moves or found.waiting
+
+
+def _nowhere(victim: Victim) -> str:
+    return (
+        f"pod {victim.name} needs {victim.count} partitions of {gib(victim.requirement_bytes)} of one node, and none "
+        "has so many free that take it in the modes that GPUs have now"
+    )

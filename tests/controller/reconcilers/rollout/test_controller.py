@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from controller.placement.scheduler import ModelScheduler
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+from controller.reconcilers.repartition_plan.reservations import down
 from controller.reconcilers.rollout.controller import HandoverReconciler
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES, PODS, REPLICA_SETS
@@ -14,7 +15,7 @@ from controller.state.revisions import REVISION
 from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.demand import demand
-from tests.builders.gpu import gpu
+from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.node import node_object
 from tests.builders.pod import pod
@@ -42,6 +43,7 @@ class Cluster:
     def __init__(self, rollout: str = "Handover") -> None:
         self.api, self.clock = EvictingApi(), FakeClock()
         self.told: list[str] = []
+        self.count = 1
         for resource, obj in (
             (NODES, node_object()),
             (GPU_NODES, gpu_node("worker-0", gpu(0, "DPX/NPS1"))),
@@ -89,7 +91,7 @@ class Cluster:
         ):
             self.fed.listed(informer, *self.api.of(resource))
         self.fed.beat("worker-0")
-        self.cycle.submit(demand("aim-new", 16, owner="uid-chat-2", template_hash="chat-2"))
+        self.cycle.submit(demand("aim-new", 16, count=self.count, owner="uid-chat-2", template_hash="chat-2"))
         self.cycle.decide(retry=True)
 
     async def step(self) -> Result:
@@ -148,3 +150,17 @@ async def test_without_the_policy_nobody_hands_over() -> None:
     for _ in range(3):
         await cluster.step()
     assert cluster.api.writes == []
+
+
+async def test_every_partition_that_the_new_pod_gets_is_kept_and_is_one_pod_down() -> None:
+    cluster = Cluster()
+    cluster.api.put(GPU_NODES, gpu_node("worker-0", gpu(0, unhealthy=range(4, 8))))
+    cluster.count = 3
+    await cluster.step()
+    assert [(kept["pod"], kept["bdf"], kept["partition"]) for kept in cluster.kept] == [
+        ("old-a", bdf(0), index) for index in (0, 2, 3)
+    ]
+    await cluster.step()
+    assert cluster.api.writes == ["patch gpunodes", "evict pods"]
+    cluster.show()
+    assert down(cluster.fed.cluster, ()) == 1

@@ -6,6 +6,7 @@ import pytest
 
 from api.object import dump
 from api.v1beta1 import GPUNode
+from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.reconcilers.unhealthy.controller import IDLE_SECONDS, SOON_SECONDS, UnhealthyReconciler
 from controller.reconcilers.unhealthy.kept import KEPT_SECONDS
 from controller.reconcilers.unhealthy.moving import MOVE_AFTER_SECONDS
@@ -16,7 +17,7 @@ from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
 from controller.state.heartbeats import FRESH_SECONDS
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
-from tests.builders.claim import bound_claim
+from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
@@ -366,3 +367,37 @@ async def test_a_node_without_gpus_of_ours_is_not_looked_at_again(cluster: Clust
     cluster.show()
     cluster.clock.tick(FRESH_SECONDS + 1)
     assert await cluster.look("plain") == Result()
+
+
+def pair(cluster: Cluster) -> None:
+    """The pod has two partitions."""
+    held = {"phase": "Allocated", "allocation": allocation(HOME, 0, 0, 1), "boundTime": "2026-01-01T00:00:00Z"}
+    cluster.api.put(GPU_PARTITION_CLAIMS, claim("aim-model-0", count=2, pod="model-0", status=held))
+
+
+def all_kept(cluster: Cluster) -> list[tuple[str, int]]:
+    return [(name, kept.partition) for name in (HOME, AWAY) for kept in cluster.node(name).spec.reservations]
+
+
+async def test_a_pod_of_several_partitions_moves_once_a_place_is_kept_for_each(cluster: Cluster) -> None:
+    pair(cluster)
+    cluster.breaks(1)
+    await cluster.told_and_waited()
+    await cluster.look(times=2)
+    assert all_kept(cluster) == [(HOME, 2), (HOME, 3)]
+    await cluster.look()
+    assert cluster.api.writes[-1] == "evict pods"
+    cluster.show()
+    assert unavailable_pods(cluster.fed.cluster, ()) == 1
+
+
+async def test_of_such_a_pod_all_places_go_when_one_of_them_is_lost(cluster: Cluster) -> None:
+    pair(cluster)
+    cluster.breaks(1)
+    await cluster.told_and_waited()
+    await cluster.look(times=2)
+    cluster.breaks(1, 3)
+    await cluster.look()
+    assert all_kept(cluster) == []
+    await cluster.look()
+    assert all_kept(cluster) == [(HOME, 2), (HOME, 4)]

@@ -50,13 +50,13 @@ def home(*more: Gpu) -> Node:
 def test_a_place_is_kept_before_anybody_is_evicted() -> None:
     (step,) = decided(case())
     assert isinstance(step, Keep)
-    assert (step.move.node, step.move.partition.bdf, step.move.victim.pod) == ("worker-1", bdf(0), "b-0")
+    assert (step.moves[0].node, step.moves[0].partition.bdf, step.moves[0].victim.pod) == ("worker-1", bdf(0), "b-0")
 
 
 def test_a_pod_whose_successor_has_a_place_is_evicted() -> None:
     (step,) = decided(case())
     assert isinstance(step, Keep)
-    kept = reservation(step.move)
+    kept = reservation(step.moves[0])
     assert decided(case(kept=kept, stands=True, behind=1), rules=Rules("", 1, 1)) == [Evict(victim("b-0"), kept)]
     (lost,) = decided(case(kept=kept, stands=False))
     assert isinstance(lost, Stay)
@@ -66,7 +66,7 @@ def test_a_pod_whose_successor_has_a_place_is_evicted() -> None:
 def test_budget_that_others_took_meanwhile_holds_the_eviction_up() -> None:
     (step,) = decided(case())
     assert isinstance(step, Keep)
-    placed = case(kept=reservation(step.move), stands=True, behind=1)
+    placed = case(kept=reservation(step.moves[0]), stands=True, behind=1)
     assert isinstance(decided(placed, rules=Rules("", 1, 1))[0], Evict)
     assert isinstance(decided(placed, rules=Rules("", 2, 1))[0], Stay)
 
@@ -111,7 +111,7 @@ def test_without_a_place_the_pod_stays() -> None:
 def test_another_gpu_of_the_same_node_will_do() -> None:
     (step,) = decided(case(), hosts=(home(gpu(1)),))
     assert isinstance(step, Keep)
-    assert (step.move.node, step.move.partition.bdf) == ("worker-0", bdf(1))
+    assert (step.moves[0].node, step.moves[0].partition.bdf) == ("worker-0", bdf(1))
 
 
 def test_a_pod_that_would_not_come_back_is_left_to_a_person() -> None:
@@ -128,3 +128,18 @@ def test_the_least_important_pod_goes_first_and_one_at_a_time() -> None:
     )
     assert isinstance(second, Keep)
     assert first == Stay("it waits for its turn")
+
+
+def test_a_pod_of_several_partitions_has_a_place_for_each_or_stays() -> None:
+    (step,) = decided(case(victim=victim("b-0", count=3)))
+    assert isinstance(step, Keep)
+    assert [move.partition.index for move in step.moves] == [0, 1, 2]
+    (step,) = decided(case(victim=victim("b-0", count=9)))
+    assert isinstance(step, Stay)
+    assert "pod team-b/b-0 needs 9 partitions of 16.0 GiB of one node, and none has so many free" in step.note
+
+
+def test_members_of_a_share_group_are_left_to_a_person_with_the_remedy() -> None:
+    (step,) = decided(case(victim=None, group="assistants"))
+    assert isinstance(step, Stay)
+    assert "delete the pods of share group assistants" in step.note
