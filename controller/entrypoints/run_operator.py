@@ -12,11 +12,13 @@ from controller.entrypoints.operator_migration import storage_migration
 from controller.entrypoints.operator_options import OperatorOptions
 from controller.entrypoints.operator_servers import OperatorServers
 from controller.placement.scheduler import ModelScheduler
+from controller.reconcilers.defragmentation.controller import DefragmentationReconciler
 from controller.reconcilers.gpu_node.controller import GPUNodeReconciler
 from controller.reconcilers.gpu_partition_claim import triggers
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.controller import ClaimReconciler
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+from controller.reconcilers.gpu_partition_claim.room import told_of_room, when
 from controller.reconcilers.gpu_partition_claim.wakeups import Change
 from controller.reconcilers.gpu_sharing_policy import triggers as policy_triggers
 from controller.reconcilers.gpu_sharing_policy.controller import PolicyStatusReconciler
@@ -41,7 +43,6 @@ from controller.reconcilers.rollout.controller import HandoverReconciler, waitin
 from controller.reconcilers.rollout.scaling_in import DeletionCostReconciler, sets_beside
 from controller.reconcilers.unhealthy.controller import UnhealthyReconciler
 from controller.reconcilers.unhealthy.triggers import node_of_host, node_of_inventory, node_of_troubled_claim
-from controller.runtime.cache.object_type import T
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
@@ -192,8 +193,9 @@ class Operator:
         cluster.written_maps.on_change(profiles_changed)
         self._manager.add_leader_only(cycle)
         self._wire_rollouts(cycle)
-        self._told_of_room(cycle.changed)
-        cluster.replica_sets.add_handler(_when(cluster.revisions.differ, cycle.changed, Change.REVISION))
+        self._defragmentation = self._wire_defragmentation(cycle)
+        told_of_room(cluster, cycle.changed)
+        cluster.replica_sets.add_handler(when(cluster.revisions.differ, cycle.changed, Change.REVISION))
 
     def _wire_rollouts(self, cycle: PlacementCycle) -> None:
         cluster = self._cluster
@@ -205,20 +207,11 @@ class Operator:
         costs = DeletionCostReconciler(self._client, cluster, self._clock)
         self._controller("deletioncost", costs.reconcile, 1).watches(cluster.claims, sets_beside(cluster))
 
-    def _told_of_room(self, changed: Callable[[Change], None]) -> None:
-        """Have `changed` called with whatever changed that could give a waiting pod its place."""
-        cluster = self._cluster
-        cluster.pods.add_handler(_when(triggers.frees_node, changed, Change.POD_LEFT))
-        cluster.claims.add_handler(_when(triggers.frees_claim, changed, Change.FREED))
-        cluster.claims.add_handler(_when(triggers.ends_nomination, changed, Change.FREED))
-        cluster.resource_claims.add_handler(_when(triggers.frees_device, changed, Change.FREED))
-        cluster.nodes.add_handler(_when(triggers.node_differs, changed, Change.NODE))
-        cluster.gpu_nodes.add_handler(_when(triggers.inventory_differs, changed, Change.INVENTORY))
-        cluster.policies.add_handler(_when(triggers.policy_differs, changed, Change.POLICY))
-        cluster.plans.add_handler(_when(triggers.plan_moves, changed, Change.PLAN))
-        cluster.namespaces.add_handler(_when(triggers.labels_differ, changed, Change.NAMESPACE))
-        cluster.services.add_handler(_when(triggers.frees_kept_place, changed, Change.FREED))
-        cluster.heartbeats.on_revival(lambda: changed(Change.AGENT))
+    def _wire_defragmentation(self, cycle: PlacementCycle) -> DefragmentationReconciler:
+        reconciler = DefragmentationReconciler(self._client, self._cluster, cycle, self._recorder, self._clock)
+        # one worker: what one look proposed counts at the next
+        self._controller("defragmentation", reconciler.reconcile, 1).for_(self._cluster.policies)
+        return reconciler
 
     def _wire_services(self) -> None:
         cluster = self._cluster
@@ -228,7 +221,7 @@ class Operator:
         reconciler = InferenceServiceReconciler(context)
         controller = self._controller("inferenceservice", reconciler.reconcile, 4)
         reconciler.updating.on_change(lambda key: controller.enqueue(Request.of(key)))
-        self._told_of_room(lambda _: reconciler.updating.changed())
+        told_of_room(cluster, lambda _: reconciler.updating.changed())
         controller.for_(cluster.services)
         controller.watches(cluster.deployments, service_of_owned)
         controller.watches(cluster.kserve, service_of_owned)
@@ -276,6 +269,7 @@ class Operator:
             self._clock,
             self._metrics.scheduler_operations,
             plugins=NodePlugins(self._client, cluster, self._clock),
+            lost=self._defragmentation.lost,
         )
         controller = self._controller("repartitionplan", reconciler.reconcile, 1)
         controller.for_(cluster.plans)
@@ -316,16 +310,6 @@ class Operator:
 
 def _node_of_plan(event: StoreEvent[Manifest]) -> list[Request]:
     return [Request("", event.object["spec"]["node"])]
-
-
-def _when(
-    helps: Callable[[StoreEvent[T]], bool], changed: Callable[[Change], None], change: Change
-) -> Callable[[StoreEvent[T]], None]:
-    def take(event: StoreEvent[T]) -> None:
-        if not event.initial and helps(event):
-            changed(change)
-
-    return take
 
 
 async def run_operator(options: OperatorOptions) -> None:

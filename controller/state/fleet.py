@@ -29,7 +29,7 @@ from controller.state.heartbeats import Heartbeats
 from controller.state.held import HeldByClaims, our_holder
 from controller.state.held_devices import HeldDevices
 from controller.state.nominations import Nominations
-from controller.state.operations import under_operation
+from controller.state.operations import changed_at, under_operation
 from controller.state.plans import NO_PLANS, NodePlans, Plans
 from controller.state.plugin_holdings import PluginHoldings, plugin_holdings
 from controller.state.pods import PodTable
@@ -256,7 +256,7 @@ class Fleet:
             unschedulable=host.unschedulable,
             fresh=world.heartbeats.fresh(name),
             paused=gpu_node.spec.paused,
-            policy=self._view(name, rule, now),
+            policy=self._view(gpu_node, rule, now),
             pool=name,
             plugin_pods=world.pod_table.plugin_pods(name),
             plugin=rule.plugin,
@@ -275,11 +275,13 @@ class Fleet:
             rule = self._rules[host.name] = _Rule(policy, plugin)
         return rule
 
-    def _view(self, name: str, rule: _Rule, now: datetime) -> PolicyView | None:
+    def _view(self, gpu_node: GPUNode, rule: _Rule, now: datetime) -> PolicyView | None:
+        name = gpu_node.metadata.name
         self._cooling.discard(name)
         if rule.policy is None:
             return None
-        last_change = self._plans.get(name, NO_PLANS).last_change
+        ends = (self._plans.get(name, NO_PLANS).last_change, changed_at(gpu_node))
+        last_change = max((end for end in ends if end is not None), default=None)
         view = self._policies.view(rule.policy, last_change, now)
         if view.cooldown_left > 0:
             self._cooling.add(name)

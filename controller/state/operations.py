@@ -1,8 +1,10 @@
 """GPUs that an agent is changing, whether or not the plan that asked for it is still there."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from api.v1beta1 import GPUNode
+from api.v1beta1.gpu_node import OperationPhase
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import Gpu
 
@@ -17,3 +19,9 @@ def under_operation(gpu_node: GPUNode, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]
     return tuple(
         replace(gpu, plan=operation.id) if gpu.plan is None and (reloads or gpu.bdf in after) else gpu for gpu in gpus
     )
+
+
+def changed_at(gpu_node: GPUNode) -> datetime | None:
+    """When the agent last ended a change, by its own word: it is known even where the plan was deleted since."""
+    done = gpu_node.status.operation
+    return done.end_time if done is not None and done.phase is OperationPhase.SUCCEEDED else None
