@@ -108,10 +108,10 @@ class PartitionRequest(ApiModel):
         "sizing finds; absent: what sizing finds.",
         json_schema_extra=rules(_WITHIN_A_GPU),
     )
-    resize: ResizePolicy = Field(
-        default=ResizePolicy.NEVER,
+    resize: ResizePolicy | None = Field(
+        default=None,
         description="Whether replicas move to larger partitions while status.resizeRequest wants them, and back "
-        "afterwards: Auto, where the service serves on meanwhile; Never.",
+        "afterwards: Auto, where the service serves on meanwhile; absent: Never.",
     )
 
 
