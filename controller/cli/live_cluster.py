@@ -7,17 +7,19 @@ which runs on, judges by changes that it sees.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
 
 from controller.agent.heartbeat import SYSTEM_NAMESPACE
+from controller.cli.priorities import PriorityClass, class_of
 from controller.runtime.cache.informer import CacheNotSynced, Informer
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.client.client import Client, Selection
+from controller.runtime.client.core import PRIORITY_CLASSES
 from controller.runtime.client.errors import ApiError, Forbidden, NotFound, Timeout
 from controller.runtime.clock import Clock, RealClock
 from controller.sizing.catalog import Catalog
@@ -45,10 +47,11 @@ class NotReadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The cluster as it was a moment ago, and what sizes models there."""
+    """The cluster as it was a moment ago, what sizes models there, and PriorityClasses by name as far as readable."""
 
     cluster: Cluster
     sizing: Models
+    classes: Mapping[str, PriorityClass] = field(default_factory=dict)
 
 
 async def read_cluster(client: Client, system_namespace: str = SYSTEM_NAMESPACE, clock: Clock | None = None) -> Live:
@@ -62,6 +65,15 @@ async def read_cluster(client: Client, system_namespace: str = SYSTEM_NAMESPACE,
     await _filled(_needed(cluster))
     _believe_leases(cluster, clock.now())
     return Live(cluster, sizing)
+
+
+async def read_classes(client: Client) -> Mapping[str, PriorityClass]:
+    """PriorityClasses by name, none for those who may not list them: of new pods that name one nobody knows then."""
+    try:
+        found = await client.list(PRIORITY_CLASSES)
+    except Forbidden:
+        return {}
+    return {each["metadata"]["name"]: class_of(each) for each in found.items}
 
 
 def _needed(cluster: Cluster) -> tuple[Informer[Any], ...]:

@@ -20,8 +20,10 @@ from controller.cli.explain_claim import asked_of
 from controller.cli.live_around import around_of
 from controller.cli.live_cluster import Live
 from controller.cli.offline_plan import demand_for
+from controller.cli.priorities import with_priorities
 from controller.cli.trial import Expected, Leaving, Trial
-from controller.cli.wanted import Wanted, Workload
+from controller.cli.wanted import Wanted
+from controller.cli.workload import Workload
 from controller.placement.changes.change import as_tried
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand
@@ -124,6 +126,7 @@ def plan_live(live: Live, wanted: Wanted, scheduler: ModelScheduler) -> LivePlan
     does it, and all is tried again with the old ones where they are.
     """
     _feed(live, wanted)
+    wanted = replace(wanted, workloads=with_priorities(wanted.workloads, {**live.classes, **wanted.classes}))
     drafts = [_draft(live, index, workload) for index, workload in enumerate(wanted.workloads)]
     while True:
         plan = _tried(live, wanted, drafts, scheduler)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from controller.cli.grouped import Asked, decision_for, together
 from controller.cli.offline_nodes import OfflineNode, placement_node
 from controller.cli.trial import Expected, Leaving, Trial
-from controller.cli.wanted import Wanted, Workload
+from controller.cli.wanted import Wanted
+from controller.cli.workload import Workload
 from controller.placement.decision import Unplaced
 from controller.placement.demand import Demand
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, count_of, need_of

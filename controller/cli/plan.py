@@ -12,12 +12,13 @@ from controller.agent.heartbeat import SYSTEM_NAMESPACE
 from controller.cli import live_plan_view
 from controller.cli.cluster import Cluster, Context, Kubeconfig
 from controller.cli.documents import BadInput, parse_yaml, read_documents, read_text
-from controller.cli.live_cluster import NotReadable, SystemNamespace, read_cluster
+from controller.cli.live_cluster import NotReadable, SystemNamespace, read_classes, read_cluster
 from controller.cli.live_plan import LivePlan, plan_live
 from controller.cli.offline_nodes import default_nodes, parse_nodes
 from controller.cli.offline_plan import expect
 from controller.cli.offline_plan_view import document, summary, table
 from controller.cli.output import NOT_A_TERMINAL, Output, failed, note, print_json, print_table, refuse
+from controller.cli.priorities import unknown
 from controller.cli.wanted import Wanted, gather
 from controller.placement.scheduler import ModelScheduler
 from controller.runtime.client.client import Client
@@ -74,6 +75,8 @@ def _on_paper(wanted: Wanted, nodes: Path | None, output: Output) -> None:
         refuse(str(error))
     if nodes is None:
         note(f"no --nodes given, taken are {', '.join(map(str, chosen))}")
+    for text in unknown(wanted.workloads, wanted.classes):
+        note(text)
     expected = expect(wanted, chosen, Models(Catalog.bundled(), wanted.profiles))
     if output is Output.JSON:
         print_json(document(expected, chosen))
@@ -89,7 +92,10 @@ def _in_cluster(wanted: Wanted, cluster: Cluster, system_namespace: str, output:
     alone = replace(wanted, workloads=tuple(each for each in wanted.workloads if each not in members))
 
     async def planned(client: Client) -> LivePlan:
-        return plan_live(await read_cluster(client, system_namespace), alone, ModelScheduler.by_policy())
+        live = replace(await read_cluster(client, system_namespace), classes=await read_classes(client))
+        for text in unknown(alone.workloads, {**live.classes, **alone.classes}):
+            note(text)
+        return plan_live(live, alone, ModelScheduler.by_policy())
 
     try:
         found = cluster.ask(planned)

@@ -14,39 +14,21 @@ from api.group import GPU_SHARING, GROUP
 from api.v1beta1 import GPUSharingPolicy, InferenceService, ModelProfile
 from controller.cli.documents import BadInput, Document
 from controller.cli.pod_template import as_stored
+from controller.cli.priorities import PriorityClass, class_in, with_priorities
 from controller.cli.strictness import check_fields, check_quantities
-from controller.placement.demand import PodConstraints
+from controller.cli.workload import Workload
 from controller.reconcilers.inference_service.backend import CONTAINER, EXTENSIONS, deployment_for
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.metadata import ObjectMeta
 from controller.runtime.objects.pod import Pod, PodSpec
 from controller.state.kinds import KSERVE_SERVICES
-from controller.translate.pod import PodView, constraints, pod_view
+from controller.translate.pod import constraints, pod_view
 from controller.webhooks.pod_gate import PodGate
 
 Json = Mapping[str, Any]
 M = TypeVar("M", bound=BaseModel)
 
 _NOT_CREATED = {"uid": "none", "resourceVersion": "none", "creationTimestamp": "1970-01-01T00:00:00Z"}
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """A service, by either entry, and one of its `replicas` equal pods. `service` is None for annotated templates."""
-
-    kind: str
-    namespace: str
-    name: str
-    replicas: int
-    pod: PodView
-    constraints: PodConstraints
-    service: InferenceService | None = None
-    annotations: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """namespace/name."""
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +40,7 @@ class Wanted:
     namespaces: Mapping[str, Mapping[str, str]]
     notes: tuple[str, ...]
     profiles: tuple[ModelProfile, ...] = ()
+    classes: Mapping[str, PriorityClass] = field(default_factory=dict)
 
 
 def gather(documents: Iterable[Document]) -> Wanted:
@@ -65,6 +48,7 @@ def gather(documents: Iterable[Document]) -> Wanted:
     workloads: list[Workload] = []
     policies: list[GPUSharingPolicy] = []
     profiles: list[ModelProfile] = []
+    classes: dict[str, PriorityClass] = {}
     labels: dict[str, dict[str, str]] = {}
     notes: list[str] = []
     seen: set[tuple[str, str]] = set()
@@ -72,6 +56,8 @@ def gather(documents: Iterable[Document]) -> Wanted:
         _once(document, seen)
         if document.kind == "Namespace" and not document.group:
             labels[document.name] = document.obj["metadata"].get("labels") or {}
+        elif (document.group, document.kind) == ("scheduling.k8s.io", "PriorityClass"):
+            classes[document.name] = class_in(document)
         elif (document.group, document.kind) == (GROUP, "GPUSharingPolicy"):
             policies.append(_validated(document, GPUSharingPolicy))
         elif (document.group, document.kind) == (GROUP, "ModelProfile"):
@@ -84,7 +70,9 @@ def gather(documents: Iterable[Document]) -> Wanted:
             notes.append(f"{document.file}: {document.kind} {document.name} is not planned for: skipped")
     names = {*labels, *(workload.namespace for workload in workloads)}
     namespaces = {name: labels.get(name, {}) | {"kubernetes.io/metadata.name": name} for name in names}
-    return Wanted(tuple(workloads), tuple(policies), namespaces, tuple(notes), tuple(profiles))
+    return Wanted(
+        with_priorities(workloads, classes), tuple(policies), namespaces, tuple(notes), tuple(profiles), classes
+    )
 
 
 def _once(document: Document, seen: set[tuple[str, str]]) -> None:
@@ -197,6 +185,7 @@ def _workload(document: Document, template: Json, replicas: int, service: Infere
         constraints=constraints(decoded),
         service=service,
         annotations=document.obj["metadata"].get("annotations") or {},
+        priority_class=decoded.priority_class_name,
     )
 
 

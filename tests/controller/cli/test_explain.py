@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from controller.cli.access import REVIEWS
 from controller.cli.explain import explain
 from controller.cli.plan import plan
-from controller.runtime.client.core import EVENTS, LEASES, NAMESPACES, NODES, PODS, RESOURCE_CLAIMS
+from controller.runtime.client.core import EVENTS, LEASES, NAMESPACES, NODES, PODS, PRIORITY_CLASSES, RESOURCE_CLAIMS
 from controller.runtime.client.resource import Resource
 from controller.state.kinds import (
     GPU_NODES,
@@ -36,7 +36,7 @@ from tests.fakes import faults
 from tests.fakes.api_server import FakeApiServer
 
 KINDS: tuple[Resource, ...] = (
-    *(NODES, PODS, NAMESPACES, LEASES, EVENTS, RESOURCE_CLAIMS),
+    *(NODES, PODS, NAMESPACES, LEASES, EVENTS, RESOURCE_CLAIMS, PRIORITY_CLASSES),
     *(GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, INFERENCE_SERVICES, MODEL_PROFILES, REPARTITION_PLANS),
 )
 HELD = {"phase": "Allocated", "allocation": allocation()}
@@ -262,6 +262,11 @@ async def test_a_plan_is_of_the_cluster_where_a_kubeconfig_is_given(plan_there: 
     found = await plan_there()
     assert found.stdout == "+ team-a/chat: 1 pod of 19.3 GiB to worker-0 (CPX/NPS4, 24.0 GiB)\n"
     assert "1 pod to place" in found.stderr
+
+
+async def test_a_plan_needs_no_right_to_list_priority_classes(server: Server, plan_there: Ask) -> None:
+    server.forbidden = {"priorityclasses"}
+    assert (await plan_there()).exit_code == 0
 
 
 async def test_a_plan_names_the_rights_that_are_missing(server: Server, plan_there: Ask) -> None:

@@ -1,0 +1,31 @@
+"""One service of some files: how many equal pods of which kind it would make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from api.v1beta1 import InferenceService
+from controller.placement.demand import PodConstraints
+from controller.translate.pod import PodView
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A service, by either entry, and one of its `replicas` equal pods. `service` is None for annotated templates.
+
+    `priority_class`: the PriorityClass that the pod names, "" for none.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    replicas: int
+    pod: PodView
+    constraints: PodConstraints
+    service: InferenceService | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    priority_class: str = ""
+
+    @property
+    def key(self) -> str:
+        """namespace/name."""
+        return f"{self.namespace}/{self.name}"
