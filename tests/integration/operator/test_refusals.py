@@ -1,15 +1,19 @@
-"""What cannot be served says so: in the claim, on the owner, in Events, with field, value and remedy."""
+"""What cannot be served says so: in the claim, on the owner, in Events, with field, value and remedy.
 
-from pathlib import Path
+One operator and one node for all; each test begins with nothing of those before it.
+"""
+
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from e2e.plane import Plane
 from e2e.plane.errors import AdminError
 from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, pod, running, service
 
-pytestmark = pytest.mark.plane
+pytestmark = [pytest.mark.plane, pytest.mark.asyncio(loop_scope="module")]
 
 UNSERVABLE: list[tuple[dict[str, str], str, list[str]]] = [
     ({"model": "Qwen/Qwen3-9B"}, "UnknownModel", ["model-id", "Qwen/Qwen3-9B", "Qwen/Qwen3-8B"]),
@@ -28,10 +32,25 @@ UNSERVABLE: list[tuple[dict[str, str], str, list[str]]] = [
 SIZED_IN = {"ModeUnavailable": "bf16", "TooLargeForAnyGPU": "fp8"}
 
 
-@pytest.fixture
-async def cluster(plane: Plane, tmp_path: Path):  # type: ignore[no-untyped-def]
-    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as started:
-        yield started
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A node with one GPU in CPX."""
+    async with running(plane, tmp_path_factory.mktemp("refusals"), {"a": "CPX/NPS4"}, gpus=1) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cluster(started: Running) -> AsyncIterator[Running]:
+    """The same, and afterwards nothing of the test is left."""
+    yield started
+    for path in (started.services_path, started.deployments_path, started.pods_path):
+        for one in await started.items(path):
+            await started.delete(f"{path}/{one['metadata']['name']}")
+
+    async def empty() -> bool:
+        return not (await started.pods() or await started.claims() or await started.resource_claims())
+
+    await started.eventually("nothing of the test is left", empty)
 
 
 async def _events(cluster: Running, kind: str, reason: str) -> list[Object]:
