@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from controller.placement.packing.host import WHOLE, Ask, Host, share_left
 from controller.placement.packing.scorers.named import scorer_named
@@ -37,12 +37,16 @@ class Outcome:
     placed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A host with a place for a pod. The lower `order` is the better: by rank, then the first."""
+class Spot(NamedTuple):
+    """A host with a place for a pod. The lower the better: by rank, of equal ones the first."""
 
-    order: tuple[int, int]
+    rank: int
     host: int
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Itself."""
+        return self
 
 
 class _OnTable:
@@ -55,7 +59,7 @@ class _OnTable:
     def candidates(self, pod: int) -> tuple[Spot, ...]:
         """The host with the best place for a kind of pod."""
         found = self._table.best(pod, self._ties)
-        return () if found is None else (Spot((self._table.rank(pod, found), found), found),)
+        return () if found is None else (Spot(self._table.rank(pod, found), found),)
 
 
 class Experiment:

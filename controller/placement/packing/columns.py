@@ -97,8 +97,8 @@ def column(host: Host, shapes: Shapes, way: Scoring) -> Column:
     sizes, numbers = np.array(list(found)), np.array(list(found.values()))
     fits = shapes.needed.take(sizes, axis=0) <= numbers[:, None]
     fits &= shapes.cpu <= host.cpu_milli
-    ranks = np.where(fits, np.rint(way.costs(host, sizes, fits) * STEPS), NEVER).astype(np.int32)
-    return Column(ranks.min(axis=0), ranks, tuple(found))
+    by_size = np.where(fits, np.rint(way.costs(host, sizes, fits) * STEPS), NEVER).astype(np.int32)
+    return Column(by_size.min(axis=0), by_size, tuple(found))
 
 
 class _BySums:
@@ -110,11 +110,11 @@ class _BySums:
         left = np.where(shapes.left >= 0, shapes.left, sizes)
         pieces = shapes.count * (sizes - left)
         more = shapes.count * (lost[left] - lost[sizes])
-        self._takings = np.stack([pieces, pieces - shapes.count * shapes.milli, more], axis=1).astype(np.float64)
+        self._takings = np.stack([pieces, pieces - shapes.count * shapes.milli, more]).astype(np.float64)
 
     def costs(self, host: Host, sizes: Numbers, _fits: npt.NDArray[np.bool_]) -> Floats:
-        takings = self._takings.take(sizes, axis=0)
-        taking = Taking(host.cpu_milli - self._cpu, takings[:, 0], takings[:, 1], takings[:, 2])
+        pieces, beyond, lost = self._takings.take(sizes, axis=1)
+        taking = Taking(host.cpu_milli - self._cpu, pieces, beyond, lost)
         found: Floats = self._arrays.taken(self._scorer.standing(host), taking)
         return found
 

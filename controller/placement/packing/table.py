@@ -36,8 +36,7 @@ class ScoreTable:
             )
             for host in hosts
         }
-        self._columns: dict[tuple[int, tuple[int, ...], str], Column] = {}
-        self._hosts = list(hosts)
+        self._columns: dict[tuple[int, Sequence[int], str], Column] = {}
         self._ranks = np.empty((len(asks), len(hosts)), dtype=np.int32)
         self.reset(hosts)
 
@@ -49,6 +48,7 @@ class ScoreTable:
     def reset(self, hosts: Sequence[Host]) -> None:
         """Begin anew with as many hosts; what is remembered of states stays."""
         self._hosts = list(hosts)
+        self._current = [self._column(host) for host in hosts]
         for number in range(len(hosts)):
             self._refresh(number)
 
@@ -80,7 +80,7 @@ class ScoreTable:
         pieces = list(host.pieces)
         if wanted.count:
             shape = self._shapes.of[ask]
-            size = self._column(host).size(shape)
+            size = self._current[number].size(shape)
             if chance is not None and wanted.count == 1:
                 size = chance.choice([piece for piece in pieces if self._shapes.left[piece, shape] >= 0])
             position = pieces.index(size)
@@ -93,13 +93,13 @@ class ScoreTable:
             host.model,
             host.divisible,
         )
-        self._hosts[number] = left
+        self._hosts[number], self._current[number] = left, self._column(left)
         self._refresh(number)
         return left
 
     def _refresh(self, number: int) -> None:
         host = self._hosts[number]
-        ranks = self._column(host).ranks[self._shapes.of]
+        ranks = self._current[number].ranks[self._shapes.of]
         fitting = bisect_right(self._memory, host.memory_mib)
         if fitting < len(self._memory):
             ranks[self._by_memory[fitting:]] = NEVER
@@ -109,7 +109,7 @@ class ScoreTable:
         self._ranks[:, number] = ranks
 
     def _column(self, host: Host) -> Column:
-        state = (host.cpu_milli, tuple(host.pieces), host.model)
+        state = (host.cpu_milli, host.pieces, host.model)
         found = self._columns.get(state)
         if found is None:
             if len(self._columns) >= MOST_COLUMNS:

@@ -81,7 +81,7 @@ class ExpectedLoss:
 
     def standing(self, host: Host) -> Standing:
         """What there is on a host, and what of it is lost."""
-        idle, lost = host.idle, sum(self.remainders[piece] for piece in host.pieces)
+        idle, lost = host.idle, sum(map(self.remainders.__getitem__, host.pieces))
         return Standing(
             host.cpu_milli, idle, lost, lost + self._rest(host.cpu_milli, idle, lost, host.model), host.model
         )
