@@ -11,7 +11,7 @@ class Occupant:
 
     `policy` rules its node, empty for none. `owned`: a controller makes its pod anew. `movable`: the pod took part of
     its own will and nobody else depends on it. `leaving`: it ends already. `refused`: a disruption budget refused its
-    eviction a moment ago. `created_seconds`: of the pod, since the epoch.
+    eviction a moment ago. `created_seconds`: of the pod, since the epoch. `gang`: the name, "" for none.
     """
 
     key: str
@@ -28,7 +28,11 @@ class Occupant:
     movable: bool = True
     leaving: bool = False
     refused: bool = False
+    gang: str = ""
 
+
+Crew: TypeAlias = tuple[Occupant, ...]
+"""Those who leave together: one alone, or all of a gang that have not left yet, on whatever nodes."""
 
 Cost: TypeAlias = tuple[int, tuple[int, ...], int, int, tuple[float, ...], int, tuple[str, ...]]
 

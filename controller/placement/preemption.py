@@ -3,7 +3,7 @@
 Two rights move pods. A claim may take the place of pods of lower priority. And a namespace that is promised GPU memory
 (a quota's min) and uses less takes it back from those who borrow it, of whatever priority. What a namespace is promised
 is taken by nobody who is promised nothing. Nobody leaves unless the claim then really fits, by the same scheduler that
-will place it.
+will place it. Of a gang all leave, or nobody: each is of no use without the others.
 """
 
 from collections import defaultdict
@@ -16,11 +16,13 @@ from typing import Final
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.filters import pause, refuse_node
-from controller.placement.occupant import Cost, Occupant, cost
+from controller.placement.gangs import GangKey, gang_of
+from controller.placement.occupant import Cost, Crew, Occupant, cost
+from controller.placement.precision_support import obstacle_on
 from controller.placement.quota import Account, guaranteed, within_promise
 from controller.placement.reservation import Awaiting
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.snapshot import Node, Snapshot
+from controller.placement.snapshot import Node, Partition, Snapshot
 from controller.placement.victim_sets import VictimSets
 
 #: Sets of victims that are tried for one demand: beyond that the victims found may be more than the fewest.
@@ -53,7 +55,10 @@ class _Occupied:
     def __init__(self, occupants: Iterable[Occupant]) -> None:
         self.by_node: dict[str, list[Occupant]] = defaultdict(list)
         self.by_account: dict[Account, list[Occupant]] = defaultdict(list)
+        self._by_gang: dict[GangKey, list[Occupant]] = defaultdict(list)
         for each in occupants:
+            if each.gang and not each.leaving:
+                self._by_gang[each.namespace, each.gang].append(each)
             self.by_node[each.node].append(each)
             self.by_account[each.policy, each.namespace].append(each)
         for there in self.by_node.values():
@@ -71,6 +76,10 @@ class _Occupied:
     def on(self, node: str) -> Sequence[Occupant]:
         """Those on one node."""
         return self.by_node.get(node, ())
+
+    def crew(self, occupant: Occupant) -> Crew:
+        """Those who leave if this one does, itself included."""
+        return tuple(self._by_gang[occupant.namespace, occupant.gang]) if occupant.gang else (occupant,)
 
 
 class Preemptor:
@@ -143,7 +152,7 @@ class Preemptor:
             return None
         there = self._occupied.on(node.name)
         leaving = tuple(each for each in there if each.leaving)
-        staying = tuple(each for each in there if not each.leaving)
+        staying = tuple((each,) for each in there if not each.leaving)
         return VictimSets(self._scheduler, self._snapshot, demand, node, leaving, staying, by_right=False)
 
     def _could_run_on(self, demand: Demand, node: Node) -> bool:
@@ -232,9 +241,15 @@ class Preemptor:
             placed = self._scheduler.schedule(self._snapshot, demand)
         if not isinstance(placed, Placed):
             return None
-        ordered = tuple(sorted(victims, key=lambda each: cost([each])))
+        needed = {self._holder_of(placed, partition) for partition in placed.partitions}
+        # of a gang those whose place it gets go last: once it fits, nobody else is asked, and the others would stay
+        ordered = tuple(sorted(victims, key=lambda each: (bool(each.gang) and each.key in needed, cost([each]))))
         reclaims = any(self._reclaimed(demand, each) for each in victims)
         return Preemption(placed, ordered, reclaims)
+
+    def _holder_of(self, placed: Placed, partition: Partition) -> str:
+        holder = self._snapshot.holder(placed.node, partition)
+        return holder.name if holder is not None else ""
 
     def _search(self, demand: Demand, node: Node) -> VictimSets | None:
         """What could leave on a node; None where nothing of it would help, or nobody may be made to leave now."""
@@ -245,13 +260,26 @@ class Preemptor:
         leaving = tuple(each for each in there if each.leaving)
         promised = self._promised(demand, node, size)
         may_go = [each for each in there if self._may_go(demand, each, promised=promised)] if _may_evict(node) else []
-        others = self._own_elsewhere(demand, node, size)
-        if not leaving and not may_go and not others:
+        crews = self._crews(demand, node, (*may_go, *self._own_elsewhere(demand, node, size)), promised=promised)
+        if not leaving and not crews:
             return None
-        return VictimSets(self._scheduler, self._snapshot, demand, node, leaving, (*may_go, *others))
+        return VictimSets(self._scheduler, self._snapshot, demand, node, leaving, crews)
+
+    def _crews(self, demand: Demand, node: Node, chosen: Iterable[Occupant], *, promised: bool) -> tuple[Crew, ...]:
+        """Those of the chosen who may leave with all who leave with them, each crew once."""
+        ruled = node.policy.name if node.policy is not None else ""
+
+        def leaves(other: Occupant) -> bool:
+            right = self._may_go(demand, other, promised=promised and other.policy == ruled)
+            return right and (other.node == node.name or self._settled(other.node))
+
+        crews = {crew[0].key: crew for crew in map(self._occupied.crew, chosen)}
+        return tuple(crew for crew in crews.values() if len(crew) == 1 or all(map(leaves, crew)))
 
     def _may_go(self, demand: Demand, occupant: Occupant, *, promised: bool) -> bool:
         if occupant.leaving or not occupant.movable or occupant.key == demand.key:
+            return False
+        if occupant.gang and (occupant.namespace, occupant.gang) == gang_of(demand):
             return False
         lower = occupant.priority < demand.priority
         if occupant.namespace == demand.namespace:
@@ -314,7 +342,7 @@ def _smallest(demand: Demand, node: Node) -> int | None:
     sizes = [
         partition.bytes
         for gpu in node.gpus
-        if not wanted.modes or gpu.mode in wanted.modes
+        if (not wanted.modes or gpu.mode in wanted.modes) and not obstacle_on(gpu.product, wanted.precision)
         for partition in gpu.partitions
         if partition.bytes >= wanted.bytes
     ]

@@ -1,24 +1,26 @@
 """Sets of occupants without whom a demand fits a node: the fewest, of these the cheapest.
 
 Occupants whose leaving has the same effect are alike, so of those only the cheapest are looked at: a node of sixty-four
-claims of one kind is no harder than one of two.
+claims of one kind is no harder than one of two. Of a gang all leave, those on other nodes too, or nobody.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
-from controller.placement.occupant import Occupant, cost
+from controller.placement.occupant import Crew, Occupant, cost
 from controller.placement.quota import within_promise
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
 #: Sets of one size that are put in order on one node.
 MOST_SETS: Final = 4096
+#: Pods that leave for one claim at most: as many as its nomination names.
+MOST_VICTIMS: Final = 64
 
 
 class VictimSets:
@@ -34,7 +36,7 @@ class VictimSets:
         demand: Demand,
         node: Node,
         leaving: Sequence[Occupant],
-        may_go: Sequence[Occupant],
+        may_go: Sequence[Crew],
         *,
         by_right: bool = True,
     ) -> None:
@@ -43,19 +45,24 @@ class VictimSets:
         self._scheduler = scheduler
         self._snapshot = snapshot
         self._node = node
-        self._may_go = sorted(may_go, key=lambda each: cost([each]))
+        self._may_go = sorted(may_go, key=cost)
         self._right_matters = by_right
         self._trials = 0
 
     @cached_property
     def _part(self) -> Snapshot:
-        return self._snapshot.only(sorted({self._node.name, *(each.node for each in self._may_go)}))
+        return self._snapshot.only(sorted({self._node.name, *(each.node for each in chain(*self._may_go))}))
 
     @cached_property
     def _effects(self) -> dict[str, Hashable]:
-        """Of those who hold something there that is known: the kubelet may not have told yet which device it gave."""
+        """Of those who hold something there that is known: the kubelet may not have told yet which device it gave.
+
+        By the first one's key.
+        """
         held = _held(self._part)
-        return {each.key: self._effect(each, held[each.key]) for each in self._may_go if each.key in held}
+        return {
+            crew[0].key: self._effect(crew, held) for crew in self._may_go if any(each.key in held for each in crew)
+        }
 
     def fewest(self, trials: int, *, refused: bool) -> tuple[tuple[Occupant, ...] | None, int]:
         """The cheapest set without which the demand fits, None when there is none; and how many sets were tried.
@@ -63,31 +70,35 @@ class VictimSets:
         `refused`: pods whose eviction was refused a moment ago may be in it, too.
         """
         self._trials = 0
-        pool = [each for each in self._may_go if each.key in self._effects and (refused or not each.refused)]
-        if not self._fits(pool):
+        pool = [crew for crew in self._may_go if crew[0].key in self._effects and (refused or not _refused(crew))]
+        most = sum(map(len, pool))
+        if not self._fits(chain(*pool)):
             return None, self._trials
-        for size in range(len(pool) + 1):
+        for size in range(min(most, MOST_VICTIMS) + 1):
             sets = list(islice(self._sets(pool, size), MOST_SETS + 1))
             if len(sets) > MOST_SETS or self._trials + len(sets) > max(trials, 1):
-                return tuple(self._spared(pool)), self._trials
+                victims = tuple(self._spared(pool))
+                return (victims if len(victims) <= MOST_VICTIMS else None), self._trials
             for victims in sorted(sets, key=cost):
                 if self._fits(victims):
                     return victims, self._trials
-        raise AssertionError(f"{self.demand.key} fits without all {len(pool)} and without no part of them")
+        if most <= MOST_VICTIMS:
+            raise AssertionError(f"{self.demand.key} fits without all {most} and without no part of them")
+        return None, self._trials
 
     def enough(self, keys: Collection[str]) -> bool:
         """Whether all of these may be made to leave, and the demand then fits."""
-        pool = [each for each in self._may_go if each.key in keys]
+        pool = [each for each in chain(*self._may_go) if each.key in keys]
         return len(pool) == len(keys) and self._fits(pool)
 
-    def _spared(self, pool: Sequence[Occupant]) -> list[Occupant]:
+    def _spared(self, pool: Sequence[Crew]) -> list[Occupant]:
         """All, but for those, the most important first, without whose leaving it fits, too: none is too many."""
         victims = list(pool)
-        for each in reversed(pool):
-            rest = [other for other in victims if other is not each]
-            if self._fits(rest):
+        for crew in reversed(pool):
+            rest = [other for other in victims if other is not crew]
+            if self._fits(chain(*rest)):
                 victims = rest
-        return victims
+        return list(chain(*victims))
 
     def _fits(self, victims: Iterable[Occupant]) -> bool:
         self._trials += 1
@@ -107,14 +118,19 @@ class VictimSets:
         used = self._part.quota_used(policy.name, demand.namespace)
         return within_promise(policy.quota(demand.namespace), used, asked)
 
-    def _sets(self, pool: Sequence[Occupant], size: int) -> Iterator[tuple[Occupant, ...]]:
-        """Sets of that size; of occupants whose leaving has the same effect only the cheapest."""
-        classes: dict[Hashable, list[Occupant]] = defaultdict(list)
-        for each in pool:
-            classes[self._effects[each.key]].append(each)
+    def _sets(self, pool: Sequence[Crew], size: int) -> Iterator[tuple[Occupant, ...]]:
+        """Sets of that size; of those whose leaving has the same effect only the cheapest."""
+        classes: dict[Hashable, list[Crew]] = defaultdict(list)
+        for crew in pool:
+            classes[self._effects[crew[0].key]].append(crew)
         yield from _choices(list(classes.values()), size)
 
-    def _effect(self, occupant: Occupant, held: Sequence[tuple[Node, Gpu, Partition]]) -> Hashable:
+    def _effect(self, crew: Crew, held: Mapping[str, Sequence[tuple[Node, Gpu, Partition]]]) -> Hashable:
+        """What their leaving does, in whatever order they stand; how many they are is a part of it."""
+        effects = Counter(self._effect_of(each, held[each.key]) for each in crew if each.key in held)
+        return len(crew), frozenset(effects.items())
+
+    def _effect_of(self, occupant: Occupant, held: Sequence[tuple[Node, Gpu, Partition]]) -> Hashable:
         node, _, first = held[0]
         holder = self._part.holder(node, first)
         kinds = sorted(
@@ -135,17 +151,22 @@ class VictimSets:
         return node.name, tuple(kinds), holder.resources if holder is not None else None, lower, own
 
 
-def _choices(classes: Sequence[Sequence[Occupant]], size: int) -> Iterator[tuple[Occupant, ...]]:
-    """So many of all classes together, of each class the first ones."""
+def _refused(crew: Crew) -> bool:
+    return any(each.refused for each in crew)
+
+
+def _choices(classes: Sequence[Sequence[Crew]], size: int) -> Iterator[tuple[Occupant, ...]]:
+    """So many occupants of all classes together, of each class the first crews, which are of one size."""
     if size == 0:
         yield ()
         return
-    if not classes or sum(map(len, classes)) < size:
+    if not classes or sum(len(crew) for crews in classes for crew in crews) < size:
         return
     first, rest = classes[0], classes[1:]
-    for count in range(min(len(first), size), -1, -1):
-        for others in _choices(rest, size - count):
-            yield (*first[:count], *others)
+    each = len(first[0])
+    for count in range(min(len(first), size // each), -1, -1):
+        for others in _choices(rest, size - count * each):
+            yield (*chain(*first[:count]), *others)
 
 
 def _held(part: Snapshot) -> dict[str, list[tuple[Node, Gpu, Partition]]]:

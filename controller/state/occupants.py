@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 
+from api.group import GANG
 from api.v1beta1 import GPUPartitionClaim
 from controller.placement.occupant import Occupant
 from controller.runtime.manifest import Manifest
@@ -9,6 +10,8 @@ from controller.state.claimed import claimed_bytes
 from controller.state.occupancy import HOLDING
 from controller.state.pods import PodTable
 from controller.state.table import Table
+from controller.translate.pod import PodView
+from controller.translate.request import gang_request
 
 
 def occupants(
@@ -52,4 +55,10 @@ def occupant(
         # a share group's claim has no pod of its own, and lives as long as its members
         leaving=bool(uid) and (view is None or view.deleting or view.terminal),
         refused=uid in refused,
+        gang=_gang(view),
     )
+
+
+def _gang(pod: PodView | None) -> str:
+    wanted = gang_request(pod.annotations) if pod is not None and GANG in pod.annotations else None
+    return wanted.name if wanted is not None else ""

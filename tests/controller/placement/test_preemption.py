@@ -316,3 +316,46 @@ def _crowded() -> tuple[Node, list[Occupant]]:
         gpus.append(held_by(gpu(number), *claims))
         there += claims
     return node("worker-0", *gpus, used=taken(there)), there
+
+
+def as_gang(*hosts: tuple[Node, list[Occupant]], **fields: Any) -> list[tuple[Node, list[Occupant]]]:
+    """The nodes with their claims as members of one gang."""
+    return [(host, [replace(each, gang="ranks", **fields) for each in there]) for host, there in hosts]
+
+
+def test_all_of_a_gang_leave_the_one_whose_place_is_wanted_last() -> None:
+    gang = as_gang(occupied("worker-0", 1, 0, 0, 1), occupied("worker-1", 0, mode="SPX/NPS1"))
+    found = find(urgent(), *gang, occupied("worker-2", 50, 50, 50, 50), (node("worker-3", gpu(0)), []))
+    assert sorted(names(found)) == ["worker-0-0", "worker-0-1", "worker-0-2", "worker-0-3", "worker-1-0"]
+    assert isinstance(found, Preemption)
+    last, partition = found.victims[-1], found.placed.partition
+    assert partition.holder is not None
+    assert partition.holder.name == last.key
+
+
+def test_fewer_pods_that_stand_alone_go_before_a_gang() -> None:
+    crowd = as_gang(occupied("worker-0", 0, 0, 0, 0))
+    assert names(find(urgent(), *crowd, occupied("worker-1", 5, 5, 5, 5))) == ["worker-1-0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "host"),
+    [
+        pytest.param({"priority": 10}, {}, id="is as important"),
+        pytest.param({"movable": False}, {}, id="is not to be moved"),
+        pytest.param({"refused": True}, {}, id="was refused to leave"),
+        pytest.param({}, {"paused": True}, id="is on a paused node"),
+    ],
+)
+def test_nobody_of_a_gang_leaves_while_one_of_it_may_not(changes: dict[str, Any], host: dict[str, Any]) -> None:
+    (here, there), (other, rest) = as_gang(occupied("worker-0", 0, 0, 0, 0), occupied("worker-1", 0, mode="SPX/NPS1"))
+    elsewhere = replace(other, **host), [replace(rest[0], **changes)]
+    assert isinstance(find(urgent(), (here, there), elsewhere), NoVictims)
+
+
+def test_no_node_is_tried_whose_gpus_do_not_serve_the_precision() -> None:
+    host, there = occupied("worker-0", 0, 0, 0, 0)
+    old = replace(host, gpus=(replace(host.gpus[0], product="MI210"),))
+    counted = _Counting()
+    found = Preemptor(counted, Snapshot([old]), there).find(urgent(precision="fp8"))
+    assert (type(found), counted.calls) == (NoVictims, 0)

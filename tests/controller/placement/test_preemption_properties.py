@@ -1,4 +1,4 @@
-"""Victims against a search of every set: small nodes, claims of one or two partitions, CPU that may be short."""
+"""Victims against a search of every set: small nodes, claims of one or two partitions, gangs, CPU that may be short."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -57,6 +57,7 @@ def occupants(draw: st.DrawFn, name: str, host: str, size: int) -> Occupant:
         ready=draw(st.booleans()),
         movable=draw(st.sampled_from([True, True, True, False])),
         leaving=draw(st.sampled_from([False, False, False, True])),
+        gang=draw(st.sampled_from(["", "", "", "ranks"])),
     )
 
 
@@ -99,6 +100,19 @@ def may_go(snapshot: Snapshot, everybody: list[Occupant], wanted: Demand, victim
     return True
 
 
+def whole(everybody: list[Occupant], victims: tuple[Occupant, ...]) -> bool:
+    """Whether of each gang all leave who have not left, and all victims or their gangs are of one node."""
+    chosen = set(victims)
+    crews = [{other for other in everybody if together(each, other)} for each in victims]
+    nodes = [{one.node for one in crew} for crew in crews]
+    return all(crew <= chosen for crew in crews) and (not nodes or bool(set.intersection(*nodes)))
+
+
+def together(each: Occupant, other: Occupant) -> bool:
+    gang = bool(each.gang) and (each.namespace, each.gang) == (other.namespace, other.gang)
+    return each is other or (gang and not other.leaving)
+
+
 def promised(snapshot: Snapshot, wanted: Demand, victims: tuple[Occupant, ...], everybody: list[Occupant]) -> bool:
     """Whether the place that comes free is within what the namespace can always have."""
     placed = after(snapshot, wanted, victims, everybody)
@@ -129,7 +143,7 @@ def check(snapshot: Snapshot, everybody: list[Occupant], wanted: Demand) -> None
     right = [
         victims
         for victims in sets(everybody)
-        if len({each.node for each in victims}) <= 1
+        if whole(everybody, victims)
         and after(snapshot, wanted, victims, everybody) is not None
         and may_go(snapshot, everybody, wanted, victims)
     ]

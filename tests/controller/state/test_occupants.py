@@ -52,3 +52,10 @@ def test_a_share_groups_claim_is_nobodys_to_move() -> None:
     fed.put(fed.cluster.claims, {**bound_claim(), "spec": spec})
     (found,) = seen(fed)
     assert (found.movable, found.leaving) == (False, False)
+
+
+def test_a_member_of_a_gang_names_it() -> None:
+    gang = {"aim.amd.com/gang": "ranks", "aim.amd.com/gang-size": "4"}
+    (found,) = seen(held(annotations={"aim.amd.com/gpu-sharing": "true"} | gang))
+    assert found.gang == "ranks"
+    assert [each.gang for each in seen(held())] == [""]
