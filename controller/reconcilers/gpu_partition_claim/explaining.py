@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.v1beta1 import InferenceService
+from api.v1beta1.gpu_sharing_policy import Rollout, WhenFull
 from controller.gpu.mode import Mode
 from controller.placement.changes.look import Circumstances, ModeAfter, Obstacle
 from controller.placement.decision import Unplaced
@@ -36,6 +37,7 @@ SHARE: Final = 0.1
 MOST_CREDIT: Final = 0.5
 #: Different demands whose offers are kept.
 MOST_KEPT: Final = 1024
+_NOT_FOR_PLUGINS: Final = "What policies say of {} passes it by: its device is the kubelet's choice"
 #: What stands against a mode change for some time only.
 _PASSING: Final = frozenset(
     {"RepartitionRunning", "RepartitionBudget", "UnavailablePodsBudget", "Cooldown", "OutsideWindow"}
@@ -90,8 +92,17 @@ class Explaining:
         offers: tuple[Offer, ...] | None = ()
         if why.refusals and why.reason not in REASONS:
             offers = self._offers(_kind(demand, pod, why), lambda: self._search(demand, pod, service))
-        notes = (note,) if note else ()
+        notes = tuple(filter(None, (note, self._left_undone(demand))))
         return Explanation(demand, why, offers or (), notes, searched=bool(why.refusals) and offers is not None).text()
+
+    def _left_undone(self, demand: Demand) -> str:
+        """What policies promise to pods that wait, and the device plugin's go without; "" for others."""
+        specs = [policy.spec for policy in self._cluster.policy_table.values()] if demand.resource else []
+        promised = (
+            *({"rollout: Handover" for spec in specs if spec.rollout is Rollout.HANDOVER}),
+            *({"whenFull: ReleaseForAutoscaler" for spec in specs if spec.when_full is not WhenFull.WAIT}),
+        )
+        return _NOT_FOR_PLUGINS.format(" and ".join(promised)) if promised else ""
 
     def _search(self, demand: Demand, pod: PodView, service: InferenceService | None) -> tuple[Offer, ...]:
         around = circumstances(self._cluster, demand, self._sizing, pod, service)

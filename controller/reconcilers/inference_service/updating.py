@@ -40,6 +40,9 @@ PAUSE_SECONDS: Final = 1.0
 #: A blocked update is looked at after this time though nothing seems to have changed, seconds.
 LOOK_SECONDS: Final = 15.0
 
+#: Of a pod whose revision was applied without a look.
+_UNASKED: Final = "; with the device plugin nobody can tell before a rollout whether a new pod finds a device"
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -138,8 +141,13 @@ class Updating:
             again = self._decided(key, service, old, offered, applied, applied)
             if not again.held:
                 return again
-        reason = Refusal(told[0].reason, f"the new pod waits: {told[0].message}")
+        unasked = _UNASKED if any(map(self._asks_the_kubelet, waiting)) else ""
+        reason = Refusal(told[0].reason, f"the new pod waits: {told[0].message}{unasked}")
         return Step(applied, reason, look_after=LOOK_SECONDS)
+
+    def _asks_the_kubelet(self, claim: GPUPartitionClaim) -> bool:
+        pod = self._cluster.pod_table.of_claim(claim)
+        return pod is not None and bool(pod.resource)
 
     def _newest(self, claim: GPUPartitionClaim) -> bool:
         pod = self._cluster.pod_table.of_claim(claim)

@@ -76,6 +76,17 @@ async def bound(api: InMemoryApi, operator: Operator) -> Operator:
     return operator
 
 
+async def test_a_pod_that_waits_is_told_what_policies_promise_and_it_goes_without(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    api.put(PODS, plugin_pod(annotations=SMALL | {"aim.amd.com/model-id": "meta-llama/Llama-3.1-70B-Instruct"}))
+    promises = {"rollout": "Handover", "whenFull": "ReleaseForAutoscaler"}
+    api.put(GPU_SHARING_POLICIES, policy_object(binding="DevicePlugin", **promises))
+    for _ in range(2):
+        await operator.round(KEY)
+    assert "of rollout: Handover and whenFull: ReleaseForAutoscaler passes it by" in status(api)["explanation"]
+
+
 async def test_a_pod_is_bound_to_a_node_and_the_kubelet_may_choose(api: InMemoryApi, bound: Operator) -> None:
     (pod,) = api.of(PODS)
     annotations = pod["metadata"]["annotations"]

@@ -1,5 +1,6 @@
 """Updates of a service that serves: what is applied, kept and told, on tables that are fed by hand."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import bdf, gpu
 from tests.builders.inference_service import inference_service
+from tests.builders.plugin import plugin_claim_of, plugin_pod
 from tests.builders.pod import pod
 from tests.builders.policy import policy_object
 from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
@@ -60,13 +62,15 @@ class World:
         self.woken: list[str] = []
         self.updating.on_change(self.woken.append)
 
-    def wait(self, reason: str) -> None:
+    def wait(self, reason: str, *, plugin: bool = False) -> None:
         """The pod of the newest revision is there, and was told that it has no place."""
         cluster = self.fed.cluster
         told = {"type": "Bound", "status": "False", "reason": reason, "message": "none is free"}
         told |= {"lastTransitionTime": "2026-01-01T00:00:00Z"}
-        self.fed.put(cluster.pods, pod("chat-2-a", claim="aim-n", metadata=made_by("chat-2")))
-        self.fed.put(cluster.claims, claim("aim-n", pod="chat-2-a", status={"phase": "Pending", "conditions": [told]}))
+        name = plugin_claim_of("chat-2-a") if plugin else "aim-n"
+        made = plugin_pod if plugin else partial(pod, claim=name)
+        self.fed.put(cluster.pods, made("chat-2-a", metadata=made_by("chat-2")))
+        self.fed.put(cluster.claims, claim(name, pod="chat-2-a", status={"phase": "Pending", "conditions": [told]}))
 
     def step(self, service: InferenceService, applied: AppliedRevision | None) -> Step:
         status = service.status.model_copy(update={"applied": applied})
@@ -151,6 +155,14 @@ def test_a_rollout_that_waits_for_its_place_says_so() -> None:
     step = world.step(NEW, revision(NEW, strategy=UpdateStrategy.ONE_BY_ONE))
     assert step.blocked is not None
     assert (step.held, step.blocked.reason) == (False, "NoFreePartition")
+
+
+def test_a_rollout_by_the_device_plugin_that_waits_says_that_nobody_could_look_before() -> None:
+    world = World(neighbour=True)
+    world.wait("NoFreePartition", plugin=True)
+    step = world.step(NEW, revision(NEW, strategy=UpdateStrategy.ONE_BY_ONE))
+    assert step.blocked is not None
+    assert step.blocked.message.endswith("nobody can tell before a rollout whether a new pod finds a device")
 
 
 @pytest.mark.parametrize("replicas", [0, 1])
