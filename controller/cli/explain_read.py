@@ -22,6 +22,7 @@ from controller.runtime.client.resource import Resource
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod
+from controller.state.expected import known_claims
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, INFERENCE_SERVICES, KSERVE_SERVICES
 from controller.state.kserve import POD_LABEL
 from controller.translate.pod import claim_name
@@ -63,6 +64,8 @@ async def answer(client: Client, question: Question) -> Document:
     if subject.namespace:
         document["namespace"] = subject.namespace
     live = await _live(client, question, document)
+    if live is not None:  # as the operator would, began it at this moment
+        question.scheduler.expect(known_claims(live.cluster.claim_table, live.cluster.pod_table))
     access = Access(client)
     if subject.kind is Kind.NODE:
         return document | await _of_node(live, subject, obj, access)

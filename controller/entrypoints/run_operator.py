@@ -58,6 +58,7 @@ from controller.runtime.signals import stopping_on_signals
 from controller.runtime.source import itself
 from controller.sizing.catalog import Catalog
 from controller.state.cluster import Cluster
+from controller.state.expected import known_claims
 from controller.state.isolation_counts import isolation_counts
 from controller.state.models import Models
 from controller.telemetry.metrics import Metrics
@@ -99,7 +100,9 @@ class Operator:
         self._sizing = Models(Catalog.bundled())
         self._cluster.model_profiles.add_handler(self._sizing.take)
         self._controllers: list[Controller] = []
-        self._scheduler = ModelScheduler.by_policy()
+        self._scheduler = ModelScheduler.by_policy(
+            lambda: known_claims(self._cluster.claim_table, self._cluster.pod_table)
+        )
         OperatorServers(
             options,
             client,

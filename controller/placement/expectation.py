@@ -56,11 +56,15 @@ class Expectation:
         before = self._mix
         if self._known is not None:
             known, self._known = self._known, None
-            for each in sorted(known(), key=lambda one: (one.created_seconds, one.uid)):
-                self._count(each.uid, each.shape)
+            self.tell(known())
         need = demand.requirement
         self._count(demand.uid, (demand.pod.resources.cpu_milli, need.bytes, need.count))
         return self._mix is not before
+
+    def tell(self, known: Iterable[Known]) -> None:
+        """Count claims that are there, in the order in which they were made."""
+        for each in sorted(known, key=lambda one: (one.created_seconds, one.uid)):
+            self._count(each.uid, each.shape)
 
     def _count(self, uid: str, shape: Shape) -> None:
         if uid in self._seen:

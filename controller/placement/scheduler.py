@@ -59,6 +59,13 @@ class ModelScheduler:
         expectation = Expectation(known)
         return cls(ByPolicy(expectation), expectation=expectation)
 
+    def expect(self, known: Iterable[Known]) -> None:
+        """Have scorers told of claims that are there."""
+        if self._expectation is not None:
+            self._expectation.tell(known)
+        if self._rankings is not None:
+            self._rankings.weigh_anew()
+
     @property
     def scorer(self) -> Scorer:
         """What ranks the candidates."""

@@ -7,6 +7,7 @@ import pytest
 
 from controller.placement.decision import Decision, Placed
 from controller.placement.demand import Demand, Resources
+from controller.placement.expectation import Known
 from controller.placement.packing.host import Ask
 from controller.placement.packing.scorers.expected_loss import ExpectedLoss
 from controller.placement.packing.scorers.fragmentation import Fragmentation
@@ -45,6 +46,15 @@ def _after_usual_claims(snapshot: Snapshot) -> str:
     for number in range(30):
         scheduler.schedule(snapshot, demand(f"usual-{number}", pod=FOUR_CORES))
     return _node(scheduler.schedule(snapshot, _hungry()))
+
+
+def test_a_scheduler_that_begins_anew_decides_as_the_one_before() -> None:
+    usual = [Known(f"u{number}", number, (4_000, 16 << 30, 1)) for number in range(30)]
+    snapshot = _snapshot()
+    assert _node(ModelScheduler.by_policy(lambda: reversed(usual)).schedule(snapshot, _hungry())) == "b-plenty"
+    told = ModelScheduler.by_policy()
+    told.expect(usual)
+    assert _node(told.schedule(snapshot, _hungry())) == "b-plenty"
 
 
 def _hungry() -> Demand:
