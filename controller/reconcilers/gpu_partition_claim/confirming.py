@@ -80,6 +80,7 @@ class Confirming:
             refused=unschedulable(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")),
             owned=pod.owner is not None,
             age=self._age(claim),
+            scorer=self._context.cycle.scheduler.scorer,
         )
         match verdict:
             case Wait(seconds):

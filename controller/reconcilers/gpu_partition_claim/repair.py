@@ -11,7 +11,7 @@ from api.v1beta1 import GPUPartitionClaim
 from controller.placement.candidates import best_partitions
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand, PodConstraints, Requirement, Resources
-from controller.placement.scores import best_fit
+from controller.placement.scores import Scorer, best_fit
 from controller.placement.snapshot import Snapshot
 from controller.runtime.objects.pod import Pod
 from controller.translate.resource_claim import ResourceClaimView
@@ -77,25 +77,26 @@ def judge(
     refused: bool,
     owned: bool,
     age: float,
+    scorer: Scorer = best_fit,
 ) -> Repair:
     """What to do about a claim that was bound `age` seconds ago and is not allocated.
 
     `lost`: its devices, as (pool, name), that somebody else holds; `refused`: the scheduler called the pod
-    unschedulable; `owned`: a controller would replace the pod.
+    unschedulable; `owned`: a controller would replace the pod; `scorer`: by which another place is chosen.
     """
     if age < PATIENCE_SECONDS:
         return Wait(PATIENCE_SECONDS - age)
     if not lost and not refused:
         return Wait(PATIENCE_SECONDS)
     if lost:
-        placed = _same_node(snapshot, claim, demand, lost)
+        placed = _same_node(snapshot, claim, demand, lost, scorer)
         if placed is not None:
             return Repin(placed)
     return Replace() if owned else Stuck()
 
 
 def _same_node(
-    snapshot: Snapshot, claim: GPUPartitionClaim, demand: Demand, lost: Collection[tuple[str, str]]
+    snapshot: Snapshot, claim: GPUPartitionClaim, demand: Demand, lost: Collection[tuple[str, str]], scorer: Scorer
 ) -> Placed | None:
     """The best place on the claim's node. Node checks are over: the pod is pinned there already.
 
@@ -109,7 +110,7 @@ def _same_node(
         for gpu in node.gpus:
             gone = [one for one in gpu.partitions if (node.pool, one.device) in lost and not snapshot.holder(node, one)]
             snapshot.hold(node, gone, "somebody else's", Resources())
-        found = best_partitions(snapshot, demand, node, best_fit)
+        found = best_partitions(snapshot, demand, node, scorer)
     return found.placed if found is not None else None
 
 

@@ -57,6 +57,7 @@ class Confirming:
             refused=any(map(self._unschedulable, pods)),
             owned=False,
             age=self._age(claim),
+            scorer=self._context.cycle.scheduler.scorer,
         )
         match verdict:
             case Wait(seconds):

@@ -3,6 +3,7 @@ from msgspec.structs import replace
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.placement.demand import Requirement
+from controller.placement.scores import Scorer
 from controller.placement.snapshot import Holder, Snapshot
 from controller.reconcilers.gpu_partition_claim.repair import (
     PATIENCE_SECONDS,
@@ -123,3 +124,14 @@ def test_of_a_pod_that_is_gone_the_scheduler_says_nothing() -> None:
 def test_a_pinned_pod_asks_nothing_more_of_its_node() -> None:
     wanted = pinned_demand("team-a/aim-a", "u", "team-a", Requirement(GIB))
     assert wanted.pod.resources.pods == wanted.pod.resources.cpu_milli == 0
+
+
+def test_another_place_is_chosen_by_the_scorer_that_places_claims() -> None:
+    snapshot = Snapshot([node("worker-0", gpu(0, holders={0: FOREIGN}), gpu(1, "SPX/NPS1"))])
+    claim = GPUPartitionClaim.model_validate(bound_claim())
+    wanted = pinned_demand("team-a/aim-a", "u", "team-a", Requirement(16 * GIB))
+    largest: Scorer = lambda *asked: (-asked[-1].bytes, 0, 0, "", "", 0)  # noqa: E731
+    lost = {("worker-0", device_name(0, 0))}
+    found = judge(snapshot, claim, wanted, lost=lost, refused=True, owned=True, age=31.0, scorer=largest)
+    assert isinstance(found, Repin)
+    assert str(found.placed.mode) == "SPX/NPS1"
