@@ -16,6 +16,7 @@ from controller.gpu.mode import Mode
 from controller.placement.changes.modes import in_mode
 from controller.placement.decision import Decision, Placed
 from controller.placement.demand import Demand
+from controller.placement.ranking import shape_of
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 from controller.repartition.candidates import permitted, planned_bytes
 from controller.repartition.disruption_budget import NOTHING_USED, Usage, refuse_change
@@ -146,7 +147,7 @@ class _Search:
         free = FreePlaces(self._there)
         groups = [group for node in self._nodes for group in self._groups(node, free.largest)]
         looks = [(group, mode) for group in groups for mode in (None, *self._modes(group))]
-        looks.sort(key=lambda look: _order(*look))
+        looks.sort(key=lambda look: self._order(*look))
         drains: dict[tuple[str, frozenset[str]], Drain] = {}
         told = []
         for group, mode in looks[:MOST_LOOKS]:
@@ -218,8 +219,16 @@ class _Search:
         shared = {mode for mode in group.gpus[0].allowed if mode.memory == memory and _takes(group, mode)}
         return sorted((mode for mode in shared if self._wanted(group, mode)), key=str)
 
-    def _wanted(self, group: _Group, mode: Mode) -> bool:
-        size = min(planned_bytes(gpu.product, mode) for gpu in group.gpus)
+    def _order(self, group: _Group, mode: Mode | None) -> tuple[int, bool, bool, str, str, str]:
+        """The least disturbing first; of equal ones those that a waiting claim could use."""
+        named = group.node.name, ",".join(sorted(group.bdfs)), str(mode)
+        idle = mode is None and bool(self._waiting) and not self._wanted(group, None)
+        return len(group.victims), idle, mode is not None, *named
+
+    def _wanted(self, group: _Group, mode: Mode | None) -> bool:
+        """Whether a claim that waits could use a partition of the GPUs in the mode, None for those that they have."""
+        size = min(_bytes(gpu, mode or gpu.mode) for gpu in group.gpus)
+        mode = mode or group.gpus[0].mode
         return any(
             0 < demand.requirement.bytes <= size and (not demand.requirement.modes or mode in demand.requirement.modes)
             for demand in self._waiting
@@ -262,12 +271,17 @@ class _Search:
 
     def _served(self, node: Node) -> tuple[str, ...]:
         """The claims that would get a place on the node, one after the other."""
-        beside, found = self._there.beside(node), []
+        beside, found, lost = self._there.beside(node), [], set()
         for demand in self._waiting:
+            alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
+            if alike in lost and demand.uid not in node.kept_for:
+                continue  # it only gets fuller
             decision = self._field.schedule(beside, demand)
             if isinstance(decision, Placed):
                 beside.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
                 found.append(demand.key)
+            else:
+                lost.add(alike)
         return tuple(found)
 
 
@@ -287,9 +301,9 @@ def _takes(group: _Group, mode: Mode) -> bool:
     return all(mode != gpu.mode and permitted(group.node, gpu, mode) for gpu in group.gpus)
 
 
-def _order(group: _Group, mode: Mode | None) -> tuple[int, bool, str, str, str]:
-    """The least disturbing first."""
-    return len(group.victims), mode is not None, group.node.name, ",".join(sorted(group.bdfs)), str(mode)
+def _bytes(gpu: Gpu, mode: Mode) -> int:
+    """Of a partition in that mode."""
+    return max(one.bytes for one in gpu.partitions) if mode == gpu.mode else planned_bytes(gpu.product, mode)
 
 
 def _idle(snapshot: Snapshot, gpus: set[tuple[str, str]]) -> dict[tuple[str, str], int]:

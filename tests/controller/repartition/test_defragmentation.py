@@ -168,6 +168,11 @@ def test_the_snapshot_is_left_as_it_was_and_equal_questions_have_equal_answers()
     assert chances(field) == first
 
 
+def test_claims_that_wait_are_looked_at_first_however_many_gpus_could_come_free() -> None:
+    many = [host(used(0, CPX, "a"), used(1, CPX, "b", "c"), name=f"worker-{number:03}") for number in range(50)]
+    assert chances(scene(*many, waiting=[WHOLE]))[0].served == (WHOLE.key,)
+
+
 def test_effort_is_bounded_however_large_the_cluster() -> None:
     asked = 0
 
@@ -177,6 +182,6 @@ def test_effort_is_bounded_however_large_the_cluster() -> None:
         return Unplaced("NoPartitionFits", "")
 
     many = [host(used(0, CPX, "a"), used(1, CPX, "b", "c"), name=f"worker-{number:03}") for number in range(300)]
-    claims = [demand(f"aim-{number}", 150) for number in range(100)]
+    claims = [demand(f"aim-{number}", 100 + number) for number in range(100)]
     assert len(chances(scene(*many, waiting=claims, schedule=refuse))) <= MOST_LOOKS
     assert 0 < asked <= MOST_LOOKS * MOST_WAITING
