@@ -8,7 +8,7 @@ Which old pod goes first is not ours to say. It need not be: the new pods are al
 so as long as `n` places fit once `n` old pods are gone, some are free after each of them has gone, whichever it was.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,17 +73,22 @@ Verdict = Possible | Blocked
 
 def decide_update(scheduler: ModelScheduler, snapshot: Snapshot, update: Update) -> Verdict:
     """The mildest way that leads to the end, or why there is none. The snapshot is left as it was."""
-    lead = max(0, len(update.claims) - update.pods)  # scaled in with the same change: those go anyway
-    whole = len(update.claims)
-    ways = ((Way.SURGE, lead, 1), (Way.ONE_BY_ONE, lead + 1, 1), (Way.RECREATE, whole, 0))
     found: Possible | Blocked | None = None
-    for way, first, each in ways:
-        found = _walk(scheduler, snapshot, update, way, [min(whole, first + each * n) for n in range(update.pods)])
+    for way, gone in ways_of(update).items():
+        found = _walk(scheduler, snapshot, update, way, gone)
         if isinstance(found, Possible):
             return found
     if found is None:
         raise RuntimeError("no way was tried")
     return found
+
+
+def ways_of(update: Update) -> Mapping[Way, Sequence[int]]:
+    """The ways, the mildest first: how many old pods are gone before each of the new ones."""
+    lead = max(0, len(update.claims) - update.pods)  # scaled in with the same change: those go anyway
+    whole = len(update.claims)
+    ways = ((Way.SURGE, lead, 1), (Way.ONE_BY_ONE, lead + 1, 1), (Way.RECREATE, whole, 0))
+    return {way: [min(whole, first + each * n) for n in range(update.pods)] for way, first, each in ways}
 
 
 def _walk(

@@ -13,13 +13,13 @@ from typing import Any, Final
 from api.condition import find_condition
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
-from api.v1beta1.gpu_partition_claim import ClaimPhase, Isolation
+from api.v1beta1.gpu_partition_claim import ClaimPhase, Isolation, Nomination
 from api.v1beta1.inference_service import AppliedRevision, KeptPlace, UpdateStrategy
 from controller.placement.decision import Unplaced
-from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
-from controller.placement.update import Blocked, Possible, Update, Verdict, Way, decide_update
+from controller.placement.update import Blocked, Possible, Update, Verdict, Way, decide_update, ways_of
+from controller.reconcilers.gpu_partition_claim.nominating import Nominating
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.inference_service.backend import Json, annotations_for
 from controller.reconcilers.inference_service.remedy import Remedies
@@ -27,12 +27,15 @@ from controller.reconcilers.inference_service.revision import carries, hash_of, 
 from controller.reconcilers.inference_service.status import Refusal
 from controller.reconcilers.share_group.controller import of_group
 from controller.reconcilers.share_group.updates import group_verdict
+from controller.repartition.changed_update import leads_to_end
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.planner import Proposal
 from controller.runtime.clock import Clock
 from controller.state.cluster import Cluster
 from controller.state.models import Models
 from controller.state.occupancy import HOLDING
 from controller.state.revision_demand import Template, demand_of
+from controller.translate.pod import PodView
 from controller.translate.policy_choice import refuse_choice
 
 #: Least time between two looks at one blocked update, seconds: each takes a snapshot.
@@ -207,27 +210,41 @@ class Updating:
         # the partition of a share group is not given up with one member
         own = (claim for claim in holding if not of_group(claim.metadata.name))
         names = tuple(sorted(f"{claim.metadata.namespace}/{claim.metadata.name}" for claim in own))
-        verdict = decide_update(self._scheduler, snapshot, Update(demand, names, pods))
+        update = Update(demand, names, pods)
+        verdict = decide_update(self._scheduler, snapshot, update)
         if not isinstance(verdict, Blocked):
             return verdict
-        changed = self._with_a_change(snapshot, demand, names)
-        if changed is not None:
-            return changed
         old = self._cluster.pod_table.of_claim(holding[0])
+        otherwise = self._with_a_change(snapshot, update)
+        if otherwise is None and old is not None and not offered.gently:
+            otherwise = self._with_others_gone(snapshot, update, old)
+        if otherwise is not None:
+            return otherwise
         return replace(verdict, remedy=self._remedies.text(service, snapshot, demand, names, old))
 
-    def _with_a_change(self, snapshot: Snapshot, demand: Demand, claims: tuple[str, ...]) -> Possible | None:
-        """The way in which a change of modes makes room, if one may be made; the new pod asks for it as any does.
+    def _with_a_change(self, snapshot: Snapshot, update: Update) -> Possible | None:
+        """The way in which changes of modes make room, if they may be made; a new pod asks for one as any does.
 
-        Beside the old pods a change may wait for a person. What needs an old pod's GPU must come by itself: the old
-        pod is gone by then.
+        Beside the old pods a change may wait for a person. What needs an old pod's GPU must come by itself, for every
+        new pod: the old one is gone by then.
         """
-        for way, gone in ((Way.SURGE, ()), (Way.ONE_BY_ONE, claims[:1]), (Way.RECREATE, claims)):
-            with snapshot.without(gone):
-                proposal = Surroundings(self._cluster, snapshot).propose(demand, self._clock.now())
-            if not isinstance(proposal, Refused) and (way is Way.SURGE or proposal.automatic):
+
+        def propose(there: Snapshot) -> Proposal | Refused:
+            return Surroundings(self._cluster, there).propose(update.demand, self._clock.now())
+
+        if not isinstance(propose(snapshot), Refused):
+            return Possible(Way.SURGE, ())
+        ways = ways_of(update)
+        for way in (Way.ONE_BY_ONE, Way.RECREATE):
+            if leads_to_end(self._scheduler, snapshot, update, ways[way], propose):
                 return Possible(way, ())
         return None
+
+    def _with_others_gone(self, snapshot: Snapshot, update: Update, old: PodView) -> Possible | None:
+        """Beside the old pods, where those of lower priority leave for a new one: it asks for that as any pod does."""
+        asking = replace(update.demand, priority=old.priority, preempts=old.preempts)
+        nominating = Nominating(self._cluster, self._scheduler, snapshot, now=self._clock.now())
+        return Possible(Way.SURGE, ()) if isinstance(nominating.preempt(asking), Nomination) else None
 
 
 def template_of(key: str, service: InferenceService, spec: Json) -> Template:

@@ -80,7 +80,7 @@ async def test_a_pod_that_waits_is_told_what_policies_promise_and_it_goes_withou
     api: InMemoryApi, operator: Operator
 ) -> None:
     api.put(PODS, plugin_pod(annotations=SMALL | {"aim.amd.com/model-id": "meta-llama/Llama-3.1-70B-Instruct"}))
-    promises = {"rollout": "Handover", "whenFull": "ReleaseForAutoscaler"}
+    promises: dict[str, Any] = {"rollout": "Handover", "whenFull": "ReleaseForAutoscaler"}
     api.put(GPU_SHARING_POLICIES, policy_object(binding="DevicePlugin", **promises))
     for _ in range(2):
         await operator.round(KEY)

@@ -14,7 +14,7 @@ from controller.reconcilers.inference_service.backend import deployment_for
 from controller.reconcilers.inference_service.revision import hash_of
 from controller.reconcilers.inference_service.updating import PAUSE_SECONDS, Offered, Step, Updating
 from controller.state.revisions import REVISION
-from tests.builders.claim import bound_claim, claim
+from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import bdf, gpu
 from tests.builders.inference_service import inference_service
@@ -191,6 +191,26 @@ def test_a_change_of_modes_makes_room_where_the_policy_lets_it(
     world.fed.put(world.fed.cluster.policies, policy_object(repartition=rules, validatedOnly=False))
     if spare:
         world.fed.add_node("worker-1", gpu(0, "DPX/NPS1"))
+    step = world.step(LARGE, revision(OLD))
+    assert step.applied is not None
+    assert (step.applied.strategy, step.held) == (want, want is None)
+
+
+@pytest.mark.parametrize(("priority", "want"), [(9, UpdateStrategy.SURGE), (0, None)])
+def test_pods_of_lower_priority_are_to_leave_for_a_new_one_beside_the_old(
+    priority: int, want: UpdateStrategy | None
+) -> None:
+    world = World()
+    cluster = world.fed.cluster
+    world.fed.put(
+        cluster.pods,
+        pod("chat-1-a", gates=(), node="worker-0", phase="Running", priority=priority, metadata=made_by("chat-1")),
+    )
+    world.fed.add_node("worker-1", gpu(0, "SPX/NPS1"))
+    low = pod("low", claim="aim-b", gates=(), node="worker-1", phase="Running", metadata=made_by("low"))
+    world.fed.put(cluster.pods, low)
+    there = allocation("worker-1", of=gpu(0, "SPX/NPS1"))
+    world.fed.put(cluster.claims, claim("aim-b", pod="low", status={"phase": "Allocated", "allocation": there}))
     step = world.step(LARGE, revision(OLD))
     assert step.applied is not None
     assert (step.applied.strategy, step.held) == (want, want is None)
