@@ -9,7 +9,8 @@ from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu, Holder, Snapshot
 from controller.placement.update import Update, Way, ways_of
 from controller.repartition.changed_update import leads_to_end
-from controller.repartition.planner import Proposal, Refused, propose
+from controller.repartition.disruption_budget import Refused
+from controller.repartition.planner import Proposal, propose
 from tests.builders.demand import demand
 from tests.builders.gpu import gpu
 from tests.builders.node import node
