@@ -7,22 +7,20 @@ asked for by the claims that need it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
-from controller.placement.changes.modes import in_mode
-from controller.placement.decision import Decision, Placed
+from controller.placement.decision import Decision
 from controller.placement.demand import Demand
-from controller.placement.ranking import shape_of
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 from controller.repartition.candidates import permitted, planned_bytes
 from controller.repartition.disruption_budget import NOTHING_USED, Usage, refuse_change
 from controller.repartition.disturbance import Disturbance, disturbance
 from controller.repartition.drain import Drain, Move, decide_drain
 from controller.repartition.places import FreePlaces
+from controller.repartition.regained import Emptied, Gain, Group, regained
 from controller.repartition.victims import Victim, in_order
 
 #: Nodes looked at, those with the least on a GPU that is in use first: a look is made between two events.
@@ -35,23 +33,6 @@ MOST_LOOKS: Final = 32
 MOST_WAITING: Final = 16
 #: What keeps a change from beginning now and not from being proposed: it passes, and a plan waits for it by itself.
 _PASSES: Final = frozenset({"OutsideWindow", "Cooldown", "RepartitionBudget", "UnavailablePodsBudget"})
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """So many more whole GPUs, of `bytes` together, that nobody holds once the pods have moved; `claims` get a place.
-
-    GPUs that moved pods come to fill are taken off. The claims may take the GPUs that are regained.
-    """
-
-    gpus: int
-    bytes: int
-    claims: int
-
-    @property
-    def units(self) -> int:
-        """GPUs or claims, whichever are more: a claim that takes a GPU is no second gain."""
-        return max(self.gpus, self.claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +100,6 @@ def chances(found: Field) -> tuple[Chance, ...]:
     return _Search(found).run()
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """GPUs of a node that would be emptied together, and who has to leave them."""
-
-    node: Node
-    gpus: tuple[Gpu, ...]
-    victims: tuple[Victim, ...]
-
-    @property
-    def bdfs(self) -> frozenset[str]:
-        return frozenset(gpu.bdf for gpu in self.gpus)
-
-
 class _Search:
     def __init__(self, found: Field) -> None:
         self._field = found
@@ -171,7 +139,7 @@ class _Search:
         refused = refuse_change(node, None, self._field.usage, evicts=1)
         return refused is None or refused.reason in _PASSES
 
-    def _groups(self, node: Node, largest: int) -> Iterator[_Group]:
+    def _groups(self, node: Node, largest: int) -> Iterator[Group]:
         """The node's GPUs that can be emptied: the one with the fewest pods, the two with the fewest, and so on."""
         sources = []
         for gpu in node.gpus:
@@ -182,7 +150,7 @@ class _Search:
         for count in range(1, min(MOST_GPUS, len(sources)) + 1):
             chosen = sources[:count]
             gpus = tuple(sorted((gpu for gpu, _ in chosen), key=lambda gpu: gpu.bdf))
-            yield _Group(node, gpus, tuple(in_order(victim for _, victims in chosen for victim in victims)))
+            yield Group(node, gpus, tuple(in_order(victim for _, victims in chosen for victim in victims)))
 
     def _victims(self, node: Node, gpu: Gpu) -> tuple[Victim, ...]:
         """Who has to leave the GPU; nobody where it is idle, or somebody is there who cannot be asked to."""
@@ -206,12 +174,12 @@ class _Search:
         """Whether the place is kept for anybody but a claim that waits, for which the GPU may be emptied."""
         return partition.reservation is not None and partition.reservation.claim not in self._uids
 
-    def _promised(self, group: _Group) -> set[str]:
+    def _promised(self, group: Group) -> set[str]:
         """The waiting claims for which places are kept there: they must be among those that get in."""
         kept = (one.reservation for gpu in group.gpus for one in gpu.partitions)
         return {self._uids[reservation.claim] for reservation in kept if reservation is not None}
 
-    def _modes(self, group: _Group) -> list[Mode]:
+    def _modes(self, group: Group) -> list[Mode]:
         """Other compute modes that all of the GPUs may take and that a waiting claim could use."""
         if group.node.plugin:
             return []  # what a device plugin advertises is a matter of the whole node
@@ -219,13 +187,13 @@ class _Search:
         shared = {mode for mode in group.gpus[0].allowed if mode.memory == memory and _takes(group, mode)}
         return sorted((mode for mode in shared if self._wanted(group, mode)), key=str)
 
-    def _order(self, group: _Group, mode: Mode | None) -> tuple[int, bool, bool, str, str, str]:
+    def _order(self, group: Group, mode: Mode | None) -> tuple[int, bool, bool, str, str, str]:
         """The least disturbing first; of equal ones those that a waiting claim could use."""
         named = group.node.name, ",".join(sorted(group.bdfs)), str(mode)
         idle = mode is None and bool(self._waiting) and not self._wanted(group, None)
         return len(group.victims), idle, mode is not None, *named
 
-    def _wanted(self, group: _Group, mode: Mode | None) -> bool:
+    def _wanted(self, group: Group, mode: Mode | None) -> bool:
         """Whether a claim that waits could use a partition of the GPUs in the mode, None for those that they have."""
         size = min(_bytes(gpu, mode or gpu.mode) for gpu in group.gpus)
         mode = mode or group.gpus[0].mode
@@ -234,7 +202,7 @@ class _Search:
             for demand in self._waiting
         )
 
-    def _drained(self, group: _Group, free: FreePlaces) -> Drain:
+    def _drained(self, group: Group, free: FreePlaces) -> Drain:
         """Where the plan's own drain would send them; nobody moves where one of them has no place."""
         decided = decide_drain(
             self._there,
@@ -247,42 +215,15 @@ class _Search:
         )
         return decided if isinstance(decided, Drain) else Drain((), decided.message)
 
-    def _chance(self, group: _Group, mode: Mode | None, moves: tuple[Move, ...]) -> Chance:
+    def _chance(self, group: Group, mode: Mode | None, moves: tuple[Move, ...]) -> Chance:
         before = tuple((gpu.bdf, gpu.mode) for gpu in group.gpus)
-        gain, served = self._gain(group, mode, moves)
+        gain, served = regained(self._there, Emptied(group, mode, moves), self._waiting, self._field.schedule)
         cost = disturbance(
             (self._field.start_seconds(move.victim) for move in moves),
             self._field.change_seconds if mode is not None else 0.0,
         )
         after = tuple((bdf, mode or present) for bdf, present in before)
         return Chance(group.node.name, before, after, moves, gain, cost, served)
-
-    def _gain(self, group: _Group, mode: Mode | None, moves: tuple[Move, ...]) -> tuple[Gain, tuple[str, ...]]:
-        there = self._there
-        looked_at = {(group.node.name, bdf) for bdf in group.bdfs} | {(move.node, move.partition.bdf) for move in moves}
-        before = _idle(there, looked_at)
-        with ExitStack() as trial:
-            trial.enter_context(there.without([f"{move.victim.namespace}/{move.victim.claim}" for move in moves]))
-            for move in moves:
-                _hold(there, move)
-            after = _idle(there, looked_at)
-            served = self._served(_as_it_would_be(there, group, mode))
-        return Gain(len(after) - len(before), sum(after.values()) - sum(before.values()), len(served)), served
-
-    def _served(self, node: Node) -> tuple[str, ...]:
-        """The claims that would get a place on the node, one after the other."""
-        beside, found, lost = self._there.beside(node), [], set()
-        for demand in self._waiting:
-            alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
-            if alike in lost and demand.uid not in node.kept_for:
-                continue  # it only gets fuller
-            decision = self._field.schedule(beside, demand)
-            if isinstance(decision, Placed):
-                beside.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
-                found.append(demand.key)
-            else:
-                lost.add(alike)
-        return tuple(found)
 
 
 def _crowded_last(snapshot: Snapshot, nodes: Sequence[Node]) -> list[Node]:
@@ -296,7 +237,7 @@ def _crowded_last(snapshot: Snapshot, nodes: Sequence[Node]) -> list[Node]:
     return [node for _, _, node in sorted(ranked, key=lambda each: each[:2])[:MOST_NODES]]
 
 
-def _takes(group: _Group, mode: Mode) -> bool:
+def _takes(group: Group, mode: Mode) -> bool:
     """Whether it is another mode for each of the GPUs, and one that its policy lets it be put into."""
     return all(mode != gpu.mode and permitted(group.node, gpu, mode) for gpu in group.gpus)
 
@@ -304,34 +245,3 @@ def _takes(group: _Group, mode: Mode) -> bool:
 def _bytes(gpu: Gpu, mode: Mode) -> int:
     """Of a partition in that mode."""
     return max(one.bytes for one in gpu.partitions) if mode == gpu.mode else planned_bytes(gpu.product, mode)
-
-
-def _idle(snapshot: Snapshot, gpus: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Those of the GPUs, as (node, bdf), that nobody holds, with the memory of each."""
-    found = {}
-    for node in filter(None, map(snapshot.node, sorted({name for name, _ in gpus}))):
-        for gpu in node.gpus:
-            if (node.name, gpu.bdf) in gpus and snapshot.idle(node, gpu):
-                found[node.name, gpu.bdf] = sum(partition.bytes for partition in gpu.partitions)
-    return found
-
-
-def _hold(snapshot: Snapshot, move: Move) -> None:
-    """The successor of the moved pod holds its place, until the trial ends."""
-    node = snapshot.node(move.node)
-    if node is None:
-        raise RuntimeError(f"pod {move.victim.name} is sent to node {move.node}, which is not in the snapshot")
-    there = (one for gpu in node.gpus for one in gpu.partitions if one.id == move.partition)
-    key = f"{move.victim.namespace}/{move.victim.claim}"
-    snapshot.hold(node, there, key, move.victim.constraints.resources)
-
-
-def _as_it_would_be(snapshot: Snapshot, group: _Group, mode: Mode | None) -> Node:
-    """The node once the pods have moved and the GPUs have their modes."""
-    gpus = []
-    for gpu in group.node.gpus:
-        held = tuple(one.kept(snapshot.holder(group.node, one), one.reservation) for one in gpu.partitions)
-        present = gpu.having(held, gpu.plan)
-        changed = in_mode(group.node, present, mode) if mode is not None and gpu.bdf in group.bdfs else present
-        gpus.append(changed or present)
-    return replace(group.node, gpus=tuple(gpus), used=snapshot.used(group.node))

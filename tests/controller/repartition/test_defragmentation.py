@@ -5,9 +5,10 @@ import pytest
 
 from controller.placement.decision import Unplaced
 from controller.placement.snapshot import Gpu, Reservation
-from controller.repartition.defragmentation import MOST_LOOKS, MOST_WAITING, Chance, Gain, Worth, chances
+from controller.repartition.defragmentation import MOST_LOOKS, MOST_WAITING, Chance, Worth, chances
 from controller.repartition.disruption_budget import Usage
 from controller.repartition.disturbance import Disturbance
+from controller.repartition.regained import Gain
 from tests.builders.demand import demand
 from tests.builders.fragments import host, scene, used
 from tests.builders.gpu import FOREIGN, bdf, device_name, gpu, with_partition

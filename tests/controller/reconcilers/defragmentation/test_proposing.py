@@ -2,7 +2,8 @@ import pytest
 
 from api.v1beta1 import GPUSharingPolicy, RepartitionPlan
 from controller.reconcilers.defragmentation.proposing import is_own, plan_of, summary
-from controller.repartition.defragmentation import Gain, chances
+from controller.repartition.defragmentation import chances
+from controller.repartition.regained import Gain
 from tests.builders.demand import demand
 from tests.builders.fragments import host, scene, used
 from tests.builders.gpu import bdf
