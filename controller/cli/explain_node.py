@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.v1beta1 import RepartitionPlan
 from controller.cli.access import Access
 from controller.cli.explain_claim import holders
 from controller.cli.live_cluster import Live
@@ -23,7 +24,7 @@ async def explain_node(live: Live, name: str, access: Access) -> Document | None
     node = snapshot.node(name)
     if node is None:
         return None
-    policy = node.policy
+    policy, plans = node.policy, live.cluster.plan_table
     left = node.allocatable.minus(snapshot.used(node))
     return {
         "policy": policy.name if policy is not None else None,
@@ -37,9 +38,18 @@ async def explain_node(live: Live, name: str, access: Access) -> Document | None
         "left": {"cpuMilli": left.cpu_milli, "memoryBytes": left.memory_bytes, "pods": left.pods},
         "gpus": [_gpu(snapshot, node, gpu) for gpu in node.gpus],
         "holders": await holders(snapshot, access, [name]),
-        "plans": list(live.cluster.plan_table.running_on(name)),
-        "awaiting": live.cluster.plan_table.awaiting_on(name),
+        "plans": list(plans.running_on(name)),
+        "awaiting": plans.awaiting_on(name),
+        "awaitingFor": _what_for(plans.get(plans.awaiting_on(name) or "")),
     }
+
+
+def _what_for(plan: RepartitionPlan | None) -> Document | None:
+    """Gain and cost of a plan in words, None for what nobody worked out."""
+    if plan is None:
+        return None
+    gain, cost = plan.spec.gain, plan.status.cost
+    return {"gain": gain.summary if gain is not None else None, "cost": cost.summary if cost is not None else None}
 
 
 def _gpu(snapshot: Snapshot, node: Node, gpu: Gpu) -> Document:

@@ -204,6 +204,9 @@ def _node(document: Document) -> Iterator[str]:
     yield from box_table(heads, [_gpu(gpu) for gpu in node["gpus"]]).splitlines()
     if node["awaiting"]:
         yield f"Plan {node['awaiting']} waits for approval: aim-gpu approve {node['awaiting']}"
+        told = [f"{what} {text}" for what, text in (node["awaitingFor"] or {}).items() if text]
+        if told:
+            yield f"- {'; '.join(told)}"
     yield from _holders(node["holders"])
 
 

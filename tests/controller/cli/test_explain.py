@@ -26,6 +26,7 @@ from controller.state.kinds import (
     MODEL_PROFILES,
     REPARTITION_PLANS,
 )
+from tests.builders import plan as plans
 from tests.builders.claim import allocation, claim
 from tests.builders.gpu import full, gpu
 from tests.builders.gpu_node import gpu_node, lease
@@ -205,6 +206,15 @@ async def test_a_node_tells_whether_it_takes_pods_and_who_holds_it(server: Serve
     told = json.loads((await ask("node/worker-0", "-o", "json")).stdout)
     assert [row["reason"] for row in told["node"]["refusals"]] == ["NodeCordoned"]
     assert told["node"]["gpus"][0]["free"] == 8
+
+
+async def test_a_node_tells_what_a_plan_that_waits_there_gains_and_costs(server: Server, ask: Ask) -> None:
+    made = plans.plan("p", phase="AwaitingApproval")
+    made["spec"]["gain"] = {"gpus": 1, "summary": "1 GPU"}
+    made["status"]["cost"] = {"evictions": 1, "summary": "1 pod starts anew (2m)"}
+    server.put(REPARTITION_PLANS, made)
+    told = (await ask("node/worker-0")).stdout
+    assert "Plan p waits for approval: aim-gpu approve p\n- gain 1 GPU; cost 1 pod starts anew (2m)\n" in told
 
 
 async def test_an_agent_that_is_silent_is_not_believed(server: Server, ask: Ask) -> None:
