@@ -191,7 +191,8 @@ class PolicyView:
     the node's last mode change, 0 when there is none. `window_opens` says when changes may begin, or why they never
     may, and is empty while `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
     `handover`: an old-revision pod gives up its partition where the newest revision finds none. `releases`: pods that
-    fit nowhere are let go, so that a cluster autoscaler sees them. `scorer` chooses among places that fit.
+    fit nowhere are let go, so that a cluster autoscaler sees them. `scorer` chooses among places that fit. `divides`:
+    an idle GPU is divided for a claim that would take far too much of it.
     """
 
     name: str
@@ -211,6 +212,7 @@ class PolicyView:
     releases: bool = False
     quotas: Mapping[str, Quota] = field(default_factory=dict, hash=False)
     scorer: str = "default"
+    divides: bool = False
 
     def admits(self, namespace: str) -> bool:
         """Whether the policy lets this namespace use its nodes."""

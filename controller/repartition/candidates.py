@@ -53,7 +53,7 @@ def candidates(
     for gpu in node.gpus:
         if gpu.bdf in fixed or not all(partition.healthy for partition in gpu.partitions):
             continue
-        for mode in _useful_modes(demand, node, gpu):
+        for mode in useful_modes(demand, node, gpu):
             touched = _touched(node, gpu, mode, fixed)
             if touched is not None:
                 holders = tuple(partition for other, _ in touched for partition in held[other.bdf])
@@ -83,7 +83,7 @@ def _foreign(holder: Holder | None) -> bool:
     return holder is not None and holder.kind == "foreign"
 
 
-def _useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
+def useful_modes(demand: Demand, node: Node, gpu: Gpu) -> Iterator[Mode]:
     """Modes the GPU can take whose partitions hold the requirement, within policy and wish.
 
     None where the engine does not run on it in the claim's precision: room there would be room for others.

@@ -8,6 +8,7 @@ change.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from controller.gpu.mode import Mode, ModeError
@@ -24,7 +25,7 @@ from controller.placement.scheduler import order
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.repartition.attempts import Change
 from controller.repartition.candidates import MIXED, SINGLE, permitted, planned_bytes
-from controller.repartition.disruption_budget import Usage, refuse_change
+from controller.repartition.disruption_budget import Refused, Usage, refuse_change
 from controller.repartition.planner import Proposal
 
 #: Waiting claims and nodes looked at together, the first ones: the choice is made between two events.
@@ -39,10 +40,11 @@ _NO_SIZE: Final = Requirement(0)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A plan that is made already: the modes, by bdf, that GPUs of its node will have."""
+    """A plan that is made already: the modes, by bdf, that GPUs of its node will have. `asks`: a person decides."""
 
     plan: str
     modes: Mapping[str, Mode]
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +65,45 @@ NOTHING = Joint({}, {}, frozenset())
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What bears on it: `expected` by node; `tried` tells whether a change is not to be made for a claim now."""
+    """What bears on it: `expected` by node; `tried` tells whether a change is not to be made for a claim now.
+
+    `patient`: how many nodes may change at one time is not asked, as the changes may come later.
+    """
 
     usage: Usage
     expected: Mapping[str, Expected]
     admin_held: frozenset[tuple[str, str]]
     tried: Callable[[Demand, Change], bool]
+    patient: bool = False
+
+    def refused(self, node: Node) -> Refused | None:
+        """Why the node may not change."""
+        active = self.usage.active_nodes
+        if self.patient:
+            active = [name for name in active if name == node.name]
+        return refuse_change(node, None, replace(self.usage, active_nodes=active))
 
 
-def propose_jointly(snapshot: Snapshot, demands: Sequence[Demand], around: Around) -> Joint:
-    """The changes that give most of these demands a place, and who needs none because a plan under way serves it."""
+NO_MOST: Final[Mapping[str, int]] = MappingProxyType({})
+"""Everybody takes what there is."""
+
+
+def propose_jointly(
+    snapshot: Snapshot, demands: Sequence[Demand], around: Around, most: Mapping[str, int] = NO_MOST
+) -> Joint:
+    """The changes that give most of these demands a place, and who needs none because a plan under way serves it.
+
+    `most`, by key: claims that have a place as things are, and wait for a partition of no more bytes than that. They go
+    before those of their priority who have none, and to nodes alone where idle GPUs are divided first.
+    """
     first = order(demands)[:MOST_CLAIMS]
     nodes = {node.name: each for node, each in _nodes(snapshot, around)}
     if not nodes or not first:
         return NOTHING
     suiting = _Nodes(snapshot, nodes)
-    batch = Batch(tuple(nodes.values()), tuple(_claim(each, nodes, suiting) for each in first))
+    dividing = frozenset(name for name in nodes if most and _divides(snapshot, name, around))
+    claims = (_claim(each, nodes, suiting) for each in first)
+    batch = Batch(tuple(nodes.values()), tuple(_bounded(each, most.get(each.key, 0), dividing) for each in claims))
     layout = _chosen(batch)
     seats = {seat.claim: seat for seat in layout.seats}
     served = {
@@ -91,10 +116,28 @@ def propose_jointly(snapshot: Snapshot, demands: Sequence[Demand], around: Aroun
     return Joint(proposals, served, frozenset(outdone if proposals else ()))
 
 
+def _divides(snapshot: Snapshot, name: str, around: Around) -> bool:
+    node, expected = snapshot.node(name), around.expected.get(name)
+    return node is not None and divides(node) and not (expected is not None and expected.asks)
+
+
+def divides(node: Node) -> bool:
+    """Whether idle GPUs of the node are divided for claims that would take far too much of them."""
+    policy = node.policy
+    return policy is not None and policy.repartition and policy.approval == "Auto" and policy.divides
+
+
+def _bounded(claim: LayoutClaim, most: int, dividing: frozenset[str]) -> LayoutClaim:
+    if not most:
+        return replace(claim, priority=2 * claim.priority)
+    nodes = dividing if claim.nodes is None else claim.nodes & dividing
+    return replace(claim, priority=2 * claim.priority + 1, most=most, nodes=nodes)
+
+
 def _could_change_for(claim: LayoutClaim, batch: Batch) -> bool:
     """Whether an idle GPU could be put into a mode that suits the claim, were it not for others."""
     return any(
-        each.size >= claim.size and (not claim.modes or each.mode in claim.modes)
+        claim.size <= each.size <= (claim.most or each.size) and (not claim.modes or each.mode in claim.modes)
         for node in batch.nodes
         if claim.nodes is None or node.name in claim.nodes
         for gpu in node.gpus
@@ -104,9 +147,7 @@ def _could_change_for(claim: LayoutClaim, batch: Batch) -> bool:
 
 def may_help(snapshot: Snapshot, around: Around) -> bool:
     """Whether there is a node that may change now, or is about to. Asked first, because it costs little."""
-    return any(
-        node.name in around.expected or refuse_change(node, None, around.usage) is None for node in snapshot.nodes
-    )
+    return any(node.name in around.expected or around.refused(node) is None for node in snapshot.nodes)
 
 
 @lru_cache(maxsize=8)
@@ -124,7 +165,7 @@ def _nodes(snapshot: Snapshot, around: Around) -> Iterator[tuple[Node, LayoutNod
         if expected is not None:
             found += 1
             yield node, _node(snapshot, node, around, expected)
-        elif refuse_change(node, None, around.usage) is None:
+        elif around.refused(node) is None:
             found += 1
             yield node, _node(snapshot, node, around, None)
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from api.duration import parse_duration
 from api.quantity import parse_quantity
-from api.v1beta1.gpu_sharing_policy import GPUSharingPolicy, Rollout, WhenFull
+from api.v1beta1.gpu_sharing_policy import Divide, GPUSharingPolicy, Rollout, WhenFull
 from controller.gpu.mode import Mode
 from controller.placement.quota import Quota
 from controller.placement.snapshot import PolicyView
@@ -62,6 +62,7 @@ def policy_view(
         releases=spec.when_full is WhenFull.RELEASE_FOR_AUTOSCALER,
         quotas=quotas(policy),
         scorer=str(spec.scorer),
+        divides=spec.repartition.divide is Divide.FIRST,
     )
 
 

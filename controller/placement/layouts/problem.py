@@ -48,7 +48,8 @@ class LayoutNode:
 class LayoutClaim:
     """A claim that waits: `count` partitions of one node, of one mode and size, with at least `size` bytes each.
 
-    `modes` empty: any; `nodes` None: any. Of the `resources` there must be enough left on the node.
+    `modes` empty: any; `nodes` None: any; `most`: it takes no larger partition, 0: any. Of the `resources` there must
+    be enough left on the node.
     """
 
     key: str
@@ -58,6 +59,7 @@ class LayoutClaim:
     priority: int = 0
     resources: Resources = field(default_factory=lambda: Resources(pods=1))
     nodes: frozenset[str] | None = None
+    most: int = 0
 
     @property
     def bytes(self) -> int:

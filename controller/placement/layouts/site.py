@@ -105,7 +105,7 @@ class Site:
         return tuple(
             index
             for index, (size, mode) in enumerate(self.slots)
-            if size >= claim.size and (not claim.modes or mode in claim.modes)
+            if claim.size <= size <= (claim.most or size) and (not claim.modes or mode in claim.modes)
         )
 
     def _table(self, node: LayoutNode, number: dict[tuple[int, Mode], int]) -> NodeTable:

@@ -6,7 +6,7 @@ that could help has changed.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -24,12 +24,14 @@ from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.gang_members import gang_in
 from controller.reconcilers.gpu_partition_claim.nominating import Nominating
+from controller.reconcilers.gpu_partition_claim.patience import Patience
 from controller.reconcilers.gpu_partition_claim.refusals import Refusals
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.gpu_partition_claim.wakeups import Change, helped
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
 from controller.repartition import joint
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.division import DIVIDING, Judging, Pending, Waste, sentence, sort_out, waste_of
 from controller.repartition.planner import Proposal
 from controller.runtime.clock import Clock
 from controller.runtime.manifest import key_of
@@ -103,6 +105,7 @@ class PlacementCycle:
         self._changes: set[Change] = set()
         self._wake = asyncio.Event()
         self.refusals = Refusals()
+        self._patience = Patience(cluster, clock)
         self._looked: dict[Demand, float] = {}
 
     def submit(self, demand: Demand) -> None:
@@ -119,6 +122,7 @@ class PlacementCycle:
         self._discard_outcome(key)
         for table in (self._new, self._waiting, self._reported):
             table.pop(key, None)
+        self._patience.end(key)
         self._cluster.assumptions.forget(key)
 
     def _discard_outcome(self, key: str) -> None:
@@ -144,7 +148,7 @@ class PlacementCycle:
 
     def unplaced(self, key: str) -> Demand | None:
         """The demand of a claim that found no place, as it is known now; None for any other claim."""
-        demand = self._waiting.get(key)
+        demand = self._waiting.get(key) if key not in self._patience else None
         return None if demand is None else self._cluster.revisions.marked(demand)
 
     def demand(self, key: str) -> Demand | None:
@@ -195,14 +199,11 @@ class PlacementCycle:
         demands = order(map(self._cluster.revisions.marked, with_members(chosen, self._waiting.values())))
         turn = self._turn()
         for unit in units(demands):
-            decided = self._decided(turn.snapshot, unit)
-            kept = self._kept_together(turn, decided)
-            for demand, decision in decided:
-                if isinstance(decision, Placed):
-                    self._place(turn.snapshot, demand, decision)
+            for demand, outcome in self._outcomes_of(turn, unit):
+                if isinstance(outcome.decision, Placed):
+                    self._place(turn.snapshot, demand, outcome.decision)
                 else:
-                    outcome = kept.get(demand.key) or self._wish(turn, demand, decision)
-                    self._wait_on(demand, decision, outcome)
+                    self._wait_on(demand, outcome.decision, outcome)
                     if outcome.asks:
                         turn = self._turn(turn)
                 self._new.pop(demand.key, None)
@@ -219,7 +220,7 @@ class PlacementCycle:
     def _turn(self, before: _Turn | None = None) -> _Turn:
         """The cluster as it is now, with all that was decided; `before`: earlier in the same cycle."""
         snapshot = self._cluster.snapshot()
-        around = Surroundings(self._cluster, snapshot, partial(self._without_place, snapshot))
+        around = Surroundings(self._cluster, snapshot, lambda: self._pending(snapshot, around))
         if before is not None:
             return _Turn(snapshot, around, before.nominating.anew(snapshot))
         refused = self.refusals.current(self._clock.monotonic())
@@ -227,16 +228,76 @@ class PlacementCycle:
         nominating = Nominating(self._cluster, self.scheduler, snapshot, refused=refused, looked=self._looked, now=now)
         return _Turn(snapshot, around, nominating)
 
-    def _without_place(self, snapshot: Snapshot) -> list[Demand]:
-        """All demands that no partition takes as things are, the first first: those that a mode change could help."""
-        found = []
-        for demand in order((*self._new.values(), *self._waiting.values()))[: joint.MOST_CLAIMS]:
-            if demand.gang or self._refused_choice(demand) is not None or self._is_left_to(snapshot, demand):
-                continue
-            decision = self.scheduler.schedule(snapshot, demand)
-            if isinstance(decision, Unplaced) and decision.reason != QUOTA_EXCEEDED:
-                found.append(demand)
-        return found
+    def _pending(self, snapshot: Snapshot, around: Surroundings) -> Pending:
+        """All that waits, the first first."""
+        first = order((*self._new.values(), *self._waiting.values()))[: joint.MOST_CLAIMS]
+        if not around.divides:
+            alone = ((each, self._decided(snapshot, (each,))[0][1]) for each in first if not each.gang)
+            unplaced = (each for each, why in alone if isinstance(why, Unplaced) and self._helps(snapshot, each, why))
+            return Pending(unplaced=tuple(unplaced))
+        may_wait = partial(self._patience.lasts, changing=around.changing)
+        judging = Judging(partial(self._decided, snapshot), may_wait, partial(self._helps, snapshot))
+        return sort_out(snapshot, units(first), judging)
+
+    def _helps(self, snapshot: Snapshot, demand: Demand, why: Unplaced) -> bool:
+        """Whether a mode change could help a demand that no partition takes as things are."""
+        never = demand.gang or why.reason in REASONS or why.reason == QUOTA_EXCEEDED
+        return not never and not self._is_left_to(snapshot, demand)
+
+    def _outcomes_of(self, turn: _Turn, unit: tuple[Demand, ...]) -> Iterator[tuple[Demand, Outcome]]:
+        """What becomes of one demand, or of all members of a gang: each is to be acted upon before the next."""
+        waits = self._waits_for_division(turn, unit)
+        if waits is not None:
+            yield unit[0], waits
+            return
+        decided = self._decided(turn.snapshot, unit)
+        kept = self._kept_together(turn, decided)
+        for demand, decision in decided:
+            if isinstance(decision, Unplaced):
+                self._patience.end(demand.key)
+                yield demand, kept.get(demand.key) or self._wish(turn, demand, decision)
+            else:
+                yield demand, Outcome(decision, decided_at=self._clock.monotonic())
+
+    def _waits_for_division(self, turn: _Turn, unit: tuple[Demand, ...]) -> Outcome | None:
+        """What a demand waits for that could be placed, but in far too large a partition; None: it does not wait."""
+        demand, around = unit[0], turn.around
+        if not around.divides:
+            return None
+        wasted = self._wasted(turn, demand)
+        if wasted is None and not self._patience:
+            return None
+        if wasted is not None and self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
+            return self._waiting_for(wasted, None, Refused("InventoryUnknown", "not every agent was heard of yet"))
+        division = around.division(self._clock.now())
+        waste = division.waits.get(demand.key)
+        if waste is None:
+            if wasted is None or not division.overlooks(demand.key):
+                return None
+            return self._waiting_for(wasted, None, Refused("RepartitionLater", "others come first"))
+        change, plan = division.change(demand.key), division.joint.served.get(demand.key)
+        if plan is not None:
+            return self._waiting_for(waste, None, Refused("RepartitionRunning", f"plan {plan} makes its place"))
+        if change is None or demand.key in division.later:
+            return self._waiting_for(waste, change, Refused("RepartitionBudget", "it begins once others have ended"))
+        waits = self._waiting_for(waste, change, None)
+        made = self._plan(demand, waits.decision, change) if isinstance(waits.decision, Unplaced) else waits
+        return made if made.plan is not None else None
+
+    def _waiting_for(self, waste: Waste, change: Proposal | None, why: Refused | None) -> Outcome:
+        """`why` no change is made for it now."""
+        until = self._patience.begin(waste.key)
+        note = f" ({why.message})" if why is not None else ""
+        end = f"; waits until {until:%H:%M:%S} UTC at most, and is then placed as things are"
+        return Outcome(Unplaced(DIVIDING, sentence(waste, change) + note + end), no_plan=why)
+
+    def _wasted(self, turn: _Turn, demand: Demand) -> Waste | None:
+        if demand.gang or self._refused_choice(demand) is not None:
+            return None
+        decision = self.scheduler.schedule(turn.snapshot, demand)
+        if not isinstance(decision, Placed) or not self._patience.lasts(demand, turn.around.changing):
+            return None
+        return waste_of(demand, decision)
 
     def _decided(self, snapshot: Snapshot, unit: tuple[Demand, ...]) -> Sequence[tuple[Demand, Decision]]:
         """The decisions for one demand, or for all members of a gang."""
@@ -260,6 +321,7 @@ class PlacementCycle:
         )
         self._waiting.pop(demand.key, None)
         self._reported.pop(demand.key, None)
+        self._patience.end(demand.key)
         self._discard_outcome(demand.key)
         self._outcomes[demand.key] = Outcome(decision, decided_at=self._clock.monotonic())
         self._enqueue(demand.key)

@@ -1,6 +1,6 @@
 """The mode changes that the demands of a cycle ask for: what bears on them is read once for all, where it counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +12,8 @@ from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.repartition.attempts import Change
 from controller.repartition.disruption_budget import Refused, Usage
-from controller.repartition.joint import NOTHING, Around, Expected, Joint, may_help, propose_jointly
+from controller.repartition.division import NO_DIVISION, NOBODY, Division, Pending, divide_first, keep
+from controller.repartition.joint import Around, Expected, divides, may_help, propose_jointly
 from controller.repartition.phases import TERMINAL, Phase
 from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, propose
 from controller.state.attempts import attempts_for, failed_lately
@@ -28,21 +29,21 @@ class Surroundings:
     that ask for the same.
     """
 
-    def __init__(self, cluster: Cluster, snapshot: Snapshot, waiting: Callable[[], Sequence[Demand]] = tuple) -> None:
-        """`waiting` are all demands that have no place, asked for where changes may be made at all."""
+    def __init__(self, cluster: Cluster, snapshot: Snapshot, pending: Callable[[], Pending] = lambda: NOBODY) -> None:
+        """`pending` is all that waits, asked for where changes may be made at all."""
         self._cluster = cluster
         self._snapshot = snapshot
-        self._waiting = waiting
-        self._joint: Joint | None = None
+        self._pending = pending
+        self._division: Division | None = None
         self._movable = MovablePods(cluster, snapshot)
         self._refused: dict[Demand, Refused] = {}
 
     def propose(self, demand: Demand, now: datetime) -> Proposal | Refused:
         """The change that would help a demand, or why there is none."""
-        ended = self._cluster.plan_table.ended_for_claim(demand.uid) & self._changing
+        ended = self._cluster.plan_table.ended_for_claim(demand.uid) & self.changing
         if ended:
             return Refused("RepartitionRunning", f"the change of node {min(ended)} for this claim ends at this moment")
-        joint = self._jointly(now)
+        joint = self.division(now).joint
         if demand.key in joint.proposals:
             return joint.proposals[demand.key]
         if demand.key in joint.unserved:
@@ -60,23 +61,36 @@ class Surroundings:
 
     def served(self, demand: Demand, now: datetime) -> Refused | None:
         """The plan, made for another claim, that will give the demand a place; None when there is none."""
-        plan = self._jointly(now).served.get(demand.key)
+        plan = self.division(now).joint.served.get(demand.key)
         if plan is None:
             return None
         return Refused("RepartitionRunning", f"plan {plan} makes a place for this claim, too")
 
-    def _jointly(self, now: datetime) -> Joint:
-        if self._joint is None:
-            self._joint = self._choose_jointly(now) if self._changes else NOTHING
-        return self._joint
+    def division(self, now: datetime) -> Division:
+        """What is chosen for all that waits. GPUs of changes that may begin later are given to nobody meanwhile."""
+        if self._division is None:
+            self._division = self._choose(now) if self._changes else NO_DIVISION
+            keep(self._snapshot, self._division.later)
+        return self._division
 
-    def _choose_jointly(self, now: datetime) -> Joint:
+    @property
+    def chosen(self) -> bool:
+        """Whether that was asked for already."""
+        return self._division is not None
+
+    def _choose(self, now: datetime) -> Division:
         around = self._around(now)
-        if not may_help(self._snapshot, around):
-            return NOTHING
-        waiting = self._waiting()
+        later = replace(around, patient=self.divides)
+        if not may_help(self._snapshot, later):
+            return NO_DIVISION
+        pending = self._pending()
+        if pending.wasteful:
+            return divide_first(self._snapshot, pending, around)
+        waiting = pending.unplaced
         several = len(waiting) > 1 or any(demand.requirement.count > 1 for demand in waiting)
-        return propose_jointly(self._snapshot, waiting, around) if several else NOTHING
+        if not several or not may_help(self._snapshot, around):
+            return NO_DIVISION
+        return replace(NO_DIVISION, joint=propose_jointly(self._snapshot, waiting, around))
 
     def _around(self, now: datetime) -> Around:
         plans = self._cluster.plan_table
@@ -94,9 +108,9 @@ class Surroundings:
         for plan in sorted(self._cluster.plan_table.values(), key=lambda plan: plan.metadata.name):
             node, phase = plan.spec.node, Phase(plan.status.phase)
             comes = phase not in TERMINAL | {Phase.ROLLING_BACK}
-            if not plan.spec.dry_run and (comes or (phase is Phase.SUCCEEDED and node in self._changing)):
+            if not plan.spec.dry_run and (comes or (phase is Phase.SUCCEEDED and node in self.changing)):
                 modes = {gpu.bdf: Mode.parse(gpu.mode) for gpu in plan.spec.to.gpus}
-                found[node] = Expected(plan.metadata.name, modes)
+                found[node] = Expected(plan.metadata.name, modes, asks=phase is Phase.AWAITING_APPROVAL)
         return found
 
     def _standing(self, claim_uid: str, now: datetime) -> Standing:
@@ -111,13 +125,18 @@ class Surroundings:
         )
 
     @cached_property
-    def _changing(self) -> frozenset[str]:
+    def divides(self) -> bool:
+        """Whether idle GPUs are divided for claims that would take too much of them, anywhere."""
+        return self._changes and any(map(divides, self._snapshot.nodes))
+
+    @cached_property
+    def changing(self) -> frozenset[str]:
         """Nodes that have a GPU in hand. A plan's end and its agent's are seen by two watches, in either order."""
         return frozenset(node.name for node in self._snapshot.nodes if any(gpu.plan for gpu in node.gpus))
 
     def _active(self) -> tuple[str, ...]:
         """Nodes with a change under way. Not kept: a cycle makes plans."""
-        return tuple(sorted(self._changing.union(self._cluster.plan_table.active_nodes())))
+        return tuple(sorted(self.changing.union(self._cluster.plan_table.active_nodes())))
 
     @cached_property
     def _changes(self) -> bool:

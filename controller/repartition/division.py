@@ -1,0 +1,305 @@
+"""Dividing first: who waits for an idle GPU to be divided, although a far larger partition is free. Pure.
+
+    what waits, tried in order -> sort_out -> Pending -> divide_first -> Division
+
+A small model bound to a whole GPU keeps it from everybody for as long as it serves, and a change of an idle GPU takes a
+minute. So a claim that would take a partition at least twice the size of one that a change could give waits for that
+change, chosen together with those of all others that wait. What keeps this within bounds:
+
+- A change touches no more GPUs than those who wait for it would take as things are. A reload of the driver that would
+  divide a whole node for one small model is so never made for it.
+- Whoever fits well takes the place at once and is never waited past: its GPU is no part of the choice. Whom the choice
+  leaves out takes its place as things are, so nobody loses one by waiting.
+- A claim waits `PATIENCE_SECONDS` at most, and for no second plan after one that ended without helping it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Final
+
+from controller.placement.decision import Decision, Placed, Unplaced, gib
+from controller.placement.demand import Demand, Resources
+from controller.placement.filters import kept_for
+from controller.placement.ranking import shape_of
+from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.repartition.candidates import planned_bytes, useful_modes
+from controller.repartition.joint import NOTHING, Around, Joint, divides, propose_jointly
+from controller.repartition.planner import Proposal
+
+#: A partition is far too large if it is so many times as large as one that another mode would give.
+FAR: Final = 2
+#: How long a claim waits for a change at most while a place is free, seconds; then it is placed as things are.
+PATIENCE_SECONDS: Final = 300.0
+DIVIDING: Final = "DividingFirst"
+"""Reason of a claim that waits although there is a place."""
+
+_NO_POD: Final = Resources()
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """A claim whose best place as things are is far too large: a mode of that GPU has partitions of `tight` bytes.
+
+    `yields`: it has no right to the place, for somebody before it has none, or the same one.
+    """
+
+    demand: Demand
+    placed: Placed
+    tight: int
+    yields: bool = False
+
+    @property
+    def key(self) -> str:
+        """Of the claim."""
+        return self.demand.key
+
+    @property
+    def half(self) -> int:
+        """Bytes of the largest partition that is so much smaller that it is worth waiting for."""
+        return self.placed.partition.bytes // FAR
+
+    @property
+    def gpus(self) -> frozenset[tuple[str, str]]:
+        """The GPUs, as (node, bdf), that it would take a part of, or the whole."""
+        return frozenset((self.placed.node.name, device.gpu.bdf) for device in self.placed.devices)
+
+
+def waste_of(demand: Demand, placed: Placed) -> Waste | None:
+    """What taking the place would waste; None where it fits, is the claim's own, or may not be waited past."""
+    if demand.gang or demand.shared is not None or not divides(placed.node):
+        return None
+    if demand.requirement.bytes > placed.partition.bytes // FAR:
+        return None
+    if any(kept_for(partition, demand) for partition in placed.partitions):
+        return None
+    tight = _tight(demand, placed.node, placed.gpu)
+    return Waste(demand, placed, tight) if 0 < tight <= placed.partition.bytes // FAR else None
+
+
+def _tight(demand: Demand, node: Node, gpu: Gpu) -> int:
+    """The smallest partitions, in bytes, that another mode of the GPU would give the claim; 0 for none."""
+    return min((planned_bytes(gpu.product, mode) for mode in useful_modes(demand, node, gpu)), default=0)
+
+
+def _most(snapshot: Snapshot, waste: Waste) -> int:
+    """The largest partition, in bytes, that is tight for the claim on some product.
+
+    Of each product the smallest that will do: a choice made for places alone would as well halve a GPU as divide it in
+    eight.
+    """
+    sizes = {waste.tight}
+    known = {waste.placed.gpu.product}
+    for node in filter(divides, snapshot.nodes):
+        for gpu in node.gpus:
+            if gpu.product not in known:
+                known.add(gpu.product)
+                sizes.add(_tight(waste.demand, node, gpu))
+    return max(size for size in sizes if size <= waste.half)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """All that waits, as it would be placed one after the other.
+
+    `wasteful` may wait for a change. `first` have a place that fits and come before anybody who has none; `later` have
+    one, too, but may lose it to a change for those before them. `helpless` have none, and no change helps them.
+    """
+
+    unplaced: tuple[Demand, ...] = ()
+    wasteful: tuple[Waste, ...] = ()
+    first: tuple[tuple[Demand, Placed], ...] = ()
+    later: tuple[Demand, ...] = ()
+    helpless: tuple[Demand, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Of all claims."""
+        demands = (*self.unplaced, *(waste.demand for waste in self.wasteful), *self.later, *self.helpless)
+        return frozenset((*(demand.key for demand in demands), *(demand.key for demand, _ in self.first)))
+
+
+NOBODY: Final = Pending()
+
+Unit = tuple[Demand, ...]
+"""Demands that are decided together: one, or a gang's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How it is sorted out: `decide` leaves nothing held on the snapshot.
+
+    `may_wait`: whether a claim may wait past a place. `helps`: whether a change could help one that has none.
+    """
+
+    decide: Callable[[Unit], Sequence[tuple[Demand, Decision]]]
+    may_wait: Callable[[Demand], bool] = lambda _: True
+    helps: Callable[[Demand, Unplaced], bool] = lambda _demand, _why: True
+
+
+def sort_out(snapshot: Snapshot, units: Iterable[Unit], judging: Judging) -> Pending:
+    """Try everybody in order on the snapshot, which stays as it was."""
+    with ExitStack() as held:
+        sorting = _Sorting(snapshot, judging, held)
+        for unit in units:
+            for demand, decision in judging.decide(unit):
+                sorting.take(demand, decision)
+    return sorting.pending
+
+
+class _Sorting:
+    """Mutable, private to `sort_out`."""
+
+    def __init__(self, snapshot: Snapshot, judging: Judging, held: ExitStack) -> None:
+        self._snapshot = snapshot
+        self._judging = judging
+        self._held = held
+        self._shared: dict[Demand, Waste | None] = {}
+        self.unplaced: list[Demand] = []
+        self.wasteful: list[Waste] = []
+        self.first: list[tuple[Demand, Placed]] = []
+        self.later: list[Demand] = []
+        self.helpless: list[Demand] = []
+
+    @property
+    def pending(self) -> Pending:
+        return Pending(
+            tuple(self.unplaced), tuple(self.wasteful), tuple(self.first), tuple(self.later), tuple(self.helpless)
+        )
+
+    def take(self, demand: Demand, decision: Decision) -> None:
+        if isinstance(decision, Placed):
+            _hold(self._snapshot, self._held, demand, decision)
+            waste = waste_of(demand, decision) if self._judging.may_wait(demand) else None
+            if waste is not None:
+                self.wasteful.append(replace(waste, yields=bool(self.unplaced)))
+            elif self.unplaced and not demand.gang:
+                self.later.append(demand)
+            else:
+                self.first.append((demand, decision))
+        elif (shared := self._sharing(demand)) is not None:
+            self.wasteful.append(shared)
+        else:
+            (self.unplaced if self._judging.helps(demand, decision) else self.helpless).append(demand)
+
+    def _sharing(self, demand: Demand) -> Waste | None:
+        """The place that it would have, did not others before it have that: divided it may do for all of them."""
+        if demand.gang or not self.wasteful or not self._judging.may_wait(demand):
+            return None
+        alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
+        if alike not in self._shared:
+            with self._snapshot.without(waste.key for waste in self.wasteful):
+                ((_, decision),) = self._judging.decide((demand,))
+            self._shared[alike] = waste_of(demand, decision) if isinstance(decision, Placed) else None
+        waste = self._shared[alike]
+        return None if waste is None else replace(waste, demand=demand, yields=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """What is chosen for all that waits.
+
+    `joint` as for claims without a place. `waits`, by key: those who wait for a change of it, for a plan under way, or
+    for one of the changes `later`, which may not begin yet because others are under way. `looked_at`: everybody.
+    """
+
+    joint: Joint
+    waits: Mapping[str, Waste]
+    later: Mapping[str, Proposal]
+    looked_at: frozenset[str] = frozenset()
+
+    def overlooks(self, key: str) -> bool:
+        """Whether some wait for a change, and the claim came after so many that it was not looked at."""
+        return bool(self.waits) and key not in self.looked_at
+
+    def change(self, key: str) -> Proposal | None:
+        """The change that a claim waits for; None for one that a plan under way serves."""
+        return self.joint.proposals.get(key) or self.later.get(key)
+
+
+NO_DIVISION: Final = Division(NOTHING, {}, {})
+
+
+def divide_first(snapshot: Snapshot, pending: Pending, around: Around) -> Division:
+    """Choose for all that waits. The snapshot is the one that it was sorted out on, and stays as it was."""
+    with ExitStack() as held:
+        for demand, placed in pending.first:
+            _hold(snapshot, held, demand, placed)
+        others = (*pending.unplaced, *pending.later)
+        joint, waits, left = _settled(snapshot, others, pending.wasteful, around)
+        later: Mapping[str, Proposal] = {}
+        if left and around.usage.active_nodes:
+            for undo in keep(snapshot, joint.proposals):
+                held.callback(undo)
+            patient = replace(around, expected={}, patient=True)
+            comes, more, _ = _settled(snapshot, (), left, patient)
+            later = {key: comes.proposals[key] for key in more}
+            waits |= more
+    return Division(joint, waits, later, pending.keys)
+
+
+def keep(snapshot: Snapshot, changes: Mapping[str, Proposal]) -> list[Callable[[], None]]:
+    """Give others nothing of the GPUs that these changes, by claim, touch; the calls take that back."""
+    undo = []
+    for key, change in changes.items():
+        node, touched = snapshot.node(change.node), {bdf for bdf, _ in change.after}
+        if node is not None:
+            parts = (one for gpu in node.gpus if gpu.bdf in touched for one in gpu.partitions)
+            free = [one for one in parts if snapshot.holder(node, one) is None]
+            undo.append(snapshot.hold(node, free, key, _NO_POD))
+    return undo
+
+
+def _settled(
+    snapshot: Snapshot, others: Sequence[Demand], wasteful: Iterable[Waste], around: Around
+) -> tuple[Joint, dict[str, Waste], list[Waste]]:
+    """A joint choice by which nobody loses a place to one who comes later: whom it leaves out keeps its own.
+
+    Then it is chosen anew.
+    """
+    others = list(others)
+    waits = {waste.key: waste for waste in wasteful}
+    most = {key: _most(snapshot, waste) for key, waste in waits.items()}
+    left: list[Waste] = []
+    with ExitStack() as held:
+        while True:
+            asking = [*others, *(waste.demand for waste in waits.values())]
+            joint = propose_jointly(snapshot, asking, around, {key: most[key] for key in waits})
+            out = [waste for key, waste in waits.items() if not _helped(joint, key, waits)]
+            if not out:
+                return joint, waits, left
+            for waste in out:
+                left.append(waits.pop(waste.key))
+                if waste.yields:
+                    others.append(waste.demand)
+                else:
+                    _hold(snapshot, held, waste.demand, waste.placed)
+
+
+def _helped(joint: Joint, key: str, waits: Mapping[str, Waste]) -> bool:
+    """Whether the claim has its place by a plan or by a change that takes no more GPUs than it saves."""
+    change = joint.proposals.get(key)
+    if change is None:
+        return key in joint.served
+    together = [each for each, proposal in joint.proposals.items() if proposal.node == change.node]
+    if any(each not in waits for each in together):
+        return True  # it is made for those who have no place, too
+    taken = frozenset().union(*(waits[each].gpus for each in together))
+    return len(change.after) <= len(taken)
+
+
+def _hold(snapshot: Snapshot, held: ExitStack, demand: Demand, placed: Placed) -> None:
+    held.callback(snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources))
+
+
+def sentence(waste: Waste, change: Proposal | None) -> str:
+    """Why the claim waits, and for what; the plan that it waits for is told beside where there is no change to make."""
+    placed, need = waste.placed, waste.demand.requirement
+    wasted = (placed.partition.bytes - waste.tight) * need.count
+    free = f"{need.count} partitions" if need.count > 1 else "a partition"
+    why = (
+        f"{free} of {gib(placed.partition.bytes)} could be had on node {placed.node.name} for {gib(need.bytes)}; "
+        f"{gib(wasted)} more than in partitions of {gib(waste.tight)} would be wasted"
+    )
+    what = "an idle GPU" if change is None else f"GPU {change.target} of node {change.node}, to {change.mode},"
+    return f"{why}, so {what} is divided first"
