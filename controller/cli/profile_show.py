@@ -13,11 +13,12 @@ from controller.cli.profile_products import NoEngine, engine_products
 from controller.cli.reader import while_read
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import Product, UnknownProduct
-from controller.profiles.aim_profile import MODEL_ID, AIMProfile, Metric
+from controller.profiles.aim_profile import MODEL_ID, MOST_DEVICES, AIMProfile, Metric
 from controller.profiles.generator import AIMProfileGenerator, served_by_id
 from controller.sizing.catalog import Catalog
 from controller.sizing.engine_support import obstacles
 from controller.sizing.errors import SizingError
+from controller.sizing.fit import Fit, optimal_partitions
 from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.requirement import ModelSizingConfig, SizingRequest
 
@@ -48,14 +49,17 @@ def _answer(arguments: Sequence[str]) -> int:
     ]
     if not chosen:
         wall = obstacles(products, resolve_precision(catalog.get(options.model), Precision(options.precision)))
-        return _told(wall or _nothing(options.model, products, options.mode, found), FAILED)
+        return _told(wall or _nothing(options, products, found, _fits(options, catalog, products)), FAILED)
     sys.stdout.write("---\n".join(f"# {profile.path}\n{profile.to_yaml()}" for profile in chosen))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="aim-gpu profiles show", description="Print a model's profiles as YAML documents.", allow_abbrev=False
+        prog="aim-gpu profiles show",
+        description="Print a model's profiles as YAML documents.",
+        epilog="Exit code 0: printed; 1: the model has none there, and why; 2: bad input.",
+        allow_abbrev=False,
     )
     parser.add_argument("model", help="model id, owner/name, exactly as on the hub")
     parser.add_argument(
@@ -72,9 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _request(options: argparse.Namespace) -> SizingRequest:
+    return SizingRequest(options.model, Precision(options.precision), options.max_model_len, options.max_concurrency)
+
+
+def _fits(options: argparse.Namespace, catalog: Catalog, products: tuple[Product, ...]) -> tuple[Fit, ...]:
+    """What ``aim-gpu size`` says of the same."""
+    return optimal_partitions(catalog.get(options.model), _request(options), products)
+
+
 def _found(options: argparse.Namespace, catalog: Catalog, products: tuple[Product, ...]) -> tuple[AIMProfile, ...]:
-    request = SizingRequest(options.model, Precision(options.precision), options.max_model_len, options.max_concurrency)
-    served = served_by_id(catalog.get(options.model), request)
+    served = served_by_id(catalog.get(options.model), _request(options))
     return AIMProfileGenerator(ModelSizingConfig(catalog), products).generate(served)
 
 
@@ -96,9 +108,18 @@ def _told(message: str, code: int) -> int:
     return code
 
 
-def _nothing(model: str, products: tuple[Product, ...], mode: str | None, found: tuple[AIMProfile, ...]) -> str:
-    names = ", ".join(product.name for product in products)
-    if not found:
-        return f"{model} fits nowhere on {names}: lower --precision, --max-model-len or --max-concurrency"
-    modes = ", ".join(dict.fromkeys(str(profile.target.mode) for profile in found))
-    return f"{model} has no profile in --mode {mode} on {names}: use one of {modes}"
+def _nothing(
+    options: argparse.Namespace, products: tuple[Product, ...], found: tuple[AIMProfile, ...], fits: tuple[Fit, ...]
+) -> str:
+    names, model = ", ".join(product.name for product in products), options.model
+    if found:
+        modes = ", ".join(dict.fromkeys(str(profile.target.mode) for profile in found))
+        return f"{model} has no profile in --mode {options.mode} on {names}: use one of {modes}"
+    lower = "lower --precision, --max-model-len or --max-concurrency"
+    if not fits:
+        return f"{model} fits nowhere on {names}: {lower}"
+    first = fits[0]
+    return (
+        f"{model} has no profile on {names}: it takes {first.count} partitions of {first.product} {first.mode}, and "
+        f"AIM's profiles are of {MOST_DEVICES} at most: {lower}, or start the engine there by arguments of your own"
+    )

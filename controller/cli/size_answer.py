@@ -7,6 +7,7 @@ from typing import Any
 from controller.cli.box_table import Row
 from controller.gpu.mode import Mode
 from controller.gpu.product import PRODUCTS, Product
+from controller.profiles.aim_profile import MOST_DEVICES
 from controller.sizing.assumption import assumptions
 from controller.sizing.capacity import PartitionCheck
 from controller.sizing.estimate import Sizing
@@ -123,6 +124,11 @@ def notes(facts: ModelFacts, sizing: Sizing, found: Sequence[Fit], products: Seq
         yield (
             "no single partition holds it: the parts are of an engine with one rank; "
             f"--tensor-parallel {found[0].count} shows those of each rank"
+        )
+    if any(fit.count > MOST_DEVICES for fit in found):
+        yield (
+            f"AIM's profiles are of {MOST_DEVICES} partitions at most: on more than that an engine starts by arguments "
+            "of your own"
         )
     if products is not None and not found:
         yield _fits_nowhere(sizing, products)

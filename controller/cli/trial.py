@@ -295,4 +295,5 @@ def _occupant(demand: Demand, placed: Placed, *, movable: bool) -> Occupant:
         created_seconds=demand.created_seconds,
         ready=False,
         movable=movable and demand.shared is None,
+        gang=demand.gang,
     )

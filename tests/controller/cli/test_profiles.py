@@ -181,6 +181,11 @@ def test_bad_input_ends_with_2_and_says_why(arguments: list[str], want: str) -> 
             id="too large",
         ),
         pytest.param(
+            ["deepseek-ai/DeepSeek-V3", "--gpu", "MI300X", "--precision", "bf16"],
+            "it takes 16 partitions of MI300X DPX/NPS2, and AIM's profiles are of 8 at most",
+            id="too many partitions",
+        ),
+        pytest.param(
             ["Qwen/Qwen3-8B", "--gpu", "MI210", "--precision", "fp8"], "fp8 needs gfx942 or newer", id="no fp8 there"
         ),
     ],

@@ -148,6 +148,13 @@ def test_where_the_engine_does_not_run_nothing_fits_and_it_is_said_why(size: Siz
     assert said.err == "fp8 needs gfx942 or newer, and the MI210 is gfx90a: choose another product or precision\n"
 
 
+def test_more_partitions_than_a_profile_can_say_are_said_to_be(size: Size) -> None:
+    many = size("deepseek-ai/DeepSeek-V3", "--precision", "bf16", "--gpu", "MI300X", "-o", "json")
+    assert {fit["count"] for fit in many.answer["fits"]} == {16}
+    assert "AIM's profiles are of 8 partitions at most" in many.err
+    assert "AIM's profiles" not in size("Qwen/Qwen3-4B", "--gpu", "MI300X").err
+
+
 def test_tensor_parallel_gives_the_parts_of_one_rank(size: Size) -> None:
     whole = size("meta-llama/Llama-3.3-70B-Instruct", "-o", "json").answer
     rank = size("meta-llama/Llama-3.3-70B-Instruct", "--tensor-parallel", "8", "-o", "json").answer
