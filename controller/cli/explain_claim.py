@@ -14,9 +14,8 @@ from controller.cli.live_cluster import Live
 from controller.placement.contenders import SCORERS, Contender, contenders
 from controller.placement.decision import Decision, Unplaced
 from controller.placement.demand import Demand
-from controller.placement.explanation import Explanation, place_document
+from controller.placement.explanation import Explanation, between, place_document
 from controller.placement.filters import HOSTNAME_LABEL
-from controller.placement.locality import tier_of
 from controller.placement.nearest import nearest
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
@@ -86,10 +85,10 @@ def locality(claim: GPUPartitionClaim, snapshot: Snapshot) -> str | None:
     """What lies between the partitions that the claim has, as of places; None where it has not several."""
     allocation = claim.status.allocation
     node = snapshot.node(allocation.node) if allocation is not None else None
-    if allocation is None or node is None or len(allocation.devices) < 2:
+    if allocation is None or node is None:
         return None
-    held = {device.bdf for device in allocation.devices}
-    return tier_of(gpu for gpu in node.gpus if gpu.bdf in held).word
+    gpus = {gpu.bdf: gpu for gpu in node.gpus}
+    return between([gpus[device.bdf] for device in allocation.devices if device.bdf in gpus])
 
 
 def _decided(live: Live, demand: Demand, snapshot: Snapshot, scheduler: ModelScheduler) -> Decision:

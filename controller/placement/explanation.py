@@ -4,6 +4,7 @@ Anybody who may read the claim reads this, so pods and claims of others are coun
 the policies that rule them are named.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from controller.placement.decision import Placed, Unplaced, gib
 from controller.placement.demand import Demand
 from controller.placement.locality import tier_of, tier_text
 from controller.placement.nearest import Offer
+from controller.placement.snapshot import Gpu
 
 #: Longest explanation that the API takes, bytes of UTF-8.
 MOST_BYTES: Final = 4096
@@ -121,6 +123,11 @@ def offer_document(offer: Offer) -> dict[str, Any]:
     }
 
 
+def between(gpus: Sequence[Gpu]) -> str | None:
+    """What lies between several partitions, for programs: gpu, xgmi or pcie; None for one. One GPU a partition is given."""
+    return tier_of(gpus).word if len(gpus) > 1 else None
+
+
 def place_document(placed: Placed) -> dict[str, Any]:
     """A place for programs. `locality`: what lies between several partitions, pcie also where that is not known."""
     return {
@@ -130,7 +137,7 @@ def place_document(placed: Placed) -> dict[str, Any]:
             {"bdf": each.gpu.bdf, "partition": each.partition.id.index, "bytes": each.partition.bytes}
             for each in placed.devices
         ],
-        "locality": tier_of(each.gpu for each in placed.devices).word if len(placed.devices) > 1 else None,
+        "locality": between([each.gpu for each in placed.devices]),
     }
 
 

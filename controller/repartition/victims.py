@@ -6,19 +6,19 @@ from typing import Final, Protocol
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
-from controller.placement.demand import Demand, PodConstraints, Requirement
+from controller.placement.demand import Demand, PodConstraints, Requirement, Shared
 from controller.placement.filters import HOSTNAME_LABEL
 from controller.sizing.precision import Precision
 
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A pod that opted in and holds `partition` on a GPU that is to change; `count` of them, of which that is the first.
+    """A pod that opted in and holds `partition` on a GPU that is to change, and with it `count` in all.
 
     `owner` is the uid of the controller that will make its successor, empty when nobody will; `template_hash` its
     revision. `requirement_bytes`, `modes` (empty: any), `precision` (None: any), `policy` and `constraints` are what
     the successor will ask for again, `resource` and `naming` those of a pod of the device plugin. `created_seconds`:
-    since the epoch.
+    since the epoch. With `shared` it stands for all members of a share group, and `owner` is the name of their claim.
     """
 
     namespace: str
@@ -39,6 +39,7 @@ class Victim:
     naming: str = ""
     precision: Precision | None = None
     count: int = 1
+    shared: Shared | None = None
 
     @property
     def name(self) -> str:
@@ -47,23 +48,25 @@ class Victim:
 
     @property
     def demand(self) -> Demand:
-        """What the successor will ask of placement, as nobody's successor: it has no reservation yet.
-
-        Binding pinned the pod to its node by the hostname's label; the template of its successor has no such pin.
-        """
-        free = tuple(pair for pair in self.constraints.node_selector if pair[0] != HOSTNAME_LABEL)
+        """What the successor will ask of placement, as nobody's successor: it has no reservation yet."""
         return Demand(
             key=f"{self.namespace}/{self.claim}",
             uid=self.uid,
             namespace=self.namespace,
             requirement=Requirement(self.requirement_bytes, self.count, self.modes, self.precision),
-            pod=replace(self.constraints, node_selector=free),
+            pod=unpinned(self.constraints),
             priority=self.priority,
             created_seconds=self.created_seconds,
             policy=self.policy,
             resource=self.resource,
             naming=self.naming,
+            shared=self.shared,
         )
+
+
+def unpinned(asked: PodConstraints) -> PodConstraints:
+    """Without the pin that binding set by the hostname's label: the template of a successor has none."""
+    return replace(asked, node_selector=tuple(pair for pair in asked.node_selector if pair[0] != HOSTNAME_LABEL))
 
 
 def in_order(victims: Iterable[Victim]) -> list[Victim]:

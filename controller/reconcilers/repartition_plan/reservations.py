@@ -6,7 +6,8 @@ from datetime import datetime
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
-from controller.reconcilers.repartition_plan.successors import all_places, pods_of, unsettled
+from controller.reconcilers.repartition_plan.successors import all_places, unsettled
+from controller.reconcilers.unhealthy.kept import pods_of
 from controller.repartition.drain import Move
 from controller.state.cluster import Cluster
 from controller.translate.pod import PodView
@@ -67,11 +68,11 @@ def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
 
     Those that leave broken partitions count, too: one budget is for all.
     """
-    return pods_of(unsettled(cluster, all_places(cluster, plans)))
+    return pods_of(cluster, unsettled(cluster, all_places(cluster, plans)))
 
 
 def down(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
     """Those of them that have left already."""
     places = all_places(cluster, plans)
     left = [kept for kept in places if kept.evicted_time is not None or still_there(cluster, kept) is None]
-    return pods_of(unsettled(cluster, left))
+    return pods_of(cluster, unsettled(cluster, left))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from api.v1beta1 import GPUPartitionClaim, RepartitionPlan
+from api.v1beta1.references import PodReference
 from api.v1beta1.repartition_plan import Reservation
 from controller.reconcilers.unhealthy.kept import kept_places
 from controller.state.cluster import Cluster
@@ -23,16 +24,23 @@ EARLIER_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Serving:
-    """A pod of ours that serves, and the partitions it holds as (node, bdf, number)."""
+    """A pod of ours that serves, or a share group whose members do, and the partitions it has as (node, bdf, number).
 
-    pod: PodView
+    `owner` is the uid of the pod's controller, the name of the group's claim; `claim` "" for a group, whose claim keeps
+    its name when it is founded anew.
+    """
+
+    namespace: str
+    owner: str
+    template_hash: str
+    claim: str
+    created_seconds: float
     places: frozenset[tuple[str, str, int]]
 
     def succeeds(self, kept: Reservation) -> bool:
         """Whether it may be the successor: of the same controller and template, and not the pod that has to move."""
-        owner = self.pod.owner[2] if self.pod.owner is not None else ""
-        same = (self.pod.namespace, owner) == (kept.namespace, kept.owner) and self.pod.claim != kept.claim
-        return same and kept.template_hash in ("", self.pod.template_hash)
+        same = (self.namespace, self.owner) == (kept.namespace, kept.owner) and self.claim != kept.claim
+        return same and kept.template_hash in ("", self.template_hash)
 
     def holds(self, kept: Reservation) -> bool:
         """Whether it serves from the very place."""
@@ -41,7 +49,7 @@ class _Serving:
     def came_after(self, kept: Reservation) -> bool:
         """Whether it was made when, or after, the pod was evicted."""
         evicted = kept.evicted_time
-        return evicted is not None and self.pod.created_seconds >= evicted.timestamp() - EARLIER_SECONDS
+        return evicted is not None and self.created_seconds >= evicted.timestamp() - EARLIER_SECONDS
 
 
 def all_places(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> list[Reservation]:
@@ -62,11 +70,6 @@ def unsettled(cluster: Cluster, reservations: Iterable[Reservation]) -> list[Res
     return [kept for kept in everything if (kept.namespace, kept.claim) in waiting]
 
 
-def pods_of(reservations: Iterable[Reservation]) -> int:
-    """How many pods these places were left or are to be left for."""
-    return len({(kept.namespace, kept.claim) for kept in reservations})
-
-
 def still_needed(cluster: Cluster, everything: Iterable[Reservation], mine: Iterable[Reservation]) -> list[Reservation]:
     """Those of `mine` that are to stay recorded: of evicted pods of whose controller not all have a successor yet.
 
@@ -79,19 +82,47 @@ def still_needed(cluster: Cluster, everything: Iterable[Reservation], mine: Iter
 
 def _serving(cluster: Cluster, owners: set[tuple[str, str]]) -> Iterator[_Serving]:
     for claim in cluster.claim_table.values():
-        pod = _pod_of(cluster, claim) if claim.status.phase in HOLDING else None
-        if pod is not None and pod.owner is not None and (pod.namespace, pod.owner[2]) in owners:
-            allocation = claim.status.allocation
-            devices = allocation.devices if allocation is not None else []
-            node = allocation.node if allocation is not None else ""
-            yield _Serving(pod, frozenset((node, device.bdf, device.partition) for device in devices))
+        if claim.status.phase not in HOLDING:
+            continue
+        namespace = claim.metadata.namespace or ""
+        if claim.spec.share_group is None:
+            found = _pod_serving(cluster, claim, owners)
+        else:
+            found = _group_serving(cluster, claim) if (namespace, claim.metadata.name) in owners else None
+        if found is not None:
+            yield found
 
 
-def _pod_of(cluster: Cluster, claim: GPUPartitionClaim) -> PodView | None:
-    """The claim's pod when it serves."""
+def _pod_serving(cluster: Cluster, claim: GPUPartitionClaim, owners: set[tuple[str, str]]) -> _Serving | None:
     wanted = claim.spec.pod_ref
-    view = cluster.pod_table.view(f"{claim.metadata.namespace}/{wanted.name}") if wanted is not None else None
-    if wanted is None or view is None or view.uid != wanted.uid:
+    view = _ready(cluster, claim, wanted) if wanted is not None else None
+    if view is None or view.owner is None or (view.namespace, view.owner[2]) not in owners:
+        return None
+    own = view.namespace, view.owner[2], view.template_hash, view.claim or ""
+    return _Serving(*own, view.created_seconds, _places(claim))
+
+
+def _group_serving(cluster: Cluster, claim: GPUPartitionClaim) -> _Serving | None:
+    """The group, once every member with a share serves."""
+    made = claim.metadata.creation_timestamp
+    shares = claim.status.shares
+    if not shares or any(_ready(cluster, claim, share.pod) is None for share in shares):
+        return None
+    own = claim.metadata.namespace or "", claim.metadata.name, "", ""
+    return _Serving(*own, made.timestamp() if made is not None else 0.0, _places(claim))
+
+
+def _places(claim: GPUPartitionClaim) -> frozenset[tuple[str, str, int]]:
+    allocation = claim.status.allocation
+    devices = allocation.devices if allocation is not None else []
+    node = allocation.node if allocation is not None else ""
+    return frozenset((node, device.bdf, device.partition) for device in devices)
+
+
+def _ready(cluster: Cluster, claim: GPUPartitionClaim, wanted: PodReference) -> PodView | None:
+    """That pod of the claim when it serves."""
+    view = cluster.pod_table.view(f"{claim.metadata.namespace}/{wanted.name}")
+    if view is None or view.uid != wanted.uid:
         return None
     return view if view.ready and not view.deleting and not view.terminal else None
 

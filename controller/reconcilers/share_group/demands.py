@@ -50,7 +50,10 @@ def requirement(members: Sequence[Member]) -> Requirement:
 
 
 def founding_demand(key: str, claim: GPUPartitionClaim, group: str, members: Sequence[Member]) -> Demand:
-    """The demand of all founders; the scheduler settles how many of the first fit together."""
+    """The demand of all founders; the scheduler settles how many of the first fit together.
+
+    By the claim's name, as by an owner, a place is known that was kept for a group which had to move.
+    """
     first = members[0]
     asked = tuple(member.in_demand for member in members)
     least = _least(members)
@@ -64,6 +67,7 @@ def founding_demand(key: str, claim: GPUPartitionClaim, group: str, members: Seq
         created_seconds=first.pod.created_seconds,
         policy=first.request.policy,
         of_service=SERVICE_LABEL in first.pod.labels,
+        owner=claim.metadata.name,
         shared=Shared(group, asked, least),
     )
 

@@ -136,17 +136,26 @@ class UnhealthyReconciler:
         return True
 
     async def _evict(self, case: Case, step: Evict) -> bool:
-        """Ask for the eviction of that very pod; whether it goes. A disruption budget may refuse: it is asked again."""
+        """Ask for the eviction of that very pod, or of each of a share group; whether one goes.
+
+        A disruption budget may refuse: it is asked again.
+        """
         victim, kept = step.victim, step.kept
+        pods = [(each.name, each.uid) for each in case.members] or [(victim.pod, victim.uid)]
+        going = [await self._asked_to_go(case, victim.namespace, name, uid) for name, uid in pods]
+        if any(going) and (kept.evicted_time is None):
+            more = f" and {victim.count - 1} more" if victim.count > 1 else ""
+            self._telling.moved(case.claim, f"{kept.node} {kept.bdf}/{kept.partition}{more}")
+        return any(going)
+
+    async def _asked_to_go(self, case: Case, namespace: str, name: str, uid: str) -> bool:
         try:
-            await self._client.evict(victim.pod, victim.namespace, victim.uid)
+            await self._client.evict(name, namespace, uid)
         except TooManyRequests as error:
-            self._refused[case.key] = f"its eviction is refused for now: {error.message}"
+            self._refused[case.key] = f"the eviction of {name} is refused for now: {error.message}"
             return False
         except (NotFound, Conflict):
-            return True  # it is gone, or another pod by that name came: the next look sees it
-        more = f" and {victim.count - 1} more" if victim.count > 1 else ""
-        self._telling.moved(case.claim, f"{kept.node} {kept.bdf}/{kept.partition}{more}")
+            pass  # it is gone, or another pod by that name came: the next look sees it
         return True
 
     def _tidied(self, node: GPUNode, snapshot: Snapshot) -> list[Reservation]:

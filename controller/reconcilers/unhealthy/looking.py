@@ -15,6 +15,7 @@ from controller.reconcilers.unhealthy.moving import Case, Rules
 from controller.reconcilers.unhealthy.verdict import CONDITION, NodeSeen, Verdict, devices_of, judge
 from controller.repartition.victims import Victim
 from controller.state.cluster import Cluster
+from controller.state.group_tenant import GroupTenant, group_tenant
 from controller.state.movable import tenant_of
 from controller.translate.policy import policy_for
 
@@ -45,7 +46,8 @@ def verdicts(cluster: Cluster, node: NodeSeen) -> Iterator[tuple[GPUPartitionCla
 def case_of(cluster: Cluster, snapshot: Snapshot, claim: GPUPartitionClaim, verdict: Verdict) -> Case:
     """The claim as one that may have to be moved."""
     places = kept_for(cluster, claim.metadata.namespace or "", claim.metadata.name)
-    kept, victim = places[0] if places else None, _victim(cluster, claim)
+    kept, group = places[0] if places else None, _group(cluster, claim)
+    victim = group.victim if group is not None else _victim(cluster, claim)
     complete = victim is None or len(places) == victim.count
     return Case(
         claim=claim,
@@ -55,7 +57,7 @@ def case_of(cluster: Cluster, snapshot: Snapshot, claim: GPUPartitionClaim, verd
         kept=kept,
         stands=kept is not None and complete and all(holds(snapshot, each) for each in places),
         behind=behind(cluster, kept) if kept is not None else 0,
-        group=claim.spec.share_group or "",
+        members=group.members if group is not None else (),
     )
 
 
@@ -64,9 +66,16 @@ def _since(claim: GPUPartitionClaim) -> datetime | None:
     return told.last_transition_time if told is not None and told.status == "False" else None
 
 
+def _group(cluster: Cluster, claim: GPUPartitionClaim) -> GroupTenant | None:
+    devices = devices_of(claim)
+    if claim.spec.share_group is None or not devices:
+        return None
+    return group_tenant(cluster, claim, PartitionId(devices[0].bdf, devices[0].partition))
+
+
 def _victim(cluster: Cluster, claim: GPUPartitionClaim) -> Victim | None:
     devices = devices_of(claim)
-    if not devices:
+    if claim.spec.share_group is not None or not devices:
         return None
     key = f"{claim.metadata.namespace}/{claim.metadata.name}"
     return tenant_of(cluster, key, PartitionId(devices[0].bdf, devices[0].partition))

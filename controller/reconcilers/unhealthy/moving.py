@@ -18,6 +18,7 @@ from controller.repartition.disruption_budget import Refused
 from controller.repartition.drain import Move, decide_drain
 from controller.repartition.together import move_together
 from controller.repartition.victims import Victim, in_order
+from controller.translate.pod import PodView
 
 #: How long a partition must have been broken before its pod is moved, seconds.
 MOVE_AFTER_SECONDS = 30.0
@@ -29,7 +30,7 @@ class Case:
 
     `victim` is the pod as one that is to move, None when it is on its way out. `kept` is the place that its successor
     has already, and `stands` says that this is still good. `behind` counts the pods with a place, this one included,
-    that wait until this one has gone. `group` names the share group whose claim it is, "" for a pod's own.
+    that wait until this one has gone. `members` are the pods of a share group, which go together, none for a pod's own.
     """
 
     claim: GPUPartitionClaim
@@ -39,7 +40,7 @@ class Case:
     kept: Reservation | None = None
     stands: bool = False
     behind: int = 0
-    group: str = ""
+    members: tuple[PodView, ...] = ()
 
     @property
     def key(self) -> str:
@@ -101,17 +102,7 @@ def decide(cases: Sequence[Case], rules: Rules, snapshot: Snapshot, node: str, n
         step = _step(case, victim, rules, snapshot, node, another=kept)
         kept = kept or isinstance(step, Keep)
         steps[case.key] = step
-    return {case.key: steps.get(case.key) or _left(case, now) for case in cases}
-
-
-def _left(case: Case, now: datetime) -> Stay:
-    """Of a claim whose pods nobody moves: what a person can do, once it is broken for good."""
-    if not case.group or not broken_for_good(case, now):
-        return Stay()
-    return Stay(
-        f"members of a share group are not moved: delete the pods of share group {case.group}, all of them, and it is "
-        "founded elsewhere"
-    )
+    return {case.key: steps.get(case.key, Stay()) for case in cases}
 
 
 def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: str, *, another: bool) -> Step:
@@ -121,9 +112,8 @@ def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: st
         return Stay("the pod has no controller that would make its successor: delete it by hand")
     if case.kept is not None and not case.stands:
         return Stay("its successor's place was lost; another is looked for")
-    # Places may have been found for more pods than the budget lets go: they go in order, and plans go first.
-    if rules.down - case.behind >= rules.limit:
-        return Stay(f"it waits: {rules.down} of repartition.maxUnavailablePods {rules.limit} pods are down or move")
+    if not _begun(case) and (over := _over_budget(case, rules)):
+        return Stay(over)
     if case.kept is not None:
         return Evict(victim, case.kept)
     moves = _moves(victim, snapshot, node)
@@ -132,9 +122,28 @@ def _step(case: Case, victim: Victim, rules: Rules, snapshot: Snapshot, node: st
     return Stay("it waits for its turn") if another else Keep(moves)
 
 
+def _begun(case: Case) -> bool:
+    """Whether some members of the group left already: the budget was asked for all of them."""
+    return bool(case.members) and case.kept is not None and case.kept.evicted_time is not None
+
+
+def _over_budget(case: Case, rules: Rules) -> str:
+    """That no more pods may go now, as a sentence; "" when they may.
+
+    Places may have been found for more pods than the budget lets go: they go in order, and plans go first.
+    """
+    leaving = max(1, len(case.members))
+    if rules.down - case.behind + leaving <= rules.limit:
+        return ""
+    down = f"it waits: {rules.down} of repartition.maxUnavailablePods {rules.limit} pods are down or move"
+    if leaving == 1:
+        return down
+    return f"{down}, and all {leaving} pods of its share group have to go together; raise the limit, or delete them"
+
+
 def _moves(victim: Victim, snapshot: Snapshot, node: str) -> tuple[Move, ...] | str:
     """Where the pod's successor goes, or why it can go nowhere."""
-    if victim.count > 1:
+    if victim.count > 1 or victim.shared is not None:
         return move_together(snapshot, node, victim) or _nowhere(victim)
     found = decide_drain(snapshot, node, frozenset(), [victim], budget_left=1, allowed=lambda _: True)
     if isinstance(found, Refused):
@@ -143,6 +152,11 @@ def _moves(victim: Victim, snapshot: Snapshot, node: str) -> tuple[Move, ...] | 
 
 
 def _nowhere(victim: Victim) -> str:
+    if victim.shared is not None:
+        return (
+            f"share group {victim.shared.group} needs a partition of {gib(victim.requirement_bytes)} elsewhere, and no "
+            "free one takes all its members in the modes that GPUs have now"
+        )
     return (
         f"pod {victim.name} needs {victim.count} partitions of {gib(victim.requirement_bytes)} of one node, and none "
         "has so many free that take it in the modes that GPUs have now"

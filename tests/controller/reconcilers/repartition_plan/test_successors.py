@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from api.v1beta1.repartition_plan import Reservation
-from controller.reconcilers.repartition_plan.successors import EARLIER_SECONDS, pods_of, still_needed, unsettled
+from controller.reconcilers.repartition_plan.successors import EARLIER_SECONDS, still_needed, unsettled
+from controller.reconcilers.unhealthy.kept import pods_of
 from tests.builders.gpu import bdf
 from tests.builders.plan import reservation
 from tests.controller.reconcilers.repartition_plan.plane import Plane, held
@@ -120,6 +121,6 @@ def test_a_place_is_served_by_a_claim_that_holds_it() -> None:
 def test_the_places_of_one_pod_of_several_partitions_are_one_successors() -> None:
     plane = Plane()
     pair = moved(1, claim="aim-old"), moved(2, claim="aim-old")
-    assert (left(plane, *pair), pods_of(pair)) == ([bdf(1), bdf(2)], 1)
+    assert (left(plane, *pair), pods_of(plane.fed.cluster, pair)) == ([bdf(1), bdf(2)], 1)
     plane.serves("new", 1)
     assert left(plane, *pair, moved(3)) == [bdf(3)]

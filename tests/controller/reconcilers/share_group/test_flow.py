@@ -13,8 +13,10 @@ from api.group import (
 from controller.binding.shares import parse_units
 from controller.reconcilers.share_group.founding import GATHER_SECONDS, LONGEST_GATHERING_SECONDS
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
-from controller.state.kinds import GPU_PARTITION_CLAIMS
-from tests.builders.gpu import device_name
+from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
+from tests.builders.gpu import bdf, device_name
+from tests.builders.gpu_node import gpu_node
+from tests.builders.plan import reservation
 from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
@@ -235,3 +237,14 @@ async def test_the_device_lost_to_somebody_else_is_replaced_and_shares_stay(
 
 async def test_the_claim_is_kept_by_our_finalizer(api: InMemoryApi, founded: Operator) -> None:
     assert the_claim(api)["metadata"]["finalizers"] == [FINALIZER]
+
+
+async def test_a_group_founded_anew_gets_the_place_that_was_kept_for_it(
+    api: InMemoryApi, operator: Operator, clock: FakeClock
+) -> None:
+    kept = reservation(bdf(0), 5, owner=NAME, claim=NAME, mode="CPX/NPS4", evictedTime="2026-01-01T00:00:00Z")
+    api.put(GPU_NODES, gpu_node() | {"spec": {"managed": True, "reservations": [kept]}})
+    await operator.round(KEY)
+    clock.tick(GATHER_SECONDS)
+    await rounds(operator)
+    assert the_claim(api)["status"]["allocation"]["devices"][0]["partition"] == 5

@@ -17,6 +17,7 @@ from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
 from controller.state.heartbeats import FRESH_SECONDS
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
+from controller.translate.share_group import group_claim_name
 from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import bdf, gpu
@@ -401,3 +402,69 @@ async def test_of_such_a_pod_all_places_go_when_one_of_them_is_lost(cluster: Clu
     assert all_kept(cluster) == []
     await cluster.look()
     assert all_kept(cluster) == [(HOME, 2), (HOME, 4)]
+
+
+GROUP = group_claim_name("team-a", "chat")
+
+
+def group(cluster: Cluster, *names: str, index: int, made: str) -> None:
+    """The pods are a share group that has one partition of the first node."""
+    for name in names:
+        cluster.add_pod(name, HOME, index, uid=f"uid-{name}")
+        cluster.api.objects.pop(("gpupartitionclaims", "team-a", f"aim-{name}"))
+        cluster.api.objects["pods", "team-a", name]["spec"]["resourceClaims"] = [
+            {"name": "aim", "resourceClaimName": GROUP}
+        ]
+    held = bound_claim(GROUP, HOME, 0, index, phase="Allocated")
+    held["metadata"]["creationTimestamp"] = made
+    held["spec"] = {"shareGroup": "chat", "requirement": {"memory": "16Gi", "isolation": "cooperative"}}
+    held["status"]["shares"] = [{"pod": {"name": name, "uid": f"uid-{name}"}, "bytes": str(8 << 30)} for name in names]
+    cluster.api.put(GPU_PARTITION_CLAIMS, held)
+
+
+@pytest.fixture
+async def broken_group(cluster: Cluster) -> Cluster:
+    """A share group of two, and nobody else, whose partition has been broken for long; two pods may be down."""
+    for kind, name in (("pods", "model-0"), ("gpupartitionclaims", "aim-model-0")):
+        del cluster.api.objects[kind, "team-a", name]
+    group(cluster, "a", "b", index=0, made="2026-01-01T00:00:00Z")
+    cluster.policy(onUnhealthy="Replace", repartition={"maxUnavailablePods": 2})
+    cluster.breaks(0)
+    await cluster.told_and_waited()
+    return cluster
+
+
+async def test_a_share_group_leaves_together_once_a_place_is_kept_for_it(broken_group: Cluster) -> None:
+    cluster = broken_group
+    await cluster.look(times=2)
+    (kept,) = cluster.node(HOME).spec.reservations
+    assert (kept.owner, kept.claim, kept.partition) == (GROUP, GROUP, 1)
+    await cluster.look()
+    assert cluster.api.writes[-2:] == ["evict pods", "evict pods"]
+
+
+async def test_its_members_are_down_until_the_group_founded_anew_serves(broken_group: Cluster) -> None:
+    cluster = broken_group
+    await cluster.look(times=2)
+    cluster.show()
+    assert unavailable_pods(cluster.fed.cluster, ()) == 2
+    await cluster.look(times=2)
+    cluster.show()
+    assert unavailable_pods(cluster.fed.cluster, ()) >= 1
+    del cluster.api.objects["gpupartitionclaims", "team-a", GROUP]
+    group(cluster, "c", "d", index=1, made="2026-01-01T01:00:00Z")
+    await cluster.look()
+    cluster.show()
+    assert (unavailable_pods(cluster.fed.cluster, ()), all_kept(cluster)) == (0, [])
+
+
+async def test_the_rest_of_a_group_is_asked_again_after_a_disruption_budget_refused(broken_group: Cluster) -> None:
+    cluster = broken_group
+    await cluster.look(times=2)
+    cluster.api.refuses = True
+    await cluster.look()
+    assert "evict pods" not in cluster.api.writes
+    del cluster.api.objects["pods", "team-a", "a"]  # it ended by itself
+    cluster.api.refuses = False
+    await cluster.look(times=2)
+    assert cluster.api.of(PODS) == []

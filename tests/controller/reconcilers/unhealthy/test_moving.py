@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from api.v1beta1 import GPUPartitionClaim
+from controller.placement.demand import GroupMember, Shared
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.reconcilers.repartition_plan.reservations import reservation
 from controller.reconcilers.unhealthy.moving import (
@@ -17,9 +18,14 @@ from controller.reconcilers.unhealthy.moving import (
     decide,
 )
 from controller.reconcilers.unhealthy.verdict import Reason, Verdict
+from controller.runtime.objects.conversion import typed
+from controller.runtime.objects.pod import Pod
+from controller.translate.pod import pod_view
 from tests.builders.claim import bound_claim
+from tests.builders.demand import constrained
 from tests.builders.gpu import GIB, bdf, full, gpu
 from tests.builders.node import node
+from tests.builders.pod import pod
 from tests.builders.victim import victim
 from tests.fakes.clock import START
 
@@ -139,7 +145,32 @@ def test_a_pod_of_several_partitions_has_a_place_for_each_or_stays() -> None:
     assert "pod team-b/b-0 needs 9 partitions of 16.0 GiB of one node, and none has so many free" in step.note
 
 
-def test_members_of_a_share_group_are_left_to_a_person_with_the_remedy() -> None:
-    (step,) = decided(case(victim=None, group="assistants"))
+def of_group(count: int, **fields: Any) -> Case:
+    """The claim of a share group of so many members that need 10 GiB each."""
+    pods = [pod_view(typed(pod(f"b-{n}"), Pod)) for n in range(count)]
+    shared = Shared("assistants", tuple(GroupMember(10 * GIB, pod=constrained()) for _ in pods))
+    return case(victim=victim("b-0", gib=10 * count, shared=shared), members=tuple(pods), **fields)
+
+
+def test_a_share_group_moves_as_a_whole_to_one_partition() -> None:
+    (step,) = decided(of_group(2), rules=Rules("", 0, 2))
+    assert isinstance(step, Keep)
+    assert [(move.node, move.bytes) for move in step.moves] == [("worker-1", gpu().partitions[0].bytes)]
+    (step,) = decided(of_group(3), rules=Rules("", 0, 3))
     assert isinstance(step, Stay)
-    assert "delete the pods of share group assistants" in step.note
+    assert "share group assistants needs a partition of 30.0 GiB elsewhere" in step.note
+
+
+@pytest.mark.parametrize(("down", "limit", "want"), [(0, 2, Keep), (1, 3, Keep), (0, 1, Stay), (1, 2, Stay)])
+def test_the_budget_must_have_room_for_all_members_of_a_group(down: int, limit: int, want: type[Step]) -> None:
+    (step,) = decided(of_group(2), rules=Rules("", down, limit))
+    assert type(step) is want
+    assert want is Keep or "all 2 pods of its share group have to go together" in getattr(step, "note", "")
+
+
+def test_a_group_of_which_one_has_left_goes_on_whatever_the_budget_says() -> None:
+    (step,) = decided(of_group(2), rules=Rules("", 0, 2))
+    assert isinstance(step, Keep)
+    kept = reservation(step.moves[0]).model_copy(update={"evicted_time": NOW})
+    (step,) = decided(of_group(1, kept=kept, stands=True), rules=Rules("", 2, 2))
+    assert isinstance(step, Evict)
