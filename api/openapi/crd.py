@@ -80,7 +80,7 @@ def _version(name: str, version: Version, *, is_storage: bool) -> dict[str, Any]
         "schema": {"openAPIV3Schema": root_schema(version.model) | (rules(*version.rules) if version.rules else {})},
         "subresources": _subresources(version),
         "additionalPrinterColumns": [_column(column) for column in version.columns],
-    }
+    } | ({"selectableFields": [{"jsonPath": path} for path in version.selectable]} if version.selectable else {})
 
 
 def root_schema(model: type[KubernetesObject]) -> dict[str, Any]:

@@ -1,8 +1,15 @@
-"""The informers behind `usage`: claims of all namespaces, cut down to what tells who holds this node's devices."""
+"""The informers behind `usage`: claims of all namespaces, cut down to what tells who holds this node's devices.
+
+What the API server can tell apart it does not send: each claim changes several times in a moment, and a hundred agents
+that hear of all of them cost it, and themselves, more than all else that happens then. Our claims are selected by the
+node, of ResourceClaims those that the operator has pinned elsewhere are left out. Others' may be on any node.
+"""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from random import Random
 
+from api.group import PINNED_NODE
 from controller.agent.usage import Holders, allocated_devices, holders
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
@@ -11,7 +18,9 @@ from controller.runtime.client.core import RESOURCE_CLAIMS
 from controller.runtime.clock import Clock
 from controller.runtime.manifest import Manifest
 from controller.state.kinds import GPU_PARTITION_CLAIMS
+from controller.state.selected import SelectedInformer
 from controller.state.served import ServedInformer
+from controller.translate.resource_claim import pinned_to
 
 _POOL = "pool"
 _NODE = "node"
@@ -23,17 +32,15 @@ class Occupancy:
 
     def __init__(self, client: Client, node: str, clock: Clock, rng: Random) -> None:
         self._node = node
-        self._resource_claims = ServedInformer(
-            client,
-            RESOURCE_CLAIMS,
-            project=_slim_resource_claim,
-            indexes={_POOL: _pools},
-            clock=clock,
-            rng=rng,
-        )
-        self._partition_claims = Informer(
+        # one that names no node as pinned: somebody else's, or ours where the node's name is too long for a label
+        self._resource_claims = _resource_claims(client, f"!{PINNED_NODE}", clock, rng)
+        self._pinned_claims = [
+            _resource_claims(client, f"{label}={value}", clock, rng) for label, value in pinned_to(node).items()
+        ]
+        self._partition_claims = SelectedInformer(
             client,
             GPU_PARTITION_CLAIMS,
+            field_selector=f"status.allocation.node={node}",
             project=_slim_partition_claim,
             indexes={_NODE: _nodes},
             clock=clock,
@@ -41,9 +48,13 @@ class Occupancy:
         )
 
     @property
-    def informers(self) -> tuple[Informer, Informer]:
+    def informers(self) -> tuple[Informer, ...]:
         """What must run, and be synced, before the answers mean anything."""
-        return self._resource_claims, self._partition_claims
+        return *self._of_resource_claims, self._partition_claims
+
+    @property
+    def _of_resource_claims(self) -> tuple[ServedInformer, ...]:
+        return self._resource_claims, *self._pinned_claims
 
     @property
     def resource_claims_served(self) -> bool:
@@ -54,7 +65,7 @@ class Occupancy:
         """The holders of this node's devices now."""
         return holders(
             self._node,
-            self._resource_claims.store.by_index(_POOL, self._node),
+            chain.from_iterable(each.store.by_index(_POOL, self._node) for each in self._of_resource_claims),
             self._partition_claims.store.by_index(_NODE, self._node),
         )
 
@@ -72,8 +83,21 @@ class Occupancy:
 
             informer.add_handler(handle)
 
-        watch(self._resource_claims, _pools)
+        for each in self._of_resource_claims:
+            watch(each, _pools)
         watch(self._partition_claims, _nodes)
+
+
+def _resource_claims(client: Client, labels: str, clock: Clock, rng: Random) -> ServedInformer:
+    return ServedInformer(
+        client,
+        RESOURCE_CLAIMS,
+        label_selector=labels,
+        project=_slim_resource_claim,
+        indexes={_POOL: _pools},
+        clock=clock,
+        rng=rng,
+    )
 
 
 def _slim_resource_claim(claim: Manifest) -> Manifest:

@@ -35,12 +35,22 @@ class ServedInformer(Informer[T]):
         resource: Resource,
         *,
         into: type[T] = DICT,
+        label_selector: str | None = None,
         project: Callable[[T], T] | None = None,
         indexes: Mapping[str, IndexFunction[T]] | None = None,
         clock: Clock,
         rng: Random | None = None,
     ) -> None:
-        super().__init__(client, resource, into=into, project=project, indexes=indexes, clock=clock, rng=rng)
+        super().__init__(
+            client,
+            resource,
+            into=into,
+            label_selector=label_selector,
+            project=project,
+            indexes=indexes,
+            clock=clock,
+            rng=rng,
+        )
         self._client = client
         self._clock = clock
         self._last_error: ApiError | None = None

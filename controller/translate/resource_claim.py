@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from api.group import PINNED_NODE
 from controller.binding.dra import DRIVER, Pin, claim_spec
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.resource_claim import DeviceRequest, ResourceClaim, ResourceClaimSpec
@@ -64,6 +65,15 @@ def _devices(claim: ResourceClaim) -> Iterator[AllocatedDevice]:
     for result in allocation.devices.results if allocation is not None else ():
         if result.driver == DRIVER:
             yield AllocatedDevice(result.pool, result.device, result.admin_access)
+
+
+_LONGEST_LABEL = 63
+"""What the API server takes as a label's value; a Node's name may be 253 characters long."""
+
+
+def pinned_to(node: str) -> dict[str, str]:
+    """The label of a ResourceClaim that is pinned to the node; none for a name that no label can hold."""
+    return {PINNED_NODE: node} if len(node) <= _LONGEST_LABEL else {}
 
 
 def pinned_as(spec: ResourceClaimSpec, pin: Pin) -> bool:

@@ -23,7 +23,7 @@ from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.translate.node_taint import toleration_patch
 from controller.translate.pod import PodView, pod_view
-from controller.translate.resource_claim import ResourceClaimView, pinned_as, resource_claim_view
+from controller.translate.resource_claim import ResourceClaimView, pinned_as, pinned_to, resource_claim_view
 
 #: How often a pod that moved on under the patch is read and decided anew in one reconcile.
 ATTEMPTS = 3
@@ -80,7 +80,7 @@ async def ensure_resource_claim(
     name, namespace = claim.metadata.name, claim.metadata.namespace or ""
     pin = pin_of(claim)
     if present is None:
-        wanted = resource_claim(name, namespace, pod.name, pod.uid, pin, {CLAIM_LABEL: name})
+        wanted = resource_claim(name, namespace, pod.name, pod.uid, pin, {CLAIM_LABEL: name, **pinned_to(pin.node)})
         try:
             await context.client.create(RESOURCE_CLAIMS, wanted)
         except AlreadyExists:

@@ -10,7 +10,7 @@ from controller.reconcilers.gpu_partition_claim.pinning import Ensured, pin_of, 
 from controller.runtime.client.core import RESOURCE_CLAIMS
 from controller.runtime.client.errors import AlreadyExists
 from controller.runtime.objects.resource_claim import ResourceClaim
-from controller.translate.resource_claim import ResourceClaimView, pinned_as, resource_claim_view
+from controller.translate.resource_claim import ResourceClaimView, pinned_as, pinned_to, resource_claim_view
 
 _OWNER_KIND: Final = "GPUPartitionClaim"
 
@@ -42,6 +42,7 @@ async def ensure(context: ClaimContext, claim: GPUPartitionClaim, present: Resou
 
 
 def _made(claim: GPUPartitionClaim) -> dict[str, object]:
+    pin = pin_of(claim)
     owner = {
         "apiVersion": API_VERSION,
         "kind": _OWNER_KIND,
@@ -55,8 +56,8 @@ def _made(claim: GPUPartitionClaim) -> dict[str, object]:
         "metadata": {
             "name": claim.metadata.name,
             "namespace": claim.metadata.namespace,
-            "labels": {CLAIM_LABEL: claim.metadata.name},
+            "labels": {CLAIM_LABEL: claim.metadata.name, **pinned_to(pin.node)},
             "ownerReferences": [owner],
         },
-        "spec": claim_spec(pin_of(claim)),
+        "spec": claim_spec(pin),
     }

@@ -123,6 +123,12 @@ class Informer(Generic[T]):
         for key, obj in self.store.snapshot().items():
             self._call(handler, StoreEvent(EventType.ADDED, key, None, obj, initial=True))
 
+    def select(self, selection: Selection) -> None:
+        """Follow another part of the collection. Only before `run`: what is in the store would belong to the first."""
+        if self.synced:
+            raise RuntimeError(f"{self}: what it follows is settled before it runs")
+        self._reflector.select(selection)
+
     async def run(self) -> None:
         """Fill the store and keep it current until cancelled. The store stays as it was then."""
         self._schedule_resync()

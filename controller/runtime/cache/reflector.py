@@ -86,6 +86,10 @@ class Reflector(Generic[T]):
         self._listed = asyncio.Event()
         self._following: asyncio.Timeout | None = None
 
+    def select(self, selection: Selection) -> None:
+        """Another part of the collection, from the next list or watch on."""
+        self._selection = selection
+
     async def refresh(self) -> None:
         """Wait for a list that begins after now and reads the latest state. `run` must be running.
 

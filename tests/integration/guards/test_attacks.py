@@ -172,6 +172,16 @@ def test_the_owner_of_a_resource_claim_of_ours_stays(user: Party, operator: Part
     user.refused("PATCH", path, {"metadata": {"ownerReferences": None}})
 
 
+def test_a_resource_claim_is_not_hidden_from_agents(user: Party, operator: Party) -> None:
+    hidden = {"aim.amd.com/pinned-node": "elsewhere"}
+    message = user.refused("POST", user.resource_claims, resource_claim("own", labels=hidden))
+    assert all(word in message for word in ("own", "labels[aim.amd.com/pinned-node]", "'elsewhere'", "ClaimTemplate"))
+    operator.accepted("POST", operator.resource_claims, resource_claim("aim-pinned", labels=hidden))
+    path = f"{user.resource_claims}/aim-pinned"
+    user.refused("PATCH", path, {"metadata": {"labels": None}})
+    user.accepted("PATCH", path, {"metadata": {"labels": {"mine": "x"}}})
+
+
 def test_another_pods_resource_claim_is_not_named_without_gate_and_opt_in(user: Party) -> None:
     message = user.refused("POST", user.pods, pod("thief", **naming("aim-victim")))
     assert all(word in message for word in (f"{user.namespace}/thief", "spec.resourceClaims", "'aim-victim'", GATE))
