@@ -14,6 +14,9 @@ from typing import Any
 DRIVER = "gpu.amd.com"
 DEVICE_CLASS = "gpu.amd.com"
 REQUEST = "gpu"
+FINALIZER = "resource.kubernetes.io/delete-protection"
+"""What Kubernetes' scheduler adds to a claim before it allocates it, by a write of its own, unless it is there; its
+resource claim controller takes it off a claim that is to go and that no pod has reserved, allocated or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,10 @@ def resource_claim(
 def resource_claim_of(
     name: str, namespace: str, pod_name: str, pod_uid: str, spec: Mapping[str, Any], labels: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The ResourceClaim owned by its pod, so that it goes with the pod whoever is down."""
+    """The ResourceClaim owned by its pod, so that it goes with the pod whoever is down.
+
+    It comes with the finalizer that the scheduler would have to write first: one write less for each pod.
+    """
     return {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "ResourceClaim",
@@ -89,6 +95,7 @@ def resource_claim_of(
             "name": name,
             "namespace": namespace,
             "labels": dict(labels),
+            "finalizers": [FINALIZER],
             "ownerReferences": [
                 {"apiVersion": "v1", "kind": "Pod", "name": pod_name, "uid": pod_uid, "controller": True}
             ],

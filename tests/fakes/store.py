@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from controller.binding.dra import FINALIZER
 from controller.runtime.client.core import NODES, POD_DISRUPTION_BUDGETS, PODS
 from controller.runtime.client.errors import AlreadyExists, Cause, Conflict, Gone, Invalid, NotFound, TooManyRequests
 from controller.runtime.client.resource import Resource
@@ -178,7 +179,7 @@ class FakeStore:
         self._refuse_other(held, uid, resource_version)
         runs = resource == PODS and held["spec"].get("nodeName") and _phase(held) not in ("Succeeded", "Failed")
         seconds = (GRACE_SECONDS if grace is None else grace) if runs else 0
-        if not seconds and not held["metadata"].get("finalizers"):
+        if not seconds and not _kept(held):
             self._remove(who, resource, held)
             return held
         if "deletionTimestamp" in held["metadata"]:
@@ -273,6 +274,12 @@ def _restored(held: Manifest, after: Manifest, subresource: str | None) -> Manif
         if "status" in held:
             kept["status"] = held["status"]
     return kept
+
+
+def _kept(held: Manifest) -> bool:
+    """Whether finalizers hold up a deletion; Kubernetes' own on a ResourceClaim only while a pod has reserved it."""
+    reserved = (held.get("status") or {}).get("reservedFor")
+    return bool(set(held["metadata"].get("finalizers") or ()) - (set() if reserved else {FINALIZER}))
 
 
 def _phase(pod: Manifest) -> str:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from controller.binding.dra import FINALIZER
 from controller.runtime.client.core import PODS
 from controller.runtime.client.errors import AlreadyExists, ApiError, Cause, Conflict, Invalid, NotFound, Unavailable
 from controller.runtime.client.resource import Resource
@@ -76,7 +77,8 @@ class InMemoryApi:
         metadata = self._found(resource, name, namespace)["metadata"]
         if uid not in (None, metadata["uid"]) or resource_version not in (None, metadata["resourceVersion"]):
             raise Conflict(409, "Conflict", "precondition failed")
-        if metadata.get("finalizers"):
+        # Kubernetes' controller takes its own off a claim that no pod has reserved, as soon as it sees it
+        if set(metadata.get("finalizers") or ()) - {FINALIZER}:
             present = self._found(resource, name, namespace)
             self.put(resource, present | {"metadata": {**metadata, "deletionTimestamp": "2026-01-01T00:00:00Z"}})
         else:
