@@ -36,7 +36,8 @@ class ApiModel(BaseModel):
     @classmethod
     def _drop_nulls(cls, data: Any) -> Any:
         # The API server prunes a null before it applies defaults; files read offline must mean the same.
-        if isinstance(data, Mapping) and None in data.values():
+        # a dict, nearly always: asking an abstract class would take longer than all else here
+        if (type(data) is dict or isinstance(data, Mapping)) and None in data.values():
             return {key: value for key, value in data.items() if value is not None}
         return data
 

@@ -6,6 +6,7 @@ with an optional binary (Ki Mi Gi Ti Pi) or decimal (k M G T P) suffix. Exponent
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Annotated, Final
 
@@ -64,6 +65,7 @@ class QuantityError(ValueError):
     """A text is no quantity of memory."""
 
 
+@lru_cache(maxsize=4096)
 def parse_quantity(text: str) -> int:
     """The bytes meant by ``text``; a fraction of a byte counts as a whole one, as in Kubernetes.
 

@@ -43,8 +43,8 @@ REFRESH_SECONDS = 10.0
 
 # Between two questions to the kubelet while somebody waits for its answer: it tells nothing by itself.
 _KUBELET_SECONDS = 1.0
-# Changes that come together become one write.
-_PAUSE_SECONDS = 0.2
+# Changes that come together become one write: an inventory is large, and of claims it only counts.
+_PAUSE_SECONDS = 0.5
 _SYNC_SECONDS = 120.0
 # The heartbeat rests until the write succeeds: an API server that is back must not find the node stale for long.
 _LONGEST_RETRY_SECONDS = 5.0
