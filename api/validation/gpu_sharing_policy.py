@@ -8,6 +8,7 @@ from api.label_selector import LabelRequirement, LabelSelector, SelectorOperator
 from api.quantity import capped_quantity
 from api.v1beta1.gpu_sharing_policy import (
     LONGEST_COOLDOWN,
+    Defragmentation,
     GPUSharingPolicy,
     GPUSharingPolicySpec,
     Quota,
@@ -25,6 +26,7 @@ def policy_problems(policy: GPUSharingPolicy) -> list[FieldError]:
         *_selector(spec.node_selector, "spec.nodeSelector"),
         *_selector(spec.namespace_selector, "spec.namespaceSelector"),
         *_repartition(spec.repartition),
+        *_defragmentation(spec.defragmentation),
         *_classes(spec),
         *(found for position, quota in enumerate(spec.quotas) for found in _quota(quota, f"spec.quotas[{position}]")),
     ]
@@ -64,6 +66,17 @@ def _repartition(repartition: RepartitionRules) -> Iterator[FieldError]:
                 f"spec.repartition.windows[{position}].end",
                 INVALID,
                 f"the window opens and closes at {window.end}: give another end, or no windows for any time",
+            )
+
+
+def _defragmentation(rules: Defragmentation) -> Iterator[FieldError]:
+    for name, text in (("after", rules.after), ("rest", rules.rest)):
+        if parse_duration(text) > parse_duration(LONGEST_COOLDOWN):
+            yield FieldError(
+                f"spec.defragmentation.{name}",
+                INVALID,
+                f'"{text}" is too long: write at most {LONGEST_COOLDOWN}, such as 1h; to propose nothing set enabled '
+                "false",
             )
 
 

@@ -6,8 +6,9 @@ Schema and CEL rules are judged by the server itself, through the kubectl of the
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,8 +61,8 @@ def kubectl(plane: Plane) -> Iterator[Kubectl]:
         client.run("delete", resource, "--ignore-not-found", "--wait=false", *STORED)
 
 
-def document(kind: str, name: str = "checked") -> str:
-    return json.dumps(small_object(kind, name=name))
+def document(kind: str, changes: Mapping[str, Any] | None = None, name: str = "checked") -> str:
+    return json.dumps(small_object(kind, dict(changes or {}), name=name))
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -90,6 +91,14 @@ def test_of_a_plan_only_the_approval_and_the_way_back_change(kubectl: Kubectl) -
         refusal = kubectl.refusal(*patch, f'--patch={{"spec":{change}}}')
         changed = json.dumps(list(json.loads(change)))
         assert f"{changed} cannot be changed: only approved and rollback may change" in refusal
+
+
+def test_a_plan_that_regains_gpus_may_leave_their_modes_as_they_are(kubectl: Kubectl) -> None:
+    same = {"to": SPECS["RepartitionPlan"]["from"]}
+    check = ("apply", "--server-side", "--dry-run=server", "-f", "-")
+    kubectl.output(*check, document=document("RepartitionPlan", same | {"gain": {"gpus": 1}}))
+    refused = kubectl.refusal(*check, document=document("RepartitionPlan", same))
+    assert "nothing would change, give another mode" in refused
 
 
 def test_the_backend_of_a_service_is_chosen_once(kubectl: Kubectl) -> None:
