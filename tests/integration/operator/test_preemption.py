@@ -6,7 +6,8 @@ import pytest
 import pytest_asyncio
 
 from e2e.plane import Plane
-from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, pod, running
+from tests.integration.operator.allocation_history import AllocationHistory
+from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, pod, running, service
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -129,6 +130,34 @@ async def test_what_a_disruption_budget_refused_is_done_once_it_allows_it_by_an_
     await cluster.operator.start()
     await cluster.eventually("without the budget it gets a partition", lambda: allocated(cluster, "second"))
     assert len(await serving(cluster, "slow")) == QPX - 1
+    await gone(cluster)
+
+
+async def test_an_update_that_finds_no_place_gets_one_where_lower_priorities_leave_for_it(cluster: Running) -> None:
+    """The new pod asks for two partitions and the old one has one, so that without others leaving it would be blocked."""
+    vip = service("vip")
+    vip["spec"]["predictor"]["priorityClassName"] = class_name(cluster, "urgent")
+    await cluster.create(cluster.services_path, vip)
+    await cluster.all_allocated(1)
+    await cluster.create(cluster.deployments_path, deployment("low", QPX - 1, opt_in()))
+    await cluster.all_allocated(QPX)
+    history = AllocationHistory(cluster, "vip")
+    await history.begin()
+    path = f"{cluster.services_path}/vip"
+    await cluster.patch(path, {"spec": {"gpuSharing": {"partition": {"count": 2}}}})
+
+    async def updated() -> bool:
+        claims = [one for one in await cluster.claims() if one["spec"]["podRef"]["name"].startswith("vip-")]
+        devices = [one.get("status", {}).get("allocation", {}).get("devices", ()) for one in claims]
+        return [len(each) for each in devices] == [2]
+
+    await cluster.eventually("the new pod alone serves, with two partitions", updated)
+    await history.phase("updated")
+    assert await history.counts() == {"updated": [1, 2, 1]}
+    assert {one["note"] for one in await events_of(cluster, "Preempted")} == {
+        "evicted: a claim of priority 1000 takes its partition, its own is 0"
+    }
+    await cluster.delete(path)
     await gone(cluster)
 
 
