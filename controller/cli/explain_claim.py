@@ -10,6 +10,7 @@ from typing import Any, Final
 from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from controller.cli.access import Access
+from controller.cli.explain_group import group_document
 from controller.cli.live_cluster import Live
 from controller.placement.contenders import SCORERS, Contender, contenders
 from controller.placement.decision import Decision, Unplaced
@@ -21,6 +22,8 @@ from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.explaining import circumstances
 from controller.reconcilers.gpu_partition_claim.placing import demand_of, kept_text
+from controller.reconcilers.share_group.demands import founders, founding_demand
+from controller.reconcilers.share_group.members import gather
 from controller.translate.pod import PodView
 from controller.translate.policy_choice import refuse_choice
 
@@ -46,6 +49,8 @@ def asked_of(live: Live, key: str) -> Asked | None:
     """What the claim asks; None while it cannot be sized, or where its pod is gone."""
     cluster = live.cluster
     claim = cluster.claim_table.get(key)
+    if claim is not None and claim.spec.share_group is not None:
+        return _founders(live, key, claim)
     pod = cluster.pod_table.of_claim(claim) if claim is not None else None
     stored = cluster.pods.store.get(f"{pod.namespace}/{pod.name}") if pod is not None else None
     if claim is None or pod is None or stored is None or claim.spec.requirement.memory is None:
@@ -53,6 +58,16 @@ def asked_of(live: Live, key: str) -> Asked | None:
     service = cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
     demand = demand_of(key, claim, pod, stored, service)
     return Asked(key, claim, pod, service, _unpinned(demand) if claim.status.allocation is not None else demand)
+
+
+def _founders(live: Live, key: str, claim: GPUPartitionClaim) -> Asked | None:
+    """What a share group without a partition asks for all that can found it; the first one stands for them."""
+    waiting = founders(gather(live, key, claim).waiting) if claim.status.allocation is None else ()
+    if not waiting:
+        return None
+    pod = waiting[0].pod
+    service = live.cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+    return Asked(key, claim, pod, service, founding_demand(key, claim, claim.spec.share_group or "", waiting))
 
 
 def _unpinned(demand: Demand) -> Demand:
@@ -63,9 +78,14 @@ def _unpinned(demand: Demand) -> Demand:
 
 async def explain_live(live: Live, key: str, access: Access, scheduler: ModelScheduler) -> Document:
     """What the cluster says of a claim at this moment; {} where it asks for nothing that could be placed."""
+    claim = live.cluster.claim_table.get(key)
+    shared = group_document(live, key, claim, scheduler) if claim is not None and claim.spec.share_group else {}
     asked = asked_of(live, key)
-    if asked is None:
-        return {}
+    return shared | (await _explained(live, asked, access, scheduler) if asked is not None else {})
+
+
+async def _explained(live: Live, asked: Asked, access: Access, scheduler: ModelScheduler) -> Document:
+    key = asked.key
     snapshot = live.cluster.snapshot()
     with snapshot.without([key]):
         decision = _decided(live, asked.demand, snapshot, scheduler)

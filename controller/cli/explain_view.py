@@ -76,16 +76,32 @@ def _claim(document: Document, claim: Document) -> Iterator[str]:
     yield f"  asks for {_asked(claim)}"
     if claim["allocation"] is not None:
         yield f"  {_has(claim)}"
+    if "group" in claim:
+        yield from _group(claim["group"])
     if "lines" in claim:
         yield from claim["lines"]
         held = {"PartitionHeld", "NodeResourcesShort"} & {row["reason"] for row in claim["explanation"]["refusals"]}
         yield from _holders(claim["holders"]) if held else ()
     elif "candidates" in claim:
         yield from _candidates(claim)
-    elif claim["written"]:
+    elif claim["written"] and ("group" not in claim or claim["allocation"] is None):
         yield from claim["written"].splitlines()
     else:
         yield from (f"  {each['type']} is {each['status']}: {each['message']}" for each in claim["conditions"])
+
+
+def _group(group: Document) -> Iterator[str]:
+    members, waiting, rest = group["members"], group["waiting"], group["left"]
+    yield f"  share group {group['name']}: {len(members)} with a share, {len(waiting)} waiting"
+    for each in members:
+        units = f", compute units {each['computeUnits']}" if each["computeUnits"] is not None else ""
+        yield f"  - pod {each['pod']} has {gib(each['bytes'])}{units}, {'ready' if each['ready'] else 'not ready'}"
+    if rest is not None:
+        units = f" and {rest['computeUnits']} compute units" if rest["computeUnits"] is not None else ""
+        yield f"  - {gib(rest['bytes'])}{units} are left"
+    for each in waiting:
+        why = ": ".join(filter(None, (each["reason"], each["message"])))
+        yield f"  - pod {each['pod']} waits{f': {why}' if why else ''}"
 
 
 def _asked(claim: Document) -> str:

@@ -1,6 +1,7 @@
 """What every step of the claim flow works with."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from opentelemetry.metrics import Counter
 
@@ -11,6 +12,18 @@ from controller.runtime.clock import Clock
 from controller.runtime.event_recorder import EventRecorder
 from controller.state.cluster import Cluster
 from controller.state.models import Models
+
+
+class Surroundings(Protocol):
+    """What a pod is judged by, also by those who only look."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster as it is seen."""
+
+    @property
+    def sizing(self) -> Models:
+        """What sizes models."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.group import SERVICE_LABEL
-from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.context import ClaimContext, Surroundings
 from controller.reconcilers.profile_map.files import file_of
 from controller.state.profile_maps import Refused
 from controller.translate.pod import PodView
@@ -31,7 +31,7 @@ def awaited_map(pod: PodView) -> str | None:
     return f"{pod.namespace}/{pod.profiles}" if ours else None
 
 
-def refused(context: ClaimContext, pod: PodView) -> Refused | None:
+def refused(context: Surroundings, pod: PodView) -> Refused | None:
     """Why the pod's ConfigMap is not there and cannot be written: no place is looked for meanwhile."""
     key = awaited_map(pod)
     if key is None or not pod.gated or pod.foreign_gates or pod.deleting:

@@ -8,6 +8,7 @@ from controller.binding.shares import Share, left, take
 from controller.gpu.identity import PartitionId
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand
+from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Partition, Snapshot
 from controller.reconcilers.gpu_partition_claim import events
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -16,6 +17,7 @@ from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.reconcilers.share_group.demands import joining_demand, place_left, whole_of
 from controller.reconcilers.share_group.members import Group, Member
 from controller.reconcilers.share_group.shared_status import with_shares, with_waiting
+from controller.state.cluster import Cluster
 from controller.translate.policy_choice import refuse_choice
 from controller.translate.share_group import member_share, shares_of
 
@@ -56,33 +58,9 @@ class Joining:
             return await self._told(
                 claim, claim, [Refused(each, "ShareGroupEnding", message) for each in group.waiting]
             )
-        joined, refused = self._decided(key, claim, group)
+        cluster, scheduler = self._context.cluster, self._context.cycle.scheduler
+        joined, refused = decide_joining(cluster, scheduler, key, claim, group)
         return await self._told(claim, joined, refused)
-
-    def _decided(self, key: str, claim: GPUPartitionClaim, group: Group) -> tuple[GPUPartitionClaim, list[Refused]]:
-        snapshot = self._context.cluster.snapshot()
-        place = group_place(snapshot, claim)
-        if place is None:
-            return claim, []  # the node's inventory is not there, and nobody is bound on that
-        shares, written, refused = list(shares_of(claim)), list(claim.status.shares), []
-        for member in group.waiting:
-            demand = _demand(key, claim, member, place, shares)
-            unplaced = self._unplaced(snapshot, demand)
-            if unplaced is not None:
-                refused.append(Refused(member, unplaced.reason, unplaced.message))
-                continue
-            share = _share(member, place, shares)
-            snapshot.hold(place.node, (), key, member.constraints.resources)
-            shares.append(share)
-            written.append(member_share(member.pod, share.bytes, share.units))
-        return (with_shares(claim, written) if len(written) > len(claim.status.shares) else claim), refused
-
-    def _unplaced(self, snapshot: Snapshot, demand: Demand) -> Unplaced | None:
-        cluster = self._context.cluster
-        labels = cluster.namespace_labels.get(demand.namespace) or {}
-        refused = refuse_choice(demand, labels, tuple(cluster.policy_table.values()))
-        decision = refused or self._context.cycle.scheduler.schedule(snapshot, demand)
-        return None if isinstance(decision, Placed) else decision
 
     async def _told(
         self, claim: GPUPartitionClaim, joined: GPUPartitionClaim, refused: list[Refused]
@@ -92,6 +70,35 @@ class Joining:
             note = events.waiting(each.reason, each.message)
             events.tell(self._context.recorder, [each.member.pod.reference], note)
         return claim if told.status == claim.status else await self._writer.write(told)
+
+
+def decide_joining(
+    cluster: Cluster, scheduler: ModelScheduler, key: str, claim: GPUPartitionClaim, group: Group
+) -> tuple[GPUPartitionClaim, list[Refused]]:
+    """The claim with the shares of those of the waiting that fit, in order, and why the others do not."""
+    snapshot = cluster.snapshot()
+    place = group_place(snapshot, claim)
+    if place is None:
+        return claim, []  # the node's inventory is not there, and nobody is bound on that
+    shares, written, refused = list(shares_of(claim)), list(claim.status.shares), []
+    for member in group.waiting:
+        demand = _demand(key, claim, member, place, shares)
+        unplaced = _unplaced(cluster, scheduler, snapshot, demand)
+        if unplaced is not None:
+            refused.append(Refused(member, unplaced.reason, unplaced.message))
+            continue
+        share = _share(member, place, shares)
+        snapshot.hold(place.node, (), key, member.constraints.resources)
+        shares.append(share)
+        written.append(member_share(member.pod, share.bytes, share.units))
+    return (with_shares(claim, written) if len(written) > len(claim.status.shares) else claim), refused
+
+
+def _unplaced(cluster: Cluster, scheduler: ModelScheduler, snapshot: Snapshot, demand: Demand) -> Unplaced | None:
+    labels = cluster.namespace_labels.get(demand.namespace) or {}
+    refused = refuse_choice(demand, labels, tuple(cluster.policy_table.values()))
+    decision = refused or scheduler.schedule(snapshot, demand)
+    return None if isinstance(decision, Placed) else decision
 
 
 def _demand(

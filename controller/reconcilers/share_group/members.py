@@ -7,7 +7,7 @@ from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.share import MemberShare
 from controller.placement.demand import GroupMember, PodConstraints
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, need_of, required_bytes
-from controller.reconcilers.gpu_partition_claim.context import ClaimContext
+from controller.reconcilers.gpu_partition_claim.context import Surroundings
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
 from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
 from controller.reconcilers.gpu_partition_claim.profile_wait import refused
@@ -65,7 +65,7 @@ class Group:
     hindered: tuple[Hindered, ...]
 
 
-def gather(context: ClaimContext, key: str, claim: GPUPartitionClaim | None) -> Group:
+def gather(context: Surroundings, key: str, claim: GPUPartitionClaim | None) -> Group:
     """The group as it is seen now."""
     waiting: list[Member] = []
     hindered: list[Hindered] = []
@@ -83,12 +83,12 @@ def gather(context: ClaimContext, key: str, claim: GPUPartitionClaim | None) -> 
     return Group(held, tuple(waiting), tuple(sorted(hindered, key=lambda found: found.pod.name)))
 
 
-def _pod_of(context: ClaimContext, claim: GPUPartitionClaim, share: MemberShare) -> PodView | None:
+def _pod_of(context: Surroundings, claim: GPUPartitionClaim, share: MemberShare) -> PodView | None:
     pod = context.cluster.pod_table.view(f"{claim.metadata.namespace}/{share.pod.name}")
     return pod if pod is not None and pod.uid == share.pod.uid else None
 
 
-def _judged(context: ClaimContext, pod: PodView, asked: PodConstraints) -> Member | Hindered:
+def _judged(context: Surroundings, pod: PodView, asked: PodConstraints) -> Member | Hindered:
     request = member_request(pod)
     if request is None:
         message = f"claim {pod.claim} is a share group's, of which pod {pod.name} is no member; delete the pod"
