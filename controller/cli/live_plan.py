@@ -39,6 +39,7 @@ from controller.runtime.cache.store import EventType, StoreEvent
 from controller.state.kserve import POD_LABEL
 from controller.state.occupancy import HOLDING
 from controller.translate.policy_choice import refuse_choice
+from controller.webhooks.kserve_update import update_problem
 
 
 class Action(StrEnum):
@@ -68,7 +69,8 @@ class Present:
 class ServiceChange:
     """A service of the files: what stays, what leaves, what is expected of the pods that come, and what would help.
 
-    `blocked`: why its update would be held back, so that what serves now serves on.
+    `blocked`: why its update would be held back, so that what serves now serves on. `warning`: of a service of
+    KServe's, which KServe rolls out whatever we say, what admission would warn of.
     """
 
     workload: Workload
@@ -79,6 +81,7 @@ class ServiceChange:
     changed: bool
     offers: tuple[Offer, ...] = ()
     blocked: Expected | None = None
+    warning: str = ""
 
     @property
     def action(self) -> Action:
@@ -290,7 +293,18 @@ def _service(
     if waits:
         around = circumstances(live.cluster, waits[0], live.sizing, draft.workload.pod, draft.workload.service)
         offers = nearest(after, waits[0], around, scheduler.scorer)
-    return ServiceChange(draft.workload, draft.need, draft.kept, draft.gone, rows, draft.changed, offers, draft.blocked)
+    warning = _warning(live, draft.workload) if draft.changed else ""
+    return ServiceChange(
+        draft.workload, draft.need, draft.kept, draft.gone, rows, draft.changed, offers, draft.blocked, warning
+    )
+
+
+def _warning(live: Live, workload: Workload) -> str:
+    if workload.predictor is None:
+        return ""
+    spec = {"predictor": workload.predictor}
+    problem = update_problem(live.cluster, live.sizing, workload.key, workload.pod.annotations, spec)
+    return problem.remedy if problem is not None else ""
 
 
 def _helpless(row: Expected) -> bool:

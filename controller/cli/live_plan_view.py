@@ -66,6 +66,9 @@ def _service(service: ServiceChange) -> Iterator[str]:
     need = f" of {gib(service.need.sizing.total_bytes)}" if isinstance(service.need, Need) else ""
     for (text, how), count in Counter((_place(row), _how(row)) for row in service.new if row.placed).items():
         yield f"{sign} {key}: {counted(count, 'pod')}{need} to {text}{how}"
+    if service.warning:
+        whom = "" if service.warning.startswith("new pods") else "the new pod "
+        yield f"! {key}: KServe rolls out at once: {whom}{service.warning}"
     yield from _waiting(service)
 
 
@@ -139,6 +142,7 @@ def _service_document(service: ServiceChange) -> Document:
         "kept": _keys(service.kept),
         "gone": _keys(service.gone),
         "replicas": [replica_document(row) for row in service.new],
+        "warning": service.warning,
         "blocked": replica_document(service.blocked) if service.blocked is not None else None,
         "nearest": [offer_document(offer) for offer in service.offers],
     }

@@ -5,7 +5,7 @@ at admission, so that a plan cannot read an object otherwise than the cluster do
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -149,7 +149,8 @@ def _kserve(document: Document) -> Workload | str:
     model = {"name": CONTAINER, "resources": (predictor.get("model") or {}).get("resources") or {}}
     spec = {"containers": [model]} | {key: value for key, value in predictor.items() if key not in EXTENSIONS}
     template = {"metadata": {"annotations": annotations}, "spec": spec}
-    return _opted_in(document, template, predictor.get("minReplicas", 1), "spec.predictor")
+    found = _opted_in(document, template, predictor.get("minReplicas", 1), "spec.predictor")
+    return replace(found, predictor=predictor) if isinstance(found, Workload) else found
 
 
 def _pod(document: Document) -> Workload | str:

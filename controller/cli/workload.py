@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from api.v1beta1 import InferenceService
 from controller.placement.demand import PodConstraints
@@ -12,7 +13,7 @@ from controller.translate.pod import PodView
 class Workload:
     """A service, by either entry, and one of its `replicas` equal pods. `service` is None for annotated templates.
 
-    `priority_class`: the PriorityClass that the pod names, "" for none.
+    `priority_class`: the PriorityClass that the pod names, "" for none. `predictor`: of a service of KServe's.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class Workload:
     service: InferenceService | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     priority_class: str = ""
+    predictor: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:

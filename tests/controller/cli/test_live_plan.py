@@ -138,6 +138,37 @@ def test_an_update_that_finds_no_place_is_held_back_and_the_old_pods_serve_on() 
     assert (only["action"], only["blocked"]["reason"]) == ("!", "NoPartitionFits")
 
 
+def test_kserves_own_service_on_a_full_cluster_is_said_to_be_stuck() -> None:
+    fed, whole = cluster_of(gpu(0, "SPX/NPS1")), gpu(0, "SPX/NPS1")
+    known = fed.cluster
+    for informer in (known.pods, known.claims, known.resource_claims, known.policies, known.model_profiles):
+        fed.listed(informer)
+    fed.listed(known.nodes)
+    fed.listed(known.gpu_nodes)
+    fed.add_node("worker-0", whole)
+    own = OPTED_IN | {"aim.amd.com/model-id": "Qwen/Qwen3-4B"}
+    labels = {"labels": {"serving.kserve.io/inferenceservice": "chat"}}
+    serving = pod("chat-0", gates=(), node="worker-0", phase="Running", annotations=own, metadata=labels)
+    fed.put(fed.cluster.pods, serving)
+    status = {"phase": "Allocated", "allocation": allocation("worker-0", of=whole)}
+    fed.put(fed.cluster.claims, claim(pod="chat-0", memory=str(need_of()), precision="bf16", status=status))
+    predictor = {"containers": [{"name": "kserve-container", "image": "x"}]}
+    longer = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {
+            "name": "chat",
+            "namespace": "team-a",
+            "annotations": own | {"aim.amd.com/max-model-len": "16384"},
+        },
+        "spec": {"predictor": predictor},
+    }
+    found = planned(fed, longer)
+    (told,) = [line for line in lines(found) if line.startswith("!")]
+    assert told.startswith("! team-a/chat: KServe rolls out at once: the new pod waits: no partition is free beside")
+    assert document(found)["services"][0]["warning"]
+
+
 def test_the_claims_of_others_that_wait_come_first_where_they_are_older() -> None:
     fed = cluster_of(gpu(0, "DPX/NPS1"))
     holds(fed, "aim-theirs", 0, of=gpu(0, "DPX/NPS1"))
