@@ -7,6 +7,7 @@ from typing import Any, Final
 from api.quantity import parse_quantity
 from controller.cli.box_table import box_table
 from controller.placement.decision import gib
+from controller.repartition.division import DIVIDING
 
 Document = dict[str, Any]
 
@@ -140,7 +141,10 @@ def _between(locality: str | None) -> str:
 
 def _candidates(claim: Document) -> Iterator[str]:
     allocation, now = claim["allocation"], claim["now"]
-    if allocation is None:
+    if allocation is None and DIVIDING in (each["reason"] for each in claim["conditions"]):
+        yield from (claim["written"] or "").splitlines()
+        yield f"As things are it would go to {_place(now)}."
+    elif allocation is None:
         yield f"A place is free: {_place(now)}; the operator binds it when it looks next."
     elif allocation["node"] == now["node"]:
         yield f"Why there: {now['node']} is the best of {_nodes(claim)} with a place for it, now as well."

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from api.duration import parse_duration
 from api.v1beta1 import GPUSharingPolicy
-from controller.cli.trial_changes import NOTHING_UNDER_WAY, Changes, UnderWay
+from controller.cli.trial_changes import NOTHING_UNDER_WAY, Changes, UnderWay, divided
 from controller.placement.changes.change import as_tried
 from controller.placement.changes.modes import changed_node
 from controller.placement.decision import Decision, Placed, Unplaced
@@ -27,6 +27,7 @@ from controller.placement.snapshot import Node, Snapshot
 from controller.reconcilers.gpu_partition_claim.cycle import QUOTA_EXCEEDED
 from controller.reconcilers.gpu_partition_claim.nominating import MOST_VICTIMS, SHARES
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.division import DIVIDING, NO_DIVISION, Division, Judging, keep, sentence
 from controller.repartition.drain import Drain, decide_drain
 from controller.repartition.planner import Proposal
 from controller.repartition.victims import Victim
@@ -129,8 +130,13 @@ class Trial:
         self, demands: Iterable[Demand], expected: dict[str, Expected], change: Proposal | None = None
     ) -> list[Demand]:
         """One cycle of placement; gives the demands that found no place. `change` has just been taken as done."""
-        left, snapshot = [], self.snapshot()
-        for unit in units(order(demands)):
+        left, snapshot, waiting = [], self.snapshot(), order(demands)
+        division = NO_DIVISION if change is not None else self._divided(snapshot, waiting)
+        for unit in units(waiting):
+            if unit[0].key in division.waits:
+                left.append(unit[0])
+                expected[unit[0].uid] = _dividing(division, unit[0].key)
+                continue
             for demand, decision in self._decided(snapshot, unit):
                 if isinstance(decision, Placed):
                     snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
@@ -140,6 +146,17 @@ class Trial:
                     left.append(demand)
                     expected[demand.uid] = Expected(decision, change)
         return left
+
+    def _divided(self, snapshot: Snapshot, waiting: Sequence[Demand]) -> Division:
+        """Who would wait for an idle GPU to be divided; GPUs of changes that come later are nobody's meanwhile."""
+
+        def helps(demand: Demand, why: Unplaced) -> bool:
+            return not demand.gang and why.reason != QUOTA_EXCEEDED
+
+        judging = Judging(lambda unit: self._decided(snapshot, unit), helps=helps)
+        division = divided(snapshot, waiting, self._around.changes, judging)
+        keep(snapshot, division.later)
+        return division
 
     def _decided(self, snapshot: Snapshot, unit: Unit) -> Sequence[tuple[Demand, Decision]]:
         if gang_of(unit[0]) is None:
@@ -172,6 +189,8 @@ class Trial:
     def _help(self, demand: Demand, course: _Course, changes: Changes, preemptor: Preemptor) -> bool:
         """As the operator has it: idle GPUs, then pods of lower priority, then a change that moves pods."""
         present = course.expected[demand.uid]
+        if isinstance(present.decision, Unplaced) and present.decision.reason == DIVIDING:
+            return present.change is not None and self._change(demand, course, present.change)
         proposal = _NO_CHANGE if _quota(present) else changes.propose(demand)
         if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
             return self._change(demand, course, proposal)
@@ -265,6 +284,13 @@ class Trial:
         for demand, placed in self._held:
             snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources)
         return snapshot
+
+
+def _dividing(division: Division, key: str) -> Expected:
+    """Of one that waits for an idle GPU to be divided, with the change if it may be made now."""
+    change = division.change(key)
+    why = Unplaced(DIVIDING, sentence(division.waits[key], change))
+    return Expected(why, None if key in division.later else change)
 
 
 def _quota(expected: Expected) -> bool:

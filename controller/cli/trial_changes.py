@@ -1,13 +1,16 @@
 """The mode changes that demands of a trial would ask for: the operator's own joint choice and planner. No I/O."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from controller.placement.demand import Demand
+from controller.placement.gangs import units
+from controller.placement.scheduler import order
 from controller.placement.snapshot import Snapshot
 from controller.repartition import joint
 from controller.repartition.disruption_budget import Refused, Usage
+from controller.repartition.division import NO_DIVISION, Division, Judging, divide_first, sort_out
 from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, propose
 
 
@@ -48,9 +51,24 @@ class Changes:
         return propose(self._snapshot, demand, self._under_way.active, self._standing)
 
     def _jointly(self, waiting: Sequence[Demand]) -> joint.Joint:
-        usage = Usage(self._under_way.active, self._standing.unavailable_pods)
-        around = joint.Around(usage, self._under_way.expected, self._standing.admin_held, lambda *_: False)
+        around = _around(self._under_way, self._standing)
         several = len(waiting) > 1 or any(demand.requirement.count > 1 for demand in waiting)
         if not several or not joint.may_help(self._snapshot, around):
             return joint.NOTHING
         return joint.propose_jointly(self._snapshot, waiting, around)
+
+
+def divided(snapshot: Snapshot, waiting: Sequence[Demand], under_way: UnderWay, judging: Judging) -> Division:
+    """Who of those who wait would wait for an idle GPU to be divided although there is a place."""
+    if not any(map(joint.divides, snapshot.nodes)):
+        return NO_DIVISION
+    around = _around(under_way, under_way.standing(snapshot))
+    if not joint.may_help(snapshot, replace(around, patient=True)):
+        return NO_DIVISION
+    pending = sort_out(snapshot, units(order(waiting)[: joint.MOST_CLAIMS]), judging)
+    return divide_first(snapshot, pending, around) if pending.wasteful else NO_DIVISION
+
+
+def _around(under_way: UnderWay, standing: Standing) -> joint.Around:
+    usage = Usage(under_way.active, standing.unavailable_pods)
+    return joint.Around(usage, under_way.expected, standing.admin_held, lambda *_: False)

@@ -24,7 +24,7 @@ from controller.placement.filters import kept_for
 from controller.placement.ranking import shape_of
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.repartition.candidates import planned_bytes, useful_modes
-from controller.repartition.joint import NOTHING, Around, Joint, divides, propose_jointly
+from controller.repartition.joint import NOTHING, Around, Bound, Joint, divides, propose_jointly
 from controller.repartition.planner import Proposal
 
 #: A partition is far too large if it is so many times as large as one that another mode would give.
@@ -41,13 +41,14 @@ _NO_POD: Final = Resources()
 class Waste:
     """A claim whose best place as things are is far too large: a mode of that GPU has partitions of `tight` bytes.
 
-    `yields`: it has no right to the place, for somebody before it has none, or the same one.
+    `turn` counts those without a place who come before it; `shared`: one of its kind comes first to the same place.
     """
 
     demand: Demand
     placed: Placed
     tight: int
-    yields: bool = False
+    turn: int = 0
+    shared: bool = False
 
     @property
     def key(self) -> str:
@@ -99,24 +100,31 @@ def _most(snapshot: Snapshot, waste: Waste) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitting:
+    """A claim whose place is the right one. `turn` counts those without a place who come before it."""
+
+    demand: Demand
+    placed: Placed
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """All that waits, as it would be placed one after the other.
 
-    `wasteful` may wait for a change. `first` have a place that fits and come before anybody who has none; `later` have
-    one, too, but may lose it to a change for those before them. `helpless` have none, and no change helps them.
+    `wasteful` may wait for a change, `fitting` take their places. `helpless` have none, and no change helps them.
     """
 
     unplaced: tuple[Demand, ...] = ()
     wasteful: tuple[Waste, ...] = ()
-    first: tuple[tuple[Demand, Placed], ...] = ()
-    later: tuple[Demand, ...] = ()
+    fitting: tuple[Fitting, ...] = ()
     helpless: tuple[Demand, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
         """Of all claims."""
-        demands = (*self.unplaced, *(waste.demand for waste in self.wasteful), *self.later, *self.helpless)
-        return frozenset((*(demand.key for demand in demands), *(demand.key for demand, _ in self.first)))
+        placed = (*(each.demand for each in self.wasteful), *(each.demand for each in self.fitting))
+        return frozenset(demand.key for demand in (*placed, *self.unplaced, *self.helpless))
 
 
 NOBODY: Final = Pending()
@@ -157,26 +165,21 @@ class _Sorting:
         self._shared: dict[Demand, Waste | None] = {}
         self.unplaced: list[Demand] = []
         self.wasteful: list[Waste] = []
-        self.first: list[tuple[Demand, Placed]] = []
-        self.later: list[Demand] = []
+        self.fitting: list[Fitting] = []
         self.helpless: list[Demand] = []
 
     @property
     def pending(self) -> Pending:
-        return Pending(
-            tuple(self.unplaced), tuple(self.wasteful), tuple(self.first), tuple(self.later), tuple(self.helpless)
-        )
+        return Pending(tuple(self.unplaced), tuple(self.wasteful), tuple(self.fitting), tuple(self.helpless))
 
     def take(self, demand: Demand, decision: Decision) -> None:
         if isinstance(decision, Placed):
             _hold(self._snapshot, self._held, demand, decision)
             waste = waste_of(demand, decision) if self._judging.may_wait(demand) else None
             if waste is not None:
-                self.wasteful.append(replace(waste, yields=bool(self.unplaced)))
-            elif self.unplaced and not demand.gang:
-                self.later.append(demand)
+                self.wasteful.append(replace(waste, turn=len(self.unplaced)))
             else:
-                self.first.append((demand, decision))
+                self.fitting.append(Fitting(demand, decision, 0 if demand.gang else len(self.unplaced)))
         elif (shared := self._sharing(demand)) is not None:
             self.wasteful.append(shared)
         else:
@@ -192,7 +195,7 @@ class _Sorting:
                 ((_, decision),) = self._judging.decide((demand,))
             self._shared[alike] = waste_of(demand, decision) if isinstance(decision, Placed) else None
         waste = self._shared[alike]
-        return None if waste is None else replace(waste, demand=demand, yields=True)
+        return None if waste is None else replace(waste, demand=demand, turn=len(self.unplaced), shared=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +225,15 @@ NO_DIVISION: Final = Division(NOTHING, {}, {})
 
 def divide_first(snapshot: Snapshot, pending: Pending, around: Around) -> Division:
     """Choose for all that waits. The snapshot is the one that it was sorted out on, and stays as it was."""
+    turn = _first_helped(snapshot, pending, around)
     with ExitStack() as held:
-        for demand, placed in pending.first:
-            _hold(snapshot, held, demand, placed)
-        others = (*pending.unplaced, *pending.later)
-        joint, waits, left = _settled(snapshot, others, pending.wasteful, around)
+        for each in pending.fitting:
+            if each.turn <= turn:
+                _hold(snapshot, held, each.demand, each.placed)
+        others = (*pending.unplaced, *(each.demand for each in pending.fitting if each.turn > turn))
+        joint, waits, left = _settled(
+            snapshot, others, [_Candidate.of(snapshot, each, turn) for each in pending.wasteful], around
+        )
         later: Mapping[str, Proposal] = {}
         if left and around.usage.active_nodes:
             for undo in keep(snapshot, joint.proposals):
@@ -235,7 +242,21 @@ def divide_first(snapshot: Snapshot, pending: Pending, around: Around) -> Divisi
             comes, more, _ = _settled(snapshot, (), left, patient)
             later = {key: comes.proposals[key] for key in more}
             waits |= more
-    return Division(joint, waits, later, pending.keys)
+    return Division(joint, {key: each.waste for key, each in waits.items()}, later, pending.keys)
+
+
+def _first_helped(snapshot: Snapshot, pending: Pending, around: Around) -> int:
+    """How many without a place come before the first whom a change would help: those after it yield to it."""
+    nobody = len(pending.unplaced)
+    if not pending.unplaced:
+        return nobody
+    with ExitStack() as held:
+        for each in pending.fitting:
+            if each.turn == 0:
+                _hold(snapshot, held, each.demand, each.placed)
+        joint = propose_jointly(snapshot, pending.unplaced, around)
+    helped = (number for number, each in enumerate(pending.unplaced) if each.key in joint.proposals)
+    return next(helped, nobody)
 
 
 def keep(snapshot: Snapshot, changes: Mapping[str, Proposal]) -> list[Callable[[], None]]:
@@ -250,30 +271,45 @@ def keep(snapshot: Snapshot, changes: Mapping[str, Proposal]) -> list[Callable[[
     return undo
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A claim that may wait. `yields`: a change would help somebody before it, who may be given the GPU instead."""
+
+    waste: Waste
+    bound: Bound
+    yields: bool
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, waste: Waste, turn: int) -> "_Candidate":
+        yields = waste.turn > turn
+        return cls(waste, Bound(_most(snapshot, waste), ahead=not yields), yields)
+
+
 def _settled(
-    snapshot: Snapshot, others: Sequence[Demand], wasteful: Iterable[Waste], around: Around
-) -> tuple[Joint, dict[str, Waste], list[Waste]]:
+    snapshot: Snapshot, others: Iterable[Demand], candidates: Iterable[_Candidate], around: Around
+) -> tuple[Joint, dict[str, _Candidate], list[_Candidate]]:
     """A joint choice by which nobody loses a place to one who comes later: whom it leaves out keeps its own.
 
     Then it is chosen anew.
     """
     others = list(others)
-    waits = {waste.key: waste for waste in wasteful}
-    most = {key: _most(snapshot, waste) for key, waste in waits.items()}
-    left: list[Waste] = []
+    waits = {each.waste.key: each for each in candidates}
+    left: list[_Candidate] = []
     with ExitStack() as held:
         while True:
-            asking = [*others, *(waste.demand for waste in waits.values())]
-            joint = propose_jointly(snapshot, asking, around, {key: most[key] for key in waits})
-            out = [waste for key, waste in waits.items() if not _helped(joint, key, waits)]
+            asking = [*others, *(each.waste.demand for each in waits.values())]
+            joint = propose_jointly(snapshot, asking, around, {key: each.bound for key, each in waits.items()})
+            wasted = {key: each.waste for key, each in waits.items()}
+            out = [key for key in waits if not _helped(joint, key, wasted)]
             if not out:
                 return joint, waits, left
-            for waste in out:
-                left.append(waits.pop(waste.key))
-                if waste.yields:
-                    others.append(waste.demand)
+            for key in out:
+                each = waits.pop(key)
+                left.append(each)
+                if each.yields or each.waste.shared:
+                    others.append(each.waste.demand)
                 else:
-                    _hold(snapshot, held, waste.demand, waste.placed)
+                    _hold(snapshot, held, each.waste.demand, each.waste.placed)
 
 
 def _helped(joint: Joint, key: str, waits: Mapping[str, Waste]) -> bool:

@@ -84,26 +84,36 @@ class Around:
         return refuse_change(node, None, replace(self.usage, active_nodes=active))
 
 
-NO_MOST: Final[Mapping[str, int]] = MappingProxyType({})
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Of a claim that has a place, and waits for a partition of no more than `most` bytes.
+
+    `ahead`: it goes before those of its priority who have no place.
+    """
+
+    most: int
+    ahead: bool
+
+
+UNBOUND: Final[Mapping[str, Bound]] = MappingProxyType({})
 """Everybody takes what there is."""
 
 
 def propose_jointly(
-    snapshot: Snapshot, demands: Sequence[Demand], around: Around, most: Mapping[str, int] = NO_MOST
+    snapshot: Snapshot, demands: Sequence[Demand], around: Around, bounds: Mapping[str, Bound] = UNBOUND
 ) -> Joint:
     """The changes that give most of these demands a place, and who needs none because a plan under way serves it.
 
-    `most`, by key: claims that have a place as things are, and wait for a partition of no more bytes than that. They go
-    before those of their priority who have none, and to nodes alone where idle GPUs are divided first.
+    `bounds`, by key: claims that have a place as things are. They go to nodes alone where idle GPUs are divided first.
     """
     first = order(demands)[:MOST_CLAIMS]
     nodes = {node.name: each for node, each in _nodes(snapshot, around)}
     if not nodes or not first:
         return NOTHING
     suiting = _Nodes(snapshot, nodes)
-    dividing = frozenset(name for name in nodes if most and _divides(snapshot, name, around))
+    dividing = frozenset(name for name in nodes if bounds and _divides(snapshot, name, around))
     claims = (_claim(each, nodes, suiting) for each in first)
-    batch = Batch(tuple(nodes.values()), tuple(_bounded(each, most.get(each.key, 0), dividing) for each in claims))
+    batch = Batch(tuple(nodes.values()), tuple(_bounded(each, bounds.get(each.key), dividing) for each in claims))
     layout = _chosen(batch)
     seats = {seat.claim: seat for seat in layout.seats}
     served = {
@@ -127,11 +137,11 @@ def divides(node: Node) -> bool:
     return policy is not None and policy.repartition and policy.approval == "Auto" and policy.divides
 
 
-def _bounded(claim: LayoutClaim, most: int, dividing: frozenset[str]) -> LayoutClaim:
-    if not most:
+def _bounded(claim: LayoutClaim, bound: Bound | None, dividing: frozenset[str]) -> LayoutClaim:
+    if bound is None:
         return replace(claim, priority=2 * claim.priority)
     nodes = dividing if claim.nodes is None else claim.nodes & dividing
-    return replace(claim, priority=2 * claim.priority + 1, most=most, nodes=nodes)
+    return replace(claim, priority=2 * claim.priority + bound.ahead, most=bound.most, nodes=nodes)
 
 
 def _could_change_for(claim: LayoutClaim, batch: Batch) -> bool:

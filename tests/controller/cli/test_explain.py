@@ -133,6 +133,19 @@ async def test_a_placed_claim_is_told_where_else_it_could_be(server: Server, ask
     assert "Why there: worker-0 is the best of 1 node" in found.stdout
 
 
+async def test_a_claim_that_waits_for_a_gpu_to_be_divided_is_told_so_although_a_place_is_free(
+    server: Server, ask: Ask
+) -> None:
+    told = "DividingFirst: 168.0 GiB would be wasted, so an idle GPU is divided first"
+    condition = {"type": "Bound", "status": "False", "reason": "DividingFirst", "message": "168.0 GiB would be wasted"}
+    dated = condition | {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+    waiting(server, memory="20Gi", explanation=told, conditions=[dated])
+    found = (await ask("gpc/aim-a", "-n", "team-a")).stdout
+    assert told in found
+    assert "As things are it would go to worker-0" in found
+    assert "binds it when it looks next" not in found
+
+
 async def test_a_claim_of_several_partitions_is_told_what_lies_between_them(server: Server, ask: Ask) -> None:
     gpus = [gpu(number, "SPX/NPS1", hive=0) for number in (0, 1, 2, 3)]
     server.put(GPU_NODES, gpu_node("worker-0", *gpus))

@@ -278,14 +278,23 @@ def test_a_precision_that_no_gpu_of_the_nodes_serves_waits_with_the_reason(write
 # Mode changes --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("divide", "want"), [("First", [True, True]), ("WhenFull", [True, False])])
+def test_an_idle_gpu_is_divided_for_two_unless_models_are_to_take_what_is_free(
+    write: Write, divide: str, want: list[bool]
+) -> None:
+    rules = policy(repartition={"enabled": True, "approval": "Auto", "divide": divide})
+    nodes = write(NODES, name="nodes.yaml")
+    answer = planned("-f", write(service("a", HALF), service("b", HALF), rules), "--nodes", nodes)
+    rows = [replicas(answer)[name][0] for name in ("a", "b")]
+    assert [row["placed"] for row in rows] == want
+    assert len(answer["changes"]) == (divide == "First")
+    if divide == "WhenFull":
+        # the first has the whole GPU, for nothing smaller was free, and nobody moves for the second
+        assert (rows[1]["reason"], "no mode change" in rows[1]["message"]) == ("NoFreePartition", True)
+
+
 def test_an_automatic_change_makes_a_place(write: Write) -> None:
     nodes = write(NODES, name="nodes.yaml")
-    answer = planned("-f", write(service("a", HALF), service("b", HALF), policy()), "--nodes", nodes)
-    # whole GPU first: best fit; there is nothing smaller, and the second finds the only GPU held
-    assert replicas(answer)["a"][0]["placed"]
-    assert replicas(answer)["b"][0]["reason"] == "NoFreePartition"
-    assert "no mode change" in replicas(answer)["b"][0]["message"]
-
     wanted = service("a", HALF, gpuSharing={"partition": {"mode": "DPX/NPS1"}})
     answer = planned("-f", write(wanted, policy()), "--nodes", nodes)
     (place,) = replicas(answer)["a"]

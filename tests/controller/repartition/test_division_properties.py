@@ -52,8 +52,9 @@ def test_nobody_loses_a_place_and_no_change_takes_more_than_it_saves(
     division = divide_first(snapshot, pending, around)
     assert free == {(node.name, one.id) for node, _, one in snapshot.partitions() if snapshot.holder(node, one) is None}
 
-    kept = [placed for _, placed in pending.first]
-    kept += [each.placed for each in pending.wasteful if each.key not in division.waits and not each.yields]
+    kept = [each.placed for each in pending.fitting if each.turn == 0]
+    left = [each for each in pending.wasteful if each.key not in division.waits]
+    kept += [each.placed for each in left if each.turn == 0 and not each.shared]
     kept_gpus = {(placed.node.name, device.gpu.bdf) for placed in kept for device in placed.devices}
     changes = {**division.joint.proposals, **division.later}
     changed = {(change.node, number) for change in changes.values() for number, _ in change.after}
