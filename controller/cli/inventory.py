@@ -41,7 +41,7 @@ class PartitionRow:
 
 @dataclass(frozen=True, slots=True)
 class GpuRow:
-    """One GPU as shown; None for what is not told."""
+    """One GPU as shown; None for what is not told. xGMI links those of one `hive` with one another."""
 
     bdf: str
     product: str
@@ -51,6 +51,7 @@ class GpuRow:
     partitions: tuple[PartitionRow, ...]
     missing_partitions: int
     contradiction: str = ""
+    hive: int | None = None
 
 
 def inventory(
@@ -112,6 +113,7 @@ def document(gpus: Sequence[GpuRow]) -> dict[str, Any]:
                 "vram_bytes": gpu.vram_bytes,
                 "compute_mode": gpu.compute_mode,
                 "memory_mode": gpu.memory_mode,
+                "xgmi_hive": gpu.hive,
                 "partitions": [
                     {
                         "id": partition.id,
@@ -158,6 +160,7 @@ def _observed(gpu: ObservedGpu) -> GpuRow:
         tuple(PartitionRow(part.id, part.render_minor, part.vram_bytes, part.compute_units) for part in gpu.partitions),
         gpu.missing_partitions,
         gpu.contradiction,
+        gpu.hive,
     )
 
 
@@ -173,6 +176,7 @@ def _told(gpu: HardwareGpu) -> GpuRow:
             for part in gpu.partitions
         ),
         gpu.missing_partitions,
+        hive=gpu.hive,
     )
 
 

@@ -40,6 +40,7 @@ def test_json_has_every_field_and_no_other(recording: Path) -> None:
         "vram_bytes": None,
         "compute_mode": "CPX",
         "memory_mode": None,
+        "xgmi_hive": 0,
         "partitions": [
             {"id": index, "render_minor": 136 + index, "vram_bytes": None, "compute_units": 38} for index in range(8)
         ],
@@ -94,6 +95,7 @@ def test_every_product_in_every_mode_is_shown_in_every_field(tmp_path: Path, pro
             "compute_mode": compute,
             # a product that cannot be divided has no files about modes
             "memory_mode": memory if PRODUCTS[product].partitionable else None,
+            "xgmi_hive": None,  # it is alone
             "partitions": [
                 {
                     "id": piece.index,
@@ -187,6 +189,7 @@ def test_amd_smi_is_asked_and_what_it_and_kfd_disagree_on_is_said(monkeypatch: p
     assert "AMD SMI shows 2 partitions, KFD 1" in result.stderr
     first, last = json.loads(result.stdout)["gpus"]
     assert (first["compute_mode"], first["memory_mode"], last["compute_mode"]) == ("DPX", "NPS2", None)
+    assert (first["xgmi_hive"], last["xgmi_hive"]) == (0, 0)
     assert first["partitions"][1] == {
         "id": 1,
         "render_minor": 129,
