@@ -97,7 +97,6 @@ WANT = {
     "several": ONE_BY_ONE,
     "one again": ONE_BY_ONE,
     "replicas": [1, 2],
-    "recreated": [2, 1, 0, 1, 2],
 }
 """How many pods of the service had an allocation, from change to change."""
 
@@ -116,7 +115,12 @@ async def test_every_field_is_updated_with_no_allocation_more_or_fewer_than_its_
         await _in_its_place(chat)
         await _nowhere_and_then_somewhere(chat)
         await _all_at_once_where_only_a_change_of_modes_makes_room(chat)
-        assert await chat.history.counts() == WANT
+        for told in await chat.history.counts():
+            recreated = told.pop("recreated")
+            assert told == WANT
+            # the new ones' places are not those of the old ones, so that what goes and what comes may overlap
+            assert (recreated[0], max(recreated), recreated[-1]) == (2, 2, 2)
+            assert min(recreated) < 2
 
 
 async def _cordon(cluster: Running, cordoned: bool) -> None:
