@@ -117,6 +117,19 @@ def changes_possible(facts: PolicyFacts) -> Iterator[Finding]:
         yield warn("ModeNotValidated", "spec.allowedModes", ", ".join(wanted), remedy)
 
 
+def moves_possible(facts: PolicyFacts) -> Iterator[Finding]:
+    """Whoever wants scattered models brought together has to let the operator make plans, and move pods."""
+    spec = facts.policy.spec
+    if not spec.defragmentation.enabled:
+        return
+    if not spec.repartition.enabled:
+        remedy = "has no effect while spec.repartition.enabled is false; set that to true"
+        yield warn("RepartitionDisabled", "spec.defragmentation.enabled", "true", remedy)
+    elif spec.repartition.max_unavailable_pods == 0:
+        remedy = "has no effect while spec.repartition.maxUnavailablePods is 0, for nobody may be moved; raise that"
+        yield warn("NobodyMayMove", "spec.defragmentation.enabled", "true", remedy)
+
+
 def windows_open(facts: PolicyFacts) -> Iterator[Finding]:
     """A window's time zone should be one that somebody knows."""
     for place, window in enumerate(facts.policy.spec.repartition.windows):
@@ -194,6 +207,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     alone_on_its_nodes,
     modes_exist,
     changes_possible,
+    moves_possible,
     windows_open,
     classes_in_use,
     quotas_name_namespaces,

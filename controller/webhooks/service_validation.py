@@ -16,6 +16,7 @@ from api.quantity import parse_quantity
 from api.v1beta1 import GPUSharingPolicy, InferenceService
 from api.v1beta1.gpu_partition_claim import Binding, Isolation
 from api.v1beta1.gpu_sharing_policy import WhenFull
+from api.v1beta1.inference_service import ResizePolicy
 from controller.gpu.product import PRODUCTS, Product
 from controller.placement.decision import gib
 from controller.placement.precision_support import obstacle_on_all
@@ -286,6 +287,14 @@ def group_possible(facts: ServiceFacts) -> Iterator[Finding]:
         )
 
 
+def resize_possible(facts: ServiceFacts) -> Iterator[Finding]:
+    """A member of a share group has no partition of its own that could become larger."""
+    sharing = facts.service.spec.gpu_sharing
+    if sharing.partition.resize is ResizePolicy.AUTO and sharing.isolation is Isolation.COOPERATIVE:
+        remedy = "has no effect in a share group, whose members have one partition together; write isolation hardware"
+        yield warn("SharedPartition", "spec.gpuSharing.partition.resize", "Auto", remedy)
+
+
 Check = Callable[[ServiceFacts], Iterator[Finding]]
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -297,6 +306,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     fits_somewhere,
     not_offered_yet,
     group_possible,
+    resize_possible,
 )
 """In the order in which problems are named."""
 

@@ -35,6 +35,8 @@ WARNED = [
     pytest.param(ground(), policy(repartition={"approval": "Auto"}), ["spec.repartition.approval", "Auto", "spec.repartition.enabled is false"], id="approval of nothing"),
     pytest.param(ground(), policy(allowedModes=["QPX/NPS1"], repartition={"enabled": True}), ["spec.allowedModes", "QPX/NPS1", "set validatedOnly to false"], id="only modes that are not validated"),
     pytest.param(ground(), policy(repartition={"windows": [{"start": "01:00", "end": "02:00", "timezone": "Europe/Nowhere"}]}), ["spec.repartition.windows[0].timezone", "Europe/Nowhere", "never opens"], id="a window in no time zone"),
+    pytest.param(ground(), policy(defragmentation={"enabled": True}), ["spec.defragmentation.enabled", "spec.repartition.enabled is false"], id="models brought together by no plan"),
+    pytest.param(ground(), policy(defragmentation={"enabled": True}, repartition={"enabled": True, "maxUnavailablePods": 0}), ["spec.defragmentation.enabled", "maxUnavailablePods is 0"], id="models brought together that may not move"),
     pytest.param(ground(), policy(quotas=[{"namespace": "team-z", "max": "1Gi"}]), ["spec.quotas[0].namespace", "team-z", "does not exist"], id="a quota of no namespace"),
     pytest.param(ground(), policy(namespace_labels={"team": "a"}, quotas=[{"namespace": "team-b", "max": "1Gi"}]), ["spec.quotas[0].namespace", "team-b", "is not selected by spec.namespaceSelector"], id="a quota of a namespace that it is not for"),
 ]  # fmt: skip

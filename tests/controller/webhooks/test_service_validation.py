@@ -91,6 +91,7 @@ WARNED = [
     pytest.param(Ground(nodes={"n": []}), LARGE, {}, ["no GPU node has reported"], id="only silent agents"),
     pytest.param(Ground(nodes={"n": [gpu(product="MI210", mode="SPX/NPS1")], "silent": []}), LARGE, {}, ["needs", "64.0 GiB, of MI210"], id="too large for what is known, but one agent is silent"),
     pytest.param(Ground(policies=[policy_object("grows", whenFull="ReleaseForAutoscaler")], nodes={"n": [gpu(product="MI210", mode="SPX/NPS1")]}), LARGE, {}, ["needs"], id="too large for nodes of today, but an autoscaler may add others"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(isolation="cooperative", shareGroup="g", partition={"resize": "Auto"}), ["spec.gpuSharing.partition.resize", "Auto", "one partition together"], id="a member of a group that would grow"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"mode": "TPX/NPS1"}), ["spec.gpuSharing.partition.mode", "TPX/NPS1", "CPX/NPS1, CPX/NPS4, DPX/NPS1"], id="a mode that no product here has"),
     pytest.param(cpx_forever(), SMALL, sharing(partition={"mode": "SPX/NPS1"}), ["SPX/NPS1", "choose one of CPX/NPS1, CPX/NPS4"], id="a mode that the policy does not allow"),
     pytest.param(Ground(policies=[OTHERS], nodes={"n": [gpu()]}), SMALL, {}, ["metadata.namespace", "team-a", "may use no GPU node"], id="every node is another team's"),
