@@ -1,13 +1,11 @@
 """A fleet whose claims come and go: who holds what, and the modes, which change on idle GPUs only."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from controller.gpu.mode import MemoryMode, Mode
 from controller.gpu.product import PRODUCTS, Product
-from controller.placement.layouts.layout import Layout
-from controller.placement.layouts.problem import Batch, Choice, LayoutClaim, LayoutGpu, LayoutNode
-from tests.benchmarks.placement.layouts_samples import NODE
+from controller.placement.layouts.problem import LayoutClaim
 
 GPUS = 8
 Taken = tuple[tuple[int, int], ...]
@@ -72,21 +70,6 @@ class Host:
         if len({mode.memory for mode in self.modes}) > 1:
             raise ValueError(f"{self.name} is left with two memory modes: {sorted(map(str, self.modes))}")
 
-    def seen(self) -> LayoutNode:
-        """The node as a joint choice sees it."""
-        gpus = tuple(self._gpu(gpu) for gpu in range(len(self.modes)))
-        return LayoutNode(self.name, gpus, NODE, reloads=all(gpu.others for gpu in gpus))
-
-    def _gpu(self, gpu: int) -> LayoutGpu:
-        now = replace(self._offer(self.modes[gpu]), free=self.free[gpu])
-        others = (
-            [self._offer(mode) for mode in self.product.allowed if mode != self.modes[gpu]] if self.idle(gpu) else []
-        )
-        return LayoutGpu(str(gpu), now, tuple(others))
-
-    def _offer(self, mode: Mode) -> Choice:
-        return Choice(mode, self.product.partition_bytes(mode), self.count(mode))
-
 
 def _taken(gpus: Sequence[int], free: Sequence[int], count: int) -> Taken:
     """So many partitions of these GPUs, the first ones first; () when they have not so many."""
@@ -129,20 +112,6 @@ class Fleet:
         for gpu, many in taken:
             host.free[gpu] += many
         self.allocated -= size
-
-    def batch(self, waiting: Sequence[LayoutClaim]) -> Batch:
-        """What a joint choice for those who wait is asked."""
-        return Batch(tuple(host.seen() for host in self.hosts), tuple(waiting))
-
-    def carry_out(self, layout: Layout, waiting: Sequence[LayoutClaim]) -> set[str]:
-        """Change the modes and seat the claims: those who are placed."""
-        by_name = {host.name: host for host in self.hosts}
-        by_key = {claim.key: claim for claim in waiting}
-        for change in layout.changes:
-            by_name[change.node].change({int(gpu): mode for gpu, mode in change.after})
-        for seat in layout.seats:
-            self.seat(by_key[seat.claim], by_name[seat.node], tuple((int(gpu), many) for gpu, many in seat.partitions))
-        return {seat.claim for seat in layout.seats}
 
 
 def _nearest(product: Product, mode: Mode) -> Mode:

@@ -1,10 +1,9 @@
 """Claims that come one at a time and leave again: how much GPU memory is allocated over time, ours and simple rules.
 
-Ours is the tightest partition that there is or could be made of idle GPUs, and for those who find none modes of idle
-GPUs chosen together. The operator does only the second: a claim that fits a free partition takes it, even a whole GPU,
-rather than wait for a change; that stands beside as "jointly, whole GPUs first". The simple rules change idle GPUs for
-one claim at a time, when no free partition takes it; the static ones never. Changes take no time here. Who finds no place
-waits and is asked again, oldest first, when somebody leaves; after as long as claims last on average it gives up.
+Ours is the operator's own decision (`operator_online`), with the policy's `divide: First` and, beside it, `WhenFull`. The
+simple rules change idle GPUs for one claim at a time: when no free partition takes it, or, dividing first, whenever a
+tighter partition could be made; the static ones never. Changes take no time here. Who finds no place waits and is asked
+again, oldest first, when somebody leaves; after as long as claims last on average it gives up.
 """
 
 import heapq
@@ -16,12 +15,12 @@ from typing import Final
 
 from controller.gpu.mode import Mode, mode
 from controller.placement.demand import Resources
-from controller.placement.layouts.choice import choose
 from controller.placement.layouts.problem import LayoutClaim
-from controller.placement.layouts.search import Effort
 from tests.benchmarks.placement.layouts_fleet import Fleet, Host, Taken
 from tests.benchmarks.placement.layouts_samples import model_sizes
-from tests.benchmarks.report import Row, row
+from tests.benchmarks.placement.operator_online import Operator
+from tests.benchmarks.report import Row, figure, row
+from tests.benchmarks.thresholds import bounds
 
 PRODUCTS: Final = ("MI300X", "MI300X", "MI300X", "MI325X", "MI325X", "MI355X", "MI355X", "MI210")
 LOAD: Final = 1.1
@@ -33,7 +32,9 @@ _WARM_UP: Final = 1.0
 _MOST_WAITING: Final = 20
 """So many of those who wait are asked again when somebody leaves."""
 
-_EFFORT: Final = Effort(rounds=60)
+OURS: Final = "ours"
+WHEN_FULL: Final = "ours, divide: WhenFull"
+_OVER_BEST: Final = "layout_online_points_over_best"
 _WHOLE: Final = mode("SPX/NPS1")
 
 
@@ -142,25 +143,14 @@ def _place_or_divide(fleet: Fleet, claim: LayoutClaim) -> bool:
     return _place(fleet, claim, _tightest)
 
 
-def _then_jointly(first: Rule) -> Rule:
-    """A rule, and one choice of modes together for all whom it does not place."""
-
-    def rule(fleet: Fleet, waiting: Sequence[LayoutClaim]) -> set[str]:
-        placed = first(fleet, waiting)
-        left = [claim for claim in waiting if claim.key not in placed]
-        return placed | (fleet.carry_out(choose(fleet.batch(left), effort=_EFFORT), left) if left else set())
-
-    return rule
-
-
 def rules(seed: int) -> Mapping[str, tuple[Rule, Mode]]:
     """Every rule with the mode in which its fleet starts."""
     chance = Random(seed)
     still = one_by_one(_tightest, changing=False)
     return {
-        "ours": (_then_jointly(dividing), _WHOLE),
+        OURS: (Operator(), _WHOLE),
+        WHEN_FULL: (Operator(divides=False), _WHOLE),
         "one by one, dividing first": (dividing, _WHOLE),
-        "jointly, whole GPUs first": (_then_jointly(still), _WHOLE),
         "first fit": (one_by_one(lambda _: 0, changing=True), _WHOLE),
         "best fit": (one_by_one(_tightest, changing=True), _WHOLE),
         "random": (one_by_one(lambda places: chance.randrange(len(places)), changing=True), _WHOLE),
@@ -179,8 +169,11 @@ def online(claims: int, runs: int) -> tuple[Sequence[Row], Sequence[str]]:
             fleet = Fleet(PRODUCTS, start)
             coming = list(arrivals(claims, seed, fleet.capacity))
             found.setdefault(name, []).append(simulate(rule, fleet, coming))
-    own = found.pop("ours")
+    own = found.pop(OURS)
     rows = [row("layout_online_allocated_percent", "%", own, name, samples) for name, samples in found.items()]
-    return rows, [
+    best = max(mean(samples) for name, samples in found.items() if name != WHEN_FULL)
+    over = [sample - best for sample in own]
+    bound = bounds("placement").get(_OVER_BEST)
+    return [*rows, figure(_OVER_BEST, "points", mean(over), over, bound)], [
         f"online: {claims} claims on {8 * len(PRODUCTS)} GPUs at {LOAD:.0%} load, {runs} runs; modes change on idle GPUs only"
     ]
