@@ -19,8 +19,6 @@ from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
 #: Sets of one size that are put in order on one node.
 MOST_SETS: Final = 4096
-#: Pods that leave for one claim at most: as many as its nomination names.
-MOST_VICTIMS: Final = 64
 
 
 class VictimSets:
@@ -74,17 +72,14 @@ class VictimSets:
         most = sum(map(len, pool))
         if not self._fits(chain(*pool)):
             return None, self._trials
-        for size in range(min(most, MOST_VICTIMS) + 1):
+        for size in range(most + 1):
             sets = list(islice(self._sets(pool, size), MOST_SETS + 1))
             if len(sets) > MOST_SETS or self._trials + len(sets) > max(trials, 1):
-                victims = tuple(self._spared(pool))
-                return (victims if len(victims) <= MOST_VICTIMS else None), self._trials
+                return tuple(self._spared(pool)), self._trials
             for victims in sorted(sets, key=cost):
                 if self._fits(victims):
                     return victims, self._trials
-        if most <= MOST_VICTIMS:
-            raise AssertionError(f"{self.demand.key} fits without all {most} and without no part of them")
-        return None, self._trials
+        raise AssertionError(f"{self.demand.key} fits without all {most} and without no part of them")
 
     def enough(self, keys: Collection[str]) -> bool:
         """Whether all of these may be made to leave, and the demand then fits."""
