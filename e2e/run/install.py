@@ -28,7 +28,9 @@ MANAGED = "aim.amd.com/managed"
 
 _APPLY_SECONDS = 60
 _FIRST_KINDS = ("Namespace", "ServiceAccount")
-_GPU_SERVER = NodeShape(cpu="192", memory="2Ti", pods="500", labels={MANAGED: "true"})
+GPU_SERVER = NodeShape(cpu="192", memory="2Ti", pods="500", labels={MANAGED: "true"})
+"""A server with GPUs that the operator manages."""
+
 
 Object = dict[str, Any]
 
@@ -90,7 +92,7 @@ def kubectl_command(plane: Plane, *arguments: str) -> list[str]:
     return [str(program), f"--kubeconfig={plane.kubeconfig}", f"--cache-dir={plane.folder / 'kubectl'}", *arguments]
 
 
-def add_gpu_nodes(plane: Plane, nodes: Iterable[str] | Mapping[str, str], shape: NodeShape = _GPU_SERVER) -> None:
+def add_gpu_nodes(plane: Plane, nodes: Iterable[str] | Mapping[str, str], shape: NodeShape = GPU_SERVER) -> None:
     """Create simulated GPU servers by name (a mapping's keys) and wait until they are Ready.
 
     Only the Nodes: the operator makes their GPUNodes, the agents (`start_agents`) report the GPUs.
