@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from controller.cli.explain_view import wrapped
-from controller.cli.live_plan import Action, LivePlan, Present, ServiceChange
+from controller.cli.live_drafts import Present
+from controller.cli.live_plan import Action, LivePlan, ServiceChange
 from controller.cli.offline_plan_view import (
     change_document,
     change_text,

@@ -1,0 +1,107 @@
+"""What pods of a service are there in the real cluster, and what is asked for those that are to come. No I/O."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from api.v1beta1 import GPUPartitionClaim
+from controller.cli.live_cluster import Live
+from controller.cli.offline_plan import demand_for
+from controller.cli.trial import Expected
+from controller.cli.workload import Workload
+from controller.placement.demand import Demand
+from controller.placement.nearest import Offer
+from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, count_of, need_of
+from controller.reconcilers.gpu_partition_claim.placing import requirement_of
+from controller.state.kserve import POD_LABEL
+from controller.state.occupancy import HOLDING
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A claim that a pod of the service has now."""
+
+    key: str
+    claim: GPUPartitionClaim
+
+    @property
+    def placed(self) -> bool:
+        """Whether it holds its partition."""
+        return self.claim.status.allocation is not None and self.claim.status.phase in HOLDING
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A service with the pods that stay and leave, and demands for those that come.
+
+    `changed`: they ask for something else than those there are. `blocked`, `offers`: once its update was held back.
+    """
+
+    workload: Workload
+    need: Need | Unsized
+    kept: tuple[Present, ...]
+    gone: tuple[Present, ...]
+    changed: bool
+    demands: tuple[Demand, ...]
+    blocked: Expected | None = None
+    offers: tuple[Offer, ...] = ()
+
+
+def draft_of(live: Live, index: int, workload: Workload) -> Draft:
+    """The draft of the workload at that place in the files."""
+    need = need_of(workload.pod, live.sizing, count_of(workload.pod, workload.service))
+    present = present_of(live, workload)
+    if isinstance(need, Unsized):
+        return Draft(workload, need, (), tuple(each for each in present if each.placed), bool(present), ())
+    first = demand_for(workload, need, index, 0)
+    changed = any(_asks_otherwise(each, first) for each in present)
+    placed = [each for each in present if each.placed and not changed]
+    kept = tuple(placed[: workload.replicas])
+    gone = tuple(each for each in present if each.placed and each not in kept)
+    comes = range(len(kept), workload.replicas)
+    asked = [demand_for(workload, need, index, replica) for replica in comes]
+    demands = _aged_as(live, asked, () if changed else tuple(each for each in present if not each.placed))
+    return Draft(workload, need, kept, gone, changed, tuple(_prioritised(live, each, present) for each in demands))
+
+
+def _aged_as(live: Live, asked: Sequence[Demand], waiting: Sequence[Present]) -> tuple[Demand, ...]:
+    """As old as the pods of the service that wait already; the others come now, in the order of the files."""
+    now = live.cluster.clock.now().timestamp()
+    pods = (live.cluster.pod_table.of_claim(each.claim) for each in waiting)
+    ages = sorted(pod.created_seconds for pod in pods if pod is not None)
+    return tuple(
+        replace(each, created_seconds=ages[place] if place < len(ages) else now + each.created_seconds)
+        for place, each in enumerate(asked)
+    )
+
+
+def _prioritised(live: Live, demand: Demand, present: Iterable[Present]) -> Demand:
+    """With the priority that its pods have now: only the API server knows that of a class's name."""
+    pods = (live.cluster.pod_table.of_claim(each.claim) for each in present)
+    return replace(demand, priority=max((pod.priority for pod in pods if pod is not None), default=demand.priority))
+
+
+def present_of(live: Live, workload: Workload) -> list[Present]:
+    """The claims of its pods that live, those with a place first."""
+    found = []
+    for key, claim in live.cluster.claim_table.items():
+        pod = live.cluster.pod_table.of_claim(claim) if claim.metadata.namespace == workload.namespace else None
+        if pod is not None and not pod.terminal and not pod.deleting and _is_of(workload, pod.name, pod.labels):
+            found.append(Present(key, claim))
+    return sorted(found, key=lambda each: (not each.placed, each.key))
+
+
+def _is_of(workload: Workload, pod: str, labels: Mapping[str, str]) -> bool:
+    """Whether a pod is one of the workload's: by its template's labels, or KServe's own, or its name."""
+    if workload.kind == "Pod":
+        return pod == workload.name
+    own = workload.pod.labels
+    if own:
+        return all(labels.get(key) == value for key, value in own.items())
+    return labels.get(POD_LABEL) == workload.name
+
+
+def _asks_otherwise(present: Present, demand: Demand) -> bool:
+    claim = present.claim
+    if claim.spec.requirement.memory is None or claim.spec.policy_ref != demand.policy:
+        return True
+    return requirement_of(claim) != demand.requirement
