@@ -10,6 +10,7 @@ only if the same question, asked once it is carried out, has the answer "change 
 as well as with the placed ones in their places.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -32,7 +33,7 @@ from controller.placement.layouts.rebuild import rebuild
 from controller.placement.layouts.search import Effort, search
 from controller.placement.layouts.site import Site
 
-_MOST_STEPS: Final = 5
+_MOST_STEPS: Final = 8
 """Steps after which no settled outcome is expected any more; most batches need two."""
 
 DEFAULT_TERMS: Final = Terms()
@@ -41,19 +42,32 @@ DEFAULT_EFFORT: Final = Effort()
 
 def choose(batch: Batch, terms: Terms = DEFAULT_TERMS, effort: Effort = DEFAULT_EFFORT) -> Layout:
     """The modes to change for the claims of the batch, and the places that they then have. Pure and repeatable."""
+    work = choosing(batch, terms, effort)
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            layout: Layout = done.value
+            return layout
+
+
+def choosing(
+    batch: Batch, terms: Terms = DEFAULT_TERMS, effort: Effort = DEFAULT_EFFORT
+) -> Generator[None, None, Layout]:
+    """The same a little at a time: a pause after each round of the search, for who has other things to do as well."""
     worth = _Worth(batch)
-    step = first = _step(batch, terms, effort)
+    step = first = yield from _step(batch, terms, effort)
     state, known = batch, first.seats
     for _ in range(_MOST_STEPS):
         if step.changes:
             state, known = changed(state, step.changes), step.seats
         else:
             known = max(known, step.seats, key=worth.of)
-            rest = _step(seated(state, known), terms, effort)
+            rest = yield from _step(seated(state, known), terms, effort)
             if not rest.changes:
                 return _outcome(batch, state, known, first, worth, terms)
             state, known = changed(state, rest.changes), (*known, *rest.seats)
-        step = _step(state, terms, effort)
+        step = yield from _step(state, terms, effort)
     return Layout((), first.kept, _without(batch, first.kept))
 
 
@@ -78,15 +92,15 @@ class _Step:
     kept: tuple[Seat, ...]
 
 
-def _step(batch: Batch, terms: Terms, effort: Effort) -> _Step:
+def _step(batch: Batch, terms: Terms, effort: Effort) -> Generator[None, None, _Step]:
     kept = _as_it_is(Draft(Site(resting(batch)), terms))
     if kept.pool:
-        kept = search(kept, replace(effort, rounds=effort.rounds // 4))
+        kept = yield from search(kept, replace(effort, rounds=effort.rounds // 4))
     if not kept.pool or not kept.nodes:
         return _Step({}, seats(kept), seats(kept))
     free = _as_it_is(Draft(Site(batch), terms))
     start = max(_set_anew(free), _set_anew(Draft(free.site, terms)), key=lambda draft: draft.score)
-    found = search(start, effort)
+    found = yield from search(start, effort)
     _undo_needless(found)
     if not _is_worth_it(found, kept, terms):
         found = kept

@@ -69,15 +69,22 @@ class NodeDraft:
         self.set[group, option] = self.set.get((group, option), 0) + units
         self.free[option.slot] = self.free.get(option.slot, 0) + units * option.free
 
+    def close(self, group: int, option: Option, units: int) -> None:
+        """Set so many units of a group to nothing again: their partitions are free."""
+        self.free[option.slot] -= units * option.free
+        self.undecided[group] += units
+        self.set[group, option] -= units
+        if not self.set[group, option]:
+            del self.set[group, option]
+        if not self.set:
+            self.memory = _UNDECIDED
+
     def close_unused(self) -> None:
         """Units whose partitions nobody needs are undecided again."""
         for (group, option), units in list(self.set.items()):
             unused = min(units, self.free[option.slot] // option.free) if option.free else units
-            self.free[option.slot] -= unused * option.free
-            self.undecided[group] += unused
-            self.set[group, option] = units - unused
-            if units == unused:
-                del self.set[group, option]
+            if unused:
+                self.close(group, option, unused)
         if not self.set:
             self.memory = _UNDECIDED
 
@@ -172,6 +179,27 @@ class Draft:
         cost = node.cost
         node.clear()
         node.cost = cost  # until settle_cost
+
+    def unseat(self, node: NodeDraft, claim: int) -> None:
+        """Take a claim off its node."""
+        self.touch(node)
+        slot, many = node.seated.pop(claim)
+        node.free[slot] += many
+        cpu_milli, memory_bytes, pods = self.site.asks[claim]
+        node.cpu_milli += cpu_milli
+        node.memory_bytes += memory_bytes
+        node.pods += pods
+        self.pool.add(claim)
+        self.worth -= self.site.worth[claim]
+
+    def close(self, node: NodeDraft, group: int, option: Option, leaving: Iterable[int]) -> None:
+        """Undo one unit of a group: of those `leaving` the first go, until enough of its partitions are free."""
+        self.touch(node)
+        for claim in leaving:
+            if node.free[option.slot] >= option.free:
+                break
+            self.unseat(node, claim)
+        node.close(group, option, 1)
 
     def seat(self, node: NodeDraft, claim: int, takes: Takes) -> None:
         """Give a claim partitions of a node."""

@@ -108,6 +108,10 @@ class _Several:
     bias: float
     claim: int
     units: int
+    spare: int
+    picked: list[int]
+    seated: int = -1
+    last: float = 0.0
 
     def rating(self) -> float:
         node, option, draft = self.node, self.option, self.draft
@@ -115,21 +119,22 @@ class _Several:
             return 0
         if not draft.has_room(node, self.claim):
             return 0
-        beside = self.singles.best(node, option.slot, self._spare())[0] if self._spare() else 0
-        worth = draft.site.worth[self.claim] + beside
-        return self.bias * _ratio(worth, self.units * node.table.groups[self.group].bytes)
+        if self.seated != len(node.seated) or not draft.pool.issuperset(self.picked):
+            worth = draft.site.worth[self.claim]
+            if self.spare:
+                beside, self.picked = self.singles.best(node, option.slot, self.spare)
+                worth += beside
+            self.last = self.bias * _ratio(worth, self.units * node.table.groups[self.group].bytes)
+            self.seated = len(node.seated)
+        return self.last
 
     def take(self) -> bool:
         self.draft.touch(self.node)
         self.node.open(self.group, self.option, self.units)
         self.draft.seat(self.node, self.claim, (self.option.slot, self.draft.site.claims[self.claim].count))
-        if self._spare():
-            for claim in self.singles.best(self.node, self.option.slot, self._spare())[1]:
-                self.draft.seat(self.node, claim, (self.option.slot, 1))
+        for claim in self.singles.best(self.node, self.option.slot, self.spare)[1] if self.spare else ():
+            self.draft.seat(self.node, claim, (self.option.slot, 1))
         return False
-
-    def _spare(self) -> int:
-        return self.units * self.option.free - self.draft.site.claims[self.claim].count
 
 
 @dataclass(slots=True)
@@ -204,22 +209,29 @@ def rebuild(draft: Draft, nodes: Sequence[NodeDraft], chance: Random, noise: flo
 
 
 def _columns(draft: Draft, nodes: Sequence[NodeDraft], chance: Random, noise: float) -> Iterator[Column]:
-    site, pool, singles = draft.site, sorted(draft.pool), _Singles(draft)
-    draw = chance.random
+    singles, draw = _Singles(draft), chance.random
     for node in nodes:
         for group, facts in enumerate(node.table.groups):
-            for option in facts.options:
+            for option in facts.options if node.undecided[group] else ():
                 yield _Units(draft, node, group, option, singles, 1 + noise * draw(), [])
         for slot in node.table.base:
             yield _Staying(draft, node, slot, singles, _STAYING * (1 + noise * draw()), [])
-    several = [claim for claim in pool if site.several[claim]]
+    several = (claim for claim in sorted(draft.pool) if draft.site.several[claim])
     for place, claim in enumerate(several):
         for node in _some(nodes, place):
             if draft.has_room(node, claim):
-                for group, option, units in site.tightest(node.table, claim):
-                    yield _Several(draft, node, group, option, singles, 1 + noise * draw(), claim, units)
-                if node.table.base:
+                for group, option, units, spare in _tightest(draft, node, claim):
+                    bias = 1 + noise * draw()
+                    yield _Several(draft, node, group, option, singles, bias, claim, units, spare, [])
+                if node.table.base and draft.takes(node, claim) is not None:
                     yield _SeveralStaying(draft, node, _STAYING * (1 + noise * draw()), claim)
+
+
+def _tightest(draft: Draft, node: NodeDraft, claim: int) -> Iterator[tuple[int, Option, int, int]]:
+    """The ways to set undecided units for a claim: group, option, units, and the partitions that are left then."""
+    for group, option, units in draft.site.tightest(node.table, claim):
+        if units <= node.undecided[group] and node.admits(option.memory):
+            yield group, option, units, units * option.free - draft.site.claims[claim].count
 
 
 def _some(nodes: Sequence[NodeDraft], place: int) -> Iterable[NodeDraft]:

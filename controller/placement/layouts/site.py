@@ -1,6 +1,7 @@
 """A batch as the search works on it: numbers instead of names, everything that does not change counted once."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.gpu.mode import Mode
@@ -42,19 +43,24 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class NodeTable:
-    """A node: `base` are the free partitions, by slot type, of GPUs that stay as they are."""
+    """A node: `base` are the free partitions, by slot type, of GPUs that stay as they are.
+
+    `most`: how many of a type there are if as many GPUs as possible offer it.
+    """
 
     node: LayoutNode
     groups: tuple[Group, ...]
     base: dict[int, int]
     admits: tuple[bool, ...]
     memories: int
+    most: dict[int, int]
 
 
 class Site:
     """The tables of a batch. Claims stand in the order of their worth, so a smaller number is worth more.
 
-    `worth` of a claim is its bytes, weighed so that any bytes of a higher priority outweigh all of the lower ones.
+    `worth` of a claim is its bytes, weighed so that any bytes of a higher priority outweigh all of the lower ones;
+    `suiting` are the numbers of the nodes that could hold it, were it alone.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -78,6 +84,7 @@ class Site:
         self.takes = tuple(frozenset(fits) for fits in self.fits)
         self.number = {slot: index for index, slot in enumerate(self.slots)}
         self.nodes = tuple(self._table(node, self.number) for node in batch.nodes if node.gpus)
+        self.suiting = tuple(tuple(self._suiting(claim)) for claim in range(len(self.claims)))
 
     def tightest(self, table: NodeTable, claim: int) -> tuple[tuple[int, Option, int], ...]:
         """Of each group and memory mode the option with the smallest partitions that the claim fits, and the units."""
@@ -100,6 +107,12 @@ class Site:
                 if units <= group.units:
                     yield number, option, units
 
+    def _suiting(self, claim: int) -> Iterator[int]:
+        count = self.claims[claim].count
+        for number, table in enumerate(self.nodes):
+            if table.admits[claim] and any(table.most.get(slot, 0) >= count for slot in self.fits[claim]):
+                yield number
+
     def _fits(self, claim: LayoutClaim) -> tuple[int, ...]:
         """Slot types that hold a partition of the claim, the smallest first."""
         return tuple(
@@ -118,7 +131,18 @@ class Site:
                 base[slot] = base.get(slot, 0) + gpu.now.free
         admits = tuple(claim.nodes is None or node.name in claim.nodes for claim in self.claims)
         memories = 1 + max((option.memory for group in groups for option in group.options), default=0)
-        return NodeTable(node, groups, base, admits, memories)
+        return NodeTable(node, groups, base, admits, memories, _most(groups, base))
+
+
+def _most(groups: Iterable[Group], base: Mapping[int, int]) -> dict[int, int]:
+    found: Counter[tuple[int, int]] = Counter()
+    for group in groups:
+        for option in group.options:
+            found[option.memory, option.slot] += group.units * option.free
+    most = dict(base)
+    for (_, slot), many in found.items():
+        most[slot] = max(most.get(slot, 0), base.get(slot, 0) + many)
+    return most
 
 
 def _choices(batch: Batch) -> Iterator[Choice]:

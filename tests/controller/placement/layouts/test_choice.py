@@ -1,10 +1,11 @@
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from controller.placement.demand import Resources
-from controller.placement.layouts.choice import choose
+from controller.placement.layouts.choice import choose, choosing
 from controller.placement.layouts.layout import Layout
 from controller.placement.layouts.problem import Batch, LayoutClaim, LayoutNode
 from controller.placement.layouts.search import Effort
@@ -125,3 +126,14 @@ def test_a_little_more_is_not_worth_taking_the_place_from_another() -> None:
     layout = chosen(layout_node(), *claims)
     assert layout.changes == ()
     assert [seat.claim for seat in layout.seats] == ["team-a/whole"]
+
+
+def test_a_choice_made_a_little_at_a_time_is_the_same_and_pauses_at_each_round() -> None:
+    asked = batch(layout_node("a", 2), waiting("whole", 180), *(waiting(f"c-{n}", 50 + n) for n in range(8)))
+    found: list[Layout] = []
+
+    def watched() -> Iterator[None]:
+        found.append((yield from choosing(asked, effort=QUICK)))
+
+    assert sum(1 for _ in watched()) >= QUICK.rounds
+    assert found == [choose(asked, effort=QUICK)]
