@@ -48,7 +48,7 @@ async def _modes(cluster: Running, node: str = "a") -> list[str]:
 async def test_compute_mode_of_an_idle_gpu_is_changed_while_its_neighbour_is_busy(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=2) as cluster:
         await cluster.rule(policy())
-        await cluster.create(cluster.pods_path, pod("busy", opt_in()))
+        await cluster.create(cluster.pods_path, pod("busy", opt_in(partition_mode="DPX/NPS1")))
         (busy,) = await cluster.all_allocated(1)
         await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
 
@@ -71,7 +71,7 @@ async def test_compute_mode_of_an_idle_gpu_is_changed_while_its_neighbour_is_bus
 async def test_compute_mode_waits_for_a_busy_gpu(plane: Plane, tmp_path: Path) -> None:
     async with running(plane, tmp_path, {"a": "DPX/NPS1"}, gpus=1) as cluster:
         await cluster.rule(policy())
-        await cluster.create(cluster.pods_path, pod("busy", opt_in()))
+        await cluster.create(cluster.pods_path, pod("busy", opt_in(partition_mode="DPX/NPS1")))
         await cluster.all_allocated(1)
         await cluster.create(cluster.pods_path, pod("wants", opt_in(partition_mode="QPX/NPS1")))
         waiting = await cluster.claim_where(reason="NoPartitionFits")
@@ -104,6 +104,19 @@ async def test_memory_mode_needs_every_gpu_of_the_node_idle(plane: Plane, tmp_pa
         assert sorted(await _modes(cluster)) == ["CPX/NPS1", "DPX/NPS1"]
         (claim,) = await cluster.all_allocated(1)
         assert claim["status"]["allocation"]["devices"][0]["mode"] == "DPX/NPS1"
+
+
+async def test_an_idle_gpu_is_divided_for_small_models_before_one_takes_it_whole(plane: Plane, tmp_path: Path) -> None:
+    async with running(plane, tmp_path, {"a": "SPX/NPS1"}, gpus=2) as cluster:
+        await cluster.rule(policy())
+        for name in ("first", "second"):
+            await cluster.create(cluster.pods_path, pod(name, opt_in()))
+        claims = await cluster.all_allocated(2)
+        devices = [claim["status"]["allocation"]["devices"][0] for claim in claims]
+        assert [device["mode"] for device in devices] == ["CPX/NPS1", "CPX/NPS1"]
+        assert len({device["bdf"] for device in devices}) == 1
+        assert sorted(await _modes(cluster)) == ["CPX/NPS1", "SPX/NPS1"]
+        assert len(await _plans(cluster)) == 1
 
 
 async def test_too_small_partitions_make_a_plan_for_the_smallest_that_fits(plane: Plane, tmp_path: Path) -> None:
