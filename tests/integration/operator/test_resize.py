@@ -56,7 +56,7 @@ async def test_a_wish_for_more_moves_a_service_and_never_leaves_it_without_a_par
         assert _condition(status, "Resized")["status"] == "True"
         assert status["resizeRequest"]["observedBurn"] == "14.4"
 
-        counts = await history.counts()
-        assert counts["refused"] == [1]
-        assert min(counts["resized"]) >= 1
-        assert max(counts["resized"]) == 2
+        for told in await history.counts():
+            assert told["refused"] == [1]
+            # the old pod's claim may be there still for a moment when the new one serves alone
+            assert told["resized"] in ([1, 2], [1, 2, 1])
