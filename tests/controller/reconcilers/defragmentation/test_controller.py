@@ -51,7 +51,11 @@ class World:
         )
 
     def rule(self, *, paused: bool = False, **rules: Any) -> None:
-        spec: dict[str, Any] = {"repartition": {"enabled": True}, "defragmentation": RULES | rules, "validatedOnly": False}
+        spec: dict[str, Any] = {
+            "repartition": {"enabled": True},
+            "defragmentation": RULES | rules,
+            "validatedOnly": False,
+        }
         self.fed.put(self.fed.cluster.policies, policy_object("shared", paused=paused, **spec))
 
     def serves(self, name: str, number: int, index: int, *, owner: str = "rs") -> None:
