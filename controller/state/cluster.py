@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.group import PROFILES_LABEL, SERVICE_LABEL
-from api.v1beta1 import GPUNode, GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
+from api.v1beta1 import GPUPartitionClaim, GPUSharingPolicy, InferenceService, RepartitionPlan
 from controller.placement.snapshot import Snapshot
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
@@ -33,6 +33,7 @@ from controller.state.claim_indexes import claim_namespace, claim_node
 from controller.state.claimed import ClaimedBytes
 from controller.state.fleet import Fleet
 from controller.state.heartbeats import Heartbeats
+from controller.state.inventories import Inventories
 from controller.state.kinds import (
     GPU_NODES,
     GPU_PARTITION_CLAIMS,
@@ -69,7 +70,8 @@ class Cluster:
         self.clock = clock
         self.pods = Informer(client, PODS, into=Pod, indexes=_POD_INDEXES, clock=clock)
         self.nodes = Informer(client, NODES, into=NodeObject, clock=clock)
-        self.gpu_nodes = Informer(client, GPU_NODES, clock=clock)
+        inventories = Inventories()
+        self.gpu_nodes = Informer(client, GPU_NODES, project=inventories.share, clock=clock)
         self.claims = Informer(client, GPU_PARTITION_CLAIMS, indexes=_CLAIM_INDEXES, clock=clock)
         self.resource_claims = ServedInformer(client, RESOURCE_CLAIMS, into=ResourceClaim, clock=clock)
         self.resource_slices = ServedInformer(client, RESOURCE_SLICES, into=ResourceSlice, clock=clock)
@@ -98,7 +100,7 @@ class Cluster:
         self.claimed_bytes = ClaimedBytes()
         self.priorities = Priorities()
         self.host_table = Table(host_view)
-        self.gpu_node_table = Table(GPUNode.model_validate)
+        self.gpu_node_table = Table(inventories.read)
         self.claim_table = Table(GPUPartitionClaim.model_validate)
         self.resource_claim_table = Table(resource_claim_view)
         self.policy_table = Table(GPUSharingPolicy.model_validate)

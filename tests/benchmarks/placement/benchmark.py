@@ -56,6 +56,7 @@ def snapshots(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
     rows = [
         _bounded("snapshot_build_seconds", "s", costs.build_seconds, [costs.build_seconds]),
         _bounded("snapshot_rss_mib", "MiB", costs.rss_mib, [costs.rss_mib]),
+        _bounded("state_rss_mib", "MiB", costs.state_rss_mib, [costs.state_rss_mib]),
         _bounded("claim_change_us_p50", "us", percentile(costs.change_us, 50), costs.change_us),
         _bounded("claim_event_us_p50", "us", percentile(costs.event_us, 50), costs.event_us),
     ]

@@ -18,14 +18,18 @@ PARTITIONS = 64
 def large_cluster(nodes: int, claims: int) -> FedCluster:
     """`nodes` nodes whose agents are alive, and `claims` bound claims, one a node; every object decoded by itself.
 
-    Objects come from JSON, as from an API server: no two nodes share a text or a number.
+    Objects come from JSON, as from an API server, and are prepared as the informer does what its watch brings. Nodes are
+    of one make, and no two GPUs have the same count of errors.
     """
     fed = FedCluster()
     cluster = fed.cluster
     inventory = orjson.dumps(gpu_node("worker", *(gpu(number) for number in range(GPUS))))
     names = [f"worker-{number:05}" for number in range(nodes)]
     fed.listed(cluster.nodes, *(node_object(name) for name in names))
-    fed.listed(cluster.gpu_nodes, *(_named(inventory, name) for name in names))
+    fed.listed(
+        cluster.gpu_nodes,
+        *(cluster.gpu_nodes._prepare(_named(inventory, name, number)) for number, name in enumerate(names)),
+    )
     fed.listed(cluster.leases, *(lease(name) for name in names))
     for name in names:
         cluster.leases._take(_renewed(name))
@@ -39,8 +43,10 @@ def claim_on(number: int, node: str, index: int) -> Object:
     return bound_claim(f"aim-{number:06}", node, 0, index)
 
 
-def _named(inventory: bytes, name: str) -> Object:
+def _named(inventory: bytes, name: str, number: int) -> Object:
     made: Object = orjson.loads(inventory)
+    for place, each in enumerate(made["status"]["gpus"]):
+        each["ecc"] = {"correctable": number * GPUS + place}
     made["metadata"] = made["metadata"] | {"name": name, "uid": f"gpu-node-{name}"}
     return made
 

@@ -14,6 +14,7 @@ def test_every_part_gives_its_rows_on_a_small_cluster() -> None:
     assert bounded >= {
         "snapshot_build_seconds",
         "snapshot_rss_mib",
+        "state_rss_mib",
         "claim_change_us_p50",
         "decision_cost_huge_to_large",
     }
