@@ -72,8 +72,8 @@ bench: env ## benchmarks, into build/bench: NAME=controller; DATA="runs=1 sizes=
 soak: env ## half an hour of churn against one controller, into build/soak: DURATION=seconds, SEED=number
 	@$(BIN)/python -m tests.soak $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
-fuzz: env ## long searches for what conversion loses: COUNT=objects a kind and direction, SEED=number
-	@$(BIN)/python -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+fuzz: env ## long searches: what conversion loses (COUNT=objects a kind and direction), how the scheduler breaks its word (SEQUENCES=histories); SUBJECT=conversion, scheduler, both or defects, SEED=number, LIMIT=seconds
+	@$(BIN)/python -m tests.fuzz $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(COUNT),--count $(COUNT)) $(if $(SEQUENCES),--sequences $(SEQUENCES)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT))
 
 chaos: env ## kills and faults during mode changes on a local control plane, into build/chaos: SWEEP=all, ONLY=a name or text of names, SEED=number of an order
 	@$(BIN)/python -m tests.integration.sweep $(if $(SWEEP),--sweep $(SWEEP)) $(if $(ONLY),--only="$(ONLY)") $(if $(SEED),--seed $(SEED))

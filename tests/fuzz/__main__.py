@@ -1,8 +1,10 @@
-"""`python -m tests.fuzz [--count N] [--seed S]`: convert N drawn objects a kind and direction, to and fro, with edits.
+"""`python -m tests.fuzz [--subject conversion|scheduler|both|defects] [--count N] [--sequences N] [--limit SECONDS] [--seed S]`.
 
-Prints how many objects used each leaf of the schema and how many edits each flat field saw. Exit code 0 when nothing
-was lost and, from 5,000 objects on, every count is at least a hundredth of N; 1 when not, 2 for bad input, 130 for
-Ctrl-C.
+Conversion: N drawn objects a kind and direction are converted to and fro, with edits; how many objects used each leaf of
+the schema and how many edits each flat field saw is printed. Scheduler: N drawn histories of a cluster; the invariants
+are judged after every step; how often each event really happened is printed. Exit code 0 when nothing was lost or
+violated and enough was tried (from 5,000 objects on every count is at least a hundredth of N, from 2,000 histories on
+at least 1); 1 when not, 2 for bad input, 130 for Ctrl-C.
 """
 
 import argparse
@@ -11,10 +13,12 @@ import traceback
 from collections.abc import Mapping, Sequence
 
 from e2e.plane.progress import Progress
+from tests.fuzz.scheduling import report as scheduling
 from tests.fuzz.search import KINDS, Start, Tally, search
 
 COUNT = 10_000
 SEED = 1
+SUBJECTS = ("conversion", "scheduler", "both", "defects")
 _SECONDS_AN_OBJECT = 0.006
 _SHARE = 100
 _ENOUGH_TO_COUNT = 5000
@@ -27,12 +31,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Search, print, judge."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument(
+        "--subject",
+        choices=SUBJECTS,
+        default="both",
+        help="default: both; defects: whether the scheduler's search finds those put in on purpose",
+    )
+    parser.add_argument(
         "--count", type=_positive, default=COUNT, help=f"objects a kind and direction (default: {COUNT})"
+    )
+    parser.add_argument(
+        "--sequences",
+        type=_positive,
+        default=scheduling.SEQUENCES,
+        help=f"histories of the scheduler (default: {scheduling.SEQUENCES})",
+    )
+    parser.add_argument(
+        "--limit",
+        type=_positive,
+        default=int(scheduling.LIMIT_SECONDS),
+        help=f"seconds for these, within which the last draw begins (default: {scheduling.LIMIT_SECONDS:.0f})",
     )
     parser.add_argument("--seed", type=int, default=SEED, help=f"another seed draws others (default: {SEED})")
     options = parser.parse_args(argv)
+    passed: list[bool] = []
     try:
-        passed = [_searched(kind, start, options.count, options.seed) for kind in KINDS for start in Start]
+        if options.subject == "defects":
+            passed.append(scheduling.found(scheduling.DEFECTS_WITHIN, options.seed))
+        if options.subject in ("conversion", "both"):
+            passed += [_searched(kind, start, options.count, options.seed) for kind in KINDS for start in Start]
+        if options.subject in ("scheduler", "both"):
+            passed.append(scheduling.searched(options.sequences, options.seed, options.limit))
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         return _INTERRUPTED
@@ -42,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} objects are none: give 1 or more")
+        raise argparse.ArgumentTypeError(f"{number} is none: give 1 or more")
     return number
 
 

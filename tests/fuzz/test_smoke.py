@@ -6,7 +6,7 @@ from tests.fuzz.__main__ import main
 
 
 def test_a_short_search_passes_and_prints_its_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--count", "10", "--seed", "2"]) == 0
+    assert main(["--subject", "conversion", "--count", "10", "--seed", "2"]) == 0
     printed = capsys.readouterr()
     assert printed.out.count(" kept\n") == 4
     assert "  qosLevel\n" in printed.out
@@ -15,7 +15,7 @@ def test_a_short_search_passes_and_prints_its_counts(capsys: pytest.CaptureFixtu
 
 def test_a_loss_is_printed_with_the_object(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.fuzz.search.hub_is_kept", lose)
-    assert main(["--count", "5"]) == 1
+    assert main(["--subject", "conversion", "--count", "5"]) == 1
     out = capsys.readouterr().out
     assert "InferenceService from v1beta1, 5 objects, seed 1: something is lost" in out
     assert "lost on purpose" in out
