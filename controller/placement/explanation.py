@@ -124,7 +124,7 @@ def offer_document(offer: Offer) -> dict[str, Any]:
 
 
 def between(gpus: Sequence[Gpu]) -> str | None:
-    """What lies between several partitions, for programs: gpu, xgmi or pcie; None for one. One GPU a partition is given."""
+    """What lies between several partitions, for programs: gpu, xgmi or pcie; None for one. `gpus`: one a partition."""
     return tier_of(gpus).word if len(gpus) > 1 else None
 
 

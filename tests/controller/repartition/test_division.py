@@ -26,7 +26,7 @@ from controller.repartition.division import (
 from controller.repartition.joint import Around, Expected
 from controller.repartition.planner import Proposal
 from tests.builders.demand import demand
-from tests.builders.gpu import FOREIGN, GIB, bdf, busy, gpu, with_partition
+from tests.builders.gpu import FOREIGN, bdf, busy, gpu, with_partition
 from tests.builders.node import node
 from tests.builders.policy import policy_view
 
