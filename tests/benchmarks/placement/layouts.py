@@ -19,7 +19,7 @@ GIB = 1 << 30
 PROVEN_GAP = 0.002
 """A sample whose solution is not proven to that share of it counts as unsolved."""
 
-_SOLVER_GAP, _SOLVER_SECONDS = 0.0005, 10.0
+_SOLVER_GAP, _SOLVER_SECONDS = 0.0005, 20.0
 _FIRST_SEED = 1000
 _DEMANDS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 _SHAPES = ((64, 1), (64, 2), (96, 2))
