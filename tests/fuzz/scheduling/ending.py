@@ -25,6 +25,10 @@ class Ending:
         """Nobody waits for a place that is plainly there, and nothing of the operator's stays in doubt."""
         for one in life.cluster.assumptions:
             self._add(f"6: it is still assumed that {one.claim} has {one.partitions} on {one.node}")
+        places = Counter(place for claim in self.wire.of(GPU_PARTITION_CLAIMS) for place, _ in places_of(claim))
+        for held, count in places.items():
+            if count > 1:
+                self._add(f"1: {held} is bound to {count} claims, and stays so")
         if self._kept():
             return
         for claim, waits in self._waiting():

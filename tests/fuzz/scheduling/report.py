@@ -13,7 +13,7 @@ from tests.fuzz.scheduling.search import Tally, search
 
 SEQUENCES = 2_000
 LIMIT_SECONDS = 1_500.0
-DEFECTS_WITHIN = 400
+DEFECTS_WITHIN = 1_000
 """Histories within which each defect that is put in on purpose is to be found."""
 _SECONDS_A_SEQUENCE = 0.2
 _ENOUGH_TO_COUNT = 2_000
