@@ -13,10 +13,8 @@ from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.gangs import Gangs
 from controller.reconcilers.gpu_partition_claim.preempting import Preempting
 from controller.reconcilers.gpu_partition_claim.releasing import Releasing
-from controller.reconcilers.repartition_plan import controller as plans
 from controller.reconcilers.repartition_plan import drain, quiesce
 from controller.runtime.reconcile import Result
-from controller.state import fleet
 from controller.state.assumptions import Assumptions
 from controller.state.cluster import Cluster
 from controller.state.heartbeats import Heartbeats
@@ -114,8 +112,5 @@ MUTANTS: Final = (
     Mutant("quotas are ignored", _without("PARTITION_FILTERS", "QuotaExceeded"), r"quota: "),
     Mutant("a gang's gates open one by one", _always_awaited(Gangs, "hold", None), r"gang: "),
     Mutant("any number of pods may be down", _always(Preempting, "_may_leave", True), r"5: .* pods are down"),
-    Mutant("plans begin at any time", _always(plans, "held_up", None), r"5: "),
-    Mutant("nobody rests after a change", _always(fleet, "changed_at", None), r"5: .* its rest is"),
-    Mutant("pods move for a plan that nobody approved", _always(drain, "movable", lambda _: True), r"5: "),
     Mutant("claims of pods that are gone stay", _always_awaited(Releasing, "pod_gone", Result()), r"6: .* left behind"),
 )
