@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from controller.repartition.phases import HARDWARE, TERMINAL, TRANSITIONS, Phase
 from controller.state.kinds import GPU_PARTITION_CLAIMS, REPARTITION_PLANS
 from tests.sweep.invariants import Monitor, unsettled
-from tests.sweep.scripts import COMPUTE, SCRIPTS, Script
+from tests.sweep.scripts import MEMORY, SCRIPTS, STAY, Script
 from tests.sweep.transitions import Key, Transitions, recorded
 from tests.sweep.world import CHANGED, FIRST_MODE, MODELS, PLAN, World, model, world
 
@@ -131,14 +131,16 @@ class Run:
 def plan(world: World, script: Script) -> dict[str, object]:
     """The plan of a script, as a person writes it."""
     gpus = world.machines[CHANGED].gpus
-    touched = gpus[:1] if script.to == COMPUTE else gpus
-    spec = {
+    touched = gpus if script.to == MEMORY else gpus[:1]
+    spec: dict[str, object] = {
         "node": CHANGED,
         "from": {"gpus": [{"bdf": bdf, "mode": FIRST_MODE} for bdf in touched]},
-        "to": {"gpus": [{"bdf": bdf, "mode": script.to} for bdf in touched]},
+        "to": {"gpus": [{"bdf": bdf, "mode": script.to or FIRST_MODE} for bdf in touched]},
         "approval": "Manual",
         "approved": script.approved,
     }
+    if script.to == STAY:
+        spec["gain"] = {"gpus": 1}
     if script.cancelled:
         spec["rollback"] = True
     return {"metadata": {"name": PLAN}, "spec": spec}

@@ -85,6 +85,7 @@ class Kubernetes:
             await asyncio.sleep(REACTION_SECONDS)
             self._wake.clear()
             self._replace_pods()
+            self._release_claims()
             self._schedule()
             self._run_pods()
 
@@ -134,6 +135,22 @@ class Kubernetes:
         if not isinstance(patch, list):
             raise TypeError(f"workload {workload.name}: the pod webhook refuses its pods: {patch}")
         self.store.create(PODS, apply_patch(pod, patch))
+
+    def _release_claims(self) -> None:
+        """Of ResourceClaims that pods have reserved which are gone: these hold them no longer, nor does a finalizer."""
+        for claim in self.store.list(RESOURCE_CLAIMS):
+            name, namespace = claim["metadata"]["name"], claim["metadata"]["namespace"]
+            users = (claim.get("status") or {}).get("reservedFor") or []
+            left = [user for user in users if self._exists(user, namespace)]
+            if len(left) < len(users):
+                status = {"reservedFor": left} if left else {"reservedFor": None, "allocation": None}
+                self.store.write(RESOURCE_CLAIMS, name, namespace, {"status": status}, subresource="status")
+            if "deletionTimestamp" in claim["metadata"] and not left:
+                self.store.write(RESOURCE_CLAIMS, name, namespace, {"metadata": {"finalizers": None}})
+
+    def _exists(self, user: Manifest, namespace: str) -> bool:
+        pod = self.store.find(PODS, user["name"], namespace)
+        return pod is not None and pod["metadata"]["uid"] == user["uid"]
 
     # Scheduler -------------------------------------------------------------------------------------------------------
 

@@ -30,11 +30,13 @@ COMPUTE: Final = "QPX/NPS1"
 """To this mode the first GPU goes: the compute mode changes."""
 MEMORY: Final = "CPX/NPS4"
 """To this mode both GPUs go: the memory mode changes, and the driver is reloaded."""
+STAY: Final = ""
+"""The first GPU stays as it is: the plan only moves who is on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`to`: COMPUTE or MEMORY. `approved`: from the beginning. `cancelled`: written with `rollback` set.
+    """`to`: COMPUTE, MEMORY or STAY. `approved`: from the beginning. `cancelled`: written with `rollback` set.
 
     `first` acts before the plan is there, `at` when it comes to a phase for the first time.
     """
@@ -77,6 +79,7 @@ SCRIPTS: Final[Mapping[Key, Script]] = {
     (Phase.AWAITING_APPROVAL, Event.REFUSED): Script(approved=False, at={Phase.AWAITING_APPROVAL: forbid(60)}),
     (Phase.AWAITING_APPROVAL, Event.CANCELLED): Script(approved=False, at={Phase.AWAITING_APPROVAL: cancel}),
     (Phase.DRAINING, Event.IDLE): Script(),
+    (Phase.DRAINING, Event.EMPTIED): Script(STAY),
     (Phase.DRAINING, Event.REFUSED): Script(first=budget_that_never_allows(60), at={Phase.DRAINING: forbid(60)}),
     (Phase.DRAINING, Event.CANCELLED): Script(
         first=budget_that_never_allows(60), at={Phase.DRAINING: later(10, cancel)}

@@ -156,6 +156,7 @@ _POLICY: Final[Manifest] = {
         "repartition": {
             "enabled": True,
             "approval": "Auto",
+            "divide": "WhenFull",  # plans are those of the scripts
             "cooldown": "1s",
             "maxUnavailablePods": MOST_UNAVAILABLE,
             "taintNode": True,  # the stricter case: AMD's plugins, which tolerate no taint, have to come back

@@ -41,6 +41,7 @@ QUICK: tuple[Case, ...] = (
     Case((Phase.AWAITING_APPROVAL, Event.CANCELLED), OPERATOR),
     Case((Phase.DRAINING, Event.IDLE), AGENT),
     Case((Phase.DRAINING, Event.IDLE), OPERATOR),
+    Case((Phase.DRAINING, Event.EMPTIED), OPERATOR),
     Case((Phase.DRAINING, Event.CANCELLED), OPERATOR),
     Case((Phase.QUIESCING, Event.QUIET), AGENT),
     Case((Phase.QUIESCING, Event.QUIET), OPERATOR),

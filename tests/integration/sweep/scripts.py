@@ -14,7 +14,7 @@ from e2e.run.processes import write_agent_tokens
 from tests.integration.operator.running import AIM, DRA
 from tests.integration.sweep.hurry import TIMES
 from tests.integration.sweep.site import NODES, Site
-from tests.sweep.scripts import COMPUTE, MEMORY
+from tests.sweep.scripts import COMPUTE, MEMORY, STAY
 from tests.sweep.transitions import Key
 
 Action: TypeAlias = Callable[[Site], None]
@@ -217,6 +217,7 @@ PLANE_SCRIPTS: Final[Mapping[Key, PlaneScript]] = {
     ),
     (Phase.AWAITING_APPROVAL, Event.CANCELLED): PlaneScript(approved=False, at=_in(Phase.AWAITING_APPROVAL, cancel)),
     (Phase.DRAINING, Event.IDLE): PlaneScript(),
+    (Phase.DRAINING, Event.EMPTIED): PlaneScript(STAY),
     (Phase.DRAINING, Event.REFUSED): PlaneScript(
         first=budget_that_never_allows, at=_in(Phase.DRAINING, forbid(Phase.DRAINING))
     ),

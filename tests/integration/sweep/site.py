@@ -28,7 +28,7 @@ from tests.integration.operator.recording_proxy import RecordingProxy, Write, re
 from tests.integration.operator.running import AIM, DRA, Object, Running, deployment, opt_in, running
 from tests.integration.operator.warm_start import WarmProcesses
 from tests.integration.sweep.hurry import PROGRAM, TIMES
-from tests.sweep.scripts import COMPUTE, MEMORY
+from tests.sweep.scripts import MEMORY, STAY
 from tests.sweep.transitions import Key
 
 PLANS: Final = f"{AIM}/repartitionplans"
@@ -38,6 +38,15 @@ MODELS: Final = 4
 # Another mode of the same memory mode, and another memory mode: a case goes wherever the GPUs are not.
 _OTHER_COMPUTE: Final = {"DPX/NPS1": "QPX/NPS1", "QPX/NPS1": "DPX/NPS1", "CPX/NPS4": "QPX/NPS4", "QPX/NPS4": "CPX/NPS4"}
 _OTHER_MEMORY: Final = {"NPS1": "CPX/NPS4", "NPS4": FIRST_MODE}
+
+
+def _wanted(mode: str, to: str) -> str:
+    """The mode that a GPU in this one goes to: see COMPUTE, MEMORY and STAY of the scripts."""
+    if to == STAY:
+        return mode
+    return _OTHER_MEMORY[mode.partition("/")[2]] if to == MEMORY else _OTHER_COMPUTE.get(mode, FIRST_MODE)
+
+
 TIME_SCALE: Final = 0.02
 """How much shorter the changes of the simulated hardware are, besides that its agents hurry."""
 _HEARTBEAT_SECONDS: Final = 0.2 * TIMES
@@ -115,9 +124,8 @@ class Site:
         self._reload_is_seen.set()
         self.proxy.writes.clear()
         gpus = self.gpu_node()["status"]["gpus"]
-        memory = _OTHER_MEMORY[gpus[0]["mode"].partition("/")[2]]
-        touched = [gpu for gpu in gpus if to != COMPUTE or gpu["bdf"] == self.gpu]
-        wanted = [(gpu, memory if to == MEMORY else _OTHER_COMPUTE.get(gpu["mode"], FIRST_MODE)) for gpu in touched]
+        touched = [gpu for gpu in gpus if to == MEMORY or gpu["bdf"] == self.gpu]
+        wanted = [(gpu, _wanted(gpu["mode"], to)) for gpu in touched]
         spec: Object = {
             "node": self.node,
             "from": {"gpus": [{"bdf": gpu["bdf"], "mode": gpu["mode"]} for gpu in touched]},
@@ -126,6 +134,8 @@ class Site:
             "approved": approved,
             "rollback": cancelled,
         }
+        if to == STAY:
+            spec["gain"] = {"gpus": 1}
         body = {"apiVersion": "aim.amd.com/v1beta1", "kind": "RepartitionPlan", "metadata": {"name": name}}
         self.plane.admin.create(PLANS, body | {"spec": spec})
 
@@ -332,7 +342,14 @@ _POLICY: Final[Object] = {
     "metadata": {"name": "all"},
     "spec": {
         "validatedOnly": False,
-        "repartition": {"enabled": True, "approval": "Auto", "cooldown": "1ms", "maxUnavailablePods": 2},
+        # divided when full: plans are those of the scripts
+        "repartition": {
+            "enabled": True,
+            "approval": "Auto",
+            "divide": "WhenFull",
+            "cooldown": "1ms",
+            "maxUnavailablePods": 2,
+        },
     },
 }
 RESOURCE_CLAIMS: Final = f"{DRA}/resourceclaims"
