@@ -61,7 +61,7 @@ def kind_schema(kind: Kind, version: str, kubernetes: Mapping[str, Schema]) -> S
     )
     described = f"Standard object's metadata. More info: {_CONVENTIONS}#metadata"
     schema["properties"] |= _envelope(kubernetes) | {"metadata": _described(described, "ObjectMeta")}
-    return schema | _about(version, kind.name)
+    return schema | _about(version, kind.name) | _selectable(kind, version)
 
 
 def list_schema(kind: Kind, version: str, kubernetes: Mapping[str, Schema]) -> Schema:
@@ -72,12 +72,16 @@ def list_schema(kind: Kind, version: str, kubernetes: Mapping[str, Schema]) -> S
         "items": reference(component(version, kind.name)),
     }
     metadata = _described(f"Standard list metadata. More info: {_CONVENTIONS}#types-kinds", "ListMeta")
-    return {
-        "description": f"{kind.name}List is a list of {kind.name}",
-        "type": "object",
-        "required": ["items"],
-        "properties": _envelope(kubernetes) | {"metadata": metadata, "items": items},
-    } | _about(version, f"{kind.name}List")
+    return (
+        {
+            "description": f"{kind.name}List is a list of {kind.name}",
+            "type": "object",
+            "required": ["items"],
+            "properties": _envelope(kubernetes) | {"metadata": metadata, "items": items},
+        }
+        | _about(version, f"{kind.name}List")
+        | _selectable(kind, version)
+    )
 
 
 def _envelope(kubernetes: Mapping[str, Schema]) -> Schema:
@@ -93,6 +97,14 @@ def _described(description: str, name: str) -> Schema:
 
 def _about(version: str, kind: str) -> Schema:
     return {"x-kubernetes-group-version-kind": [group_version_kind(version, kind)]}
+
+
+def _selectable(kind: Kind, version: str) -> Schema:
+    """By which fields lists and watches can be narrowed, as the API server tells it."""
+    paths = kind.versions[version].selectable
+    return (
+        {"x-kubernetes-selectable-fields": [{"fieldPath": path.removeprefix(".")} for path in paths]} if paths else {}
+    )
 
 
 def to_json(document: Mapping[str, Any]) -> str:

@@ -4,9 +4,9 @@ import asyncio
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +20,7 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.clock import RealClock
 from controller.telemetry.metrics import Metrics
-from e2e.plane import Admin, Plane, add_nodes, service_account_token
+from e2e.plane import Admin, Plane, add_nodes, remove_nodes, service_account_token
 from e2e.run.install import SYSTEM_NAMESPACE
 
 GPU_NODES = "/apis/aim.amd.com/v1beta1/gpunodes"
@@ -38,6 +38,7 @@ class Site:
 
     plane: Plane
     folder: Path
+    added: list[str] = field(default_factory=list)
 
     def get(self, path: str) -> Object:
         return self.plane.admin.get(path)
@@ -63,6 +64,7 @@ class Site:
         """A Node and the GPUNode that the operator would make for it."""
         name = f"gpu-{uuid4().hex[:8]}"
         add_nodes(self.plane, [name])
+        self.added.append(name)
         uid = self.get(f"/api/v1/nodes/{name}")["metadata"]["uid"]
         owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}
         metadata = {"name": name, "ownerReferences": [owner]}
@@ -174,5 +176,8 @@ def refused(plane: Plane, token: str, path: str) -> bool:
 
 
 @pytest.fixture
-def site(installed: Plane, tmp_path: Path) -> Site:
-    return Site(installed, tmp_path)
+def site(installed: Plane, tmp_path: Path) -> Iterator[Site]:
+    """Its nodes are gone afterwards: others' pods would find devices there."""
+    made = Site(installed, tmp_path)
+    yield made
+    remove_nodes(installed, made.added)

@@ -167,7 +167,7 @@ async def test_killed_after_each_write(plane: Plane, tmp_path: Path) -> None:
         ) as cluster,
     ):
         await warm(cluster.operator)
-        await cluster.rule(policy(cooldown="1ms"))
+        await cluster.rule(policy(cooldown="1ms", divide="WhenFull"))
         killer = Killer(proxy, cluster)
         await _killed_at(cluster, killer, ())
         writes = len(killer.seen)
