@@ -4,21 +4,22 @@
 
 A change is tried by the same filters and the same scorer that place the demand. On up to `THOROUGH_NODES` nodes every
 change of every kind is tried, so the first offer is the cheapest there is; on more, a node is asked only for changes
-that could be cheaper than the best known, and no more than `MOST_NODES` are asked.
+that could be cheaper than the best known, and no more than `MOST_NODES` are asked. It pauses after each node.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.changes.change import Change, Cost, as_tried
 from controller.placement.changes.look import NOTHING_KNOWN, Circumstances, Look
-from controller.placement.changes.smaller import smaller_changes
+from controller.placement.changes.smaller import trying_smaller
 from controller.placement.changes.table import MENDS, Mend
 from controller.placement.demand import Demand
 from controller.placement.scores import Scorer, best_fit
 from controller.placement.snapshot import Node, Snapshot
+from controller.placement.steps import Steps, finished
 
 #: Up to so many nodes nothing is left out.
 THOROUGH_NODES: Final = 64
@@ -43,9 +44,16 @@ def nearest(
     snapshot: Snapshot, demand: Demand, around: Circumstances = NOTHING_KNOWN, scorer: Scorer = best_fit
 ) -> tuple[Offer, ...]:
     """What would place a demand without a place, the cheapest first, one offer a kind. The snapshot stays as it is."""
+    return finished(seeking_nearest(snapshot, demand, around, scorer))
+
+
+def seeking_nearest(
+    snapshot: Snapshot, demand: Demand, around: Circumstances = NOTHING_KNOWN, scorer: Scorer = best_fit
+) -> Steps[tuple[Offer, ...]]:
+    """The same in steps."""
     search = _Search(snapshot, demand, around, scorer)
-    search.smaller()
-    search.nodes()
+    yield from search.smaller()
+    yield from search.nodes()
     return tuple(sorted(search.found.values(), key=lambda offer: offer.cost))
 
 
@@ -70,28 +78,34 @@ class _Search:
         self._thorough = len(snapshot.nodes) <= THOROUGH_NODES
         self.found: dict[str, Offer] = {}
 
-    def smaller(self) -> None:
+    def smaller(self) -> Steps[None]:
         """Ask for less of the model."""
         ways = self._around.smaller(self._demand)
-        for change in smaller_changes(self._snapshot, self._demand, ways, self._scorer):
-            choice = self._anywhere(change.on_demand(self._demand))
+        yield
+        changes = yield from trying_smaller(self._snapshot, self._demand, ways, self._scorer)
+        for change in changes:
+            choice = yield from self._anywhere(change.on_demand(self._demand))
             if choice is not None:
                 self._keep(Offer(change, choice))
 
-    def nodes(self) -> None:
+    def nodes(self) -> Steps[None]:
         """Ask each node that refuses what would mend it."""
-        prospects = sorted(self._prospects(), key=lambda each: each.order)
+        prospects = yield from self._prospects()
+        prospects.sort(key=lambda each: each.order)
         for prospect in prospects if self._thorough else prospects[:MOST_NODES]:
-            self._ask(prospect)
+            yield from self._ask(prospect)
 
-    def _prospects(self) -> Iterator[_Prospect]:
+    def _prospects(self) -> Steps[list[_Prospect]]:
+        found = []
         for node in self._snapshot.nodes:
             rows = refusals_on(self._snapshot, self._demand, node)
             mends = tuple(dict.fromkeys(mend for row in rows for mend in MENDS.get(row.reason, ())))
             if mends:
-                yield _Prospect(node, mends)
+                found.append(_Prospect(node, mends))
+            yield
+        return found
 
-    def _ask(self, prospect: _Prospect) -> None:
+    def _ask(self, prospect: _Prospect) -> Steps[None]:
         worth = [mend for mend in prospect.mends if self._thorough or mend.rank <= self._best_rank]
         if not worth:
             return
@@ -100,6 +114,8 @@ class _Search:
         for mend in worth:
             for change in mend.generate(look):
                 self._offer(change, node)
+                yield
+            yield
 
     def _offer(self, change: Change, node: Node) -> None:
         known = self.found.get(change.kind)
@@ -113,9 +129,14 @@ class _Search:
         """The place on a node that exists on paper only; what is decided of one node depends on no other."""
         return best_on(self._snapshot.beside(node), demand, node, self._scorer)
 
-    def _anywhere(self, demand: Demand) -> Choice | None:
-        choices = (best_on(self._snapshot, demand, node, self._scorer) for node in self._snapshot.nodes)
-        return min((each for each in choices if each is not None), key=lambda each: each.rank, default=None)
+    def _anywhere(self, demand: Demand) -> Steps[Choice | None]:
+        best = None
+        for node in self._snapshot.nodes:
+            choice = best_on(self._snapshot, demand, node, self._scorer)
+            if choice is not None and (best is None or choice.rank < best.rank):
+                best = choice
+            yield
+        return best
 
     def _keep(self, offer: Offer) -> None:
         known = self.found.get(offer.change.kind)

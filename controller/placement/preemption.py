@@ -4,6 +4,8 @@ Two rights move pods. A claim may take the place of pods of lower priority. And 
 (a quota's min) and uses less takes it back from those who borrow it, of whatever priority. What a namespace is promised
 is taken by nobody who is promised nothing. Nobody leaves unless the claim then really fits, by the same scheduler that
 will place it. Of a gang all leave, or nobody: each is of no use without the others.
+
+Each question can be asked in steps, too: on a large cluster a search takes tenths of a second.
 """
 
 from collections import defaultdict
@@ -23,6 +25,7 @@ from controller.placement.quota import Account, guaranteed, within_promise
 from controller.placement.reservation import Awaiting
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Partition, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.placement.victim_sets import VictimSets
 
 #: Sets of victims that are tried for one demand: beyond that the victims found may be more than the fewest.
@@ -49,25 +52,37 @@ class NoVictims:
     message: str
 
 
-class _Occupied:
+class Occupied:
     """All claims that have a place, by node and by account, the cheapest first."""
 
-    def __init__(self, occupants: Iterable[Occupant]) -> None:
+    def __init__(self) -> None:
         self.by_node: dict[str, list[Occupant]] = defaultdict(list)
         self.by_account: dict[Account, list[Occupant]] = defaultdict(list)
         self._by_gang: dict[GangKey, list[Occupant]] = defaultdict(list)
+        self.least_of: dict[Account, Cost] = {}
+        self.lowest: int | None = None
+
+    @classmethod
+    def of(cls, occupants: Iterable[Occupant]) -> Steps["Occupied"]:
+        """Those claims; a pause after each."""
+        made = cls()
         for each in occupants:
-            if each.gang and not each.leaving:
-                self._by_gang[each.namespace, each.gang].append(each)
-            self.by_node[each.node].append(each)
-            self.by_account[each.policy, each.namespace].append(each)
-        for there in self.by_node.values():
+            made._add(each)
+            yield
+        for there in made.by_node.values():
             there.sort(key=_alone)
-        self.least_of = {account: min(map(_alone, there)) for account, there in self.by_account.items()}
-        self.lowest = min(
-            (each.priority for each in self.all() if each.movable and not each.leaving),
-            default=None,
-        )
+            yield
+        return made
+
+    def _add(self, each: Occupant) -> None:
+        account = each.policy, each.namespace
+        if each.gang and not each.leaving:
+            self._by_gang[each.namespace, each.gang].append(each)
+        self.by_node[each.node].append(each)
+        self.by_account[account].append(each)
+        self.least_of[account] = min(self.least_of.get(account, _alone(each)), _alone(each))
+        if each.movable and not each.leaving:
+            self.lowest = each.priority if self.lowest is None else min(self.lowest, each.priority)
 
     def all(self) -> Iterator[Occupant]:
         """Every one of them."""
@@ -85,36 +100,43 @@ class _Occupied:
 class Preemptor:
     """Finds victims on one snapshot. `occupants` are all claims that have a place there."""
 
-    def __init__(self, scheduler: ModelScheduler, snapshot: Snapshot, occupants: Iterable[Occupant]) -> None:
+    def __init__(self, scheduler: ModelScheduler, snapshot: Snapshot, occupants: Iterable[Occupant] | Occupied) -> None:
         self._scheduler = scheduler
         self._snapshot = snapshot
-        self._occupied = _Occupied(occupants)
+        self._occupied = occupants if isinstance(occupants, Occupied) else finished(Occupied.of(occupants))
         self._covered: dict[Account, frozenset[str]] = {}
 
     def anew(self, snapshot: Snapshot) -> "Preemptor":
         """The same on a later snapshot, on which the same claims have places."""
-        later = Preemptor(self._scheduler, snapshot, ())
-        later._occupied = self._occupied
-        return later
+        return Preemptor(self._scheduler, snapshot, self._occupied)
 
     def find(self, demand: Demand) -> Preemption | NoVictims:
         """Who has to leave for a demand that fits nowhere now, or why nobody is to."""
+        return finished(self.finding(demand))
+
+    def finding(self, demand: Demand) -> Steps[Preemption | NoVictims]:
+        """The same in steps."""
         if not demand.preempts:
             return NoVictims(
                 "PreemptionNever", "its pod's preemptionPolicy is Never, so that nobody has to leave for it"
             )
         if not self._has_rights(demand):
             return self._nobody(demand)
-        found = self._best(demand, self._search, refused=False)
+        found = yield from self._best(demand, self._search, refused=False)
         if found is not None:
             return found
-        if self._best(demand, self._search, refused=True) is not None:
+        refused = yield from self._best(demand, self._search, refused=True)
+        if refused is not None:
             return NoVictims("EvictionRefused", "a disruption budget refused the eviction of who would have to leave")
         return NoVictims("PreemptionFutile", "it would fit nowhere even if all pods left that may be made to")
 
     def awaited(self, demand: Demand, only: str | None = None) -> Awaiting | None:
         """The place that the demand would get soonest if pods left by themselves; of node `only`, or of any."""
-        found = self._best(demand, self._all_leave, refused=True, only=only)
+        return finished(self.awaiting(demand, only))
+
+    def awaiting(self, demand: Demand, only: str | None = None) -> Steps[Awaiting | None]:
+        """The same in steps."""
+        found = yield from self._best(demand, self._all_leave, refused=True, only=only)
         return None if found is None else Awaiting(found.placed, found.victims)
 
     def together(self, demands: Sequence[Demand], *, by_right: bool) -> list[tuple[Demand, Preemption]] | NoVictims:
@@ -122,11 +144,17 @@ class Preemptor:
 
         Without `by_right`: the places that they would get soonest if pods left by themselves.
         """
+        return finished(self.finding_together(demands, by_right=by_right))
+
+    def finding_together(
+        self, demands: Sequence[Demand], *, by_right: bool
+    ) -> Steps[list[tuple[Demand, Preemption]] | NoVictims]:
+        """The same in steps. The snapshot is to be asked by nobody else until it has ended: trials are held on it."""
         found: list[tuple[Demand, Preemption]] = []
         with ExitStack() as trials:
             trials.enter_context(self._snapshot.without(()))  # with this ends whatever is held below
             for demand in demands:
-                one = self._one_of(demand, by_right=by_right)
+                one = yield from self._one_of(demand, by_right=by_right)
                 if isinstance(one, NoVictims):
                     return one
                 trials.enter_context(self._snapshot.without(each.key for each in (*self._gone(one), *one.victims)))
@@ -134,13 +162,14 @@ class Preemptor:
                 found.append((demand, one))
         return found
 
-    def _one_of(self, demand: Demand, *, by_right: bool) -> Preemption | NoVictims:
+    def _one_of(self, demand: Demand, *, by_right: bool) -> Steps[Preemption | NoVictims]:
         placed = self._scheduler.schedule(self._snapshot, demand)
         if isinstance(placed, Placed):
             return Preemption(placed, (), reclaims=False)
         if by_right:
-            return self.find(demand)
-        return self._best(demand, self._all_leave, refused=True) or NoVictims("NothingGetsFree", "nothing gets free")
+            return (yield from self.finding(demand))
+        found = yield from self._best(demand, self._all_leave, refused=True)
+        return found or NoVictims("NothingGetsFree", "nothing gets free")
 
     def _gone(self, found: Preemption) -> Iterator[Occupant]:
         """Those who leave the node anyway, which was counted on."""
@@ -187,21 +216,25 @@ class Preemptor:
         *,
         refused: bool,
         only: str | None = None,
-    ) -> Preemption | None:
+    ) -> Steps[Preemption | None]:
         """The cheapest set of all nodes, as far as trials reach: no further than a node could have a cheaper one."""
         best: tuple[Cost, VictimSets, tuple[Occupant, ...]] | None = None
         left = MOST_TRIALS
-        for bound, node in self._by_bound(demand, only):
+        nodes = yield from self._by_bound(demand, only)
+        for bound, node in nodes:
             if left <= 0 or (best is not None and best[0] < bound):
                 break
+            yield
             search = search_on(demand, node)
-            victims, trials = search.fewest(left, refused=refused) if search is not None else (None, 0)
+            if search is None:
+                continue
+            victims, trials = yield from search.fewest(left, refused=refused)
             left -= trials
-            if search is not None and victims is not None and (best is None or cost(victims) < best[0]):
+            if victims is not None and (best is None or cost(victims) < best[0]):
                 best = cost(victims), search, victims
         return None if best is None else self._confirmed(best[1], best[2])
 
-    def _by_bound(self, demand: Demand, only: str | None) -> list[tuple[Cost, Node]]:
+    def _by_bound(self, demand: Demand, only: str | None) -> Steps[list[tuple[Cost, Node]]]:
         """Nodes on which somebody's leaving may help, each with what that costs at least; the cheapest first."""
         found = []
         for node in self._snapshot.nodes:
@@ -209,6 +242,7 @@ class Preemptor:
             costs = [each for each in (self._least_on(demand, node), own) if each is not None]
             if costs and only in (None, node.name):
                 found.append((min(costs), node))
+            yield
         return sorted(found, key=lambda pair: (pair[0], pair[1].name))
 
     def _least_of_own(self, demand: Demand, node: Node) -> Cost | None:

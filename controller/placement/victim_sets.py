@@ -16,6 +16,7 @@ from controller.placement.occupant import Crew, Occupant, cost
 from controller.placement.quota import within_promise
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+from controller.placement.steps import Steps
 
 #: Sets of one size that are put in order on one node.
 MOST_SETS: Final = 4096
@@ -62,10 +63,10 @@ class VictimSets:
             crew[0].key: self._effect(crew, held) for crew in self._may_go if any(each.key in held for each in crew)
         }
 
-    def fewest(self, trials: int, *, refused: bool) -> tuple[tuple[Occupant, ...] | None, int]:
+    def fewest(self, trials: int, *, refused: bool) -> Steps[tuple[tuple[Occupant, ...] | None, int]]:
         """The cheapest set without which the demand fits, None when there is none; and how many sets were tried.
 
-        `refused`: pods whose eviction was refused a moment ago may be in it, too.
+        `refused`: pods whose eviction was refused a moment ago may be in it, too. Pauses after each set.
         """
         self._trials = 0
         pool = [crew for crew in self._may_go if crew[0].key in self._effects and (refused or not _refused(crew))]
@@ -73,12 +74,15 @@ class VictimSets:
         if not self._fits(chain(*pool)):
             return None, self._trials
         for size in range(most + 1):
+            yield
             sets = list(islice(self._sets(pool, size), MOST_SETS + 1))
             if len(sets) > MOST_SETS or self._trials + len(sets) > max(trials, 1):
-                return tuple(self._spared(pool)), self._trials
+                spared = yield from self._spared(pool)
+                return tuple(spared), self._trials
             for victims in sorted(sets, key=cost):
                 if self._fits(victims):
                     return victims, self._trials
+                yield
         raise AssertionError(f"{self.demand.key} fits without all {most} and without no part of them")
 
     def enough(self, keys: Collection[str]) -> bool:
@@ -86,13 +90,14 @@ class VictimSets:
         pool = [each for each in chain(*self._may_go) if each.key in keys]
         return len(pool) == len(keys) and self._fits(pool)
 
-    def _spared(self, pool: Sequence[Crew]) -> list[Occupant]:
+    def _spared(self, pool: Sequence[Crew]) -> Steps[list[Occupant]]:
         """All, but for those, the most important first, without whose leaving it fits, too: none is too many."""
         victims = list(pool)
         for crew in reversed(pool):
             rest = [other for other in victims if other is not crew]
             if self._fits(chain(*rest)):
                 victims = rest
+            yield
         return list(chain(*victims))
 
     def _fits(self, victims: Iterable[Occupant]) -> bool:

@@ -15,6 +15,7 @@ from controller.gpu.mode import Mode
 from controller.placement.decision import Decision
 from controller.placement.demand import Demand
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.repartition.candidates import permitted, planned_bytes
 from controller.repartition.disruption_budget import NOTHING_USED, Usage, refuse_change
 from controller.repartition.disturbance import Disturbance, disturbance
@@ -23,7 +24,7 @@ from controller.repartition.places import FreePlaces
 from controller.repartition.regained import Emptied, Gain, Group, regained
 from controller.repartition.victims import Victim, in_order
 
-#: Nodes looked at, those with the least on a GPU that is in use first: a look is made between two events.
+#: Nodes looked at, those with the least on a GPU that is in use first.
 MOST_NODES: Final = 200
 #: GPUs of one node that are freed together, at most.
 MOST_GPUS: Final = 4
@@ -97,36 +98,59 @@ class Chance:
 
 def chances(found: Field) -> tuple[Chance, ...]:
     """Every chance that is worth while, of the first `MOST_LOOKS` that move the fewest pods; the best one first."""
-    return _Search(found).run()
+    return finished(seeking_chances(found))
+
+
+def seeking_chances(found: Field) -> Steps[tuple[Chance, ...]]:
+    """The same with a pause after each node and each what-if. Nobody else is to ask the field's snapshot meanwhile."""
+    return (yield from _Search(found).run())
 
 
 class _Search:
     def __init__(self, found: Field) -> None:
         self._field = found
-        self._nodes = _crowded_last(found.snapshot, [node for node in found.snapshot.nodes if self._may_change(node)])
-        few = len(found.snapshot.nodes) <= MOST_NODES
-        self._there = found.snapshot if few else found.snapshot.only(node.name for node in self._nodes)
+        self._there = found.snapshot
         self._waiting = tuple(found.waiting)[:MOST_WAITING]
         self._uids = {demand.uid: demand.key for demand in self._waiting}
 
-    def run(self) -> tuple[Chance, ...]:
-        if not self._nodes:
+    def run(self) -> Steps[tuple[Chance, ...]]:
+        nodes = yield from self._changeable()
+        if not nodes:
             return ()
-        free = FreePlaces(self._there)
-        groups = [group for node in self._nodes for group in self._groups(node, free.largest)]
-        looks = [(group, mode) for group in groups for mode in (None, *self._modes(group))]
-        looks.sort(key=lambda look: self._order(*look))
+        if len(self._field.snapshot.nodes) > MOST_NODES:
+            self._there = self._field.snapshot.only(node.name for node in nodes)
+        free = yield from FreePlaces.collecting(self._there)
+        looks = []
+        for node in nodes:
+            groups = list(self._groups(node, free.largest))
+            ways = ((group, mode) for group in groups for mode in (None, *self._modes(group)))
+            looks += [(self._order(group, mode), group, mode) for group, mode in ways]
+            yield
+        looks.sort(key=lambda look: look[0])
         drains: dict[tuple[str, frozenset[str]], Drain] = {}
         told = []
-        for group, mode in looks[:MOST_LOOKS]:
+        for _, group, mode in looks[:MOST_LOOKS]:
             asked = group.node.name, group.bdfs
             if asked not in drains:
                 drains[asked] = self._drained(group, free)
+                yield
             if len(drains[asked].moves) == len(group.victims):
                 chance = self._chance(group, mode, drains[asked].moves)
                 told += [chance] if self._promised(group).issubset(chance.served) else []
+                yield
         worthy = [each for each in told if self._field.worth.covers(each.gain, each.cost.evictions)]
         return tuple(sorted(worthy, key=Chance.rank))
+
+    def _changeable(self) -> Steps[list[Node]]:
+        """The first `MOST_NODES`, by the fewest partitions that somebody holds of a GPU in use; none that are idle."""
+        snapshot, ranked = self._field.snapshot, []
+        for node in snapshot.nodes:
+            if self._may_change(node):
+                held = (len(gpu.partitions) - snapshot.free(node, gpu) for gpu in node.gpus)
+                least = min((count for count in held if count), default=0)
+                ranked += [(least, node.name, node)] if least else []
+            yield
+        return [node for _, _, node in sorted(ranked, key=lambda each: each[:2])[:MOST_NODES]]
 
     def _may_change(self, node: Node) -> bool:
         """Whether the policy rules the node and nothing forbids that somebody is moved there."""
@@ -224,17 +248,6 @@ class _Search:
         )
         after = tuple((bdf, mode or present) for bdf, present in before)
         return Chance(group.node.name, before, after, moves, gain, cost, served)
-
-
-def _crowded_last(snapshot: Snapshot, nodes: Sequence[Node]) -> list[Node]:
-    """The first `MOST_NODES`, by the fewest partitions that somebody holds of a GPU in use; idle nodes are left out."""
-    ranked = []
-    for node in nodes:
-        held = [len(gpu.partitions) - snapshot.free(node, gpu) for gpu in node.gpus]
-        least = min((count for count in held if count), default=0)
-        if least:
-            ranked.append((least, node.name, node))
-    return [node for _, _, node in sorted(ranked, key=lambda each: each[:2])[:MOST_NODES]]
 
 
 def _takes(group: Group, mode: Mode) -> bool:

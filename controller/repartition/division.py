@@ -23,8 +23,9 @@ from controller.placement.demand import Demand, Resources
 from controller.placement.filters import kept_for
 from controller.placement.ranking import shape_of
 from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.repartition.candidates import planned_bytes, useful_modes
-from controller.repartition.joint import NOTHING, Around, Bound, Joint, divides, propose_jointly
+from controller.repartition.joint import NOTHING, Around, Bound, Joint, divides, proposing_jointly
 from controller.repartition.planner import Proposal
 
 #: A partition is far too large if it is so many times as large as one that another mode would give.
@@ -147,11 +148,17 @@ class Judging:
 
 def sort_out(snapshot: Snapshot, units: Iterable[Unit], judging: Judging) -> Pending:
     """Try everybody in order on the snapshot, which stays as it was."""
+    return finished(sorting_out(snapshot, units, judging))
+
+
+def sorting_out(snapshot: Snapshot, units: Iterable[Unit], judging: Judging) -> Steps[Pending]:
+    """The same with a pause after each. Nobody else is to ask the snapshot until then: trials are held on it."""
     with ExitStack() as held:
         sorting = _Sorting(snapshot, judging, held)
         for unit in units:
             for demand, decision in judging.decide(unit):
                 sorting.take(demand, decision)
+            yield
     return sorting.pending
 
 
@@ -225,27 +232,31 @@ NO_DIVISION: Final = Division(NOTHING, {}, {})
 
 def divide_first(snapshot: Snapshot, pending: Pending, around: Around) -> Division:
     """Choose for all that waits. The snapshot is the one that it was sorted out on, and stays as it was."""
-    turn = _first_helped(snapshot, pending, around)
+    return finished(dividing_first(snapshot, pending, around))
+
+
+def dividing_first(snapshot: Snapshot, pending: Pending, around: Around) -> Steps[Division]:
+    """The same in steps. Nobody else is to ask the snapshot until it has ended: trials are held on it."""
+    turn = yield from _first_helped(snapshot, pending, around)
     with ExitStack() as held:
         for each in pending.fitting:
             if each.turn <= turn:
                 _hold(snapshot, held, each.demand, each.placed)
         others = (*pending.unplaced, *(each.demand for each in pending.fitting if each.turn > turn))
-        joint, waits, left = _settled(
-            snapshot, others, [_Candidate.of(snapshot, each, turn) for each in pending.wasteful], around
-        )
+        candidates = [_Candidate.of(snapshot, each, turn) for each in pending.wasteful]
+        joint, waits, left = yield from _settled(snapshot, others, candidates, around)
         later: Mapping[str, Proposal] = {}
         if left and around.usage.active_nodes:
             for undo in keep(snapshot, joint.proposals):
                 held.callback(undo)
             patient = replace(around, expected={}, patient=True)
-            comes, more, _ = _settled(snapshot, (), left, patient)
+            comes, more, _ = yield from _settled(snapshot, (), left, patient)
             later = {key: comes.proposals[key] for key in more}
             waits |= more
     return Division(joint, {key: each.waste for key, each in waits.items()}, later, pending.keys)
 
 
-def _first_helped(snapshot: Snapshot, pending: Pending, around: Around) -> int:
+def _first_helped(snapshot: Snapshot, pending: Pending, around: Around) -> Steps[int]:
     """How many without a place come before the first whom a change would help: those after it yield to it."""
     nobody = len(pending.unplaced)
     if not pending.unplaced:
@@ -254,7 +265,7 @@ def _first_helped(snapshot: Snapshot, pending: Pending, around: Around) -> int:
         for each in pending.fitting:
             if each.turn == 0:
                 _hold(snapshot, held, each.demand, each.placed)
-        joint = propose_jointly(snapshot, pending.unplaced, around)
+        joint = yield from proposing_jointly(snapshot, pending.unplaced, around)
     helped = (number for number, each in enumerate(pending.unplaced) if each.key in joint.proposals)
     return next(helped, nobody)
 
@@ -287,7 +298,7 @@ class _Candidate:
 
 def _settled(
     snapshot: Snapshot, others: Iterable[Demand], candidates: Iterable[_Candidate], around: Around
-) -> tuple[Joint, dict[str, _Candidate], list[_Candidate]]:
+) -> Steps[tuple[Joint, dict[str, _Candidate], list[_Candidate]]]:
     """A joint choice by which nobody loses a place to one who comes later: whom it leaves out keeps its own.
 
     Then it is chosen anew.
@@ -298,7 +309,8 @@ def _settled(
     with ExitStack() as held:
         while True:
             asking = [*others, *(each.waste.demand for each in waits.values())]
-            joint = propose_jointly(snapshot, asking, around, {key: each.bound for key, each in waits.items()})
+            bounds = {key: each.bound for key, each in waits.items()}
+            joint = yield from proposing_jointly(snapshot, asking, around, bounds)
             wasted = {key: each.waste for key, each in waits.items()}
             out = [key for key in waits if not _helped(joint, key, wasted)]
             if not out:

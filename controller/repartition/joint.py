@@ -15,7 +15,7 @@ from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import UnknownProduct, product_named
 from controller.placement.demand import Demand, Requirement, Resources
 from controller.placement.filters import refuse_node
-from controller.placement.layouts.choice import choose
+from controller.placement.layouts.choice import DEFAULT_EFFORT, choosing
 from controller.placement.layouts.layout import Layout, NodeChange, Seat
 from controller.placement.layouts.problem import Batch, Choice, LayoutClaim, LayoutGpu, LayoutNode
 from controller.placement.layouts.search import Effort
@@ -23,16 +23,22 @@ from controller.placement.precision_support import obstacle_on
 from controller.placement.ranking import shape_of
 from controller.placement.scheduler import order
 from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.repartition.attempts import Change
 from controller.repartition.candidates import MIXED, SINGLE, permitted, planned_bytes
 from controller.repartition.disruption_budget import Refused, Usage, refuse_change
 from controller.repartition.planner import Proposal
 
-#: Waiting claims and nodes looked at together, the first ones: the choice is made between two events.
+#: Waiting claims and nodes looked at together, the first ones.
 MOST_CLAIMS = 200
 MOST_NODES = 128
-#: Of one choice: a few tenths of a second at most, because the operator does nothing else meanwhile.
-EFFORT: Final = Effort(rounds=300)
+#: Of one choice: a second or so, which the operator takes in slices.
+EFFORT: Final = DEFAULT_EFFORT
+#: For so few claims, who wait for nothing else meanwhile, a part of that does.
+FEW_CLAIMS: Final = 16
+FEW: Final = Effort(rounds=300)
+#: Layouts that are remembered.
+MOST_KEPT: Final = 16
 _NOWHERE: Final = Mode.parse("TPX/NPS2")
 """A mode that no product has."""
 _NO_SIZE: Final = Requirement(0)
@@ -106,15 +112,25 @@ def propose_jointly(
 
     `bounds`, by key: claims that have a place as things are. They go to nodes alone where idle GPUs are divided first.
     """
+    return finished(proposing_jointly(snapshot, demands, around, bounds))
+
+
+def proposing_jointly(
+    snapshot: Snapshot, demands: Sequence[Demand], around: Around, bounds: Mapping[str, Bound] = UNBOUND
+) -> Steps[Joint]:
+    """The same in steps."""
     first = order(demands)[:MOST_CLAIMS]
-    nodes = {node.name: each for node, each in _nodes(snapshot, around)}
+    nodes = yield from _nodes(snapshot, around)
     if not nodes or not first:
         return NOTHING
     suiting = _Nodes(snapshot, nodes)
     dividing = frozenset(name for name in nodes if bounds and _divides(snapshot, name, around))
-    claims = (_claim(each, nodes, suiting) for each in first)
-    batch = Batch(tuple(nodes.values()), tuple(_bounded(each, bounds.get(each.key), dividing) for each in claims))
-    layout = _chosen(batch)
+    claims = []
+    for each in first:
+        claims.append(_bounded(_claim(each, nodes, suiting), bounds.get(each.key), dividing))
+        yield
+    batch = Batch(tuple(nodes.values()), tuple(claims))
+    layout = yield from _LAYOUTS.choosing(batch)
     seats = {seat.claim: seat for seat in layout.seats}
     served = {
         key: around.expected[seat.node].plan
@@ -160,24 +176,36 @@ def may_help(snapshot: Snapshot, around: Around) -> bool:
     return any(node.name in around.expected or around.refused(node) is None for node in snapshot.nodes)
 
 
-@lru_cache(maxsize=8)
-def _chosen(batch: Batch) -> Layout:
-    """Kept, because claims that wait are asked about again and again while nothing changes."""
-    return choose(batch, effort=EFFORT)
+class _Layouts:
+    """Kept, because claims that wait are asked about again and again while nothing changes. Mutable, a cache."""
+
+    def __init__(self) -> None:
+        self._known: dict[Batch, Layout] = {}
+
+    def choosing(self, batch: Batch) -> Steps[Layout]:
+        """The layout for a batch."""
+        layout = self._known.pop(batch, None)
+        if layout is None:
+            layout = yield from choosing(batch, effort=FEW if len(batch.claims) <= FEW_CLAIMS else EFFORT)
+        self._known[batch] = layout
+        if len(self._known) > MOST_KEPT:
+            del self._known[next(iter(self._known))]
+        return layout
 
 
-def _nodes(snapshot: Snapshot, around: Around) -> Iterator[tuple[Node, LayoutNode]]:
-    found = 0
+_LAYOUTS: Final = _Layouts()
+
+
+def _nodes(snapshot: Snapshot, around: Around) -> Steps[dict[str, LayoutNode]]:
+    found: dict[str, LayoutNode] = {}
     for node in snapshot.nodes:
         expected = around.expected.get(node.name)
-        if any(node.unlocated.values()) or found == MOST_NODES:
-            continue
-        if expected is not None:
-            found += 1
-            yield node, _node(snapshot, node, around, expected)
-        elif around.refused(node) is None:
-            found += 1
-            yield node, _node(snapshot, node, around, None)
+        if len(found) == MOST_NODES:
+            break
+        if not any(node.unlocated.values()) and (expected is not None or around.refused(node) is None):
+            found[node.name] = _node(snapshot, node, around, expected)
+        yield
+    return found
 
 
 def _node(snapshot: Snapshot, node: Node, around: Around, expected: Expected | None) -> LayoutNode:

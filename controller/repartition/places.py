@@ -13,6 +13,7 @@ from controller.placement.demand import Demand, Requirement, Resources
 from controller.placement.filters import refuse_node, refuse_partition
 from controller.placement.scores import Score, best_fit
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.repartition.victims import Victim
 
 
@@ -49,12 +50,19 @@ class FreePlaces:
     They stand in the order in which every demand prefers them: what one needs shifts the scores of all alike.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, groups: Sequence[_Alike] | None = None) -> None:
+        """`groups`: what `collecting` found, in order."""
         self.snapshot = snapshot
-        self._groups = sorted(_groups(snapshot), key=lambda group: _score(snapshot, group))
+        self._groups = groups if groups is not None else finished(_in_order(snapshot))
         self._sound: dict[Hashable, tuple[_Alike, ...]] = {}
         self._held: dict[tuple[str, str], int] = {}
         self.largest = max((group.size for group in self._groups), default=0)
+
+    @classmethod
+    def collecting(cls, snapshot: Snapshot) -> Steps["FreePlaces"]:
+        """The same, collected with a pause after each node."""
+        groups = yield from _in_order(snapshot)
+        return cls(snapshot, groups)
 
     def sound(self, demand: Demand) -> tuple[_Alike, ...]:
         """Those that suit the demand but for its size and its node."""
@@ -80,16 +88,23 @@ class FreePlaces:
                 yield group
 
 
-def _groups(snapshot: Snapshot) -> Iterator[_Alike]:
+def _in_order(snapshot: Snapshot) -> Steps[list[_Alike]]:
+    found = []
     for node in snapshot.nodes:
-        for gpu in node.gpus:
-            if gpu.plan is not None:
-                continue
-            free: dict[tuple[int, str], list[Partition]] = {}
-            for partition in gpu.partitions:
-                if _usable(partition) and snapshot.holder(node, partition) is None:
-                    free.setdefault((partition.bytes, partition.resource), []).append(partition)
-            yield from (_Alike(node, gpu, tuple(found)) for found in free.values())
+        found += [(_score(snapshot, group), group) for group in _groups(snapshot, node)]
+        yield
+    return [group for _, group in sorted(found, key=lambda scored: scored[0])]
+
+
+def _groups(snapshot: Snapshot, node: Node) -> Iterator[_Alike]:
+    for gpu in node.gpus:
+        if gpu.plan is not None:
+            continue
+        free: dict[tuple[int, str], list[Partition]] = {}
+        for partition in gpu.partitions:
+            if _usable(partition) and snapshot.holder(node, partition) is None:
+                free.setdefault((partition.bytes, partition.resource), []).append(partition)
+        yield from (_Alike(node, gpu, tuple(found)) for found in free.values())
 
 
 def _usable(partition: Partition) -> bool:

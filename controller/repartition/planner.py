@@ -7,13 +7,13 @@ change that moves them is proposed for a person to approve, or for a claim of hi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand
 from controller.placement.filters import refuse_node
 from controller.placement.snapshot import Node, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.repartition.attempts import NONE_TRIED, TRIES_AN_HOUR, Attempts, Change
 from controller.repartition.candidates import Candidate, candidates
 from controller.repartition.disruption_budget import Refused, Usage, refuse_change
@@ -78,12 +78,19 @@ def propose(
     Cheapest: nobody has to move, then the fewest pods, then no driver reload, then the fewest GPUs touched, then the
     smallest partition that fits, then names. `active_nodes` have a change under way.
     """
+    return finished(proposing(snapshot, demand, active_nodes, standing))
+
+
+def proposing(
+    snapshot: Snapshot, demand: Demand, active_nodes: Sequence[str], standing: Standing = NOTHING_ELSE
+) -> Steps[Proposal | Refused]:
+    """The same with a pause after each node, and after each try to find places for those who would have to move."""
     if demand.requirement.count != 1:
         # Changes of idle GPUs for several partitions are chosen jointly; moving pods for them is not looked into.
         return Refused(
             "CountUnsupported", "no change of idle GPUs gives several partitions, and nobody is moved for them"
         )
-    return _Search(snapshot, demand, Usage(active_nodes, standing.unavailable_pods), standing).run()
+    return (yield from _Search(snapshot, demand, Usage(active_nodes, standing.unavailable_pods), standing).run())
 
 
 class _Search:
@@ -93,9 +100,14 @@ class _Search:
         self._usage = usage
         self._standing = standing
         self._refused: Refused | None = None
+        self._nodes: tuple[Node, ...] = ()
+        self._free: FreePlaces | None = None
 
-    def run(self) -> Proposal | Refused:
-        best = self._idle() or self._evicting()
+    def run(self) -> Steps[Proposal | Refused]:
+        self._nodes = yield from self._changeable()
+        best = yield from self._idle()
+        if best is None:
+            best = yield from self._evicting()
         if best is None:
             return self._nearest()
         again = self._standing.attempts.too_many()
@@ -121,11 +133,11 @@ class _Search:
     def _ruled_out(self, nodes: Sequence[Node]) -> Refused | None:
         return ruled_out(self._snapshot, self._demand, nodes, self._standing.admin_held)
 
-    @cached_property
-    def _nodes(self) -> tuple[Node, ...]:
+    def _changeable(self) -> Steps[tuple[Node, ...]]:
         """Nodes that the pod could run on and that may be changed now."""
         found = []
         for node in self._snapshot.nodes:
+            yield
             unfit = refuse_node(self._snapshot, self._demand, node)
             if unfit is not None:
                 if unfit[0] in _NOTHING_WANTED and self._refused is None:
@@ -141,10 +153,6 @@ class _Search:
                 self._refuse(self._ruled_out((node,)) or refused)
         return tuple(found)
 
-    @cached_property
-    def _free(self) -> FreePlaces:
-        return FreePlaces(self._snapshot)
-
     def _candidates(self, node: Node, *, evicting: bool) -> Iterator[Candidate]:
         held = self._standing.admin_held
         for candidate in candidates(self._snapshot, self._demand, node, held, evicting=evicting):
@@ -154,21 +162,29 @@ class _Search:
             else:
                 yield candidate
 
-    def _idle(self) -> Proposal | None:
-        found = (each for node in self._nodes for each in self._candidates(node, evicting=False))
-        best = min(found, key=Candidate.cost, default=None)
+    def _idle(self) -> Steps[Proposal | None]:
+        best: Candidate | None = None
+        for node in self._nodes:
+            for each in self._candidates(node, evicting=False):
+                best = each if best is None or each.cost() < best.cost() else best
+            yield
         return None if best is None else self._proposal(best, ())
 
-    def _evicting(self) -> Proposal | None:
-        found = (
-            each for node in self._nodes if self._may_evict(node) for each in self._candidates(node, evicting=True)
-        )
+    def _evicting(self) -> Steps[Proposal | None]:
+        found: list[Candidate] = []
+        for node in self._nodes:
+            if self._may_evict(node):
+                found += self._candidates(node, evicting=True)
+            yield
         drains = 0
         for candidate in sorted(found, key=Candidate.cost):
             victims = self._victims(candidate)
             if not victims:
                 continue
-            refused = self._refuse_drain(candidate, victims)
+            if self._free is None:
+                self._free = yield from FreePlaces.collecting(self._snapshot)
+            refused = self._refuse_drain(candidate, victims, self._free)
+            yield
             if refused is None:
                 return self._proposal(candidate, victims)
             self._refuse(refused)
@@ -196,7 +212,7 @@ class _Search:
             return ()
         return tuple(in_order(victims))
 
-    def _refuse_drain(self, candidate: Candidate, victims: Sequence[Victim]) -> Refused | None:
+    def _refuse_drain(self, candidate: Candidate, victims: Sequence[Victim], free: FreePlaces) -> Refused | None:
         drain = decide_drain(
             self._snapshot,
             candidate.node.name,
@@ -204,7 +220,7 @@ class _Search:
             victims,
             budget_left=len(victims),
             allowed=lambda _: True,
-            free=self._free,
+            free=free,
         )
         return drain if isinstance(drain, Refused) else None
 

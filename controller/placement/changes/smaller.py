@@ -5,7 +5,7 @@ length before precision, which changes the answers. More partitions lose nothing
 more counts as all that was asked for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from controller.placement.candidates import best_on
@@ -14,6 +14,7 @@ from controller.placement.demand import Demand, Requirement
 from controller.placement.filters import refuse_node
 from controller.placement.scores import Scorer
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+from controller.placement.steps import Steps
 
 _IN_ORDER = (Kind.CONCURRENCY, Kind.LENGTH, Kind.PRECISION, Kind.COUNT)
 
@@ -43,17 +44,23 @@ class Smaller:
         return Change(self.kind, f"{self.field}={self.value}", text, counted, on_demand=on_demand)
 
 
-def smaller_changes(snapshot: Snapshot, demand: Demand, ways: Iterable[Smaller], scorer: Scorer) -> Iterator[Change]:
-    """Of each kind the cheapest that is placed somewhere."""
-    found: set[Kind] = set()
+def trying_smaller(snapshot: Snapshot, demand: Demand, ways: Iterable[Smaller], scorer: Scorer) -> Steps[list[Change]]:
+    """Of each kind the cheapest that is placed somewhere; a pause after each node that is looked at."""
+    found: dict[Kind, Change] = {}
     largest = _Largest(snapshot, demand)
     for way in sorted(ways, key=lambda each: each.change().cost):
-        if way.kind in found or not largest.may_hold(way.requirement):
+        if way.kind in found:
+            continue
+        may_hold = yield from largest.may_hold(way.requirement)
+        if not may_hold:
             continue
         asked = replace(demand, requirement=way.requirement)
-        if any(best_on(snapshot, asked, node, scorer) is not None for node in snapshot.nodes):
-            found.add(way.kind)
-            yield way.change()
+        for node in snapshot.nodes:
+            yield
+            if best_on(snapshot, asked, node, scorer) is not None:
+                found[way.kind] = way.change()
+                break
+    return list(found.values())
 
 
 class _Largest:
@@ -62,21 +69,36 @@ class _Largest:
     def __init__(self, snapshot: Snapshot, demand: Demand) -> None:
         self._snapshot = snapshot
         self._demand = demand
-        self._nodes = [node for node in snapshot.nodes if refuse_node(snapshot, demand, node) is None]
+        self._nodes: list[Node] | None = None
         self._found: dict[Requirement, int] = {}
 
-    def may_hold(self, requirement: Requirement) -> bool:
+    def may_hold(self, requirement: Requirement) -> Steps[bool]:
         """False where no partition that could be had is so large; several together are for the trial to find."""
         if requirement.count > 1:
             return True
         shape = replace(requirement, bytes=0)
         if shape not in self._found:
-            self._found[shape] = self._look(replace(self._demand, requirement=shape))
+            self._found[shape] = yield from self._look(replace(self._demand, requirement=shape))
         return self._found[shape] >= max(1, requirement.bytes)
 
-    def _look(self, demand: Demand) -> int:
-        choices = (best_on(self._snapshot, demand, node, _largest_first) for node in self._nodes)
-        return max((choice.placed.partition.bytes for choice in choices if choice is not None), default=0)
+    def _look(self, demand: Demand) -> Steps[int]:
+        largest = 0
+        if self._nodes is None:
+            self._nodes = yield from self._suiting()
+        for node in self._nodes:
+            choice = best_on(self._snapshot, demand, node, _largest_first)
+            if choice is not None:
+                largest = max(largest, choice.placed.partition.bytes)
+            yield
+        return largest
+
+    def _suiting(self) -> Steps[list[Node]]:
+        found = []
+        for node in self._snapshot.nodes:
+            if refuse_node(self._snapshot, self._demand, node) is None:
+                found.append(node)
+            yield
+        return found
 
 
 def _largest_first(

@@ -2,9 +2,10 @@
 
 A search costs more than a decision, so claims that ask alike share one for a while, and searches take no more than a
 tenth of the time: who comes when it is used up is told without, or what was found before, and comes again. Nobody is
-searched for again before the others had their turn.
+searched for again before the others had their turn. One is made at a time, in slices, on a snapshot of its beginning.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,12 +17,14 @@ from controller.placement.changes.look import Circumstances, ModeAfter, Obstacle
 from controller.placement.decision import Unplaced
 from controller.placement.demand import Demand
 from controller.placement.explanation import Explanation
-from controller.placement.nearest import Offer, nearest
+from controller.placement.nearest import Offer, seeking_nearest
 from controller.placement.scores import Scorer
 from controller.placement.snapshot import Node
+from controller.placement.steps import Steps
 from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser
 from controller.repartition.disruption_budget import Usage, refuse_change
 from controller.runtime.clock import Clock
+from controller.runtime.slices import Slices
 from controller.state.cluster import Cluster
 from controller.state.models import Models
 from controller.state.occupancy import admin_held
@@ -86,12 +89,17 @@ class Explaining:
         self._found: dict[object, _Found] = {}
         self._credit, self._counted_at = MOST_CREDIT, clock.monotonic()
         self._took = 0.0
+        self._slices = Slices(clock)
+        self._turn = asyncio.Lock()
 
-    def text(self, demand: Demand, pod: PodView, service: InferenceService | None, why: Unplaced, note: str) -> str:
+    async def text(
+        self, demand: Demand, pod: PodView, service: InferenceService | None, why: Unplaced, note: str
+    ) -> str:
         """The explanation of one claim, at most 4 KiB. `note`: what is done about it, or why nothing is; may be ""."""
         offers: tuple[Offer, ...] | None = ()
         if why.refusals and why.reason not in REASONS:
-            offers = self._offers(_kind(demand, pod, why), lambda: self._search(demand, pod, service))
+            async with self._turn:
+                offers = await self._offers(_kind(demand, pod, why), lambda: self._search(demand, pod, service))
         notes = tuple(filter(None, (note, self._left_undone(demand))))
         return Explanation(demand, why, offers or (), notes, searched=bool(why.refusals) and offers is not None).text()
 
@@ -104,11 +112,11 @@ class Explaining:
         )
         return _NOT_FOR_PLUGINS.format(" and ".join(promised)) if promised else ""
 
-    def _search(self, demand: Demand, pod: PodView, service: InferenceService | None) -> tuple[Offer, ...]:
+    def _search(self, demand: Demand, pod: PodView, service: InferenceService | None) -> Steps[tuple[Offer, ...]]:
         around = circumstances(self._cluster, demand, self._sizing, pod, service)
-        return nearest(self._cluster.snapshot(), demand, around, self._scorer)
+        return seeking_nearest(self._cluster.snapshot(), demand, around, self._scorer)
 
-    def _offers(self, kind: object, search: Callable[[], tuple[Offer, ...]]) -> tuple[Offer, ...] | None:
+    async def _offers(self, kind: object, search: Callable[[], Steps[tuple[Offer, ...]]]) -> tuple[Offer, ...] | None:
         """What was found for such a demand, None when there was no time to look."""
         now = self._clock.monotonic()
         known = self._found.get(kind)
@@ -119,12 +127,12 @@ class Explaining:
         self._counted_at = now
         if self._credit <= 0:
             return known.offers if known is not None and now - known.at <= KEPT_SECONDS else None
-        offers = search()
-        ended = self._clock.monotonic()
-        self._took = ended - now
+        before = self._slices.busy_seconds
+        offers = await self._slices.run(search())
+        self._took = self._slices.busy_seconds - before
         self._credit -= self._took
         self._found.pop(kind, None)
-        self._found[kind] = _Found(offers, ended)
+        self._found[kind] = _Found(offers, self._clock.monotonic())
         if len(self._found) > MOST_KEPT:
             del self._found[next(iter(self._found))]
         return offers

@@ -208,17 +208,17 @@ class Placing:
         elif outcome.no_victims is not None and outcome.no_victims.reason in WORTH_TELLING:
             message += f". Nobody leaves for it: {outcome.no_victims.message}"
         note = message.removeprefix(decision.message).removeprefix(". ")
-        detail = status.Detail(self._explained(claim, pod, decision, note), kept)
+        detail = status.Detail(await self._explained(claim, pod, decision, note), kept)
         await self._store(claim, pod, Unplaced(decision.reason, message), detail)
 
-    def _explained(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced, note: str) -> str | None:
+    async def _explained(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced, note: str) -> str | None:
         """The explanation at length; None for a pod that is gone."""
         stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
         if stored is None:
             return None
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
         demand = self._demand(f"{pod.namespace}/{claim.metadata.name}", claim, pod, stored)
-        return self._explaining.text(demand, pod, service, decision, note)
+        return await self._explaining.text(demand, pod, service, decision, note)
 
     async def _store(self, claim: GPUPartitionClaim, pod: PodView, why: Unplaced, detail: status.Detail) -> None:
         """Write why the claim waits, with the place that is kept from now on; it counts no longer if that fails."""

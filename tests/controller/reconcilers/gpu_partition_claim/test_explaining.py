@@ -1,7 +1,8 @@
 import pytest
 
-from controller.placement.nearest import nearest
+from controller.placement.nearest import Offer, seeking_nearest
 from controller.placement.snapshot import Holder
+from controller.placement.steps import Steps
 from controller.reconcilers.gpu_partition_claim import explaining
 from controller.reconcilers.gpu_partition_claim.cycle import REFRESH_SECONDS
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
@@ -68,13 +69,13 @@ async def test_claims_that_ask_alike_share_a_search(
     api: InMemoryApi, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched: list[str] = []
-    found = nearest
+    found = seeking_nearest
 
     def counted(snapshot, demand, *more):  # type: ignore[no-untyped-def]
         searched.append(demand.key)
         return found(snapshot, demand, *more)
 
-    monkeypatch.setattr(explaining, "nearest", counted)
+    monkeypatch.setattr(explaining, "seeking_nearest", counted)
     names = [f"aim-{letter}" for letter in "abcde"]
     for name in names:
         api.put(PODS, pod(f"model-{name}", claim=name, annotations=MIDDLE))
@@ -86,11 +87,12 @@ async def test_claims_that_ask_alike_share_a_search(
 async def test_searches_take_a_tenth_of_the_time_and_no_more(
     api: InMemoryApi, operator: Operator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(*_: object) -> tuple[()]:
+    def slow(*_: object) -> Steps[tuple[Offer, ...]]:
         clock.tick(3.0)
+        yield
         return ()
 
-    monkeypatch.setattr(explaining, "nearest", slow)
+    monkeypatch.setattr(explaining, "seeking_nearest", slow)
     api.put(PODS, pod(annotations=MIDDLE))
     assert "no single change" in (await explained(api, operator))[1]
     api.put(PODS, pod("other", claim="aim-b", annotations=MIDDLE | {"aim.amd.com/max-concurrency": "7"}))
