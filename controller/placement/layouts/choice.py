@@ -56,6 +56,7 @@ def choosing(
 ) -> Generator[None, None, Layout]:
     """The same a little at a time: a pause after each round of the search, for who has other things to do as well."""
     worth = _Worth(batch)
+    yield
     step = first = yield from _step(batch, terms, effort)
     state, known = batch, first.seats
     for _ in range(_MOST_STEPS):
@@ -93,15 +94,25 @@ class _Step:
 
 
 def _step(batch: Batch, terms: Terms, effort: Effort) -> Generator[None, None, _Step]:
-    kept = _as_it_is(Draft(Site(resting(batch)), terms))
+    yield
+    as_it_is = Site(resting(batch))
+    yield
+    kept = _as_it_is(Draft(as_it_is, terms))
+    yield
     if kept.pool:
         kept = yield from search(kept, replace(effort, rounds=effort.rounds // 4))
     if not kept.pool or not kept.nodes:
         return _Step({}, seats(kept), seats(kept))
-    free = _as_it_is(Draft(Site(batch), terms))
-    start = max(_set_anew(free), _set_anew(Draft(free.site, terms)), key=lambda draft: draft.score)
+    site = Site(batch)
+    yield
+    free = _as_it_is(Draft(site, terms))
+    yield
+    start = max(_set_anew(free), _set_anew(Draft(site, terms)), key=lambda draft: draft.score)
+    yield
     found = yield from search(start, effort)
+    yield
     _undo_needless(found)
+    yield
     if not _is_worth_it(found, kept, terms):
         found = kept
     return _Step(indexes(found), seats(found), seats(kept))
