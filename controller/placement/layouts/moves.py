@@ -10,6 +10,7 @@ from typing import Final
 
 from controller.placement.layouts.draft import Draft, NodeDraft
 from controller.placement.layouts.rebuild import rebuild
+from controller.placement.layouts.reseat import reseat
 from controller.placement.layouts.site import Option
 
 _NOISE: Final = (0.0, 0.05, 0.1, 0.3)
@@ -22,6 +23,9 @@ _CAUTION: Final = 0.2
 _PIECEMEAL: Final = 0.6
 """How often units are undone, rather than nodes: that is the finer change, and the quicker one."""
 
+_STAYING: Final = 0.5
+"""How often claims on GPUs that stay as they are leave, rather than units are undone, where a node has both."""
+
 _MOST_UNITS: Final = 4
 """Units of a node that are undone at once."""
 
@@ -30,6 +34,7 @@ def change(draft: Draft, chance: Random) -> None:
     """One round: undo something, and set the nodes anew."""
     nodes = _piecemeal(draft, chance) if chance.random() < _PIECEMEAL else _whole(draft, chance)
     rebuild(draft, nodes, chance, chance.choice(_NOISE))
+    reseat(draft)
 
 
 def _piecemeal(draft: Draft, chance: Random) -> Sequence[NodeDraft]:
@@ -121,8 +126,12 @@ def _chain(draft: Draft, wanted: tuple[int, NodeDraft], chance: Random, *, whole
 
 
 def _loosen(draft: Draft, node: NodeDraft, chance: Random) -> None:
-    """Undo a few units of a node."""
+    """Undo a few units of a node; of GPUs that stay as they are a few claims leave."""
     for _ in range(chance.randint(1, _MOST_UNITS)):
+        staying = [claim for claim, (slot, _) in node.seated.items() if slot in node.table.base]
+        if staying and (not node.set or chance.random() < _STAYING):
+            draft.unseat(node, chance.choice(staying))
+            continue
         if not node.set:
             return
         group, option = chance.choice(list(node.set))
@@ -140,6 +149,8 @@ def _undo(draft: Draft, node: NodeDraft, group: int, option: Option, chance: Ran
 def _squeeze(draft: Draft, node: NodeDraft, claim: int, chance: Random) -> None:
     """Put a claim on a node and undo no more units for it than it needs; nothing of it where that is not possible."""
     ways = _ways(draft, node, claim)
+    if node.table.base and (not ways or chance.random() < _STAYING) and _displace(draft, node, claim, chance):
+        return
     if not ways:
         if node.set and chance.random() < 0.5:
             draft.clear(node)
@@ -161,6 +172,25 @@ def _squeeze(draft: Draft, node: NodeDraft, claim: int, chance: Random) -> None:
         draft.unseat(node, each)
     if draft.has_room(node, claim):
         draft.seat(node, claim, (option.slot, draft.site.claims[claim].count))
+
+
+def _displace(draft: Draft, node: NodeDraft, claim: int, chance: Random) -> bool:
+    """Give a claim partitions of GPUs that stay as they are, of those who have them the least worth or any leave."""
+    count, fits = draft.site.claims[claim].count, draft.site.fits[claim]
+    slot = next((each for each in fits if node.table.base.get(each, 0) >= count), None)
+    if slot is None:
+        return False
+    there = sorted((each for each, takes in node.seated.items() if takes[0] == slot), reverse=True)
+    if chance.random() < 0.3:
+        chance.shuffle(there)
+    for each in there:
+        if node.free.get(slot, 0) >= count and draft.has_room(node, claim):
+            break
+        draft.unseat(node, each)
+    if node.free.get(slot, 0) < count or not draft.has_room(node, claim):
+        return False
+    draft.seat(node, claim, (slot, count))
+    return True
 
 
 def _ways(draft: Draft, node: NodeDraft, claim: int) -> list[tuple[int, int, Option, int]]:
