@@ -7,6 +7,7 @@ The pin is CEL over attributes of AMD's driver. A missing attribute is a CEL run
 allocation, so each one is guarded by `in`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,18 @@ def selector(render_indices: Sequence[int], profile: str) -> str:
         f' && "renderIndex" in {attributes} && {attributes}.renderIndex {asked}'
         f' && "partitionProfile" in {attributes} && {attributes}.partitionProfile == "{profile}"'
     )
+
+
+_SELECTED = re.compile(r"renderIndex (?:== (\d+)|in \[([\d, ]+)\]) .*partitionProfile == \"([^\"]*)\"$")
+
+
+def selected(expression: str) -> tuple[tuple[int, ...], str] | None:
+    """The render indices and the profile that `selector` wrote; None for an expression that it did not write."""
+    found = _SELECTED.search(expression)
+    if found is None:
+        return None
+    indices = tuple(map(int, (found[1] or found[2]).split(",")))
+    return (indices, found[3]) if selector(indices, found[3]) == expression else None
 
 
 def claim_spec(pin: Pin) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from controller.state.held import HeldByClaims, our_holder
 from controller.state.held_devices import HeldDevices
 from controller.state.nominations import Nominations
 from controller.state.operations import changed_at, under_operation
+from controller.state.pinned_devices import PinnedDevices
 from controller.state.plans import NO_PLANS, NodePlans, Plans
 from controller.state.plugin_holdings import PluginHoldings, plugin_holdings
 from controller.state.pods import PodTable
@@ -85,6 +86,7 @@ class Fleet:
         self._world = world
         self._held = HeldByClaims(world)
         self._devices = HeldDevices()
+        self._pinned = PinnedDevices(world)
         self._nodes = Nodes()
         self._marked: dict[str, set[str] | None] = {}
         self._reported: dict[str, tuple[str, tuple[Gpu, ...]]] = {}
@@ -125,6 +127,7 @@ class Fleet:
         """Somebody has other devices."""
         for pool in self._devices.update(event.key, self._world.resource_claim_table.get(event.key)):
             self._mark(pool, None)
+        self._pin_changed(event.key)
 
     def take_node(self, event: StoreEvent[NodeObject]) -> None:
         """A Node is another one: its labels may put it under another policy."""
@@ -161,10 +164,15 @@ class Fleet:
 
     def _claim_changed(self, key: str) -> None:
         before, after = self._held.update(key)
+        self._pin_changed(key)
         if before == after:
             return
         for held in filter(None, (before, after)):
             self._mark(held.node, {partition.bdf for partition in held.partitions})
+
+    def _pin_changed(self, key: str) -> None:
+        for node in self._pinned.update(key, told=self._held.of(key) is not None):
+            self._mark(node, None)
 
     def _mark(self, node: str, bdfs: Collection[str] | None = ()) -> None:
         """Join the node anew, of its GPUs those; None for all of them."""
@@ -242,6 +250,7 @@ class Fleet:
         found = self._gpus(gpu_node, before, bdfs, plugin)
         assumed, kept = world.assumptions.on(name), self._kept.get(name, NOTHING_KEPT)
         used = world.pod_table.used(name).plus(self._held.unscheduled(name))
+        used = used.plus(self._pinned.unscheduled(name, {each.claim for each in assumed}))
         for each in assumed:
             used = used.plus(each.resources)
         return Node(
@@ -309,7 +318,7 @@ class Fleet:
         kept = {} if before is None or bdfs is None else {gpu.bdf: gpu for gpu in before.gpus if gpu.bdf not in bdfs}
         if len(kept) == len(reported):
             return before.gpus if before is not None else ()
-        holders = _Holders(self._world, self._held, self._devices, name, plugin)
+        holders = _Holders(self._world, _Records(self._held, self._devices, self._pinned), name, plugin)
         plans, waited = self._plans.get(name, NO_PLANS), self._kept.get(name, NOTHING_KEPT).partitions
         places = {**waited, **self._for_updates.get(name, {}), **plans.reserved}
         joined = tuple(kept.get(gpu.bdf) or _joined(gpu, holders, plans, places) for gpu in reported)
@@ -323,17 +332,24 @@ class Fleet:
         return known[1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """What our claims have, what the scheduler has allocated, and what it is about to."""
+
+    held: HeldByClaims
+    devices: HeldDevices
+    pinned: PinnedDevices
+
+
 class _Holders:
     """Who holds what on one node. What the scheduler has allocated stands: a claim that is bound to the same lost."""
 
-    def __init__(
-        self, world: World, held: HeldByClaims, devices: HeldDevices, node: str, plugin: PluginHoldings | None
-    ) -> None:
+    def __init__(self, world: World, records: _Records, node: str, plugin: PluginHoldings | None) -> None:
         self._world = world
-        self._held = held
-        self._node = node
-        self._devices = devices.in_pool(node)
-        self._claims = held.on(node)
+        self._held = records.held
+        self._devices = records.devices.in_pool(node)
+        self._pins = records.pinned.on(node)
+        self._claims = records.held.on(node)
         self._assumed: dict[str, dict[int, Holder]] = {}
         for each in world.assumptions.on(node):
             for number in each.partitions if not each.resource else ():
@@ -346,6 +362,8 @@ class _Holders:
     def of(self, gpu: Gpu) -> Mapping[int, Holder]:
         """By number, who holds the GPU's partitions; those that nobody does are left out."""
         found = dict(self._told.get(gpu.bdf, NOBODY))
+        for key, each in self._pins.items():
+            found.update(dict.fromkeys(each.among(gpu), self._by_allocation(key)))
         for number, claims in self._claims.get(gpu.bdf, NO_CLAIMS).items():
             found[number] = claims[max(claims)]
         found.update(self._assumed.get(gpu.bdf, NOBODY))

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.group import PINNED_NODE
-from controller.binding.dra import DRIVER, Pin, claim_spec
+from controller.binding.dra import DRIVER, Pin, PinnedDevice, claim_spec, selected
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.resource_claim import DeviceRequest, ResourceClaim, ResourceClaimSpec
 
@@ -82,6 +82,26 @@ def pinned_as(spec: ResourceClaimSpec, pin: Pin) -> bool:
     Everything counts: alternatives, constraints, tolerations or driver configuration make it another claim.
     """
     return asks_for(spec, claim_spec(pin))
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Devices of one node by render index, all in the mode that AMD spells `profile`."""
+
+    indices: frozenset[int]
+    profile: str
+
+
+def pinned_in(spec: ResourceClaimSpec) -> Pinned | None:
+    """What a stored claim is pinned to; None for one that is not as we write it."""
+    asked = spec.devices.requests[0].exactly if spec.devices.requests else None
+    selector = asked.selectors[0].cel if asked is not None and asked.selectors else None
+    found = selected(selector.expression) if selector is not None else None
+    if found is None:
+        return None
+    indices, profile = found
+    same = Pin("", "", tuple(PinnedDevice("", index) for index in indices), profile)
+    return Pinned(frozenset(indices), profile) if pinned_as(spec, same) else None
 
 
 def asks_for(spec: ResourceClaimSpec, wanted: Mapping[str, Any]) -> bool:

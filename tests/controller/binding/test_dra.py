@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from controller.binding.dra import GatedPod, Pin, PinnedDevice, bind_patch, resource_claim, selector
+from controller.binding.dra import GatedPod, Pin, PinnedDevice, bind_patch, resource_claim, selected, selector
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod
 from controller.translate.pod import pod_view
@@ -82,6 +82,16 @@ def test_the_selector_guards_every_attribute_it_reads() -> None:
     assert 'device.driver == "gpu.amd.com"' in expression
     assert ".renderIndex == 129" in expression
     assert '.partitionProfile == "cpx_nps4"' in expression
+
+
+@pytest.mark.parametrize("indices", [(129,), (129, 130)])
+def test_a_selector_is_read_back(indices: tuple[int, ...]) -> None:
+    assert selected(selector(indices, "cpx_nps4")) == (indices, "cpx_nps4")
+
+
+@pytest.mark.parametrize("added", [" || true", "", 'x == "'])
+def test_what_only_looks_like_a_selector_is_not_read(added: str) -> None:
+    assert selected("true || " + selector([129], "cpx_nps4") + added) is None
 
 
 def test_the_claim_is_the_pods_own_and_asks_for_one_device() -> None:

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from api.object import dump
 from api.v1beta1.inference_service import KeptPlace
+from controller.binding.dra import Pin, PinnedDevice, claim_spec
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.node import Node
@@ -26,7 +27,7 @@ from tests.builders.inference_service import inference_service
 from tests.builders.node import node_object
 from tests.builders.plan import plan, reservation
 from tests.builders.plugin import CPX, assigned
-from tests.builders.pod import container, pod
+from tests.builders.pod import ASSIGNED, OPTED_IN, container, pod
 from tests.builders.policy import policy_object
 from tests.builders.resource_claim import resource_claim
 
@@ -79,12 +80,21 @@ class Joining(RuleBasedStateMachine):
         name=st.sampled_from(NAMES),
         node=st.sampled_from([None, *NODES]),
         phase=st.sampled_from(["Pending", "Running", "Succeeded"]),
-        plugin=st.booleans(),
+        sort=st.sampled_from(["gated", "open", "open", "of the plugin"]),
         gone=st.booleans(),
     )
-    def a_pod(self, name: str, node: str | None, phase: str, plugin: bool, gone: bool) -> None:
+    def a_pod(self, name: str, node: str | None, phase: str, sort: str, gone: bool) -> None:
+        plugin = sort == "of the plugin"
         asked = container(requests={"cpu": "2"}, limits={CPX: "1"} if plugin else None)
-        self.put("pods", pod(f"pod-{name}", asked, claim=None if plugin else name, node=node, phase=phase), gone)
+        let: dict[str, Any] = {"gates": (), "annotations": OPTED_IN | ASSIGNED} if sort == "open" else {}
+        claimed = None if plugin else name
+        self.put("pods", pod(f"pod-{name}", asked, claim=claimed, node=node, phase=phase, **let), gone)
+
+    @rule(name=st.sampled_from(NAMES), indices=st.sets(st.integers(0, 15), min_size=1, max_size=2), gone=st.booleans())
+    def a_pin(self, name: str, indices: set[int], gone: bool) -> None:
+        devices = tuple(PinnedDevice("", 128 + index) for index in sorted(indices))
+        asked = claim_spec(Pin("worker-0", "worker-0", devices, "cpx_nps4"))
+        self.put("resource_claims", resource_claim(name, owner_uid=f"uid-pod-{name}", spec=asked), gone)
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -221,11 +231,18 @@ def late_beat(machine: Joining) -> None:
     machine.a_heartbeat("worker-0")
 
 
+def pinned_pod(machine: Joining) -> None:
+    machine.a_pin("aim-a", {3}, gone=False)
+    machine.compare()
+    machine.a_pod("aim-a", None, "Pending", "open", gone=False)
+
+
 TOLD: dict[str, Callable[[Joining], None]] = {
     "take_claim": lambda machine: machine.a_claim("aim-a", ("worker-0", 0, 0), "Bound", gone=False),
     "take_resource_claim": lambda machine: machine.an_allocation("theirs", "worker-0", [(0, 1)], False, gone=False),
     "take_policy": lambda machine: machine.a_policy("p", "", "DRA", "a", "releases", gone=False),
     "take_lease": late_beat,
+    "take_pod": pinned_pod,
 }
 """By the handler that hears of it, something that happens."""
 

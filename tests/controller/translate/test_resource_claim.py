@@ -6,7 +6,7 @@ import pytest
 from controller.binding.dra import Pin, PinnedDevice, claim_spec
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.resource_claim import ResourceClaim, ResourceClaimSpec
-from controller.translate.resource_claim import AllocatedDevice, pinned_as, resource_claim_view
+from controller.translate.resource_claim import AllocatedDevice, Pinned, pinned_as, pinned_in, resource_claim_view
 from tests.builders.resource_claim import resource_claim, typed_resource_claim
 
 
@@ -67,6 +67,10 @@ def beside(**fields: Any) -> dict[str, Any]:
     return {"devices": written()["devices"] | fields}
 
 
+OTHERS = (Pinned(frozenset({130}), "cpx_nps4"), Pinned(frozenset({129}), "spx_nps1"))
+"""Pins that we write for other places."""
+
+
 def ours(spec: dict[str, Any]) -> bool:
     return pinned_as(typed(spec, ResourceClaimSpec), PIN)
 
@@ -82,6 +86,7 @@ def ours(spec: dict[str, Any]) -> bool:
 )
 def test_a_claim_that_asks_for_what_we_wrote_is_ours(spec: dict[str, Any]) -> None:
     assert ours(spec)
+    assert pinned_in(typed(spec, ResourceClaimSpec)) == Pinned(frozenset({129}), "cpx_nps4")
 
 
 @pytest.mark.parametrize(
@@ -119,3 +124,4 @@ def test_a_claim_that_asks_for_what_we_wrote_is_ours(spec: dict[str, Any]) -> No
 )
 def test_what_we_did_not_write_is_told_apart(spec: dict[str, Any]) -> None:
     assert not ours(spec)
+    assert pinned_in(typed(spec, ResourceClaimSpec)) in (None, *OTHERS)

@@ -36,7 +36,6 @@ class Judge:
         self._life: Life | None = None
         self._shown = Shown(site.clock)
         self._known: frozenset[Assumption] = frozenset()
-        self._adopted: set[str] = set()
         self._evicted: dict[str, tuple[float, str]] = {}
         self._moved: dict[str, tuple[float, str]] = {}
         self._changed_at: dict[tuple[str, str], datetime] = {}
@@ -160,9 +159,7 @@ class Judge:
             if not self._shown.reported(place, mode, IN_FLIGHT_SECONDS):
                 self._add(f"2: {name} is bound to {place} in {mode}, which is not reported")
             adopted = any(key_of(one) == name and devices_of(one) for one in self.wire.of(RESOURCE_CLAIMS))
-            if adopted:
-                self._adopted.add(after["metadata"]["uid"])
-            elif not self._shown.is_fresh(place[0], IN_FLIGHT_SECONDS):
+            if not adopted and not self._shown.is_fresh(place[0], IN_FLIGHT_SECONDS):
                 self._add(f"2: {name} is bound to {place}, whose agent is silent")
 
     def _ordered(self, before: Object, after: Object) -> None:
@@ -321,17 +318,13 @@ class Judge:
                 del self._moved[uid]
 
     def _hold_once(self) -> None:
-        """No two claims have one partition, but while one is made anew for a pod that has it and whose claim a person
-        deleted: another may have been bound there before the allocation was seen, and it moves.
-        """
+        """No two claims have one partition, nobody has one in another mode than its GPU's, and none is allocated twice."""
         holders: dict[Place, str] = {}
         modes = {(node, each.bdf): str(each.mode) for node, gpus in self.site.hardware.items() for each in gpus}
         for claim in self.wire.of(GPU_PARTITION_CLAIMS):
-            name, adopted = key_of(claim), claim["metadata"]["uid"] in self._adopted
+            name = key_of(claim)
             for place, mode in places_of(claim):
-                if adopted:
-                    pass
-                elif place in holders:
+                if place in holders:
                     self._add(f"1: {place} is bound to {holders[place]} and {name}")
                 else:
                     holders[place] = name

@@ -122,7 +122,7 @@ class Life:
         )
         claims = ClaimReconciler(context, Random(1))
         # Explanations are searched for at some cost, decide nothing, and have properties of their own.
-        claims._placing._explaining = cast("Explaining", SimpleNamespace(text=lambda *_: None))
+        claims._placing._explaining = cast("Explaining", SimpleNamespace(text=_no_text))
         plans = RepartitionPlanReconciler(client, self.cluster, recorder, self.clock, counter)
         return {"claim": claims.reconcile, "plan": plans.reconcile}
 
@@ -280,6 +280,10 @@ class Life:
     def failures(self) -> int:
         """Events that a handler failed at: each is a bug."""
         return sum(informer._handler_failures for informer in self.cluster.informers)
+
+
+async def _no_text(*_: object) -> None:
+    """No explanation."""
 
 
 def itself(event: StoreEvent[Any]) -> tuple[Request]:

@@ -14,8 +14,19 @@ from controller.state.kinds import GPU_PARTITION_CLAIMS, REPARTITION_PLANS
 from tests.fakes.clock import FakeClock
 from tests.fuzz.scheduling.judge import Judge
 from tests.fuzz.scheduling.life import PLURALS, Item, Life
+from tests.fuzz.scheduling.objects import claim_of, is_gated
 from tests.fuzz.scheduling.shown import IN_FLIGHT_SECONDS
-from tests.fuzz.scheduling.site import LAYOUT, MODELS, NAMESPACE_NAMES, POLICIES, PRIORITIES, Site, is_live, key_of
+from tests.fuzz.scheduling.site import (
+    LAYOUT,
+    MODELS,
+    NAMESPACE_NAMES,
+    POLICIES,
+    PRIORITIES,
+    Site,
+    devices_of,
+    is_live,
+    key_of,
+)
 from tests.fuzz.scheduling.wire import Fate, Wire
 
 NODE: Final = st.sampled_from(sorted(LAYOUT))
@@ -128,6 +139,28 @@ class Scheduling(RuleBasedStateMachine):
         else:
             self.wire.drop(kind, key_of(one))
         self.count(what)
+
+    @rule(namespace=NAMESPACE, model=MODEL, which=FEW)
+    def claim_goes_before_its_device_is_given(self, namespace: str, model: str, which: int) -> None:
+        """A person deletes it, and another pod of the sort is decided on before Kubernetes schedules the first."""
+        self.site.add(namespace, model, 0)
+        self.all_go_on(but={"scheduler"})
+        found = self._about_to_get()
+        if found:
+            self.wire.drop(GPU_PARTITION_CLAIMS, found[which % len(found)])
+            self.site.add(namespace, model, 0)
+            self.all_go_on(but={"scheduler"})
+        self.count("claim is deleted before its device is given", found)
+
+    def _about_to_get(self) -> list[str]:
+        """The claims of pods that may go, and to which the scheduler has given nothing yet."""
+        found = []
+        for one in self.wire.of(PODS):
+            key = f"{one['metadata']['namespace']}/{claim_of(one)}"
+            claim = self.wire.find(RESOURCE_CLAIMS, key)
+            if is_live(one) and not is_gated(one) and claim is not None and not devices_of(claim):
+                found.append(key)
+        return found
 
     @rule(
         name=st.sampled_from(sorted(POLICIES)),

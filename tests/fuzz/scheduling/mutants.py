@@ -18,6 +18,7 @@ from controller.runtime.reconcile import Result
 from controller.state.assumptions import Assumptions
 from controller.state.cluster import Cluster
 from controller.state.heartbeats import Heartbeats
+from controller.state.pinned_devices import PinnedDevices
 
 Patch = pytest.MonkeyPatch
 
@@ -103,6 +104,7 @@ MUTANTS: Final = (
     Mutant("assumptions are not kept", _assumes_nothing, r"1: "),
     Mutant("a trial is not undone", _tries_without_undo, r"1: |6: |cannot (hold|assume)|PartitionId"),
     Mutant("holders are ignored", _without("PARTITION_FILTERS", "PartitionHeld"), r"cannot (hold|assume)|1: "),
+    Mutant("what a pod is about to get is free", _always(PinnedDevices, "on", {}), r"1: .* bound to"),
     Mutant("an assumption never ends", _always(Cluster, "_confirm_assumption", None), r"6: |1: |cannot (hold|assume)"),
     Mutant("a silent agent is believed", _without("NODE_FILTERS", "StaleInventory"), r"2: .* silent"),
     Mutant("a Lease that is only there is believed", _hears_of_first_sight, r"2: .* silent"),

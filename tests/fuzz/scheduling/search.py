@@ -25,6 +25,7 @@ EVENTS: Final = (
     "pod ends",
     "pod is deleted",
     "claim is deleted",
+    "claim is deleted before its device is given",
     "claim is touched",
     "plan is approved",
     "plan is deleted",
