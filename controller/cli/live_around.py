@@ -1,12 +1,14 @@
 """What bears on a trial in a real cluster: changes under way, claims that have a place, and who comes after them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from controller.cli.explain_claim import asked_of
+from controller.cli.live_budgets import Budgets, Evictable
 from controller.cli.live_cluster import Live
 from controller.cli.trial import Around
 from controller.cli.trial_changes import UnderWay
+from controller.cli.trial_victims import Leave
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand
 from controller.placement.occupant import Occupant
@@ -24,7 +26,7 @@ from controller.state.occupants import occupants
 
 def around_of(live: Live, gone: Collection[str]) -> Around:
     """The cluster without the claims of these keys, which are to leave anyway."""
-    cluster = live.cluster
+    cluster, budgets = live.cluster, Budgets(live.budgets, live.cluster.pod_table)
 
     def placed_of_gang(demand: Demand) -> int:
         found = members(cluster, demand.namespace, demand.gang)
@@ -32,12 +34,13 @@ def around_of(live: Live, gone: Collection[str]) -> Around:
 
     return Around(
         changes=UnderWay(
-            cluster.plan_table.active_nodes(), _expected(cluster), lambda taken: _standing(cluster, taken)
+            cluster.plan_table.active_nodes(), _expected(cluster), lambda taken: _standing(cluster, taken, budgets)
         ),
-        occupants=tuple(each for each in _occupants(cluster) if each.key not in gone),
+        occupants=tuple(each for each in _occupants(cluster, budgets) if each.key not in gone),
         successor=lambda occupant: successor_of(live, occupant),
         gang_placed=placed_of_gang,
         now_seconds=cluster.clock.now().timestamp(),
+        leave=Leave(budgets.refused, lambda demand: _asked_to_leave(cluster, demand)),
     )
 
 
@@ -50,9 +53,16 @@ def successor_of(live: Live, occupant: Occupant) -> Demand | None:
     return replace(asked.demand, uid=f"after {asked.demand.uid}", created_seconds=now)
 
 
-def _standing(cluster: Cluster, snapshot: Snapshot) -> Standing:
+def _asked_to_leave(cluster: Cluster, demand: Demand) -> frozenset[str] | None:
+    """The uids of those who were asked to leave the place that is kept for a claim that waits."""
+    kept = cluster.nominations.get(demand.key)
+    return kept.victims if kept is not None and kept.uid == demand.uid and not kept.reserved else None
+
+
+def _standing(cluster: Cluster, snapshot: Snapshot, budgets: Budgets) -> Standing:
     unavailable = unavailable_pods(cluster, cluster.plan_table.values())
-    return Standing(unavailable, admin_held(cluster), movable=MovablePods(cluster, snapshot))
+    movable = Evictable(MovablePods(cluster, snapshot), budgets.lets_go)
+    return Standing(unavailable, admin_held(cluster), movable=movable)
 
 
 def _expected(cluster: Cluster) -> Mapping[str, joint.Expected]:
@@ -65,7 +75,14 @@ def _expected(cluster: Cluster) -> Mapping[str, joint.Expected]:
     return found
 
 
-def _occupants(cluster: Cluster) -> tuple[Occupant, ...]:
-    nodes = cluster.snapshot().nodes
-    policies = {node.name: node.policy.name if node.policy is not None else "" for node in nodes}
-    return tuple(occupants(cluster.claim_table, cluster.pod_table, lambda name: policies.get(name, "")))
+def _occupants(cluster: Cluster, budgets: Budgets) -> Iterator[Occupant]:
+    """Claims that have a place. Where as many pods are down for changes as a policy lets be, nobody else leaves."""
+    nodes = {node.name: node.policy for node in cluster.snapshot().nodes if node.policy is not None}
+    down = unavailable_pods(cluster, cluster.plan_table.values())
+    used_up = {name for name, policy in nodes.items() if 0 < policy.max_unavailable_pods <= down}
+
+    def policy_of(name: str) -> str:
+        return nodes[name].name if name in nodes else ""
+
+    for each in occupants(cluster.claim_table, cluster.pod_table, policy_of):
+        yield replace(each, refused=each.node in used_up or bool(budgets.refused([each])))

@@ -15,11 +15,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from controller.agent.heartbeat import SYSTEM_NAMESPACE
+from controller.cli.live_budgets import DisruptionBudget, budget_of
 from controller.cli.priorities import PriorityClass, class_of
 from controller.runtime.cache.informer import CacheNotSynced, Informer
 from controller.runtime.cache.store import EventType, StoreEvent
 from controller.runtime.client.client import Client, Selection
-from controller.runtime.client.core import PRIORITY_CLASSES
+from controller.runtime.client.core import POD_DISRUPTION_BUDGETS, PRIORITY_CLASSES
 from controller.runtime.client.errors import ApiError, Forbidden, NotFound, Timeout
 from controller.runtime.clock import Clock, RealClock
 from controller.sizing.catalog import Catalog
@@ -47,11 +48,14 @@ class NotReadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The cluster as it was a moment ago, what sizes models there, and PriorityClasses by name as far as readable."""
+    """The cluster as it was a moment ago, what sizes models there, and as far as readable PriorityClasses by name and
+    disruption budgets.
+    """
 
     cluster: Cluster
     sizing: Models
     classes: Mapping[str, PriorityClass] = field(default_factory=dict)
+    budgets: tuple[DisruptionBudget, ...] = ()
 
 
 async def read_cluster(client: Client, system_namespace: str = SYSTEM_NAMESPACE, clock: Clock | None = None) -> Live:
@@ -74,6 +78,15 @@ async def read_classes(client: Client) -> Mapping[str, PriorityClass]:
     except Forbidden:
         return {}
     return {each["metadata"]["name"]: class_of(each) for each in found.items}
+
+
+async def read_budgets(client: Client) -> tuple[DisruptionBudget, ...] | None:
+    """All PodDisruptionBudgets; None for those who may not list them."""
+    try:
+        found = await client.list(POD_DISRUPTION_BUDGETS)
+    except Forbidden:
+        return None
+    return tuple(map(budget_of, found.items))
 
 
 def _needed(cluster: Cluster) -> tuple[Informer[Any], ...]:

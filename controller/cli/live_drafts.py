@@ -1,9 +1,10 @@
 """What pods of a service are there in the real cluster, and what is asked for those that are to come. No I/O."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from api.v1beta1 import GPUPartitionClaim
+from controller.cli.explain_claim import asked_of
 from controller.cli.live_cluster import Live
 from controller.cli.offline_plan import demand_for
 from controller.cli.trial import Expected
@@ -64,13 +65,36 @@ def draft_of(live: Live, index: int, workload: Workload) -> Draft:
 
 
 def _aged_as(live: Live, asked: Sequence[Demand], waiting: Sequence[Present]) -> tuple[Demand, ...]:
-    """As old as the pods of the service that wait already; the others come now, in the order of the files."""
+    """As old as the pods of the service that wait already, the oldest first, and with what is kept for these; the
+    others come now, in the order of the files.
+    """
     now = live.cluster.clock.now().timestamp()
-    pods = (live.cluster.pod_table.of_claim(each.claim) for each in waiting)
-    ages = sorted(pod.created_seconds for pod in pods if pod is not None)
+    there = sorted(_waiting(live, waiting), key=lambda each: (each.created_seconds, each.key))
     return tuple(
-        replace(each, created_seconds=ages[place] if place < len(ages) else now + each.created_seconds)
+        _in_place_of(there[place], each)
+        if place < len(there)
+        else replace(each, created_seconds=now + each.created_seconds)
         for place, each in enumerate(asked)
+    )
+
+
+def _waiting(live: Live, present: Sequence[Present]) -> Iterator[Demand]:
+    """What the service's pods ask for that have no place yet."""
+    for each in present:
+        asked = asked_of(live, each.key)
+        if asked is not None:
+            yield asked.demand
+
+
+def _in_place_of(present: Demand, wanted: Demand) -> Demand:
+    """What the files want, as the claim that waits for it: places are kept for that one, or for its controller's."""
+    return replace(
+        wanted,
+        key=present.key,
+        uid=present.uid,
+        created_seconds=present.created_seconds,
+        owner=present.owner,
+        template_hash=present.template_hash,
     )
 
 

@@ -12,7 +12,7 @@ from controller.agent.heartbeat import SYSTEM_NAMESPACE
 from controller.cli import live_plan_view
 from controller.cli.cluster import Cluster, Context, Kubeconfig
 from controller.cli.documents import BadInput, parse_yaml, read_documents, read_text
-from controller.cli.live_cluster import NotReadable, SystemNamespace, read_classes, read_cluster
+from controller.cli.live_cluster import NotReadable, SystemNamespace, read_budgets, read_classes, read_cluster
 from controller.cli.live_plan import LivePlan, plan_live
 from controller.cli.offline_nodes import default_nodes, parse_nodes
 from controller.cli.offline_plan import expect
@@ -23,6 +23,7 @@ from controller.cli.wanted import Wanted, gather
 from controller.placement.scheduler import ModelScheduler
 from controller.runtime.client.client import Client
 from controller.sizing.catalog import Catalog
+from controller.state.expected import known_claims
 from controller.state.models import Models
 from controller.translate.share_group import group_of
 
@@ -92,10 +93,16 @@ def _in_cluster(wanted: Wanted, cluster: Cluster, system_namespace: str, output:
     alone = replace(wanted, workloads=tuple(each for each in wanted.workloads if each not in members))
 
     async def planned(client: Client) -> LivePlan:
-        live = replace(await read_cluster(client, system_namespace), classes=await read_classes(client))
+        live, budgets = await read_cluster(client, system_namespace), await read_budgets(client)
+        live = replace(live, classes=await read_classes(client), budgets=budgets or ())
+        if budgets is None:
+            note("you may not list poddisruptionbudgets: pods are shown to leave that one may keep")
         for text in unknown(alone.workloads, {**live.classes, **alone.classes}):
             note(text)
-        return plan_live(live, alone, ModelScheduler.by_policy())
+        scheduler = ModelScheduler.by_policy()
+        # as an operator would that began at this moment
+        scheduler.expect(known_claims(live.cluster.claim_table, live.cluster.pod_table))
+        return plan_live(live, alone, scheduler)
 
     try:
         found = cluster.ask(planned)

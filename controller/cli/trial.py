@@ -15,17 +15,17 @@ from typing import Final, TypeAlias
 from api.duration import parse_duration
 from api.v1beta1 import GPUSharingPolicy
 from controller.cli.trial_changes import NOTHING_UNDER_WAY, Changes, UnderWay, divided
+from controller.cli.trial_victims import ANYBODY, Leave, Leavers
 from controller.placement.changes.change import as_tried
 from controller.placement.changes.modes import changed_node
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.gangs import DOES_NOT_FIT, Gang, gang_of, place_gang, units
 from controller.placement.occupant import Occupant
-from controller.placement.preemption import NoVictims, Preemption, Preemptor
+from controller.placement.preemption import NoVictims, Preemption
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Node, Snapshot
 from controller.reconcilers.gpu_partition_claim.cycle import QUOTA_EXCEEDED
-from controller.reconcilers.gpu_partition_claim.nominating import MOST_VICTIMS, SHARES
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.division import DIVIDING, NO_DIVISION, Division, Judging, keep, sentence
 from controller.repartition.drain import Drain, decide_drain
@@ -70,7 +70,7 @@ class Around:
     """What else there is in a real cluster: changes under way, and claims that have a place.
 
     `successor`: what the pod that comes after such a claim's asks for. `gang_placed`: how many of a demand's gang have
-    a place. `now_seconds`: since the epoch.
+    a place. `now_seconds`: since the epoch. `leave`: what bears on who leaves.
     """
 
     changes: UnderWay = NOTHING_UNDER_WAY
@@ -78,6 +78,7 @@ class Around:
     successor: Callable[[Occupant], Demand | None] = lambda _: None
     gang_placed: Callable[[Demand], int] = lambda _: 0
     now_seconds: float = 0.0
+    leave: Leave = ANYBODY
 
 
 ALONE: Final = Around()
@@ -178,15 +179,16 @@ class Trial:
         snapshot = self.snapshot()
         could = [each for each in course.waiting if not each.gang and not _quota(course.expected[each.uid])]
         changes = Changes(snapshot, could, self._around.changes)
-        preemptor = Preemptor(self._scheduler, snapshot, tuple(self._occupants()))
+        gone = [each.occupant for each in self.leaving]
+        leavers = Leavers(self._scheduler, snapshot, self._occupants(), self._around.leave, gone)
         return any(
-            self._help(unit[0], course, changes, preemptor)
+            self._help(unit[0], course, changes, leavers)
             if gang_of(unit[0]) is None
-            else self._help_gang(unit, course, preemptor)
+            else self._help_gang(unit, course, leavers)
             for unit in units(course.waiting)
         )
 
-    def _help(self, demand: Demand, course: _Course, changes: Changes, preemptor: Preemptor) -> bool:
+    def _help(self, demand: Demand, course: _Course, changes: Changes, leavers: Leavers) -> bool:
         """As the operator has it: idle GPUs, then pods of lower priority, then a change that moves pods."""
         present = course.expected[demand.uid]
         if isinstance(present.decision, Unplaced) and present.decision.reason == DIVIDING:
@@ -194,7 +196,7 @@ class Trial:
         proposal = _NO_CHANGE if _quota(present) else changes.propose(demand)
         if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
             return self._change(demand, course, proposal)
-        found = _victims(demand, preemptor)
+        found = leavers.find(demand)
         if isinstance(found, Preemption):
             self._leave(course, [(demand, found)])
             return True
@@ -205,12 +207,12 @@ class Trial:
         course.expected[demand.uid] = replace(present, change=change, no_change=refused, no_victims=found)
         return False
 
-    def _help_gang(self, gang: Unit, course: _Course, preemptor: Preemptor) -> bool:
+    def _help_gang(self, gang: Unit, course: _Course, leavers: Leavers) -> bool:
         """Nobody leaves for a gang that is not whole, or would not be placed as a whole then."""
         decision = course.expected[gang[0].uid].decision
         if not isinstance(decision, Unplaced) or decision.reason != DOES_NOT_FIT:
             return False
-        found = preemptor.together(gang, by_right=True)
+        found = leavers.together(gang)
         if isinstance(found, NoVictims) or not any(one.victims for _, one in found):
             return False
         self._leave(course, found)
@@ -295,15 +297,6 @@ def _dividing(division: Division, key: str) -> Expected:
 
 def _quota(expected: Expected) -> bool:
     return isinstance(expected.decision, Unplaced) and expected.decision.reason == QUOTA_EXCEEDED
-
-
-def _victims(demand: Demand, preemptor: Preemptor) -> Preemption | NoVictims:
-    if demand.shared is not None:
-        return SHARES
-    found = preemptor.find(demand)
-    if isinstance(found, Preemption) and len(found.victims) > MOST_VICTIMS:
-        return NoVictims("TooManyVictims", f"{len(found.victims)} pods would have to leave for it")
-    return found
 
 
 def _occupant(demand: Demand, placed: Placed, *, movable: bool) -> Occupant:

@@ -4,19 +4,22 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from controller.cli import live_plan_view
 from controller.cli.documents import parse_documents
+from controller.cli.live_budgets import budget_of
 from controller.cli.live_cluster import Live
 from controller.cli.live_plan import LivePlan, plan_live
 from controller.cli.wanted import gather
 from controller.placement.scheduler import ModelScheduler
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import gpu
-from tests.controller.cli.explain_scenes import SIZING, WIDTHS, cluster_of, holds
+from tests.controller.cli.explain_scenes import SIZING, WIDTHS, asks, cluster_of, holds
 
 GOLDEN: Final = Path(__file__).parents[2] / "data" / "plan"
 SMALL, HALF, WHOLE = "Qwen/Qwen3-4B", "Qwen/Qwen3-32B", "meta-llama/Llama-3.3-70B-Instruct"
@@ -39,10 +42,11 @@ def workload(name: str, replicas: int = 1, model: str = SMALL, priority: int = 0
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": whole}
 
 
-def planned(fed: FedCluster, *objects: Object) -> LivePlan:
-    """The plan of these objects."""
+def planned(fed: FedCluster, *objects: Object, budgets: Iterable[Object] = ()) -> LivePlan:
+    """The plan of these objects, on a cluster with these PodDisruptionBudgets."""
     wanted = gather(list(parse_documents(Path("given.yaml"), "\n---\n".join(map(json.dumps, objects)))))
-    return plan_live(Live(fed.cluster, SIZING), wanted, ModelScheduler.by_policy())
+    live = Live(fed.cluster, SIZING, budgets=tuple(map(budget_of, budgets)))
+    return plan_live(live, wanted, ModelScheduler.by_policy())
 
 
 def gangs() -> LivePlan:
@@ -63,6 +67,50 @@ def preemption() -> LivePlan:
     return planned(fed, workload("urgent", model=HALF, priority=9), workload("meek", model=HALF))
 
 
+def budgets() -> LivePlan:
+    """Four pods hold all halves. Of two, one may leave by their budget; the third may not at all, the fourth may."""
+    halves = [gpu(number, "DPX/NPS1") for number in range(2)]
+    fed = cluster_of(*halves)
+    for number in range(4):
+        holds(fed, f"aim-theirs-{number}", number % 2, number=number // 2, of=halves[number // 2])
+        serves(fed, f"team-b/aim-theirs-{number}-0", {"app": ("chat", "chat", "batch", "free")[number]})
+    given = [disruption_budget("chat", allowed=1), disruption_budget("batch", allowed=0)]
+    return planned(fed, workload("urgent", 3, HALF, priority=9), budgets=given)
+
+
+def reserved() -> LivePlan:
+    """One half is being left for a pod of the files that waits already; somebody else's claim asks for it, too."""
+    half = gpu(0, "DPX/NPS1")
+    fed = cluster_of(half)
+    for number in (0, 1):
+        holds(fed, f"aim-theirs-{number}", number, of=half)
+    kept = {"node": "worker-0", "devices": [{"bdf": half.bdf, "partition": 1}], "reason": "Preemption"}
+    nomination = kept | {"victims": ["uid-aim-theirs-1-0"], "time": "2026-01-01T00:00:00Z"}
+    wanted = workload("waits", model=HALF, priority=9)
+    need = live_plan_view.document(planned(cluster_of(half), wanted))["services"][0]["need_bytes"]
+    status = {"phase": "Pending", "nomination": nomination}
+    asks(fed, "aim-waits", memory=str(need), model=HALF, priority=9, status=status)
+    serves(fed, "team-a/aim-waits-0", {"app": "waits"}, ready=False)
+    return planned(fed, wanted, workload("late", model=HALF, priority=9))
+
+
+def serves(fed: FedCluster, key: str, labels: Mapping[str, str], *, ready: bool = True) -> None:
+    """The pod has these labels, and is ready."""
+    stored = msgspec.to_builtins(fed.cluster.pods.store.get(key))
+    stored["metadata"]["labels"] = dict(labels)
+    stored["status"]["conditions"] = [{"type": "Ready", "status": "True"}] if ready else []
+    fed.put(fed.cluster.pods, stored)
+
+
+def disruption_budget(name: str, *, allowed: int, **more: Any) -> Object:
+    """A PodDisruptionBudget of team-b for the pods of the app of its name; `more` is its spec's."""
+    return {
+        "metadata": {"name": name, "namespace": "team-b", "generation": 1},
+        "spec": {"selector": {"matchLabels": {"app": name}}, **more},
+        "status": {"disruptionsAllowed": allowed, "observedGeneration": 1, "currentHealthy": 2, "desiredHealthy": 2},
+    }
+
+
 def joint_layouts() -> LivePlan:
     """Four of half a GPU and one of a whole one, on three idle GPUs of which every partition is too small."""
     fed = cluster_of(*(gpu(number, "CPX/NPS1") for number in range(3)), **AUTO)
@@ -72,6 +120,8 @@ def joint_layouts() -> LivePlan:
 SCENES: Final[Mapping[str, Callable[[], LivePlan]]] = {
     "gangs": gangs,
     "preemption": preemption,
+    "budgets": budgets,
+    "reserved": reserved,
     "joint": joint_layouts,
 }
 

@@ -16,7 +16,18 @@ from typer.testing import CliRunner, Result
 from controller.cli.access import REVIEWS
 from controller.cli.explain import explain
 from controller.cli.plan import plan
-from controller.runtime.client.core import EVENTS, LEASES, NAMESPACES, NODES, PODS, PRIORITY_CLASSES, RESOURCE_CLAIMS
+from controller.placement.expectation import Known
+from controller.placement.scheduler import ModelScheduler
+from controller.runtime.client.core import (
+    EVENTS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    PRIORITY_CLASSES,
+    RESOURCE_CLAIMS,
+)
 from controller.runtime.client.resource import Resource
 from controller.state.kinds import (
     GPU_NODES,
@@ -37,7 +48,7 @@ from tests.fakes import faults
 from tests.fakes.api_server import FakeApiServer
 
 KINDS: tuple[Resource, ...] = (
-    *(NODES, PODS, NAMESPACES, LEASES, EVENTS, RESOURCE_CLAIMS, PRIORITY_CLASSES),
+    *(NODES, PODS, NAMESPACES, LEASES, EVENTS, RESOURCE_CLAIMS, PRIORITY_CLASSES, POD_DISRUPTION_BUDGETS),
     *(GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, INFERENCE_SERVICES, MODEL_PROFILES, REPARTITION_PLANS),
 )
 HELD = {"phase": "Allocated", "allocation": allocation()}
@@ -287,9 +298,26 @@ async def test_a_plan_is_of_the_cluster_where_a_kubeconfig_is_given(plan_there: 
     assert "1 pod to place" in found.stderr
 
 
-async def test_a_plan_needs_no_right_to_list_priority_classes(server: Server, plan_there: Ask) -> None:
-    server.forbidden = {"priorityclasses"}
-    assert (await plan_there()).exit_code == 0
+async def test_a_plan_needs_no_right_to_list_priority_classes_or_disruption_budgets(
+    server: Server, plan_there: Ask
+) -> None:
+    server.forbidden = {"priorityclasses", "poddisruptionbudgets"}
+    found = await plan_there()
+    assert found.exit_code == 0
+    assert "you may not list poddisruptionbudgets: pods are shown to leave that one may keep" in found.stderr
+
+
+async def test_a_plan_expects_what_an_operator_would_that_began_now(
+    server: Server, plan_there: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Known] = []
+    server.put(PODS, pod("model-0", claim="aim-a", annotations=OPTED_IN))
+    aged = claim("aim-a", memory="60Gi")
+    aged["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    server.put(GPU_PARTITION_CLAIMS, aged)
+    monkeypatch.setattr(ModelScheduler, "expect", lambda _, known: told.extend(known))
+    await plan_there()
+    assert [each.shape[1:] for each in told] == [(60 << 30, 1)]
 
 
 async def test_a_plan_names_the_rights_that_are_missing(server: Server, plan_there: Ask) -> None:

@@ -24,6 +24,7 @@ from tests.builders.cluster import FedCluster
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.node import node_object
+from tests.builders.plan import plan, reservation
 from tests.builders.pod import OPTED_IN, pod
 from tests.builders.resource_claim import resource_claim
 from tests.controller.cli.explain_scenes import asks, cluster_of, holds
@@ -31,6 +32,8 @@ from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 from tests.fakes.clock import FakeClock
+
+LARGE = "meta-llama/Llama-3.3-70B-Instruct"
 
 
 def service(name: str, model: str = "Qwen/Qwen3-4B", **spec: Any) -> dict[str, Any]:
@@ -220,6 +223,17 @@ def test_what_would_wait_comes_with_the_nearest_change() -> None:
 def test_who_names_a_policy_that_is_not_there_is_told() -> None:
     (found,) = lines(planned(cluster_of(gpu()), service("chat", gpuSharing={"policyRef": "none"})))
     assert "PolicyNotFound" in found
+
+
+def test_nobody_leaves_while_as_many_pods_are_down_for_changes_as_the_policy_lets_be() -> None:
+    fed = cluster_of(gpu(0, "SPX/NPS1"), repartition={"enabled": False, "maxUnavailablePods": 1})
+    holds(fed, "aim-theirs", 0, of=gpu(0, "SPX/NPS1"))
+    urgent = {**pod("urgent", claim=None, gates=(), annotations=OPTED_IN | {"aim.amd.com/model-id": LARGE}, priority=9)}
+    assert "1 to leave" in summary(planned(fed, urgent))
+    moved = plan("plan-1", "worker-9", phase="Draining")
+    moved["status"]["reservations"] = [reservation(gpu(0).bdf, node="worker-9", evictedTime="2026-01-01T00:00:00Z")]
+    fed.put(fed.cluster.plans, moved)
+    assert "0 to leave" in summary(planned(fed, urgent))
 
 
 def worst_fit(snapshot: Any, asked: Any, host: Any, card: Any, part: Any) -> Score:

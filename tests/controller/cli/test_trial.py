@@ -1,8 +1,12 @@
 """A trial does for those who find no place what the operator would do, in its order, and nothing twice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from controller.cli.trial import Around, Expected, Trial
+from controller.cli.trial_victims import Leave
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.node import Node
@@ -74,6 +78,48 @@ def test_a_place_that_is_being_left_anyway_costs_nobody_else_his() -> None:
     urgent = replace(demand("team-a/urgent", 60), priority=9)
     assert isinstance(trial.run([urgent])[urgent.uid].decision, Placed)
     assert not trial.leaving
+
+
+def keeps(*keys: str, most: int = 0) -> Leave:
+    """A disruption budget that lets `most` of these go."""
+
+    def refused(leaving: Sequence[Occupant]) -> frozenset[str]:
+        return frozenset([each.key for each in leaving if each.key in keys][most:])
+
+    return Leave(refused)
+
+
+def test_who_a_budget_keeps_stays_and_another_leaves() -> None:
+    around = Around(occupants=(occupant("team-b/a"), occupant("team-b/b", 5)), leave=keeps("team-b/a"))
+    trial = Trial([full()], (), around)
+    trial.run([replace(demand("team-a/urgent", 60), priority=9)])
+    assert [each.occupant.key for each in trial.leaving] == ["team-b/b"]
+
+
+def test_what_has_left_for_one_is_gone_from_the_budget_for_the_next() -> None:
+    around = Around(occupants=(occupant("team-b/a"), occupant("team-b/b")), leave=keeps("team-b/a", "team-b/b", most=1))
+    trial = Trial([full()], (), around)
+    urgent = [replace(demand(f"team-a/{number}", 60), priority=9) for number in range(2)]
+    found = trial.run(urgent)
+    assert [each.occupant.key for each in trial.leaving] == ["team-b/a"]
+    refused = found[urgent[1].uid].no_victims
+    assert refused is not None
+    assert refused.reason == "EvictionRefused"
+
+
+def test_a_gang_that_a_budget_lets_not_all_in_gets_nobody_out() -> None:
+    around = Around(occupants=(occupant("team-b/a"), occupant("team-b/b")), leave=keeps("team-b/a", "team-b/b", most=1))
+    trial = Trial([full()], (), around)
+    trial.run([replace(of_gang(f"team-a/{number}", 2), priority=9) for number in range(2)])
+    assert not trial.leaving
+
+
+@pytest.mark.parametrize(("kept", "want"), [((), "team-b/b"), (("team-b/b",), "team-b/a")])
+def test_those_leave_who_were_asked_already_unless_a_budget_keeps_them(kept: tuple[str, ...], want: str) -> None:
+    leave = replace(keeps(*kept), kept=lambda _: frozenset({"uid-team-b/b"}))
+    trial = Trial([full()], (), Around(occupants=(occupant("team-b/a"), occupant("team-b/b")), leave=leave))
+    trial.run([replace(demand("team-a/urgent", 60), priority=9)])
+    assert [each.occupant.key for each in trial.leaving] == [want]
 
 
 def test_idle_gpus_change_once_for_all_who_wait() -> None:
