@@ -20,6 +20,7 @@ from controller.placement.locality import Rank
 from controller.placement.nodes import Nodes
 from controller.placement.scores import Scorer
 from controller.placement.snapshot import Snapshot
+from controller.placement.steps import Steps
 
 _SLACK = 64
 
@@ -58,6 +59,7 @@ class Ranking:
         self._heap: list[tuple[Rank, str, int]] = []
         self._looks = 0
         self._unweighed: set[str] = set()
+        self._behind: set[str] = set()
         self._rows: dict[str, tuple[Refusal, ...]] = {}
 
     def __len__(self) -> int:
@@ -65,9 +67,32 @@ class Ranking:
 
     def follow(self, snapshot: Snapshot) -> None:
         """Look again at the nodes that are not as they were, and at those of which places are to be weighed anew."""
-        for name in self._others(snapshot) | self._unweighed:
+        for name in self._others(snapshot) | self._unweighed | self._behind:
             self._look(snapshot, name)
         self._unweighed.clear()
+        self._behind.clear()
+        self._tidy()
+
+    def following(self, snapshot: Snapshot) -> Steps[None]:
+        """The same with a pause after each node; with why each has no place, where none has. Others may ask meanwhile.
+
+        They may ask about another snapshot: what differs there is looked at again afterwards.
+        """
+        while True:
+            self._behind |= self._others(snapshot) | self._unweighed
+            self._unweighed.clear()
+            if not self._behind:
+                break
+            self._look(snapshot, self._behind.pop())
+            yield
+        self._tidy()
+        if self.best() is None and not self._room:
+            for name in [node.name for node in snapshot.nodes if node.name not in self._rows]:
+                yield
+                self.follow(snapshot)
+                self.refusals(snapshot, name)
+
+    def _tidy(self) -> None:
         if len(self._heap) > 2 * len(self._found) + _SLACK:
             current = ((name, look, choice) for name, (look, choice) in self._found.items())
             self._heap = [(choice.rank, name, look) for name, look, choice in current if choice is not None]
@@ -154,12 +179,18 @@ class Rankings:
 
     def of(self, snapshot: Snapshot, demand: Demand) -> Ranking:
         """The ranking for a demand, as the snapshot is now."""
-        shape = shape_of(demand)
-        ranking = self._by_shape.pop(shape, None) or Ranking(shape, self._scorer)
+        ranking = self.at(demand)
         ranking.follow(snapshot)
-        self._by_shape[shape] = ranking
         for oldest in self._beyond():
             del self._by_shape[oldest]
+        return ranking
+
+    def at(self, demand: Demand) -> Ranking:
+        """The ranking for a demand, as it was left."""
+        shape = shape_of(demand)
+        # `or` would make another one of one that knows no node yet
+        ranking = self._by_shape.pop(shape, None)
+        self._by_shape[shape] = ranking = Ranking(shape, self._scorer) if ranking is None else ranking
         return ranking
 
     def weigh_anew(self) -> None:

@@ -16,6 +16,7 @@ from controller.placement.scores import Scorer, best_fit
 from controller.placement.scores_by_policy import ByPolicy
 from controller.placement.search import Candidate, Search
 from controller.placement.snapshot import Node, Snapshot
+from controller.placement.steps import Steps
 
 #: Devices that a ResourceClaim can have allocated (Kubernetes, ``AllocationResultsMaxSize``).
 MOST_DEVICES: Final = 32
@@ -90,11 +91,23 @@ class ModelScheduler:
             return share_group.join(snapshot, demand)
         return share_group.found(lambda first: self._alone(snapshot, first), demand)
 
+    def preparing(self, snapshot: Snapshot, demand: Demand) -> Steps[None]:
+        """Have at hand what `schedule` looks at, in steps: the first demand of its kind has it look at every node.
+
+        Changes no decision. Others may be scheduled meanwhile, on other snapshots, too.
+        """
+        if self._rankings is not None and not snapshot.partial:
+            self._observe(demand)
+            yield from self._rankings.at(demand).following(snapshot)
+
+    def _observe(self, demand: Demand) -> None:
+        if self._expectation is not None and self._expectation.observe(demand) and self._rankings is not None:
+            self._rankings.weigh_anew()
+
     def _alone(self, snapshot: Snapshot, demand: Demand) -> Decision:
         if demand.requirement.count > MOST_DEVICES and not demand.resource:
             return Unplaced("CountUnsupported", _too_many(demand.requirement.count))
-        if self._expectation is not None and self._expectation.observe(demand) and self._rankings is not None:
-            self._rankings.weigh_anew()
+        self._observe(demand)
         if self._rankings is None or snapshot.partial:
             return self._decided(_Looked(snapshot, self._scorer), snapshot, demand)
         search = _Remembered(snapshot, self._scorer, self._rankings.of(snapshot, demand), _own_nodes(snapshot, demand))

@@ -1,7 +1,8 @@
 """The reconciler of defragmentation: a slow look at one policy's nodes, a chance that lasts, one plan at a time.
 
-What it saw is in memory alone: after a restart a chance has to last anew, which is late and never wrong. What it rests
-on, the plans that ended, is in the API.
+A look is taken in slices of the event loop, on a snapshot of its beginning; a chance on nodes that changed meanwhile is
+left for the next one. What was seen is in memory alone: after a restart a chance has to last anew, which is late and
+never wrong. What it rests on, the plans that ended, is in the API.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from api.v1beta1 import GPUSharingPolicy, RepartitionPlan
 from controller.reconcilers.defragmentation.looking import field_of
 from controller.reconcilers.defragmentation.proposing import is_own, plan_of
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
-from controller.repartition.defragmentation import Chance, chances
+from controller.repartition.defragmentation import Chance, Field, seeking_chances
 from controller.repartition.hysteresis import Sightings
 from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
 from controller.runtime.client.client import Client
@@ -23,6 +24,7 @@ from controller.runtime.client.errors import AlreadyExists, ApiError
 from controller.runtime.clock import Clock
 from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
+from controller.runtime.slices import Slices
 from controller.state.cluster import Cluster
 from controller.state.kinds import REPARTITION_PLANS
 
@@ -68,6 +70,7 @@ class DefragmentationReconciler:
         self._clock = clock
         self._rng = rng or Random()  # noqa: S311 - spreads load, guards nothing
         self._memory: dict[str, _Memory] = {}
+        self._slices = Slices(clock)
 
     async def reconcile(self, request: Request) -> Result:
         """One look, and the plan for the best chance that has lasted."""
@@ -77,8 +80,11 @@ class DefragmentationReconciler:
             return Result()
         if self._cluster.heartbeats.unsettled(self._cluster.gpu_node_table.keys()):
             return Result(requeue_after=UNSETTLED_SECONDS)
+        asked = field_of(self._cluster, self._cycle, policy)
+        found, now = await self._slices.run(seeking_chances(asked)), self._clock.monotonic()
+        if self._cluster.policy_table.get(request.name) != policy:
+            return Result(requeue_after=UNSETTLED_SECONDS)
         memory = self._memory.setdefault(request.name, _Memory())
-        found, now = chances(field_of(self._cluster, self._cycle, policy)), self._clock.monotonic()
         memory.sightings = memory.sightings.looked((chance.identity for chance in found), now)
         unfinished = [plan for plan in self._own(policy) if Phase(plan.status.phase) not in TERMINAL]
         for plan in unfinished:
@@ -87,7 +93,7 @@ class DefragmentationReconciler:
             memory.last_plan = now
         memory.asking = bool(unfinished)
         if not unfinished and self._rest_left(policy, memory, now) <= 0:
-            await self._propose(policy, memory, found, now)
+            await self._propose(policy, memory, tuple(self._unchanged(asked, found)), now)
         return Result(requeue_after=self._pause(policy, memory, found, now))
 
     def lost(self, plan: RepartitionPlan) -> str | None:
@@ -102,6 +108,11 @@ class DefragmentationReconciler:
         if seen is None or self._clock.monotonic() - seen <= _patience(policy):
             return None
         return "moving its pods would regain nothing any more; nothing was changed"
+
+    def _unchanged(self, asked: Field, found: tuple[Chance, ...]) -> Iterator[Chance]:
+        """The chances on nodes that are as they were when the look began."""
+        changed = set(asked.snapshot.base.differing(self._cluster.snapshot().base))
+        return (each for each in found if changed.isdisjoint([each.node, *(move.node for move in each.moves)]))
 
     def _own(self, policy: GPUSharingPolicy) -> Iterator[RepartitionPlan]:
         return (plan for plan in self._cluster.plan_table.values() if is_own(plan, policy.metadata.name))

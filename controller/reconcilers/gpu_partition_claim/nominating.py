@@ -1,6 +1,6 @@
 """Places kept for claims that find none: who leaves for them, or which place is kept because they waited long.
 
-Asked by the demands of one cycle. It decides and counts as decided at once; to store it and to evict is for others.
+Asked by the demands of one cycle, in steps. To keep what was found, to store it and to evict is for others.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -14,11 +14,12 @@ from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.filters import refuse_node
 from controller.placement.occupant import Occupant
-from controller.placement.preemption import NoVictims, Preemption, Preemptor
+from controller.placement.preemption import NoVictims, Occupied, Preemption, Preemptor
 from controller.placement.ranking import shape_of
 from controller.placement.reservation import most_places, overtaken, waits_long
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.repartition.candidates import Candidate, candidates
 from controller.state.cluster import Cluster
 from controller.state.nominations import Nominated
@@ -65,18 +66,24 @@ class Nominating:
         self._now = now
         self._in_vain: dict[Demand, NoVictims] = {}
         self._left = MOST_A_CYCLE
+        self._occupants: tuple[Occupant, ...] = ()
+        self._preemptor: Preemptor | None = None
 
     def anew(self, snapshot: Snapshot) -> "Nominating":
         """The same on a later snapshot of the same cycle: the claims that have a place are read once for all of it."""
+        return self._on(snapshot, {})
+
+    def following(self, snapshot: Snapshot) -> "Nominating":
+        """The same on one that differs by what others did meanwhile: who was looked for in vain is not again."""
+        return self._on(snapshot, self._in_vain)
+
+    def _on(self, snapshot: Snapshot, in_vain: dict[Demand, NoVictims]) -> "Nominating":
         later = Nominating(
             self._cluster, self._scheduler, snapshot, refused=self._refused, looked=self._looked, now=self._now
         )
-        later._left = self._left
-        for known in ("occupants", "preemptor"):
-            if known in self.__dict__:
-                later.__dict__[known] = self.__dict__[known]
-        if "preemptor" in later.__dict__:
-            later.preemptor = self.preemptor.anew(snapshot)
+        later._left, later._in_vain = self._left, in_vain
+        if self._preemptor is not None:
+            later._occupants, later._preemptor = self._occupants, self._preemptor.anew(snapshot)
         return later
 
     @property
@@ -86,9 +93,15 @@ class Nominating:
 
     def preempt(self, demand: Demand) -> Nomination | NoVictims | None:
         """The place that others are to leave for the demand, or why none is; None while one is kept already."""
+        return finished(self.preempting(demand))
+
+    def preempting(self, demand: Demand) -> Steps[Nomination | NoVictims | None]:
+        """The same in steps."""
         kept = self._cluster.nominations.get(demand.key)
-        if kept is not None and not kept.reserved and self._awaits(kept):
-            return None
+        if kept is not None and not kept.reserved:
+            yield from self.reading()
+            if self._awaits(kept):
+                return None
         if demand.shared is not None:
             return SHARES
         if not self._could(demand):
@@ -98,7 +111,8 @@ class Nominating:
         alike = anybody(demand)
         if alike in self._in_vain:
             return self._in_vain[alike]
-        found = self.preemptor.find(demand)
+        preemptor = yield from self.reading()
+        found = yield from preemptor.finding(demand)
         if isinstance(found, Preemption) and len(found.victims) > MOST_VICTIMS:
             found = NoVictims("TooManyVictims", f"{len(found.victims)} pods would have to leave for it")
         if isinstance(found, NoVictims):
@@ -111,33 +125,41 @@ class Nominating:
         """The place that others leave, with their uids: of those who are to be asked, and of those who leave anyway."""
         placed, reason = found.placed, NominationReason.PREEMPTION
         holders = self._holders(placed)
-        leaving = sorted({each.uid for each in self.occupants if each.leaving and each.key in holders})
+        leaving = sorted({each.uid for each in self._occupants if each.leaving and each.key in holders})
         victims = [*(each.uid for each in found.victims), *leaving][:MOST_VICTIMS]
         return _kept(placed.node.name, placed.ids, reason, victims, self._now)
 
     def reserve(self, demand: Demand) -> Nomination | None:
         """The place that is kept from now on because the demand has waited long; None where none is due or helps."""
+        return finished(self.reserving(demand))
+
+    def reserving(self, demand: Demand) -> Steps[Nomination | None]:
+        """The same in steps."""
         kept = self._cluster.nominations.get(demand.key)
         if kept is not None or demand.shared is not None or not self._due([demand]):
             return None
-        found = self._long_awaited(demand)
+        found = yield from self._long_awaited(demand)
         if found is None:
             self._remember(anybody(demand))
         return found
 
-    def together(self, gang: Sequence[Demand]) -> dict[str, Nomination]:
+    def keeping_together(self, gang: Sequence[Demand]) -> Steps[dict[str, Nomination]]:
         """The places that are kept for a gang that does not fit, by claim: for every member or, empty, for none."""
         kept = [self._cluster.nominations.get(demand.key) for demand in gang]
         preempting = [each for each in kept if each is not None and not each.reserved]
-        if len(preempting) == len(gang) and any(map(self._awaits, preempting)):
-            return {}
+        if len(preempting) == len(gang):
+            yield from self.reading()
+            if any(map(self._awaits, preempting)):
+                return {}
         if any(map(self._could, gang)):
-            found = self.preemptor.together(gang, by_right=True)
+            preemptor = yield from self.reading()
+            found = yield from preemptor.finding_together(gang, by_right=True)
             if not isinstance(found, NoVictims) and all(len(one.victims) <= MOST_VICTIMS for _, one in found):
                 return {demand.key: self._place(one) for demand, one in found}
         if all(kept) or not self._due(gang):
             return {}
-        found = self.preemptor.together(gang, by_right=False)
+        preemptor = yield from self.reading()
+        found = yield from preemptor.finding_together(gang, by_right=False)
         if isinstance(found, NoVictims):
             self._remember(anybody(gang[0]))
             return {}
@@ -163,29 +185,30 @@ class Nominating:
             self._looked.clear()
         self._looked[alike] = self._now.timestamp()
 
-    def _long_awaited(self, demand: Demand) -> Nomination | None:
-        awaiting = self.preemptor.awaited(demand)
+    def _long_awaited(self, demand: Demand) -> Steps[Nomination | None]:
+        preemptor = yield from self.reading()
+        awaiting = yield from preemptor.awaiting(demand)
         if awaiting is not None:
             placed = awaiting.placed
             ids = placed.ids if overtaken(demand, awaiting) else ()
             return _kept(placed.node.name, ids, NominationReason.RESERVATION, [], self._now) if ids else None
-        whole = self._to_be_changed(demand)
+        whole = yield from self._to_be_changed(demand)
         if whole is None:
             return None
         ids = tuple(partition.id for partition in whole.target.partitions)
         return _kept(whole.node.name, ids, NominationReason.RESERVATION, [], self._now)
 
-    def _to_be_changed(self, demand: Demand) -> Candidate | None:
+    def _to_be_changed(self, demand: Demand) -> Steps[Candidate | None]:
         """The GPU that another mode would make fit once it is idle, where a policy changes idle GPUs by itself."""
-        held = admin_held(self._cluster)
-        found = (
-            candidate
-            for node in self._snapshot.nodes
-            if _changes_idle_gpus(self._snapshot, demand, node)
-            for candidate in candidates(self._snapshot, demand, node, held, evicting=True)
-            if len(candidate.touched) == 1
-        )
-        return min(found, key=Candidate.cost, default=None) if demand.requirement.count == 1 else None
+        if demand.requirement.count != 1:
+            return None
+        held, found = admin_held(self._cluster), list[Candidate]()
+        for node in self._snapshot.nodes:
+            if _changes_idle_gpus(self._snapshot, demand, node):
+                changes = candidates(self._snapshot, demand, node, held, evicting=True)
+                found += (each for each in changes if len(each.touched) == 1)
+            yield
+        return min(found, key=Candidate.cost, default=None)
 
     @cached_property
     def _largest_gpu(self) -> int:
@@ -209,7 +232,7 @@ class Nominating:
         taken the place for good.
         """
         node = self._snapshot.node(kept.node)
-        if any(each.uid in kept.victims for each in self.occupants):
+        if any(each.uid in kept.victims for each in self._occupants):
             return True
         places = (one for gpu in node.gpus for one in gpu.partitions) if node is not None else ()
         holders = (self._snapshot.holder(node, one) for one in places if node is not None and one.id in kept.partitions)
@@ -219,19 +242,18 @@ class Nominating:
         holders = (self._snapshot.holder(placed.node, one) for one in placed.partitions)
         return {holder.name for holder in holders if holder is not None}
 
-    @cached_property
-    def preemptor(self) -> Preemptor:
-        """Who may have to leave, on this snapshot."""
-        return Preemptor(self._scheduler, self._snapshot, self.occupants)
-
-    @cached_property
-    def occupants(self) -> tuple[Occupant, ...]:
-        """All claims that have a place."""
-        policies = {node.name: _policy(node) for node in self._snapshot.nodes}
-        cluster = self._cluster
-        return tuple(
-            occupants(cluster.claim_table, cluster.pod_table, lambda name: policies.get(name, ""), self._refused)
-        )
+    def reading(self) -> Steps[Preemptor]:
+        """Read who has a place, once: a pause after each claim. Who may have to leave is then at hand."""
+        if self._preemptor is None:
+            policies = {node.name: _policy(node) for node in self._snapshot.nodes}
+            claims, pods, found = self._cluster.claim_table, self._cluster.pod_table, list[Occupant]()
+            for each in occupants(claims, pods, lambda name: policies.get(name, ""), self._refused):
+                found.append(each)
+                yield
+            occupied = yield from Occupied.of(found)
+            self._occupants = tuple(found)
+            self._preemptor = Preemptor(self._scheduler, self._snapshot, occupied)
+        return self._preemptor
 
 
 def anybody(demand: Demand) -> Demand:

@@ -14,6 +14,7 @@ from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.filters import pause
 from controller.placement.snapshot import Node, Snapshot
+from controller.placement.steps import finished
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.nominating import Nominating
@@ -21,6 +22,7 @@ from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.runtime.client.errors import ApiError, Conflict, NotFound, TooManyRequests
 from controller.runtime.reconcile import Result
+from controller.runtime.slices import Slices
 from controller.state.occupancy import HOLDING
 from controller.translate.pod import PodView
 
@@ -51,6 +53,7 @@ class Preempting:
         self._cycle = context.cycle
         self._writer = writer
         self._asked: set[str] = set()
+        self._slices = Slices(context.clock)
 
     async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView, result: Result) -> Result:
         """Ask the next one to leave, or give the place up. `result`: what else the claim waits for."""
@@ -92,15 +95,23 @@ class Preempting:
         self._cycle.changed()
 
     async def _evict_next(self, claim: GPUPartitionClaim, pod: PodView, kept: Nomination, demand: Demand) -> None:
+        if not self._staying(kept, self._holding()):
+            return
+        nominating = Nominating(
+            self._cluster, self._cycle.scheduler, self._cluster.snapshot(), now=self._context.clock.now()
+        )
+        await self._slices.run(nominating.reading())
+        if self._cycle.demand(demand.key) != demand:
+            return  # it was decided anew meanwhile
         snapshot, holding = self._cluster.snapshot(), self._holding()
         victims = [holding[uid] for uid in kept.victims if uid in holding]
-        staying = [each for each in victims if not each.pod.deleting and each.pod.uid not in self._asked]
+        staying = self._staying(kept, holding)
         if not staying or not all(_quiet(snapshot.node(each.node)) for each in staying):
             return
         if not demand.gang and isinstance(self._cycle.scheduler.schedule(snapshot, demand), Placed):
             self._cycle.changed()  # there is room for it now: nobody has to leave
             return
-        if not self._still_right(snapshot, demand, kept):
+        if not self._still_right(snapshot, nominating, demand, kept):
             await self._end(claim, pod, "it would not fit there any more, or has no longer the right to")
             return
         spared = self._cycle.refusals.current(self._context.clock.monotonic())
@@ -113,6 +124,11 @@ class Preempting:
                     await self._end(claim, pod, "a disruption budget refuses the eviction of who holds it")
                 return
 
+    def _staying(self, kept: Nomination, holding: Mapping[str, _Holding]) -> list[_Holding]:
+        """The victims that nobody has asked to leave yet."""
+        victims = (holding[uid] for uid in kept.victims if uid in holding)
+        return [each for each in victims if not each.pod.deleting and each.pod.uid not in self._asked]
+
     def _holding(self) -> dict[str, _Holding]:
         """Pods that have a place, by uid."""
         found: dict[str, _Holding] = {}
@@ -122,10 +138,10 @@ class Preempting:
                 found[pod.uid] = _Holding(pod, allocation.node)
         return found
 
-    def _still_right(self, snapshot: Snapshot, demand: Demand, kept: Nomination) -> bool:
-        now = self._context.clock.now()
-        nominating = Nominating(self._cluster, self._cycle.scheduler, snapshot, now=now)
-        return nominating.preemptor.still_right(demand, kept.node, frozenset(kept.victims))
+    @staticmethod
+    def _still_right(snapshot: Snapshot, nominating: Nominating, demand: Demand, kept: Nomination) -> bool:
+        preemptor = finished(nominating.anew(snapshot).reading())
+        return preemptor.still_right(demand, kept.node, frozenset(kept.victims))
 
     def _may_leave(self, snapshot: Snapshot, holding: Mapping[str, _Holding], name: str) -> bool:
         """Whether one more pod may be down now, by the policy of the node that it is on."""

@@ -1,96 +1,142 @@
 """The mode changes that the demands of a cycle ask for: what bears on them is read once for all, where it counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from typing import Final
 
 from controller.gpu.mode import Mode
-from controller.placement.demand import Demand
+from controller.placement.demand import Demand, Resources
 from controller.placement.ranking import shape_of
-from controller.placement.snapshot import Snapshot
+from controller.placement.snapshot import Node, Snapshot
+from controller.placement.steps import Steps, finished
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
 from controller.repartition.attempts import Change
 from controller.repartition.disruption_budget import Refused, Usage
-from controller.repartition.division import NO_DIVISION, NOBODY, Division, Pending, divide_first, keep
-from controller.repartition.joint import Around, Expected, divides, may_help, propose_jointly
+from controller.repartition.division import NO_DIVISION, NOBODY, Division, Pending, dividing_first, keep
+from controller.repartition.joint import Around, Expected, divides, may_help, proposing_jointly
 from controller.repartition.phases import TERMINAL, Phase
-from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, propose
+from controller.repartition.planner import NOTHING_ELSE, Proposal, Standing, proposing
 from controller.state.attempts import attempts_for, failed_lately
 from controller.state.cluster import Cluster
 from controller.state.movable import MovablePods
 from controller.state.occupancy import admin_held
 
+_NOTHING_TAKEN: Final = Resources()
+
+
+def _nobody() -> Steps[Pending]:
+    yield from ()
+    return NOBODY
+
+
+def _gpus_of(division: Division) -> Iterator[tuple[str, frozenset[str]]]:
+    """The GPUs, by node, that are to be changed for somebody or that somebody waits past."""
+    for change in (*division.joint.proposals.values(), *division.later.values()):
+        yield change.node, frozenset(bdf for bdf, _ in change.after)
+    for waste in division.waits.values():
+        yield waste.placed.node.name, frozenset(bdf for _, bdf in waste.gpus)
+
+
+def _alike(before: Node | None, now: Node | None, gpus: Collection[str]) -> bool:
+    """Whether those GPUs are as they were, and the node but for its other GPUs and what pods take of it."""
+    if before is None or now is None or before is now:
+        return before is now
+
+    def seen(node: Node) -> Node:
+        return replace(node, gpus=tuple(gpu for gpu in node.gpus if gpu.bdf in gpus), used=_NOTHING_TAKEN)
+
+    return seen(before) == seen(now)
+
 
 class Surroundings:
-    """The cluster around one snapshot, asked by the demands of one cycle.
+    """The cluster around one snapshot, asked by the demands of one cycle. What takes long is answered in steps.
 
     A snapshot gets fuller while a cycle goes on, never emptier, so a change that was refused stays refused for all
     that ask for the same.
     """
 
-    def __init__(self, cluster: Cluster, snapshot: Snapshot, pending: Callable[[], Pending] = lambda: NOBODY) -> None:
+    def __init__(self, cluster: Cluster, snapshot: Snapshot, pending: Callable[[], Steps[Pending]] = _nobody) -> None:
         """`pending` is all that waits, asked for where changes may be made at all."""
         self._cluster = cluster
         self._snapshot = snapshot
         self._pending = pending
         self._division: Division | None = None
+        self._chosen_by: Mapping[str, Expected] = {}
         self._movable = MovablePods(cluster, snapshot)
         self._refused: dict[Demand, Refused] = {}
 
     def propose(self, demand: Demand, now: datetime) -> Proposal | Refused:
         """The change that would help a demand, or why there is none."""
+        return finished(self.proposing(demand, now))
+
+    def proposing(self, demand: Demand, now: datetime) -> Steps[Proposal | Refused]:
+        """The same in steps."""
         ended = self._cluster.plan_table.ended_for_claim(demand.uid) & self.changing
         if ended:
             return Refused("RepartitionRunning", f"the change of node {min(ended)} for this claim ends at this moment")
-        joint = self.division(now).joint
+        division = yield from self.dividing(now)
+        joint = division.joint
         if demand.key in joint.proposals:
             return joint.proposals[demand.key]
         if demand.key in joint.unserved:
             return Refused("IdleGPUsTaken", "the modes of the idle GPUs are chosen for other claims that wait")
         standing = self._standing(demand.uid, now)
         if not standing.attempts.none:
-            return propose(self._snapshot, demand, self._active(), standing)
+            return (yield from proposing(self._snapshot, demand, self._active(), standing))
         alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
         if alike in self._refused:
             return self._refused[alike]
-        found = propose(self._snapshot, demand, self._active(), standing)
+        found = yield from proposing(self._snapshot, demand, self._active(), standing)
         if isinstance(found, Refused):
             self._refused[alike] = found
         return found
 
-    def served(self, demand: Demand, now: datetime) -> Refused | None:
+    def serving(self, demand: Demand, now: datetime) -> Steps[Refused | None]:
         """The plan, made for another claim, that will give the demand a place; None when there is none."""
-        plan = self.division(now).joint.served.get(demand.key)
+        division = yield from self.dividing(now)
+        plan = division.joint.served.get(demand.key)
         if plan is None:
             return None
         return Refused("RepartitionRunning", f"plan {plan} makes a place for this claim, too")
 
-    def division(self, now: datetime) -> Division:
+    def dividing(self, now: datetime) -> Steps[Division]:
         """What is chosen for all that waits. GPUs of changes that may begin later are given to nobody meanwhile."""
         if self._division is None:
-            self._division = self._choose(now) if self._changes else NO_DIVISION
+            self._chosen_by = self._expected()
+            self._division = (yield from self._choosing(now)) if self._changes else NO_DIVISION
             keep(self._snapshot, self._division.later)
         return self._division
 
-    @property
-    def chosen(self) -> bool:
-        """Whether that was asked for already."""
-        return self._division is not None
+    def following(self, snapshot: Snapshot, pending: Callable[[], Steps[Pending]]) -> "Surroundings":
+        """The same on a later snapshot that differs by what others did meanwhile, with what was found so far.
 
-    def _choose(self, now: datetime) -> Division:
+        What was chosen for all is chosen anew where a GPU that it is about, or its node, is another, or plans are.
+        """
+        later = Surroundings(self._cluster, snapshot, pending)
+        later._refused, division = self._refused, self._division
+        if division is None or self._chosen_by != self._expected():
+            return later
+        if all(_alike(self._snapshot.node(name), snapshot.node(name), gpus) for name, gpus in _gpus_of(division)):
+            later._division, later._chosen_by = division, self._chosen_by
+            keep(snapshot, division.later)
+        return later
+
+    def _choosing(self, now: datetime) -> Steps[Division]:
         around = self._around(now)
         later = replace(around, patient=self.divides)
         if not may_help(self._snapshot, later):
             return NO_DIVISION
-        pending = self._pending()
+        pending = yield from self._pending()
         if pending.wasteful:
-            return divide_first(self._snapshot, pending, around)
+            return (yield from dividing_first(self._snapshot, pending, around))
         waiting = pending.unplaced
         several = len(waiting) > 1 or any(demand.requirement.count > 1 for demand in waiting)
         if not several or not may_help(self._snapshot, around):
             return NO_DIVISION
-        return replace(NO_DIVISION, joint=propose_jointly(self._snapshot, waiting, around))
+        joint = yield from proposing_jointly(self._snapshot, waiting, around)
+        return replace(NO_DIVISION, joint=joint)
 
     def _around(self, now: datetime) -> Around:
         plans = self._cluster.plan_table

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -7,8 +8,15 @@ import pytest
 from api.v1beta1 import RepartitionPlan
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
-from controller.reconcilers.defragmentation.controller import LOOK_SECONDS, DefragmentationReconciler
+from controller.placement.steps import Steps
+from controller.reconcilers.defragmentation import controller
+from controller.reconcilers.defragmentation.controller import (
+    LOOK_SECONDS,
+    UNSETTLED_SECONDS,
+    DefragmentationReconciler,
+)
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+from controller.repartition.defragmentation import Chance, Field, chances
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Unavailable
 from controller.runtime.event_recorder import EventRecorder
@@ -100,6 +108,39 @@ async def test_a_gain_is_proposed_once_it_has_lasted() -> None:
     (made,) = world.plans()
     assert [gpu.bdf for gpu in made.spec.to.gpus] == [bdf(1)]
     assert world.told == ["DefragmentationProposed"]
+
+
+async def test_a_chance_whose_node_changes_during_the_look_is_left_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    await world.looks(10)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(controller, "seeking_chances", during(lambda: world.serves("d", 0, 5)))
+        await world.look(60)
+    assert world.plans() == []
+    await world.look(60)
+    assert len(world.plans()) == 1
+
+
+async def test_a_look_under_a_policy_that_changed_meanwhile_is_taken_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    await world.looks(10)
+    monkeypatch.setattr(controller, "seeking_chances", during(lambda: world.rule(enabled=False)))
+    assert await world.look(60) == Result(requeue_after=UNSETTLED_SECONDS)
+    assert world.plans() == []
+
+
+def during(change: Callable[[], None]) -> Callable[[Field], Steps[tuple[Chance, ...]]]:
+    """A look during which something changes."""
+
+    def looking(asked: Field) -> Steps[tuple[Chance, ...]]:
+        found = chances(asked)
+        change()
+        yield
+        return found
+
+    return looking
 
 
 async def test_a_gain_that_was_away_has_to_last_anew() -> None:

@@ -8,6 +8,7 @@ from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu, Snapshot
+from controller.placement.steps import Steps
 from controller.reconcilers.gpu_partition_claim import standing
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome, PlacementCycle
 from controller.repartition import planner
@@ -103,11 +104,11 @@ def test_the_only_change_that_failed_rests_and_is_another_plan_then() -> None:
 def test_what_was_refused_to_one_is_refused_to_all_that_ask_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def noting(snapshot: Snapshot, wanted: Demand, *given: Any) -> planner.Proposal | Refused:
+    def noting(snapshot: Snapshot, wanted: Demand, *given: Any) -> Steps[planner.Proposal | Refused]:
         asked.append(wanted.key)
-        return planner.propose(snapshot, wanted, *given)
+        return planner.proposing(snapshot, wanted, *given)
 
-    monkeypatch.setattr(standing, "propose", noting)
+    monkeypatch.setattr(standing, "proposing", noting)
     scene = Scene(maxUnavailablePods=0)
     for name, size in (("a", 150), ("b", 150), ("c", 100)):
         scene.cycle.submit(demand(name, size))
