@@ -18,7 +18,7 @@ from controller.cli.trial_changes import NOTHING_UNDER_WAY, Changes, UnderWay, d
 from controller.cli.trial_victims import ANYBODY, Leave, Leavers
 from controller.placement.changes.change import as_tried
 from controller.placement.changes.modes import changed_node
-from controller.placement.decision import Decision, Placed, Unplaced
+from controller.placement.decision import Decision, Placed, PlacedDevice, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.gangs import DOES_NOT_FIT, Gang, gang_of, place_gang, units
 from controller.placement.occupant import Occupant
@@ -29,6 +29,7 @@ from controller.reconcilers.gpu_partition_claim.cycle import QUOTA_EXCEEDED
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.division import DIVIDING, NO_DIVISION, Division, Judging, keep, sentence
 from controller.repartition.drain import Drain, decide_drain
+from controller.repartition.move import Move
 from controller.repartition.planner import Proposal
 from controller.repartition.victims import Victim
 
@@ -252,33 +253,36 @@ class Trial:
         yield from (_occupant(*pair, movable=pair[0].key not in self._gone) for pair in self._held)
 
     def _apply(self, change: Proposal) -> None:
-        self._move(change)
+        moved = self._places(change)
+        if moved:
+            self._clear({victim.demand.key for victim in moved})
+        self._held += [(victim.demand, placed) for victim, placed in moved.items()]
+        self.moved |= moved
         node = self._nodes[change.node]
-        after = dict(change.after)
-        changed = changed_node(node, after)
+        changed = changed_node(node, dict(change.after))
         if changed is None:
             raise RuntimeError(f"node {node.name}: no table has the modes {change.after} that were proposed for it")
-        used = node.used
-        for victim in change.victims:
-            used = used.minus(victim.constraints.resources)
         policy = node.policy
         if policy is not None:
             policy = replace(policy, cooldown_left=self._cooldowns.get(policy.name, 0.0))
-        self._nodes[node.name] = replace(changed, used=used, policy=policy)
+        self._nodes[node.name] = replace(changed, policy=policy)
         self.changes.append(change)
 
-    def _move(self, change: Proposal) -> None:
-        """Keep a place elsewhere for each pod that the change moves, as its plan would before it evicts anybody."""
+    def _places(self, change: Proposal) -> dict[Victim, Placed]:
+        """Where each pod that the change moves goes, as its plan would decide before it evicts anybody."""
         snapshot, touched = self.snapshot(), frozenset(bdf for bdf, _ in change.after)
         found = decide_drain(
             snapshot, change.node, touched, change.victims, budget_left=len(change.victims), allowed=lambda _: True
         )
+        moves: dict[Victim, list[Move]] = {}
         for move in found.moves if isinstance(found, Drain) else ():
-            node = self._nodes[move.node]
-            gpu = next(each for each in node.gpus if each.bdf == move.partition.bdf)
-            placed = Placed.on(node, gpu, *(each for each in gpu.partitions if each.id == move.partition))
-            self.moved[move.victim] = placed
-            self._held.append((move.victim.demand, placed))
+            moves.setdefault(move.victim, []).append(move)
+        return {victim: self._placed(each) for victim, each in moves.items()}
+
+    def _placed(self, moves: Sequence[Move]) -> Placed:
+        node, wanted = self._nodes[moves[0].node], {move.partition for move in moves}
+        pairs = ((gpu, one) for gpu in node.gpus for one in gpu.partitions if one.id in wanted)
+        return Placed(node, tuple(PlacedDevice(gpu, one) for gpu, one in pairs))
 
     def snapshot(self) -> Snapshot:
         """The nodes with all that was placed."""

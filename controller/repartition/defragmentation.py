@@ -19,7 +19,8 @@ from controller.placement.steps import Steps, finished
 from controller.repartition.candidates import permitted, planned_bytes
 from controller.repartition.disruption_budget import NOTHING_USED, Usage, refuse_change
 from controller.repartition.disturbance import Disturbance, disturbance
-from controller.repartition.drain import Drain, Move, decide_drain
+from controller.repartition.drain import Drain, decide_drain
+from controller.repartition.move import Move
 from controller.repartition.places import FreePlaces
 from controller.repartition.regained import Emptied, Gain, Group, regained
 from controller.repartition.victims import Victim, in_order

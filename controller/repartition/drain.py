@@ -3,30 +3,22 @@
 Nobody moves unless everybody can: a change that cannot get its GPUs idle disturbs nobody.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 
-from controller.gpu.identity import PartitionId
-from controller.gpu.mode import Mode
 from controller.placement.decision import gib
+from controller.placement.demand import Resources
 from controller.placement.snapshot import Node, Partition, Snapshot
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.move import Move
 from controller.repartition.places import FreePlaces, Place, Places
+from controller.repartition.together import move_together
 from controller.repartition.victims import Victim, in_order
 
 #: At most so many names stand in a message.
 _NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A victim, and the partition to reserve for its successor before the eviction."""
-
-    victim: Victim
-    node: str
-    partition: PartitionId
-    mode: Mode
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +43,8 @@ def decide_drain(
 
     `victims` are pods on those GPUs that are not on their way out yet, and have no reservation: those who have one
     were decided before. A pod moves only when it is `allowed`, has a controller that will make its successor, and all
-    others in the way can move, too. Refused when one of them fits nowhere else. `free`: the snapshot's, where the same
-    snapshot is asked many times.
+    others in the way can move, too; one of several partitions has a move for each. Refused when one of them fits
+    nowhere else. `free`: the snapshot's, where the same snapshot is asked many times.
     """
     leaving = in_order(victims)
     if not leaving:
@@ -60,11 +52,55 @@ def decide_drain(
     stays = _who_stays(snapshot.node(node), snapshot, touched, leaving, allowed)
     if stays:
         return Drain((), stays)
-    places = Places(free or FreePlaces(snapshot), node, touched).give(leaving)
+    found = _moves(snapshot, node, touched, leaving, free)
+    if isinstance(found, Victim):
+        return Refused("NoPlaceForVictim", _no_place(found))
+    budget = max(0, budget_left)
+    moves = chain.from_iterable(found[victim.uid] for victim in leaving[:budget])
+    return Drain(tuple(moves), _held_up(len(leaving), budget))
+
+
+def _moves(
+    snapshot: Snapshot, node: str, touched: frozenset[str], leaving: Sequence[Victim], free: FreePlaces | None
+) -> Mapping[str, tuple[Move, ...]] | Victim:
+    """By uid, where each victim goes; or the first one for which there is no place.
+
+    Pods of several partitions choose first, one after the other: what they leave is shared out among the others.
+    """
+    whole = [victim for victim in leaving if victim.count > 1]
+    single = [victim for victim in leaving if victim.count == 1]
+    found: dict[str, tuple[Move, ...]] = {}
+    with ExitStack() as trial:
+        if whole:
+            free = None
+            _close(trial, snapshot, snapshot.node(node), touched)
+        for victim in whole:
+            found[victim.uid] = move_together(snapshot, node, victim)
+            if not found[victim.uid]:
+                return victim
+            _take(trial, snapshot, found[victim.uid], home=node)
+        places = Places(free or FreePlaces(snapshot), node, touched).give(single)
     if isinstance(places, Victim):
-        return Refused("NoPlaceForVictim", _no_place(places))
-    moves = [_move(victim, place) for victim, place in zip(leaving, places, strict=True)]
-    return Drain(tuple(moves[: max(0, budget_left)]), _held_up(len(moves), max(0, budget_left)))
+        return places
+    return found | {victim.uid: (_move(victim, place),) for victim, place in zip(single, places, strict=True)}
+
+
+def _close(trial: ExitStack, snapshot: Snapshot, node: Node | None, touched: frozenset[str]) -> None:
+    """Nobody gets a place on the GPUs that are to be emptied."""
+    for gpu in node.gpus if node is not None else ():
+        if node is not None and gpu.bdf in touched:
+            free = [one for one in gpu.partitions if snapshot.holder(node, one) is None]
+            trial.callback(snapshot.hold(node, free, "the change", Resources()))
+
+
+def _take(trial: ExitStack, snapshot: Snapshot, moves: Sequence[Move], *, home: str) -> None:
+    """Nobody else gets the places of these moves; at home the pod frees what its successor takes of the node."""
+    victim, node = moves[0].victim, snapshot.node(moves[0].node)
+    wanted = {move.partition for move in moves}
+    if node is not None:
+        parts = [one for gpu in node.gpus for one in gpu.partitions if one.id in wanted]
+        asked = Resources() if node.name == home else victim.constraints.resources
+        trial.callback(snapshot.hold(node, parts, f"the successor of {victim.name}", asked))
 
 
 def _who_stays(
@@ -101,9 +137,15 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _no_place(victim: Victim) -> str:
+    size = gib(victim.requirement_bytes)
+    if victim.count > 1:
+        return (
+            f"pod {victim.name} on {victim.partition} needs {victim.count} partitions of {size} together elsewhere, "
+            "and no free ones take it in the modes that GPUs have now"
+        )
     return (
-        f"pod {victim.name} on {victim.partition} needs a partition of {gib(victim.requirement_bytes)} elsewhere, and "
-        "no free one takes it in the modes that GPUs have now"
+        f"pod {victim.name} on {victim.partition} needs a partition of {size} elsewhere, and no free one takes it in "
+        "the modes that GPUs have now"
     )
 
 

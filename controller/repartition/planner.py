@@ -205,8 +205,10 @@ class _Search:
     def _victims(self, candidate: Candidate) -> tuple[Victim, ...]:
         """The pods that hold the candidate's GPUs, in the order they would move; empty when one of them may not."""
         there = self._standing.movable.on(candidate.node.name)
-        victims = [there[partition] for partition in candidate.held if partition in there]
-        if len(victims) < len(candidate.held) or not all(victim.owner for victim in victims):
+        if any(partition not in there for partition in candidate.held):
+            return ()
+        victims = list({there[partition].uid: there[partition] for partition in candidate.held}.values())
+        if not all(victim.owner for victim in victims):
             return ()
         if _automatic(candidate.node) and any(victim.priority >= self._demand.priority for victim in victims):
             return ()

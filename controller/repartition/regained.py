@@ -10,7 +10,7 @@ from controller.placement.decision import Decision, Placed
 from controller.placement.demand import Demand
 from controller.placement.ranking import shape_of
 from controller.placement.snapshot import Gpu, Node, Snapshot
-from controller.repartition.drain import Move
+from controller.repartition.move import Move
 from controller.repartition.victims import Victim
 
 

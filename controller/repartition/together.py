@@ -6,7 +6,7 @@ from controller.placement.candidates import Choice, best_on
 from controller.placement.demand import Demand, Resources
 from controller.placement.scores import best_fit
 from controller.placement.snapshot import Node, Snapshot
-from controller.repartition.drain import Move
+from controller.repartition.move import Move
 from controller.repartition.victims import Victim
 
 

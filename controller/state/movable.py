@@ -29,7 +29,7 @@ class MovablePods:
         return self._victims.lowest_priority
 
     def on(self, node: str) -> Mapping[PartitionId, Victim]:
-        """Those on a node, by the partition each one holds."""
+        """Those on a node, by every partition that each one holds."""
         return self._victims.on(node)
 
     @cached_property
@@ -39,7 +39,7 @@ class MovablePods:
             holder = self._snapshot.holder(node, partition)
             if holder is None or holder.kind != "ours":
                 continue
-            victim = victim_of(self._cluster, holder.name, partition.id)
+            victim = tenant_of(self._cluster, holder.name, partition.id)
             if victim is not None:
                 found[node.name][partition.id] = victim
         return Victims(found)
@@ -48,7 +48,7 @@ class MovablePods:
 def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Victim | None:
     """The pod of the claim `namespace/name`, which holds `partition`; None when it does not run, or is leaving.
 
-    None for a pod of several partitions, too: those who change modes find a place for a successor of one only.
+    None for a pod of several partitions, too: models are brought together one by one.
     """
     found = tenant_of(cluster, claim_key, partition)
     return found if found is not None and found.count == 1 else None

@@ -14,7 +14,7 @@ from controller.reconcilers.repartition_plan.approval import refused_seen, withd
 from controller.reconcilers.repartition_plan.context import PlanContext
 from controller.reconcilers.repartition_plan.feasible import refusal, unready
 from controller.reconcilers.repartition_plan.holders import are, holders_of, touched
-from controller.reconcilers.repartition_plan.impact import line
+from controller.reconcilers.repartition_plan.impact import lines
 from controller.reconcilers.repartition_plan.operation import clear
 from controller.reconcilers.repartition_plan.reservations import (
     down,
@@ -89,13 +89,18 @@ async def _evict(context: PlanContext, plan: RepartitionPlan, snapshot: Snapshot
     """
     done, allowed = _Round(), movable(context.cluster, plan, approved=plan.spec.approved)
     may_go = {(each.namespace, each.claim) for each in victims_of(context.cluster, node, plan) if allowed(each)}
+    # a pod of several partitions has a place for each: it goes once, and not without all of them
+    may_go -= {(each.namespace, each.claim) for each in plan.status.reservations if not holds(snapshot, each)}
+    asked: dict[tuple[str, str], str | None] = {}
     for number, kept in enumerate(plan.status.reservations):
         pod = still_there(context.cluster, kept) if kept.evicted_time is None else None
         if kept.evicted_time is not None:
             done.kept.append(kept)
         elif pod is None:
             done.kept.append(evicted(kept, context.clock.now()))  # by us before a crash, or it left by itself
-        elif holds(snapshot, kept) and (kept.namespace, kept.claim) in may_go:
+        elif (kept.namespace, kept.claim) in asked:
+            done.kept.append(_after(kept, asked[kept.namespace, kept.claim], context))
+        elif (kept.namespace, kept.claim) in may_go:
             present = _with(plan, [*done.kept, *plan.status.reservations[number:]])
             others = (each for each in context.plans if each.metadata.uid != plan.metadata.uid)
             done.too_many = done.too_many or _too_many(node.policy, down(context.cluster, [*others, present]))
@@ -103,9 +108,14 @@ async def _evict(context: PlanContext, plan: RepartitionPlan, snapshot: Snapshot
                 done.kept.append(kept)
                 continue
             refusal = await _ask(context, pod.namespace, pod.name, pod.uid)
-            done.kept.append(kept if refusal is not None else evicted(kept, context.clock.now()))
+            asked[kept.namespace, kept.claim] = refusal
+            done.kept.append(_after(kept, refusal, context))
             done.refused += [refusal] if refusal is not None else []
     return done
+
+
+def _after(kept: Reservation, refusal: str | None, context: PlanContext) -> Reservation:
+    return kept if refusal is not None else evicted(kept, context.clock.now())
 
 
 def _with(plan: RepartitionPlan, places: list[Reservation]) -> RepartitionPlan:
@@ -151,7 +161,7 @@ def _reserve(context: PlanContext, snapshot: Snapshot, node: Node, plan: Reparti
     if not decided.moves:
         return Seen(None, f"{seen.message}; {decided.waiting}" if decided.waiting else seen.message)
     kept = [*plan.status.reservations, *map(reservation, decided.moves)]
-    moved = {move.victim.name: line(move.victim.name, move.node, move.partition, move.mode) for move in decided.moves}
+    moved = lines(decided.moves)
     after = [moved.get(known.partition(":")[0], known) for known in plan.status.after]
     names = ", ".join(moved)
     return Seen(None, f"places are kept for the successors of {names}", {"reservations": kept, "after": after})

@@ -1,5 +1,6 @@
 """What a plan would do to pods, as a person who approves it wants to see: who moves, from where, to where."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from controller.reconcilers.repartition_plan.holders import touched
 from controller.reconcilers.repartition_plan.victims import movable, victims_of
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.drain import Drain, decide_drain
+from controller.repartition.move import Move
 from controller.repartition.victims import Victim
 from controller.state.cluster import Cluster
 
@@ -58,19 +60,25 @@ def line(pod: str, node: str, partition: object, mode: object) -> str:
     return f"{pod}: {node} {partition} {mode}"[:_LINE]
 
 
+def lines(moves: Iterable[Move]) -> dict[str, str]:
+    """By pod, the line with its place, or with all of them."""
+    places: dict[str, list[Move]] = {}
+    for move in moves:
+        places.setdefault(move.victim.name, []).append(move)
+    return {
+        pod: line(pod, found[0].node, ",".join(str(move.partition) for move in found), found[0].mode)
+        for pod, found in places.items()
+    }
+
+
 def _line(victim: Victim, node: Node) -> str:
     mode = next(gpu.mode for gpu in node.gpus if gpu.bdf == victim.partition.bdf)
     return line(victim.name, node.name, victim.partition, mode)
 
 
 def _after(victims: list[Victim], decided: Drain | Refused) -> list[str]:
-    moves = {move.victim.name: move for move in decided.moves} if isinstance(decided, Drain) else {}
-    return [
-        line(victim.name, move.node, move.partition, move.mode)
-        if (move := moves.get(victim.name)) is not None
-        else f"{victim.name}: no place"[:_LINE]
-        for victim in victims
-    ]
+    moved = lines(decided.moves) if isinstance(decided, Drain) else {}
+    return [moved.get(victim.name) or f"{victim.name}: no place"[:_LINE] for victim in victims]
 
 
 def _message(count: int, decided: Drain | Refused) -> str:

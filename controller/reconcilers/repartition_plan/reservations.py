@@ -8,7 +8,7 @@ from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.successors import all_places, unsettled
 from controller.reconcilers.unhealthy.kept import pods_of
-from controller.repartition.drain import Move
+from controller.repartition.move import Move
 from controller.state.cluster import Cluster
 from controller.translate.pod import PodView
 

@@ -7,7 +7,7 @@ from controller.placement.snapshot import Node
 from controller.reconcilers.repartition_plan.holders import touched
 from controller.repartition.victims import Victim
 from controller.state.cluster import Cluster
-from controller.state.movable import victim_of
+from controller.state.movable import tenant_of
 
 
 def victims_of(cluster: Cluster, node: Node, plan: RepartitionPlan) -> list[Victim]:
@@ -20,7 +20,7 @@ def victims_of(cluster: Cluster, node: Node, plan: RepartitionPlan) -> list[Vict
         for partition in gpu.partitions
         if partition.holder is not None and partition.holder.kind == "ours"
     }
-    found = (victim_of(cluster, key, partition) for key, partition in held.items())
+    found = (tenant_of(cluster, key, partition) for key, partition in held.items())
     return [victim for victim in found if victim is not None]
 
 

@@ -15,7 +15,8 @@ from controller.placement.decision import gib
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.unhealthy.verdict import MOVABLE, Verdict
 from controller.repartition.disruption_budget import Refused
-from controller.repartition.drain import Move, decide_drain
+from controller.repartition.drain import decide_drain
+from controller.repartition.move import Move
 from controller.repartition.together import move_together
 from controller.repartition.victims import Victim, in_order
 from controller.translate.pod import PodView

@@ -6,16 +6,20 @@ from dataclasses import replace
 import pytest
 
 from controller.cli.trial import Around, Expected, Trial
+from controller.cli.trial_changes import UnderWay
 from controller.cli.trial_victims import Leave
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.node import Node
 from controller.placement.occupant import Occupant
 from controller.placement.snapshot import Holder
+from controller.repartition.planner import Standing
+from controller.repartition.victims import Victims
 from tests.builders.demand import demand
 from tests.builders.gpu import GIB, gpu
 from tests.builders.node import node
 from tests.builders.policy import policy_view
+from tests.builders.victim import victim
 
 DPX = "DPX/NPS1"
 
@@ -136,3 +140,24 @@ def test_idle_gpus_change_before_anybody_leaves() -> None:
     urgent = replace(demand("team-a/urgent", 60), priority=9)
     assert trial.run([urgent])[urgent.uid].change is not None
     assert not trial.leaving
+
+
+def test_a_change_that_moves_a_pod_of_two_partitions_frees_both() -> None:
+    there = Holder("ours", "team-b/aim-pair")
+    halves = [gpu(number, DPX, holders={0: there}) for number in range(2)]
+    busy = node("worker-0", *halves, policy=policy_view())
+    spare = node("worker-1", gpu(0, DPX))
+    pair = victim("pair", claim="aim-pair", gib=60, count=2)
+    found = Victims(
+        {"worker-0": {each.partitions[0].id: replace(pair, partition=each.partitions[0].id) for each in halves}}
+    )
+    under_way = UnderWay(standing=lambda _: Standing(movable=found))
+    trial = Trial([busy, spare], (), Around(changes=under_way))
+    urgent = replace(demand("team-a/urgent", 150), priority=9)
+    placed = trial.run([urgent])[urgent.uid].placed
+    assert placed is not None
+    assert str(placed.mode) == "SPX/NPS1"
+    (moved,) = trial.moved.values()
+    assert [(moved.node.name, one.id.index) for one in moved.partitions] == [("worker-1", 0), ("worker-1", 1)]
+    now = trial.snapshot()
+    assert sum(now.holder(host, part) is not None for host, _, part in now.partitions()) == 3

@@ -10,7 +10,8 @@ from controller.placement.demand import Resources
 from controller.placement.snapshot import Gpu, Node, Reservation, Snapshot
 from controller.repartition import places
 from controller.repartition.disruption_budget import Refused
-from controller.repartition.drain import Drain, Move, decide_drain
+from controller.repartition.drain import Drain, decide_drain
+from controller.repartition.move import Move
 from controller.repartition.victims import Victim
 from controller.sizing.precision import Precision
 from tests.builders.demand import constrained
@@ -225,3 +226,46 @@ def test_many_pods_that_are_all_different_look_at_each_free_gpu_once_beside_many
     assert len(found.moves) == 64
     assert (looks["refuse_partition"], looks["best_fit"]) == (320, 320)
     assert looks["refuse_node"] <= 64 * 2  # each pod asks no further than for its first place
+
+
+PAIR = victim("b-pair", count=2)
+
+
+def gone_to(nodes: Sequence[Node], *victims: Victim, budget: int = 9) -> dict[str, list[str]]:
+    found = decided(nodes, *victims, budget=budget)
+    assert isinstance(found, Drain), found
+    places: dict[str, list[str]] = {}
+    for move in found.moves:
+        places.setdefault(move.victim.pod, []).append(f"{move.node} {move.partition}")
+    return places
+
+
+def test_a_pod_of_two_partitions_has_a_move_for_each_and_counts_once() -> None:
+    hosts = [node("worker-0", full(0)), node("worker-1", gpu(0, "DPX/NPS1"))]
+    assert gone_to(hosts, PAIR, budget=1) == {"b-pair": [f"worker-1 {bdf(0)}/0", f"worker-1 {bdf(0)}/1"]}
+    assert gone_to(hosts, PAIR, budget=0) == {}
+
+
+def test_others_get_what_a_pod_of_two_leaves() -> None:
+    hosts = [node("worker-0", full(0)), node("worker-1", gpu(0, "QPX/NPS1", holders={0: OURS}))]
+    places = gone_to(hosts, PAIR, victim("b-1", 0, 2))
+    assert places == {"b-pair": [f"worker-1 {bdf(0)}/1", f"worker-1 {bdf(0)}/2"], "b-1": [f"worker-1 {bdf(0)}/3"]}
+    crowded = decided(hosts, PAIR, victim("b-1", 0, 2), victim("b-2", 0, 3))
+    assert isinstance(crowded, Refused)
+
+
+def test_a_pod_of_two_goes_to_no_gpu_that_is_to_be_emptied_nor_to_two_nodes() -> None:
+    halves = [node(f"worker-{number}", gpu(0, "DPX/NPS1", holders={0: OURS})) for number in (1, 2)]
+    found = decided([node("worker-0", busy(0)), *halves], PAIR)
+    assert isinstance(found, Refused)
+    assert found.message.startswith(
+        f"pod team-b/b-pair on {bdf(0)}/0 needs 2 partitions of 16.0 GiB together elsewhere"
+    )
+
+
+def test_what_was_tried_for_a_pod_of_two_is_taken_back() -> None:
+    snapshot = Snapshot([node("worker-0", busy(0)), node("worker-1", gpu(0, "DPX/NPS1"))])
+    before = [snapshot.holder(*pair) for pair in ((host, part) for host, _, part in snapshot.partitions())]
+    decide_drain(snapshot, "worker-0", TOUCHED, [PAIR], budget_left=1, allowed=lambda _: True)
+    assert [snapshot.holder(*pair) for pair in ((host, part) for host, _, part in snapshot.partitions())] == before
+    assert all(snapshot.used(host) == host.used for host in snapshot.nodes)

@@ -194,3 +194,18 @@ def test_the_search_for_places_ends_after_so_many_changes() -> None:
     movable = Victims({each.name: {here: victim(gib=190)} for each in nodes} | {nodes[-1].name: {here: victim("b-9")}})
     assert isinstance(asked(*nodes, SPARE, movable=movable), Refused)
     assert victims_of(asked(*nodes[1:], SPARE, movable=movable)) == ["b-9"]
+
+
+def test_a_pod_of_two_partitions_is_one_in_the_way() -> None:
+    pair = victim("b-pair", 0, 0, count=2)
+    there = Victims(
+        {
+            "worker-0": {
+                PartitionId(bdf(0), index): replace(pair, partition=PartitionId(bdf(0), index)) for index in (0, 1)
+            }
+        }
+    )
+    assert victims_of(asked(host(taken(0, 0, 1)), SPARE, movable=there)) == ["b-pair"]
+    alone = asked(host(taken(0, 0, 1)), node("worker-9", gpu(0, "SPX/NPS1")), movable=there)
+    assert isinstance(alone, Refused)
+    assert alone.reason == "NoPlaceForVictim"

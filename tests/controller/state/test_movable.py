@@ -6,8 +6,8 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
 from controller.sizing.precision import Precision
-from controller.state.movable import MovablePods
-from tests.builders.claim import bound_claim
+from controller.state.movable import MovablePods, victim_of
+from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import GIB, bdf, gpu
 from tests.builders.pod import container, pod
@@ -71,3 +71,12 @@ def test_one_of_unknown_size_needs_what_it_has() -> None:
 def test_a_pod_without_a_controller_has_no_owner() -> None:
     found = movable(fed(running(metadata={"ownerReferences": []}))).on("worker-0")[FIRST]
     assert found.owner == ""
+
+
+def test_a_pod_of_several_partitions_is_found_by_each_but_never_brought_together_with_others() -> None:
+    status = {"phase": "Bound", "allocation": allocation("worker-0", 0, 0, 3)}
+    scene = fed(running(), claim(count=2, status=status))
+    found = movable(scene).on("worker-0")
+    assert {each.index for each in found} == {0, 3}
+    assert {(victim.uid, victim.count) for victim in found.values()} == {("uid-model-0", 2)}
+    assert victim_of(scene.cluster, "team-a/aim-a", FIRST) is None

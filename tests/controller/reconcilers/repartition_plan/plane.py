@@ -211,6 +211,7 @@ class Plane:
         priority: int = 0,
         created: str = "2025-12-31T23:00:00Z",
         status: Object | None = None,
+        count: int = 1,
     ) -> None:
         """A pod of ours serves from the whole of GPU `number`, unless the claim's `status` says otherwise."""
         controller = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": owner, "controller": True}
@@ -219,7 +220,7 @@ class Plane:
         made["spec"]["priority"] = priority
         made["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
         self.api.put(PODS, made)
-        self.api.put(GPU_PARTITION_CLAIMS, claim(f"aim-{name}", pod=name, status=status or held(number)))
+        self.api.put(GPU_PARTITION_CLAIMS, claim(f"aim-{name}", pod=name, count=count, status=status or held(number)))
 
     def ready(self, name: str, status: str) -> None:
         """The pod's condition Ready changes."""

@@ -8,6 +8,7 @@ from controller.runtime.client.core import PODS
 from controller.runtime.client.errors import Cause, Conflict, NotFound, TooManyRequests
 from controller.runtime.reconcile import Result
 from controller.state.kinds import GPU_NODES
+from tests.builders.claim import allocation
 from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.plan import plan, reservation
@@ -276,3 +277,38 @@ async def test_gpus_that_read_another_mode_end_the_plan() -> None:
     await plane.settle()
     assert plane.status["phase"] == "Failed"
     assert "nothing was changed" in plane.status["message"]
+
+
+def of_two(*, spare: int = 2) -> Plane:
+    """A pod that serves from two GPUs, of which the plan changes the first."""
+    plane = serving("web-1", spare=spare + 1)
+    whole = [gpu(number, "SPX/NPS1") for number in (0, 1)]
+    devices = [device for each in whole for device in allocation(of=each)["devices"]]
+    status = {"phase": "Allocated", "allocation": allocation(of=whole[0]) | {"devices": devices}}
+    plane.serves("web-1", status=status, count=2)
+    return plane
+
+
+async def test_a_pod_of_two_partitions_goes_once_two_places_stand_in_the_status() -> None:
+    plane, seen = of_two(), []
+    plane.api.refuse = lambda _: seen.append(kept(plane))
+    await plane.settle()
+    assert seen == [[("web-1", bdf(2), False), ("web-1", bdf(3), False)]]
+    assert plane.api.evictions == [("web-1", "uid-web-1")]
+    assert kept(plane) == [("web-1", bdf(2), True), ("web-1", bdf(3), True)]
+    assert plane.status["after"] == [f"team-a/web-1: worker-0 {bdf(2)}/0,{bdf(3)}/0 SPX/NPS1"]
+
+
+async def test_a_pod_of_two_partitions_stays_where_there_is_one_place_alone() -> None:
+    plane = of_two(spare=1)
+    await plane.settle()
+    assert (plane.api.evictions, plane.status["reservations"]) == ([], [])
+    assert "needs 2 partitions of 16.0 GiB together elsewhere" in plane.status["message"]
+
+
+async def test_a_pod_of_two_partitions_that_a_budget_keeps_is_asked_once_a_look() -> None:
+    plane = of_two()
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    assert [gone for *_, gone in kept(plane)] == [False, False]
+    assert plane.status["message"].count("team-a/web-1") == 1
