@@ -180,7 +180,8 @@ def _set_anew(draft: Draft) -> Draft:
 def _undo_needless(draft: Draft) -> None:
     """Changes that bring less than they cost, when everybody there is placed anew, are not made.
 
-    First reloads of a driver, where other modes under the present memory mode do, then all changes of a node.
+    First reloads of a driver, where other modes under the present memory mode do, then all changes of a node, then those
+    of single GPUs.
     """
     for number in range(len(draft.nodes)):
         if draft.nodes[number].memory > 0:
@@ -201,3 +202,24 @@ def _undo_needless(draft: Draft) -> None:
             draft.settle_cost()
             if draft.score < before:
                 draft.take_back(mark)
+        if draft.nodes[number].cost and draft.nodes[number].memory == 0:
+            _undo_units(draft, number)
+
+
+def _undo_units(draft: Draft, number: int) -> None:
+    """Changes of units, one by one, where as they are they do as well."""
+    for group, option in list(draft.nodes[number].set):
+        while option.index and (group, option) in draft.nodes[number].set:
+            before, mark, node = draft.score, draft.begin(), draft.nodes[number]
+            present = next(each for each in node.table.groups[group].options if each.index == 0)
+            there = sorted((claim for claim, takes in node.seated.items() if takes[0] == option.slot), reverse=True)
+            draft.close(node, group, option, there)
+            node.open(group, present)
+            draft.fill([node])
+            for each in draft.nodes:
+                draft.touch(each)
+            rebuild(draft, draft.nodes, Random(0), noise=0)  # noqa: S311 - as above
+            draft.settle_cost()
+            if draft.score <= before:
+                draft.take_back(mark)
+                break

@@ -10,6 +10,9 @@ from controller.placement.layouts.site import NodeTable, Option, Site
 Takes = tuple[int, int]
 """Partitions that a claim has on its node: of which slot type, and how many."""
 
+Mark = tuple[set[int], int, int, int]
+"""What a draft was like before a round: the pool, worth, cost and waste."""
+
 _UNDECIDED: Final = -1
 
 
@@ -44,6 +47,7 @@ class NodeDraft:
         "set",
         "table",
         "undecided",
+        "waste",
     )
 
     def __init__(self, number: int, table: NodeTable) -> None:
@@ -60,7 +64,7 @@ class NodeDraft:
         self.free = dict(self.table.base)
         self.cpu_milli, self.memory_bytes, self.pods = left.cpu_milli, left.memory_bytes, left.pods
         self.seated: dict[int, Takes] = {}
-        self.cost = 0
+        self.cost = self.waste = 0
 
     def open(self, group: int, option: Option, units: int = 1) -> None:
         """Set so many units of a group."""
@@ -107,7 +111,7 @@ class NodeDraft:
         other = NodeDraft.__new__(NodeDraft)
         other.number, other.table, other.cost, other.memory = self.number, self.table, self.cost, self.memory
         other.cpu_milli, other.memory_bytes, other.pods = self.cpu_milli, self.memory_bytes, self.pods
-        other.undecided, other.set = self.undecided.copy(), self.set.copy()
+        other.waste, other.undecided, other.set = self.waste, self.undecided.copy(), self.set.copy()
         other.free, other.seated = self.free.copy(), self.seated.copy()
         return other
 
@@ -121,14 +125,14 @@ class Draft:
         self.nodes = nodes or [NodeDraft(number, table) for number, table in enumerate(site.nodes)]
         self.pool = set(range(len(site.claims)))
         self.worth = 0
-        self.cost = 0
+        self.cost = self.waste = 0
         self._before: dict[int, NodeDraft] = {}
         self._waited: set[int] = set()
 
     @property
     def score(self) -> int:
-        """What the search raises: worth of placed claims less what the changes cost."""
-        return self.worth - self.cost
+        """What the search raises: worth of placed claims less what the changes cost, and of equals the tighter places."""
+        return self.worth - self.cost - self.waste
 
     def placed_bytes(self) -> Counter[int]:
         """GPU memory of the placed claims, by priority."""
@@ -141,7 +145,7 @@ class Draft:
     def copy(self) -> "Draft":
         """A copy that shares nothing that changes."""
         other = Draft(self.site, self.terms, [node.copy() for node in self.nodes])
-        other.pool, other.worth, other.cost = self.pool.copy(), self.worth, self.cost
+        other.pool, other.worth, other.cost, other.waste = self.pool.copy(), self.worth, self.cost, self.waste
         return other
 
     def touch(self, node: NodeDraft) -> None:
@@ -149,18 +153,18 @@ class Draft:
         if node.number not in self._before:
             self._before[node.number] = node.copy()
 
-    def begin(self) -> tuple[set[int], int, int]:
+    def begin(self) -> Mark:
         """The mark to which `take_back` returns."""
         self._before = {}
         self._waited = self.pool.copy()
-        return self._waited, self.worth, self.cost
+        return self._waited, self.worth, self.cost, self.waste
 
-    def take_back(self, mark: tuple[set[int], int, int]) -> None:
+    def take_back(self, mark: Mark) -> None:
         """Everything as it was at the mark of the last `begin`."""
         for number, node in self._before.items():
             self.nodes[number] = node
         self._before = {}
-        self.pool, self.worth, self.cost = mark
+        self.pool, self.worth, self.cost, self.waste = mark
 
     def settle_cost(self) -> None:
         """Count anew what the touched nodes cost, units that nobody needs being closed."""
@@ -170,15 +174,18 @@ class Draft:
             self.cost -= node.cost
             node.cost = node.price(self.terms)
             self.cost += node.cost
+            self.waste -= node.waste
+            node.waste = sum(self.site.waste[claim][slot] for claim, (slot, _) in node.seated.items())
+            self.waste += node.waste
 
     def clear(self, node: NodeDraft) -> None:
         """Take everybody off a node and undo its modes."""
         self.touch(node)
         self.pool.update(node.seated)
         self.worth -= sum(self.site.worth[claim] for claim in node.seated)
-        cost = node.cost
+        cost, waste = node.cost, node.waste
         node.clear()
-        node.cost = cost  # until settle_cost
+        node.cost, node.waste = cost, waste  # until settle_cost
 
     def unseat(self, node: NodeDraft, claim: int) -> None:
         """Take a claim off its node."""

@@ -13,7 +13,7 @@ from random import Random
 from typing import Final, Protocol
 
 from controller.placement.layouts.draft import Draft, NodeDraft, Takes
-from controller.placement.layouts.site import Option
+from controller.placement.layouts.site import WASTE, Option
 
 _STAYING: Final = 1.2
 """How much more a byte counts on a GPU that cannot change: nothing else can be made of it."""
@@ -84,6 +84,9 @@ class _Units:
             return 0
         if self.seated != len(node.seated) or not self.draft.pool.issuperset(self.picked):
             worth, self.picked = self.singles.best(node, option.slot, option.free)
+            worth -= len(self.picked) * self.draft.site.size[option.slot] // WASTE
+            if option.index:
+                worth -= self.draft.terms.gpu_bytes * node.table.groups[self.group].gpus_in_unit
             self.last = self.bias * _ratio(worth, node.table.groups[self.group].bytes)
             self.seated = len(node.seated)
         return self.last
@@ -120,7 +123,7 @@ class _Several:
         if not draft.has_room(node, self.claim):
             return 0
         if self.seated != len(node.seated) or not draft.pool.issuperset(self.picked):
-            worth = draft.site.worth[self.claim]
+            worth = draft.site.worth[self.claim] - draft.site.waste[self.claim][option.slot]
             if self.spare:
                 beside, self.picked = self.singles.best(node, option.slot, self.spare)
                 worth += beside

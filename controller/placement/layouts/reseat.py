@@ -7,7 +7,6 @@ raises the worth, so it ends.
 """
 
 from bisect import insort
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.placement.layouts.draft import Draft, NodeDraft
@@ -24,45 +23,50 @@ class _Way:
 
 
 class _Holders:
-    """Who has partitions, by their slot type, those of least worth first: pairs of worth and claim."""
+    """Who has partitions, by their slot type. Claims are numbered in the order of their worth: the last is worth least."""
 
     def __init__(self, draft: Draft) -> None:
-        self._worth = draft.site.worth
-        self._node: dict[int, NodeDraft] = {}
-        self._by_slot: dict[int, list[tuple[int, int]]] = {}
+        self.by_slot: dict[int, list[int]] = {}
+        self.node: dict[int, NodeDraft] = {}
+        by_slot = self.by_slot
         for node in draft.nodes:
             for claim, (slot, _) in node.seated.items():
-                self._node[claim] = node
-                self._by_slot.setdefault(slot, []).append((self._worth[claim], claim))
-        for holders in self._by_slot.values():
+                if slot in by_slot:
+                    by_slot[slot].append(claim)
+                else:
+                    by_slot[slot] = [claim]
+            self.node.update(dict.fromkeys(node.seated, node))
+        for holders in by_slot.values():
             holders.sort()
 
-    def below(self, slot: int, worth: int) -> Iterator[tuple[int, int, NodeDraft]]:
-        """Who has partitions of that type and is worth less: worth, claim and node, the least first."""
-        for there, claim in self._by_slot.get(slot, ()):
-            if there >= worth:
-                return
-            yield there, claim, self._node[claim]
+    def least(self) -> int:
+        """Who is worth least of all; before the first one where there is nobody."""
+        return max((holders[-1] for holders in self.by_slot.values() if holders), default=-1)
 
     def add(self, node: NodeDraft, claim: int, slot: int) -> None:
         """A claim has a place now."""
-        self._node[claim] = node
-        insort(self._by_slot.setdefault(slot, []), (self._worth[claim], claim))
+        self.node[claim] = node
+        insort(self.by_slot.setdefault(slot, []), claim)
 
     def remove(self, claim: int, slot: int) -> None:
         """A claim has none any more."""
-        self._by_slot[slot].remove((self._worth[claim], claim))
+        self.by_slot[slot].remove(claim)
 
 
 def reseat(draft: Draft) -> None:
     """Let claims without a place, those of most worth first, replace others as long as that raises the worth."""
+    if not draft.pool:
+        return
     holders, waiting, turn = _Holders(draft), sorted(draft.pool), 0
+    least = holders.least()
     lost_theirs: set[int] = set()
     spare: list[NodeDraft] = []
     while turn < len(waiting):
         claim = waiting[turn]
         turn += 1
-        way = (_free(draft, claim) if claim in lost_theirs else None) or _cheapest(draft, holders, claim)
+        way = _free(draft, claim) if claim in lost_theirs else None
+        if way is None and claim < least:
+            way = _cheapest(draft, holders, claim)
         if way is None:
             continue
         for each in way.leaving:
@@ -90,29 +94,39 @@ def _free(draft: Draft, claim: int) -> _Way | None:
 
 def _cheapest(draft: Draft, holders: _Holders, claim: int) -> _Way | None:
     """Those to replace who are worth least, and less than the claim."""
-    best, most = None, draft.site.worth[claim]
-    one = draft.site.claims[claim].count == 1
+    best, most, worth = None, draft.site.worth[claim], draft.site.worth
+    replaced = _one if draft.site.claims[claim].count == 1 else _some
     for slot in draft.site.fits[claim]:
-        way = _least(draft, holders, claim, slot, most) if one else _several(draft, holders, claim, slot, most)
-        if way is not None:
-            best, most = way, way.lost
+        there = holders.by_slot.get(slot)
+        if there and worth[there[-1]] < most:
+            way = replaced(draft, holders, claim, slot, most)
+            if way is not None:
+                best, most = way, way.lost
     return best
 
 
-def _least(draft: Draft, holders: _Holders, claim: int, slot: int, most: int) -> _Way | None:
-    for worth, other, node in holders.below(slot, most):
+def _one(draft: Draft, holders: _Holders, claim: int, slot: int, most: int) -> _Way | None:
+    worth = draft.site.worth
+    for other in reversed(holders.by_slot[slot]):
+        if worth[other] >= most:
+            return None
+        node = holders.node[other]
         if node.table.admits[claim] and _has_room(draft, node, claim, (other,)):
-            return _Way(node, slot, (other,), worth)
+            return _Way(node, slot, (other,), worth[other])
     return None
 
 
-def _several(draft: Draft, holders: _Holders, claim: int, slot: int, most: int) -> _Way | None:
+def _some(draft: Draft, holders: _Holders, claim: int, slot: int, most: int) -> _Way | None:
     """Those of least worth on each node, until enough is free there."""
-    count, there = draft.site.claims[claim].count, dict[int, tuple[int, int, tuple[int, ...]]]()
-    for worth, other, node in holders.below(slot, most):
+    worth, count = draft.site.worth, draft.site.claims[claim].count
+    there: dict[int, tuple[int, int, tuple[int, ...]]] = {}
+    for other in reversed(holders.by_slot[slot]):
+        if worth[other] >= most:
+            return None
+        node = holders.node[other]
         if node.table.admits[claim]:
-            free, lost, leaving = there.get(node.number, (node.free.get(slot, 0), 0, ()))
-            free, lost, leaving = free + node.seated[other][1], lost + worth, (*leaving, other)
+            free, lost, leaving = there.get(node.number) or (node.free[slot], 0, ())
+            free, lost, leaving = free + node.seated[other][1], lost + worth[other], (*leaving, other)
             there[node.number] = free, lost, leaving
             if free >= count and lost < most and _has_room(draft, node, claim, leaving):
                 return _Way(node, slot, leaving, lost)
@@ -122,10 +136,13 @@ def _several(draft: Draft, holders: _Holders, claim: int, slot: int, most: int) 
 def _has_room(draft: Draft, node: NodeDraft, claim: int, leaving: tuple[int, ...]) -> bool:
     """Whether CPU, memory and pods for the claim are left once others have gone."""
     asks = draft.site.asks
-    cpu, memory, pods = (asked - sum(asks[each][i] for each in leaving) for i, asked in enumerate(asks[claim]))
-    asked_cpu, asked_memory, _ = asks[claim]
+    cpu_milli, memory_bytes, pods = asks[claim]
+    free_cpu, free_memory, free_pods = node.cpu_milli, node.memory_bytes, node.pods
+    for each in leaving:
+        cpu, memory, one = asks[each]
+        free_cpu, free_memory, free_pods = free_cpu + cpu, free_memory + memory, free_pods + one
     return (
-        (cpu <= node.cpu_milli or not asked_cpu)
-        and (memory <= node.memory_bytes or not asked_memory)
-        and pods <= node.pods
+        (cpu_milli <= free_cpu or not cpu_milli)
+        and (memory_bytes <= free_memory or not memory_bytes)
+        and pods <= free_pods
     )
