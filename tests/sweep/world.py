@@ -62,7 +62,7 @@ MODELS: Final = 4
 class World:
     """Everything of one case. Made by `world`."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, seed: int, gpus: int) -> None:
+    def __init__(self, tasks: asyncio.TaskGroup, seed: int, gpus: int, divide: str) -> None:
         self.clock = LoopClock()
         self.rng = Random(seed)
         self.store = FakeStore(self.clock, RESOURCES, Random(seed))
@@ -78,7 +78,7 @@ class World:
             self.store.create(NAMESPACES, {"metadata": {"name": name}})
         for node in self.machines:
             self.add_node(node)
-        self.store.create(GPU_SHARING_POLICIES, _POLICY)
+        self.store.create(GPU_SHARING_POLICIES, _policy(divide))
 
     @property
     def processes(self) -> tuple[Process, ...]:
@@ -149,20 +149,18 @@ class World:
 
 MOST_UNAVAILABLE: Final = 2
 """What the policy lets be down at once."""
-_POLICY: Final[Manifest] = {
-    "metadata": {"name": "all"},
-    "spec": {
-        "validatedOnly": False,
-        "repartition": {
-            "enabled": True,
-            "approval": "Auto",
-            "divide": "WhenFull",  # plans are those of the scripts
-            "cooldown": "1s",
-            "maxUnavailablePods": MOST_UNAVAILABLE,
-            "taintNode": True,  # the stricter case: AMD's plugins, which tolerate no taint, have to come back
-        },
-    },
-}
+
+
+def _policy(divide: str) -> Manifest:
+    repartition = {
+        "enabled": True,
+        "approval": "Auto",
+        "divide": divide,
+        "cooldown": "1s",
+        "maxUnavailablePods": MOST_UNAVAILABLE,
+        "taintNode": True,  # the stricter case: AMD's plugins, which tolerate no taint, have to come back
+    }
+    return {"metadata": {"name": "all"}, "spec": {"validatedOnly": False, "repartition": repartition}}
 
 
 def model(name: str, replicas: int = 1) -> Workload:
@@ -194,19 +192,22 @@ def amd_pods(node: str) -> tuple[Workload, Workload]:
 
 
 @asynccontextmanager
-async def world(*, seed: int = 1, gpus: int = 2) -> AsyncIterator[World]:
-    """A cluster whose nodes have this many GPUs each; everything of it ends with the block."""
+async def world(*, seed: int = 1, gpus: int = 2, divide: str = "WhenFull") -> AsyncIterator[World]:
+    """A cluster whose nodes have this many GPUs each; everything of it ends with the block.
+
+    Unless the policy says `divide` First, all plans are those that are written for the case.
+    """
     # What is left to chance follows the seed: informers spread their watches' ends.
     with patch("controller.runtime.cache.informer.Random", lambda: Random(seed)):
-        async with _running(seed, gpus) as made:
+        async with _running(seed, gpus, divide) as made:
             yield made
 
 
 @asynccontextmanager
-async def _running(seed: int, gpus: int) -> AsyncIterator[World]:
+async def _running(seed: int, gpus: int, divide: str) -> AsyncIterator[World]:
     failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
-        made = World(tasks, seed, gpus)
+        made = World(tasks, seed, gpus, divide)
         running = tasks.create_task(made.kubernetes.run(), name="kubernetes")
         try:
             yield made
