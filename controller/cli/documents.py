@@ -6,7 +6,6 @@ List are unpacked.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,9 @@ generic server), so no object is larger; a file may hold several."""
 MOST_EVENTS: Final = 400_000
 """What the parser may find in a file: a value, or the start or end of a list or map, each. A megabyte of schemas has
 about 60,000; a list of a million numbers would take gigabytes and minutes to build."""
+
+MOST_DEPTH: Final = 200
+"""Levels of lists and maps within each other; schemas with much in them have about forty."""
 
 #: libyaml reads ten times as fast; a package that was built without it still reads.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -111,10 +113,7 @@ def parse_documents(file: Path, text: str) -> Iterator[Document]:
 def parse_yaml(file: Path, text: str) -> list[Any]:
     """The contents of a text's YAML documents but empty ones. Raises BadInput naming line and column."""
     try:
-        # Looked at before it is built: what is built of one byte can take a thousand.
-        if next(islice(yaml.parse(text, Loader=_LOADER), MOST_EVENTS, None), None) is not None:
-            problem = f"holds more than {MOST_EVENTS} values"
-            raise BadInput(file, "text", "", problem, "name a file of Kubernetes objects, or split it")
+        _look_through(file, text)
         return [content for content in yaml.load_all(text, Loader=_LOADER) if content is not None]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -122,6 +121,19 @@ def parse_yaml(file: Path, text: str) -> list[Any]:
         raise BadInput(file, where, "", f"is no YAML ({error.problem})", "correct the text there") from error
     except yaml.YAMLError as error:
         raise BadInput(file, "text", "", f"is no YAML ({error})", "correct the text") from error
+
+
+def _look_through(file: Path, text: str) -> None:
+    """Before it is built, for what is built of one byte can take a thousand. Raises BadInput, or what YAML raises."""
+    depth = 0
+    for seen, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if seen >= MOST_EVENTS or depth > MOST_DEPTH:
+            problem = f"holds more than {MOST_EVENTS} values, or is nested more than {MOST_DEPTH} levels deep"
+            raise BadInput(file, "text", "", problem, "name a file of Kubernetes objects, or split it")
 
 
 def _unpacked(file: Path, content: Any) -> Iterator[Document]:

@@ -13,6 +13,7 @@ from api.v1beta1 import GPUSharingPolicy
 from controller.agent.hives import hives_by_id
 from controller.agent.simulated_seed import MAX_GPUS, SeededGpu, seeded_gpus
 from controller.cli.documents import BadInput
+from controller.cli.object_metadata import is_object_name
 from controller.gpu.identity import PartitionId
 from controller.gpu.layout import slices
 from controller.gpu.mode import Mode, ModeError
@@ -91,6 +92,9 @@ def _first(file: Path, index: int, entries: list[_Entry]) -> bool:
 
 
 def _node(file: Path, index: int, entry: _Entry) -> OfflineNode:
+    if not is_object_name(entry.name):
+        remedy = "write at most 253 lower-case letters, digits, dashes and dots"
+        raise BadInput(file, f"nodes.{index}.name", entry.name, "cannot name a node", remedy)
     try:
         product = product_named(entry.product)
     except UnknownProduct as error:

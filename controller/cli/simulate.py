@@ -11,12 +11,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from controller.cli.output import Output, print_json, print_table, refuse
-from controller.placement.packing.host import Ask, share_left
+from controller.placement.packing.host import WHOLE, Ask, share_left
 from controller.placement.packing.modes import mode_left, rounded
 from controller.placement.trace import TraceError, TraceNode, trace_nodes, trace_pods
 from controller.runtime.clock import Clock, RealClock
 
 _MOST_SEEDS: Final = 10_000
+_MOST_ARRIVALS: Final = 2_000_000
+"""Pods of one order of arrival; each takes some 40 us, so these take over a minute."""
 
 
 class ScorerName(StrEnum):
@@ -90,8 +92,9 @@ def _run(
     from rich.console import Console
     from rich.progress import track
 
-    from controller.placement.simulation import REPORTED, Experiment  # numpy: a tenth of a second, 25 MB
+    from controller.placement.simulation import ARRIVING, REPORTED, Experiment  # numpy: a tenth of a second, 25 MB
 
+    _countable(nodes, pods, ARRIVING)
     experiment = Experiment.named(rule.scorer, nodes, pods, rule.left)
     console = Console(stderr=True)
     begun = clock.monotonic()
@@ -113,6 +116,17 @@ def _run(
         },
         "placements_per_second": round(sum(outcome.placed for outcome in outcomes) / taken, 1),
     }
+
+
+def _countable(nodes: Sequence[TraceNode], pods: Sequence[Ask], percent: int) -> None:
+    """Pods arrive until they ask for so much more than there is: the smaller they are, the more."""
+    wanted = mean(pod.gpu_milli for pod in pods)
+    arrivals = sum(node.gpus for node in nodes) * WHOLE * percent / 100 / max(wanted, 1)
+    if arrivals > _MOST_ARRIVALS:
+        refuse(
+            f"--pods: {wanted:.1f} thousandths of a GPU are asked for on average, so some {arrivals:,.0f} pods would "
+            f"arrive on these nodes, more than {_MOST_ARRIVALS:,}; give larger pods or fewer nodes"
+        )
 
 
 def _seeds(text: str) -> Sequence[int]:

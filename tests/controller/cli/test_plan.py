@@ -409,6 +409,33 @@ PARTITION = "spec.gpuSharing.partition"
             ("Pod chat: spec: ''", "Expected `str`, got `int` - at `$.nodeSelector[...]`", "--dry-run=server"),
             id="a label that is a number",
         ),
+        pytest.param(pod("S_1"), ("metadata.name: 'S_1' cannot name a Pod",), id="a name of another form"),
+        pytest.param(
+            pod() | {"metadata": {"name": "a", "annotations": {"aim.amd.com/max-model-len": 8192}}},
+            ("metadata.annotations.aim.amd.com/max-model-len: 8192 is no text", 'put it in quotes: "8192"'),
+            id="a number for an annotation",
+        ),
+        pytest.param(
+            service("a", replicas=True),
+            ("InferenceService a: spec.replicas: True", "write a whole number"),
+            id="a truth for a number",
+        ),
+        pytest.param(
+            policy(quotas=[{"namespace": "a", "min": "2Gi", "max": "1Gi"}]),
+            ("spec.quotas[0].min", "min 2Gi is larger than max 1Gi", "raise max"),
+            id="a rule between fields",
+        ),
+        pytest.param(
+            policy(quotas=[{"namespace": "a", "max": "1Gi"}, {"namespace": "a", "max": "2Gi"}]),
+            ("spec.quotas[1]: 'a' is given twice",),
+            id="two entries of one key",
+        ),
+        pytest.param(
+            workload("Deployment", "a", {"replicas": 5_000_000, "template": template()}),
+            ("Deployment a: pods: 5000000", "more than a plan is made for", "fewer replicas"),
+            id="more pods than can be planned",
+        ),
+        pytest.param("[" * 5000, ("nested more than 200 levels", "split it"), id="lists in lists"),
         pytest.param(
             pod() | {"spec": template()["spec"] | {"tolerations": {"operator": "Exists"}}},
             ("Expected `array`, got `object` - at `$.tolerations`",),
@@ -462,6 +489,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
         pytest.param(
             {"nodes": [{"name": "a"}, {"name": "a"}]}, ("nodes.1.name: 'a'", "name each node once"), id="twice"
         ),
+        pytest.param({"nodes": [{"name": "A_ b/.."}]}, ("nodes.0.name: 'A_ b/..'", "cannot name a node"), id="name"),
         pytest.param("", ("document: 0", "write one, with the list `nodes`"), id="empty"),
     ],
 )

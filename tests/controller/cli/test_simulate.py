@@ -69,3 +69,12 @@ def test_a_file_that_is_no_trace_is_named_with_its_option(trace: list[str], tmp_
     result = CliRunner().invoke(app, trace)
     assert result.exit_code == 2
     assert "error: --pods: " in result.stderr
+
+
+def test_more_arrivals_than_anybody_waits_for_are_refused(trace: list[str], tmp_path: Path) -> None:
+    many = "".join(f"node-{n},64000,262144,8,G2\n" for n in range(400))
+    (tmp_path / "nodes.csv").write_text("sn,cpu_milli,memory_mib,gpu,model\n" + many)
+    (tmp_path / "pods.csv").write_text("name,cpu_milli,memory_mib,num_gpu,gpu_milli\np,1,1,1,1\n")
+    result = CliRunner().invoke(app, trace)
+    assert result.exit_code == 2
+    assert "some 4,160,000 pods would arrive" in result.stderr
