@@ -17,7 +17,7 @@ from controller.state.kinds import GPU_PARTITION_CLAIMS, REPARTITION_PLANS
 from tests.builders.cluster import Object
 from tests.fuzz.scheduling.ending import Ending
 from tests.fuzz.scheduling.life import Life
-from tests.fuzz.scheduling.objects import BEGUN, HARDWARE, claim_of, is_gated, phase_of, places_of
+from tests.fuzz.scheduling.objects import BEGUN, HARDWARE, assigned_to, claim_of, is_gated, phase_of, places_of
 from tests.fuzz.scheduling.shown import IN_FLIGHT_SECONDS, Place, Shown
 from tests.fuzz.scheduling.site import COOLDOWN_SECONDS, POLICIES, Site, devices_of, is_live, key_of
 from tests.fuzz.scheduling.wire import OPERATOR, Change
@@ -219,15 +219,31 @@ class Judge:
 
     def _opened(self, one: Object) -> None:
         name = one["spec"]["resourceClaims"][0]["resourceClaimName"]
-        claims = [
-            claim for claim in self.wire.of(GPU_PARTITION_CLAIMS)
-            if key_of(claim) == f"{one['metadata']['namespace']}/{name}" and places_of(claim)
-        ]  # fmt: skip
-        if not claims:
-            self._add(f"2: the gate of pod {key_of(one)} opens, and its claim has no place")
+        key = f"{one['metadata']['namespace']}/{name}"
+        claims = [claim for claim in self.wire.of(GPU_PARTITION_CLAIMS) if key_of(claim) == key and places_of(claim)]
+        told = [] if claims else self._about_to_get(one)
+        if not claims and not told:
+            self._add(f"2: the gate of pod {key_of(one)} opens, and neither claim nor pin has a place for it")
+        for place, mode in told:
+            self._stands(f"pod {key_of(one)}", place, mode)
         size = int(one["metadata"]["annotations"].get("aim.amd.com/gang-size", 1))
         if size > 1:
             self._together(one, size)
+
+    def _about_to_get(self, one: Object) -> list[tuple[Place, str]]:
+        """The places that a pod was let go for, while its own ResourceClaim is there, and nothing is allocated yet."""
+        found = self.wire.find(RESOURCE_CLAIMS, f"{one['metadata']['namespace']}/{claim_of(one)}")
+        owners = found["metadata"].get("ownerReferences", ()) if found is not None else ()
+        if found is None or devices_of(found) or one["metadata"]["uid"] not in {each["uid"] for each in owners}:
+            return []
+        return assigned_to(one)
+
+    def _stands(self, who: str, place: Place, mode: str) -> None:
+        """Whoever gets a place gets what a living agent reported, as far as was seen while the request was made."""
+        if not self._shown.reported(place, mode, IN_FLIGHT_SECONDS):
+            self._add(f"2: {who} is bound to {place} in {mode}, which is not reported")
+        elif not self._shown.is_fresh(place[0], IN_FLIGHT_SECONDS):
+            self._add(f"2: {who} is bound to {place}, whose agent is silent")
 
     def _together(self, one: Object, size: int) -> None:
         """A gang's gates open once all its members have places; one of a gang that runs opens alone."""
@@ -330,9 +346,19 @@ class Judge:
                     holders[place] = name
                 if modes[place[:2]] != mode:
                     self._add(f"2: {name} has {place} in {mode}, the GPU is in {modes[place[:2]]}")
+        self._about_to_hold(holders)
         twice = [each for each, count in Counter(self.site.allocated()).items() if count > 1]
         if twice:
             self._add(f"1: {twice} are allocated twice")
+
+    def _about_to_hold(self, holders: dict[Place, str]) -> None:
+        """What pods are about to get is nobody else's: their claim may be gone, or may not tell yet."""
+        for one in self.wire.of(PODS):
+            key = f"{one['metadata']['namespace']}/{claim_of(one)}"
+            for place, _ in self._about_to_get(one) if is_live(one) and not is_gated(one) else ():
+                self.fired["about to get"] += 1
+                if holders.setdefault(place, key) != key:
+                    self._add(f"1: {place} is bound to {holders[place]}, and pod {key_of(one)} is about to get it")
 
     def _share(self) -> None:
         """Members of a share group never have more than its partition."""

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from api.group import ASSIGNED_NODE, ASSIGNED_PARTITION
 from tests.builders.cluster import Object
 from tests.fuzz.scheduling.shown import Place
 
@@ -18,6 +19,14 @@ def places_of(claim: Object) -> list[tuple[Place, str]]:
     if not allocation or status.get("phase") not in HOLDING:
         return []
     return [((allocation["node"], each["bdf"], each["partition"]), each["mode"]) for each in allocation["devices"]]
+
+
+def assigned_to(one: Object) -> list[tuple[Place, str]]:
+    """The partitions that a pod's annotations say were given to it, with their modes."""
+    said = one["metadata"].get("annotations", {})
+    texts = filter(None, said.get(ASSIGNED_PARTITION, "").split(","))
+    pairs = ((*place.rsplit("/", 1), mode) for place, mode in (text.split(" ") for text in texts))
+    return [((said[ASSIGNED_NODE], bdf, int(index)), mode) for bdf, index, mode in pairs]
 
 
 def phase_of(plan: Object) -> str:

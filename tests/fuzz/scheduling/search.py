@@ -63,6 +63,7 @@ EVENTS: Final = (
 JUDGED: Final = (
     "decisions",
     "places written",
+    "about to get",
     "gates opened",
     "gates of gangs opened",
     "quotas asked",
