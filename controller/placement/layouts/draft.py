@@ -131,7 +131,7 @@ class Draft:
 
     @property
     def score(self) -> int:
-        """What the search raises: worth of placed claims less what the changes cost, and of equals the tighter places."""
+        """What the search raises: worth of placed claims less what the changes cost; of equals, tighter places."""
         return self.worth - self.cost - self.waste
 
     def placed_bytes(self) -> Counter[int]:

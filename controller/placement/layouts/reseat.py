@@ -1,9 +1,9 @@
 """Who has a place makes way for who is worth more, and looks for another: the modes stay as they are.
 
-The rebuild gives places on a few nodes; everybody else stays. So a small claim may have a large partition elsewhere while
-a larger one, for which this round left no room, waits. Here a claim without a place takes that of the one that is worth
-least of all whom it can replace, if that is worth less; who lost the place then looks for one in the same way. Every step
-raises the worth, so it ends.
+The rebuild gives places on a few nodes; everybody else stays. So a small claim may have a large partition elsewhere
+while a larger one, for which this round left no room, waits. Here a claim without a place takes that of the one that is
+worth least of all whom it can replace, if that is worth less; who lost the place then looks for one in the same way.
+Every step raises the worth, so it ends.
 """
 
 from bisect import insort
@@ -23,7 +23,7 @@ class _Way:
 
 
 class _Holders:
-    """Who has partitions, by their slot type. Claims are numbered in the order of their worth: the last is worth least."""
+    """Who has partitions, by their slot type. Claims are numbered by their worth: the last one is worth least."""
 
     def __init__(self, draft: Draft) -> None:
         self.by_slot: dict[int, list[int]] = {}

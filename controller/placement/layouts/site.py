@@ -8,10 +8,9 @@ from typing import Final
 from controller.gpu.mode import Mode
 from controller.placement.layouts.problem import Batch, Choice, LayoutClaim, LayoutGpu, LayoutNode, chosen, under
 
-
 WASTE: Final = 1 << 15
-"""So many wasted bytes weigh as much as one byte of demand: among equals the tightest modes are taken, so that who comes
-later finds most room. All that eight claims can waste on a GPU of 288 GiB is less than what the change of one GPU costs."""
+"""So many wasted bytes weigh as much as one byte of demand: of equals the tightest modes, which leave most room for
+those who come later. What the claims of one GPU waste, were it of 288 GiB, is less than what changing it costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,8 @@ class Site:
     """The tables of a batch. Claims stand in the order of their worth, so a smaller number is worth more.
 
     `worth` of a claim is its bytes, weighed so that any bytes of a higher priority outweigh all of the lower ones;
-    `suiting` are the numbers of the nodes that could hold it, were it alone; `waste` is what it counts, by slot type, that
-    a claim has more of the memory there than it asked for.
+    `suiting` are the numbers of the nodes that could hold it, were it alone; `waste` is what it counts, by slot type,
+    that a claim has more memory there than it asked for.
     """
 
     def __init__(self, batch: Batch) -> None:
