@@ -111,8 +111,7 @@ def _step(batch: Batch, terms: Terms, effort: Effort) -> Generator[None, None, _
     yield
     found = yield from search(start, effort)
     yield
-    _undo_needless(found)
-    yield
+    yield from _undo_needless(found)
     if not _is_worth_it(found, kept, terms):
         found = kept
     return _Step(indexes(found), seats(found), seats(kept))
@@ -177,11 +176,11 @@ def _set_anew(draft: Draft) -> Draft:
     return draft
 
 
-def _undo_needless(draft: Draft) -> None:
+def _undo_needless(draft: Draft) -> Generator[None, None, None]:
     """Changes that bring less than they cost, when everybody there is placed anew, are not made.
 
-    First reloads of a driver, where other modes under the present memory mode do, then all changes of a node, then those
-    of single GPUs.
+    First reloads of a driver, where other modes under the present memory mode do, then all changes of a node, then
+    those of single GPUs.
     """
     for number in range(len(draft.nodes)):
         if draft.nodes[number].memory > 0:
@@ -203,10 +202,11 @@ def _undo_needless(draft: Draft) -> None:
             if draft.score < before:
                 draft.take_back(mark)
         if draft.nodes[number].cost and draft.nodes[number].memory == 0:
-            _undo_units(draft, number)
+            yield from _undo_units(draft, number)
+        yield
 
 
-def _undo_units(draft: Draft, number: int) -> None:
+def _undo_units(draft: Draft, number: int) -> Generator[None, None, None]:
     """Changes of units, one by one, where as they are they do as well."""
     for group, option in list(draft.nodes[number].set):
         while option.index and (group, option) in draft.nodes[number].set:
@@ -223,3 +223,4 @@ def _undo_units(draft: Draft, number: int) -> None:
             if draft.score <= before:
                 draft.take_back(mark)
                 break
+            yield
