@@ -12,6 +12,7 @@ from typing import Any
 from api.label_selector import LabelRequirement, LabelSelector
 from controller.gpu.identity import PartitionId
 from controller.placement.occupant import Occupant
+from controller.placement.steps import Steps
 from controller.repartition.victims import Movable, Victim
 from controller.state.pods import PodTable
 from controller.translate.pod import PodView
@@ -108,6 +109,10 @@ class Evictable:
     def __init__(self, movable: Movable, goes: Callable[[Victim], bool]) -> None:
         self._movable = movable
         self._goes = goes
+
+    def reading(self) -> Steps[None]:
+        """Look them up."""
+        return self._movable.reading()
 
     @property
     def lowest_priority(self) -> int | None:

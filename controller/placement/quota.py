@@ -71,6 +71,8 @@ def guaranteed(least: int, claims: Iterable[Placed]) -> frozenset[str]:
     Claims count in order of priority, age and key, and as wholes: one that is covered in part only is borrowed, for to
     give others what they are promised it may have to go. What the namespace may have by right it can ask for anew.
     """
+    if least <= 0:
+        return frozenset()
     covered, total = set(), 0
     for claim in sorted(claims, key=lambda each: (-each.priority, each.created_seconds, each.key)):
         total += claim.bytes

@@ -34,7 +34,7 @@ MOST_CLAIMS = 200
 MOST_NODES = 128
 #: Of one choice: a second or so, which the operator takes in slices.
 EFFORT: Final = DEFAULT_EFFORT
-#: For so few claims, who wait for nothing else meanwhile, a part of that does.
+#: For so few claims a part of that does, and it must do where nobody has a turn meanwhile.
 FEW_CLAIMS: Final = 16
 FEW: Final = Effort(rounds=300)
 #: Layouts that are remembered.
@@ -73,7 +73,8 @@ NOTHING = Joint({}, {}, frozenset())
 class Around:
     """What bears on it: `expected` by node; `tried` tells whether a change is not to be made for a claim now.
 
-    `patient`: how many nodes may change at one time is not asked, as the changes may come later.
+    `patient`: how many nodes may change at one time is not asked, as the changes may come later. `hurried`: nothing
+    else is done meanwhile, so less effort is made.
     """
 
     usage: Usage
@@ -81,6 +82,7 @@ class Around:
     admin_held: frozenset[tuple[str, str]]
     tried: Callable[[Demand, Change], bool]
     patient: bool = False
+    hurried: bool = False
 
     def refused(self, node: Node) -> Refused | None:
         """Why the node may not change."""
@@ -130,7 +132,7 @@ def proposing_jointly(
         claims.append(_bounded(_claim(each, nodes, suiting), bounds.get(each.key), dividing))
         yield
     batch = Batch(tuple(nodes.values()), tuple(claims))
-    layout = yield from _LAYOUTS.choosing(batch)
+    layout = yield from _LAYOUTS.choosing(batch, FEW if around.hurried or len(first) <= FEW_CLAIMS else EFFORT)
     seats = {seat.claim: seat for seat in layout.seats}
     served = {
         key: around.expected[seat.node].plan
@@ -182,11 +184,11 @@ class _Layouts:
     def __init__(self) -> None:
         self._known: dict[Batch, Layout] = {}
 
-    def choosing(self, batch: Batch) -> Steps[Layout]:
-        """The layout for a batch."""
+    def choosing(self, batch: Batch, effort: Effort) -> Steps[Layout]:
+        """The layout for a batch, if it is not known yet by that effort."""
         layout = self._known.pop(batch, None)
         if layout is None:
-            layout = yield from choosing(batch, effort=FEW if len(batch.claims) <= FEW_CLAIMS else EFFORT)
+            layout = yield from choosing(batch, effort=effort)
         self._known[batch] = layout
         if len(self._known) > MOST_KEPT:
             del self._known[next(iter(self._known))]

@@ -172,6 +172,8 @@ class _Search:
 
     def _evicting(self) -> Steps[Proposal | None]:
         found: list[Candidate] = []
+        if self._nodes:
+            yield from self._standing.movable.reading()
         for node in self._nodes:
             if self._may_evict(node):
                 found += self._candidates(node, evicting=True)

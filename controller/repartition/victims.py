@@ -8,6 +8,7 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand, PodConstraints, Requirement, Shared
 from controller.placement.filters import HOSTNAME_LABEL
+from controller.placement.steps import Steps
 from controller.sizing.precision import Precision
 
 
@@ -80,6 +81,9 @@ def in_order(victims: Iterable[Victim]) -> list[Victim]:
 class Movable(Protocol):
     """Pods of ours that may be moved at all."""
 
+    def reading(self) -> Steps[None]:
+        """Have them at hand, a pause after each place; who asks without has them read at once."""
+
     @property
     def lowest_priority(self) -> int | None:
         """The lowest of their priorities; None when there are none."""
@@ -94,6 +98,10 @@ class Victims:
     def __init__(self, by_node: Mapping[str, Mapping[PartitionId, Victim]]) -> None:
         self._by_node = by_node
         self._lowest = min((each.priority for there in by_node.values() for each in there.values()), default=None)
+
+    def reading(self) -> Steps[None]:
+        """They are at hand."""
+        yield from ()
 
     @property
     def lowest_priority(self) -> int | None:

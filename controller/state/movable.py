@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cached_property
 
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim
@@ -10,7 +9,8 @@ from controller.binding.device_plugin import naming_of_resource
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import Snapshot
-from controller.repartition.victims import Victim, Victims
+from controller.placement.steps import Steps, finished
+from controller.repartition.victims import NOBODY, Victim, Victims
 from controller.state.occupancy import Holdings
 from controller.translate.claim import precision_of
 from controller.translate.pod import constraints
@@ -22,6 +22,21 @@ class MovablePods:
     def __init__(self, cluster: Holdings, snapshot: Snapshot) -> None:
         self._cluster = cluster
         self._snapshot = snapshot
+        self._found: Victims | None = None
+
+    def reading(self) -> Steps[None]:
+        """Look them up, a pause after each place."""
+        if self._found is None:
+            found: dict[str, dict[PartitionId, Victim]] = defaultdict(dict)
+            for node, _, partition in self._snapshot.partitions():
+                yield
+                holder = self._snapshot.holder(node, partition)
+                if holder is None or holder.kind != "ours":
+                    continue
+                victim = tenant_of(self._cluster, holder.name, partition.id)
+                if victim is not None:
+                    found[node.name][partition.id] = victim
+            self._found = Victims(found)
 
     @property
     def lowest_priority(self) -> int | None:
@@ -32,17 +47,10 @@ class MovablePods:
         """Those on a node, by every partition that each one holds."""
         return self._victims.on(node)
 
-    @cached_property
+    @property
     def _victims(self) -> Victims:
-        found: dict[str, dict[PartitionId, Victim]] = defaultdict(dict)
-        for node, _, partition in self._snapshot.partitions():
-            holder = self._snapshot.holder(node, partition)
-            if holder is None or holder.kind != "ours":
-                continue
-            victim = tenant_of(self._cluster, holder.name, partition.id)
-            if victim is not None:
-                found[node.name][partition.id] = victim
-        return Victims(found)
+        finished(self.reading())
+        return self._found or NOBODY
 
 
 def victim_of(cluster: Holdings, claim_key: str, partition: PartitionId) -> Victim | None:

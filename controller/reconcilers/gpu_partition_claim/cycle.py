@@ -271,9 +271,10 @@ class PlacementCycle:
             if not self._asks(left.unit):
                 self.changed()
                 return turn
+            turn.around.hurried = attempt == MOST_IN_VAIN
             searching = self._outcomes_of(turn, left)
             try:
-                return self._act(turn, (yield from searching) if attempt < MOST_IN_VAIN else finished(searching))
+                return self._act(turn, finished(searching) if turn.around.hurried else (yield from searching))
             except _Overtaken:
                 turn = self._now = self._turns.following(turn)
         raise AssertionError("nobody overtakes a search without pauses")

@@ -64,6 +64,8 @@ class Surroundings:
         self._pending = pending
         self._division: Division | None = None
         self._chosen_by: Mapping[str, Expected] = {}
+        #: Nobody else has a turn while it is chosen.
+        self.hurried = False
         self._movable = MovablePods(cluster, snapshot)
         self._refused: dict[Demand, Refused] = {}
 
@@ -146,7 +148,7 @@ class Surroundings:
             return attempts.rests(change) or attempts.too_many() is not None or failed_lately(plans, change, now)
 
         usage = Usage(self._active(), self._unavailable)
-        return Around(usage, self._expected(), self._admin_held, tried)
+        return Around(usage, self._expected(), self._admin_held, tried, hurried=self.hurried)
 
     def _expected(self) -> dict[str, Expected]:
         """What plans will make of their nodes; one that ended counts until the node's agent has told so."""
