@@ -264,7 +264,7 @@ class Trial:
             raise RuntimeError(f"node {node.name}: no table has the modes {change.after} that were proposed for it")
         policy = node.policy
         if policy is not None:
-            policy = replace(policy, cooldown_left=self._cooldowns.get(policy.name, 0.0))
+            policy = replace(policy, cooldown_left=self._cooldowns.get(policy.name, 0.0), rests_until="")
         self._nodes[node.name] = replace(changed, policy=policy)
         self.changes.append(change)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from controller.placement.decision import Decision, Placed, Unplaced
@@ -99,13 +100,14 @@ def _incomplete(gang: Gang, now_seconds: float) -> Unplaced | None:
     missing = size - gang.present
     if missing <= 0:
         return None
-    waited = now_seconds - min(each.created_seconds for each in gang.members)
+    oldest = min(each.created_seconds for each in gang.members)
     there = f"gang {gang.name} has {gang.present} of {size} pods"
-    if waited < GATHER_SECONDS:
+    if now_seconds - oldest < GATHER_SECONDS:
         return Unplaced("GangIncomplete", f"{there}; it waits for {missing} more")
+    since = f"{datetime.fromtimestamp(oldest, UTC):%Y-%m-%dT%H:%MZ}"
     return Unplaced(
         "GangIncomplete",
-        f"{there} after {waited:.0f} s: {missing} missing; see whether their controller makes them, or lower "
+        f"{there} since {since}: {missing} missing; see whether their controller makes them, or lower "
         "aim.amd.com/gang-size",
     )
 

@@ -188,8 +188,9 @@ class PolicyView:
     """What a GPUSharingPolicy says about one node. Times are seconds.
 
     `modes` empty allows every mode. `namespaces` None selects all. `cooldown_left` is the rest of the pause after
-    the node's last mode change, 0 when there is none. `window_opens` says when changes may begin, or why they never
-    may, and is empty while `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
+    the node's last mode change, 0 when there is none; `rests_until` when that ends, a whole minute (RFC 3339), empty
+    where nobody told. `window_opens` says when changes may begin, or why they never may, and is empty while
+    `in_window`. `ignore_device_config_manager`: nodes with AMD's labels are changed, too.
     `handover`: an old-revision pod gives up its partition where the newest revision finds none. `releases`: pods that
     fit nowhere are let go, so that a cluster autoscaler sees them. `scorer` chooses among places that fit. `divides`:
     an idle GPU is divided for a claim that would take far too much of it.
@@ -204,6 +205,7 @@ class PolicyView:
     max_parallel_nodes: int = 1
     max_unavailable_pods: int = 1
     cooldown_left: float = 0.0
+    rests_until: str = ""
     in_window: bool = True
     window_opens: str = ""
     ignore_device_config_manager: bool = False
@@ -213,6 +215,11 @@ class PolicyView:
     quotas: Mapping[str, Quota] = field(default_factory=dict, hash=False)
     scorer: str = "default"
     divides: bool = False
+
+    @property
+    def rest(self) -> str:
+        """When the node's modes may change again. It is stored in texts, so it is no countdown if the end is known."""
+        return f"after {self.rests_until}" if self.rests_until else f"in {self.cooldown_left:.0f} s"
 
     def admits(self, namespace: str) -> bool:
         """Whether the policy lets this namespace use its nodes."""

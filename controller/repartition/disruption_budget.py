@@ -96,7 +96,7 @@ def _not_yet(node: Node, policy: PolicyView) -> Refused | None:
     if policy.cooldown_left > 0:
         return Refused(
             "Cooldown",
-            f"node {node.name} changed lately; next change in {policy.cooldown_left:.0f} s; for a sooner one shorten "
+            f"node {node.name} changed lately; next change {policy.rest}; for a sooner one shorten "
             f"spec.repartition.cooldown of policy {policy.name}",
         )
     if not policy.in_window:

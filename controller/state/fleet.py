@@ -447,8 +447,10 @@ class _Policies:
         view = self._views[policy.metadata.name]
         if last_change is None:
             return view
-        left = policy_view(policy, self._labels, last_change, now).cooldown_left
-        return view if left == view.cooldown_left else replace(view, cooldown_left=left)
+        own = policy_view(policy, self._labels, last_change, now)
+        if own.cooldown_left == view.cooldown_left:
+            return view
+        return replace(view, cooldown_left=own.cooldown_left, rests_until=own.rests_until)
 
 
 def _takes(pod: Pod) -> object:

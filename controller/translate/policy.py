@@ -1,7 +1,7 @@
 """GPUSharingPolicies as placement sees them: one view a node."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
 from api.duration import parse_duration
@@ -39,10 +39,11 @@ def policy_view(
     selector = spec.namespace_selector
     everyone = not selector.match_labels and not selector.match_expressions
     admitted = None if everyone else frozenset(name for name, labels in namespaces.items() if selector.matches(labels))
-    left = 0.0
+    left, until = 0.0, ""
     if last_change is not None:
-        until = last_change + timedelta(seconds=parse_duration(spec.repartition.cooldown))
-        left = max(0.0, (until - now).total_seconds())
+        end = last_change + timedelta(seconds=parse_duration(spec.repartition.cooldown))
+        left = max(0.0, (end - now).total_seconds())
+        until = _minute_after(end) if left else ""
     openness = _openness(windows(policy), now.replace(second=0, microsecond=0))
     return PolicyView(
         name=policy.metadata.name or "",
@@ -54,6 +55,7 @@ def policy_view(
         max_parallel_nodes=spec.repartition.max_parallel_nodes,
         max_unavailable_pods=spec.repartition.max_unavailable_pods,
         cooldown_left=left,
+        rests_until=until,
         in_window=openness.is_open,
         window_opens=openness.sentence,
         ignore_device_config_manager=spec.repartition.ignore_device_config_manager,
@@ -64,6 +66,12 @@ def policy_view(
         scorer=str(spec.scorer),
         divides=spec.repartition.divide is Divide.FIRST,
     )
+
+
+def _minute_after(moment: datetime) -> str:
+    """The first whole minute that is not before the moment, as RFC 3339 has it: what is told is over then."""
+    minute = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    return f"{minute if minute == moment else minute + timedelta(minutes=1):%Y-%m-%dT%H:%MZ}"
 
 
 def quotas(policy: GPUSharingPolicy) -> dict[str, Quota]:

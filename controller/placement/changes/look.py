@@ -44,7 +44,7 @@ def by_the_policy(node: Node) -> Obstacle | None:
         remedy = f"set spec.repartition.enabled of policy {policy.name}" if policy else "make a policy that does"
         return Obstacle(f"no policy lets the modes of node {node.name} change; {remedy}")
     if policy.cooldown_left > 0:
-        return Obstacle(f"node {node.name} rests for {policy.cooldown_left:.0f} s", passing=True)
+        return Obstacle(f"node {node.name} rests; next change {policy.rest}", passing=True)
     if not policy.in_window:
         return Obstacle(policy.window_opens or "outside the windows of its policy", passing=True)
     return None
@@ -71,12 +71,16 @@ NOTHING_KNOWN: Final = Circumstances()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A node as tried, the demand that it refuses, whether a changed node would take it, and what else is known."""
+    """A node as tried, the demand that it refuses, whether a changed node would take it, and what else is known.
+
+    `quota_used`: bytes of the partitions that the demand's namespace has on all nodes of the node's policy.
+    """
 
     node: Node
     demand: Demand
     fits: Callable[[Node], bool]
     around: Circumstances
+    quota_used: int = 0
 
 
 Generator: TypeAlias = Callable[[Look], Iterator[Change]]

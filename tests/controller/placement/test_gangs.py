@@ -58,7 +58,7 @@ def test_members_that_are_missing_are_waited_for_and_after_a_while_asked_for() -
     assert isinstance(early, Unplaced)
     assert early.message == "gang g has 2 of 3 pods; it waits for 1 more"
     assert isinstance(late, Unplaced)
-    assert "2 of 3 pods after 60 s: 1 missing; see whether their controller makes them" in late.message
+    assert "2 of 3 pods since 1970-01-01T00:00Z: 1 missing; see whether their controller makes them" in late.message
 
 
 def test_members_that_have_a_place_count() -> None:

@@ -120,7 +120,12 @@ def test_pods_that_are_down_bound_changes_that_evict(most: int, down: int, evict
 @pytest.mark.parametrize(
     ("found", "figures"),
     [
-        pytest.param(refused(policy_view(cooldown_left=90.0)), "90 s", id="cooldown"),
+        pytest.param(refused(policy_view(cooldown_left=90.0)), "in 90 s", id="cooldown, of a change that is expected"),
+        pytest.param(
+            refused(policy_view(cooldown_left=90.0, rests_until="2026-11-26T12:02Z")),
+            "after 2026-11-26T12:02Z",
+            id="cooldown: the text stays the same while it lasts",
+        ),
         pytest.param(refused(policy_view(), Usage(["worker-7"])), "1 of repartition.maxParallelNodes 1", id="nodes"),
         pytest.param(refused(policy_view(**CLOSED)), "opens on Sat 22:00", id="window"),
         pytest.param(

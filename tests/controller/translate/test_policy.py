@@ -83,6 +83,20 @@ def test_the_rest_of_the_cooldown(ago: int, want: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ago", "want"),
+    [
+        pytest.param(0, "2026-01-01T00:10Z", id="just now: a whole minute"),
+        pytest.param(30, "2026-01-01T00:10Z", id="never before it ends"),
+        pytest.param(61, "2026-01-01T00:09Z", id="a minute later"),
+        pytest.param(700, "", id="over"),
+    ],
+)
+def test_when_the_cooldown_ends_is_told_by_whole_minutes(ago: int, want: str) -> None:
+    (policy,) = policies(policy_object(repartition={"enabled": True, "cooldown": "10m"}))
+    assert policy_view(policy, {}, START - timedelta(seconds=ago), START).rests_until == want
+
+
+@pytest.mark.parametrize(
     ("now", "opens"),
     [
         pytest.param("2026-11-26T20:30:59+00:00", "", id="open"),

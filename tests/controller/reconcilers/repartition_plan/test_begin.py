@@ -41,8 +41,10 @@ SHUT = {"windows": [{"days": ["Sat"], "start": "01:00", "end": "02:00"}]}  # the
         pytest.param([other(phase="Draining")], {"maxParallelNodes": 2}, None, id="two nodes may"),
         pytest.param([other(phase="Draining", dry_run=True)], {}, None, id="a dry run counts for nothing"),
         pytest.param([other(phase="AwaitingApproval")], {}, None, id="nor does one that waits for a person"),
-        pytest.param([lately()], {}, "next change in 600 s", id="changed lately"),
-        pytest.param([lately()], {"cooldown": "1s"}, "next change in 1 s", id="changed lately, short rest"),
+        pytest.param([lately()], {}, "next change after 2026-01-01T00:10Z", id="changed lately"),
+        pytest.param(
+            [lately()], {"cooldown": "1s"}, "next change after 2026-01-01T00:01Z", id="changed lately, short rest"
+        ),
         pytest.param([], SHUT, "next window opens on Sat", id="outside the windows"),
         pytest.param([keeping()], {}, "maxUnavailablePods 1", id="pods are down already"),
         pytest.param([keeping()], {"maxUnavailablePods": 2}, None, id="one more may be"),
