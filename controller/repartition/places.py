@@ -2,6 +2,9 @@
 
 Places are given out one after the other, each pod taking the tightest. Where that leaves a pod without one, those
 before it are moved to their other places, as far as that helps (augmenting paths of a bipartite matching).
+
+The tightest, whatever scorer the policy names: a matching needs an order of places that giving one out does not change,
+and a scorer weighs what is left of a GPU after each.
 """
 
 from collections import Counter
