@@ -9,6 +9,7 @@ the agent, and whoever runs it starts a new one, which finds everything in the A
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 from typing import Protocol
 
@@ -40,6 +41,8 @@ from controller.state.kinds import GPU_NODES
 
 REFRESH_SECONDS = 10.0
 """Between two readings of the hardware without a reason, and between two checks of what was published."""
+SLICES_EVERY = 6
+"""At so many refreshes once the slices are read where no kubelet is, which alone deletes them now and then."""
 
 # Between two questions to the kubelet while somebody waits for its answer: it tells nothing by itself.
 _KUBELET_SECONDS = 1.0
@@ -209,11 +212,12 @@ class NodeAgent:
         self._report_problem = None
 
     async def _refresh_forever(self) -> None:
-        while True:
+        for number in count(1):
             await self._clock.sleep(REFRESH_SECONDS)
             if not self._operating:
                 await self._seen.read()
-            self._published = None  # so that slices somebody else changed or deleted are made good
+            if self._plugin is not None or number % SLICES_EVERY == 0:
+                self._published = None  # so that slices somebody else changed or deleted are made good
             self._due.set()
 
     async def _ask_kubelet_forever(self) -> None:
