@@ -137,3 +137,9 @@ def test_a_choice_made_a_little_at_a_time_is_the_same_and_pauses_at_each_round()
 
     assert sum(1 for _ in watched()) >= QUICK.rounds
     assert found == [choose(asked, effort=QUICK)]
+
+
+def test_of_equal_outcomes_the_tighter_mode_is_taken() -> None:
+    """Halves would do as well for the two, and leave less room for who comes later."""
+    layout = chosen(layout_node("a"), waiting("one", 40), waiting("other", 40, modes=["DPX/NPS1", "QPX/NPS1"]))
+    assert after(layout) == {"QPX/NPS1": 1}
