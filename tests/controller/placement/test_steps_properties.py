@@ -79,11 +79,12 @@ def test_interleaved_searches_find_what_each_finds_alone(
     assert [told(found[number]) for number in range(len(together))] == alone
 
 
-@given(FLEETS, FLEETS, DEMANDS, st.integers(0, 5))
+@given(FLEETS, FLEETS, DEMANDS, st.integers(0, 5), st.booleans())
 def test_what_is_prepared_on_one_snapshot_does_not_mislead_on_another(
-    places: list[tuple[str, int]], others: list[tuple[str, int]], wanted: Demand, steps: int
+    places: list[tuple[str, int]], others: list[tuple[str, int]], wanted: Demand, steps: int, same: bool
 ) -> None:
-    here, there, scheduler = Snapshot(Scene(places).base), Snapshot(Scene(others).base), ModelScheduler()
+    base, scheduler = Scene(places).base, ModelScheduler()
+    here, there = Snapshot(base), Snapshot(base if same else Scene(others).base)
     preparing = scheduler.preparing(here, wanted)
     for _ in range(steps):
         next(preparing, None)
