@@ -7,6 +7,7 @@ but their address. A node of eight GPUs so costs a few looks and not sixty-four.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from controller.placement.decision import Placed, Refusal
 from controller.placement.demand import Demand
@@ -14,6 +15,9 @@ from controller.placement.filters import refuse_devices, refuse_node, refuse_par
 from controller.placement.locality import Rank, alone, nearest
 from controller.placement.scores import Scorer
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+
+#: More than any partition has, bytes.
+_HELD: Final = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,25 @@ def refusals_on(snapshot: Snapshot, demand: Demand, node: Node) -> tuple[Refusal
             for same in (free, tuple(one for one in alike.partitions if one not in free)):
                 found = refuse_partition(snapshot, demand, node, gpu, same[0]) if same else None
                 if found is not None:
-                    _add(rows, *found, len(same))
+                    missing = _missing(found[0], same[0], held=same is not free)
+                    _add(rows, Refusal(found[0], len(same), found[1], missing))
                 else:
                     usable += len(same)
     if usable:
         mine = _usable(snapshot, demand, node)
-        _add(rows, *(_short(snapshot, demand, node, mine) or _too_few(demand, node, mine)), usable)
+        reason, example = _short(snapshot, demand, node, mine) or _too_few(demand, node, mine)
+        _add(rows, Refusal(reason, usable, example))
     return tuple(rows.values())
 
 
-def _add(rows: dict[str, Refusal], reason: str, example: str, count: int) -> None:
-    present = rows.get(reason)
-    rows[reason] = Refusal(reason, count + (present.count if present else 0), present.example if present else example)
+def _add(rows: dict[str, Refusal], row: Refusal) -> None:
+    present = rows.get(row.reason)
+    rows[row.reason] = row if present is None else present.plus(row)
+
+
+def _missing(reason: str, partition: Partition, *, held: bool) -> int:
+    """What a quota lacks grows with the partition; a larger one alone gives nobody a partition that is held."""
+    return partition.bytes + held * _HELD if reason == "QuotaExceeded" else 0
 
 
 def _usable(snapshot: Snapshot, demand: Demand, node: Node) -> list[Usable]:

@@ -11,11 +11,20 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why some candidates were refused: how many partitions, with one example in words."""
+    """Why some candidates were refused: how many partitions, with one example in words.
+
+    `missing`: how much the example lacks, where that says which of several is told: the one that lacks least.
+    """
 
     reason: str
     count: int
     example: str
+    missing: int = 0
+
+    def plus(self, other: "Refusal") -> "Refusal":
+        """Both as one row; of examples that lack as much the first."""
+        told = other if other.missing < self.missing else self
+        return Refusal(self.reason, self.count + other.count, told.example, told.missing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controller.placement.decision import Placed, Unplaced, gib
+from controller.placement.decision import Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
 from controller.placement.locality import tier_of, tier_text
 from controller.placement.nearest import Offer
@@ -85,9 +85,12 @@ class Explanation:
 
     def _refusals(self) -> list[str]:
         rows = self.unplaced.refusals[:MOST_REASONS]
-        return (
-            ["Refused:", *(f"- {row.count} {row.reason}, e.g. {_short(row.example)}" for row in rows)] if rows else []
-        )
+        return ["Refused:", *map(self._refusal, rows)] if rows else []
+
+    def _refusal(self, row: Refusal) -> str:
+        """A row; an example that the first line tells already is not told again."""
+        told = row.example == self.unplaced.message
+        return f"- {row.count} {row.reason}" + ("" if told else f", e.g. {_short(row.example)}")
 
 
 _COUNTED: Final = frozenset({"NoFreePartition", "NoPartitionFits"})
@@ -142,7 +145,11 @@ def place_document(placed: Placed) -> dict[str, Any]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= MOST_EXAMPLE else text[: MOST_EXAMPLE - len(_CUT)] + _CUT
+    """The text, cut after a whole word if it is long; a word that is itself too long is cut, too."""
+    if len(text) <= MOST_EXAMPLE:
+        return text
+    within = text[: MOST_EXAMPLE - len(_CUT) + 1]
+    return (within.rpartition(" ")[0] or within[:-1]).rstrip(",;:") + _CUT
 
 
 def within_bytes(text: str, most: int) -> str:

@@ -302,8 +302,8 @@ def within_quota(snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, parti
         return None
     return (
         f"namespace {demand.namespace} uses {gib(used)} of max {gib(most)} on the nodes of policy {policy.name}, and "
-        f"partitions of {gib(asked)} on {node.name} would exceed it; end a model of the namespace, choose a smaller "
-        "one, or ask for a larger max in spec.quotas of the policy"
+        f"{gib(asked)} on {node.name} would exceed it by {gib(used + asked - most)}; end a model of the namespace, "
+        "choose a smaller one, or ask for a larger max in spec.quotas of the policy"
     )
 
 

@@ -110,7 +110,7 @@ class _Search:
         if not worth:
             return
         node = as_tried(self._snapshot, prospect.node)
-        look = Look(node, self._demand, lambda changed: self._tried(changed, self._demand) is not None, self._around)
+        look = Look(node, self._demand, self._takes, self._around, self._quota_used(node))
         for mend in worth:
             for change in mend.generate(look):
                 self._offer(change, node)
@@ -119,11 +119,17 @@ class _Search:
 
     def _offer(self, change: Change, node: Node) -> None:
         known = self.found.get(change.kind)
-        if known is not None and known.cost <= change.cost:
+        if known is not None and known.cost < change.cost:
             return
         choice = self._tried(change.on_node(node), change.on_demand(self._demand))
         if choice is not None:
             self._keep(Offer(change, choice))
+
+    def _takes(self, node: Node) -> bool:
+        return self._tried(node, self._demand) is not None
+
+    def _quota_used(self, node: Node) -> int:
+        return self._snapshot.quota_used(node.policy.name if node.policy is not None else "", self._demand.namespace)
 
     def _tried(self, node: Node, demand: Demand) -> Choice | None:
         """The place on a node that exists on paper only; what is decided of one node depends on no other."""
@@ -140,7 +146,7 @@ class _Search:
 
     def _keep(self, offer: Offer) -> None:
         known = self.found.get(offer.change.kind)
-        if known is None or offer.cost < known.cost:
+        if known is None or (offer.cost, offer.choice.order) < (known.cost, known.choice.order):
             self.found[offer.change.kind] = offer
 
     @property

@@ -183,12 +183,12 @@ def _too_many(count: int) -> str:
 
 
 def _summed(nodes: Iterable[Iterable[Refusal]]) -> tuple[Refusal, ...]:
-    """A row a reason, the commonest first, each with the first example seen."""
+    """A row a reason, the commonest first, each with the example that lacks least, or the first seen."""
     rows: dict[str, Refusal] = {}
     for found in nodes:
         for row in found:
             before = rows.get(row.reason)
-            rows[row.reason] = row if before is None else Refusal(row.reason, before.count + row.count, before.example)
+            rows[row.reason] = row if before is None else before.plus(row)
     return tuple(sorted(rows.values(), key=lambda row: (-row.count, row.reason)))
 
 

@@ -87,9 +87,14 @@ class Snapshot:
         return part
 
     def beside(self, node: Node) -> "Snapshot":
-        """That node alone, as it would be; quotas count all nodes as they are, and what is tried here."""
+        """That node alone, as it would be; quotas count the other nodes as they are, and what is tried here."""
         part = Snapshot((node,))
         part._whole, part._extra = self._whole, self._extra.copy()
+        before = self._whole.get(node.name)
+        if before is not None and node.policy is not None and node.claimed is not before.claimed:
+            for namespace in node.claimed.keys() | before.claimed.keys():
+                more = node.claimed.get(namespace, 0) - before.claimed.get(namespace, 0)
+                part._extra.add((node.policy.name, namespace), more)
         return part
 
     def quota_used(self, policy: str, namespace: str) -> int:

@@ -20,7 +20,8 @@ from controller.sizing.estimate import (
 )
 from controller.sizing.facts import ModelFacts
 from controller.sizing.fit import NO_HEADROOM, Fit, Headroom, fits, optimal_partitions
-from controller.sizing.precision import Precision
+from controller.sizing.precision import Precision, resolve_precision
+from controller.sizing.tensor_parallel import possible_ranks
 
 __all__ = [
     "DEFAULT_CONCURRENCY",
@@ -54,6 +55,11 @@ class ModelSizingConfig:
     def size(self, request: SizingRequest) -> Sizing:
         """What ``request`` needs. Raises UnsupportedPrecision, LengthTooLong, NotDivisible or OutOfRange besides."""
         return self.estimate_model_size(self._catalog.get(request.model_id), request)
+
+    def possible_ranks(self, request: SizingRequest, most: int) -> tuple[int, ...]:
+        """The numbers of ranks up to ``most`` among which the request's model can be divided."""
+        facts = self._catalog.get(request.model_id)
+        return possible_ranks(facts, resolve_precision(facts, request.precision), most)
 
     def get_model_size(self, model_id: str, precision: Precision = Precision.AUTO) -> Sizing:
         """What a model of the catalogue needs with default length and concurrency."""

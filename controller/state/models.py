@@ -101,6 +101,13 @@ class Models:
             raise found.with_traceback(None)
         return found
 
+    def counts(self, request: SizingRequest, most: int, profile: str | None = None) -> tuple[int, ...]:
+        """The numbers of partitions up to `most` that the request's model can be spread over.
+
+        Raises ProfileNotFound, ProfileInvalid, UnknownModel, UnknownFacts, UnsupportedPrecision.
+        """
+        return self.sizes(request.model_id, profile).possible_ranks(request, most)
+
     def select(self, service: Service, place: Place, metric: Metric, profile: str | None = None) -> Selected:
         """Profile and engine arguments of a service in a place. Raises as `sizes`, and as ServiceProfiles.select."""
         found = self._placed(service, place, metric, profile)

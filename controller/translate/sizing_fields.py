@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, MODEL_PROFILE, PRECISION
+from api.group import MAX_CONCURRENCY, MAX_MODEL_LEN, MODEL_ID, MODEL_PROFILE, PARTITION_COUNT, PRECISION
 from controller.sizing.errors import SizingError
 from controller.translate.request import Problem
 
@@ -15,6 +15,7 @@ ANNOTATION_OF: Final[Mapping[str, str]] = MappingProxyType(
         "precision": PRECISION,
         "max_model_len": MAX_MODEL_LEN,
         "max_concurrency": MAX_CONCURRENCY,
+        "tensor_parallel": PARTITION_COUNT,
     }
 )
 """On a pod or an InferenceService of KServe."""

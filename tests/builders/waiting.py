@@ -1,6 +1,6 @@
 """Small clusters, demands and ways to ask for less, drawn at random, where most demands have no place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
@@ -10,9 +10,10 @@ from controller.placement.changes.change import Kind
 from controller.placement.changes.look import Circumstances
 from controller.placement.changes.smaller import Smaller
 from controller.placement.demand import Demand, Resources, Toleration
-from controller.placement.snapshot import Gpu, Holder, Node, PolicyView, Taint
+from controller.placement.quota import Quota
+from controller.placement.snapshot import Gpu, Holder, Node, Partition, PolicyView, Taint
 from tests.builders.demand import constrained, demand
-from tests.builders.gpu import FOREIGN, gpu
+from tests.builders.gpu import FOREIGN, GIB, gpu
 from tests.builders.node import node
 
 MODES = ("SPX/NPS1", "DPX/NPS1", "CPX/NPS1", "CPX/NPS4", "QPX/NPS4")
@@ -22,7 +23,7 @@ SMALL = Resources(cpu_milli=4000, pods=6)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A cluster, a demand, and the priorities of the pods that hold something."""
+    """A cluster, a demand of team-a, and the priorities of the pods that hold something, some of team-a's own."""
 
     nodes: tuple[Node, ...]
     demand: Demand
@@ -35,9 +36,20 @@ class Case:
 
 
 def smaller_ways(asked: Demand) -> Sequence[Smaller]:
-    """A half and a quarter of the concurrency, and a precision of half the size."""
+    """A half and a quarter of the concurrency, a precision of half the size, and other numbers of partitions."""
     need = asked.requirement
-    return [
+    counts = [
+        Smaller(
+            Kind.COUNT,
+            "count",
+            str(count),
+            1000 * (count - need.count) if count > need.count else need.count - count,
+            replace(need, count=count, bytes=need.bytes * need.count // count),
+        )
+        for count in (1, 2, 4, 8)
+        if count != need.count
+    ]
+    return counts + [
         Smaller(kind, field, str(value), lost, replace(need, bytes=int(need.bytes * share)))
         for kind, field, value, lost, share in (
             (Kind.CONCURRENCY, "maxConcurrency", 4, 500, 0.8),
@@ -63,7 +75,7 @@ def gpus(draw: st.DrawFn, at: int, number: int, memory: str) -> Gpu:
     for index in range(8):
         taken = Resources(cpu_milli=draw(st.sampled_from([0, 1000])), pods=1)
         if who == "all ours" or (who != "nobody" and draw(st.booleans())):
-            name = f"team-b/aim-{at}-{number}-{index}"
+            name = f"{draw(st.sampled_from(['team-a', 'team-b']))}/aim-{at}-{number}-{index}"
             holders[index] = FOREIGN if who == "foreign" else Holder("ours", name, taken)
     whole = gpu(number, mode, holders=holders)
     if seldom(draw):
@@ -96,7 +108,8 @@ def policies(draw: st.DrawFn) -> PolicyView | None:
 def hosts(draw: st.DrawFn, at: int) -> Node:
     memory = draw(st.sampled_from(["NPS1", "NPS4"]))
     cards = [draw(gpus(at, number, memory)) for number in range(draw(st.integers(1, 2)))]
-    held = {part.holder for card in cards for part in card.partitions if part.holder and part.holder.kind == "ours"}
+    taken = [part for card in cards for part in card.partitions if part.holder and part.holder.kind == "ours"]
+    held = {part.holder for part in taken if part.holder}
     used = Resources(cpu_milli=draw(st.sampled_from([0, 2000])))
     for holder in held:
         used = used.plus(holder.resources)
@@ -109,6 +122,7 @@ def hosts(draw: st.DrawFn, at: int) -> Node:
         taints=taints,
         policy=draw(policies()),
         labels=draw(st.sampled_from([{}, {"zone": "b"}])),
+        claimed=claimed_by(taken),
         unschedulable=seldom(draw),
         paused=seldom(draw),
         fresh=not seldom(draw),
@@ -116,10 +130,28 @@ def hosts(draw: st.DrawFn, at: int) -> Node:
     )
 
 
+def claimed_by(held: Iterable[Partition]) -> Mapping[str, int]:
+    """By namespace, the bytes of partitions that are held."""
+    found: dict[str, int] = {}
+    for part in held:
+        if part.holder is not None:
+            found[part.holder.namespace] = found.get(part.holder.namespace, 0) + part.bytes
+    return found
+
+
+def limited(host: Node, most: int | None) -> Node:
+    """The node under a policy that gives team-a so many bytes at most."""
+    if host.policy is None or most is None:
+        return host
+    return replace(host, policy=replace(host.policy, quotas={"team-a": Quota(most=most)}))
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """A case of one to three nodes."""
-    nodes = tuple(draw(hosts(at)) for at in range(draw(st.integers(1, 3))))
+    """A case of one to three nodes, of one policy if any."""
+    most = draw(st.sampled_from([None, None, 0, 24, 100, 250]))
+    limit = None if most is None else most * GIB
+    nodes = tuple(limited(draw(hosts(at)), limit) for at in range(draw(st.integers(1, 3))))
     names = sorted(
         {p.holder.name for n in nodes for g in n.gpus for p in g.partitions if p.holder and p.holder.kind == "ours"}
     )

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     TOLERATION = "Toleration"
     NODE_SELECTOR = "NodeSelector"
     NODE_AFFINITY = "NodeAffinity"
+    POD_RULES = "PodRules"
     PARTITION_MODE = "PartitionMode"
     POLICY_REF = "PolicyRef"
     UNPAUSE = "Unpause"
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     PRECISION = "Precision"
     COUNT = "PartitionCount"
     EVICTION = "Eviction"
+    QUOTA = "Quota"
     POLICY = "Policy"
     NODE_RESOURCES = "NodeResources"
 
@@ -51,6 +53,7 @@ RANKS: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.TOLERATION: 3,
         Kind.NODE_SELECTOR: 3,
         Kind.NODE_AFFINITY: 3,
+        Kind.POD_RULES: 3,
         Kind.PARTITION_MODE: 3,
         Kind.POLICY_REF: 3,
         Kind.UNPAUSE: 4,
@@ -62,22 +65,24 @@ RANKS: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.PRECISION: 6,
         Kind.COUNT: 6,
         Kind.EVICTION: 7,
-        Kind.POLICY: 8,
-        Kind.NODE_RESOURCES: 9,
+        Kind.QUOTA: 8,
+        Kind.POLICY: 9,
+        Kind.NODE_RESOURCES: 10,
     }
 )
 """What a kind costs, lower is cheaper: nobody acts, one word of approval, the pod's own template, a word to a node, a
-repair, a model that serves less, pods of others that go, what a policy allows, hardware."""
+repair, a model that serves less, pods of others that go, a larger quota, what a policy allows, hardware."""
 
 ACTORS: Final[Mapping[Kind, Actor]] = MappingProxyType(
     {
         Kind.WAIT_FOR_PLAN: Actor.NOBODY,
         Kind.MODE_CHANGE: Actor.NOBODY,
         Kind.APPROVAL: Actor.APPROVER,
+        Kind.POD_RULES: Actor.OWNER,
         **dict.fromkeys((Kind.TOLERATION, Kind.NODE_SELECTOR, Kind.NODE_AFFINITY, Kind.PARTITION_MODE), Actor.OWNER),
         **dict.fromkeys((Kind.POLICY_REF, Kind.CONCURRENCY, Kind.LENGTH, Kind.PRECISION, Kind.COUNT), Actor.OWNER),
         **dict.fromkeys((Kind.UNPAUSE, Kind.UNCORDON, Kind.NODE_REPAIR, Kind.QUARANTINE), Actor.ADMINISTRATOR),
-        **dict.fromkeys((Kind.EVICTION, Kind.POLICY, Kind.NODE_RESOURCES), Actor.ADMINISTRATOR),
+        **dict.fromkeys((Kind.EVICTION, Kind.QUOTA, Kind.POLICY, Kind.NODE_RESOURCES), Actor.ADMINISTRATOR),
     }
 )
 """Who can make a change of a kind."""
@@ -103,8 +108,9 @@ def _demand_as_it_is(demand: Demand) -> Demand:
 class Change:
     """A single change. `target` is what is changed, `text` says it in words, without names of others.
 
-    `node` is the one that `on_node` changes, None where the demand alone is changed, by `on_demand`. `count` is the
-    number of pods that go, or of GPUs touched. `permitted`: no policy stands against it.
+    `node` is the one that `on_node` changes, or `policy` the one whose nodes it does; None of both where the demand
+    alone is changed, by `on_demand`. `count` is the number of pods that go, or of GPUs touched. `permitted`: no policy
+    stands against it.
     """
 
     kind: Kind
@@ -112,6 +118,7 @@ class Change:
     text: str
     counted: tuple[int, ...] = ()
     node: str | None = None
+    policy: str | None = None
     count: int = 0
     permitted: bool = True
     on_node: Callable[[Node], Node] = _node_as_it_is
@@ -130,16 +137,20 @@ class Change:
     def made(self, snapshot: Snapshot, demand: Demand) -> tuple[Snapshot, Demand]:
         """A snapshot and a demand with the change made; those given stay as they are."""
         nodes = (as_tried(snapshot, node) for node in snapshot.nodes)
-        return Snapshot(self.on_node(node) if node.name == self.node else node for node in nodes), self.on_demand(
-            demand
-        )
+        changed = Snapshot(self.on_node(node) if self._concerns(node) else node for node in nodes)
+        return changed, self.on_demand(demand)
+
+    def _concerns(self, node: Node) -> bool:
+        ruled = node.policy is not None and node.policy.name == self.policy
+        return node.name == self.node or ruled
 
 
 def as_tried(snapshot: Snapshot, node: Node) -> Node:
     """The node as facts, with what was tried on it in the snapshot."""
     gpus = tuple(_gpu_as_tried(snapshot, node, gpu) for gpu in node.gpus)
-    used = snapshot.used(node)
-    return node if gpus == node.gpus and used == node.used else replace(node, gpus=gpus, used=used)
+    used, peers = snapshot.used(node), snapshot.peers(node)
+    same = gpus == node.gpus and used == node.used and peers is node.peers
+    return node if same else replace(node, gpus=gpus, used=used, peers=peers)
 
 
 def _gpu_as_tried(snapshot: Snapshot, node: Node, gpu: Gpu) -> Gpu:

@@ -57,7 +57,8 @@ def _groups(look: Look) -> list[list[_Occupant]]:
     for holder, kinds in held.items():
         priority = look.around.evictable(holder.name)
         if priority is not None and priority < look.demand.priority:
-            kind = tuple(sorted(map(repr, kinds))), holder.resources
+            own = holder.namespace == look.demand.namespace  # its quota is the demand's
+            kind = tuple(sorted(map(repr, kinds))), holder.resources, own
             groups[kind].append(_Occupant(holder, priority, kind))
     return [sorted(group, key=lambda each: (each.priority, each.holder.name)) for group in groups.values()]
 
@@ -87,14 +88,18 @@ def _dearness(chosen: Collection[_Occupant]) -> tuple[int, ...]:
 def without(node: Node, gone: Collection[Holder]) -> Node:
     """The node once those have left it."""
     leaving = set(gone)
-    used = Resources()
+    used, claimed = Resources(), dict(node.claimed)
     for holder in leaving:
         used = used.plus(holder.resources)
+    for partition in (one for gpu in node.gpus for one in gpu.partitions):
+        if partition.holder in leaving:
+            claimed[partition.holder.namespace] = claimed.get(partition.holder.namespace, 0) - partition.bytes
 
     def freed(partition: Partition) -> Partition:
         return replace(partition, holder=None) if partition.holder in leaving else partition
 
-    return replace(with_gpus(node, lambda gpu: with_partitions(gpu, freed)), used=node.used.minus(used))
+    left = with_gpus(node, lambda gpu: with_partitions(gpu, freed))
+    return replace(left, used=node.used.minus(used), claimed=claimed)
 
 
 def _change(look: Look, chosen: Collection[_Occupant]) -> Change:

@@ -1,8 +1,8 @@
-"""Asking otherwise: a lower concurrency, a shorter length, a smaller precision of the same model, or more partitions.
+"""Asking otherwise: a lower concurrency, a shorter length, a smaller precision, or another number of partitions.
 
 Counted is what is lost, in thousandths of what was asked for; at an equal loss concurrency goes before length, and
 length before precision, which changes the answers. More partitions lose nothing and take more of the cluster: each one
-more counts as all that was asked for.
+more counts as all that was asked for. Fewer lose nothing and take no more, so that each one fewer counts least.
 """
 
 from collections.abc import Iterable
@@ -73,10 +73,8 @@ class _Largest:
         self._found: dict[Requirement, int] = {}
 
     def may_hold(self, requirement: Requirement) -> Steps[bool]:
-        """False where no partition that could be had is so large; several together are for the trial to find."""
-        if requirement.count > 1:
-            return True
-        shape = replace(requirement, bytes=0)
+        """False where no partition that could be had is so large; if there are several is for the trial to find."""
+        shape = replace(requirement, bytes=0, count=1)
         if shape not in self._found:
             self._found[shape] = yield from self._look(replace(self._demand, requirement=shape))
         return self._found[shape] >= max(1, requirement.bytes)

@@ -13,6 +13,7 @@ from controller.placement.changes.change import RANKS, Kind
 from controller.placement.changes.evictions import evict
 from controller.placement.changes.look import Generator
 from controller.placement.changes.modes import change_mode
+from controller.placement.changes.quotas import raise_max
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Mend:
 _WAIT = Mend(node_state.wait_for_plan, Kind.WAIT_FOR_PLAN)
 _MODE = Mend(change_mode, Kind.MODE_CHANGE)
 _EVICT = Mend(evict, Kind.EVICTION)
+_QUOTA = Mend(raise_max, Kind.QUOTA)
+_LOOSEN = Mend(pod_spec.loosen, Kind.POD_RULES)
 _RELEASE = Mend(node_state.release, Kind.QUARANTINE)
 
 
@@ -54,12 +57,17 @@ MENDS: Final[Mapping[str, tuple[Mend, ...]]] = MappingProxyType(
         "TaintNotTolerated": (_WAIT, Mend(pod_spec.tolerate, Kind.TOLERATION), _repair("taint")),
         "NodeSelectorMismatch": (Mend(pod_spec.other_selector, Kind.NODE_SELECTOR),),
         "NodeAffinityMismatch": (Mend(pod_spec.other_affinity, Kind.NODE_AFFINITY),),
+        "HostPortTaken": (_EVICT, _LOOSEN),
+        "PodAntiAffinity": (_EVICT, _LOOSEN),
+        "PodAffinity": (_LOOSEN,),
+        "TopologySpread": (_LOOSEN,),
         "NodeResourcesShort": (_EVICT, Mend(node_state.more_resources, Kind.NODE_RESOURCES)),
         "ModeMismatch": (_WAIT, Mend(pod_spec.any_mode, Kind.PARTITION_MODE), _MODE, _EVICT),
         "ResourceMismatch": (_WAIT, _MODE),
         "ModeNotAllowed": (_WAIT, Mend(node_state.allow_mode, Kind.POLICY), _MODE),
         "PartitionTooSmall": (_WAIT, _MODE),
         "Quarantined": (_WAIT, _RELEASE, _MODE),
+        "QuotaExceeded": (_WAIT, _MODE, _EVICT, _QUOTA),
         "PartitionHeld": (_WAIT, _EVICT, _MODE),
         "NotAdvertised": (_WAIT, _MODE),
         "Reserved": (_WAIT, _MODE, _EVICT),

@@ -1,4 +1,7 @@
-"""The ways to ask for less of a claim's model: sized as the claim was, with one figure of its request lower."""
+"""The ways to ask for less of a claim's model: sized as the claim was, with one figure of its request another.
+
+Members of a share group have none: what they share is one partition, and it was asked for by all of them.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +12,18 @@ from api.v1beta1 import InferenceService
 from controller.placement.changes.change import Kind
 from controller.placement.changes.smaller import Smaller
 from controller.placement.demand import Demand
+from controller.placement.scheduler import MOST_DEVICES
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, need_of, required_bytes
 from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.models import Models
 from controller.translate.pod import PodView
+from controller.translate.request import MOST_PARTITIONS
 from controller.translate.sizing_fields import ANNOTATION_OF, FIELD_OF
 
 #: Nobody is advised to serve less than that many tokens.
 LEAST_LENGTH: Final = 1024
-#: Partitions that a model is advised to be spread over at most.
-MOST_PARTITIONS: Final = 8
 _Way: TypeAlias = tuple[Kind, str, int | str, int]
 _OTHERS: Final = (Precision.BF16, Precision.FP8, Precision.INT8, Precision.INT4, Precision.MXFP4)
 
@@ -36,7 +39,7 @@ class Lesser:
     def __call__(self, demand: Demand) -> Sequence[Smaller]:
         """Every way, none for a model that cannot be sized."""
         need = need_of(self.pod, self.sizing, demand.requirement.count)
-        if isinstance(need, Unsized):
+        if isinstance(need, Unsized) or demand.shared is not None:
             return ()
         return [*self._halved(demand, need), *self._precisions(demand, need), *self._counts(demand, need)]
 
@@ -61,14 +64,17 @@ class Lesser:
                 yield from self._way(demand, need, (Kind.PRECISION, "precision", precision.value, lost), sized)
 
     def _counts(self, demand: Demand, need: Need) -> Iterator[Smaller]:
-        """Twice as many partitions, and so on: a service of ours alone can say how many it wants."""
+        """All other numbers of partitions that the model can be spread over and a pod can have."""
         present = demand.requirement.count
-        count = present * 2
-        while self.service is not None and count <= MOST_PARTITIONS:
-            wider = replace(demand, requirement=replace(demand.requirement, count=count))
-            way = Kind.COUNT, "tensor_parallel", count, 1000 * (count - present)
-            yield from self._way(wider, need, way, self._sized(wider, need, _with()))
-            count *= 2
+        most = MOST_PARTITIONS if demand.resource else MOST_DEVICES
+        for count in self.sizing.counts(need.request.sizing, most, need.request.profile):
+            if count == present:
+                continue
+            other = replace(demand, requirement=replace(demand.requirement, count=count))
+            # one more takes as much again of the cluster, one less takes nothing from anybody
+            lost = 1000 * (count - present) if count > present else present - count
+            way = Kind.COUNT, "tensor_parallel", count, lost
+            yield from self._way(other, need, way, self._sized(other, need, _with()))
 
     def _sized(self, demand: Demand, need: Need, change: Callable[[SizingRequest], SizingRequest]) -> Sizing | None:
         asked = replace(need.request.sizing, tensor_parallel=demand.requirement.count)
@@ -81,10 +87,15 @@ class Lesser:
         if sized is None:
             return
         size = required_bytes(replace(need, sizing=sized), self.service)
-        named = FIELD_OF if SERVICE_LABEL in self.pod.labels else ANNOTATION_OF
         asked = replace(demand.requirement, bytes=size, precision=sized.precision)
         if asked != demand.requirement or way[0] is Kind.COUNT:
-            yield Smaller(way[0], named[way[1]], str(way[2]), way[3], asked)
+            yield Smaller(way[0], self._field(way[1]), str(way[2]), way[3], asked)
+
+    def _field(self, figure: str) -> str:
+        """Where the owner of the pod writes the figure."""
+        if self.pod.resource and figure == "tensor_parallel":
+            return f"the pod's limit of {self.pod.resource}"
+        return FIELD_OF[figure] if SERVICE_LABEL in self.pod.labels else ANNOTATION_OF[figure]
 
 
 def _with(**fields: Any) -> Callable[[SizingRequest], SizingRequest]:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from controller.placement.decision import Placed, Refusal, Unplaced
 from controller.placement.explanation import MOST_BYTES, Explanation, place_document, place_text, within_bytes
 from controller.placement.nearest import nearest
+from controller.placement.quota import Quota
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.snapshot import Holder, Node, Snapshot
+from controller.placement.snapshot import Holder, Node, PolicyView, Snapshot
 from tests.builders.demand import demand
 from tests.builders.gpu import OURS, full, gpu
 from tests.builders.node import node
@@ -32,6 +33,20 @@ def test_what_would_help_stands_before_the_details() -> None:
 def test_reasons_come_with_count_and_one_example_the_commonest_first() -> None:
     text = explained(node("worker-0", gpu(0, "DPX/NPS1"), full(1)), gib=150).text()
     assert "- 10 PartitionTooSmall, e.g. worker-0 0000:01:00.0/0 has 96.0 GiB, needed 150.0 GiB" in text
+
+
+def test_a_sentence_that_the_first_line_tells_is_not_told_again() -> None:
+    policy = PolicyView(name="p", quotas={"team-a": Quota(most=0)})
+    lines = explained(node("worker-0", gpu(0, "SPX/NPS1"), policy=policy), node("worker-1", policy=policy)).lines()
+    told = "namespace team-a uses 0.0 GiB of max 0.0 GiB on the nodes of policy p, and 24.0 GiB on worker-1 would"
+    assert lines[0].startswith(f"QuotaExceeded: {told} exceed it by 24.0 GiB; end a model")
+    assert lines[-1] == "- 9 QuotaExceeded"
+
+
+def test_a_long_example_is_cut_after_a_whole_word() -> None:
+    row = Refusal("X", 1, "seven-c " * 40)
+    text = Explanation(demand(), Unplaced("NoPartitionFits", "y", (row,))).text()
+    assert text.endswith(" seven-c...")
 
 
 def test_that_nothing_helps_is_said() -> None:

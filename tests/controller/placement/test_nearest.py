@@ -10,12 +10,14 @@ from controller.placement.changes.table import MENDS
 from controller.placement.demand import Demand, Resources
 from controller.placement.filters import NODE_FILTERS, PARTITION_FILTERS
 from controller.placement.nearest import Offer, nearest
+from controller.placement.quota import Quota
 from controller.placement.snapshot import Gpu, Holder, Node, PolicyView, Snapshot, Taint
 from tests.builders.demand import constrained, demand
-from tests.builders.gpu import FOREIGN, full, gpu, with_partition
+from tests.builders.gpu import FOREIGN, GIB, full, gpu, with_partition
 from tests.builders.node import node
 
 AUTO = PolicyView(name="p", validated_only=False, repartition=True, approval="Auto")
+MIB = 1 << 20
 MANUAL = replace(AUTO, approval="Manual")
 LOW = {"team-b/aim-other": 0, "team-b/aim-second": 3}
 NOTHING_MENDS = {
@@ -23,7 +25,6 @@ NOTHING_MENDS = {
     "PrecisionUnsupported",
     "BindingMismatch",
     "NodeExcluded",
-    "QuotaExceeded",
     "ShareGroupFull",
     "ShareGroupMemberRefused",
 }
@@ -134,6 +135,57 @@ def test_less_of_the_model_is_offered_and_the_least_loss_first() -> None:
 def test_a_change_that_has_to_wait_says_what_for() -> None:
     found = offers(node(policy=AUTO), asked=demand(gib=90), obstacle=lambda _: Obstacle("it rests", passing=True))
     assert found[0].change.text.endswith("not before: it rests")
+
+
+def limited(most: int, *gpus: Gpu, name: str = "worker-0") -> Node:
+    """A node under a policy that gives team-a so many GiB; it has 30 of them there."""
+    policy = replace(AUTO, repartition=False, quotas={"team-a": Quota(most=most * GIB)})
+    return node(name, *gpus, policy=policy, claimed={"team-a": 30 * GIB})
+
+
+def test_a_quota_is_raised_as_little_as_will_do() -> None:
+    found = offers(limited(40, gpu(0, "SPX/NPS1"), gpu(1, "DPX/NPS1"), gpu(2, "QPX/NPS1")), asked=demand(gib=30))
+    assert [offer.change.kind for offer in found] == ["Quota"]
+    assert found[0].change.text == "raise the max of namespace team-a in spec.quotas of policy p from 40Gi to 79868Mi"
+    assert str(found[0].choice.placed.mode) == "QPX/NPS1", "the smallest that fits; 30 GiB are used"
+
+
+def test_a_quota_counts_all_partitions_of_a_pod_and_what_the_namespace_has_on_other_nodes() -> None:
+    found = offers(limited(40, gpu()), limited(40, full(), name="worker-1"), asked=demand(count=2))
+    assert found[0].change.text.endswith("from 40Gi to 110588Mi"), "2 x 30 GiB are used, 2 x 24574 MiB asked"
+
+
+def test_a_raised_quota_holds_on_every_node_of_the_policy() -> None:
+    hosts = limited(40, full()), limited(40, gpu(), name="worker-1"), node("worker-2", full())
+    (offer,) = offers(*hosts)
+    made, _ = offer.change.made(Snapshot(hosts), demand())
+    assert [each.policy and each.policy.quota("team-a").most for each in made.nodes] == [86014 * MIB] * 2 + [None]
+
+
+def test_no_quota_helps_where_a_larger_partition_is_held_or_the_quota_is_anothers() -> None:
+    assert not offers(limited(40, full()))
+    policy = replace(AUTO, repartition=False, quotas={"team-b": Quota(most=0)})
+    assert not offers(node("worker-0", full(), policy=policy))
+
+
+def test_one_of_the_namespaces_own_gives_its_quota_back_when_it_goes() -> None:
+    taken = Resources(cpu_milli=1000, pods=1)
+    host = limited(40, gpu(0, holders={0: Holder("ours", "team-a/aim-own", taken)}))
+    found = offers(host, asked=demand(gib=20, priority=5), evictable=lambda _: 0)
+    assert [offer.change.kind for offer in found] == ["Eviction", "Quota"]
+
+
+def test_an_idle_gpu_in_smaller_partitions_may_be_within_the_quota() -> None:
+    policy = replace(AUTO, quotas={"team-a": Quota(most=50 * GIB)})
+    found = offers(node("worker-0", gpu(0, "SPX/NPS1"), policy=policy))
+    assert found[0].change.kind == "ModeChange"
+    assert str(found[0].choice.placed.mode) == "CPX/NPS1"
+
+
+def test_of_nodes_that_one_change_opens_the_place_is_named_that_the_scheduler_takes() -> None:
+    asked = demand(pod=constrained(node_selector=(("zone", "a"),)))
+    found = offers(node("worker-0", gpu(0, "SPX/NPS1")), node("worker-1"), asked=asked)
+    assert found[0].choice.placed.node.name == "worker-1"
 
 
 def test_the_cheapest_node_is_taken_and_every_kind_once() -> None:

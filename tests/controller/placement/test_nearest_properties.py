@@ -14,9 +14,10 @@ from controller.placement.decision import Placed
 from controller.placement.demand import Demand, Toleration
 from controller.placement.filters import tolerates
 from controller.placement.nearest import nearest
+from controller.placement.quota import Quota
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.snapshot import Holder, Node, Snapshot
-from tests.builders.waiting import Case, cases
+from controller.placement.snapshot import Holder, Node, PolicyView, Snapshot
+from tests.builders.waiting import Case, cases, claimed_by
 
 Tried = tuple[tuple[int, tuple[int, ...]], Node | None, Demand]
 """A change by brute force: its cost, the node as it would be (None: no node changes), the demand as it would be."""
@@ -61,7 +62,7 @@ def every_change(case: Case) -> Iterator[Tried]:
     demand = case.demand
     for way in case.around.smaller(demand):
         yield (
-            (RANKS[way.kind], (way.lost, 0 if way.kind is Kind.CONCURRENCY else 2)),
+            (RANKS[way.kind], (way.lost, {Kind.CONCURRENCY: 0, Kind.PRECISION: 2, Kind.COUNT: 3}[way.kind])),
             None,
             replace(demand, requirement=way.requirement),
         )
@@ -82,9 +83,10 @@ def _of_node(case: Case, node: Node) -> Iterator[Tried]:
     yield (5, ()), replace(node, ready=True), demand
     if policy is not None:
         yield (4, ()), replace(node, policy=replace(policy, paused=False)), demand
-        yield (8, (0,)), replace(node, policy=replace(policy, namespaces=None)), demand
+        yield (9, (0,)), replace(node, policy=replace(policy, namespaces=None)), demand
+        yield from _of_quota(case, node, policy)
         for mode in {gpu.mode for gpu in node.gpus} if policy.modes else ():
-            yield (8, (1,)), replace(node, policy=replace(policy, modes=policy.modes | {mode})), demand
+            yield (9, (1,)), replace(node, policy=replace(policy, modes=policy.modes | {mode})), demand
     yield from _of_taints(node, demand)
     yield from _of_gpus(node, demand)
     yield from _evictions(case, node)
@@ -92,7 +94,20 @@ def _of_node(case: Case, node: Node) -> Iterator[Tried]:
     slots = max(0, 1 - (node.allocatable.pods - node.used.pods))
     grown = replace(node.allocatable, cpu_milli=10**6, pods=1000)
     cpu = max(0, missing) if demand.pod.resources.cpu_milli else 0
-    yield (9, (cpu, 0, slots)), replace(node, allocatable=grown), demand
+    yield (10, (cpu, 0, slots)), replace(node, allocatable=grown), demand
+
+
+def _of_quota(case: Case, node: Node, policy: PolicyView) -> Iterator[Tried]:
+    """For each size of partition that the node has the max with which one more of it would be within."""
+    most = policy.quota(case.demand.namespace).most
+    if most is None:
+        return
+    used = sum(each.claimed.get("team-a", 0) for each in case.nodes if each.policy is not None)
+    for gpu in node.gpus:
+        more = used + gpu.partitions[0].bytes * case.demand.requirement.count
+        if more > most:
+            quotas = {"team-a": Quota(most=more)}
+            yield (8, (more - most,)), replace(node, policy=replace(policy, quotas=quotas)), case.demand
 
 
 def _of_taints(node: Node, demand: Demand) -> Iterator[Tried]:
@@ -140,8 +155,8 @@ def _mode_change(node: Node, bdf: str, mode: Mode, demand: Demand) -> Iterator[T
     )  # fmt: skip
     later = policy is not None and policy.cooldown_left > 0
     size = next(gpu for gpu in changed.gpus if gpu.bdf == bdf).partitions[0].bytes
-    rank = 8 if policy is None or not allowed else 1 if policy.approval == "Auto" else 2
-    first = 2 if rank == 8 else int(later)
+    rank = 9 if policy is None or not allowed else 1 if policy.approval == "Auto" else 2
+    first = 2 if rank == 9 else int(later)
     yield (rank, (first, int(mode.memory is not target.mode.memory), len(after), size)), changed, demand
 
 
@@ -167,4 +182,5 @@ def _left_by(node: Node, gone: tuple[Holder, ...]) -> Node:
         replace(gpu, partitions=tuple(replace(part, holder=free(part.holder)) for part in gpu.partitions))
         for gpu in node.gpus
     )
-    return replace(node, gpus=gpus, used=used)
+    held = [part for gpu in gpus for part in gpu.partitions if part.holder and part.holder.kind == "ours"]
+    return replace(node, gpus=gpus, used=used, claimed=claimed_by(held))
