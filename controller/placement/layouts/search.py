@@ -23,7 +23,7 @@ _SCALE: Final = 1 << 20
 class Effort:
     """How long to search: `rounds`, unless everybody has a place before and nothing changes. 0: the start alone."""
 
-    rounds: int = 1500
+    rounds: int = 1000
     seed: int = 1
 
 
