@@ -141,7 +141,7 @@ class Trial:
                 continue
             for demand, decision in self._decided(snapshot, unit):
                 if isinstance(decision, Placed):
-                    snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
+                    snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources, demand.peer)
                     self._held.append((demand, decision))
                     expected[demand.uid] = Expected(decision, self._made(decision))
                 else:
@@ -288,7 +288,7 @@ class Trial:
         """The nodes with all that was placed."""
         snapshot = Snapshot(self._nodes.values())
         for demand, placed in self._held:
-            snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources)
+            snapshot.hold(placed.node, placed.partitions, demand.key, demand.pod.resources, demand.peer)
         return snapshot
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
+from controller.placement.expression import Expression
+from controller.placement.peers import Peer, PodRules
 from controller.sizing.precision import Precision
 
 
@@ -51,16 +53,6 @@ class Toleration:
     operator: Literal["Equal", "Exists", "Lt", "Gt"] = "Equal"
     value: str = ""
     effect: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """One requirement of a node selector term; `key` is a label, or `metadata.name` for a field."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-    on_field: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +116,8 @@ class Demand:
     the key of the InferenceService that the pod belongs to, `family` the uid of the Deployment above its ReplicaSet and
     `revision` the number of its revision there: empty and 0 where nobody told. `newest`: no later revision is known.
     `shared`: for members of a share group, which have one partition together. `preempts`: others may have to leave for
-    it (preemptionPolicy). `gang`, with `gang_size` pods, is placed whole or not at all.
+    it (preemptionPolicy). `gang`, with `gang_size` pods, is placed whole or not at all. `rules` are what it requires of
+    the pods around it, None: nobody told, or it is judged elsewhere.
     """
 
     key: str
@@ -150,6 +143,13 @@ class Demand:
     preempts: bool = True
     gang: str = ""
     gang_size: int = 1
+    rules: PodRules | None = None
+
+    @property
+    def peer(self) -> Peer | None:
+        """Its pod, as those see it that come after it; None where nobody told of its rules."""
+        rules = self.rules
+        return Peer(self.key, self.namespace, rules.labels, rules.repels, rules.ports) if rules is not None else None
 
     @property
     def precisions(self) -> tuple[Precision | None, ...]:

@@ -4,20 +4,40 @@ Node checks repeat what the real scheduler will check for the one node that we p
 elsewhere afterwards; partition checks are about the GPU. Order matters only for which reason is named first.
 """
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from controller.placement.decision import gib
-from controller.placement.demand import Demand, Expression, Toleration
+from controller.placement.demand import Demand
 from controller.placement.node import Reservation
+from controller.placement.node_rules import (
+    HOSTNAME_LABEL,
+    affinity_matches,
+    expression_matches,
+    selector_matches,
+    taints_tolerated,
+    tolerates,
+)
+from controller.placement.pod_filters import POD_FILTERS
 from controller.placement.precision_support import obstacle_on
-from controller.placement.snapshot import Gpu, Node, Partition, Snapshot, Taint
+from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
+
+__all__ = [
+    "HOSTNAME_LABEL",
+    "NODE_FILTERS",
+    "PARTITION_FILTERS",
+    "expression_matches",
+    "kept_for",
+    "pause",
+    "refuse_devices",
+    "refuse_node",
+    "refuse_partition",
+    "tolerates",
+]
 
 NodeFilter = Callable[[Snapshot, Demand, Node], str | None]
 PartitionFilter = Callable[[Snapshot, Demand, Node, Gpu, Partition], str | None]
 
-HOSTNAME_LABEL = "kubernetes.io/hostname"
 ASK_ANEW = "if that changed after the pod was made delete the pod, its successor asks anew; else the node is not for it"
 
 
@@ -98,79 +118,10 @@ def addressable(_: Snapshot, demand: Demand, node: Node) -> str | None:
 
 
 def not_excluded(_: Snapshot, demand: Demand, node: Node) -> str | None:
-    """A node that lost a race for this claim is left out until something changes there."""
+    """A node where the pod before this one lost its device, or was refused, is left out until something changes."""
     if node.name in demand.excluded_nodes:
-        return f"node {node.name} is excluded: its device was taken by somebody else"
+        return f"node {node.name} is left out: the pod before this one lost its device there, or was refused"
     return None
-
-
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    """Kubernetes' rule for one toleration against one taint."""
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator == "Exists":
-        return True
-    return bool(toleration.key) and toleration.value == taint.value
-
-
-def taints_tolerated(_: Snapshot, demand: Demand, node: Node) -> str | None:
-    """Every NoSchedule and NoExecute taint must be tolerated."""
-    for taint in node.taints:
-        if taint.effect not in ("NoSchedule", "NoExecute"):
-            continue
-        if not any(tolerates(toleration, taint) for toleration in demand.pod.tolerations):
-            return f"node {node.name} has taint {taint.key}={taint.value}:{taint.effect}; add a toleration"
-    return None
-
-
-def selector_matches(_: Snapshot, demand: Demand, node: Node) -> str | None:
-    """The pod's nodeSelector must match the node's labels."""
-    for key, value in demand.pod.node_selector:
-        if node.labels.get(key) != value:
-            return f"node {node.name} has not the pod's nodeSelector {key}={value}"
-    return None
-
-
-#: A whole number as Kubernetes reads it: Python's int() would also take underscores and spaces.
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
-
-
-def _integer(text: str | None) -> int | None:
-    return int(text) if text is not None and _WHOLE_NUMBER.fullmatch(text) else None
-
-
-def expression_matches(expression: Expression, node: Node) -> bool:
-    """Kubernetes' rule for one node selector requirement."""
-    actual = node.name if expression.on_field else node.labels.get(expression.key)
-    match expression.operator:
-        case "In":
-            return actual in expression.values
-        case "NotIn":
-            return actual not in expression.values
-        case "Exists":
-            return actual is not None
-        case "DoesNotExist":
-            return actual is None
-        case "Gt" | "Lt":
-            left, right = _integer(actual), _integer(expression.values[0] if expression.values else None)
-            if left is None or right is None:
-                return False
-            return left > right if expression.operator == "Gt" else left < right
-        case _:
-            raise ValueError(f"node affinity operator {expression.operator!r} is none of Kubernetes' six")
-
-
-def affinity_matches(_: Snapshot, demand: Demand, node: Node) -> str | None:
-    """One term of the required node affinity must match whole."""
-    terms = demand.pod.affinity
-    if not terms:
-        return None
-    for term in terms:
-        if term and all(expression_matches(expression, node) for expression in term):
-            return None
-    return f"node {node.name} matches no term of the pod's required node affinity"
 
 
 def resources_fit(snapshot: Snapshot, demand: Demand, node: Node) -> str | None:
@@ -347,6 +298,7 @@ NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
     ("NodeSelectorMismatch", selector_matches),
     ("NodeAffinityMismatch", affinity_matches),
     ("ShareGroupMemberRefused", members_admitted),
+    *POD_FILTERS,
     ("NodeResourcesShort", resources_fit),
 )
 

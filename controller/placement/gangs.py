@@ -80,7 +80,9 @@ def place_gang(
             decision = scheduler.schedule(snapshot, member)
             if not isinstance(decision, Placed):
                 return _none(gang, member, decision, fitting=len(found))
-            undo.append(snapshot.hold(decision.node, decision.partitions, member.key, member.pod.resources))
+            undo.append(
+                snapshot.hold(decision.node, decision.partitions, member.key, member.pod.resources, member.peer)
+            )
             found.append((member, decision))
     finally:
         for each in reversed(undo):

@@ -10,6 +10,7 @@ from typing import Literal
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.demand import Resources
+from controller.placement.peers import Peer, Term
 from controller.placement.quota import NO_QUOTA, Quota
 
 
@@ -240,7 +241,7 @@ class Node:
     `devices` counts what it advertises by resource, `unlocated` those of them that pods hold or will hold without
     anybody knowing which: the kubelet chooses.
     `claimed` are the bytes of partitions that claims have there, by namespace: what quotas count. `awaited`: what
-    claims will take for which a place is kept.
+    claims will take for which a place is kept. `peers`: the pods that are there or bound to it, opted in or not.
     """
 
     name: str
@@ -263,6 +264,7 @@ class Node:
     unlocated: Mapping[str, int] = field(default_factory=dict)
     claimed: Mapping[str, int] = field(default_factory=dict)
     awaited: tuple[Awaited, ...] = ()
+    peers: tuple[Peer, ...] = ()
     _facts: "_Facts | None" = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -291,6 +293,11 @@ class Node:
         return self._known.claims
 
     @property
+    def repelling(self) -> frozenset[Term]:
+        """What pods there require to be far from."""
+        return self._known.repelling
+
+    @property
     def _known(self) -> "_Facts":
         found = self._facts
         if found is None:
@@ -306,6 +313,7 @@ class _Facts:
     partition_sizes: frozenset[int]
     kept_for: frozenset[str]
     claims: Mapping[str, tuple[Partition, ...]]
+    repelling: frozenset[Term]
 
 
 def _facts(node: Node) -> _Facts:
@@ -326,4 +334,5 @@ def _facts(node: Node) -> _Facts:
         partition_sizes=frozenset(one.bytes for gpu in node.gpus for one in gpu.partitions),
         kept_for=frozenset(kept),
         claims={claim: tuple(held) for claim, held in claims.items()},
+        repelling=frozenset(term for peer in node.peers for term in peer.repels),
     )

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from controller.placement.node import Node, Offer, PolicyView, joined_offers
+from controller.placement.peers import Term
 from controller.placement.quota import Account
 
 _PARTS: Final = 256
@@ -58,6 +59,10 @@ class _Part:
                 if quota.most is not None:
                     found.setdefault(namespace, {})[policy.name] = policy
         return found
+
+    @cached_property
+    def repelling(self) -> frozenset[Term]:
+        return frozenset().union(*(node.repelling for node in self.nodes.values()))
 
     @cached_property
     def claims(self) -> Mapping[str, frozenset[str]]:
@@ -163,6 +168,11 @@ class Nodes:
     def partition_sizes(self) -> frozenset[int]:
         """The sizes of partitions that there are, bytes."""
         return frozenset().union(*(part.partition_sizes for part in self._held()))
+
+    @cached_property
+    def repelling(self) -> frozenset[Term]:
+        """What pods on one of the nodes require to be far from."""
+        return frozenset().union(*(part.repelling for part in self._held()))
 
     @cached_property
     def _limiting(self) -> Mapping[str, Mapping[str, PolicyView]]:

@@ -158,7 +158,8 @@ class Preemptor:
                 if isinstance(one, NoVictims):
                     return one
                 trials.enter_context(self._snapshot.without(each.key for each in (*self._gone(one), *one.victims)))
-                self._snapshot.hold(one.placed.node, one.placed.partitions, demand.key, demand.pod.resources)
+                node, parts = one.placed.node, one.placed.partitions
+                self._snapshot.hold(node, parts, demand.key, demand.pod.resources, demand.peer)
                 found.append((demand, one))
         return found
 

@@ -4,9 +4,9 @@ Claims of one service ask alike, and between two decisions one node changes, or 
 is remembered with the facts it was found by, and only nodes whose facts are others now are looked at again: a decision
 among ten thousand nodes costs what it costs among ten. What is answered is what looking at every node would answer.
 
-A shape is a demand without its name: what concerns one claim alone (nodes left out, places kept for it, for its owner
-or its service) is looked at beside the ranking. Of the rest of the cluster a node's answer depends on one thing, what
-the demand's namespace uses of a quota; the ranking follows that, too.
+A shape is a demand without its name: what concerns one claim alone (nodes left out, or closed to it by the pods there,
+places kept for it, for its owner or its service) is looked at beside the ranking. Of the rest of the cluster a node's
+answer depends on one thing, what the demand's namespace uses of a quota; the ranking follows that, too.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -41,7 +41,17 @@ def shape_of(demand: Demand) -> Demand:
         family="",
         revision=0,
         newest=True,
+        rules=None,
     )
+
+
+def alike(demand: Demand) -> Demand:
+    """What two demands have in common that the same nodes take, but for places that are kept for one of them.
+
+    Anti-affinity of pods that are there is left out: it tells demands apart by all their labels.
+    """
+    rules = demand.rules if demand.rules is not None and demand.rules.limit else None
+    return replace(shape_of(demand), excluded_nodes=demand.excluded_nodes, rules=rules)
 
 
 class Ranking:

@@ -9,6 +9,7 @@ from controller.placement.decision import Decision, Placed, Refusal, Unplaced, g
 from controller.placement.demand import Demand
 from controller.placement.expectation import Expectation, Known
 from controller.placement.node import Offer
+from controller.placement.pod_filters import limited
 from controller.placement.precision_support import obstacle_on, obstacle_on_all
 from controller.placement.ranking import Ranking, Rankings
 from controller.placement.revisions import newest_first
@@ -78,7 +79,7 @@ class ModelScheduler:
         for demand in order(demands):
             decision = self.schedule(snapshot, demand)
             if isinstance(decision, Placed):
-                snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
+                snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources, demand.peer)
             decisions.append((demand, decision))
         return decisions
 
@@ -172,6 +173,7 @@ def _own_nodes(snapshot: Snapshot, demand: Demand) -> Mapping[str, Node]:
     """The nodes on which this very demand, or its owner's pods, are treated otherwise than others of its shape."""
     kept = snapshot.base.kept_for
     names = demand.excluded_nodes.union(*(kept.get(whose, ()) for whose in (demand.owner, demand.uid, demand.service)))
+    names |= limited(snapshot, demand)
     return {name: node for name in names if (node := snapshot.node(name)) is not None}
 
 

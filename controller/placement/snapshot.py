@@ -1,6 +1,6 @@
 """The cluster as one decision sees it: frozen facts, and trial changes that undo themselves."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -9,6 +9,7 @@ from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.node import Alike, Awaited, Gpu, Holder, Node, Partition, PolicyView, Reservation, Taint
 from controller.placement.nodes import Nodes
+from controller.placement.peers import Peer, Term
 from controller.placement.quota import Ledger
 
 __all__ = ["Alike", "Awaited", "Gpu", "Holder", "Node", "Partition", "PolicyView", "Reservation", "Snapshot", "Taint"]
@@ -16,11 +17,16 @@ __all__ = ["Alike", "Awaited", "Gpu", "Holder", "Node", "Partition", "PolicyView
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What was tried on one node: who holds what, which partitions are free again, and what that takes of the node."""
+    """What was tried on one node: who holds what, which partitions are free again, and what that takes of the node.
+
+    `came` are pods that are there, too, and of claims that `left` there are none.
+    """
 
     held: Mapping[PartitionId, Holder] = field(default_factory=dict)
     freed: frozenset[PartitionId] = frozenset()
     used: Resources = field(default_factory=Resources)
+    came: tuple[Peer, ...] = ()
+    left: frozenset[str] = frozenset()
     _gpus: frozenset[str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def touches(self, bdf: str) -> bool:
@@ -36,23 +42,32 @@ class _Trial:
         tried = self.held.get(partition.id)
         return partition.holder if tried is None and partition.id not in self.freed else tried
 
-    def held_by(self, holder: Holder, partitions: Iterable[Partition]) -> "_Trial":
-        """With the partitions held, and the holder's resources taken."""
+    def held_by(self, holder: Holder, partitions: Iterable[Partition], peer: Peer | None) -> "_Trial":
+        """With the partitions held, the holder's resources taken, and its pod there, where it is told."""
         held = {**self.held, **{partition.id: holder for partition in partitions}}
-        return replace(self, held=held, used=self.used.plus(holder.resources))
+        came = self.came if peer is None else (*self.came, peer)
+        return replace(self, held=held, used=self.used.plus(holder.resources), came=came)
 
-    def given_back(self, holder: Holder, partitions: Iterable[Partition]) -> "_Trial":
+    def peers(self, there: tuple[Peer, ...]) -> tuple[Peer, ...]:
+        """The pods that are on the node now."""
+        return (
+            (*(peer for peer in there if peer.claim not in self.left), *self.came) if self.left else there + self.came
+        )
+
+    def given_back(self, holder: Holder, partitions: Iterable[Partition], peer: Peer | None) -> "_Trial":
         """What `held_by` did, taken back. Raises KeyError when it is not there."""
         held = dict(self.held)
         for partition in partitions:
             del held[partition.id]
-        return replace(self, held=held, used=self.used.minus(holder.resources))
+        came = self.came if peer is None else tuple(each for each in self.came if each is not peer)
+        return replace(self, held=held, used=self.used.minus(holder.resources), came=came)
 
     def without(self, holder: Holder, partitions: Iterable[Partition]) -> "_Trial":
         """With the partitions free, and the holder's resources too, whether it was tried or found."""
         ids = {partition.id for partition in partitions}
         held = {number: tried for number, tried in self.held.items() if number not in ids}
-        return _Trial(held, self.freed | ids, self.used.minus(holder.resources))
+        came = tuple(each for each in self.came if each.claim != holder.name)
+        return _Trial(held, self.freed | ids, self.used.minus(holder.resources), came, self.left | {holder.name})
 
 
 _UNTRIED: Final = _Trial()
@@ -64,7 +79,18 @@ class Snapshot:
     `hold` returns its own undo and `without` ends with its block, so that a what-if leaves the snapshot as it found it.
     """
 
-    __slots__ = ("_extra", "_trials", "_tried", "_whole", "base", "token")
+    __slots__ = (
+        "_extra",
+        "_recalled",
+        "_recalled_at",
+        "_repelling",
+        "_repelling_at",
+        "_trials",
+        "_tried",
+        "_whole",
+        "base",
+        "token",
+    )
 
     def __init__(self, nodes: Iterable[Node] | Nodes) -> None:
         self.base = nodes if isinstance(nodes, Nodes) else Nodes(nodes)
@@ -72,6 +98,10 @@ class Snapshot:
         self._trials: dict[str, _Trial] = {}
         self._tried: list[str] = []
         self._extra = Ledger({})
+        self._recalled: dict[Hashable, Mapping[str, int]] = {}
+        self._recalled_at = 0
+        self._repelling: frozenset[Term] = frozenset()
+        self._repelling_at = -1
         self.token: Final = object()  # the same for one snapshot, and for no other one
 
     @property
@@ -101,6 +131,35 @@ class Snapshot:
         """Bytes of the partitions that the namespace has on nodes of the policy, trial changes included."""
         account = policy, namespace
         return self._whole.claimed.get(account, 0) + self._extra.used(account)
+
+    @property
+    def everywhere(self) -> Iterator[Node]:
+        """The nodes, and those of the whole cluster where these are some of them only."""
+        if not self.partial:
+            return iter(self.base.all)
+        return (self.base.get(node.name) or node for node in self._whole.all)
+
+    def peers(self, node: Node) -> tuple[Peer, ...]:
+        """The pods on the node, trial changes included."""
+        trial = self._trials.get(node.name)
+        return node.peers if trial is None or not (trial.came or trial.left) else trial.peers(node.peers)
+
+    @property
+    def repelling(self) -> frozenset[Term]:
+        """What some pod requires to be far from, of those that were tried, too."""
+        if self._repelling_at != len(self._tried):
+            tried = (term for trial in self._trials.values() for peer in trial.came for term in peer.repels)
+            self._repelling, self._repelling_at = self._whole.repelling.union(tried), len(self._tried)
+        return self._repelling
+
+    def recall(self, asked: Hashable, count: Callable[[], Mapping[str, int]]) -> Mapping[str, int]:
+        """What was counted when this was asked last, counted anew if something was tried since."""
+        if self._recalled_at != len(self._tried):
+            self._recalled, self._recalled_at = {}, len(self._tried)
+        found = self._recalled.get(asked)
+        if found is None:
+            found = self._recalled[asked] = count()
+        return found
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -160,8 +219,10 @@ class Snapshot:
         """The mark of now, and the nodes on which trials began or ended since `mark`; the first mark is 0."""
         return len(self._tried), frozenset(self._tried[mark:])
 
-    def hold(self, node: Node, partitions: Iterable[Partition], claim: str, pod: Resources) -> Callable[[], None]:
-        """Try a claim on partitions of one node; the returned call takes it back.
+    def hold(
+        self, node: Node, partitions: Iterable[Partition], claim: str, pod: Resources, peer: Peer | None = None
+    ) -> Callable[[], None]:
+        """Try a claim on partitions of one node; the returned call takes it back. `peer` is its pod to other pods.
 
         Raises RuntimeError when one is held already, and holds none then: two claims on one partition is the fault
         this system exists to prevent, so it is never clamped.
@@ -175,11 +236,11 @@ class Snapshot:
                     f"cannot hold it for {claim}"
                 )
         holder = Holder("ours", claim, pod)
-        self._try(node.name, self._trial(node.name).held_by(holder, wanted))
+        self._try(node.name, self._trial(node.name).held_by(holder, wanted, peer))
         self._count(node, holder, wanted, 1)
 
         def undo() -> None:
-            self._try(node.name, self._trial(node.name).given_back(holder, wanted))
+            self._try(node.name, self._trial(node.name).given_back(holder, wanted, peer))
             self._count(node, holder, wanted, -1)
 
         return undo

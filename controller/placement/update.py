@@ -103,7 +103,8 @@ def _walk(
             decision = scheduler.schedule(snapshot, demand)
             if isinstance(decision, Unplaced):
                 return Blocked(decision, number, update.pods)
-            snapshot.hold(decision.node, decision.partitions, f"{demand.key}/{number}", demand.pod.resources)
+            key, parts = f"{demand.key}/{number}", decision.partitions
+            snapshot.hold(decision.node, parts, key, demand.pod.resources, demand.peer)
             places.append(decision)
     return Possible(way, tuple(places))
 

@@ -21,7 +21,7 @@ from typing import Final
 from controller.placement.decision import Decision, Placed, Unplaced, gib
 from controller.placement.demand import Demand, Resources
 from controller.placement.filters import kept_for
-from controller.placement.ranking import shape_of
+from controller.placement.ranking import alike
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.placement.steps import Steps, finished
 from controller.repartition.candidates import planned_bytes, useful_modes
@@ -196,12 +196,12 @@ class _Sorting:
         """The place that it would have, did not others before it have that: divided it may do for all of them."""
         if demand.gang or not self.wasteful or not self._judging.may_wait(demand):
             return None
-        alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
-        if alike not in self._shared:
+        kind = alike(demand)
+        if kind not in self._shared:
             with self._snapshot.without(waste.key for waste in self.wasteful):
                 ((_, decision),) = self._judging.decide((demand,))
-            self._shared[alike] = waste_of(demand, decision) if isinstance(decision, Placed) else None
-        waste = self._shared[alike]
+            self._shared[kind] = waste_of(demand, decision) if isinstance(decision, Placed) else None
+        waste = self._shared[kind]
         return None if waste is None else replace(waste, demand=demand, turn=len(self.unplaced), shared=True)
 
 

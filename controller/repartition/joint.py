@@ -20,7 +20,7 @@ from controller.placement.layouts.layout import Layout, NodeChange, Seat
 from controller.placement.layouts.problem import Batch, Choice, LayoutClaim, LayoutGpu, LayoutNode
 from controller.placement.layouts.search import Effort
 from controller.placement.precision_support import obstacle_on
-from controller.placement.ranking import shape_of
+from controller.placement.ranking import alike
 from controller.placement.scheduler import order
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.placement.steps import Steps, finished
@@ -264,7 +264,7 @@ class _Nodes:
         """Names of the nodes for a demand. Room on them is the layout's to count."""
         pod = replace(demand.pod, resources=Resources())
         served = replace(_NO_SIZE, precision=demand.requirement.precision)
-        asked = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes, requirement=served, pod=pod)
+        asked = replace(alike(demand), requirement=served, pod=pod)
         if asked not in self._known:
             self._known[asked] = frozenset(name for name in self._nodes if self._may_go(asked, name))
         return self._known[asked]

@@ -8,7 +8,7 @@ from controller.gpu.mode import Mode
 from controller.placement.changes.modes import in_mode
 from controller.placement.decision import Decision, Placed
 from controller.placement.demand import Demand
-from controller.placement.ranking import shape_of
+from controller.placement.ranking import alike
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.repartition.move import Move
 from controller.repartition.victims import Victim
@@ -79,15 +79,15 @@ def _served(
 ) -> tuple[str, ...]:
     found, lost = [], set()
     for demand in waiting:
-        alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
-        if alike in lost and demand.uid not in node.kept_for:
+        kind = alike(demand)
+        if kind in lost and demand.uid not in node.kept_for:
             continue  # it only gets fuller
         decision = schedule(beside, demand)
         if isinstance(decision, Placed):
             beside.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
             found.append(demand.key)
         else:
-            lost.add(alike)
+            lost.add(kind)
     return tuple(found)
 
 

@@ -15,10 +15,11 @@ from controller.binding.device_plugin import naming_of
 from controller.gpu.identity import PartitionId
 from controller.placement.node import Awaited, Gpu, Holder, Node, PolicyView, Reservation
 from controller.placement.nodes import Nodes
+from controller.placement.peers import Peer
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.clock import Clock
-from controller.runtime.manifest import Manifest
+from controller.runtime.manifest import Manifest, key_of
 from controller.runtime.objects.lease import Lease
 from controller.runtime.objects.node import Node as NodeObject
 from controller.runtime.objects.pod import Pod
@@ -274,7 +275,20 @@ class Fleet:
             unlocated=self._unlocated(name, plugin),
             claimed=with_assumed(world.claimed_bytes, name, found, assumed),
             awaited=kept.awaited,
+            peers=self._peers(name),
         )
+
+    def _peers(self, name: str) -> tuple[Peer, ...]:
+        """The pods that are there, those that are bound to it, and those of which that is assumed; none twice."""
+        world = self._world
+        there, bound = world.pod_table.peers(name), self._held.peers(name)
+        assumed = world.assumptions.on(name)
+        if not bound and not assumed:
+            return there
+        known = {peer.claim for peer in (*there, *bound)}
+        coming = sorted(each.claim for each in assumed if each.claim not in known)
+        pods = (pod for claim in coming for pod in sorted(map(key_of, world.pods.store.by_index("claim", claim))))
+        return (*there, *bound, *(peer for peer in map(world.pod_table.peer, pods) if peer is not None))
 
     def _rule(self, host: HostView) -> _Rule:
         rule = self._rules.get(host.name)
@@ -455,4 +469,6 @@ class _Policies:
 
 def _takes(pod: Pod) -> object:
     """What counts of a pod, on the node or by its claim."""
-    return pod.metadata.uid, pod.spec, pod.status.phase in TERMINAL_PHASES, claim_name(pod)
+    metadata = pod.metadata
+    leaves = metadata.deletion_timestamp is not None
+    return metadata.uid, metadata.labels, leaves, pod.spec, pod.status.phase in TERMINAL_PHASES, claim_name(pod)

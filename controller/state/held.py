@@ -10,6 +10,7 @@ from api.v1beta1 import GPUPartitionClaim
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.node import Holder
+from controller.placement.peers import Peer
 from controller.runtime.cache.informer import Informer
 from controller.runtime.manifest import Manifest, key_of
 from controller.runtime.objects.pod import Pod
@@ -33,6 +34,7 @@ class Claims(Protocol):
 class Held:
     """What one claim holds. `unscheduled`: what its pod takes of the node though nobody has placed it there yet.
 
+    `peers` are those pods.
     `pods`: `namespace/name` of the pod that the claim is for, or of those that have a share of a share group's.
     """
 
@@ -42,12 +44,14 @@ class Held:
     unscheduled: Resources
     by_plugin: bool
     pods: tuple[str, ...]
+    peers: tuple[Peer, ...] = ()
 
 
 @dataclass(slots=True)
 class _OnNode:
     holders: dict[str, dict[int, dict[str, Holder]]] = field(default_factory=dict)
     unscheduled: Resources = NOTHING
+    peers: dict[str, tuple[Peer, ...]] = field(default_factory=dict)
     by_plugin: set[str] = field(default_factory=set)
 
 
@@ -84,6 +88,11 @@ class HeldByClaims:
         there = self._nodes.get(node)
         return there.unscheduled if there is not None else NOTHING
 
+    def peers(self, node: str) -> tuple[Peer, ...]:
+        """Those pods, as other pods see them."""
+        there = self._nodes.get(node)
+        return tuple(peer for _, peers in sorted(there.peers.items()) for peer in peers) if there is not None else ()
+
     def by_plugin(self, node: str) -> frozenset[str]:
         """The claims that are bound there by an extended resource."""
         there = self._nodes.get(node)
@@ -102,28 +111,31 @@ class HeldByClaims:
         allocation = claim.status.allocation if claim is not None else None
         if claim is None or allocation is None or claim.status.phase not in HOLDING:
             return None
+        waiting = self._unscheduled(key, claim)
         return Held(
             node=allocation.node,
             partitions=tuple(PartitionId(device.bdf, device.partition) for device in allocation.devices),
             holder=our_holder(self._world.claim_table, self._world.pod_table, key),
-            unscheduled=self._unscheduled(key, claim),
+            unscheduled=reduce(Resources.plus, (taken for taken, _ in waiting), NOTHING),
+            peers=tuple(peer for _, peer in waiting),
             by_plugin=allocation.resource is not None,
             pods=tuple(f"{claim.metadata.namespace}/{name}" for name in _pod_names(claim)),
         )
 
-    def _unscheduled(self, key: str, claim: GPUPartitionClaim) -> Resources:
+    def _unscheduled(self, key: str, claim: GPUPartitionClaim) -> list[tuple[Resources, Peer]]:
         """A bound pod that the scheduler has not placed yet counts on the node that we pinned it to.
 
         Of a share group's pods those do that have their share: the others wait.
         """
-        total = NOTHING
-        for pod in self._world.pods.store.by_index("claim", key):
-            name = key_of(pod)
-            view, resources = self._world.pod_table.view(name), self._world.pod_table.resources(name)
-            waits = view is None or (claim.spec.share_group is not None and share_of(claim, view.uid) is None)
-            if view is not None and resources is not None and view.node is None and not view.terminal and not waits:
-                total = total.plus(resources)
-        return total
+        found = []
+        table = self._world.pod_table
+        for name in sorted(map(key_of, self._world.pods.store.by_index("claim", key))):
+            view, resources, peer = table.view(name), table.resources(name), table.peer(name)
+            if view is None or resources is None or peer is None or view.node is not None or view.terminal:
+                continue
+            if claim.spec.share_group is None or share_of(claim, view.uid) is not None:
+                found.append((resources, peer))
+        return found
 
     def _take_off(self, key: str, held: Held) -> None:
         del self._entries[key]
@@ -140,6 +152,7 @@ class HeldByClaims:
             if not on_gpu:
                 del there.holders[partition.bdf]
         there.unscheduled = there.unscheduled.minus(held.unscheduled)
+        there.peers.pop(key, None)
         there.by_plugin.discard(key)
         if not there.holders and not there.by_plugin:
             del self._nodes[held.node]
@@ -152,6 +165,8 @@ class HeldByClaims:
         for partition in held.partitions:
             there.holders.setdefault(partition.bdf, {}).setdefault(partition.index, {})[key] = held.holder
         there.unscheduled = there.unscheduled.plus(held.unscheduled)
+        if held.peers:
+            there.peers[key] = held.peers
         if held.by_plugin:
             there.by_plugin.add(key)
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.placement.demand import Resources
+from controller.placement.peers import Peer, PodRules
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.objects.pod import Pod
 from controller.translate.pod import PodView, claim_name, pod_view, requests
 from controller.translate.pod_profiles import mounted_map
+from controller.translate.pod_rules import pod_rules
 
 
 def claim_index(pod: Pod) -> Iterable[str]:
@@ -28,6 +30,13 @@ def profiles_index(pod: Pod) -> Iterable[str]:
 class _Row:
     view: PodView
     resources: Resources
+    rules: PodRules
+
+    @property
+    def peer(self) -> Peer:
+        view, rules = self.view, self.rules
+        claim = f"{view.namespace}/{view.claim}" if view.claim is not None else ""
+        return Peer(claim, view.namespace, view.labels, rules.repels, rules.ports, view.deleting)
 
 
 class PodTable:
@@ -37,6 +46,8 @@ class PodTable:
         self._rows: dict[str, _Row] = {}
         self._used: dict[str, Resources] = defaultdict(Resources)
         self._on_plugin: dict[str, dict[str, PodView]] = defaultdict(dict)
+        self._on_node: dict[str, set[str]] = defaultdict(set)
+        self._peers: dict[str, tuple[Peer, ...]] = {}
         self._touched: set[str] = set()
 
     def take(self, event: StoreEvent[Pod]) -> None:
@@ -44,13 +55,15 @@ class PodTable:
         old = self._rows.pop(event.key, None)
         if old is not None:
             self._count(event.key, old, -1)
-        row = _Row(pod_view(event.new), requests(event.new.spec)) if event.new is not None else None
+        row = _row(event.new) if event.new is not None else None
         if row is not None:
             self._rows[event.key] = row
             self._count(event.key, row, 1)
         before, after = _counted(old), _counted(row)
         if before != after:
-            self._touched |= {each[0] for each in (before, after) if each is not None}
+            for node in {each[0] for each in (before, after) if each is not None}:
+                self._touched.add(node)
+                self._peers.pop(node, None)
 
     def _count(self, key: str, row: _Row, sign: int) -> None:
         view = row.view
@@ -58,6 +71,12 @@ class PodTable:
             return
         used = self._used[view.node]
         self._used[view.node] = used.plus(row.resources) if sign > 0 else used.minus(row.resources)
+        if sign > 0:
+            self._on_node[view.node].add(key)
+        else:
+            self._on_node[view.node].discard(key)
+            if not self._on_node[view.node]:
+                del self._on_node[view.node]
         if not view.devices:
             return
         if sign > 0:
@@ -90,6 +109,23 @@ class PodTable:
         """What live pods on a node request."""
         return self._used.get(node, Resources())
 
+    def on_node(self, node: str) -> frozenset[str]:
+        """The uids of live pods on a node."""
+        return frozenset(self._rows[key].view.uid for key in self._on_node.get(node, ()))
+
+    def peers(self, node: str) -> tuple[Peer, ...]:
+        """Live pods on a node, as other pods see them. Made for nodes that are asked for, and kept."""
+        found = self._peers.get(node)
+        if found is None:
+            found = tuple(self._rows[key].peer for key in sorted(self._on_node.get(node, ())))
+            self._peers[node] = found
+        return found
+
+    def peer(self, key: str) -> Peer | None:
+        """The pod `namespace/name` as other pods see it, None when it is not there."""
+        row = self._rows.get(key)
+        return row.peer if row is not None else None
+
     def plugin_pods(self, node: str) -> int:
         """How many live pods on a node hold devices through AMD's device plugin, past any ResourceClaim."""
         return len(self._on_plugin.get(node, ()))
@@ -99,8 +135,12 @@ class PodTable:
         return self._on_plugin.get(node, {})
 
 
-def _counted(row: _Row | None) -> tuple[str, Resources, Mapping[str, int], str | None] | None:
+def _row(pod: Pod) -> _Row:
+    return _Row(pod_view(pod), requests(pod.spec), pod_rules(pod))
+
+
+def _counted(row: _Row | None) -> tuple[str, Resources, Mapping[str, int], Peer] | None:
     """What of a pod counts on which node; None for one that counts on none."""
     if row is None or row.view.node is None or row.view.terminal:
         return None
-    return row.view.node, row.resources, row.view.devices, row.view.claim
+    return row.view.node, row.resources, row.view.devices, row.peer

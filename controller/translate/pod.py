@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from api.group import ASSIGNED_NODE, CLAIM_PREFIX, GATE, GPU_SHARING
 from controller.binding.device_plugin import claim_suffix
-from controller.placement.demand import Expression, PodConstraints, Resources, Toleration
+from controller.placement.demand import PodConstraints, Resources, Toleration
+from controller.placement.expression import Expression
 from controller.runtime.objects.metadata import OwnerReference
 from controller.runtime.objects.node_selector import NodeSelectorRequirement
 from controller.runtime.objects.pod import Container, Pod, PodSpec

@@ -10,6 +10,7 @@ from controller.placement.changes.change import Change, Kind, listed
 from controller.placement.changes.look import Look
 from controller.placement.changes.node_state import is_passing, untolerated
 from controller.placement.demand import Demand, Toleration
+from controller.placement.peers import NO_RULES, PodRules
 
 
 def tolerate(look: Look) -> Iterator[Change]:
@@ -49,6 +50,27 @@ def other_affinity(look: Look) -> Iterator[Change]:
     text = f"let the pod's required node affinity match, e.g. node {look.node.name}"
     count = sum(map(len, look.demand.pod.affinity))
     yield Change(Kind.NODE_AFFINITY, "node affinity", text, (count,), on_demand=on_demand)
+
+
+def loosen(look: Look) -> Iterator[Change]:
+    """A pod that only prefers what it requires of the pods around it, and takes no port of the host."""
+    rules = look.demand.rules or NO_RULES
+    named = {
+        "podAntiAffinity": rules.repels,
+        "podAffinity": rules.attracts,
+        "topologySpreadConstraints": rules.spreads,
+        "hostPort": rules.ports,
+    }
+    required = [name for name, found in named.items() if found]
+    if not required:
+        return
+
+    def on_demand(demand: Demand) -> Demand:
+        return replace(demand, rules=PodRules((demand.rules or NO_RULES).labels))
+
+    text = f"let the pod only prefer its {listed(required, len(required))}, or leave it out"
+    count = sum(map(len, named.values()))
+    yield Change(Kind.POD_RULES, f"rules of the pod for {listed(required)}", text, (count,), on_demand=on_demand)
 
 
 def any_mode(look: Look) -> Iterator[Change]:

@@ -414,7 +414,7 @@ class PlacementCycle:
         return refuse_choice(demand, labels, tuple(self._cluster.policy_table.values()))
 
     def _place(self, snapshot: Snapshot, demand: Demand, decision: Placed) -> None:
-        snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources)
+        snapshot.hold(decision.node, decision.partitions, demand.key, demand.pod.resources, demand.peer)
         self._cluster.assumptions.add(
             Assumption(demand.key, demand.uid, decision.node.name, decision.ids, demand.pod.resources, demand.resource)
         )

@@ -142,4 +142,5 @@ def _kind(demand: Demand, pod: PodView, why: Unplaced) -> object:
     """What two demands must have in common to be helped by the same: what they ask, and why they are refused."""
     asked = tuple(sorted((key, value) for key, value in pod.annotations.items() if key.startswith("aim.amd.com/")))
     reasons = tuple((row.reason, row.count) for row in why.refusals)
-    return replace(demand, key="", uid="", created_seconds=0.0), asked, reasons
+    rules = demand.rules if demand.rules is not None and demand.rules.limit else None
+    return replace(demand, key="", uid="", created_seconds=0.0, rules=rules), asked, reasons

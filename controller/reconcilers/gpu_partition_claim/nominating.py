@@ -15,7 +15,7 @@ from controller.placement.demand import Demand
 from controller.placement.filters import refuse_node
 from controller.placement.occupant import Occupant
 from controller.placement.preemption import NoVictims, Occupied, Preemption, Preemptor
-from controller.placement.ranking import shape_of
+from controller.placement.ranking import alike
 from controller.placement.reservation import most_places, overtaken, waits_long
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Snapshot
@@ -258,7 +258,7 @@ class Nominating:
 
 def anybody(demand: Demand) -> Demand:
     """The demand without what tells it from others that ask for the same."""
-    return replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
+    return alike(demand)
 
 
 def _policy(node: Node) -> str:

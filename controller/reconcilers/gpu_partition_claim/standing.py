@@ -8,7 +8,7 @@ from typing import Final
 
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand, Resources
-from controller.placement.ranking import shape_of
+from controller.placement.ranking import alike
 from controller.placement.snapshot import Node, Snapshot
 from controller.placement.steps import Steps, finished
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
@@ -87,12 +87,12 @@ class Surroundings:
         standing = self._standing(demand.uid, now)
         if not standing.attempts.none:
             return (yield from proposing(self._snapshot, demand, self._active(), standing))
-        alike = replace(shape_of(demand), excluded_nodes=demand.excluded_nodes)
-        if alike in self._refused:
-            return self._refused[alike]
+        kind = alike(demand)
+        if kind in self._refused:
+            return self._refused[kind]
         found = yield from proposing(self._snapshot, demand, self._active(), standing)
         if isinstance(found, Refused):
-            self._refused[alike] = found
+            self._refused[kind] = found
         return found
 
     def serving(self, demand: Demand, now: datetime) -> Steps[Refused | None]:

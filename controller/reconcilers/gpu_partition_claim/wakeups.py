@@ -57,6 +57,8 @@ HELPED_BY: Final[Mapping[str, frozenset[Change]]] = {
     "NodeSelectorMismatch": _NODE,
     "NodeAffinityMismatch": _NODE,
     "NodeResourcesShort": _NODE | _FREED,
+    "HostPortTaken": _NODE | _FREED,
+    "PodAntiAffinity": _NODE | _FREED,
     "NotAdvertised": _NODE,
     "ModeMismatch": _HARDWARE,
     "ResourceMismatch": _HARDWARE,

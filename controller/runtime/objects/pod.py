@@ -6,6 +6,7 @@ from msgspec.structs import force_setattr
 
 from controller.runtime.objects.metadata import EMPTY, ApiStruct, Condition, KubeObject, OrNull, null_is_empty
 from controller.runtime.objects.node_selector import NodeSelector
+from controller.runtime.objects.pod_affinity import PodAffinity, TopologySpreadConstraint
 
 
 class ResourceRequirements(ApiStruct, frozen=True, kw_only=True):
@@ -18,12 +19,29 @@ class ResourceRequirements(ApiStruct, frozen=True, kw_only=True):
 NO_RESOURCES = ResourceRequirements()
 
 
+class ContainerPort(ApiStruct, frozen=True, kw_only=True):
+    """A port; `host_port` 0 takes none of the node, `host_ip` "" takes it at every address."""
+
+    host_port: int = 0
+    protocol: str = ""
+    host_ip: str = ""
+
+
 class Container(ApiStruct, frozen=True, kw_only=True):
-    """A container or init container; `restart_policy` "Always" makes an init container a sidecar."""
+    """A container or init container; `restart_policy` "Always" makes an init container a sidecar.
+
+    `ports`: those that take one of the node.
+    """
 
     name: str
     restart_policy: str = ""
     resources: ResourceRequirements = NO_RESOURCES
+    ports: OrNull[ContainerPort] = ()
+
+    def __post_init__(self) -> None:
+        null_is_empty(self, "ports")
+        if self.ports:  # most containers have some, and hardly one has such
+            force_setattr(self, "ports", tuple(each for each in self.ports if each.host_port))
 
 
 class PodSchedulingGate(ApiStruct, frozen=True, kw_only=True):
@@ -57,9 +75,11 @@ class NodeAffinity(ApiStruct, frozen=True, kw_only=True):
 
 
 class Affinity(ApiStruct, frozen=True, kw_only=True):
-    """Only towards nodes; towards pods is left out."""
+    """Towards nodes, and towards pods."""
 
     node_affinity: NodeAffinity | None = None
+    pod_affinity: PodAffinity | None = None
+    pod_anti_affinity: PodAffinity | None = None
 
 
 class ConfigMapVolumeSource(ApiStruct, frozen=True, kw_only=True):
@@ -88,6 +108,7 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     node_selector: Mapping[str, str] = EMPTY
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
+    topology_spread_constraints: OrNull[TopologySpreadConstraint] = ()
     scheduling_gates: tuple[PodSchedulingGate, ...] = ()
     resource_claims: tuple[PodResourceClaim, ...] = ()
     containers: OrNull[Container] = ()
@@ -97,7 +118,7 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     resources: ResourceRequirements = NO_RESOURCES
 
     def __post_init__(self) -> None:
-        null_is_empty(self, "containers")
+        null_is_empty(self, "containers", "topology_spread_constraints")
         if self.volumes:  # nearly every pod has one of a token, which nobody reads
             force_setattr(self, "volumes", tuple(each for each in self.volumes if each.config_map is not None))
 

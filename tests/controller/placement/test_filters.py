@@ -2,7 +2,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from controller.placement.demand import Demand, Expression, Resources, Toleration
+from controller.placement.demand import Demand, Resources, Toleration
+from controller.placement.expression import Expression
 from controller.placement.filters import expression_matches, kept_for, refuse_node, refuse_partition, tolerates
 from controller.placement.snapshot import Gpu, Node, Reservation, Snapshot, Taint
 from tests.builders.demand import constrained, demand

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from controller.placement.demand import Expression, Resources, Toleration
+from controller.placement.demand import Resources, Toleration
+from controller.placement.expression import Expression
 from controller.runtime.objects.conversion import typed
 from controller.runtime.objects.pod import Pod, PodSpec
 from controller.translate.pod import claim_name, constraints, plugin_claim_name, pod_view, requests

@@ -1,0 +1,114 @@
+"""Pods beside which a pod may stand, and what Kubernetes lets it ask of them: affinity, spread, ports of the host."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from controller.placement.expression import Expression
+
+Labels = Mapping[str, str]
+
+
+class HostPort(NamedTuple):
+    """A port that a container takes of its node. `ip` "0.0.0.0" takes it at every address."""
+
+    port: int
+    protocol: str = "TCP"
+    ip: str = "0.0.0.0"  # noqa: S104 - Kubernetes' word for every address, nothing is opened here
+
+    def conflicts(self, other: "HostPort") -> bool:
+        """Whether no node can give both."""
+        everywhere = "0.0.0.0"  # noqa: S104 - as above
+        same = self.ip == other.ip or everywhere in (self.ip, other.ip)
+        return same and (self.port, self.protocol) == (other.port, other.protocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Pods by their labels, which all of `selector` must match, and their namespaces; None: those of any."""
+
+    selector: tuple[Expression, ...]
+    namespaces: frozenset[str] | None
+
+    def matches(self, namespace: str, labels: Labels) -> bool:
+        """Whether a pod with these labels is meant."""
+        named = self.namespaces is None or namespace in self.namespaces
+        return named and all(label_matches(each, labels) for each in self.selector)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Those pods on the nodes that have one value of the label `key`."""
+
+    key: str
+    pods: Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """By the label `key`, no value may have over `most_skew` pods more than the one that has fewest.
+
+    With fewer values than `least_domains` the fewest are none. `eligible` nodes are those of the pod's nodeSelector and
+    node affinity, and with `by_taints` those whose taints it tolerates.
+    """
+
+    key: str
+    most_skew: int
+    pods: Selected
+    least_domains: int = 1
+    by_affinity: bool = True
+    by_taints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PodRules:
+    """A pod's labels, and what it requires of the pods around it: to be apart, together, evenly spread, with ports."""
+
+    labels: Labels = field(default_factory=dict, hash=False)
+    repels: tuple[Term, ...] = ()
+    attracts: tuple[Term, ...] = ()
+    spreads: tuple[Spread, ...] = ()
+    ports: tuple[HostPort, ...] = ()
+
+    @property
+    def limit(self) -> bool:
+        """Whether anything is required."""
+        return bool(self.repels or self.attracts or self.spreads or self.ports)
+
+
+NO_RULES: Final = PodRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A pod that is on a node, or is bound to it. `claim` is its claim of ours, `namespace/name`, "" for others.
+
+    `leaving`: it is being deleted, and counts until it is gone, but for spread.
+    """
+
+    claim: str
+    namespace: str
+    labels: Labels = field(default_factory=dict, hash=False)
+    repels: tuple[Term, ...] = ()
+    ports: tuple[HostPort, ...] = ()
+    leaving: bool = False
+
+    def among(self, pods: Selected) -> bool:
+        """Whether it is one of those."""
+        return pods.matches(self.namespace, self.labels)
+
+
+def label_matches(expression: Expression, labels: Labels) -> bool:
+    """Kubernetes' rule for one requirement of a label selector. Raises ValueError for another operator."""
+    actual = labels.get(expression.key)
+    match expression.operator:
+        case "In":
+            return actual in expression.values
+        case "NotIn":
+            return actual not in expression.values
+        case "Exists":
+            return actual is not None
+        case "DoesNotExist":
+            return actual is None
+        case _:
+            raise ValueError(f"label selector operator {expression.operator!r} is none of Kubernetes' four")
