@@ -2,27 +2,32 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import replace
 
+from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.placement.decision import Placed, PlacedDevice
 from controller.placement.demand import Resources
+from controller.placement.filters import HOSTNAME_LABEL
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.doubt import settle
-from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
+from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions, Whose
 from controller.reconcilers.gpu_partition_claim.pinning import allocation_of, pin_of
-from controller.reconcilers.gpu_partition_claim.placing import requirement_of
+from controller.reconcilers.gpu_partition_claim.placing import demand_of, requirement_of
 from controller.reconcilers.gpu_partition_claim.profile import profile_for
 from controller.reconcilers.gpu_partition_claim.reading_back import ReadingBack
 from controller.reconcilers.gpu_partition_claim.repair import (
     PATIENCE_SECONDS,
     Repin,
     Replace,
+    Stuck,
     Wait,
     judge,
     lost_to_others,
     pinned_demand,
+    refusal,
     unschedulable,
 )
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
@@ -80,6 +85,8 @@ class Confirming:
             refused=unschedulable(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")),
             owned=pod.owner is not None,
             age=self._age(claim),
+            patience=self._exclusions.patience(_whose(pod)),
+            elsewhere=lambda: self._elsewhere(key, claim, pod),
             scorer=self._context.cycle.scheduler.scorer,
         )
         match verdict:
@@ -87,15 +94,43 @@ class Confirming:
                 return Result(requeue_after=seconds)
             case Repin(placed):
                 return await self._repin(key, claim, pod, placed)
-            case Replace():
-                return await self._replace(pod, node)
-            case _:
-                message = (
-                    f"node {node} has no partition left for pod {pod.name}, and no controller would make it anew; "
-                    "delete the pod and create it again"
-                )
-                await self._writer.trouble(claim, pod, "Stuck", "DeviceTaken", message)
+            case Replace(refused):
+                return await self._replace(key, pod, node, refused=refused)
+            case Stuck(refused):
+                reason = "SchedulerRefused" if refused else "DeviceTaken"
+                message = self._refused_text(pod, node) if refused else _taken_text(pod, node)
+                await self._writer.trouble(claim, pod, "Stuck", reason, message)
                 return Result(requeue_after=PATIENCE_SECONDS)
+
+    def _refused_text(self, pod: PodView, node: str) -> str:
+        said = (self._said(pod) or "it says so no longer").rstrip(". ")
+        remedy = (
+            "it is made anew as soon as another node has a place for it, later each time; else remove there what "
+            "refuses it, or make room on another node"
+            if pod.owner is not None
+            else "no controller would make it anew: remove there what refuses it, or delete the pod and create it again"
+        )
+        return (
+            f"the scheduler refuses pod {pod.name} on node {node}, to which it is bound: {said}; {remedy}"
+        )
+
+    def _said(self, pod: PodView) -> str | None:
+        return refusal(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}"))
+
+    def _elsewhere(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> bool:
+        """Whether the pod's successor would find a place on another node, as the cluster is now."""
+        stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
+        if stored is None:
+            return False
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        demand = demand_of(key, claim, pod, stored, service)
+        # The pin is ours, and the successor has none yet.
+        free = tuple(pair for pair in demand.pod.node_selector if pair[0] != HOSTNAME_LABEL)
+        left_out = self._exclusions.excluded(_whose(pod), self._cluster.snapshot) | {allocation_of(claim).node}
+        asked = replace(demand, pod=replace(demand.pod, node_selector=free), excluded_nodes=left_out)
+        snapshot = self._cluster.snapshot()
+        with snapshot.without([key]):
+            return isinstance(self._context.cycle.scheduler.schedule(snapshot, asked), Placed)
 
     def _lost(self, key: str, claim: GPUPartitionClaim) -> frozenset[tuple[str, str]]:
         """The pinned devices that somebody else holds; the device plugin's are no one's before they are given."""
@@ -139,14 +174,28 @@ class Confirming:
         events.tell(self._context.recorder, [pod.reference], events.rebound(status.device_text(written)))
         return written
 
-    async def _replace(self, pod: PodView, node: str) -> Result:
-        if pod.owner is not None:
-            self._exclusions.exclude(pod.owner[2], node, self._cluster.snapshot())
-        events.tell(self._context.recorder, [pod.reference], events.replaced(node))
+    async def _replace(self, key: str, pod: PodView, node: str, *, refused: bool) -> Result:
+        said = (self._said(pod) or "") if refused else None
+        if said is None:
+            self._exclusions.lost(_whose(pod), node, self._cluster.snapshot(), key)
+        else:
+            self._exclusions.refused(_whose(pod), node, self._cluster.snapshot(), pod.uid, said)
+        events.tell(self._context.recorder, [pod.reference], events.replaced(node, said))
         self._context.count("replace", "success")
         with suppress(NotFound, Conflict):  # gone already, or a successor of the same name
             await self._context.client.delete(PODS, pod.name, pod.namespace, uid=pod.uid)
         return Result()
+
+
+def _whose(pod: PodView) -> Whose:
+    return pod.owner[2] if pod.owner is not None else "", pod.template_hash
+
+
+def _taken_text(pod: PodView, node: str) -> str:
+    return (
+        f"node {node} has no partition left for pod {pod.name}, and no controller would make it anew; "
+        "delete the pod and create it again"
+    )
 
 
 def _listed(devices: Collection[tuple[str, str]]) -> str:

@@ -36,7 +36,7 @@ class ClaimReconciler:
     def __init__(self, context: ClaimContext, rng: Random | None = None) -> None:
         self._context = context
         self._cluster = context.cluster
-        exclusions = Exclusions()
+        exclusions = Exclusions(context.clock, context.cluster.pod_table.on_node)
         self._writer = ClaimWriter(context)
         self._placing = Placing(context, self._writer, exclusions)
         self._preempting = Preempting(context, self._writer)

@@ -39,9 +39,12 @@ def mismatched(message: str) -> Note:
     return Note("Warning", "ObservedMismatch", message, "Observe")
 
 
-def replaced(node: str) -> Note:
-    """The pod was deleted because its node has no partition left for it."""
-    return Note("Warning", "PodReplaced", f"node {node} has no partition left for this pod; it is made anew", "Replace")
+def replaced(node: str, said: str | None = None) -> Note:
+    """The pod was deleted: its node has no partition left for it, or, as it `said`, the scheduler does not take it."""
+    why = f"node {node} has no partition left for this pod"
+    if said is not None:
+        why = f"the scheduler refuses this pod on node {node}, to which it is bound: {said}"
+    return Note("Warning", "PodReplaced", f"{why}; it is made anew", "Replace")
 
 
 def plan_made(plan: str, node: str) -> Note:

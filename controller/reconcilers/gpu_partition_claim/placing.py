@@ -12,13 +12,15 @@ from controller.binding.device_plugin import naming_of_resource
 from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand, Requirement
+from controller.placement.scheduler import TOO_LARGE
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, count_of, need_of
+from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
 from controller.reconcilers.gpu_partition_claim.doubt import settle
-from controller.reconcilers.gpu_partition_claim.exclusions import Exclusions
+from controller.reconcilers.gpu_partition_claim.exclusions import PATIENCE_SECONDS, Exclusions, Whose
 from controller.reconcilers.gpu_partition_claim.explaining import Explaining
 from controller.reconcilers.gpu_partition_claim.fitting import outdated
 from controller.reconcilers.gpu_partition_claim.owners import reference
@@ -37,6 +39,7 @@ from controller.runtime.reconcile import Result
 from controller.state.kinds import REPARTITION_PLANS
 from controller.translate.claim import precision_of
 from controller.translate.pod import PodView, constraints
+from controller.translate.pod_rules import pod_rules
 from controller.translate.request import gang_request
 
 #: How long a pin that the API server refused is not tried again, seconds.
@@ -135,7 +138,9 @@ class Placing:
                 return await self._choose(key, claim, pod, outcome, placed)
             case Unplaced() as unplaced:
                 await self.wait(claim, pod, outcome, unplaced)
-                return Result()
+                # Whether a node that is left out has changed is looked at without being told.
+                looks = self._exclusions.excluded(_whose(pod), self._cluster.snapshot)
+                return Result(requeue_after=PATIENCE_SECONDS if looks else None)
 
     def _submit(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> None:
         stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
@@ -161,7 +166,7 @@ class Placing:
 
     def _demand(self, key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod) -> Demand:
         service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-        excluded = self._exclusions.excluded(pod.owner[2], self._cluster.snapshot) if pod.owner else frozenset()
+        excluded = self._exclusions.excluded(_whose(pod), self._cluster.snapshot)
         return replace(demand_of(key, claim, pod, stored, service), excluded_nodes=excluded)
 
     async def _choose(
@@ -193,6 +198,7 @@ class Placing:
 
     async def wait(self, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, decision: Unplaced) -> None:
         """There is no place: make the plan that was wished for, and say why on claim and pod."""
+        decision = self._remedied(claim, pod, decision)
         message = decision.message
         if outcome.plan is not None:
             await self._make_plan(pod, outcome)
@@ -207,9 +213,22 @@ class Placing:
             message += f". {kept_text(kept)}"
         elif outcome.no_victims is not None and outcome.no_victims.reason in WORTH_TELLING:
             message += f". Nobody leaves for it: {outcome.no_victims.message}"
+        words = self._exclusions.words(_whose(pod))
+        if words:
+            message += f". {words}"
         note = message.removeprefix(decision.message).removeprefix(". ")
         detail = status.Detail(await self._explained(claim, pod, decision, note), kept)
         await self._store(claim, pod, Unplaced(decision.reason, message), detail)
+
+    def _remedied(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced) -> Unplaced:
+        """What was decided; of a model that is too large for any GPU with what of it would fit."""
+        stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
+        if stored is None or decision.reason != TOO_LARGE:
+            return decision
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        demand = self._demand(f"{pod.namespace}/{claim.metadata.name}", claim, pod, stored)
+        lesser = Lesser(pod, service, self._context.sizing)
+        return with_remedy(decision, demand, lesser, self._cluster.snapshot())
 
     async def _explained(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced, note: str) -> str | None:
         """The explanation at length; None for a pod that is gone."""
@@ -248,6 +267,10 @@ class Placing:
         events.tell(self._context.recorder, [pod.reference, reference(outcome.plan)], note)
 
 
+def _whose(pod: PodView) -> Whose:
+    return pod.owner[2] if pod.owner is not None else "", pod.template_hash
+
+
 def demand_of(
     key: str, claim: GPUPartitionClaim, pod: PodView, stored: Pod, service: InferenceService | None
 ) -> Demand:
@@ -275,6 +298,7 @@ def demand_of(
         preempts=pod.preempts,
         gang=gang.name if gang is not None else "",
         gang_size=gang.size if gang is not None else 1,
+        rules=pod_rules(stored),
     )
 
 

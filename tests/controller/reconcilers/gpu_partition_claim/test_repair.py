@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -6,6 +8,7 @@ from controller.placement.demand import Requirement
 from controller.placement.scores import Scorer
 from controller.placement.snapshot import Holder, Snapshot
 from controller.reconcilers.gpu_partition_claim.repair import (
+    MOST_WORDS,
     PATIENCE_SECONDS,
     Repair,
     Repin,
@@ -15,6 +18,7 @@ from controller.reconcilers.gpu_partition_claim.repair import (
     judge,
     lost_to_others,
     pinned_demand,
+    refusal,
     unschedulable,
 )
 from controller.runtime.objects.metadata import Condition
@@ -35,12 +39,13 @@ GONE = Snapshot([node("worker-1")])
 
 
 def verdict(
-    snapshot: Snapshot, *, taken: bool = True, refused: bool = True, owned: bool = True, age: float = 31.0
+    snapshot: Snapshot, *, taken: bool = True, refused: bool = True, elsewhere: bool = True, **standing: Any
 ) -> Repair:
     claim = GPUPartitionClaim.model_validate(bound_claim())
     wanted = pinned_demand("team-a/aim-a", "u", "team-a", Requirement(16 * GIB))
     lost = {("worker-0", device_name(0, 0))} if taken else set()
-    return judge(snapshot, claim, wanted, lost=lost, refused=refused, owned=owned, age=age)
+    circumstances: Any = {"owned": True, "age": 31.0} | standing
+    return judge(snapshot, claim, wanted, lost=lost, refused=refused, elsewhere=lambda: elsewhere, **circumstances)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,12 @@ def verdict(
         pytest.param(verdict(FULL, owned=False), Stuck(), id="nothing left, and nobody would make another pod"),
         pytest.param(verdict(GONE), Replace(), id="the node is gone"),
         pytest.param(verdict(SILENT), Replace(), id="a silent agent's inventory binds nothing"),
-        pytest.param(verdict(ROOM, taken=False), Replace(), id="refused for another reason than the device"),
+        pytest.param(verdict(ROOM, taken=False), Replace(refused=True), id="refused for another reason"),
+        pytest.param(verdict(ROOM, taken=False, patience=60.0), Stuck(refused=True), id="refused, and lately before"),
+        pytest.param(verdict(ROOM, taken=False, elsewhere=False), Stuck(refused=True), id="refused, nowhere to go"),
+        pytest.param(
+            verdict(ROOM, taken=False, owned=False), Stuck(refused=True), id="refused, nobody to make another"
+        ),
     ],
 )
 def test_verdicts(found: Repair, want: Repair) -> None:
@@ -115,6 +125,14 @@ def test_the_schedulers_word(condition: tuple[str, str] | None, want: bool) -> N
     ]
     made = replace(typed_pod(), status=PodStatus(conditions=(others, *said)))
     assert unschedulable(made) is want
+
+
+def test_its_words_are_told_but_not_at_any_length() -> None:
+    said = Condition(type="PodScheduled", status="False", reason="Unschedulable", message="0/3 nodes: " + "x" * 5000)
+    words = refusal(replace(typed_pod(), status=PodStatus(conditions=(said,))))
+    assert words is not None
+    assert words.startswith("0/3 nodes")
+    assert len(words) <= MOST_WORDS
 
 
 def test_of_a_pod_that_is_gone_the_scheduler_says_nothing() -> None:
