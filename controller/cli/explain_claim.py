@@ -20,6 +20,7 @@ from controller.placement.filters import HOSTNAME_LABEL
 from controller.placement.nearest import nearest
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
+from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
 from controller.reconcilers.gpu_partition_claim.explaining import circumstances
 from controller.reconcilers.gpu_partition_claim.placing import demand_of, kept_text
 from controller.reconcilers.share_group.demands import founders, founding_demand
@@ -121,6 +122,7 @@ async def _refused(
     live: Live, asked: Asked, snapshot: Snapshot, decision: Unplaced, tools: tuple[Access, ModelScheduler]
 ) -> Document:
     access, scheduler = tools
+    decision = with_remedy(decision, asked.demand, Lesser(asked.pod, asked.service, live.sizing), snapshot)
     around = circumstances(live.cluster, asked.demand, live.sizing, asked.pod, asked.service)
     offers = nearest(snapshot, asked.demand, around, scheduler.scorer) if decision.refusals else ()
     plan = live.cluster.plan_table.for_claim(asked.claim.metadata.uid)

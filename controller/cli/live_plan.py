@@ -17,6 +17,7 @@ from controller.cli.live_around import around_of
 from controller.cli.live_cluster import Live
 from controller.cli.live_drafts import Draft, Present, draft_of, present_of
 from controller.cli.live_feed import feed
+from controller.cli.offline_plan import is_helpless, remedied
 from controller.cli.priorities import with_priorities
 from controller.cli.trial import Expected, Leaving, Trial
 from controller.cli.wanted import Wanted
@@ -28,6 +29,7 @@ from controller.placement.nearest import Offer, nearest
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized
+from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser
 from controller.reconcilers.gpu_partition_claim.explaining import circumstances
 from controller.repartition.planner import Proposal
 from controller.repartition.victims import Victim
@@ -169,8 +171,9 @@ def _service(
     elif isinstance(draft.need, Unsized):
         rows = (Expected(Unplaced(draft.need.reason, draft.need.message)),) * draft.workload.replicas
     else:
-        rows = tuple(expected[demand.uid] for demand in draft.demands)
-    waits = [demand for demand, row in zip(draft.demands, rows, strict=False) if _helpless(row)]
+        lesser = Lesser(draft.workload.pod, draft.workload.service, live.sizing)
+        rows = tuple(remedied(expected[demand.uid], demand, lesser, after) for demand in draft.demands)
+    waits = [demand for demand, row in zip(draft.demands, rows, strict=False) if is_helpless(row)]
     offers = draft.offers
     if waits:
         around = circumstances(live.cluster, waits[0], live.sizing, draft.workload.pod, draft.workload.service)
@@ -187,7 +190,3 @@ def _warning(live: Live, workload: Workload) -> str:
     spec = {"predictor": workload.predictor}
     problem = update_problem(live.cluster, live.sizing, workload.key, workload.pod.annotations, spec)
     return problem.remedy if problem is not None else ""
-
-
-def _helpless(row: Expected) -> bool:
-    return isinstance(row.decision, Unplaced) and bool(row.decision.refusals)

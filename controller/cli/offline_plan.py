@@ -11,9 +11,15 @@ from controller.cli.offline_nodes import OfflineNode, placement_node
 from controller.cli.trial import Expected, Leaving, Trial
 from controller.cli.wanted import Wanted
 from controller.cli.workload import Workload
+from controller.placement.changes.look import Circumstances
 from controller.placement.decision import Unplaced
 from controller.placement.demand import Demand
+from controller.placement.nearest import Offer, nearest
+from controller.placement.scheduler import ModelScheduler
+from controller.placement.scores import Scorer
+from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, count_of, need_of
+from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
 from controller.reconcilers.gpu_partition_claim.placing import requirement_of
 from controller.reconcilers.gpu_partition_claim.profile import qos_class_of
 from controller.repartition.planner import Proposal
@@ -24,11 +30,12 @@ from controller.translate.share_group import group_of
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """A service, its need, and an expectation a replica."""
+    """A service, its need, an expectation a replica, and what would help the first that waits, the nearest first."""
 
     workload: Workload
     need: Need | Unsized
     replicas: tuple[Expected, ...]
+    offers: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +64,56 @@ def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> Offl
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
         for replica in range(workload.replicas if isinstance(need, Need) else 0):
             demands[index, replica] = demand_for(workload, need, index, replica)
-    trial = Trial([placement_node(node, wanted.policies, wanted.namespaces) for node in nodes], wanted.policies)
+    scheduler = ModelScheduler.by_policy()
+    placement = [placement_node(node, wanted.policies, wanted.namespaces) for node in nodes]
+    trial = Trial(placement, wanted.policies, scheduler=scheduler)
     asked = together((demand, group_of(wanted.workloads[index].pod)) for (index, _), demand in demands.items())
     expected = trial.run(asked.demands)
+    helping = Helping(trial.snapshot(), scheduler.scorer, {each.key: each.priority for each in demands.values()})
     services = []
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
         if isinstance(need, Unsized):
-            rows = (Expected(Unplaced(need.reason, need.message)),) * workload.replicas
-        else:
-            rows = tuple(_row(asked, expected, demands[index, replica]) for replica in range(workload.replicas))
-        services.append(ServicePlan(workload, need, rows))
+            unsized = Expected(Unplaced(need.reason, need.message))
+            services.append(ServicePlan(workload, need, (unsized,) * workload.replicas))
+            continue
+        lesser = Lesser(workload.pod, workload.service, sizing)
+        own = [demands[index, replica] for replica in range(workload.replicas)]
+        rows = [(demand, _row(asked, expected, demand)) for demand in own]
+        services.append(helping.served(workload, need, lesser, rows))
     return OfflinePlan(tuple(services), tuple(trial.changes), tuple(trial.leaving))
+
+
+@dataclass(frozen=True, slots=True)
+class Helping:
+    """What could help those that wait once everything is where it goes. `priorities`: by claim, of the pods."""
+
+    after: Snapshot
+    scorer: Scorer
+    priorities: Mapping[str, int]
+
+    def served(
+        self, workload: Workload, need: Need, lesser: Lesser, rows: Sequence[tuple[Demand, Expected]]
+    ) -> ServicePlan:
+        """The service's plan, told what of its model would fit, and the nearest changes for the first that waits."""
+        told = tuple(remedied(row, demand, lesser, self.after) for demand, row in rows)
+        waits = [demand for (demand, _), row in zip(rows, told, strict=True) if is_helpless(row)]
+        around = Circumstances(evictable=self.priorities.get, smaller=lesser)
+        # of a gang or a share group one pod alone may well have a place
+        alone = waits and not waits[0].gang and group_of(workload.pod) is None
+        offers = nearest(self.after, waits[0], around, self.scorer) if alone else ()
+        return ServicePlan(workload, need, told, offers)
+
+
+def remedied(row: Expected, demand: Demand, lesser: Lesser, after: Snapshot) -> Expected:
+    """The expectation; of a model that is too large for any GPU with what of it would fit."""
+    if not isinstance(row.decision, Unplaced):
+        return row
+    return replace(row, decision=with_remedy(row.decision, demand, lesser, after))
+
+
+def is_helpless(row: Expected) -> bool:
+    """Whether the replica waits for a place that some change might give it."""
+    return isinstance(row.decision, Unplaced) and bool(row.decision.refusals)
 
 
 def _row(asked: Asked, expected: Mapping[str, Expected], demand: Demand) -> Expected:

@@ -12,6 +12,7 @@ from controller.cli.offline_plan import OfflinePlan, ServicePlan
 from controller.cli.output import mebibytes
 from controller.cli.trial import Expected, Leaving
 from controller.placement.decision import Placed, Unplaced
+from controller.placement.explanation import offer_document, sentence
 from controller.reconcilers.gpu_partition_claim.admit import Need
 from controller.reconcilers.gpu_partition_claim.placing import HELPED_BY_A_CHANGE
 from controller.repartition.planner import Proposal
@@ -46,10 +47,10 @@ def table(plan: OfflinePlan) -> Table:
 
 
 def remarks(plan: OfflinePlan) -> list[str]:
-    """A line for each mode change, for each service and reason to wait, in words for the first of its pods, and for
-    each pod that leaves.
+    """A line for each mode change, for each service and reason to wait, in words for the first of its pods, for what
+    would help it, and for each pod that leaves.
     """
-    own = [line for service in plan.services for line in (*_changes(service), *_reasons(service))]
+    own = [line for service in plan.services for line in (*_changes(service), *_reasons(service), *_nearest(service))]
     return [*own, *map(leaving_text, plan.leaving)]
 
 
@@ -78,6 +79,10 @@ def _reasons(service: ServicePlan) -> list[str]:
         f"{service.workload.key} waits ({counted(len(found), 'pod')}): {reason}: {found[0]}"
         for reason, found in messages.items()
     ]
+
+
+def _nearest(service: ServicePlan) -> list[str]:
+    return [f"    nearest change: {sentence(service.offers[0])}"] if service.offers else []
 
 
 def _need_cells(service: ServicePlan) -> tuple[str, str, str]:
@@ -146,6 +151,7 @@ def _service(service: ServicePlan) -> dict[str, Any]:
         "precision": sizing.precision.value if sizing else None,
         "need_bytes": sizing.total_bytes if sizing else None,
         "replicas": [replica_document(expected) for expected in service.replicas],
+        "nearest": [offer_document(offer) for offer in service.offers],
     }
 
 

@@ -21,6 +21,8 @@ from controller.placement.steps import Steps
 
 #: Devices that a ResourceClaim can have allocated (Kubernetes, ``AllocationResultsMaxSize``).
 MOST_DEVICES: Final = 32
+#: The reason of a demand that no GPU could hold, whatever its mode and whoever left it.
+TOO_LARGE: Final = "TooLargeForAnyGPU"
 #: Nodes that are remembered, those of every shape counted; one takes some 300 bytes.
 MOST_REMEMBERED: Final = 300_000
 
@@ -237,10 +239,11 @@ def _too_large(snapshot: Snapshot, demand: Demand) -> tuple[str, str] | None:
         return None
     others = len(serving) < len(snapshot.base.offers)
     which = f"the largest GPU here that serves {demand.requirement.precision}" if others else "the largest GPU here"
-    return "TooLargeForAnyGPU", (
-        f"the model needs {gib(need)}, {which} has {gib(largest)}; choose a smaller precision, "
-        "a shorter maxModelLen or less maxConcurrency"
-    )
+    count = demand.requirement.count
+    whose = "the model needs" if count == 1 else f"each of the model's {count} partitions needs"
+    # what of the model would fit is for those to say who can size it
+    remedy = "; let fewer members, or smaller models, share a partition" if demand.shared is not None else ""
+    return TOO_LARGE, f"{whose} {gib(need)}, {which} has {gib(largest)}{remedy}"
 
 
 LEADS: tuple[Lead, ...] = (_no_nodes, _precision_unsupported, _mode_unknown, _too_large)

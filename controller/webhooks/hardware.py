@@ -1,16 +1,22 @@
 """The managed nodes as admission judges by them: who governs each, and what its GPUs are or could become."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from api.v1beta1 import GPUSharingPolicy
 from api.v1beta1.gpu_node import GPU
 from controller.gpu.mode import Mode, ModeError
-from controller.gpu.product import UnknownProduct, product_named
+from controller.gpu.product import Product, UnknownProduct, product_named
 from controller.placement.precision_support import obstacle_on
+from controller.sizing.engine_support import runs
 from controller.sizing.precision import Precision
 from controller.state.cluster import Cluster
 from controller.translate.policy import policy_for
+
+#: GPUs of a server, as sizing's recommendations take it, too: Instinct platforms have eight.
+GPUS_A_SERVER: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,16 @@ class Reach:
     bytes: int
     mode: str
     product: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Partitions for one pod: bytes of each, how many, the resolved precision, and the mode, None for any."""
+
+    bytes: int
+    count: int
+    precision: Precision
+    mode: str | None = None
 
 
 def managed_nodes(cluster: Cluster) -> tuple[ManagedNode, ...]:
@@ -70,6 +86,48 @@ def reach(nodes: Iterable[ManagedNode], *, under_policy: bool = True) -> dict[st
             for mode in possible_modes(gpu, policy):
                 found[mode] = max(found.get(mode, Reach(0, mode, gpu.product)), _reach(gpu, mode))
     return found
+
+
+def could_hold(nodes: Iterable[ManagedNode], wanted: Wanted) -> bool:
+    """Whether one of the nodes, with all of its GPUs idle, could have the partitions, of one product and mode."""
+    seen = set()
+    for node in nodes:
+        shape = tuple(_shape(gpu, node.policy) for gpu in node.gpus)
+        if shape not in seen and _could_hold(serving(node, wanted.precision), wanted):
+            return True
+        seen.add(shape)
+    return False
+
+
+def _could_hold(node: ManagedNode, wanted: Wanted) -> bool:
+    found: Counter[tuple[str, str]] = Counter()
+    for gpu in node.gpus:
+        for mode in possible_modes(gpu, node.policy):
+            if wanted.mode in (None, mode) and _reach(gpu, mode).bytes >= wanted.bytes:
+                found[gpu.product, mode] += _number_of(gpu, mode)
+    return any(count >= wanted.count for count in found.values())
+
+
+def _number_of(gpu: GPU, mode: str) -> int:
+    """Partitions of the GPU in the mode; of an unknown product the one that is the whole GPU."""
+    if mode == gpu.mode and gpu.partitions:
+        return len(gpu.partitions)
+    try:
+        return product_named(gpu.product).partition_count(Mode.parse(mode).compute)
+    except (UnknownProduct, ModeError):
+        return 1
+
+
+def servers_could_hold(products: Iterable[Product], wanted: Wanted) -> bool:
+    """The same of servers to come, each with `GPUS_A_SERVER` GPUs of one product."""
+    return any(
+        product.partition_bytes(mode) >= wanted.bytes
+        and product.partition_count(mode.compute) * GPUS_A_SERVER >= wanted.count
+        for product in products
+        if product.vram_mib is not None and runs(product, wanted.precision)
+        for mode in product.allowed
+        if wanted.mode in (None, str(mode))
+    )
 
 
 def possible_modes(gpu: GPU, policy: GPUSharingPolicy | None) -> set[str]:

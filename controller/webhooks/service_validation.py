@@ -6,7 +6,7 @@ the webhook may fail open.
     request -> ServiceFacts (read once) -> CHECKS, each pure -> one answer that lists all
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,10 @@ from api.v1beta1.gpu_partition_claim import Binding, Isolation
 from api.v1beta1.gpu_sharing_policy import WhenFull
 from api.v1beta1.inference_service import ResizePolicy
 from controller.gpu.product import PRODUCTS, Product
+from controller.placement.changes.change import Kind
+from controller.placement.changes.smaller import Smaller, what_fits
 from controller.placement.decision import gib
+from controller.placement.demand import Requirement
 from controller.placement.precision_support import obstacle_on_all
 from controller.placement.scheduler import MOST_DEVICES
 from controller.runtime.manifest import Manifest
@@ -29,6 +32,7 @@ from controller.sizing.precision import Precision
 from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.cluster import Cluster
 from controller.state.models import Models
+from controller.state.other_sizings import Asked, OtherSizing, other_sizings
 from controller.translate.known_checkpoint import (
     CHECKPOINT_UNKNOWN,
     QUANTIZED_AT_LOAD,
@@ -46,7 +50,16 @@ from controller.translate.predictor import brings_engine
 from controller.translate.request import Problem
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
 from controller.webhooks.finding import Finding, answer, ratcheted, refuse, warn
-from controller.webhooks.hardware import ManagedNode, Reach, managed_nodes, reach, serving
+from controller.webhooks.hardware import (
+    ManagedNode,
+    Reach,
+    Wanted,
+    could_hold,
+    managed_nodes,
+    reach,
+    servers_could_hold,
+    serving,
+)
 from controller.webhooks.requested_version import as_sent
 from controller.webhooks.second_look import second_look, unchanged
 
@@ -62,7 +75,7 @@ class ServiceFacts:
     """All that the checks read. `namespace_labels` None: the namespace is so new that it is not known here yet.
 
     `checkpoint`: the problem of a precision of which no weights are known. `products` are those that nodes to come
-    could have.
+    could have. `others`: the model sized otherwise, worked out only where it matters.
     """
 
     service: InferenceService
@@ -72,6 +85,7 @@ class ServiceFacts:
     nodes: tuple[ManagedNode, ...]
     checkpoint: Problem | None = None
     products: tuple[Product, ...] = tuple(PRODUCTS.values())
+    others: Callable[[], Iterable[OtherSizing]] = tuple
 
     @property
     def choice(self) -> Choice:
@@ -216,7 +230,7 @@ def _never_fits(facts: ServiceFacts, sizing: Sizing) -> Iterator[Finding]:
         least = facts.service.spec.gpu_sharing.partition.min_memory
         own = need == sizing.total_bytes
         field, value = (FIELD_OF["model_id"], facts.service.spec.model.id) if own else (_MIN_MEMORY, least)
-        remedy = "choose a smaller precision, a shorter maxModelLen or less maxConcurrency" if own else "lower it"
+        remedy = _what_fits(facts, lambda wanted: servers_could_hold(facts.products, wanted)) if own else "lower it"
         having = (
             f"the largest GPU of all that serve {sizing.precision}, the {largest.product}, has {gib(largest.bytes)}"
         )
@@ -238,11 +252,29 @@ def _too_large(
     if wanted.min_memory and need > sizing.total_bytes:
         return _MIN_MEMORY, wanted.min_memory, f"is more than the largest partition possible here, {having}: lower it"
     sized = f"{sizing.max_concurrency} sequences of {sizing.max_model_len} tokens in {sizing.precision}"
-    remedy = "choose a smaller precision or another model"
-    if sizing.weights_bytes < largest.bytes:
-        remedy = "lower spec.model.maxModelLen or maxConcurrency, or choose a smaller precision"
+    nodes = [node for node in facts.nodes if facts.may_use(node)]
+    remedy = _what_fits(facts, lambda asked: could_hold(nodes, asked))
     sentence = f"needs {gib(need)} for {sized}; the largest partition possible here has {having}: {remedy}"
     return FIELD_OF["model_id"], facts.service.spec.model.id, sentence
+
+
+def _what_fits(facts: ServiceFacts, fits: Callable[[Wanted], bool]) -> str:
+    """Which fields of the service, changed each by itself, would let it fit."""
+    mode = facts.service.spec.gpu_sharing.partition.mode
+
+    def asked(way: OtherSizing) -> Requirement:
+        return Requirement(_needed(facts, way.sizing), way.sizing.tensor_parallel, frozenset(), way.sizing.precision)
+
+    def would_fit(need: Requirement) -> bool:
+        return need.precision is not None and fits(Wanted(need.bytes, need.count, need.precision, mode))
+
+    alone = facts.service.spec.gpu_sharing.isolation is Isolation.COOPERATIVE  # its members share one partition
+    ways = (
+        Smaller(way.kind, FIELD_OF[way.figure], str(way.value), way.lost, asked(way))
+        for way in facts.others()
+        if not (alone and way.kind is Kind.COUNT)
+    )
+    return what_fits(ways, would_fit)
 
 
 def _scales_up(node: ManagedNode) -> bool:
@@ -339,7 +371,10 @@ class ServiceValidator:
         def judge(manifest: Manifest) -> list[Finding]:
             service = InferenceService.model_validate(manifest)
             sizing = self._size(service)
-            facts = ServiceFacts(service, sizing, policies, labels, nodes, self._checkpoint_problem(service, sizing))
+            facts = ServiceFacts(
+                service, sizing, policies, labels, nodes, self._checkpoint_problem(service, sizing),
+                others=lambda: self._others(service, sizing),
+            )  # fmt: skip
             return [finding for check in checks for finding in check(facts)]
 
         findings = judge(obj)
@@ -355,16 +390,24 @@ class ServiceValidator:
             service, sizing, self._sizing.checkpoint(model.id, sizing.precision, model.profile_ref)
         )
 
+    def _others(self, service: InferenceService, sizing: Sizing | SizingError) -> Iterator[OtherSizing]:
+        if not isinstance(sizing, SizingError):
+            asked = Asked(_request(service), service.spec.model.profile_ref, sizing)
+            yield from other_sizings(self._sizing, asked, MOST_DEVICES)
+
     def _size(self, service: InferenceService) -> Sizing | SizingError:
-        model = service.spec.model
-        request = SizingRequest(
-            model.id,
-            Precision(model.precision.value),
-            model.max_model_len,
-            model.max_concurrency,
-            tensor_parallel=service.spec.gpu_sharing.partition.count,
-        )
         try:
-            return self._sizing.size(request, model.profile_ref)
+            return self._sizing.size(_request(service), service.spec.model.profile_ref)
         except SizingError as error:
             return error
+
+
+def _request(service: InferenceService) -> SizingRequest:
+    model = service.spec.model
+    return SizingRequest(
+        model.id,
+        Precision(model.precision.value),
+        model.max_model_len,
+        model.max_concurrency,
+        tensor_parallel=service.spec.gpu_sharing.partition.count,
+    )

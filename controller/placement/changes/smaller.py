@@ -5,7 +5,7 @@ length before precision, which changes the answers. More partitions lose nothing
 more counts as all that was asked for. Fewer lose nothing and take no more, so that each one fewer counts least.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from controller.placement.candidates import best_on
@@ -42,6 +42,20 @@ class Smaller:
         text = f"set {self.field} to {self.value}"
         counted = (self.lost, _IN_ORDER.index(self.kind))
         return Change(self.kind, f"{self.field}={self.value}", text, counted, on_demand=on_demand)
+
+
+def what_fits(ways: Iterable[Smaller], fits: Callable[[Requirement], bool]) -> str:
+    """In words, of each kind the cheapest way that `fits`; that there is none where there is none."""
+    found: dict[Kind, Smaller] = {}
+    for way in sorted(ways, key=lambda each: each.change().cost):
+        if way.kind not in found and fits(way.requirement):
+            found[way.kind] = way
+    if not found:
+        return (
+            "no smaller precision, no shorter length, no lower concurrency and no number of partitions makes it fit; "
+            "choose another model, or larger GPUs"
+        )
+    return f"it fits with {' or with '.join(f'{way.field} {way.value}' for way in found.values())}"
 
 
 def trying_smaller(snapshot: Snapshot, demand: Demand, ways: Iterable[Smaller], scorer: Scorer) -> Steps[list[Change]]:

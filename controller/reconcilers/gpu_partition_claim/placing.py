@@ -13,8 +13,10 @@ from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand, Requirement
 from controller.placement.scheduler import TOO_LARGE
+from controller.placement.scheduler import TOO_LARGE
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, count_of, need_of
+from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
 from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
@@ -199,6 +201,7 @@ class Placing:
     async def wait(self, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, decision: Unplaced) -> None:
         """There is no place: make the plan that was wished for, and say why on claim and pod."""
         decision = self._remedied(claim, pod, decision)
+        decision = self._remedied(claim, pod, decision)
         message = decision.message
         if outcome.plan is not None:
             await self._make_plan(pod, outcome)
@@ -219,6 +222,16 @@ class Placing:
         note = message.removeprefix(decision.message).removeprefix(". ")
         detail = status.Detail(await self._explained(claim, pod, decision, note), kept)
         await self._store(claim, pod, Unplaced(decision.reason, message), detail)
+
+    def _remedied(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced) -> Unplaced:
+        """What was decided; of a model that is too large for any GPU with what of it would fit."""
+        stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
+        if stored is None or decision.reason != TOO_LARGE:
+            return decision
+        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
+        demand = self._demand(f"{pod.namespace}/{claim.metadata.name}", claim, pod, stored)
+        lesser = Lesser(pod, service, self._context.sizing)
+        return with_remedy(decision, demand, lesser, self._cluster.snapshot())
 
     def _remedied(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced) -> Unplaced:
         """What was decided; of a model that is too large for any GPU with what of it would fit."""

@@ -1,6 +1,7 @@
 """`aim-gpu plan`: the answer to good files, and what is said about bad ones."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def test_json_has_every_field_and_no_other(write: Write) -> None:
     assert list(answer) == ["nodes", "services", "changes", "leaving", "placed", "pending"]
     assert answer["nodes"][1] == {"name": "gpu-b", "product": "MI300X", "gpus": 8, "mode": "CPX/NPS4"}
     (only,) = answer["services"]
-    assert list(only) == ["kind", "namespace", "name", "model", "precision", "need_bytes", "replicas"]
+    assert list(only) == ["kind", "namespace", "name", "model", "precision", "need_bytes", "replicas", "nearest"]
     assert (only["kind"], only["namespace"], only["name"]) == ("InferenceService", "team", "chat")
     (place,) = only["replicas"]
     assert place == {
@@ -264,7 +265,23 @@ def test_the_table_has_a_row_a_place_and_a_line_a_reason(write: Write) -> None:
     assert result.exit_code == 0
     (row,) = [line for line in result.stdout.splitlines() if "team/chat" in line]
     assert [cell.strip() for cell in row.strip("│").split("│")][4:] == ["3", "gpu-b", "CPX/NPS4"]
-    assert "team/giant waits (2 pods): TooLargeForAnyGPU: the model needs" in result.stdout
+    text = " ".join(result.stdout.split())
+    assert "team/giant waits (2 pods): TooLargeForAnyGPU: the model needs" in text
+    assert "it fits with spec.gpuSharing.partition.count 4" in text
+    assert (
+        "nearest change: set spec.gpuSharing.partition.count to 4 (the owner of the pod); it would go to gpu-a" in text
+    )
+
+
+def test_the_nearest_change_of_an_example_really_places_it(tmp_path: Path) -> None:
+    files = Path(shutil.copytree(EXAMPLES, tmp_path / "examples"))
+    asked = ("-f", files, "--nodes", files / "cluster" / "nodes.yaml")
+    (waits,) = [each for each in planned(*asked)["services"] if each["name"] == "deepseek-v3"]
+    assert waits["nearest"][0]["text"] == "set aim.amd.com/partition-count to 4"
+    model = "        aim.amd.com/model-id: deepseek-ai/DeepSeek-V3\n"
+    chat = files / "team-chat.yaml"
+    chat.write_text(chat.read_text().replace(model, f'{model}        aim.amd.com/partition-count: "4"\n'))
+    assert replicas(planned(*asked))["deepseek-v3"][0]["placed"]
 
 
 def test_a_precision_that_no_gpu_of_the_nodes_serves_waits_with_the_reason(write: Write) -> None:

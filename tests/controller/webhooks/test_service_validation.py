@@ -21,6 +21,7 @@ UNCOPIED = {"id": "allenai/OLMo-2-0325-32B-Instruct", "precision": "fp8"}
 LARGE = {"id": "meta-llama/Llama-3.3-70B-Instruct", "precision": "bf16"}
 GOLD = policy_object("gold", namespace_labels={"team": "a"}, validatedOnly=False)
 MI210 = gpu(product="MI210", mode="SPX/NPS1")
+EIGHT = [gpu(number) for number in range(8)]
 OTHERS = policy_object("others", namespace_labels={"team": "b"}, qosClasses=[{"name": "secret", "rank": 0}])
 
 
@@ -63,11 +64,14 @@ REFUSED = [
     pytest.param(Ground(), SMALL, {"qos": {"class": "gold"}}, ["spec.qos.class", "gold", "built in", "realtime, standard, batch"], id="no such class, no policy"),
     pytest.param(Ground(policies=[policy_object("p", qosClasses=[{"name": "fast", "rank": 0}])]), SMALL, {"qos": {"class": "standard"}}, ["spec.qos.class", "standard", "policy p", "choose one of fast"], id="a built-in class where the policy has its own"),
     pytest.param(Ground(policies=[GOLD, policy_object("p", qosClasses=[{"name": "fast", "rank": 0}])]), SMALL, {"qos": {"class": "batch"}, **sharing(policyRef="p")}, ["batch", "policy p", "choose one of fast"], id="a class of another policy than the one named"),
-    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "deepseek-ai/DeepSeek-R1", "precision": "fp8"}, {}, ["spec.model.id", "deepseek-ai/DeepSeek-R1", "GiB for 8 sequences of 8192 tokens in fp8", "192.0 GiB, of MI300X in SPX/NPS1", "choose a smaller precision or another model"], id="more weights than any GPU has"),
-    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "Qwen/Qwen3-8B", "maxModelLen": 40960, "maxConcurrency": 512}, {}, ["spec.model.id", "512 sequences of 40960 tokens", "lower spec.model.maxModelLen or maxConcurrency"], id="more cache than any GPU has"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "deepseek-ai/DeepSeek-R1", "precision": "fp8"}, {}, ["spec.model.id", "deepseek-ai/DeepSeek-R1", "GiB for 8 sequences of 8192 tokens in fp8", "192.0 GiB, of MI300X in SPX/NPS1: no smaller precision", "no number of partitions makes it fit; choose another model"], id="more weights than any GPU has"),
+    pytest.param(Ground(nodes={"n": EIGHT}), {"id": "deepseek-ai/DeepSeek-R1", "precision": "fp8"}, {}, ["spec.model.id", "it fits with spec.gpuSharing.partition.count 4"], id="more weights than any GPU has, and a node has more than one"),
+    pytest.param(Ground(nodes={"n": EIGHT}), {"id": "meta-llama/Llama-3.1-405B-Instruct", "precision": "bf16"}, {}, ["it fits with spec.gpuSharing.partition.count 8"], id="the largest model in 16 bit"),
+    pytest.param(Ground(nodes={"n": EIGHT}), {"id": "meta-llama/Llama-3.1-405B-Instruct"}, sharing(isolation="cooperative", shareGroup="g"), ["no number of partitions makes it fit"], id="a member of a share group takes one partition only"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), {"id": "Qwen/Qwen3-8B", "maxModelLen": 40960, "maxConcurrency": 512}, {}, ["spec.model.id", "512 sequences of 40960 tokens", "it fits with spec.model.maxConcurrency 16 or with spec.model.maxModelLen 1280"], id="more cache than any GPU has"),
     pytest.param(Ground(nodes={"n": [gpu()]}), SMALL, sharing(partition={"minMemory": "200Gi"}), ["spec.gpuSharing.partition.minMemory", "200Gi", "192.0 GiB", "lower it"], id="more asked than any GPU has"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, sharing(partition={"mode": "CPX/NPS4"}), ["spec.gpuSharing.partition.mode", "CPX/NPS4", "24.0 GiB at most", "choose SPX/NPS1"], id="a mode whose partitions are too small"),
-    pytest.param(Ground(), {"id": "deepseek-ai/DeepSeek-R1"}, {}, ["spec.model.id", "deepseek-ai/DeepSeek-R1", "the largest GPU of all that serve fp8, the MI355X, has 288.0 GiB", "choose a smaller precision"], id="more than a GPU of any product has, on an empty cluster"),
+    pytest.param(Ground(), {"id": "deepseek-ai/DeepSeek-R1"}, {}, ["spec.model.id", "deepseek-ai/DeepSeek-R1", "the largest GPU of all that serve fp8, the MI355X, has 288.0 GiB: it fits with spec.gpuSharing.partition.count 4"], id="more than a GPU of any product has, on an empty cluster"),
     pytest.param(Ground(), SMALL, sharing(partition={"minMemory": "300Gi"}), ["spec.gpuSharing.partition.minMemory", "300Gi", "the MI355X, has 288.0 GiB", "lower it"], id="more asked than a GPU of any product has, on an empty cluster"),
     pytest.param(Ground(policies=[policy_object("grows", whenFull="ReleaseForAutoscaler")], nodes={"n": [gpu()]}), {"id": "deepseek-ai/DeepSeek-R1"}, {}, ["TooLargeForAnyGPU", "192.0 GiB, of MI300X"], id="more than any node that an autoscaler could add has"),
     pytest.param(old_and_new(allowedModes=["CPX/NPS4"], validatedOnly=False), {"id": "Qwen/Qwen3-32B", "precision": "fp8"}, {}, ["spec.model.id", "in fp8", "24.0 GiB, of MI300X in CPX", "have the policy allow"], id="the GPU that is large enough does not serve the precision"),
