@@ -16,7 +16,6 @@ from controller.placement.decision import Unplaced
 from controller.placement.demand import Demand
 from controller.placement.nearest import Offer, nearest
 from controller.placement.scheduler import ModelScheduler
-from controller.placement.scores import Scorer
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, claim_for, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
@@ -69,7 +68,7 @@ def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> Offl
     trial = Trial(placement, wanted.policies, scheduler=scheduler)
     asked = together((demand, group_of(wanted.workloads[index].pod)) for (index, _), demand in demands.items())
     expected = trial.run(asked.demands)
-    helping = Helping(trial.snapshot(), scheduler.scorer, {each.key: each.priority for each in demands.values()})
+    helping = Helping(trial.snapshot(), scheduler, {each.key: each.priority for each in demands.values()})
     services = []
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
         if isinstance(need, Unsized):
@@ -88,7 +87,7 @@ class Helping:
     """What could help those that wait once everything is where it goes. `priorities`: by claim, of the pods."""
 
     after: Snapshot
-    scorer: Scorer
+    scheduler: ModelScheduler
     priorities: Mapping[str, int]
 
     def served(
@@ -100,7 +99,7 @@ class Helping:
         around = Circumstances(evictable=self.priorities.get, smaller=lesser)
         # of a gang or a share group one pod alone may well have a place
         alone = waits and not waits[0].gang and group_of(workload.pod) is None
-        offers = nearest(self.after, waits[0], around, self.scorer) if alone else ()
+        offers = nearest(self.after, waits[0], around, self.scheduler.scorer) if alone else ()
         return ServicePlan(workload, need, told, offers)
 
 

@@ -6,13 +6,13 @@ change that moves them is proposed for a person to approve, or for a claim of hi
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand
 from controller.placement.filters import refuse_node
-from controller.placement.snapshot import Node, Snapshot
+from controller.placement.snapshot import Node, PolicyView, Snapshot
 from controller.placement.steps import Steps, finished
 from controller.repartition.attempts import NONE_TRIED, TRIES_AN_HOUR, Attempts, Change
 from controller.repartition.candidates import Candidate, candidates
@@ -26,6 +26,8 @@ from controller.repartition.victims import NOBODY, Movable, Victim, in_order
 _NOTHING_WANTED: Final = frozenset({"RepartitionDisabled", "Paused"})
 #: Changes that move pods are looked into no further than this, the least disturbing first: each costs a search.
 MOST_DRAINS = 64
+#: Nodes that may not be changed now are asked no further than this whether a change would have helped there.
+MOST_CLOSED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class _Search:
         self._usage = usage
         self._standing = standing
         self._refused: Refused | None = None
+        self._closed: list[tuple[Node, Refused]] = []
         self._nodes: tuple[Node, ...] = ()
         self._free: FreePlaces | None = None
 
@@ -109,7 +112,7 @@ class _Search:
         if best is None:
             best = yield from self._evicting()
         if best is None:
-            return self._nearest()
+            return (yield from self._nearest())
         again = self._standing.attempts.too_many()
         if again is not None:
             sentence = f"{TRIES_AN_HOUR} changes were made for this claim within an hour and did not help"
@@ -117,18 +120,32 @@ class _Search:
         return best
 
     def _refuse(self, refused: Refused) -> None:
-        if self._is_news():
-            self._refused = refused
+        self._refused = self._refused or refused
 
-    def _is_news(self) -> bool:
-        return self._refused is None or self._refused.reason in _NOTHING_WANTED
+    def _nearest(self) -> Steps[Refused]:
+        """What is nearest to a change: of nodes that it would have helped on, and of nothing that stands elsewhere."""
+        later = [pair for pair in self._closed if pair[1].reason not in _NOTHING_WANTED]
+        unwanted = [] if self._nodes else [pair for pair in self._closed if pair not in later]
+        found = yield from self._in_the_way(later, evicting=False)
+        found = found or self._refused
+        for closed, evicting in ((later, True), (unwanted, False), (unwanted, True)):
+            found = found or (yield from self._in_the_way(closed, evicting=evicting))
+        found = found or self._ruled_out(self._nodes)
+        if found is None and not (self._nodes or self._closed):
+            return Refused("NoNode", "no node takes the pod, whatever the modes of its GPUs")
+        return found or Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
 
-    def _nearest(self) -> Refused:
-        """What is nearest to a change; a policy that rules its modes out before there being no GPU for it."""
-        if self._refused is not None and not (self._refused.reason in _NOTHING_WANTED and self._nodes):
-            return self._refused
-        ruled = self._ruled_out(self._nodes)
-        return ruled or Refused("NoIdleGPU", "no idle GPU could be changed to a mode whose partitions fit")
+    def _in_the_way(self, closed: Sequence[tuple[Node, Refused]], *, evicting: bool) -> Steps[Refused | None]:
+        """Why the cheapest of the changes that would help on these nodes may not be made now; None without any."""
+        best: tuple[Candidate, Refused] | None = None
+        for node, refused in closed[:MOST_CLOSED]:
+            yield
+            held = self._standing.admin_held
+            for each in candidates(self._snapshot, self._demand, _opened(node), held, evicting=evicting):
+                if best is None or each.cost() < best[0].cost():
+                    # to wait for what is refused for now would be in vain where the policy rules the modes out for good
+                    best = each, self._ruled_out((node,)) or refused
+        return best[1] if best is not None else None
 
     def _ruled_out(self, nodes: Sequence[Node]) -> Refused | None:
         return ruled_out(self._snapshot, self._demand, nodes, self._standing.admin_held)
@@ -140,17 +157,14 @@ class _Search:
             yield
             unfit = refuse_node(self._snapshot, self._demand, node)
             if unfit is not None:
-                if unfit[0] in _NOTHING_WANTED and self._refused is None:
-                    self._refuse(Refused(*unfit))
+                if unfit[0] in _NOTHING_WANTED:
+                    self._closed.append((node, Refused(*unfit)))
                 continue
             refused = refuse_change(node, self._demand.namespace, self._usage)
             if refused is None:
                 found.append(node)
-            elif refused.reason in _NOTHING_WANTED:
-                self._refuse(refused)
-            elif self._is_news():
-                # to wait for what is refused for now would be in vain where the policy rules the modes out for good
-                self._refuse(self._ruled_out((node,)) or refused)
+            else:
+                self._closed.append((node, refused))
         return tuple(found)
 
     def _candidates(self, node: Node, *, evicting: bool) -> Iterator[Candidate]:
@@ -241,6 +255,12 @@ class _Search:
             victims=victims,
             attempt=self._standing.attempts.of(change),
         )
+
+
+def _opened(node: Node) -> Node:
+    """The node with a policy that bounds no modes: what would help there if its policy were another."""
+    policy = node.policy or PolicyView("")
+    return replace(node, policy=replace(policy, modes=frozenset(), validated_only=False))
 
 
 def _automatic(node: Node) -> bool:

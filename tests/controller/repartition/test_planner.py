@@ -156,7 +156,38 @@ def test_a_gpu_in_another_plans_hand_is_left_alone() -> None:
 
 def test_a_node_the_pod_cannot_run_on_is_not_changed() -> None:
     cordoned = node("worker-0", gpu(0, "SPX/NPS1"), policy=policy_view(), unschedulable=True)
-    assert reason(demand(gib=16), cordoned) == "NoIdleGPU"
+    assert reason(demand(gib=16), cordoned) == "NoNode"
+
+
+def test_where_no_node_takes_the_pod_idle_gpus_are_not_said_to_be_missing() -> None:
+    found = proposed(demand(gib=16), host(gpu(0, "SPX/NPS1"), namespaces=frozenset({"team-b"})))
+    assert found == Refused("NoNode", "no node takes the pod, whatever the modes of its GPUs")
+
+
+def test_a_rest_is_told_of_the_node_that_would_help_and_not_of_one_without_an_idle_gpu() -> None:
+    busy_one = host(full(0, "CPX/NPS1"), name="worker-0", cooldown_left=5.0)
+    idle_one = host(gpu(0, "CPX/NPS1"), name="worker-1", cooldown_left=9.0)
+    found = proposed(demand(gib=100), busy_one, idle_one)
+    assert isinstance(found, Refused)
+    assert found.message.startswith("node worker-1 changed lately; next change in 9 s")
+    assert reason(demand(gib=100), host(full(0, "CPX/NPS1", FOREIGN), cooldown_left=5.0)) == "NoIdleGPU"
+
+
+def test_of_nodes_that_rest_the_one_with_the_cheapest_change_is_told() -> None:
+    dearer = host(gpu(0, "CPX/NPS4"), gpu(1, "CPX/NPS4"), name="worker-0", cooldown_left=5.0)
+    cheaper = host(gpu(0, "CPX/NPS1"), name="worker-1", cooldown_left=9.0)
+    found = proposed(demand(gib=100), dearer, cheaper)
+    assert isinstance(found, Refused)
+    assert found.message.startswith("node worker-1"), "no driver is reloaded there"
+
+
+def test_a_rest_counts_where_pods_would_have_to_move_too() -> None:
+    assert reason(demand(gib=100), host(full(0, "CPX/NPS1"), cooldown_left=5.0)) == "Cooldown"
+
+
+def test_a_policy_that_changes_nothing_is_told_only_where_a_change_would_help() -> None:
+    assert reason(demand(gib=100), node("worker-0", gpu(0, "CPX/NPS1"))) == "RepartitionDisabled"
+    assert reason(demand(gib=999), node("worker-0", gpu(0, "CPX/NPS1"))) == "NoIdleGPU"
 
 
 def test_the_refusal_nearest_to_a_change_is_told() -> None:
