@@ -54,10 +54,19 @@ def candidates(
         if gpu.bdf in fixed or not all(partition.healthy for partition in gpu.partitions):
             continue
         for mode in useful_modes(demand, node, gpu):
-            touched = _touched(node, gpu, mode, fixed)
-            if touched is not None:
+            touched, size = _touched(node, gpu, mode, fixed), planned_bytes(gpu.product, mode)
+            if touched is not None and _within_quota(snapshot, demand, node, size):
                 holders = tuple(partition for other, _ in touched for partition in held[other.bdf])
-                yield Candidate(node, gpu, mode, touched, holders, planned_bytes(gpu.product, mode))
+                yield Candidate(node, gpu, mode, touched, holders, size)
+
+
+def _within_quota(snapshot: Snapshot, demand: Demand, node: Node, size: int) -> bool:
+    """Whether the namespace may have such a partition: one that it may not have would be made in vain."""
+    policy = node.policy
+    most = policy.quota(demand.namespace).most if policy is not None else None
+    if policy is None or most is None or demand.joins:
+        return True
+    return snapshot.quota_used(policy.name, demand.namespace) + size * demand.requirement.count <= most
 
 
 def _held(snapshot: Snapshot, node: Node, gpu: Gpu) -> tuple[PartitionId, ...]:

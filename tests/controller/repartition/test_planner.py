@@ -8,12 +8,13 @@ from controller.gpu.mode import Mode
 from controller.gpu.product import product_named
 from controller.placement import precision_support
 from controller.placement.demand import Demand
+from controller.placement.quota import Quota
 from controller.placement.snapshot import Gpu, Node, Snapshot
 from controller.repartition import candidates
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.planner import Proposal, propose
 from tests.builders.demand import demand
-from tests.builders.gpu import FOREIGN, OURS, bdf, busy, full, gpu
+from tests.builders.gpu import FOREIGN, GIB, OURS, bdf, busy, full, gpu
 from tests.builders.node import node
 from tests.builders.policy import policy_view
 
@@ -183,6 +184,13 @@ def test_of_nodes_that_rest_the_one_with_the_cheapest_change_is_told() -> None:
 
 def test_a_rest_counts_where_pods_would_have_to_move_too() -> None:
     assert reason(demand(gib=100), host(full(0, "CPX/NPS1"), cooldown_left=5.0)) == "Cooldown"
+
+
+def test_no_partition_is_made_that_the_namespaces_quota_does_not_cover() -> None:
+    small = {"quotas": {"team-a": Quota(most=60 * GIB)}}
+    assert reason(demand(gib=50), host(gpu(0, "CPX/NPS1"), **small)) == "NoIdleGPU"
+    assert change(demand(gib=40), host(gpu(0, "CPX/NPS1"), **small)) == {bdf(0): "QPX/NPS1"}
+    assert change(demand(gib=40), host(gpu(0, "SPX/NPS1"), **small)) == {bdf(0): "QPX/NPS1"}, "one that it does"
 
 
 def test_a_policy_that_changes_nothing_is_told_only_where_a_change_would_help() -> None:
