@@ -112,6 +112,7 @@ class Fleet:
             name = claim_name(pod)
             if name is not None:
                 self._claim_changed(f"{pod.metadata.namespace}/{name}")
+                self._assumed_changed(f"{pod.metadata.namespace}/{name}")
         for key in self._held.for_pod(event.key):  # whatever the pod itself says of its claim
             self._claim_changed(key)
 
@@ -162,6 +163,11 @@ class Fleet:
     def assumption_changed(self, node: str, partitions: Iterable[PartitionId]) -> None:
         """Something is assumed there, or no longer."""
         self._mark(node, {partition.bdf for partition in partitions})
+
+    def _assumed_changed(self, key: str) -> None:
+        assumed = self._world.assumptions.get(key)
+        if assumed is not None:
+            self._mark(assumed.node)
 
     def _claim_changed(self, key: str) -> None:
         before, after = self._held.update(key)

@@ -22,6 +22,7 @@ from controller.sizing.precision import Precision
 from tests.builders.demand import constrained, demand
 from tests.builders.gpu import FOREIGN, OURS, gpu, with_partition
 from tests.builders.node import node
+from tests.builders.peers import ZONE, peer, rules, spread, term
 from tests.builders.policy import policy_view
 
 NAMES = [f"worker-{number}" for number in range(5)]
@@ -58,12 +59,23 @@ def nodes(draw: st.DrawFn, name: str) -> Node:
         policy=draw(st.sampled_from([None, QUOTAS])),
         claimed={"team-a": draw(st.sampled_from([0, 24 << 30]))},
         awaited=waits,
+        labels={ZONE: draw(st.sampled_from(["x", "y"]))},
+        peers=draw(st.lists(st.sampled_from(PEERS), max_size=2).map(tuple)),
     )
 
 
+AROUND = [
+    None,
+    rules("web"),
+    rules("web", repels=(term("web"),)),
+    rules("db", repels=(term("web", ZONE),)),
+    rules("web", spreads=(spread("web"), spread("web", ZONE))),
+    rules("cache", attracts=(term("cache"),)),
+]
+PEERS = [peer("web"), peer("cache"), peer("db", repels=(term("web", ZONE),)), peer("web", claim="team-a/d0")]
 REVISIONS = st.sampled_from([{}, {"service": "team-a/chat"}, {"service": "team-a/chat", "newest": False}])
 ALONE = st.builds(
-    lambda name, gib, count, precision, priority, owner, cpu, out, revision: demand(
+    lambda name, gib, count, precision, priority, owner, cpu, out, revision, around: demand(
         name,
         gib,
         count=count,
@@ -72,6 +84,7 @@ ALONE = st.builds(
         owner=owner,
         pod=constrained(Resources(cpu, 0, 1)),
         excluded_nodes=frozenset(out),
+        rules=around,
         **revision,
     ),
     st.sampled_from(["d0", "d1", "d2", "team-b/d3"]),
@@ -83,6 +96,7 @@ ALONE = st.builds(
     st.sampled_from([0, 60_000]),
     st.sets(st.sampled_from(NAMES), max_size=2),
     REVISIONS,
+    st.sampled_from(AROUND),
 )
 
 
@@ -134,7 +148,7 @@ class Remembering(RuleBasedStateMachine):
     def ask(self, wanted: Demand, keep: bool) -> None:
         decision = self.both(self.snapshot, wanted)
         if keep and isinstance(decision, Placed):
-            held = self.snapshot.hold(decision.node, decision.partitions, wanted.key, wanted.pod.resources)
+            held = self.snapshot.hold(decision.node, decision.partitions, wanted.key, wanted.pod.resources, wanted.peer)
             self.undo.append(held)
 
     @precondition(lambda self: self.undo)
@@ -250,6 +264,7 @@ def test_a_place_that_a_service_begins_to_keep_is_seen_at_once() -> None:
 def test_a_shape_is_what_claims_of_one_service_have_in_common() -> None:
     one = demand("a", created_seconds=1.0, owner="rs-1", template_hash="x")
     assert shape_of(one) == shape_of(demand("b", owner="rs-2"))
+    assert shape_of(one) == shape_of(demand("d", rules=rules("web", repels=(term("web"),))))
     assert shape_of(one) == shape_of(demand("c", service="team-a/chat", family="uid", revision=3, newest=False))
     for other in (demand("a", priority=1), demand("a", precision="fp8"), founders([16], None)):
         assert shape_of(one) != shape_of(other)

@@ -1,6 +1,7 @@
 """Nodes that are joined anew only where something changed are those that joining everything would give."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -39,12 +40,21 @@ WHEN_FULL: dict[str, dict[str, str]] = {
     "hands over": {"rollout": "Handover"},
 }
 
+FAR = {
+    "podAntiAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}
+        ]
+    }
+}
+
 
 def joined_anew(fed: FedCluster) -> tuple[Node, ...]:
     """The nodes by a fleet that knows nothing yet and is told all that there is."""
     cluster = fed.cluster
     fresh = Fleet(cluster)
     cluster.pod_table._touched.update(NODES)
+    cluster.pod_table._peers.clear()
     told: Sequence[tuple[Informer[Any], Callable[[StoreEvent[Any]], None]]] = (
         (cluster.pods, fresh.take_pod),
         (cluster.nodes, fresh.take_node),
@@ -81,13 +91,25 @@ class Joining(RuleBasedStateMachine):
         node=st.sampled_from([None, *NODES]),
         phase=st.sampled_from(["Pending", "Running", "Succeeded"]),
         sort=st.sampled_from(["gated", "open", "open", "of the plugin"]),
+        around=st.sampled_from([{}, {"app": "web"}, {"app": "db"}]),
         gone=st.booleans(),
     )
-    def a_pod(self, name: str, node: str | None, phase: str, sort: str, gone: bool) -> None:
+    def a_pod(
+        self,
+        name: str,
+        node: str | None,
+        phase: str,
+        sort: str,
+        gone: bool,
+        around: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         plugin = sort == "of the plugin"
         asked = container(requests={"cpu": "2"}, limits={CPX: "1"} if plugin else None)
         let: dict[str, Any] = {"gates": (), "annotations": OPTED_IN | ASSIGNED} if sort == "open" else {}
         claimed = None if plugin else name
+        if around.get("app") == "db":
+            let["affinity"] = FAR
+        let["metadata"] = {"labels": dict(around)}
         self.put("pods", pod(f"pod-{name}", asked, claim=claimed, node=node, phase=phase, **let), gone)
 
     @rule(name=st.sampled_from(NAMES), indices=st.sets(st.integers(0, 15), min_size=1, max_size=2), gone=st.booleans())

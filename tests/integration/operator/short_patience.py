@@ -7,7 +7,14 @@ are given to answer stays as long as ever, so a slow machine makes such a test s
 from types import ModuleType
 from typing import Final
 
-from controller.reconcilers.gpu_partition_claim import binding, confirming, reading_back, repair
+from controller.reconcilers.gpu_partition_claim import (
+    binding,
+    confirming,
+    exclusions,
+    placing,
+    reading_back,
+    repair,
+)
 from controller.reconcilers.rollout import scaling_in
 from controller.reconcilers.unhealthy import controller as unhealthy
 from controller.state import heartbeats
@@ -24,11 +31,13 @@ _FRESH_SECONDS: Final = 5.0
 _SCHEDULER_SECONDS: Final = 5.0
 _LOOK_AGAIN_SECONDS: Final = 0.5
 
+_PATIENT: Final = (repair, confirming, reading_back, binding, exclusions, placing)
+
 _SHORTENED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (heartbeats, "FRESH_SECONDS", _FRESH_SECONDS),
     (unhealthy, "TROUBLED_SECONDS", _LOOK_AGAIN_SECONDS),
     (scaling_in, "PAUSE_SECONDS", _LOOK_AGAIN_SECONDS),
-    *((module, "PATIENCE_SECONDS", _SCHEDULER_SECONDS) for module in (repair, confirming, reading_back, binding)),
+    *((module, "PATIENCE_SECONDS", _SCHEDULER_SECONDS) for module in _PATIENT),
 )
 
 
