@@ -33,8 +33,6 @@ from controller.repartition.move import Move
 from controller.repartition.planner import Proposal
 from controller.repartition.victims import Victim
 
-_NO_CHANGE: Final = Refused(QUOTA_EXCEEDED, "no mode change helps a namespace that has reached its max")
-
 Unit: TypeAlias = tuple[Demand, ...]
 """Demands that are decided together: one, or those of a gang."""
 
@@ -194,7 +192,7 @@ class Trial:
         present = course.expected[demand.uid]
         if isinstance(present.decision, Unplaced) and present.decision.reason == DIVIDING:
             return present.change is not None and self._change(demand, course, present.change)
-        proposal = _NO_CHANGE if _quota(present) else changes.propose(demand)
+        proposal = changes.propose(demand)
         if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
             return self._change(demand, course, proposal)
         found = leavers.find(demand)

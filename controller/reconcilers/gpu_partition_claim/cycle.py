@@ -57,7 +57,6 @@ REFRESH_SECONDS = 10.0
 MOST_IN_VAIN: Final = 3
 
 QUOTA_EXCEEDED: Final = "QuotaExceeded"
-_NO_CHANGE: Final = Refused(QUOTA_EXCEEDED, "no mode change helps a namespace that has reached its max")
 
 log = structlog.get_logger(__name__)
 
@@ -437,12 +436,10 @@ class PlacementCycle:
             return Outcome(decision)
         if self._cluster.heartbeats.unsettled(node.name for node in turn.snapshot.nodes):
             return Outcome(decision, no_plan=Refused("InventoryUnknown", "not every agent was heard of yet"))
-        proposal: Proposal | Refused = _NO_CHANGE
-        if decision.reason != QUOTA_EXCEEDED:
-            served = yield from turn.around.serving(demand, self._clock.now())
-            if served is not None:
-                return Outcome(decision, no_plan=served)
-            proposal = yield from turn.around.proposing(demand, self._clock.now())
+        served = yield from turn.around.serving(demand, self._clock.now())
+        if served is not None:
+            return Outcome(decision, no_plan=served)
+        proposal = yield from turn.around.proposing(demand, self._clock.now())
         if isinstance(proposal, Proposal) and proposal.automatic and not proposal.victims:
             return self._plan(turn, demand, decision, proposal)
         found = yield from turn.nominating.preempting(demand)

@@ -310,6 +310,14 @@ def test_an_idle_gpu_is_divided_for_two_unless_models_are_to_take_what_is_free(
         assert (rows[1]["reason"], "no mode change" in rows[1]["message"]) == ("NoFreePartition", True)
 
 
+def test_a_whole_gpu_beyond_the_quota_is_put_into_partitions_within_it(write: Write) -> None:
+    nodes = write(NODES, name="nodes.yaml")
+    answer = planned("-f", write(service("a"), policy(quotas=[{"namespace": "team", "max": "60Gi"}])), "--nodes", nodes)
+    assert replicas(answer)["a"][0]["mode"] == "CPX/NPS1"
+    answer = planned("-f", write(service("a"), policy(quotas=[{"namespace": "team", "max": "20Gi"}])), "--nodes", nodes)
+    assert (replicas(answer)["a"][0]["reason"], answer["changes"]) == ("QuotaExceeded", [])
+
+
 def test_an_automatic_change_makes_a_place(write: Write) -> None:
     nodes = write(NODES, name="nodes.yaml")
     wanted = service("a", HALF, gpuSharing={"partition": {"mode": "DPX/NPS1"}})
