@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import Final
 
 from controller.placement.node import Node, Offer, PolicyView, joined_offers
-from controller.placement.peers import Term
+from controller.placement.peers import Found, Selected, Term, count_of
 from controller.placement.quota import Account
 
 _PARTS: Final = 256
+#: Sorts of pods whose nodes are remembered with each part.
+_MOST_REMEMBERED: Final = 64
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,17 @@ class _Part:
     @cached_property
     def repelling(self) -> frozenset[Term]:
         return frozenset().union(*(node.repelling for node in self.nodes.values()))
+
+    def with_pods(self, pods: Selected) -> Mapping[str, Found]:
+        """By node that has such pods, how many. The last that were asked for are remembered."""
+        known: dict[Selected, Mapping[str, Found]] = self.__dict__.setdefault("_with_pods", {})
+        found = known.get(pods)
+        if found is None:
+            if len(known) >= _MOST_REMEMBERED:
+                known.clear()
+            counted = {node.name: count_of(pods, node.peers) for node in self.nodes.values() if node.peers}
+            found = known[pods] = {name: each for name, each in counted.items() if each.there}
+        return found
 
     @cached_property
     def claims(self) -> Mapping[str, frozenset[str]]:
@@ -173,6 +186,13 @@ class Nodes:
     def repelling(self) -> frozenset[Term]:
         """What pods on one of the nodes require to be far from."""
         return frozenset().union(*(part.repelling for part in self._held()))
+
+    def with_pods(self, pods: Selected) -> Mapping[str, Found]:
+        """By node that has such pods, how many."""
+        found: dict[str, Found] = {}
+        for part in self._held():
+            found.update(part.with_pods(pods))
+        return found
 
     @cached_property
     def _limiting(self) -> Mapping[str, Mapping[str, PolicyView]]:

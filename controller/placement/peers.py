@@ -1,6 +1,6 @@
 """Pods beside which a pod may stand, and what Kubernetes lets it ask of them: affinity, spread, ports of the host."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -96,6 +96,19 @@ class Peer:
     def among(self, pods: Selected) -> bool:
         """Whether it is one of those."""
         return pods.matches(self.namespace, self.labels)
+
+
+class Found(NamedTuple):
+    """How many pods of a sort are there, and how many of them will stay."""
+
+    there: int
+    staying: int
+
+
+def count_of(pods: Selected, peers: Iterable[Peer]) -> Found:
+    """Those among the peers."""
+    leaving = [peer.leaving for peer in peers if peer.among(pods)]
+    return Found(len(leaving), len(leaving) - sum(leaving))
 
 
 def label_matches(expression: Expression, labels: Labels) -> bool:

@@ -113,7 +113,8 @@ class ModelScheduler:
         self._observe(demand)
         if self._rankings is None or snapshot.partial:
             return self._decided(_Looked(snapshot, self._scorer), snapshot, demand)
-        search = _Remembered(snapshot, self._scorer, self._rankings.of(snapshot, demand), _own_nodes(snapshot, demand))
+        ranking, closed = self._rankings.of(snapshot, demand), limited(snapshot, demand)
+        search = _Remembered(snapshot, self._scorer, ranking, _own_nodes(snapshot, demand), closed)
         return self._decided(search, snapshot, demand)
 
     def _decided(self, search: "_Looked", snapshot: Snapshot, demand: Demand) -> Decision:
@@ -152,30 +153,34 @@ class _Looked:
 class _Remembered(_Looked):
     """A snapshot of which a ranking knows the nodes, but for those that are otherwise for this one demand."""
 
-    def __init__(self, snapshot: Snapshot, scorer: Scorer, ranking: Ranking, own: Mapping[str, Node]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, scorer: Scorer, ranking: Ranking, own: Mapping[str, Node], closed: frozenset[str]
+    ) -> None:
+        """`closed` nodes have no place for this demand, whatever they have for others of its shape."""
         super().__init__(snapshot, scorer)
         self._ranking = ranking
         self._own = own
+        self._closed = closed
 
     def candidates(self, demand: Demand) -> Iterator[Choice]:
         """The ranking's best, and that of each node it cannot know."""
-        best = self._ranking.best(self._own)
+        best = self._ranking.best(self._own.keys() | self._closed)
         if best is not None:
             yield best
-        yield from self._on(demand, self._own.values())
+        yield from self._on(demand, (node for name, node in self._own.items() if name not in self._closed))
 
     def refusals(self, demand: Demand) -> Iterator[Iterable[Refusal]]:
         """As of every node."""
-        snapshot, own = self._snapshot, self._own
+        snapshot, own = self._snapshot, self._own.keys() | self._closed
         for name in snapshot.base.names:
-            yield (refusals_on(snapshot, demand, own[name]) if name in own else self._ranking.refusals(snapshot, name))
+            node = snapshot.node(name) if name in own else None
+            yield self._ranking.refusals(snapshot, name) if node is None else refusals_on(snapshot, demand, node)
 
 
 def _own_nodes(snapshot: Snapshot, demand: Demand) -> Mapping[str, Node]:
     """The nodes on which this very demand, or its owner's pods, are treated otherwise than others of its shape."""
     kept = snapshot.base.kept_for
     names = demand.excluded_nodes.union(*(kept.get(whose, ()) for whose in (demand.owner, demand.uid, demand.service)))
-    names |= limited(snapshot, demand)
     return {name: node for name in names if (node := snapshot.node(name)) is not None}
 
 

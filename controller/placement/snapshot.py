@@ -1,15 +1,15 @@
 """The cluster as one decision sees it: frozen facts, and trial changes that undo themselves."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from controller.gpu.identity import PartitionId
 from controller.placement.demand import Resources
 from controller.placement.node import Alike, Awaited, Gpu, Holder, Node, Partition, PolicyView, Reservation, Taint
 from controller.placement.nodes import Nodes
-from controller.placement.peers import Peer, Term
+from controller.placement.peers import Found, Peer, Selected, Term, count_of
 from controller.placement.quota import Ledger
 
 __all__ = ["Alike", "Awaited", "Gpu", "Holder", "Node", "Partition", "PolicyView", "Reservation", "Snapshot", "Taint"]
@@ -70,6 +70,8 @@ class _Trial:
         return _Trial(held, self.freed | ids, self.used.minus(holder.resources), came, self.left | {holder.name})
 
 
+T = TypeVar("T")
+
 _UNTRIED: Final = _Trial()
 
 
@@ -81,6 +83,7 @@ class Snapshot:
 
     __slots__ = (
         "_extra",
+        "_judged",
         "_recalled",
         "_recalled_at",
         "_repelling",
@@ -98,8 +101,9 @@ class Snapshot:
         self._trials: dict[str, _Trial] = {}
         self._tried: list[str] = []
         self._extra = Ledger({})
-        self._recalled: dict[Hashable, Mapping[str, int]] = {}
+        self._recalled: dict[Selected, Mapping[str, Found]] = {}
         self._recalled_at = 0
+        self._judged: tuple[int, object, object] = (-1, None, None)
         self._repelling: frozenset[Term] = frozenset()
         self._repelling_at = -1
         self.token: Final = object()  # the same for one snapshot, and for no other one
@@ -144,6 +148,34 @@ class Snapshot:
         trial = self._trials.get(node.name)
         return node.peers if trial is None or not (trial.came or trial.left) else trial.peers(node.peers)
 
+    def judged(self, demand: object, judge: Callable[[], T]) -> T:
+        """What was judged of this very demand a moment ago, judged anew if something was tried since."""
+        mark, known, found = self._judged
+        if known is not demand or mark != len(self._tried):
+            found = judge()
+            self._judged = len(self._tried), demand, found
+        return cast("T", found)
+
+    def with_pods(self, pods: Selected) -> Mapping[str, Found]:
+        """By node of the whole cluster that has such pods, how many; trial changes included."""
+        if self._recalled_at != len(self._tried):
+            self._recalled, self._recalled_at = {}, len(self._tried)
+        found = self._recalled.get(pods)
+        if found is None:
+            found = self._recalled[pods] = {**self._whole.with_pods(pods), **dict(self._differing(pods))}
+        return found
+
+    def _differing(self, pods: Selected) -> Iterator[tuple[str, Found]]:
+        """The nodes that are not as in the whole cluster: those where pods were tried, and those that are others."""
+        for name, trial in self._trials.items():
+            node = self.base.get(name)
+            if node is not None and (trial.came or trial.left):
+                yield name, count_of(pods, self.peers(node))
+        if self.partial:
+            for node in self.base.all:
+                if node is not self._whole.get(node.name) and node.name not in self._trials:
+                    yield node.name, count_of(pods, node.peers)
+
     @property
     def repelling(self) -> frozenset[Term]:
         """What some pod requires to be far from, of those that were tried, too."""
@@ -151,15 +183,6 @@ class Snapshot:
             tried = (term for trial in self._trials.values() for peer in trial.came for term in peer.repels)
             self._repelling, self._repelling_at = self._whole.repelling.union(tried), len(self._tried)
         return self._repelling
-
-    def recall(self, asked: Hashable, count: Callable[[], Mapping[str, int]]) -> Mapping[str, int]:
-        """What was counted when this was asked last, counted anew if something was tried since."""
-        if self._recalled_at != len(self._tried):
-            self._recalled, self._recalled_at = {}, len(self._tried)
-        found = self._recalled.get(asked)
-        if found is None:
-            found = self._recalled[asked] = count()
-        return found
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -43,8 +43,9 @@ def refuse(api: InMemoryApi, clock: FakeClock, seconds: float = PATIENCE_SECONDS
 
 
 def status(api: InMemoryApi, claim: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in api.of(GPU_PARTITION_CLAIMS) if one["metadata"]["name"] == claim)
-    return found["status"]
+    (found,) = [one for one in api.of(GPU_PARTITION_CLAIMS) if one["metadata"]["name"] == claim]
+    told: dict[str, Any] = found["status"]
+    return told
 
 
 def node_of(api: InMemoryApi, claim: str) -> str:
