@@ -146,9 +146,9 @@ class VictimSets:
             )
             for _, gpu, one in held
         )
-        lower = occupant.priority < self.demand.priority
+        # whose priority is lower need not be told apart: of those alike the lowest go first
         own = occupant.namespace == self.demand.namespace
-        return node.name, tuple(kinds), holder.resources if holder is not None else None, lower, own
+        return node.name, tuple(kinds), holder.resources if holder is not None else None, own
 
 
 def _refused(crew: Crew) -> bool:

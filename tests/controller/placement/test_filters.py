@@ -5,7 +5,7 @@ import pytest
 from controller.placement.demand import Demand, Resources, Toleration
 from controller.placement.expression import Expression
 from controller.placement.filters import expression_matches, kept_for, refuse_node, refuse_partition, tolerates
-from controller.placement.snapshot import Gpu, Node, Reservation, Snapshot, Taint
+from controller.placement.snapshot import Awaited, Gpu, Node, Reservation, Snapshot, Taint
 from tests.builders.demand import constrained, demand
 from tests.builders.gpu import FOREIGN, GIB, OURS, busy, gpu, with_partition
 from tests.builders.node import node
@@ -212,6 +212,20 @@ ROOM = Resources(cpu_milli=4000, memory_bytes=8 * GIB, pods=10)
 )
 def test_cpu_memory_and_pod_slots(used: Resources, asked: Resources, want: str | None) -> None:
     assert refused(node(allocatable=ROOM, used=used), demand(pod=constrained(asked))) == want
+
+
+@pytest.mark.parametrize(
+    ("priority", "uid", "want"),
+    [
+        pytest.param(5, "uid-other", "NodeResourcesShort", id="of the same priority, who has waited longer"),
+        pytest.param(6, "uid-other", "NodeResourcesShort", id="of a higher one"),
+        pytest.param(4, "uid-other", None, id="of a lower one"),
+        pytest.param(6, "uid-team-a/aim-a", None, id="the claim itself"),
+    ],
+)
+def test_what_is_kept_for_one_that_waits_is_left_to_it(priority: int, uid: str, want: str | None) -> None:
+    host = node(allocatable=ROOM, awaited=(Awaited(uid, priority, Resources(4000, 0, 1)),))
+    assert refused(host, demand(priority=5, pod=constrained(Resources(1000, 0, 1)))) == want
 
 
 def test_trial_holders_use_the_nodes_resources_too() -> None:

@@ -250,6 +250,13 @@ def test_a_promise_is_not_kept_by_a_larger_partition_than_is_promised() -> None:
     )
 
 
+def test_nor_by_one_while_only_a_place_that_nobody_can_leave_is_as_small_as_is_promised() -> None:
+    """The small partitions are foreign, so that the borrower of the whole GPU would have to go for them."""
+    host, there = occupied("worker-0", 0, mode="SPX/NPS1", **shared(team_a=Quota(least=QPX)))
+    small = held_by(gpu(1, "QPX/NPS1"), *[FOREIGN] * 4)
+    assert isinstance(find(demand("mine", 40), (replace(host, gpus=(*host.gpus, small)), there)), NoVictims)
+
+
 def test_what_others_are_promised_is_never_taken_back() -> None:
     quotas = shared(team_a=Quota(least=QPX), team_b=Quota(least=4 * QPX))
     assert isinstance(find(demand("mine", 40), occupied("worker-0", 0, 0, 0, 0, **quotas)), NoVictims)
@@ -277,6 +284,37 @@ def test_at_its_max_a_namespace_gives_up_its_own_less_important_pod_wherever_tha
     mine, theirs = occupied("worker-0", 5, 5, namespace="team-a", **quotas), occupied("worker-1", **quotas)
     found = find(urgent(), mine, theirs)
     assert len(names(found)) == 1
+
+
+def elsewhere(**node_fields: Any) -> Preemption | NoVictims:
+    """What is found at the max for a large claim: only worker-1 has the GPU, and what would be given up is elsewhere."""
+    quotas = shared(team_a=Quota(most=200 * GIB))
+    host, there = occupied("worker-0", 5, namespace="team-a", **quotas)
+    return find(
+        urgent(150), (replace(host, **node_fields), there), (node("worker-1", gpu(0, "SPX/NPS1"), **quotas), [])
+    )
+
+
+def test_for_a_free_gpu_beyond_the_max_a_pod_of_another_node_is_given_up() -> None:
+    assert names(elsewhere()) == ["worker-0-0"]
+
+
+def test_nobody_is_given_up_on_a_node_whose_agent_is_silent() -> None:
+    assert isinstance(elsewhere(fresh=False), NoVictims)
+
+
+def test_where_the_quota_is_short_a_pod_of_the_namespace_goes_and_not_a_cheaper_one_of_anothers() -> None:
+    quotas = shared(team_a=Quota(most=QPX))
+    mine, theirs = occupant("mine", namespace="team-a", priority=5, bytes=QPX), occupant("theirs", bytes=QPX)
+    whole = held_by(gpu(0, "QPX/NPS1"), mine, theirs)
+    host = node("worker-0", whole, claimed=claimed([mine, theirs]), used=taken([mine, theirs]), **quotas)
+    assert names(find(urgent(), (host, [mine, theirs]))) == ["mine"]
+
+
+def test_nobody_leaves_a_node_of_which_a_gpu_is_being_changed() -> None:
+    host, there = occupied("worker-0", 0, 0, 0, 0)
+    changing = replace(host, gpus=(*host.gpus, gpu(1, "QPX/NPS1", plan="a-plan")))
+    assert isinstance(find(urgent(), (changing, there)), NoVictims)
 
 
 def test_never_means_that_nothing_is_taken_back_either() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from controller.gpu.mode import Mode
 from controller.placement.decision import Decision, Placed, Unplaced
-from controller.placement.demand import Demand, GroupMember, GroupPlace, Resources, Shared, Toleration
+from controller.placement.demand import Demand, Expression, GroupMember, GroupPlace, Resources, Shared, Toleration
 from controller.placement.quota import Quota
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.share_group import MOST_MEMBERS, Candidate, compatible
@@ -86,6 +86,14 @@ def test_the_node_must_take_every_founder() -> None:
     members = (GroupMember(GIB, pod=tolerant), GroupMember(GIB))
     asked = replace(demand(KEY, 2, shared=Shared("chat", members)), pod=tolerant)
     decision = decide(asked, tainted, node("worker-1", gpu()))
+    assert isinstance(decision, Placed)
+    assert decision.node.name == "worker-1"
+
+
+def test_the_node_must_match_the_affinity_of_every_founder() -> None:
+    choosy = constrained(affinity=((Expression("zone", "In", ("b",)),),))
+    asked = demand(KEY, 2, shared=Shared("chat", (GroupMember(GIB), GroupMember(GIB, pod=choosy))))
+    decision = decide(asked, node("worker-0", gpu()), node("worker-1", gpu(), labels={"zone": "b"}))
     assert isinstance(decision, Placed)
     assert decision.node.name == "worker-1"
 

@@ -9,7 +9,7 @@ from controller.repartition.defragmentation import MOST_LOOKS, MOST_WAITING, Cha
 from controller.repartition.disruption_budget import Usage
 from controller.repartition.disturbance import Disturbance
 from controller.repartition.regained import Gain
-from tests.builders.demand import demand
+from tests.builders.demand import constrained, demand
 from tests.builders.fragments import host, scene, used
 from tests.builders.gpu import FOREIGN, bdf, device_name, gpu, with_partition
 
@@ -112,6 +112,21 @@ def test_a_gpu_on_which_a_waiting_claims_place_is_kept_is_emptied_for_that_claim
     nodes = host(kept, used(1, CPX, "a"))
     assert chances(scene(nodes, waiting=[WHOLE]))[0].served == (WHOLE.key,)
     assert [told(each)[1] for each in chances(scene(nodes, waiting=[demand("aim-other", 150)]))] == []
+
+
+def test_a_gpu_on_which_one_claims_place_is_kept_is_not_emptied_for_another_that_waits() -> None:
+    promised = demand("aim-promised", 150, modes=["SPX/NPS1"], pod=constrained(node_selector=(("zone", "b"),)))
+    kept = with_partition(used(0, CPX, "a"), 7, reservation=Reservation("", claim=promised.uid))
+    nodes = host(kept, used(1, CPX, "b", "c"))
+    assert [each.served for each in chances(scene(nodes, waiting=[WHOLE])) if bdf(0) in told(each)[1]] == []
+    found = chances(scene(nodes, waiting=[WHOLE, promised]))
+    assert all(bdf(0) not in told(each)[1] for each in found), "the promised one cannot go there, and nobody else may"
+
+
+def test_for_each_claim_that_gets_in_as_many_pods_may_move() -> None:
+    worth = Worth(max_evictions=2)
+    assert worth.covers(Gain(gpus=0, bytes=0, claims=2), evictions=4)
+    assert not worth.covers(Gain(gpus=0, bytes=0, claims=2), evictions=5)
 
 
 @pytest.mark.parametrize(
