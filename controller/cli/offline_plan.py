@@ -134,6 +134,7 @@ def demand_for(workload: Workload, need: Need | Unsized, index: int, replica: in
         namespace=workload.namespace,
         requirement=requirement_of(claim),
         pod=workload.constraints,
+        rules=workload.rules,
         priority=workload.pod.priority,
         created_seconds=float(index),
         policy=claim.spec.policy_ref,

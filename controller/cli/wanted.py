@@ -24,6 +24,7 @@ from controller.runtime.objects.metadata import ObjectMeta
 from controller.runtime.objects.pod import Pod, PodSpec
 from controller.state.kinds import KSERVE_SERVICES
 from controller.translate.pod import constraints, pod_view
+from controller.translate.pod_rules import pod_rules
 from controller.webhooks.pod_gate import PodGate
 
 Json = Mapping[str, Any]
@@ -193,13 +194,15 @@ def _workload(document: Document, template: Json, replicas: int, service: Infere
         raise BadInput(
             document.file, f"{document.kind} {document.name}: {worst.field}", worst.value, "is refused", worst.remedy
         )
+    pod = Pod(metadata=typed(metadata, ObjectMeta), spec=decoded)
     return Workload(
         kind=document.kind,
         namespace=document.namespace,
         name=document.name,
         replicas=replicas,
-        pod=pod_view(Pod(metadata=typed(metadata, ObjectMeta), spec=decoded)),
+        pod=pod_view(pod),
         constraints=constraints(decoded),
+        rules=pod_rules(pod),
         service=service,
         annotations=document.obj["metadata"].get("annotations") or {},
         priority_class=decoded.priority_class_name,

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.v1beta1 import InferenceService
 from controller.placement.demand import PodConstraints
+from controller.placement.peers import PodRules
 from controller.translate.pod import PodView
 
 
@@ -14,6 +15,7 @@ class Workload:
     """A service, by either entry, and one of its `replicas` equal pods. `service` is None for annotated templates.
 
     `priority_class`: the PriorityClass that the pod names, "" for none. `predictor`: of a service of KServe's.
+    `rules`: what its pods require of the pods around them.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class Workload:
     annotations: Mapping[str, str] = field(default_factory=dict)
     priority_class: str = ""
     predictor: Mapping[str, Any] | None = None
+    rules: PodRules | None = None
 
     @property
     def key(self) -> str:

@@ -35,6 +35,11 @@ class Choice:
     rank: Rank
     placed: Placed
 
+    def ties(self, other: "Choice") -> bool:
+        """Whether both are equally good, and only names tell them apart."""
+        mine, theirs = self.rank, other.rank
+        return (mine[:2], mine[2][:3]) == (theirs[:2], theirs[2][:3])
+
     @property
     def order(self) -> tuple[Rank, str]:
         """By rank, then by the node's name: no two nodes are equal."""

@@ -62,13 +62,17 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class PodRules:
-    """A pod's labels, and what it requires of the pods around it: to be apart, together, evenly spread, with ports."""
+    """A pod's labels, and what it requires of the pods around it: to be apart, together, evenly spread, with ports.
+
+    `prefers`: pods that it would rather have few of around it (ScheduleAnyway).
+    """
 
     labels: Labels = field(default_factory=dict, hash=False)
     repels: tuple[Term, ...] = ()
     attracts: tuple[Term, ...] = ()
     spreads: tuple[Spread, ...] = ()
     ports: tuple[HostPort, ...] = ()
+    prefers: tuple[Term, ...] = ()
 
     @property
     def limit(self) -> bool:

@@ -154,20 +154,26 @@ class Ranking:
 
     def best(self, without: Collection[str] = ()) -> Choice | None:
         """The best place on any node but those; of equal ones the first by the node's name."""
-        passed = []
-        best = None
-        while self._heap and best is None:
+        return next(iter(self.alike(without, 1)), None)
+
+    def alike(self, without: Collection[str], most: int) -> list[Choice]:
+        """The best place on any node but those, and of others as many that tie with it, the first by name."""
+        passed: list[tuple[Rank, str, int]] = []
+        found: list[Choice] = []
+        while self._heap and len(found) < most:
             _, name, look = self._heap[0]
             known = self._found.get(name)
-            if known is None or known[0] != look:
+            if known is None or known[0] != look or known[1] is None:
                 heappop(self._heap)
-            elif name in without:
-                passed.append(heappop(self._heap))
-            else:
-                best = known[1]
+                continue
+            if name not in without:
+                if found and not known[1].ties(found[0]):
+                    break
+                found.append(known[1])
+            passed.append(heappop(self._heap))
         for entry in passed:
             heappush(self._heap, entry)
-        return best
+        return found
 
     def refusals(self, snapshot: Snapshot, name: str) -> tuple[Refusal, ...]:
         """Why the node has no place; only for one that has none."""

@@ -7,6 +7,7 @@ from controller.placement import share_group
 from controller.placement.candidates import Choice, best_on, refusals_on
 from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
 from controller.placement.demand import Demand
+from controller.placement.evenness import evenest
 from controller.placement.expectation import Expectation, Known
 from controller.placement.node import Offer
 from controller.placement.pod_filters import limited
@@ -25,6 +26,8 @@ MOST_DEVICES: Final = 32
 TOO_LARGE: Final = "TooLargeForAnyGPU"
 #: Nodes that are remembered, those of every shape counted; one takes some 300 bytes.
 MOST_REMEMBERED: Final = 300_000
+#: Nodes that are looked at of those that tie, for a pod that would rather be spread.
+MOST_ALIKE: Final = 16
 
 
 _AskedT = TypeVar("_AskedT")
@@ -119,6 +122,8 @@ class ModelScheduler:
 
     def _decided(self, search: "_Looked", snapshot: Snapshot, demand: Demand) -> Decision:
         best = self.choose(search, demand)
+        if best is not None and demand.rules is not None and demand.rules.prefers:
+            best = evenest(snapshot, demand, search.alike(demand, best))
         return best.placed if best is not None else _explain(snapshot, demand, _summed(search.refusals(demand)))
 
     def choose(self, search: Search[_AskedT, _CandidateT], asked: _AskedT) -> _CandidateT | None:
@@ -138,6 +143,11 @@ class _Looked:
     def candidates(self, demand: Demand) -> Iterator[Choice]:
         """Each node's best."""
         return self._on(demand, self._snapshot.nodes)
+
+    def alike(self, demand: Demand, best: Choice) -> list[Choice]:
+        """The best and others that tie with it, the first by name."""
+        ties = (each for each in self.candidates(demand) if each.ties(best))
+        return sorted(ties, key=lambda each: each.order)[:MOST_ALIKE]
 
     def refusals(self, demand: Demand) -> Iterator[Iterable[Refusal]]:
         """By node, why it has no place."""
@@ -164,14 +174,29 @@ class _Remembered(_Looked):
 
     def candidates(self, demand: Demand) -> Iterator[Choice]:
         """The ranking's best, and that of each node it cannot know."""
-        best = self._ranking.best(self._own.keys() | self._closed)
+        best = self._ranking.best(self._others)
         if best is not None:
             yield best
-        yield from self._on(demand, (node for name, node in self._own.items() if name not in self._closed))
+        yield from self._on(demand, self._open)
+
+    def alike(self, demand: Demand, best: Choice) -> list[Choice]:
+        """As of every node."""
+        known = (*self._ranking.alike(self._others, MOST_ALIKE), *self._on(demand, self._open))
+        return sorted((each for each in known if each.ties(best)), key=lambda each: each.order)[:MOST_ALIKE]
+
+    @property
+    def _others(self) -> frozenset[str]:
+        """The nodes that the ranking cannot know."""
+        return self._closed.union(self._own)
+
+    @property
+    def _open(self) -> list[Node]:
+        """Those of them that may have a place."""
+        return [node for name, node in self._own.items() if name not in self._closed]
 
     def refusals(self, demand: Demand) -> Iterator[Iterable[Refusal]]:
         """As of every node."""
-        snapshot, own = self._snapshot, self._own.keys() | self._closed
+        snapshot, own = self._snapshot, self._others
         for name in snapshot.base.names:
             node = snapshot.node(name) if name in own else None
             yield self._ranking.refusals(snapshot, name) if node is None else refusals_on(snapshot, demand, node)

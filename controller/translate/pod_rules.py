@@ -43,6 +43,11 @@ def rules_of(spec: PodSpec, namespace: str, labels: Mapping[str, str]) -> PodRul
             if each.when_unsatisfiable == "DoNotSchedule"
         ),
         ports=ports,
+        prefers=tuple(
+            Term(each.topology_key, _spread(each, namespace, labels).pods)
+            for each in spec.topology_spread_constraints
+            if each.when_unsatisfiable == "ScheduleAnyway"
+        ),
     )
 
 

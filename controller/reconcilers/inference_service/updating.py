@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from api.condition import find_condition
+from api.group import SERVICE_LABEL
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.gpu_partition_claim import ClaimPhase, Isolation, Nomination
@@ -260,6 +261,7 @@ def template_of(key: str, service: InferenceService, spec: Json) -> Template:
         least_bytes=parse_quantity(least) if least else 0,
         of_service=True,
         qos_class=service.spec.qos.class_,
+        labels={SERVICE_LABEL: service.metadata.name},
     )
 
 

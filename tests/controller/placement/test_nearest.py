@@ -15,6 +15,7 @@ from controller.placement.snapshot import Gpu, Holder, Node, PolicyView, Snapsho
 from tests.builders.demand import constrained, demand
 from tests.builders.gpu import FOREIGN, GIB, full, gpu, with_partition
 from tests.builders.node import node
+from tests.builders.peers import peer, rules, term
 
 AUTO = PolicyView(name="p", validated_only=False, repartition=True, approval="Auto")
 MIB = 1 << 20
@@ -85,6 +86,13 @@ ROWS = [
     pytest.param(
         node(used=Resources(cpu_milli=127_000)), demand(pod=constrained(Resources(cpu_milli=1500, pods=1))),
         "NodeResources", "needs 500m CPU more that is free", id="a full CPU",
+    ),
+    pytest.param(
+        node(peers=(peer("web"),)), demand(rules=rules("web", repels=(term("web"),))),
+        "PodRules", "let the pod only prefer its podAntiAffinity", id="a pod that must be apart",
+    ),
+    pytest.param(
+        node(peers=(peer("db", repels=(term("web"),)),)), demand(rules=rules("web")), None, "", id="kept away by another"
     ),
     pytest.param(node("worker-0", full(holder=FOREIGN)), demand(), None, "", id="what others hold"),
 ]  # fmt: skip

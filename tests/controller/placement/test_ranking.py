@@ -71,6 +71,7 @@ AROUND = [
     rules("db", repels=(term("web", ZONE),)),
     rules("web", spreads=(spread("web"), spread("web", ZONE))),
     rules("cache", attracts=(term("cache"),)),
+    rules("web", prefers=(term("web", ZONE), term("web"))),
 ]
 PEERS = [peer("web"), peer("cache"), peer("db", repels=(term("web", ZONE),)), peer("web", claim="team-a/d0")]
 REVISIONS = st.sampled_from([{}, {"service": "team-a/chat"}, {"service": "team-a/chat", "newest": False}])

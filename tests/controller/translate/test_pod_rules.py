@@ -65,6 +65,7 @@ def test_what_is_only_preferred_is_no_rule() -> None:
         topologySpreadConstraints=[anyway],
     )
     assert not found.limit
+    assert found.prefers == (Term(ZONE, PODS),), "it breaks ties"
 
 
 def test_spread_with_every_field() -> None:

@@ -117,6 +117,13 @@ def test_each_refusal_is_borne_longer_than_the_one_before_and_all_are_forgotten(
     assert pods.exclusions.patience(WHOSE) == PATIENCE_SECONDS * 2
 
 
+def test_what_is_kept_is_bounded_by_time(pods: Pods) -> None:
+    pods.refuse()
+    pods.clock.tick(FORGOTTEN_SECONDS)
+    pods.exclusions.refused(("owner-2", ""), "worker-0", THEN, "refused", SAID)
+    assert pods.excluded() == frozenset()
+
+
 def test_the_schedulers_words_are_kept_while_the_node_is_left_out(pods: Pods) -> None:
     pods.refuse()
     assert SAID.rstrip(".") in pods.exclusions.words(WHOSE)
