@@ -126,6 +126,16 @@ async def waits_for_others_whose_names_are_hidden() -> Document:
     return await waits_for_others(names=False)
 
 
+async def is_beyond_its_quota() -> Document:
+    fed = cluster_of(gpu(0, "SPX/NPS1"), gpu(1, "QPX/NPS1"), quotas=[{"namespace": "team-a", "max": "40Gi"}])
+    return await of_claim(fed, asks(fed, "aim-waits", memory="30Gi"))
+
+
+async def is_too_large_for_any_gpu() -> Document:
+    fed = cluster_of(*[gpu(number, "SPX/NPS1") for number in range(4)])
+    return await of_claim(fed, asks(fed, "aim-waits", memory="671113Mi", model="deepseek-ai/DeepSeek-V3"))
+
+
 async def is_placed() -> Document:
     fed = cluster_of(gpu(0), gpu(1, "QPX/NPS4"))
     return await of_claim(fed, holds(fed, "aim-ours", 2, namespace="team-a"))
@@ -153,6 +163,8 @@ SCENES: Final[Mapping[str, Callable[[], Awaitable[Document]]]] = {
     "approval": waits_for_an_approval,
     "others": waits_for_others,
     "others-hidden": waits_for_others_whose_names_are_hidden,
+    "quota": is_beyond_its_quota,
+    "large": is_too_large_for_any_gpu,
     "placed": is_placed,
     "written": is_shown_as_written,
     "node": of_a_node,

@@ -187,10 +187,10 @@ def test_a_rest_counts_where_pods_would_have_to_move_too() -> None:
 
 
 def test_no_partition_is_made_that_the_namespaces_quota_does_not_cover() -> None:
-    small = {"quotas": {"team-a": Quota(most=60 * GIB)}}
-    assert reason(demand(gib=50), host(gpu(0, "CPX/NPS1"), **small)) == "NoIdleGPU"
-    assert change(demand(gib=40), host(gpu(0, "CPX/NPS1"), **small)) == {bdf(0): "QPX/NPS1"}
-    assert change(demand(gib=40), host(gpu(0, "SPX/NPS1"), **small)) == {bdf(0): "QPX/NPS1"}, "one that it does"
+    quotas = {"team-a": Quota(most=60 * GIB)}
+    assert reason(demand(gib=50), host(gpu(0, "CPX/NPS1"), quotas=quotas)) == "NoIdleGPU"
+    assert change(demand(gib=40), host(gpu(0, "CPX/NPS1"), quotas=quotas)) == {bdf(0): "QPX/NPS1"}
+    assert change(demand(gib=40), host(gpu(0, "SPX/NPS1"), quotas=quotas)) == {bdf(0): "QPX/NPS1"}, "one that it does"
 
 
 def test_a_policy_that_changes_nothing_is_told_only_where_a_change_would_help() -> None:

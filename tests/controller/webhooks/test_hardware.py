@@ -1,7 +1,17 @@
 import pytest
 
 from api.v1beta1 import GPUNode, GPUSharingPolicy
-from controller.webhooks.hardware import managed_nodes, possible_modes, reach
+from controller.gpu.product import PRODUCTS
+from controller.sizing.precision import Precision
+from controller.webhooks.hardware import (
+    GPUS_A_SERVER,
+    Wanted,
+    could_hold,
+    managed_nodes,
+    possible_modes,
+    reach,
+    servers_could_hold,
+)
 from tests.builders.gpu import GIB, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.policy import policy_object
@@ -48,3 +58,25 @@ def test_only_managed_nodes_that_exist_count() -> None:
     ground.fed.put(ground.cluster.gpu_nodes, gpu_node("b", managed=False))
     ground.fed.put(ground.cluster.gpu_nodes, gpu_node("gone"))
     assert [node.name for node in managed_nodes(ground.cluster)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "want"),
+    [
+        pytest.param(Wanted(150 * GIB, 2, Precision.FP8), True, id="a whole GPU each"),
+        pytest.param(Wanted(150 * GIB, 3, Precision.FP8), False, id="not of two nodes together"),
+        pytest.param(Wanted(20 * GIB, 16, Precision.FP8), True, id="all partitions of a node"),
+        pytest.param(Wanted(20 * GIB, 3, Precision.FP8, "SPX/NPS1"), False, id="in the one mode"),
+    ],
+)
+def test_partitions_of_one_pod_are_those_of_one_node(wanted: Wanted, want: bool) -> None:
+    ground = Ground(nodes={"a": [gpu(0), gpu(1)], "b": [gpu(0), gpu(1)]})
+    assert could_hold(managed_nodes(ground.cluster), wanted) == want
+
+
+def test_a_server_to_come_has_eight_gpus_of_a_product_that_serves_the_precision() -> None:
+    old, new = PRODUCTS["MI210"], PRODUCTS["MI300X"]
+    assert servers_could_hold([new], Wanted(150 * GIB, GPUS_A_SERVER, Precision.FP8))
+    assert not servers_could_hold([new], Wanted(150 * GIB, GPUS_A_SERVER + 1, Precision.FP8))
+    assert servers_could_hold([old], Wanted(60 * GIB, 1, Precision.BF16))
+    assert not servers_could_hold([old], Wanted(60 * GIB, 1, Precision.FP8))

@@ -128,6 +128,13 @@ def test_a_little_more_is_not_worth_taking_the_place_from_another() -> None:
     assert [seat.claim for seat in layout.seats] == ["team-a/whole"]
 
 
+def test_a_gpu_that_nobody_can_use_as_it_is_changes_for_however_little() -> None:
+    """Beside 7 x 180 GiB that have places 5 more are too little to change for; on the GPU left over they are not."""
+    whole = [waiting(f"whole-{number}", 180) for number in range(7)]
+    layout = chosen(layout_node("a", 8), *whole, waiting("small", 5, modes=["CPX/NPS1"]))
+    assert (after(layout), layout.unplaced) == ({"CPX/NPS1": 1}, ())
+
+
 def test_a_choice_made_a_little_at_a_time_is_the_same_and_pauses_at_each_round() -> None:
     asked = batch(layout_node("a", 2), waiting("whole", 180), *(waiting(f"c-{n}", 50 + n) for n in range(8)))
     found: list[Layout] = []
