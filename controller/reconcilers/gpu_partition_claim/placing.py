@@ -13,10 +13,8 @@ from controller.gpu.mode import Mode
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand, Requirement
 from controller.placement.scheduler import TOO_LARGE
-from controller.placement.scheduler import TOO_LARGE
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, count_of, need_of
-from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
 from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
