@@ -110,9 +110,7 @@ class Confirming:
             if pod.owner is not None
             else "no controller would make it anew: remove there what refuses it, or delete the pod and create it again"
         )
-        return (
-            f"the scheduler refuses pod {pod.name} on node {node}, to which it is bound: {said}; {remedy}"
-        )
+        return f"the scheduler refuses pod {pod.name} on node {node}, to which it is bound: {said}; {remedy}"
 
     def _said(self, pod: PodView) -> str | None:
         return refusal(self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}"))

@@ -231,16 +231,6 @@ class Placing:
         lesser = Lesser(pod, service, self._context.sizing)
         return with_remedy(decision, demand, lesser, self._cluster.snapshot())
 
-    def _remedied(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced) -> Unplaced:
-        """What was decided; of a model that is too large for any GPU with what of it would fit."""
-        stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")
-        if stored is None or decision.reason != TOO_LARGE:
-            return decision
-        service = self._cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-        demand = self._demand(f"{pod.namespace}/{claim.metadata.name}", claim, pod, stored)
-        lesser = Lesser(pod, service, self._context.sizing)
-        return with_remedy(decision, demand, lesser, self._cluster.snapshot())
-
     async def _explained(self, claim: GPUPartitionClaim, pod: PodView, decision: Unplaced, note: str) -> str | None:
         """The explanation at length; None for a pod that is gone."""
         stored = self._cluster.pods.store.get(f"{pod.namespace}/{pod.name}")

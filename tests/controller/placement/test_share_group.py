@@ -5,7 +5,8 @@ import pytest
 
 from controller.gpu.mode import Mode
 from controller.placement.decision import Decision, Placed, Unplaced
-from controller.placement.demand import Demand, Expression, GroupMember, GroupPlace, Resources, Shared, Toleration
+from controller.placement.demand import Demand, GroupMember, GroupPlace, Resources, Shared, Toleration
+from controller.placement.expression import Expression
 from controller.placement.quota import Quota
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.share_group import MOST_MEMBERS, Candidate, compatible

@@ -58,7 +58,12 @@ MIDDLE = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "meta-llama
             ["no GPU here has the mode TPX/NPS1", "choose one of CPX/NPS1"],
             id="a mode nobody has",
         ),
-        pytest.param(LARGE, "TooLargeForAnyGPU", ["has 192.0 GiB; no smaller precision", "makes it fit; choose another model"], id="too large for any GPU"),
+        pytest.param(
+            LARGE,
+            "TooLargeForAnyGPU",
+            ["has 192.0 GiB; no smaller precision", "makes it fit; choose another model"],
+            id="too large for any GPU",
+        ),
         pytest.param(MIDDLE, "NoPartitionFits", ["8 PartitionTooSmall", "No mode change"], id="nothing fits"),
     ],
 )
