@@ -147,4 +147,4 @@ def test_an_operation_counts_as_a_change_under_way_for_other_claims() -> None:
     under_change(scene.fed, "worker-0", gpu(0, "SPX/NPS1"))
     scene.put_plan(plan("worker-0-done", phase="Succeeded", claim_uid="uid-team-a/other"))
     outcome = scene.decide()
-    assert (outcome.plan, outcome.no_plan and outcome.no_plan.reason) == (None, "RepartitionRunning")
+    assert (outcome.plan, outcome.no_plan and outcome.no_plan.reason) == (None, "RepartitionBudget")
