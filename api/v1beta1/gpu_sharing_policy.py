@@ -143,9 +143,9 @@ class RepartitionRules(ApiModel):
     )
     divide: Divide = Field(
         default=Divide.FIRST,
-        description="When an idle GPU is divided for a model that needs half of it or less, with approval Auto: First "
-        "(before it is placed, it waits 5 minutes for that at most) or WhenFull (it takes what is free, whatever its "
-        "size; GPUs are divided for models that find no place).",
+        description="When an idle GPU is divided for a model whose place is at least a quarter larger than what that "
+        "would give, with approval Auto: First (before it is placed, it waits 5 minutes for that at most) or WhenFull "
+        "(it takes what is free, whatever its size; GPUs are divided for models that find no place).",
     )
     taint_node: bool = Field(
         default=False,

@@ -142,6 +142,11 @@ def _groups(partitions: tuple[Partition, ...]) -> tuple[Alike, ...]:
     return tuple(Alike(tuple(group), tuple(one for one in group if one.holder is None)) for group in groups.values())
 
 
+def _is_idle(alike: Alike) -> bool:
+    one = alike.partitions[0]
+    return one.healthy and not one.quarantined and len(alike.free) == len(alike.partitions)
+
+
 def _kind(one: Partition) -> object:
     return one.bytes, one.compute_units, one.healthy, one.quarantined, one.reservation, one.resource
 
@@ -278,6 +283,11 @@ class Node:
         return self._known.offers
 
     @property
+    def idle(self) -> tuple[Gpu, ...]:
+        """Of the distinct GPUs those that nobody holds, whoever tries to, and whose partitions are all fit for use."""
+        return self._known.idle
+
+    @property
     def partition_sizes(self) -> frozenset[int]:
         """The sizes of partitions that there are, bytes."""
         return self._known.partition_sizes
@@ -309,6 +319,7 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class _Facts:
     distinct: tuple[Gpu, ...]
+    idle: tuple[Gpu, ...]
     offers: Mapping[str, Offer]
     partition_sizes: frozenset[int]
     kept_for: frozenset[str]
@@ -330,6 +341,7 @@ def _facts(node: Node) -> _Facts:
                 claims.setdefault(one.holder.name, []).append(one)
     return _Facts(
         distinct=tuple(distinct.values()),
+        idle=tuple(gpu for gpu in distinct.values() if all(map(_is_idle, gpu.alike))),
         offers=joined_offers({gpu.product: _offer(gpu)} for gpu in node.gpus),
         partition_sizes=frozenset(one.bytes for gpu in node.gpus for one in gpu.partitions),
         kept_for=frozenset(kept),

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from controller.placement.node import Node, Offer, PolicyView, joined_offers
+from controller.gpu.mode import Mode
+from controller.placement.node import Gpu, Node, Offer, PolicyView, joined_offers
 from controller.placement.peers import Found, Selected, Term, count_of
 from controller.placement.quota import Account
 
 _PARTS: Final = 256
 #: Sorts of pods whose nodes are remembered with each part.
 _MOST_REMEMBERED: Final = 64
+
+IdleSort = tuple[str, str, Mode]
+"""Of idle GPUs: the name of the policy that rules them, their product, and the mode that they are in."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,16 @@ class _Part:
     @cached_property
     def offers(self) -> Mapping[str, Offer]:
         return joined_offers(node.offers for node in self.nodes.values())
+
+    @cached_property
+    def idle(self) -> Mapping[IdleSort, tuple[Node, Gpu]]:
+        """One idle GPU of each sort, with its node."""
+        return {
+            (node.policy.name, gpu.product, gpu.mode): (node, gpu)
+            for node in self.nodes.values()
+            if node.policy is not None
+            for gpu in node.idle
+        }
 
     @cached_property
     def kept_for(self) -> Mapping[str, frozenset[str]]:
@@ -158,6 +172,14 @@ class Nodes:
     def offers(self) -> Mapping[str, Offer]:
         """By product what GPUs could give at the most, whoever holds them."""
         return joined_offers(part.offers for part in self._held())
+
+    @cached_property
+    def idle(self) -> Collection[tuple[Node, Gpu]]:
+        """Of the GPUs that nobody holds one of each product and mode under each policy, with its node."""
+        found: dict[IdleSort, tuple[Node, Gpu]] = {}
+        for part in self._held():
+            found.update(part.idle)
+        return found.values()
 
     @cached_property
     def kept_for(self) -> Mapping[str, frozenset[str]]:

@@ -15,13 +15,16 @@ from controller.placement.filters import kept_for
 from controller.placement.hosts import Hosts, Seen
 from controller.placement.packing.host import WHOLE, Ask, Host
 from controller.placement.packing.scorers.named import scorer_named
-from controller.placement.packing.scorers.scorer import STEPS, ByPieces, Scorer, Taking
+from controller.placement.packing.scorers.scorer import ByPieces, Scorer, Taking
 from controller.placement.packing.workload import Workload
 from controller.placement.scores import Score, best_fit
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
 DEFAULT: Final = "default"
 BEST_FIT: Final = "bestfit"
+#: Costs are compared in whole steps of so many bytes of GPU memory, about a millionth of a GPU: finer differences are
+#: rounding.
+_STEP_BYTES: Final = 256 << 10
 #: More than any GPU has.
 _MOST_PARTITIONS: Final = 1_000
 
@@ -58,9 +61,10 @@ class ByPolicy:
         size, need = seen.bytes[gpu.bdf], demand.requirement
         ask = _ask(demand.pod.resources.cpu_milli, need.bytes, need.count, size)
         piece = partition.bytes * WHOLE // size
-        cost = round(self._rule(name, size).cost(seen, _Wanted(ask, piece)) * STEPS)
+        thousandths = self._rule(name, size).cost(seen, _Wanted(ask, piece))
+        cost = round(thousandths * size / WHOLE / _STEP_BYTES)  # in bytes, for GPUs differ in size
         elsewhere = 0 if kept_for(partition, demand) else 1
-        smallest_then_fullest = piece * _MOST_PARTITIONS + seen.free[gpu.bdf]
+        smallest_then_fullest = partition.bytes * _MOST_PARTITIONS + seen.free[gpu.bdf]
         return elsewhere, cost, smallest_then_fullest, node.name, gpu.bdf, partition.id.index
 
     def _rule(self, name: str, size: int) -> _Rule:

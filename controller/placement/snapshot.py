@@ -1,6 +1,6 @@
 """The cluster as one decision sees it: frozen facts, and trial changes that undo themselves."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar, cast
@@ -228,6 +228,11 @@ class Snapshot:
             for gpu in node.gpus:
                 for partition in gpu.partitions:
                     yield node, gpu, partition
+
+    @property
+    def idle_sorts(self) -> Collection[tuple[Node, Gpu]]:
+        """An idle GPU, with its node, of each product and mode under each policy; what is tried counts as idle."""
+        return self.base.idle
 
     def idle(self, node: Node, gpu: Gpu) -> bool:
         """Whether nobody, ours or foreign, holds any partition of the GPU."""

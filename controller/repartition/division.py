@@ -3,8 +3,9 @@
     what waits, tried in order -> sort_out -> Pending -> divide_first -> Division
 
 A small model bound to a whole GPU keeps it from everybody for as long as it serves, and a change of an idle GPU takes a
-minute. So a claim that would take a partition at least twice the size of one that a change could give waits for that
-change, chosen together with those of all others that wait. What keeps this within bounds:
+minute. So a claim that would take a partition at least a quarter larger than one that a change of some idle GPU, of any
+product, could give waits for that change, chosen together with those of all others that wait. What keeps this within
+bounds:
 
 - A change touches no more GPUs than those who wait for it would take as things are. A reload of the driver that would
   divide a whole node for one small model is so never made for it.
@@ -13,23 +14,24 @@ change, chosen together with those of all others that wait. What keeps this with
 - A claim waits `PATIENCE_SECONDS` at most, and for no second plan after one that ended without helping it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from controller.placement.decision import Decision, Placed, Unplaced, gib
 from controller.placement.demand import Demand, Resources
-from controller.placement.filters import kept_for
+from controller.placement.filters import kept_for, refuse_node
 from controller.placement.ranking import alike
-from controller.placement.snapshot import Gpu, Node, Snapshot
+from controller.placement.snapshot import Node, Snapshot
 from controller.placement.steps import Steps, finished
 from controller.repartition.candidates import planned_bytes, useful_modes
-from controller.repartition.joint import NOTHING, Around, Bound, Joint, divides, proposing_jointly
+from controller.repartition.joint import MOST_NODES, NOTHING, Around, Bound, Joint, divides, proposing_jointly
 from controller.repartition.planner import Proposal
 
-#: A partition is far too large if it is so many times as large as one that another mode would give.
-FAR: Final = 2
+#: A partition is too large if it is by so many percent larger than one that an idle GPU would give in another mode.
+MARGIN_PERCENT: Final = 25
 #: How long a claim waits for a change at most while a place is free, seconds; then it is placed as things are.
 PATIENCE_SECONDS: Final = 300.0
 DIVIDING: Final = "DividingFirst"
@@ -40,14 +42,16 @@ _NO_POD: Final = Resources()
 
 @dataclass(frozen=True, slots=True)
 class Waste:
-    """A claim whose best place as things are is far too large: a mode of that GPU has partitions of `tight` bytes.
+    """A claim whose best place as things are is too large: some idle GPU has a mode with partitions of `tight` bytes.
 
+    Of each product that has one small enough, the smallest counts: `tight` is the least of these, `most` the largest.
     `turn` counts those without a place who come before it; `shared`: one of its kind comes first to the same place.
     """
 
     demand: Demand
     placed: Placed
     tight: int
+    most: int
     turn: int = 0
     shared: bool = False
 
@@ -57,47 +61,54 @@ class Waste:
         return self.demand.key
 
     @property
-    def half(self) -> int:
-        """Bytes of the largest partition that is so much smaller that it is worth waiting for."""
-        return self.placed.partition.bytes // FAR
-
-    @property
     def gpus(self) -> frozenset[tuple[str, str]]:
         """The GPUs, as (node, bdf), that it would take a part of, or the whole."""
         return frozenset((self.placed.node.name, device.gpu.bdf) for device in self.placed.devices)
 
 
-def waste_of(demand: Demand, placed: Placed) -> Waste | None:
+def waste_of(snapshot: Snapshot, demand: Demand, placed: Placed) -> Waste | None:
     """What taking the place would waste; None where it fits, is the claim's own, or may not be waited past."""
     if demand.gang or demand.shared is not None or not divides(placed.node):
         return None
-    if demand.requirement.bytes > placed.partition.bytes // FAR:
+    small_enough = placed.partition.bytes * 100 // (100 + MARGIN_PERCENT)
+    if demand.requirement.bytes > small_enough or any(kept_for(partition, demand) for partition in placed.partitions):
         return None
-    if any(kept_for(partition, demand) for partition in placed.partitions):
-        return None
-    tight = _tight(demand, placed.node, placed.gpu)
-    return Waste(demand, placed, tight) if 0 < tight <= placed.partition.bytes // FAR else None
+    tight = {product: size for product, size in _tight(snapshot, demand).items() if size <= small_enough}
+    sizes = [tight[product] for product in _within_reach(snapshot, demand, tight.keys())]
+    return Waste(demand, placed, min(sizes), max(sizes)) if sizes else None
 
 
-def _tight(demand: Demand, node: Node, gpu: Gpu) -> int:
-    """The smallest partitions, in bytes, that another mode of the GPU would give the claim; 0 for none."""
-    return min((planned_bytes(gpu.product, mode) for mode in useful_modes(demand, node, gpu)), default=0)
+def _tight(snapshot: Snapshot, demand: Demand) -> dict[str, int]:
+    """By product that idle GPUs have, the smallest partitions, in bytes, that another mode would give the claim.
 
-
-def _most(snapshot: Snapshot, waste: Waste) -> int:
-    """The largest partition, in bytes, that is tight for the claim on some product.
-
-    Of each product the smallest that will do: a choice made for places alone would as well halve a GPU as divide it in
-    eight.
+    The smallest, because a choice made for places alone would as well halve a GPU as divide it in eight.
     """
-    sizes = {waste.tight}
-    known = {waste.placed.gpu.product}
-    for node in filter(divides, snapshot.nodes):
-        for gpu in node.gpus:
-            if gpu.product not in known:
-                known.add(gpu.product)
-                sizes.add(_tight(waste.demand, node, gpu))
-    return max(size for size in sizes if size <= waste.half)
+    found: dict[str, int] = {}
+    for node, gpu in snapshot.idle_sorts:
+        for mode in useful_modes(demand, node, gpu) if divides(node) else ():
+            size = planned_bytes(gpu.product, mode)
+            found[gpu.product] = min(size, found.get(gpu.product, size))
+    return found
+
+
+def _within_reach(snapshot: Snapshot, demand: Demand, products: Collection[str]) -> set[str]:
+    """Which of the products the claim could have an idle GPU of, on one of the first nodes that have any."""
+    asked = replace(demand, pod=replace(demand.pod, resources=_NO_POD))  # which a trial may hold on the node already
+    having = (node for node in snapshot.nodes if divides(node) and any(gpu.product in products for gpu in node.idle))
+    found: set[str] = set()
+    for node in islice(having, MOST_NODES if products else 0):
+        there = {gpu.product for gpu in node.idle}.intersection(products)
+        if not there <= found and _takes(snapshot, asked, node):
+            found |= there
+        if len(found) == len(products):
+            break
+    return found
+
+
+def _takes(snapshot: Snapshot, demand: Demand, node: Node) -> bool:
+    """Whether the claim may go to the node; a change under way there is no obstacle to what comes after it."""
+    refused = refuse_node(snapshot, demand, node)
+    return refused is None or refused[0] == "Repartitioning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +193,7 @@ class _Sorting:
     def take(self, demand: Demand, decision: Decision) -> None:
         if isinstance(decision, Placed):
             _hold(self._snapshot, self._held, demand, decision)
-            waste = waste_of(demand, decision) if self._judging.may_wait(demand) else None
+            waste = waste_of(self._snapshot, demand, decision) if self._judging.may_wait(demand) else None
             if waste is not None:
                 self.wasteful.append(replace(waste, turn=len(self.unplaced)))
             else:
@@ -200,7 +211,7 @@ class _Sorting:
         if kind not in self._shared:
             with self._snapshot.without(waste.key for waste in self.wasteful):
                 ((_, decision),) = self._judging.decide((demand,))
-            self._shared[kind] = waste_of(demand, decision) if isinstance(decision, Placed) else None
+            self._shared[kind] = waste_of(self._snapshot, demand, decision) if isinstance(decision, Placed) else None
         waste = self._shared[kind]
         return None if waste is None else replace(waste, demand=demand, turn=len(self.unplaced), shared=True)
 
@@ -243,7 +254,7 @@ def dividing_first(snapshot: Snapshot, pending: Pending, around: Around) -> Step
             if each.turn <= turn:
                 _hold(snapshot, held, each.demand, each.placed)
         others = (*pending.unplaced, *(each.demand for each in pending.fitting if each.turn > turn))
-        candidates = [_Candidate.of(snapshot, each, turn) for each in pending.wasteful]
+        candidates = [_Candidate.of(each, turn) for each in pending.wasteful]
         joint, waits, left = yield from _settled(snapshot, others, candidates, around)
         later: Mapping[str, Proposal] = {}
         if left and around.usage.active_nodes:
@@ -291,9 +302,10 @@ class _Candidate:
     yields: bool
 
     @classmethod
-    def of(cls, snapshot: Snapshot, waste: Waste, turn: int) -> "_Candidate":
+    def of(cls, waste: Waste, turn: int) -> "_Candidate":
+        """Whoever has the place goes before those who would share it: else one of these might get it, who does not."""
         yields = waste.turn > turn
-        return cls(waste, Bound(_most(snapshot, waste), ahead=not yields), yields)
+        return cls(waste, Bound(waste.most, ahead=0 if yields else 1 if waste.shared else 2), yields)
 
 
 def _settled(

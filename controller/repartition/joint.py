@@ -96,13 +96,15 @@ class Around:
 class Bound:
     """Of a claim that has a place, and waits for a partition of no more than `most` bytes.
 
-    `ahead`: it goes before those of its priority who have no place.
+    `ahead`: by how many ranks, less than RANKS, it goes before those of its priority who have no place.
     """
 
     most: int
-    ahead: bool
+    ahead: int
 
 
+#: Of claims of one priority.
+RANKS: Final = 3
 UNBOUND: Final[Mapping[str, Bound]] = MappingProxyType({})
 """Everybody takes what there is."""
 
@@ -157,9 +159,9 @@ def divides(node: Node) -> bool:
 
 def _bounded(claim: LayoutClaim, bound: Bound | None, dividing: frozenset[str]) -> LayoutClaim:
     if bound is None:
-        return replace(claim, priority=2 * claim.priority)
+        return replace(claim, priority=RANKS * claim.priority)
     nodes = dividing if claim.nodes is None else claim.nodes & dividing
-    return replace(claim, priority=2 * claim.priority + bound.ahead, most=bound.most, nodes=nodes)
+    return replace(claim, priority=RANKS * claim.priority + bound.ahead, most=bound.most, nodes=nodes)
 
 
 def _could_change_for(claim: LayoutClaim, batch: Batch) -> bool:

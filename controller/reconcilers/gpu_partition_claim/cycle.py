@@ -395,7 +395,7 @@ class PlacementCycle:
         decision = self.scheduler.schedule(turn.snapshot, demand)
         if not isinstance(decision, Placed) or not self._patience.lasts(demand, turn.around.changing):
             return None
-        return waste_of(demand, decision)
+        return waste_of(turn.snapshot, demand, decision)
 
     def _decided(self, snapshot: Snapshot, unit: tuple[Demand, ...]) -> Decisions:
         """The decisions for one demand, or for all members of a gang."""

@@ -4,6 +4,7 @@ from controller.placement.node import Node, Reservation
 from controller.placement.nodes import Nodes
 from tests.builders.gpu import OURS, gpu, with_partition
 from tests.builders.node import node
+from tests.builders.policy import policy_view
 
 MANY = [node(f"worker-{number:03}") for number in range(300)]
 
@@ -49,3 +50,11 @@ def test_sums_over_all_nodes(others: list[Node]) -> None:
     offer = table.offers[gpu().product]
     assert gpu().mode in offer.modes
     assert offer.largest_bytes == sum(one.bytes for one in gpu(0, "DPX/NPS1").partitions)
+
+
+def test_one_idle_gpu_is_told_of_each_sort() -> None:
+    policy = policy_view()
+    some = [gpu(0, "SPX/NPS1"), gpu(1, "SPX/NPS1"), gpu(2, "DPX/NPS1", holders={1: OURS}), gpu(3, "DPX/NPS1")]
+    broken = node("c", gpu(0, "CPX/NPS1", unhealthy=[3]), policy=policy)
+    table = Nodes([node("a", *some, policy=policy), node("b", gpu(0, "SPX/NPS1"), policy=policy), broken])
+    assert sorted(str(each.mode) for _, each in table.idle) == ["DPX/NPS1", "SPX/NPS1"]

@@ -89,6 +89,14 @@ def test_the_smallest_partition_that_fits_is_taken_whatever_is_expected() -> Non
     assert {str(decision.mode) for decision in decisions if isinstance(decision, Placed)} == {"CPX/NPS1"}
 
 
+def test_a_part_of_a_large_gpu_is_compared_with_a_whole_small_one_by_its_bytes() -> None:
+    half, whole = gpu(0, "DPX/NPS1", product="MI355X"), gpu(0, "SPX/NPS1", product="MI210")
+    snapshot = Snapshot(
+        [node("half-of-288-gib", half, policy=policy_view()), node("64-gib", whole, policy=policy_view())]
+    )
+    assert _after_usual_claims(snapshot) == "64-gib"
+
+
 def _spoiled(afterwards: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments: -10 * afterwards(*arguments)
 

@@ -1,6 +1,7 @@
 """Who waits for an idle GPU to be divided, and who does not."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,13 +76,13 @@ def wasted(asked: Demand, *gpus: Gpu, **policy: Any) -> Waste | None:
     snapshot = Snapshot([host(*gpus, **policy)])
     placed = ModelScheduler().schedule(snapshot, asked)
     assert isinstance(placed, Placed)
-    return waste_of(asked, placed)
+    return waste_of(snapshot, asked, placed)
 
 
 def test_a_whole_gpu_for_a_small_model_is_waste() -> None:
     waste = wasted(demand("a", SMALL), *spx(1))
     assert waste is not None
-    assert (waste.tight >> 20, waste.half >> 20, waste.gpus) == (24_574, 98_296, frozenset([("worker-0", bdf(0))]))
+    assert (waste.tight >> 20, waste.most >> 20, waste.gpus) == (24_574, 24_574, frozenset([("worker-0", bdf(0))]))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,45 @@ def test_eight_small_models_wait_for_one_change() -> None:
     division = divided([demand(f"s{n}", SMALL) for n in range(8)], host(*spx(4)))
     assert len(division.waits) == 8
     assert {change.after for change in division.joint.proposals.values()} == {((bdf(0), Mode.parse("CPX/NPS1")),)}
+
+
+def halving(*larger: Gpu, **fields: Any) -> Division:
+    """A model of 135 GiB, which fits a whole GPU of 192 GiB and half of one of 288 GiB."""
+    other = replace(host(*larger, name="worker-1"), **fields)
+    return divided([demand("a", 135)], host(*spx(1)), other)
+
+
+def test_half_of_a_larger_gpu_is_waited_for_rather_than_a_whole_one_taken() -> None:
+    change = halving(gpu(0, "SPX/NPS1", product="MI355X")).change("team-a/a")
+    assert change is not None
+    assert (change.node, modes(change)) == ("worker-1", {bdf(0): "DPX/NPS1"})
+
+
+@pytest.mark.parametrize(
+    "larger",
+    [
+        pytest.param(gpu(0, "SPX/NPS1", product="MI355X", holders={0: FOREIGN}), id="somebody has it"),
+        pytest.param(gpu(0, "SPX/NPS1", product="MI355X", unhealthy=[0]), id="it is broken"),
+        pytest.param(gpu(0, "SPX/NPS1", product="MI300X"), id="it is no larger"),
+    ],
+)
+def test_a_whole_gpu_is_taken_where_no_larger_one_can_be_divided(larger: Gpu) -> None:
+    assert waiting(halving(larger)) == set()
+
+
+def test_a_larger_gpu_that_the_model_may_not_have_is_not_waited_for() -> None:
+    assert waiting(halving(gpu(0, "SPX/NPS1", product="MI355X"), unschedulable=True)) == set()
+
+
+def test_a_few_bytes_less_are_not_waited_for() -> None:
+    halves = host(gpu(0, "DPX/NPS1", product="MI355X"))  # 144 GiB, and 128 GiB would do
+    division = divided([demand("a", 120)], halves, host(gpu(0, "SPX/NPS1", product="MI325X"), name="worker-1"))
+    assert waiting(division) == set()
+
+
+def test_the_first_of_those_who_would_share_a_gpu_is_among_those_it_is_divided_for() -> None:
+    queue = [demand(f"s{n}", size, created_seconds=float(n)) for n, size in enumerate((60, 80, 90, 95))]
+    assert waiting(divided(queue, host(*spx(1)))) == {"s0", "s3"}
 
 
 def test_a_large_model_that_comes_later_keeps_its_whole_gpu() -> None:

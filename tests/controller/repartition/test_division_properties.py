@@ -62,7 +62,7 @@ def test_nobody_loses_a_place_and_no_change_takes_more_than_it_saves(
 
     for key, waste in division.waits.items():
         change = changes[key]
-        assert waste.demand.requirement.bytes <= planned_bytes("MI300X", change.mode) <= waste.half
+        assert waste.demand.requirement.bytes <= planned_bytes("MI300X", change.mode) <= waste.most
         together = [each for each, other in changes.items() if other.node == change.node]
         if all(each in division.waits for each in together):
             saved = {gpu_ for each in together for gpu_ in division.waits[each].gpus}
