@@ -43,6 +43,7 @@ from controller.state.kinds import (
     REPARTITION_PLANS,
 )
 from controller.state.kserve import KServe, kserve_index
+from controller.state.leaving import Leaving
 from controller.state.nominations import Nominations
 from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index, profiles_index
@@ -97,6 +98,7 @@ class Cluster:
         self.update_places = UpdatePlaces()
         self.pod_table = PodTable()
         self.nominations = Nominations(self.pod_table)
+        self.leaving = Leaving(self.pod_table, self.nominations, clock)
         self.claimed_bytes = ClaimedBytes()
         self.priorities = Priorities()
         self.host_table = Table(host_view)
@@ -113,6 +115,7 @@ class Cluster:
 
     def _follow(self) -> None:
         self.pods.add_handler(self.pod_table.take)
+        self.pods.add_handler(self.leaving.take)
         self.pods.add_handler(self.priorities.take)
         self.nodes.add_handler(self.host_table.take)
         self.gpu_nodes.add_handler(self.gpu_node_table.take)

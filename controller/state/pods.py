@@ -113,6 +113,11 @@ class PodTable:
         """The uids of live pods on a node."""
         return frozenset(self._rows[key].view.uid for key in self._on_node.get(node, ()))
 
+    def deleting_on(self, node: str) -> frozenset[str]:
+        """The uids of those of them that are on their way out."""
+        views = (self._rows[key].view for key in self._on_node.get(node, ()))
+        return frozenset(view.uid for view in views if view.deleting)
+
     def peers(self, node: str) -> tuple[Peer, ...]:
         """Live pods on a node, as other pods see them. Made for nodes that are asked for, and kept."""
         found = self._peers.get(node)

@@ -4,6 +4,7 @@ The place stands in the claim's status before anybody is asked, so that whoever 
 nobody else gets it meanwhile. Before each eviction it is looked anew whether the claim would then really fit.
 """
 
+from asyncio import CancelledError
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +21,7 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.nominating import Nominating
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
-from controller.runtime.client.errors import ApiError, Conflict, NotFound, TooManyRequests
+from controller.runtime.client.errors import ApiError, Conflict, NotFound, Timeout, TooManyRequests, Unavailable
 from controller.runtime.reconcile import Result
 from controller.runtime.slices import Slices
 from controller.state.occupancy import HOLDING
@@ -52,7 +53,7 @@ class Preempting:
         self._cluster = context.cluster
         self._cycle = context.cycle
         self._writer = writer
-        self._asked: set[str] = set()
+        self._leaving = context.cluster.leaving
         self._slices = Slices(context.clock)
 
     async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView, result: Result) -> Result:
@@ -117,7 +118,7 @@ class Preempting:
         spared = self._cycle.refusals.current(self._context.clock.monotonic())
         asked = [each for each in staying if each.pod.uid not in spared]
         for victim in asked:
-            if not self._may_leave(snapshot, holding, victim.node):
+            if not self._may_leave(snapshot, victim):
                 return  # asked anew each time: other claims' victims leave meanwhile
             if not await self._evict(victim.pod, pod):
                 if len(staying) == len(victims) == len(kept.victims):
@@ -125,9 +126,9 @@ class Preempting:
                 return
 
     def _staying(self, kept: Nomination, holding: Mapping[str, _Holding]) -> list[_Holding]:
-        """The victims that nobody has asked to leave yet."""
+        """The victims that nobody has asked to leave yet, or of whom nobody knows whether they were."""
         victims = (holding[uid] for uid in kept.victims if uid in holding)
-        return [each for each in victims if not each.pod.deleting and each.pod.uid not in self._asked]
+        return [each for each in victims if not each.pod.deleting and not self._leaving.goes(each.pod.uid)]
 
     def _holding(self) -> dict[str, _Holding]:
         """Pods that have a place, by uid."""
@@ -143,31 +144,30 @@ class Preempting:
         preemptor = finished(nominating.anew(snapshot).reading())
         return preemptor.still_right(demand, kept.node, frozenset(kept.victims))
 
-    def _may_leave(self, snapshot: Snapshot, holding: Mapping[str, _Holding], name: str) -> bool:
-        """Whether one more pod may be down now, by the policy of the node that it is on."""
-        node = snapshot.node(name)
+    def _may_leave(self, snapshot: Snapshot, victim: _Holding) -> bool:
+        """Whether the pod may be down, too, by the policy of the node that it is on."""
+        node = snapshot.node(victim.node)
         limit = node.policy.max_unavailable_pods if node is not None and node.policy is not None else 1
-        self._asked &= holding.keys()
-        victims = {uid for each in self._cluster.nominations if not each.reserved for uid in each.victims}
-        # who was asked a moment ago leaves, though no watch has shown it yet
-        leaving = sum(uid in holding and (uid in self._asked or holding[uid].pod.deleting) for uid in victims)
-        down = leaving + unavailable_pods(self._cluster, self._cluster.plan_table.values())
-        return down < limit
+        return unavailable_pods(self._cluster, self._cluster.plan_table.values(), but=victim.pod.uid) < limit
 
     async def _evict(self, victim: PodView, preemptor: PodView) -> bool:
         """Ask for the eviction of that very pod; whether it goes or has gone. It is told why, but not for whom."""
-        self._asked.add(victim.uid)
+        self._leaving.ask(victim)
         try:
             await self._context.client.evict(victim.name, victim.namespace, victim.uid)
         except TooManyRequests:
-            self._asked.discard(victim.uid)
+            self._leaving.stays(victim.uid)
             self._cycle.refusals.add(victim.uid, self._context.clock.monotonic())
             self._context.count("preempt", "refused")
             return False
         except (NotFound, Conflict):
+            self._leaving.stays(victim.uid)
             return True  # it is gone, or another pod by that name came
+        except (Timeout, Unavailable, CancelledError):
+            self._leaving.doubt(victim.uid)
+            raise
         except ApiError:
-            self._asked.discard(victim.uid)
+            self._leaving.stays(victim.uid)
             raise
         self._context.count("preempt", "success")
         await self._writer.tell(victim, events.preempted(_why(victim, preemptor)))

@@ -63,16 +63,17 @@ def holds(snapshot: Snapshot, kept: Reservation) -> bool:
     )
 
 
-def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
+def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan], *, but: str = "") -> int:
     """Pods that are down for changes, or will be at once, over all `plans`: their successors do not serve yet.
 
-    Those that leave broken partitions count, too: one budget is for all.
+    Those that leave broken partitions count, too, and those that leave for claims: one budget is for all. `but`: the
+    uid of one that leaves for a claim and is not counted.
     """
-    return pods_of(cluster, unsettled(cluster, all_places(cluster, plans)))
+    return pods_of(cluster, unsettled(cluster, all_places(cluster, plans))) + cluster.leaving.count(but=but)
 
 
 def down(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
-    """Those of them that have left already."""
+    """Those of them that have left already, or leave for claims."""
     places = all_places(cluster, plans)
     left = [kept for kept in places if kept.evicted_time is not None or still_there(cluster, kept) is None]
-    return pods_of(cluster, unsettled(cluster, left))
+    return pods_of(cluster, unsettled(cluster, left)) + cluster.leaving.count()

@@ -138,3 +138,11 @@ def test_decoding_keeps_what_the_flow_reads_and_nothing_else() -> None:
     assert to_builtins(kept.status) == {"phase": "Pending"}
     assert requests(kept.spec).cpu_milli == 1000
     assert list(claim_index(kept)) == ["team-a/aim-a"]
+
+
+def test_pods_on_their_way_out_of_a_node_are_known() -> None:
+    told = Told()
+    told.put(typed_pod("stays", node="worker-0"))
+    told.put(typed_pod("goes", node="worker-0", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}))
+    assert told.table.deleting_on("worker-0") == {"uid-goes"}
+    assert told.table.deleting_on("worker-1") == frozenset()

@@ -10,7 +10,7 @@ from controller.reconcilers.gpu_partition_claim.nominating import MOST_A_CYCLE
 from controller.reconcilers.gpu_partition_claim.preempting import KEPT_SECONDS
 from controller.reconcilers.gpu_partition_claim.refusals import SPARED_SECONDS
 from controller.runtime.client.core import NODES, PODS
-from controller.runtime.client.errors import Conflict, TooManyRequests, Unavailable
+from controller.runtime.client.errors import ApiError, Conflict, Forbidden, TooManyRequests, Unavailable
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
 from tests.builders.claim import allocation, claim
 from tests.builders.gpu import gpu
@@ -20,7 +20,7 @@ from tests.builders.node import node_object
 from tests.builders.plan import reservation
 from tests.builders.pod import GATE, pod
 from tests.builders.policy import policy_object
-from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
+from tests.controller.reconcilers.gpu_partition_claim.api import NOT_ANSWERED, InMemoryApi, refusing
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 from tests.fakes.clock import FakeClock
@@ -291,6 +291,49 @@ async def test_two_claims_that_are_looked_at_together_do_not_exceed_the_budget(
     assert len({victim for each in operator.cluster.nominations for victim in each.victims}) == 2
     operator.show()
     await operator.reconcile("team-a/aim-a")
+    await operator.reconcile("team-a/aim-second")
+    assert len(leaving(api)) == 1
+
+
+async def test_a_pod_whose_evictions_answer_was_lost_counts_before_a_watch_shows_that_it_goes(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    api.put(PODS, urgent(name="second", claim="aim-second"))
+    await operator.round("team-a/aim-a", "team-a/aim-second")
+    operator.show()
+    api.lost_answer = len(api.writes) + 1
+    with pytest.raises(Unavailable):
+        await operator.reconcile("team-a/aim-a")
+    await operator.reconcile("team-a/aim-second")
+    assert len(leaving(api)) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [NOT_ANSWERED, Forbidden(403, "Forbidden", "no"), BUDGET], ids=lambda error: error.reason
+)
+async def test_a_pod_that_was_not_evicted_after_all_is_asked_again_and_nobody_waits_for_it(
+    api: InMemoryApi, operator: Operator, clock: FakeClock, error: ApiError
+) -> None:
+    await operator.round()
+    api.before_write = refusing("evict pods", error)
+    await operator.round()
+    assert leaving(api) == []
+    clock.tick(2 * SPARED_SECONDS)
+    for _ in range(3):
+        await operator.round()
+    assert len(leaving(api)) == 1
+
+
+async def test_who_was_evicted_counts_though_the_claim_it_leaves_for_is_gone(
+    api: InMemoryApi, operator: Operator
+) -> None:
+    api.put(PODS, urgent(name="second", claim="aim-second"))
+    await operator.round("team-a/aim-a", "team-a/aim-second")
+    operator.show()
+    await operator.reconcile("team-a/aim-a")
+    for plural, name in (("pods", "model-0"), ("gpupartitionclaims", "aim-a")):
+        del api.objects[plural, "team-a", name]
+    operator.show()
     await operator.reconcile("team-a/aim-second")
     assert len(leaving(api)) == 1
 

@@ -12,6 +12,7 @@ from tests.builders.claim import allocation
 from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.plan import plan, reservation
+from tests.builders.pod import pod
 from tests.controller.reconcilers.gpu_partition_claim.api import NOT_ANSWERED
 from tests.controller.reconcilers.repartition_plan.plane import BEFORE, NEIGHBOUR, ORDER, STATUS_WRITE, Plane
 
@@ -171,6 +172,23 @@ async def test_pods_that_others_move_meanwhile_count_before_an_eviction(gone: st
     plane.put_plan(other)
     await plane.settle()
     assert (plane.api.evictions, kept(plane)) == ([], [("web-1", bdf(1), False)])
+
+
+async def test_a_pod_that_leaves_for_a_claim_counts_before_an_eviction() -> None:
+    plane = serving("web-1")
+    plane.api.refuse = refusing(BY_BUDGET)
+    await plane.settle()
+    plane.api.refuse = lambda _: None
+    plane.api.put(PODS, pod("other", node="worker-1", phase="Running"))
+    plane.show()
+    view = plane.fed.cluster.pod_table.view("team-a/other")
+    assert view is not None
+    plane.fed.cluster.leaving.ask(view)
+    await plane.settle()
+    assert (plane.api.evictions, kept(plane)) == ([], [("web-1", bdf(1), False)])
+    del plane.api.objects["pods", "team-a", "other"]
+    await plane.settle()
+    assert plane.api.evictions == [("web-1", "uid-web-1")]
 
 
 async def test_places_that_others_keep_for_pods_that_still_serve_hold_up_no_eviction() -> None:
