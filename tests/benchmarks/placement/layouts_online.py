@@ -161,10 +161,10 @@ def rules(seed: int) -> Mapping[str, tuple[Rule, Mode]]:
     }
 
 
-def online(claims: int, runs: int) -> tuple[Sequence[Row], Sequence[str]]:
-    """A row for ours beside each rule: allocated memory in percent, a sample a run."""
+def online(claims: int, orders: int) -> tuple[Sequence[Row], Sequence[str]]:
+    """A row for ours beside each rule: allocated memory in percent, a sample an order of arrival."""
     found: dict[str, list[float]] = {}
-    for seed in range(runs):
+    for seed in range(orders):
         for name, (rule, start) in rules(seed).items():
             fleet = Fleet(PRODUCTS, start)
             coming = list(arrivals(claims, seed, fleet.capacity))
@@ -175,5 +175,5 @@ def online(claims: int, runs: int) -> tuple[Sequence[Row], Sequence[str]]:
     over = [sample - best for sample in own]
     bound = bounds("placement").get(_OVER_BEST)
     return [*rows, figure(_OVER_BEST, "points", mean(over), over, bound)], [
-        f"online: {claims} claims on {8 * len(PRODUCTS)} GPUs at {LOAD:.0%} load, {runs} runs; modes change on idle GPUs only"
+        f"online: {claims} claims on {8 * len(PRODUCTS)} GPUs at {LOAD:.0%} load, {orders} orders; modes change on idle GPUs only"
     ]
