@@ -3,7 +3,7 @@
 import re
 
 from controller.placement.demand import Demand, Toleration
-from controller.placement.expression import Expression
+from controller.placement.expression import Expression, value_matches
 from controller.placement.snapshot import Node, Snapshot, Taint
 
 HOSTNAME_LABEL = "kubernetes.io/hostname"
@@ -49,15 +49,10 @@ def _integer(text: str | None) -> int | None:
 def expression_matches(expression: Expression, node: Node) -> bool:
     """Kubernetes' rule for one node selector requirement."""
     actual = node.name if expression.on_field else node.labels.get(expression.key)
+    found = value_matches(expression, actual)
+    if found is not None:
+        return found
     match expression.operator:
-        case "In":
-            return actual in expression.values
-        case "NotIn":
-            return actual not in expression.values
-        case "Exists":
-            return actual is not None
-        case "DoesNotExist":
-            return actual is None
         case "Gt" | "Lt":
             left, right = _integer(actual), _integer(expression.values[0] if expression.values else None)
             if left is None or right is None:

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from controller.placement.expression import Expression
+from controller.placement.expression import Expression, value_matches
 
 Labels = Mapping[str, str]
+
+EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - Kubernetes' word, nothing is opened here
+"""Where a port is taken at every address of its node."""
 
 
 class HostPort(NamedTuple):
@@ -14,12 +17,11 @@ class HostPort(NamedTuple):
 
     port: int
     protocol: str = "TCP"
-    ip: str = "0.0.0.0"  # noqa: S104 - Kubernetes' word for every address, nothing is opened here
+    ip: str = EVERY_ADDRESS
 
     def conflicts(self, other: "HostPort") -> bool:
         """Whether no node can give both."""
-        everywhere = "0.0.0.0"  # noqa: S104 - as above
-        same = self.ip == other.ip or everywhere in (self.ip, other.ip)
+        same = self.ip == other.ip or EVERY_ADDRESS in (self.ip, other.ip)
         return same and (self.port, self.protocol) == (other.port, other.protocol)
 
 
@@ -117,15 +119,7 @@ def count_of(pods: Selected, peers: Iterable[Peer]) -> Found:
 
 def label_matches(expression: Expression, labels: Labels) -> bool:
     """Kubernetes' rule for one requirement of a label selector. Raises ValueError for another operator."""
-    actual = labels.get(expression.key)
-    match expression.operator:
-        case "In":
-            return actual in expression.values
-        case "NotIn":
-            return actual not in expression.values
-        case "Exists":
-            return actual is not None
-        case "DoesNotExist":
-            return actual is None
-        case _:
-            raise ValueError(f"label selector operator {expression.operator!r} is none of Kubernetes' four")
+    found = value_matches(expression, labels.get(expression.key))
+    if found is None:
+        raise ValueError(f"label selector operator {expression.operator!r} is none of Kubernetes' four")
+    return found

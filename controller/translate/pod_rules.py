@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from controller.placement.expression import Expression
 from controller.placement.node_rules import HOSTNAME_LABEL
-from controller.placement.peers import NO_RULES, HostPort, PodRules, Selected, Spread, Term
+from controller.placement.peers import EVERY_ADDRESS, NO_RULES, HostPort, PodRules, Selected, Spread, Term
 from controller.runtime.objects.pod import Pod, PodSpec
 from controller.runtime.objects.pod_affinity import (
     LabelSelector,
@@ -18,7 +18,6 @@ from controller.runtime.objects.pod_affinity import (
 )
 
 #: Ports that are taken at every address of the node (`hostIP` empty).
-EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - Kubernetes' word, nothing is opened here
 
 
 def pod_rules(pod: Pod) -> PodRules:

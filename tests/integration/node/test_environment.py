@@ -95,6 +95,7 @@ def test_a_restarted_container_reads_what_the_annotation_says_by_then(operated: 
     operated.agent.eventually(lambda: environment(operated.agent, path) == changed, "it reads the change")
     _, ended = operated.plane.admin.raw("GET", f"{path}/log?previous=true")
     assert f"AIM_GPU_PARTITION={before['AIM_GPU_PARTITION']}\n" in ended.decode()
+    assert restarts(operated, path) in (1, 2)
 
 
 def test_a_container_that_ran_out_of_memory_comes_back_to_the_same_partition(
