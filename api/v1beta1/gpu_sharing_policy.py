@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from api.duration import DurationText, at_most, longer_than_zero
-from api.formats import ByteCount, ClockTime, LabelName, ModeText
+from api.formats import ByteCount, ClockTime, LabelName, ModeText, ObjectName
 from api.group import API_VERSION
 from api.label_selector import LabelSelector
 from api.markers import ATOMIC, SET, Remedy, Rule, keyed_by, rules
@@ -244,6 +244,50 @@ class Quota(ApiModel):
     )
 
 
+class CallerKey(ApiModel):
+    """One API key, on terms of its own."""
+
+    name: ObjectName = Field(description="Name of the Secret with the key, in the caller's namespace.")
+    ceiling: LabelName | None = Field(
+        default=None, description="Name of the best class its requests are served in; absent: as its namespace."
+    )
+    max_rate: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Requests it begins in a second at most; absent: no limit."
+    )
+
+
+class CallerTerms(ApiModel):
+    """On which terms requests of one namespace are served, whichever services they are for."""
+
+    namespace: LabelName = Field(
+        description="Namespace of the callers: of the Secrets with their API keys, or of their ServiceAccounts."
+    )
+    ceiling: LabelName | None = Field(
+        default=None,
+        description="Name of one of qosClasses, the best in which they are served: a request for a service of a class "
+        "with a lower rank counts as of this one; absent: as of its service's class.",
+    )
+    max_rate: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Requests begun in a second at most by all of them together, but for those of keys; absent: no "
+        "limit.",
+    )
+    namespaces: list[LabelName] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Namespaces whose services they may call besides those of their own; empty: none.",
+        json_schema_extra=SET,
+    )
+    keys: list[CallerKey] = Field(
+        default_factory=list,
+        max_length=64,
+        description="API keys on terms of their own.",
+        json_schema_extra=keyed_by("name"),
+    )
+
+
 class GPUSharingPolicySpec(ApiModel):
     """What is allowed where."""
 
@@ -307,6 +351,13 @@ class GPUSharingPolicySpec(ApiModel):
         default_factory=list,
         max_length=256,
         description="GPU memory of namespaces, an entry each; a namespace without one has no bounds.",
+        json_schema_extra=keyed_by("namespace"),
+    )
+    callers: list[CallerTerms] = Field(
+        default_factory=list,
+        max_length=256,
+        description="On which terms callers are served at the gateway, an entry a namespace; those without one may "
+        "call the services of their own namespace, in those services' classes, at any rate.",
         json_schema_extra=keyed_by("namespace"),
     )
     paused: bool = Field(

@@ -4,9 +4,9 @@ The user says what; sizing, partition and node follow from it and are reported i
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from api.duration import DurationText, longer_than_zero
 from api.formats import (
@@ -22,11 +22,12 @@ from api.formats import (
     Timestamp,
 )
 from api.group import API_VERSION
-from api.markers import ATOMIC, PRESERVE_UNKNOWN, Remedy, Rule, keyed_by, rules, with_value
+from api.markers import ATOMIC, PRESERVE_UNKNOWN, Rule, keyed_by, rules, with_value
 from api.object import ApiModel, Condition, KubernetesObject
 from api.quantity import PositiveQuantityText, QuantityText, rounded_up
 from api.v1beta1.gpu_partition_claim import Isolation
 from api.v1beta1.precision import Precision, ResolvedPrecision
+from api.v1beta1.service_level import ObjectiveStatus, ServiceLevelObjective, ShardCounts
 from api.v1beta1.sizing_parts import (
     ActivationBytes,
     GraphBytes,
@@ -156,25 +157,6 @@ class GPUSharing(ApiModel):
     )
 
 
-class SLOMetric(StrEnum):
-    """What a service level objective measures."""
-
-    REQUEST_LATENCY = "requestLatency"
-    TIME_TO_FIRST_TOKEN = "timeToFirstToken"  # noqa: S105 - a metric, no secret
-    TIME_PER_OUTPUT_TOKEN = "timePerOutputToken"  # noqa: S105 - a metric, no secret
-    QUEUE_WAIT = "queueWait"
-
-
-class Percentile(StrEnum):
-    """Which of the requests a threshold is meant for."""
-
-    P50 = "p50"
-    P90 = "p90"
-    P95 = "p95"
-    P99 = "p99"
-    P999 = "p99.9"
-
-
 class Guarantees(ApiModel):
     """How many requests are served at once, at least and at most."""
 
@@ -205,40 +187,6 @@ class Guarantees(ApiModel):
     )
     max_rate: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Requests begun in a second at most; absent: no limit."
-    )
-
-
-_NEVER_KEPT = "can never be kept: write more than 0, such as 500ms"
-_ASKS_NOTHING = "asks for nothing: write the percent of the time that the threshold is kept, such as 99.5"
-
-PercentText = Annotated[
-    str,
-    StringConstraints(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$", max_length=32),
-    Remedy("is no percentage: write a number up to 100 with at most three decimals, such as 99.5"),
-]
-"""Percent as decimal text, ``0`` to ``100``."""
-
-
-class ServiceLevelObjective(ApiModel):
-    """One objective: a percentile stays below a threshold for so many percent of the time."""
-
-    metric: SLOMetric = Field(
-        description="What is measured of each request: requestLatency (from first to last byte), timeToFirstToken, "
-        "timePerOutputToken (after the first) or queueWait."
-    )
-    percentile: Percentile = Field(
-        default=Percentile.P99,
-        description="The percentile of the requests that is compared with the threshold, p50 to p99.9.",
-    )
-    threshold: DurationText = Field(
-        description="What the percentile may reach, as a duration such as 500ms.",
-        json_schema_extra=rules(longer_than_zero(_NEVER_KEPT)),
-    )
-    objective: PercentText = Field(
-        default="99",
-        description="Percent of the time the threshold has to be kept, above 0 and up to 100, as decimal text such as "
-        "99.5.",
-        json_schema_extra=rules(Rule("!self.matches('^[0.]+$')", _ASKS_NOTHING, with_value(_ASKS_NOTHING))),
     )
 
 
@@ -463,7 +411,7 @@ _CHOSEN_ONCE = Rule(
 
 
 class InferenceServiceStatus(ApiModel):
-    """What became of the service; written by the operator alone."""
+    """What became of the service; written by the operator alone, but for requestCounts, which is the gateway's."""
 
     model_config = ConfigDict(json_schema_extra=rules(_CHOSEN_ONCE))
 
@@ -479,13 +427,25 @@ class InferenceServiceStatus(ApiModel):
     applied: AppliedRevision | None = Field(
         default=None, description="The revision of the pods' template that runs, or is being rolled out."
     )
+    slo: list[ObjectiveStatus] = Field(
+        default_factory=list,
+        max_length=8,
+        description="How well each objective of spec.qos.slo is kept, in its order.",
+        json_schema_extra=ATOMIC,
+    )
+    request_counts: list[ShardCounts] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Requests counted by the gateway, an entry a shard of it; written by the gateway alone.",
+        json_schema_extra=keyed_by("shard"),
+    )
     resize_request: ResizeRequest | None = Field(default=None, description="A wish for larger partitions.")
     url: str | None = Field(default=None, max_length=2048, description="URL to which requests go.")
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
-        description="Ready, Allocated, PredictorReady, SLOMet, UpdateBlocked (the old revision serves on), Resized "
-        "(partitions are larger because that was wanted) and others.",
+        description="Ready, Allocated, PredictorReady, SLOMet, Routable (requests find it by its names), UpdateBlocked "
+        "(the old revision serves on), Resized (partitions are larger because that was wanted) and others.",
         json_schema_extra=keyed_by("type"),
     )
 

@@ -16,8 +16,8 @@ from api.v1beta1.inference_service import (
     InferenceService,
     InferenceServiceSpec,
     QoS,
-    ServiceLevelObjective,
 )
+from api.v1beta1.service_level import ServiceLevelObjective
 from api.validation.field_error import INVALID, FieldError
 
 _NAME: Final = re.compile(SERVICE_NAME_PATTERN.strip("^$"))
