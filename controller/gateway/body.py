@@ -1,0 +1,84 @@
+"""What a request's body asks for: the few fields that decide where it goes and what it costs. Pure.
+
+One decoding, into a Struct with these fields alone; everything else is passed over, and is the engine's to judge.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+BYTES_PER_TOKEN = 4
+"""Of a JSON body, on average: what published tokenizers make of English text, brackets and names of fields included.
+It orders requests until the engine has counted, so what matters is that it is the same for all."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+
+
+class _Body(msgspec.Struct):
+    model: str
+    stream: bool | None = None
+    max_tokens: _Count | None = None
+    max_completion_tokens: _Count | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
+    priority: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    stream_options: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a body asks for.
+
+    `prompt_tokens` is an estimate from its length; `output_limit` the tokens of all its answers together at most, None
+    when it sets no limit. `sets_priority` and `sets_stream_options` say that the client wrote these fields itself.
+    """
+
+    model: str
+    stream: bool
+    prompt_tokens: int
+    output_limit: int | None
+    sets_priority: bool
+    sets_stream_options: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BadBody:
+    """Why a body is refused: a sentence with field and remedy, and the field alone where there is one."""
+
+    message: str
+    param: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def read_body(body: bytes) -> Asked | BadBody:
+    """Reads a body of JSON. Never raises for what a client sent."""
+    try:
+        found = _decode(body)
+    except msgspec.ValidationError as error:
+        return _of_a_field(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return BadBody(f"the body is no JSON: {error}; send one JSON object")
+    except RecursionError:
+        return BadBody("the body is nested too deeply: send one JSON object with fewer brackets in each other")
+    limit = found.max_completion_tokens if found.max_completion_tokens is not None else found.max_tokens
+    return Asked(
+        found.model,
+        found.stream is True,
+        len(body) // BYTES_PER_TOKEN + 1,
+        limit * (found.n or 1) if limit is not None else None,
+        found.priority is not msgspec.UNSET,
+        found.stream_options is not msgspec.UNSET,
+    )
+
+
+def _of_a_field(error: str) -> BadBody:
+    """A value of the wrong type, which the error places as "$.field"."""
+    _, _, place = error.partition(" - at `$.")
+    param = place.rstrip("`") or None
+    if param is None and "required field `" in error:
+        param = error.partition("required field `")[2].rstrip("`")
+        return BadBody(f"the body has no {param}: add the field {param}", param)
+    what = error.partition(" - at ")[0]
+    return BadBody(f"{param or 'the body'} is not what it has to be: {what[:1].lower()}{what[1:]}", param)

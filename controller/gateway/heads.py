@@ -1,0 +1,110 @@
+"""Heads that were read before are not read again: from the bytes of a head to what `framing` made of them. Pure.
+
+A client on a kept connection sends the same head with every request, but for the digits of Content-Length; so do
+engines. The key here is every byte of the head with those digits cut out. A hit therefore means a head that differs in
+nothing but a number, and the number is read each time: nothing is checked less than the first time.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from controller.gateway.framing import RequestHead, ResponseHead, parse_request_head, parse_response_head
+from controller.gateway.malformed import Malformed
+
+Head = TypeVar("Head", bound=RequestHead | ResponseHead)
+
+_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,15})\r\n")
+_LINE_FEED_ALONE = re.compile(rb"(?<!\r)\n")
+_BEGINS_HEAD = re.compile(rb"[A-Z\r]")
+
+REMEMBERED_BYTES = 1 << 20
+"""Of heads in one generation; there are two. Some 3,000 heads of clients as they usually are."""
+LONGEST_REMEMBERED = 4096
+"""Longer heads are read each time, so that a few of them do not push out the others."""
+
+
+class Heads(Generic[Head]):
+    """Reads heads from what a peer has sent, and remembers them.
+
+    A generation is filled, then becomes the old one; what is used again moves to the young one, and the rest is
+    forgotten with the next change. So the memory is bounded, and heads that differ each time cannot grow it.
+
+    A head with its digits cut out could equal another one that came with none ("Content-Length:" and nothing): these
+    are kept apart. A head with two lengths is refused, so it is never remembered, whichever of them would be cut out.
+    """
+
+    def __init__(self, parse: Callable[[bytes], Head], *, head_bytes: int) -> None:
+        self._parse = parse
+        self._head_bytes = head_bytes
+        self._room = REMEMBERED_BYTES
+        self._young: dict[bytes, Head] = {}
+        self._old: dict[bytes, Head] = {}
+
+    def read(self, data: bytes, start: int = 0) -> tuple[Head, int, int] | None:
+        """The head that begins at `start`, the length of its body as `framing` says it, and where the body begins.
+
+        None when more of it has to come. Raises Malformed.
+        """
+        end = data.find(_END, start, start + self._head_bytes)
+        if end < 0:
+            self._refuse_what_cannot_end(data, start)
+            return None
+        end += 4
+        raw = data if start == 0 and end == len(data) else data[start:end]
+        match = _LENGTH.search(raw)
+        if match is None:
+            key = b"\n" + raw
+            head = self._find(key)
+            if head is None:
+                head = self._parse(raw)
+                self._keep(key, head)
+            return head, head.length, end
+        first, last = match.span(1)
+        key = raw[:first] + raw[last:]
+        head = self._young.get(key) or self._find(key)
+        length = int(raw[first:last])
+        if head is None:
+            head = self._parse(raw)
+            if head.length != length:  # of an answer that has no body, whatever it says: 204, 304
+                return head, head.length, end
+            self._keep(key, head)
+        return head, length, end
+
+    def _find(self, key: bytes) -> Head | None:
+        """A head of either generation; one of the old moves to the young."""
+        head = self._young.get(key)
+        if head is None:
+            head = self._old.pop(key, None)
+            if head is not None:
+                self._keep(key, head)
+        return head
+
+    def _keep(self, key: bytes, head: Head) -> None:
+        if len(key) > LONGEST_REMEMBERED:
+            return
+        self._room -= len(key)
+        if self._room < 0:
+            self._old, self._young = self._young, {}
+            self._room = REMEMBERED_BYTES - len(key)
+        self._young[key] = head
+
+    def _refuse_what_cannot_end(self, data: bytes, start: int) -> None:
+        """Refuses what cannot become a head any more, rather than wait for the rest of it."""
+        if len(data) - start >= self._head_bytes:
+            raise Malformed("HeadTooLarge", f"the head is longer than {self._head_bytes} bytes: send less", status=431)
+        if len(data) > start and _BEGINS_HEAD.match(data, start) is None:
+            raise Malformed("BadRequestLine", "what came does not begin as HTTP/1.1 does")
+        if _LINE_FEED_ALONE.search(data, start):
+            raise Malformed("BareLineFeed", "a line ends with a line feed alone: end it with a carriage return before")
+
+
+def request_heads(*, head_bytes: int, header_count: int) -> Heads[RequestHead]:
+    """Of clients."""
+    return Heads(lambda raw: parse_request_head(raw, header_count=header_count), head_bytes=head_bytes)
+
+
+def response_heads(*, head_bytes: int, header_count: int) -> Heads[ResponseHead]:
+    """Of engines."""
+    return Heads(lambda raw: parse_response_head(raw, header_count=header_count), head_bytes=head_bytes)
