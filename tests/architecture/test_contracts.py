@@ -43,7 +43,7 @@ def test_every_room_has_its_place() -> None:
     assert layers["containers"] == ["controller"]
 
 
-PURE = ("gpu", "sizing", "profiles", "placement", "repartition", "binding")
+PURE = ("gpu", "sizing", "profiles", "qos", "placement", "repartition", "binding")
 
 
 def test_the_pure_rooms_are_under_contract() -> None:

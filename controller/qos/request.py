@@ -1,0 +1,66 @@
+"""One request as the dispatcher sees it: what it asks for, where it stands, and what the dispatcher keeps about it.
+
+arrive ──> QUEUED ──> IN_FLIGHT ──> DONE
+  │           │  <── give_back ─┘     ^
+  └─ refused ─┴── refused, cancelled ─┘
+"""
+
+from typing import Final
+
+from controller.qos.settings import Member
+
+# Plain numbers: the data path compares them for each request, and a member of an Enum costs a lookup each time.
+NEW: Final = 0
+QUEUED: Final = 1
+IN_FLIGHT: Final = 2
+DONE: Final = 3
+
+
+class Request:
+    """A request. The data path makes one and hands it to `QoSManager.arrive` once; it may derive from it.
+
+    `model`: the service's key. `tenant`: who asks. `qos_class`: name of the class it is served in. `prompt_tokens`: how
+    long the prompt is, or an estimate. `output_limit`: tokens that it lets the engine generate at most; None: unknown.
+    `arrived`, `deadline`: seconds by the clock of `now`; the deadline is for the first byte of the answer, None: none.
+    `payload`: the data path's own, untouched.
+
+    `state`: NEW, QUEUED, IN_FLIGHT or DONE. `member`: the pod that it was dispatched to; None before.
+    `dispatched`: when that was. Both, like the state, are for reading only.
+    """
+
+    __slots__ = (
+        "arrived",
+        "deadline",
+        "dispatched",
+        "member",
+        "model",
+        "output_limit",
+        "payload",
+        "prompt_tokens",
+        "qos_class",
+        "state",
+        "tenant",
+    )
+
+    def __init__(
+        self,
+        model: str,
+        tenant: str,
+        qos_class: str,
+        prompt_tokens: int,
+        output_limit: int | None,
+        arrived: float,
+        deadline: float | None = None,
+        payload: object = None,
+    ) -> None:
+        self.model = model
+        self.tenant = tenant
+        self.qos_class = qos_class
+        self.prompt_tokens = prompt_tokens
+        self.output_limit = output_limit
+        self.arrived = arrived
+        self.deadline = deadline
+        self.payload = payload
+        self.state = NEW
+        self.member: Member | None = None
+        self.dispatched = 0.0
