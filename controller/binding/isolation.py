@@ -99,6 +99,7 @@ class ResourceIsolator:
                 "gpu-memory-utilization": self.memory_utilization(partition_bytes),
                 "max-model-len": max_model_len,
                 "max-num-seqs": max_concurrency,
+                "scheduling-policy": "priority",
                 "tensor-parallel-size": partitions,
                 **quantized,
             },

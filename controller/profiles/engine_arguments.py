@@ -28,6 +28,10 @@ USUAL_UTILIZATION: Final = 0.95
 """The share the engine plans with where there is memory to spare. At 0.95 starts were seen to die in the sampler's
 warm-up, after the KV cache was reserved (two of gpt-oss-20b, vLLM 0.19), so never more unless the model needs it."""
 
+SCHEDULING_POLICY: Final = "priority"
+"""The gateway tells engines a request's class as its priority, and vLLM answers 400 to one that it was not started
+for. Requests of one priority are served as they come, so that without the gateway nothing is different."""
+
 _DTYPES: Final = {Precision.BF16: "bfloat16", Precision.FP16: "float16", Precision.FP32: "float32"}
 
 
@@ -88,6 +92,7 @@ def engine_arguments(sizing: Sizing, room: Room) -> tuple[tuple[str, Argument], 
         "max-model-len": sizing.max_model_len,
         "max-num-batched-tokens": engine.max_num_batched_tokens,
         "max-num-seqs": engine.max_num_seqs,
+        "scheduling-policy": SCHEDULING_POLICY,
         "tensor-parallel-size": sizing.tensor_parallel,
     }
     if engine.quantization:

@@ -53,6 +53,11 @@ def test_every_default_that_follows_the_device_is_said(metric: Metric) -> None:
     }
 
 
+@pytest.mark.parametrize("metric", Metric)
+def test_the_engine_follows_the_priority_of_requests(metric: Metric) -> None:
+    assert arguments(Room(SLICE), metric)["scheduling-policy"] == "priority"
+
+
 def test_latency_starts_with_the_settings_its_memory_was_counted_with() -> None:
     counted = SIZES.size(SizingRequest(LLAMA, Precision.FP16))
     found = arguments(Room(CARD))
