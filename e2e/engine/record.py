@@ -1,0 +1,66 @@
+"""The record of what an engine has in flight: a line of JSON for every request that begins or ends.
+
+The engine writes it, and the gateway has no part in it: that is why it can judge the gateway. A request begins when it
+has been read whole and is accepted, and ends before its last byte is sent, or when it is known that nobody waits for it
+any more: whoever counts from dispatch to the last byte has never fewer in flight than stand here. `at` is the machine's
+monotonic clock, which all processes share, so that several records can be read as one.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import IO, Literal, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line. `in_flight`: the engine's requests after it, waiting ones included.
+
+    `event`: "begin", "end", or "gone" for a request whose caller hung up before its end. `at`: monotonic seconds.
+    """
+
+    at: float
+    engine: str
+    partition: str
+    model: str
+    event: Literal["begin", "end", "gone"]
+    request: str
+    in_flight: int
+    priority: int = 0
+
+    @classmethod
+    def read(cls, line: str) -> Self:
+        """The entry of a line. Raises ValueError for what is none."""
+        try:
+            return cls(**json.loads(line))
+        except TypeError as error:
+            raise ValueError(f"{line!r} is no line of an engine's record: {error}") from error
+
+
+class Record:
+    """Counts and writes. `file` None: only counts. It is flushed line by line: a killed engine's last line is there."""
+
+    def __init__(self, engine: str, partition: str, model: str, now: Callable[[], float], file: IO[str] | None) -> None:
+        self._names = (engine, partition, model)
+        self._now = now
+        self._file = file
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    def begin(self, request: str, priority: int) -> None:
+        """A request was accepted."""
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self._write("begin", request, priority)
+
+    def end(self, request: str, priority: int, *, gone: bool = False) -> None:
+        """A request is over; `gone`: because nobody waits for it."""
+        self.in_flight -= 1
+        self._write("gone" if gone else "end", request, priority)
+
+    def _write(self, event: Literal["begin", "end", "gone"], request: str, priority: int) -> None:
+        if self._file is None:
+            return
+        entry = Entry(self._now(), *self._names, event, request, self.in_flight, priority)
+        self._file.write(f"{json.dumps(asdict(entry))}\n")
+        self._file.flush()

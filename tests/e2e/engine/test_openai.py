@@ -1,0 +1,46 @@
+import msgspec
+import pytest
+
+from e2e.engine.openai import BadRequest, Task, answer, chunks, read, words
+
+LENGTH = 20
+
+
+def body(**fields: object) -> bytes:
+    return msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "x" * 100}], **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        pytest.param({}, LENGTH, id="the engine's own length"),
+        pytest.param({"max_tokens": 7}, 7, id="max_tokens"),
+        pytest.param({"max_completion_tokens": 5, "max_tokens": 7}, 5, id="the newer name goes first"),
+    ],
+)
+def test_the_length_of_an_answer(fields: dict[str, int], want: int) -> None:
+    assert read(Task.CHAT, body(**fields), LENGTH).output_tokens == want
+
+
+def test_a_prompt_is_counted_by_its_length() -> None:
+    short, long = (read(Task.CHAT, body(messages=["x" * size]), LENGTH).prompt_tokens for size in (400, 4000))
+    assert (100 < short < 110, 1000 < long < 1010) == (True, True)
+
+
+def test_embeddings_are_no_stream_and_make_no_words() -> None:
+    asked = read(Task.EMBEDDING, body(input=["a", "b", "c"], stream=True, max_tokens=9), LENGTH)
+    assert (asked.items, asked.output_tokens, asked.stream) == (3, 0, False)
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"model": 1}', b"\xff"])
+def test_what_is_no_request(broken: bytes) -> None:
+    with pytest.raises(BadRequest, match="the body cannot be read"):
+        read(Task.CHAT, broken, LENGTH)
+
+
+def test_a_stream_in_pieces_is_the_answer_in_one() -> None:
+    asked = read(Task.CHAT, body(max_tokens=25), LENGTH)
+    whole = msgspec.json.decode(answer(asked, "n", 0))["choices"][0]["message"]["content"]
+    pieces = [*chunks(asked, "n", 0, 0, 12, last=False), *chunks(asked, "n", 0, 12, 13, last=True)]
+    found = [msgspec.json.decode(piece.removeprefix(b"data: ")) for piece in pieces[:-1]]
+    assert "".join(event["choices"][0]["delta"]["content"] for event in found) == whole == words(0, 25)
