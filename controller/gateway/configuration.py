@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal
 
-from controller.qos.settings import ModelSettings, QoSClass
+from controller.qos.settings import ModelSettings, QoSClass, TenantSettings
 
 Metric = Literal["requestLatency", "timeToFirstToken", "timePerOutputToken", "queueWait"]
 
@@ -80,14 +80,13 @@ class ServiceRoute:
 class Caller:
     """Who asks: the tenant that is charged, and what its key or token lets it do.
 
-    `name` is of the key or account, for logs. `ceiling` is the best class it may use, None for any; `max_rate` is
-    requests begun in a second, None for no limit. `namespaces` are those whose services it may call, None for all.
+    `name` is of the key or account, for logs. `ceiling` is the best class it may use, None for any. `namespaces` are
+    those whose services it may call, None for all. Its rate is its tenant's.
     """
 
     tenant: str
     name: str
     ceiling: str | None = None
-    max_rate: float | None = None
     namespaces: frozenset[str] | None = frozenset()
 
     def may_call(self, namespace: str) -> bool:
@@ -157,7 +156,8 @@ def _nothing() -> Mapping[str, str]:
 class GatewayConfiguration:
     """All that the gateway works by.
 
-    `keys` has callers by the SHA-256 digest of their key: no key is held. `open` lets those in who show none, as
+    `keys` has callers by the SHA-256 digest of their key: no key is held. `tenants` has those with a weight or a rate
+    of their own, by the name that callers have. `open` lets those in who show none, as
     `ANYBODY`. `host_namespaces` maps a Host (lower case, without its port) to the one namespace whose services it
     stands for; other hosts stand for all.
     """
@@ -165,6 +165,7 @@ class GatewayConfiguration:
     services: tuple[ServiceRoute, ...] = ()
     classes: tuple[QoSClass, ...] = ()
     keys: Mapping[bytes, Caller] = field(default_factory=lambda: MappingProxyType({}))
+    tenants: Mapping[str, TenantSettings] = field(default_factory=lambda: MappingProxyType({}))
     open: bool = False
     limits: Limits = field(default_factory=Limits)
     host_namespaces: Mapping[str, str] = field(default_factory=_nothing)
