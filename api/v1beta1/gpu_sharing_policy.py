@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from api.duration import DurationText, at_most, longer_than_zero
-from api.formats import ByteCount, ClockTime, LabelName, ModeText, ObjectName
+from api.formats import ByteCount, ClockTime, LabelName, ModeText
 from api.group import API_VERSION
 from api.label_selector import LabelSelector
 from api.markers import ATOMIC, SET, Remedy, Rule, keyed_by, rules
@@ -244,10 +244,20 @@ class Quota(ApiModel):
     )
 
 
+KeyName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253),
+    Remedy("cannot be the name of a key: write letters, digits, dashes, dots and underscores, as in the Secret"),
+]
+"""Name of an API key: that of its entry in a Secret."""
+
+
 class CallerKey(ApiModel):
     """One API key, on terms of its own."""
 
-    name: ObjectName = Field(description="Name of the Secret with the key, in the caller's namespace.")
+    name: KeyName = Field(
+        description="Name of the key: of its entry in the Secret aim-gpu-gateway-keys of the caller's namespace."
+    )
     ceiling: LabelName | None = Field(
         default=None, description="Name of the best class its requests are served in; absent: as its namespace."
     )
@@ -260,7 +270,7 @@ class CallerTerms(ApiModel):
     """On which terms requests of one namespace are served, whichever services they are for."""
 
     namespace: LabelName = Field(
-        description="Namespace of the callers: of the Secrets with their API keys, or of their ServiceAccounts."
+        description="Namespace of the callers: of the Secret with their API keys, or of their ServiceAccounts."
     )
     ceiling: LabelName | None = Field(
         default=None,
