@@ -1,6 +1,6 @@
 """`python -m e2e.engine --model ID [--seats N] [--port N] [--record FILE]`: one simulated engine until it is ended.
 
-With `--mock` one that answers at once and always the same: what a benchmark of a gateway puts behind it.
+It prints the port on which it listens.
 """
 
 import argparse
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from e2e.engine import mock
 from e2e.engine.server import serving
 from e2e.engine.settings import EngineSettings
 from e2e.engine.speed import Speed
@@ -20,10 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 after SIGINT."""
     options = _parser().parse_args(argv)
     try:
-        if options.mock:
-            mock.run(options.port, mock.Shape(options.chunks, options.answer_bytes))
-        else:
-            asyncio.run(_serve(options))
+        asyncio.run(_serve(options))
     except KeyboardInterrupt:
         return 0
     except OSError as error:
@@ -58,9 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--step-ms", type=float, default=20.0, help="milliseconds of a step: a token a sequence")
     parser.add_argument("--prefill-us", type=float, default=50.0, help="microseconds a token of a prompt")
     parser.add_argument("--record", type=Path, help="file that takes what is in flight, a line of JSON a change")
-    parser.add_argument("--mock", action="store_true", help="answer at once, the same bytes to all: for benchmarks")
-    parser.add_argument("--chunks", type=int, default=50, help="of --mock: events of a stream")
-    parser.add_argument("--answer-bytes", type=int, default=800, help="of --mock: bytes of an answer's text")
     return parser
 
 
