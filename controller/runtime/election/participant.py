@@ -47,6 +47,8 @@ class Participant:
         self._rng = rng
         self._on_leading = on_leading
         self._stopping_until: float | None = None
+        self._waiting: asyncio.Timeout | None = None
+        self._look = False
         self._told_of_namespace = False
         self._log = log
 
@@ -65,6 +67,13 @@ class Participant:
             if then.do is Do.END:
                 return
             report = await self._act(then, stop)
+
+    def look(self) -> None:
+        """Look at the Lease now: somebody has seen that it changed. Nothing for who leads, and knows it."""
+        if self._candidate.phase is Phase.STANDBY:
+            self._look = True
+            if self._waiting is not None:
+                self._waiting.reschedule(asyncio.get_running_loop().time())
 
     def _moved(self, candidate: Candidate) -> None:
         before, self._candidate = self._candidate, candidate
@@ -89,11 +98,15 @@ class Participant:
         return await self._request(then.do)
 
     async def _wait(self, until: float, stop: asyncio.Event) -> Report:
+        patience = 0.0 if self._look else self._within(until)
+        self._look = False
         try:
-            async with asyncio.timeout(self._within(until)):
+            async with asyncio.timeout(patience) as self._waiting:
                 await stop.wait()
         except TimeoutError:
             pass
+        finally:
+            self._waiting = None
         return Due(self._clock.monotonic())
 
     async def _request(self, do: Do) -> Report:

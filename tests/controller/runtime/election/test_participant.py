@@ -33,7 +33,7 @@ class Replica:
         self.lost: LeaseLost | None = None
         self.ended_at = 0.0
         self.stop = asyncio.Event()
-        self._participant = Participant(
+        self.participant = Participant(
             lease,
             Candidate(identity, timing),
             self.fence,
@@ -45,7 +45,7 @@ class Replica:
 
     async def run(self) -> None:
         try:
-            await self._participant.run(self.stop)
+            await self.participant.run(self.stop)
         except LeaseLost as lost:
             self.lost = lost
         self.ended_at = self.clock.monotonic()
@@ -72,6 +72,41 @@ async def test_one_leads_and_renews_the_other_waits() -> None:
         assert lease.record.lease_transitions == 0
         assert 28 <= lease.requests.count("replace") <= 31  # every two seconds
         assert len(first.led + second.led) == 1
+
+
+async def test_a_standby_that_is_told_to_look_does_not_wait_for_its_turn() -> None:
+    lease = FakeLease()
+    first, second = Replica(lease, "first"), Replica(lease, "second")
+    async with taking_part(first, seconds=5), taking_part(second, seconds=20):
+        first.stop.set()
+        await asyncio.sleep(0.01)
+        given_back = second.clock.monotonic()
+        second.participant.look()
+        await asyncio.sleep(0.5)
+        assert second.fence.open
+        assert second.led[0] - given_back < 0.1
+
+
+async def test_who_is_told_to_look_while_it_asks_looks_once_more() -> None:
+    lease = FakeLease()
+    first, second = Replica(lease, "first"), Replica(lease, "second")
+    async with taking_part(first, seconds=5), taking_part(second, seconds=20):
+        before = lease.requests.count("read")
+        second.participant.look()
+        await asyncio.sleep(0.005)  # of the 0.01 s that a request takes
+        second.participant.look()
+        await asyncio.sleep(0.1)
+        assert lease.requests.count("read") == before + 2
+
+
+async def test_a_leader_that_is_told_to_look_goes_on() -> None:
+    lease = FakeLease()
+    only = Replica(lease)
+    async with taking_part(only, seconds=5):
+        before = list(lease.requests)
+        only.participant.look()
+        await asyncio.sleep(0.5)
+        assert lease.requests == before
 
 
 async def test_given_back_and_taken_at_the_others_next_look() -> None:
