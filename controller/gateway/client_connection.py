@@ -1,0 +1,418 @@
+"""A client's connection: requests are read from it one at a time, and each is answered before the next one is begun.
+
+==========  ====================================================  ==================================================
+state       what it waits for, and for how long                   bytes that come meanwhile
+==========  ====================================================  ==================================================
+IDLE        a request's first byte, `idle`                        begin a head
+HEAD        the rest of a head, `head`                            belong to it
+ASKING      whether the key is good, by who knows that            are held, up to `buffer_bytes`
+BODY        the rest of a body, `body`                            belong to it
+ANSWERING   the dispatcher, then the engine, by their limits      are the next request's: held, up to `buffer_bytes`
+LINGERING   the client's end, after an answer that closes, 1 s    are thrown away
+CLOSED      nothing
+==========  ====================================================  ==================================================
+
+The end of a client, in any state, cancels its request: a client that has sent all it wants and closes its side looks
+like one that has gone, and no client of this API does that. A client that leaves its answer unread stops the engine's
+connection from being read, and after `write` its request is cancelled.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from math import inf
+from typing import TYPE_CHECKING, Final, cast
+
+from controller.gateway.body import BadBody, read_body
+from controller.gateway.chunks import ChunkedBody, too_large
+from controller.gateway.configuration import Caller
+from controller.gateway.errors import Problem, error_answer
+from controller.gateway.exchange import Exchange, framing_line
+from controller.gateway.framing import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
+from controller.gateway.malformed import Malformed
+from controller.gateway.routes import Operation, find_operation
+from controller.gateway.upstream import SMALL_BODY
+
+if TYPE_CHECKING:
+    from controller.gateway.gateway import Found, Gateway
+    from controller.gateway.server import Server
+
+IDLE: Final = 0
+HEAD: Final = 1
+ASKING: Final = 2
+BODY: Final = 3
+ANSWERING: Final = 4
+LINGERING: Final = 5
+CLOSED: Final = 6
+
+LINGER_SECONDS = 1.0
+"""What is left of a refused body is read for this long, so that the answer is not lost in a reset."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class _Target:
+    """What a head comes to, kept with it: the operation or why there is none, and the engine's request line."""
+
+    __slots__ = ("lead", "operation")
+
+    def __init__(self, head: RequestHead) -> None:
+        self.operation = find_operation(head.method, head.path)
+        line = f"{head.method} ".encode() + head.target + b" HTTP/1.1\r\n"
+        forward = b"".join(
+            kept for kept in head.forward.splitlines(keepends=True) if not kept.startswith(b"x-request-id:")
+        )
+        self.lead = line + forward
+
+
+class _Answer:
+    """What an engine's head comes to, kept with it: all that a client gets but framing and id."""
+
+    __slots__ = ("lead",)
+
+    def __init__(self, head: ResponseHead) -> None:
+        self.lead = head.line + b"".join(
+            kept for kept in head.forward.splitlines(keepends=True) if not kept.startswith(b"x-request-id:")
+        )
+
+
+class ClientConnection(asyncio.Protocol):
+    """Owned by `server`. `request_id` and `head` are of the request at hand."""
+
+    __slots__ = (
+        "_body",
+        "_caller",
+        "_held",
+        "_keep",
+        "_left",
+        "_parts",
+        "_paused",
+        "_read_head",
+        "_reading",
+        "address",
+        "deadline",
+        "exchange",
+        "gateway",
+        "head",
+        "request_id",
+        "server",
+        "slot",
+        "state",
+        "transport",
+    )
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self.gateway: Gateway = server.gateway
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)  # until connected; nobody has it before
+        self.address = ""
+        self.state = IDLE
+        self.exchange: Exchange | None = None
+        self.head: RequestHead = cast("RequestHead", None)  # of the request at hand; there is none before the first
+        self.request_id = b""
+        self.deadline = inf
+        self.slot = 0
+        self._read_head = self.gateway.request_heads.read
+        self._held = b""
+        self._parts: list[bytes] = []
+        self._left = 0
+        self._body: ChunkedBody | None = None
+        self._caller: Caller | Problem | None = None
+        self._keep = True
+        self._paused = False
+        self._reading = True
+
+    # --- the transport's calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected: the server decides whether there is room."""
+        self.transport = cast("asyncio.Transport", transport)
+        if self.server.admit(self):
+            self.transport.set_write_buffer_limits(self.gateway.limits.buffer_bytes)
+            self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.idle_seconds)
+        else:
+            self.state = CLOSED
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        state = self.state
+        if state <= HEAD:
+            if self._held:
+                data = self._held + data
+                self._held = b""
+            self._read(data)
+        elif state == BODY:
+            self._read_body(data, 0)
+        elif state <= ANSWERING:
+            self._held += data
+            if len(self._held) > self.gateway.limits.buffer_bytes and self._reading:
+                self._reading = False
+                self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client has gone: `connection_lost` follows, as the transport closes."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        """The client has gone, or we have closed."""
+        self.state = CLOSED
+        self._held = b""
+        self._parts = []
+        self.gateway.wheel.forget(self)
+        self.server.lost(self)
+        self._cancel()
+
+    def pause_writing(self) -> None:
+        """The client does not keep up: read its engine no further, and wait for it only so long."""
+        self._paused = True
+        if self.exchange is not None and self.exchange.upstream is not None:
+            self.exchange.upstream.pause()
+        self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.write_seconds)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._paused = False
+        if self.exchange is not None and self.exchange.upstream is not None:
+            self.exchange.upstream.resume()
+        self.deadline = inf if self.state == ANSWERING else self.gateway.wheel.now + self.gateway.limits.idle_seconds
+
+    def expire(self, now: float) -> None:
+        """What it waited for has not come in time."""
+        limits = self.gateway.limits
+        if self.state == HEAD:
+            self._refuse(Problem(408, "HeadTimeout", f"the head was not whole after {limits.head_seconds:g} s"))
+        elif self.state == BODY:
+            self._refuse(Problem(408, "BodyTimeout", f"the body was not whole after {limits.body_seconds:g} s"))
+        elif self.state == ANSWERING or (self.state == LINGERING and self._paused):
+            self._cancel()
+            self.transport.abort()
+        elif self.state == ASKING:
+            self.gateway.wheel.watch(self, now + limits.idle_seconds)
+        else:
+            self.transport.abort() if self._paused else self.transport.close()
+
+    # --- requests ---
+
+    def _read(self, data: bytes) -> None:
+        """Reads a request from its first byte on."""
+        try:
+            found = self._read_head(data)
+        except Malformed as error:
+            self._refuse_malformed(error)
+            return
+        if found is None:
+            self._held = data
+            if self.state == IDLE and data:
+                self.state = HEAD
+                self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.head_seconds)
+            return
+        self.head, self._left, start = found
+        head = self.head
+        gateway = self.gateway
+        self.request_id = head.request_id or gateway.next_request_id()
+        self._keep = head.keep_alive and not gateway.draining
+        caller = gateway.find_caller(head.token)
+        if caller is None or isinstance(caller, Caller | Problem):
+            self._take(caller, data, start)
+            return
+        self.state = ASKING
+        self.deadline = inf
+        self._held = data[start:]
+        gateway.start(self._ask(caller), "ask who a token is")
+
+    async def _ask(self, answer: "Awaitable[Found]") -> None:
+        caller = await self.gateway.ask(answer)
+        if self.state == ASKING:
+            held, self._held = self._held, b""
+            self._resume_reading()
+            self._take(caller, held, 0)
+
+    def _take(self, caller: Caller | Problem | None, data: bytes, start: int) -> None:
+        """Goes on with a request whose head is read and whose caller is known."""
+        self._caller = caller
+        left = self._left
+        if 0 <= left <= len(data) - start:
+            end = start + left
+            self._held = data[end:]
+            self._begin(data[start:end])
+            return
+        refusal = self._refusal_before_body(left)
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self.state = BODY
+        self._parts = []
+        self._body = ChunkedBody(self.gateway.limits.body_bytes) if left == CHUNKED else None
+        if self.head.expects_continue:
+            self.transport.write(_CONTINUE)
+        self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.body_seconds)
+        if start < len(data):
+            self._read_body(data, start)
+
+    def _read_body(self, data: bytes, start: int) -> None:
+        if self._body is not None:
+            try:
+                end = self._body.feed(data, start)
+            except Malformed as error:
+                self._refuse_malformed(error)
+                return
+            if self._body.ended:
+                body, self._body = self._body.whole(), None
+                self._held = data[end:]
+                self._begin(body)
+            return
+        piece = data[start : start + self._left] if start or len(data) > self._left else data
+        self._parts.append(piece)
+        self._left -= len(piece)
+        if not self._left:
+            self._held = data[start + len(piece) :]
+            body, self._parts = b"".join(self._parts), []
+            self._begin(body)
+
+    def _begin(self, body: bytes) -> None:
+        """A whole request: it is answered here, or goes to the dispatcher."""
+        head, gateway, caller = self.head, self.gateway, self._caller
+        self.state = ANSWERING
+        self.deadline = inf
+        target = cast("_Target | None", head.memo)
+        if target is None:
+            target = head.memo = _Target(head)
+        operation = target.operation
+        if isinstance(operation, Problem):
+            self.answer_problem(operation)
+        elif not isinstance(caller, Caller):
+            self.answer_problem(caller or gateway.unknown_caller(head.token))
+        elif operation is Operation.MODELS:
+            self._answer_json(gateway.models(caller, head.host, head.path))
+        elif head.encoded:
+            self.answer_problem(_ENCODED)
+        else:
+            self._dispatch(target.lead, body, caller, operation)
+
+    def _dispatch(self, lead: bytes, body: bytes, caller: Caller, operation: Operation) -> None:
+        gateway = self.gateway
+        asked = read_body(body)
+        if isinstance(asked, BadBody):
+            self.answer_problem(Problem(400, "BadBody", asked.message, param=asked.param))
+            return
+        now = gateway.time()
+        lane = gateway.lane(asked.model, caller, self.head.host, now)
+        if isinstance(lane, Problem):
+            self.answer_problem(lane)
+            return
+        exchange = self.exchange = Exchange(self, lane, lead, body, asked, tenant=caller.tenant, now=now)
+        exchange.timed = asked.stream or not operation.generates
+        gateway.arrive(exchange, now)
+
+    def _refusal_before_body(self, left: int) -> Problem | None:
+        """Why the rest of a body is not worth waiting for."""
+        if left > self.gateway.limits.body_bytes:
+            error = too_large(self.gateway.limits.body_bytes)
+            return Problem(error.status, error.reason, error.message)
+        operation = find_operation(self.head.method, self.head.path)
+        if isinstance(operation, Problem):
+            return operation
+        if not isinstance(self._caller, Caller):
+            return self._caller or self.gateway.unknown_caller(self.head.token)
+        return None
+
+    # --- answers ---
+
+    def begin_answer(self, head: ResponseHead, length: int, data: bytes) -> None:
+        """Pass on an engine's head, and the first of its body; the rest is written to the transport as it comes."""
+        answer = cast("_Answer | None", head.memo)
+        if answer is None:
+            answer = head.memo = _Answer(head)
+        if length == UNTIL_CLOSE:
+            self._keep = False
+        lead = b"%b%bx-request-id: %b\r\n%b\r\n" % (
+            answer.lead,
+            framing_line(length),
+            self.request_id,
+            b"" if self._keep else b"connection: close\r\n",
+        )
+        if len(data) <= SMALL_BODY:
+            self.transport.write(lead + data)
+        else:
+            self.transport.writelines((lead, data))
+
+    def answered(self) -> None:
+        """The answer has been written whole: on to the next request, or to the end."""
+        self.exchange = None
+        if not self._keep or self.gateway.draining:
+            self.cut_off()
+            return
+        self.state = IDLE
+        if not self._paused:
+            deadline = self.deadline = self.gateway.wheel.now + self.gateway.limits.idle_seconds
+            if not self.slot:
+                self.gateway.wheel.watch(self, deadline)
+        if self._held:
+            # Not at once: the dispatcher may be in the midst of something, and has to come to its end first.
+            self.gateway.loop.call_soon(self._next)
+        self._resume_reading()
+
+    def answer_problem(self, problem: Problem) -> None:
+        """Answer that the request is not served, and why."""
+        if self.head.method == "HEAD":  # whose answer has no body, so none may follow on this connection
+            self._keep = False
+        self.transport.write(error_answer(problem, self.request_id.decode("latin-1"), keep_alive=self._keep))
+        self.answered()
+
+    def cut_off(self) -> None:
+        """Close, once what is written has been sent."""
+        self.exchange = None
+        self.state = LINGERING
+        self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.write_seconds)
+        self.transport.close()
+
+    def shut(self) -> None:
+        """Close if no request is at hand."""
+        if self.state <= HEAD:
+            self.cut_off()
+
+    def _answer_json(self, body: bytes | Problem) -> None:
+        if isinstance(body, Problem):
+            self.answer_problem(body)
+            return
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b"
+            % (len(body), self.request_id, b"" if self._keep else b"connection: close\r\n", body)
+        )
+        self.answered()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer, and read no further: what comes is the rest of something refused."""
+        self._keep = False
+        self.state = LINGERING
+        self._held, self._parts, self._body = b"", [], None
+        self._resume_reading()
+        self.transport.write(
+            error_answer(
+                problem, (self.request_id or self.gateway.next_request_id()).decode("latin-1"), keep_alive=False
+            )
+        )
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.gateway.wheel.watch(self, self.gateway.wheel.now + LINGER_SECONDS)
+
+    def _refuse_malformed(self, error: Malformed) -> None:
+        self._refuse(Problem(error.status, error.reason, error.message))
+
+    def _next(self) -> None:
+        """Reads the next request from what came while the last one was answered."""
+        if self.state == IDLE and self._held:
+            data, self._held = self._held, b""
+            self._read(data)
+
+    def _resume_reading(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+
+    def _cancel(self) -> None:
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.cancelled()
+
+
+_ENCODED = Problem(415, "EncodedBody", "the body has a Content-Encoding, which is not read here: send it as it is")

@@ -1,0 +1,308 @@
+"""The gateway as a whole: what its connections share, the dispatcher's callbacks, reload and the orderly end.
+
+    ClientConnection ── lane, arrive ──> QoSManager ── dispatch ──> Pool ──> UpstreamConnection
+           ^ answer, problem                 │ refuse                              │
+           └─────────────── Exchange <───────┴──────── begin, finish, broken ──────┘
+
+It reads no cluster and no file: somebody hands it configurations, and answers who a token is.
+"""
+
+import asyncio
+import os
+import random as randomness
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, cast
+
+import msgspec
+
+from controller.gateway.configuration import ANYBODY, Caller, GatewayConfiguration
+from controller.gateway.errors import Problem
+from controller.gateway.exchange import Exchange
+from controller.gateway.heads import request_heads, response_heads
+from controller.gateway.pool import Pool
+from controller.gateway.reload import Lane, Serving, Tables
+from controller.gateway.routes import Operation
+from controller.gateway.server import Server
+from controller.gateway.timers import SLOT_SECONDS, TimerWheel
+from controller.qos.manager import QoSManager
+from controller.qos.refusal import Refusal
+from controller.qos.request import QUEUED, Request
+from controller.qos.settings import Member
+from controller.qos.statistics import QoSStatistics
+
+_CLOSE_IDLE_AFTER_SECONDS = 1.0
+_DRAIN_POLL_SECONDS = 0.02
+
+
+Found = Caller | Problem | None
+"""The caller; None for a token nobody has; a Problem where that cannot be told now."""
+
+
+class Authenticator(Protocol):
+    """Who shows a token."""
+
+    def find(self, token: bytes) -> Found | Awaitable[Found]:
+        """At once where that is known, else in a while."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatistics:
+    """Connections of clients now, accepted and turned away since the start; failures of engines by reason since then;
+    requests that no lane was found for, by reason; the dispatcher's own figures."""
+
+    connections: int
+    accepted: int
+    turned_away: int
+    engine_failures: dict[str, int]
+    unrouted: dict[str, int]
+    reloads: int
+    qos: QoSStatistics
+
+
+class Gateway:
+    """Serves one configuration after another. An asynchronous context manager: it owns what runs within it.
+
+    `engine_tls` is for engines that speak HTTPS. `random` gives numbers from 0 up to 1. Raises ValueError for a
+    configuration that cannot be served, with all its problems.
+    """
+
+    def __init__(
+        self,
+        configuration: GatewayConfiguration,
+        *,
+        authenticator: Authenticator,
+        engine_tls: ssl.SSLContext | None = None,
+        random: Callable[[], float] = randomness.random,
+    ) -> None:
+        self.serving = Serving(configuration)
+        self.limits = self.serving.limits
+        self.authenticator = authenticator
+        self.engine_tls = engine_tls
+        self.draining = False
+        self.pools: dict[str, Pool] = {}
+        self.engine_failures: dict[str, int] = {}
+        self.unrouted: dict[str, int] = {}
+        self.reloads = 0
+        self._random = random
+        self._servers: list[Server] = []
+        self._wake: asyncio.TimerHandle | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._requests = 0
+        self._id_prefix = os.urandom(6).hex().encode()
+        self._make_head_readers()
+
+    async def __aenter__(self) -> Self:
+        """Begin; nothing listens yet."""
+        self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time
+        now = self.time()
+        self.wheel = TimerWheel(now)
+        self.manager = QoSManager(
+            self.serving.settings, now, on_dispatch=self._dispatch, on_refuse=self._refuse, jitter=self._random
+        )
+        self._make_pools()
+        self._tasks = await asyncio.TaskGroup().__aenter__()
+        self._tick = self.loop.call_later(SLOT_SECONDS, self._turn)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End at once: connections are cut, tasks cancelled. For an orderly end `drain` before."""
+        for server in self._servers:
+            server.stop()
+            server.abort()
+        for timer in (self._tick, self._wake):
+            if timer is not None:
+                timer.cancel()
+        for pool in self.pools.values():
+            pool.close()
+        for task in tuple(self._running):
+            task.cancel()
+        await self._tasks.__aexit__(kind, error, trace)
+
+    def start(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run something that has to wait; it ends with the gateway at the latest."""
+        task = self._tasks.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def serve(self, host: str, port: int, ssl: ssl.SSLContext | None = None) -> int:
+        """Listen, over TLS with `ssl`; returns the port, which for `port` 0 is a free one. It may listen at several.
+
+        Raises OSError when the address is taken.
+        """
+        server = Server(self)
+        bound = await server.listen(host, port, ssl)
+        self._servers.append(server)
+        return bound
+
+    def reload(self, configuration: GatewayConfiguration) -> None:
+        """Serve another configuration from now on. Requests that wait or are under way go on.
+
+        Raises ValueError for one that cannot be served, and goes on with the old one.
+        """
+        serving = Serving(configuration, self.serving.tables)
+        heads = (self.limits.head_bytes, self.limits.header_count)
+        self.serving, self.limits = serving, serving.limits
+        if heads != (self.limits.head_bytes, self.limits.header_count):
+            self._make_head_readers()
+        self._make_pools()
+        self.reloads += 1
+        self.manager.configure(serving.settings, self.time())
+        self.look_ahead()
+
+    async def drain(self, seconds: float) -> None:
+        """Accept no more, answer what is under way, closing each connection after it; at most `seconds`.
+
+        Connections that are idle by then get a moment to send what is on its way, and are closed.
+        """
+        self.draining = True
+        for server in self._servers:
+            server.stop()
+        until = self.time() + seconds
+        idle_until = self.time() + min(seconds, _CLOSE_IDLE_AFTER_SECONDS)
+        while self._connections() and self.time() < until:
+            if self.time() >= idle_until:
+                for server in self._servers:
+                    server.shut_idle()
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+
+    def statistics(self) -> GatewayStatistics:
+        """Counts as they are now."""
+        return GatewayStatistics(
+            connections=self._connections(),
+            accepted=sum(server.accepted for server in self._servers),
+            turned_away=sum(server.turned_away for server in self._servers),
+            engine_failures=dict(self.engine_failures),
+            unrouted=dict(self.unrouted),
+            reloads=self.reloads,
+            qos=self.manager.statistics(),
+        )
+
+    @property
+    def tables(self) -> Tables:
+        """What requests took, by service and class."""
+        return self.serving.tables
+
+    # --- what connections ask ---
+
+    def find_caller(self, token: bytes | None) -> Found | Awaitable[Found]:
+        """Who shows this token, or none."""
+        if token is None:
+            return ANYBODY if self.serving.configuration.open else None
+        return self.authenticator.find(token)
+
+    async def ask(self, answer: Awaitable[Found]) -> Found:
+        """Wait for who shows a token, as long as a head may take."""
+        try:
+            async with asyncio.timeout(self.limits.head_seconds):
+                return await answer
+        except TimeoutError:
+            return Problem(503, "AuthenticationUnavailable", "who shows this key could not be asked in time: ask again")
+
+    def unknown_caller(self, token: bytes | None) -> Problem:
+        """The answer to one who may not call."""
+        if token is None:
+            return Problem(401, "NoKey", "no key: send Authorization: Bearer KEY")
+        return Problem(401, "UnknownKey", "the key is not known here: send one of this cluster")
+
+    def lane(self, model: str, caller: Caller, host: str | None, now: float) -> Lane | Problem:  # noqa: ARG002
+        """Where a request goes, or why nowhere."""
+        found = self.serving.lane(model, caller, host)
+        if isinstance(found, Problem):
+            self.unrouted[found.reason] = self.unrouted.get(found.reason, 0) + 1
+        return found
+
+    def arrive(self, exchange: Exchange, now: float) -> None:
+        """Hand a request to the dispatcher."""
+        self.manager.arrive(exchange, now)
+        if exchange.state == QUEUED and self._wake is None:
+            self.look_ahead()
+
+    def models(self, caller: Caller, host: str | None, path: str) -> bytes | Problem:
+        """The answer to GET /v1/models, or of one model of them."""
+        shown = self.serving.routes.models(caller, host)
+        wanted = path.removeprefix(Operation.MODELS.value).lstrip("/")
+        entries = [
+            {"id": name, "object": "model", "created": 0, "owned_by": route.namespace}
+            for name, route in shown
+            if not wanted or wanted in (name, route.key, *route.model_ids)
+        ]
+        if not wanted:
+            return msgspec.json.encode({"object": "list", "data": entries})
+        if not entries:
+            return Problem(404, "ModelNotFound", f"no model {wanted[:200]!r}: GET /v1/models lists them", param="model")
+        return msgspec.json.encode(entries[0])
+
+    def next_request_id(self) -> bytes:
+        """An id that no other request of any replica has."""
+        self._requests += 1
+        return b"%b-%x" % (self._id_prefix, self._requests)
+
+    def engine_failed(self, exchange: Exchange, reason: str, message: str) -> None:  # noqa: ARG002
+        """Count an engine's failure."""
+        self.engine_failures[reason] = self.engine_failures.get(reason, 0) + 1
+
+    # --- the dispatcher's calls ---
+
+    def _dispatch(self, request: Request, member: Member) -> None:
+        self.pools[member.endpoint].send(cast("Exchange", request))
+
+    def _refuse(self, request: Request, refusal: Refusal) -> None:
+        cast("Exchange", request).refused(refusal)
+
+    # --- time ---
+
+    def look_ahead(self) -> None:
+        """Let the dispatcher do what is due, and come again when it says."""
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        due = self.manager.advance(self.time())
+        if due is not None:
+            self._wake = self.loop.call_at(due, self._awake)
+
+    def _awake(self) -> None:
+        self._wake = None
+        self.look_ahead()
+
+    def _turn(self) -> None:
+        now = self.time()
+        self.wheel.turn(now)
+        for pool in self.pools.values():
+            pool.trim(now)
+        self.look_ahead()
+        self._tick = self.loop.call_later(SLOT_SECONDS, self._turn)
+
+    def _make_pools(self) -> None:
+        """One for each endpoint; those that are unchanged are kept, those that are gone are closed as they empty."""
+        before, self.pools = self.pools, {}
+        for service in self.serving.configuration.services:
+            for endpoint in service.endpoints:
+                found = before.get(endpoint.uid)
+                same = found is not None and (found.endpoint.host, found.endpoint.port, found.endpoint.tls) == (
+                    endpoint.host,
+                    endpoint.port,
+                    endpoint.tls,
+                )
+                if found is not None and same:
+                    found.endpoint = endpoint
+                    self.pools[endpoint.uid] = before.pop(endpoint.uid)
+                else:
+                    self.pools[endpoint.uid] = Pool(self, endpoint)
+        for pool in before.values():
+            pool.close()
+
+    def _make_head_readers(self) -> None:
+        limits = self.limits
+        self.request_heads = request_heads(head_bytes=limits.head_bytes, header_count=limits.header_count)
+        self.response_heads = response_heads(head_bytes=limits.head_bytes, header_count=limits.header_count)
+
+    def _connections(self) -> int:
+        return sum(len(server.connections) for server in self._servers)

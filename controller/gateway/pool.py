@@ -1,0 +1,97 @@
+"""The connections to one engine: those at rest, the last used first, and who waits while another one is made.
+
+    send ──> a connection at rest ──> released ──> at rest
+      └────> waits ──> connected, or a connection comes free, whichever is first
+
+The dispatcher keeps requests in flight below the engine's seats, so nobody waits here for longer than a connect takes.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from controller.gateway.configuration import Endpoint
+from controller.gateway.upstream import UpstreamConnection
+
+if TYPE_CHECKING:
+    from controller.gateway.exchange import Exchange
+    from controller.gateway.gateway import Gateway
+
+
+class Pool:
+    """Connections to `endpoint`, made in `tasks`' group. `closed`: those in use are closed once they are released."""
+
+    def __init__(self, gateway: "Gateway", endpoint: Endpoint) -> None:
+        self.gateway = gateway
+        self.endpoint = endpoint
+        literal = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+        self.host_line = f"host: {literal}:{endpoint.port}\r\n".encode("latin-1")
+        self.closed = False
+        self.opened = 0
+        self._idle: list[UpstreamConnection] = []
+        self._waiting: deque[Exchange] = deque()
+        self._connecting = 0
+
+    def send(self, exchange: "Exchange", *, fresh: bool = False) -> None:
+        """Send a request over a connection at rest, or over a new one; `fresh`: over a new one."""
+        exchange.pool = self
+        if self._idle and not fresh:
+            self._idle.pop().send(exchange)
+            return
+        self._waiting.append(exchange)
+        self._connect_for_waiting()
+
+    def withdraw(self, exchange: "Exchange") -> None:
+        """A request that waits for a connection does so no longer."""
+        self._waiting.remove(exchange)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """A connection is free for the next request."""
+        if self._waiting:
+            connection.send(self._waiting.popleft())
+        elif self.closed or len(self._idle) >= self.gateway.limits.upstream_idle_connections:
+            connection.close()
+        else:
+            connection.since = self.gateway.wheel.now
+            self._idle.append(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """A connection at rest has ended."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def trim(self, now: float) -> None:
+        """Close connections that have been at rest for too long: the first in the list have been longest."""
+        until = now - self.gateway.limits.upstream_idle_seconds
+        while self._idle and self._idle[0].since < until:
+            self._idle.pop(0).close()
+
+    def close(self) -> None:
+        """Close what is at rest, and the others when they come free."""
+        self.closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connect_for_waiting(self) -> None:
+        while self._connecting < len(self._waiting):
+            self._connecting += 1
+            self.gateway.start(self._connect(), f"connect to {self.endpoint.uid}")
+
+    async def _connect(self) -> None:
+        endpoint = self.endpoint
+        try:
+            async with asyncio.timeout(self.gateway.limits.upstream_connect_seconds):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: UpstreamConnection(self),
+                    endpoint.host,
+                    endpoint.port,
+                    ssl=self.gateway.engine_tls if endpoint.tls else None,
+                )
+        except (OSError, TimeoutError) as error:
+            self._connecting -= 1
+            if self._waiting:
+                self._waiting.popleft().not_connected(error)
+        else:
+            self._connecting -= 1
+            self.opened += 1
+            self.release(connection)

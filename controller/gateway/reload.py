@@ -1,0 +1,106 @@
+"""What a configuration comes to: routes, the dispatcher's settings, and a lane for each service and class.
+
+Made whole before it is taken, so a request sees the old or the new one and never a part of each. What has to outlive a
+reload, the tables of what requests took and the connections to engines, is handed over from one to the next.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from controller.gateway.configuration import Caller, GatewayConfiguration, ServiceRoute
+from controller.gateway.errors import Problem
+from controller.gateway.latency import LatencyTable
+from controller.gateway.routes import RouteTable
+from controller.gateway.splice import Splicer
+from controller.qos.settings import Member, PartitionSettings, QoSSettings
+
+Tables = dict[tuple[str, str], LatencyTable]
+"""By service and class."""
+
+
+class Lane:
+    """One service in one class: what its requests have in common.
+
+    `ranked` and `plain` set the fields of bodies, for engines that take a priority and for those that take none.
+    """
+
+    __slots__ = ("model", "plain", "qos_class", "ranked", "route", "table")
+
+    def __init__(self, route: ServiceRoute, qos_class: str, rank: int, table: LatencyTable) -> None:
+        self.route = route
+        self.model = route.key
+        self.qos_class = qos_class
+        self.table = table
+        self.ranked = Splicer(rank)
+        self.plain = Splicer(None)
+
+
+class Serving:
+    """All that requests are served by between two reloads. `tables` are those of the one before.
+
+    Raises ValueError with every problem of a configuration that cannot be served.
+    """
+
+    def __init__(self, configuration: GatewayConfiguration, tables: Tables | None = None) -> None:
+        self.configuration = configuration
+        self.limits = configuration.limits
+        self.routes = RouteTable(configuration)
+        self.settings = qos_settings(configuration)
+        problems = [*self.limits.problems(), *self.settings.validated()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        self._ranks = {one.name: one.rank for one in configuration.classes}
+        keys = {service.key for service in configuration.services}
+        self.tables: Tables = {key: table for key, table in (tables or {}).items() if key[0] in keys}
+        self._lanes: dict[tuple[str, str | None], Lane] = {}
+
+    def lane(self, model: str, caller: Caller, host: str | None) -> Lane | Problem:
+        """Where a request for `model` goes, or why nowhere."""
+        route = self.routes.resolve(model, caller, host)
+        if isinstance(route, Problem):
+            return route
+        key = (route.key, caller.ceiling)
+        return self._lanes.get(key) or self._make_lane(route, caller.ceiling)
+
+    def _make_lane(self, route: ServiceRoute, ceiling: str | None) -> Lane:
+        qos_class = self._class_under(route.qos.qos_class, ceiling)
+        table = self.tables.get((route.key, qos_class))
+        if table is None:
+            thresholds = [objective.threshold_seconds for objective in route.objectives]
+            table = self.tables[route.key, qos_class] = LatencyTable(thresholds)
+        lane = self._lanes[route.key, ceiling] = Lane(route, qos_class, self._ranks[qos_class], table)
+        return lane
+
+    def _class_under(self, wanted: str, ceiling: str | None) -> str:
+        """The service's class, or the caller's ceiling where that is worse; of a ceiling nobody knows, the worst."""
+        if ceiling is None:
+            return wanted
+        if ceiling not in self._ranks:
+            ceiling = max(self._ranks, key=lambda name: (self._ranks[name], name))
+        return wanted if self._ranks[wanted] >= self._ranks[ceiling] else ceiling
+
+
+def qos_settings(configuration: GatewayConfiguration) -> QoSSettings:
+    """The dispatcher's settings: services and their engines by partition."""
+    partitions: dict[str, PartitionSettings] = {}
+    for service in configuration.services:
+        for endpoint in service.endpoints:
+            member = Member(endpoint.uid, service.key, endpoint.seats, endpoint.ready)
+            found = partitions.get(endpoint.partition) or PartitionSettings(endpoint.partition)
+            partitions[endpoint.partition] = replace(found, members=(*found.members, member))
+    return QoSSettings(
+        classes=configuration.classes,
+        models={service.key: service.qos for service in configuration.services},
+        partitions=partitions,
+        tenants=configuration.tenants,
+    )
+
+
+def thresholds_changed(before: Iterable[ServiceRoute], after: Iterable[ServiceRoute]) -> set[str]:
+    """Services whose objectives have other thresholds now: their tables begin anew, for an edge cannot be moved."""
+    old = {service.key: {one.threshold_seconds for one in service.objectives} for service in before}
+    return {
+        service.key
+        for service in after
+        if service.key in old and old[service.key] != {one.threshold_seconds for one in service.objectives}
+    }
