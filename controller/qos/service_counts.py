@@ -5,13 +5,33 @@
 Not counted are requests that say nothing about the service: those that its caller got wrong, or sent too fast.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from controller.qos.slo_counts import RequestCounts, Tally
+from controller.qos.slo_counts import CountsError, RequestCounts, Tally
 
 Metric = Literal["requestLatency", "timeToFirstToken", "timePerOutputToken", "queueWait"]
 """What an objective measures, as the API has it."""
+
+#: The API's durations have nine digits before the point.
+_MOST_MILLISECONDS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Counts as they stand in a status: of one metric, for one threshold (`threshold_text`)."""
+
+    metric: str
+    threshold: str
+    counts: str
+
+
+def threshold_text(seconds: float) -> str:
+    """A threshold as the duration by which its counts are found again, however the spec spells it: 0.5 is "500ms"."""
+    in_milliseconds = seconds < _MOST_MILLISECONDS / 1000
+    text = f"{seconds * 1000 if in_milliseconds else seconds:.3f}".rstrip("0").rstrip(".")
+    return f"{text}ms" if in_milliseconds else f"{text}s"
 
 
 class _Counter:
@@ -98,17 +118,31 @@ class ServiceCounts:
                 counted = True
         return counted
 
-    def texts(self, now: float) -> tuple[tuple[Metric, float, str], ...]:
-        """Metric, threshold in seconds and counts of each objective, as they stand in a status."""
-        return tuple((counter.metric, counter.threshold, counter.history.text(now)) for counter in self._counters)
+    def texts(self, now: float) -> tuple["Counted", ...]:
+        """The counts of each objective that has any, as they stand in a status."""
+        found = (
+            Counted(counter.metric, threshold_text(counter.threshold), counter.history.text(now))
+            for counter in self._counters
+        )
+        return tuple(one for one in found if one.counts)
 
-    def restore(self, kept: Sequence[tuple[Metric, float, RequestCounts]]) -> None:
-        """Add what was counted before, by an earlier process or under other objectives; of others nothing is kept."""
-        known = {(metric, threshold): counts for metric, threshold, counts in kept}
+    def restore(self, kept: Iterable["Counted"]) -> list[str]:
+        """Add what was counted before, by an earlier process or owner; of objectives that are gone nothing is kept.
+
+        A sentence for each text that is no counts.
+        """
+        known: dict[tuple[str, str], RequestCounts] = {}
+        problems = []
+        for one in kept:
+            try:
+                known[one.metric, one.threshold] = RequestCounts.parse(one.counts)
+            except CountsError as error:
+                problems.append(f"{one.metric} {one.threshold}: {error}")
         for counter in self._counters:
-            before = known.get((counter.metric, counter.threshold))
+            before = known.get((counter.metric, threshold_text(counter.threshold)))
             if before is not None:
                 counter.history = RequestCounts.merged([counter.history, before])
+        return problems
 
     def continued(self, objectives: Iterable[tuple[Metric, float]]) -> "ServiceCounts":
         """Counts for other objectives, which go on where an objective stays."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.qos.service_counts import Metric, ServiceCounts
+from controller.qos.service_counts import Counted, Metric, ServiceCounts, threshold_text
 from controller.qos.slo_counts import RequestCounts, Tally
 
 NOW = 1_800_000_000.0
@@ -16,7 +16,9 @@ GOOD, SLOW, NONE = Tally(1), Tally(1, 1), Tally()
 
 def tallies(counts: ServiceCounts) -> list[Tally]:
     counts.settle(NOW)
-    return [RequestCounts.parse(text).within(300, NOW) for _, _, text in counts.texts(NOW)]
+    found = {(one.metric, one.threshold): RequestCounts.parse(one.counts) for one in counts.texts(NOW)}
+    keys = [(metric, threshold_text(threshold)) for metric, threshold in counts.objectives]
+    return [found[key].within(300, NOW) if key in found else NONE for key in keys]
 
 
 @pytest.mark.parametrize(
@@ -90,11 +92,10 @@ def test_after_a_restart_counting_goes_on_where_it_was() -> None:
     before = ServiceCounts([LATENCY, WAIT])
     before.answered(11.0, 0.1, None, 2.0)
     before.settle(NOW - 60)
-    kept = [(metric, threshold, RequestCounts.parse(text)) for metric, threshold, text in before.texts(NOW)]
     after = ServiceCounts([WAIT, FIRST])
     after.answered(1.0, 0.1, None, 0.0)
     after.settle(NOW)
-    after.restore(kept)
+    assert after.restore(before.texts(NOW)) == []
     assert tallies(after) == [Tally(2, 1), GOOD]
 
 
@@ -104,3 +105,19 @@ def test_another_spec_keeps_the_counts_of_objectives_that_stay() -> None:
     after = before.continued([WAIT, FIRST])
     assert after.objectives == (WAIT, FIRST)
     assert tallies(after) == [SLOW, NONE]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "want"), [(0.5, "500ms"), (0.0005, "0.5ms"), (0.1 + 0.2, "300ms"), (90, "90000ms"), (2e6, "2000000s")]
+)
+def test_a_threshold_is_found_again_however_it_is_spelled(seconds: float, want: str) -> None:
+    assert threshold_text(seconds) == want
+
+
+def test_what_cannot_be_read_after_a_restart_is_told_and_left_out() -> None:
+    after = ServiceCounts([LATENCY])
+    told = after.restore([Counted("requestLatency", "10000ms", "60@1=2-3")])
+    assert told == [
+        "requestLatency 10000ms: counts '2-3' are no requests with, after a dash, those of them that were slow"
+    ]
+    assert tallies(after) == [NONE]
