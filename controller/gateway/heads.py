@@ -67,7 +67,7 @@ class Heads(Generic[Head]):
         length = int(raw[first:last])
         if head is None:
             head = self._parse(raw)
-            if head.length != length:  # of an answer that has no body, whatever it says: 204, 304
+            if head.length != length or length == 0:  # 204 and 304 have no body, whatever length they say
                 return head, head.length, end
             self._keep(key, head)
         return head, length, end
