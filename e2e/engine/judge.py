@@ -53,6 +53,11 @@ def excesses(
     ]
 
 
+def seats_of(entries: Iterable[Entry]) -> dict[str, int]:
+    """How many requests each engine serves at once, by what it says itself."""
+    return {entry.engine: entry.seats for entry in entries}
+
+
 def _changes(entries: Iterable[Entry], grace_seconds: float) -> Iterator[tuple[float, int, Entry]]:
     """(time, +1 or -1, entry); at one moment ends come before beginnings."""
     begun: dict[tuple[str, str], list[float]] = defaultdict(list)

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import IO, Literal, Self
 
+from e2e.engine.settings import EngineSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line. `in_flight`: the engine's requests after it, waiting ones included.
+    """One line. `in_flight`: the engine's requests after it, waiting ones too; `seats`: how many it serves at once.
 
     `event`: "begin", "end", or "gone" for a request whose caller hung up before its end. `at`: monotonic seconds.
     """
@@ -26,6 +28,7 @@ class Entry:
     event: Literal["begin", "end", "gone"]
     request: str
     in_flight: int
+    seats: int
     priority: int = 0
 
     @classmethod
@@ -40,8 +43,8 @@ class Entry:
 class Record:
     """Counts and writes. `file` None: only counts. It is flushed line by line: a killed engine's last line is there."""
 
-    def __init__(self, engine: str, partition: str, model: str, now: Callable[[], float], file: IO[str] | None) -> None:
-        self._names = (engine, partition, model)
+    def __init__(self, settings: EngineSettings, now: Callable[[], float], file: IO[str] | None) -> None:
+        self._settings = settings
         self._now = now
         self._file = file
         self.in_flight = 0
@@ -61,6 +64,8 @@ class Record:
     def _write(self, event: Literal["begin", "end", "gone"], request: str, priority: int) -> None:
         if self._file is None:
             return
-        entry = Entry(self._now(), *self._names, event, request, self.in_flight, priority)
+        own = self._settings
+        names = own.engine, own.partition, own.model
+        entry = Entry(self._now(), *names, event, request, self.in_flight, own.seats, priority)
         self._file.write(f"{json.dumps(asdict(entry))}\n")
         self._file.flush()

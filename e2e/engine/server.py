@@ -51,7 +51,7 @@ async def serving(
     Raises OSError when it cannot listen.
     """
     clock = clock or RealClock()
-    own = Record(settings.engine, settings.partition, settings.model, clock.monotonic, record)
+    own = Record(settings, clock.monotonic, record)
     engine = Engine(settings, own, neighbours or Neighbours(), clock)
     runner = web.AppRunner(
         Handler(engine, clock).application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.0

@@ -4,14 +4,15 @@ from typing import Literal
 
 import pytest
 
-from e2e.engine.judge import excesses, most_in_flight
+from e2e.engine.judge import excesses, most_in_flight, seats_of
 from e2e.engine.record import Entry, Record
+from e2e.engine.settings import EngineSettings
 
 Event = Literal["begin", "end", "gone"]
 
 
 def entry(at: float, event: Event, request: str, *, engine: str = "a", partition: str = "p") -> Entry:
-    return Entry(at, engine, partition, "acme/chat", event, request, in_flight=0)
+    return Entry(at, engine, partition, "acme/chat", event, request, in_flight=0, seats=4)
 
 
 def test_requests_of_all_engines_of_a_partition_count_together() -> None:
@@ -53,7 +54,7 @@ def test_requests_that_never_end_count_on() -> None:
     assert most_in_flight(entries, lambda found: found.partition) == {"p": 2}
 
 
-def test_the_record_is_written_as_it_is_read(tmp_path: object) -> None:
+def test_the_record_is_written_as_it_is_read() -> None:
     lines: list[str] = []
 
     class File:
@@ -63,7 +64,8 @@ def test_the_record_is_written_as_it_is_read(tmp_path: object) -> None:
         def flush(self) -> None:
             pass
 
-    record = Record("a", "p", "acme/chat", iter([1.0, 2.0, 3.0]).__next__, File())  # type: ignore[arg-type]
+    settings = EngineSettings(model="acme/chat", engine="a", partition="p", seats=4)
+    record = Record(settings, iter([1.0, 2.0, 3.0]).__next__, File())  # type: ignore[arg-type]
     record.begin("1", priority=4)
     record.begin("2", priority=0)
     record.end("1", priority=4, gone=True)
@@ -80,3 +82,9 @@ def test_the_record_is_written_as_it_is_read(tmp_path: object) -> None:
 def test_a_line_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="is no line of an engine's record"):
         Entry.read('{"at": 1.0}')
+
+
+def test_an_engine_may_have_as_many_as_it_has_seats() -> None:
+    entries = [entry(float(number), "begin", str(number)) for number in range(5)]
+    (found,) = excesses(entries, lambda found: found.engine, seats_of(entries))
+    assert (found.of, found.most, found.allowed) == ("a", 5, 4)
