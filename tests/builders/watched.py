@@ -44,14 +44,13 @@ def engine_pod(
     """A running pod that opted in, with what the operator wrote."""
     own = {SERVICE_LABEL: service} if service is not None else {}
     told = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": "Qwen/Qwen3-8B"}
-    told["aim.amd.com/engine-args"] = PRIORITY
+    told = told | {"aim.amd.com/engine-args": PRIORITY} | dict(annotations or {})
     more = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleted else {}
     wire = {
         "metadata": metadata(name, namespace, labels=own | dict(labels or {}), annotations=told, **more),
         "spec": {"containers": [{"name": "main", "image": image, "args": list(args)}], "hostNetwork": host_network},
         "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]} if ip else {"phase": "Pending"},
     }
-    wire["metadata"]["annotations"] |= dict(annotations or {})
     return kept_of_pod(typed(wire, EnginePod))
 
 

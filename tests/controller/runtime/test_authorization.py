@@ -291,3 +291,25 @@ async def test_the_token_is_neither_kept_nor_logged(api: FakeApiServer, client: 
             await authorizer.decide("top-secret")
     assert "top-secret" not in str(logs) + str(vars(authorizer))
     assert "good" not in str(vars(authorizer))
+
+
+async def test_without_a_path_it_is_asked_only_who_bears_the_token(
+    client: Client, clock: SkippingClock, judge: Judge
+) -> None:
+    judge.audiences = ["us"]
+    authorizer = Authorizer(client, Access(path="", audiences=("us",)), clock=clock)
+    decision = await authorizer.decide("poor")
+    assert (decision.verdict, decision.user) == (Verdict.ALLOWED, "visitor")
+    assert [review["kind"] for review in judge.asked] == ["TokenReview"]
+
+
+async def test_what_is_remembered_is_told_without_asking(
+    authorizer: Authorizer, clock: SkippingClock, judge: Judge
+) -> None:
+    assert authorizer.known("good") is None
+    decided = await authorizer.decide("good")
+    asked = len(judge.asked)
+    assert authorizer.known("good") == decided
+    clock.tick(ALLOWED_SECONDS + 0.1)
+    assert authorizer.known("good") is None
+    assert len(judge.asked) == asked

@@ -23,14 +23,14 @@ EVERYBODY = [THEIRS, *OWN]
 
 names = st.sampled_from(["chat", "own", "chat-predictor", "team-a/chat", "other"])
 addresses = st.sampled_from([pod.status.pod_ip for pod in EVERYBODY] + ["127.0.0.1", "169.254.169.254"])
-references = st.builds(
+references: st.SearchStrategy[dict[str, str]] = st.builds(
     dict,
     kind=st.sampled_from(["Pod", "Node", ""]),
     namespace=st.sampled_from([VICTIM, ATTACKER, ""]),
     name=st.sampled_from([pod.metadata.name for pod in EVERYBODY]),
     uid=st.sampled_from([pod.metadata.uid for pod in EVERYBODY]),
 )
-entries = st.builds(
+entries: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     addresses=st.lists(addresses, min_size=1, max_size=3),
     targetRef=st.none() | references,

@@ -31,15 +31,10 @@ CHAT = [engine_pod(f"chat-{number}", ip=f"10.0.0.{number + 1}") for number in ra
 
 
 def a_service(**more: Any) -> Stores:
-    return stores(
-        **{
-            "services": [inference_service()],
-            "slices": [service_slice(*map(entry, CHAT))],
-            "pods": CHAT,
-            "claims": [claim_of(pod, name=f"aim-{number}", partition=number) for number, pod in enumerate(CHAT)],
-        }
-        | more
-    )
+    claims = [claim_of(pod, name=f"aim-{number}", partition=number) for number, pod in enumerate(CHAT)]
+    slices = [service_slice(*map(entry, CHAT))]
+    given: dict[str, Any] = {"services": [inference_service()], "slices": slices, "pods": CHAT, "claims": claims}
+    return stores(**given | more)
 
 
 def test_a_service_has_its_pods_each_on_its_partition() -> None:
