@@ -1,0 +1,30 @@
+"""What has to be true once nothing is under way: every seat is back, and every request had one outcome."""
+
+from controller.gateway.gateway import Gateway
+
+
+def left_over(gateway: Gateway) -> list[str]:
+    """What is not as it has to be, a sentence each; also while the last answers are on their way."""
+    found = []
+    qos = gateway.statistics().qos
+    for partition in qos.partitions.values():
+        if partition.in_flight:
+            found.append(f"{partition.partition} has {partition.in_flight} seats taken")
+    for key, model in qos.models.items():
+        ended = model.completed + model.cancelled + sum(model.refused.values())
+        if model.in_flight or any(model.queued.values()):
+            found.append(f"{key} has {model.in_flight} in flight and {dict(model.queued)} queued")
+        if model.arrived != ended:
+            found.append(f"{key}: {model.arrived} came and {ended} ended")
+        counted = sum(sum(table.outcomes.values()) for (name, _), table in gateway.tables.items() if name == key)
+        if model.arrived != counted:
+            found.append(f"{key}: {model.arrived} came and {counted} outcomes were counted")
+    for uid, pool in gateway.pools.items():
+        if pool._waiting:
+            found.append(f"{len(pool._waiting)} requests wait for a connection to {uid}")
+    return found
+
+
+def conserved(gateway: Gateway) -> bool:
+    """Whether everything is as it has to be."""
+    return not left_over(gateway)
