@@ -4,6 +4,7 @@ Pieces are passed on as they come. Nothing of them is kept but the last ones, in
 """
 
 import re
+from collections.abc import Callable
 
 from controller.gateway.chunks import ChunkBorders
 from controller.gateway.framing import CHUNKED, UNTIL_CLOSE
@@ -55,6 +56,21 @@ class AnswerBody:
     def between_events(self) -> bool:
         """Whether an event of ours may follow: the body comes in chunks, and both chunk and event have ended."""
         return self._chunks is not None and self._chunks.at_border and self._last.endswith(_EVENT_BORDER)
+
+
+class Unchunker:
+    """Takes the chunks off an answer for a client that knows none, one of HTTP/1.0."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._borders = ChunkBorders()
+        self._write = write
+
+    def write(self, piece: bytes) -> None:
+        """Writes what a piece holds, which `AnswerBody` has checked."""
+        parts: list[bytes] = []
+        self._borders.feed(piece, 0, parts.append)
+        if parts:
+            self._write(b"".join(parts))
 
 
 def usage_in(end: bytes) -> tuple[int | None, int | None]:

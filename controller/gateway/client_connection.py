@@ -22,6 +22,7 @@ from collections.abc import Awaitable
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
+from controller.gateway.answer import Unchunker
 from controller.gateway.body import BadBody, read_body
 from controller.gateway.chunks import ChunkedBody, too_large
 from controller.gateway.configuration import Caller
@@ -317,20 +318,26 @@ class ClientConnection(asyncio.Protocol):
 
     # --- answers ---
 
-    def begin_answer(self, head: ResponseHead, length: int, data: bytes) -> None:
-        """Pass on an engine's head, and the first of its body; the rest is written to the transport as it comes."""
+    def begin_answer(self, exchange: Exchange, head: ResponseHead, length: int, data: bytes) -> None:
+        """Pass on an engine's head, and the first of its body; the rest goes through `exchange.write` as it comes."""
         answer = cast("_Answer | None", head.memo)
         if answer is None:
             answer = head.memo = _Answer(head)
+        if self.head.http10 and length == CHUNKED:
+            exchange.write = Unchunker(self.transport.write).write
+            length = UNTIL_CLOSE
         if length == UNTIL_CLOSE:
             self._keep = False
         lead = b"%b%bx-request-id: %b\r\n%b\r\n" % (
             answer.lead,
             framing_line(length),
             self.request_id,
-            b"" if self._keep else b"connection: close\r\n",
+            self._connection_line(),
         )
-        if len(data) <= SMALL_BODY:
+        if self.head.http10:
+            self.transport.write(lead)
+            exchange.write(data)
+        elif len(data) <= SMALL_BODY:
             self.transport.write(lead + data)
         else:
             self.transport.writelines((lead, data))
@@ -376,7 +383,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self.transport.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b"
-            % (len(body), self.request_id, b"" if self._keep else b"connection: close\r\n", body)
+            % (len(body), self.request_id, self._connection_line(), body)
         )
         self.answered()
 
@@ -397,6 +404,12 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse_malformed(self, error: Malformed) -> None:
         self._refuse(Problem(error.status, error.reason, error.message))
+
+    def _connection_line(self) -> bytes:
+        """What the answer says of the connection after it; in HTTP/1.1 it is kept unless told."""
+        if not self._keep:
+            return b"connection: close\r\n"
+        return b"connection: keep-alive\r\n" if self.head.http10 else b""
 
     def _next(self) -> None:
         """Reads the next request from what came while the last one was answered."""

@@ -10,7 +10,8 @@ Its state is the dispatcher's (`controller.qos.request`). Each of refused, finis
 is counted once, and gives the seat back where it has one.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from controller.gateway.answer import LAST_CHUNK, usage_in, whole_chunk
 from controller.gateway.body import Asked
@@ -31,6 +32,42 @@ _SERVED = (200, "")
 _GONE = (CLIENT_CLOSED_REQUEST, "ClientGone")
 _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
 _SILENT = "EngineSilent"
+_SENTENCES = {
+    # What a client is told: no addresses, which are in the log.
+    "BadAnswer": "the engine of {model} sent what is no answer in HTTP/1.1: ask again",
+    "EngineFailed": "each engine of {model} that was tried failed before its answer began: ask again",
+    "EngineLost": "the engine of {model} closed the connection before its answer was whole: ask again",
+    _SILENT: "the engine of {model} sent nothing for too long: ask again later",
+    "EngineUnreachable": "the engine of {model} cannot be reached: ask again",
+}
+
+
+class Seats(Protocol):
+    """Who gave the request its seat, and is told how it went: `QoSManager`, of whose methods these are some."""
+
+    def first_byte(self, request: Request, now: float) -> None:
+        """The first byte of its answer has come."""
+        ...
+
+    def complete(
+        self,
+        request: Request,
+        now: float,
+        *,
+        prompt_tokens: int | None = None,
+        output_tokens: int | None = None,
+        overloaded: bool = False,
+    ) -> None:
+        """It is over."""
+        ...
+
+    def give_back(self, request: Request, now: float, *, avoid: frozenset[str]) -> None:
+        """No byte came; it goes elsewhere."""
+        ...
+
+    def cancel(self, request: Request, now: float) -> None:
+        """Its client is gone."""
+        ...
 
 
 class Exchange(Request):
@@ -48,12 +85,16 @@ class Exchange(Request):
         "failed_at",
         "lane",
         "lead",
+        "manager",
         "pool",
         "request_id",
         "resent",
         "status",
+        "streamed",
+        "table",
         "timed",
         "upstream",
+        "write",
     )
 
     def __init__(
@@ -68,8 +109,12 @@ class Exchange(Request):
         now: float,
     ) -> None:
         super().__init__(lane.model, tenant, lane.qos_class, asked.prompt_tokens, asked.output_limit, now)
+        self.dispatched = 0.0
         self.client = client
         self.lane = lane
+        self.table = lane.table
+        self.manager: Seats = client.gateway.manager
+        self.write: Callable[[bytes], object] = client.transport.write
         self.lead = lead
         self.body = body
         self.asked = asked
@@ -78,22 +123,10 @@ class Exchange(Request):
         self.begun_at = 0.0
         self.status = 0
         self.resent = False
-        self.timed = asked.stream
+        self.streamed = self.timed = asked.stream
         self.failed_at: frozenset[str] = frozenset()
         self.pool: Pool | None = None
         self.upstream: UpstreamConnection | None = None
-
-    def for_engine(self, pool: "Pool") -> tuple[bytes, bytes]:
-        """Head and body as the engine of `pool` gets them."""
-        lane = self.lane
-        splicer = lane.ranked if pool.endpoint.takes_priority else lane.plain
-        body = splicer.splice(self.body, self.asked)
-        return b"%b%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n" % (
-            self.lead,
-            pool.host_line,
-            len(body),
-            self.request_id,
-        ), body
 
     def begin(self, head: ResponseHead, length: int, data: bytes) -> None:
         """The answer has come as far as its first byte: pass on its head and that."""
@@ -102,19 +135,18 @@ class Exchange(Request):
         self.status = head.status
         now = self.begun_at = client.gateway.time()
         if self.timed:
-            client.gateway.manager.first_byte(self, now)
-        client.begin_answer(head, length, data)
+            self.manager.first_byte(self, now)
+        client.begin_answer(self, head, length, data)
 
     def finish(self, end: bytes) -> None:
         """The answer has been passed on whole; `end` is its last bytes."""
         client = self.client
-        gateway = client.gateway
-        now = gateway.time()
+        now = client.gateway.time()
         self.upstream = None
         prompt, output = usage_in(end)
-        status = self.status
-        gateway.manager.complete(self, now, prompt_tokens=prompt, output_tokens=output, overloaded=status in OVERLOADED)
-        self.lane.table.served(self, now, prompt or 0, output or 0)
+        overloaded = self.status in OVERLOADED
+        self.manager.complete(self, now, prompt_tokens=prompt, output_tokens=output, overloaded=overloaded)
+        self.table.served(self, now, prompt or 0, output or 0)
         client.answered()
 
     def not_connected(self, error: Exception) -> None:
@@ -140,16 +172,16 @@ class Exchange(Request):
         self.pool = None
         if reason != _SILENT and len(self.failed_at) <= gateway.limits.retries:
             self.resent = False
-            gateway.manager.give_back(self, now, avoid=self.failed_at)
+            self.manager.give_back(self, now, avoid=self.failed_at)
             return
-        gateway.manager.complete(self, now, overloaded=reason == _SILENT)
-        self._fail(self._problem(reason, message), now)
+        self.manager.complete(self, now, overloaded=reason == _SILENT)
+        self._fail(self._problem(reason), now)
 
     def refused(self, refusal: Refusal) -> None:
         """The dispatcher does not serve it."""
         problem = of_refusal(refusal)
         if self.failed_at and refusal.reason == NO_ENDPOINT:
-            problem = self._problem("EngineFailed", "no other engine is left")
+            problem = self._problem("EngineFailed")
         self._fail(problem, self.client.gateway.time())
 
     def broken(self, reason: str, message: str, *, between_events: bool) -> None:
@@ -158,33 +190,31 @@ class Exchange(Request):
         now = client.gateway.time()
         self.upstream = None
         client.gateway.engine_failed(self, reason, message)
-        client.gateway.manager.complete(self, now, overloaded=reason == _SILENT)
-        self.lane.table.failed(self, (self.status, reason), now)
-        if between_events and self.asked.stream:
-            problem = self._problem(reason, message)
-            event = error_event(problem, self.request_id.decode("latin-1"))
-            client.transport.write(whole_chunk(event) + LAST_CHUNK)
+        self.manager.complete(self, now, overloaded=reason == _SILENT)
+        self.table.failed(self, (self.status, reason), now)
+        if between_events and self.streamed:
+            event = error_event(self._problem(reason), self.request_id.decode("latin-1"))
+            self.write(whole_chunk(event) + LAST_CHUNK)
         client.cut_off()
 
     def cancelled(self) -> None:
         """The client has gone: the engine is told by the end of its connection."""
-        gateway = self.client.gateway
-        now = gateway.time()
+        now = self.client.gateway.time()
         upstream, pool = self.upstream, self.pool
         self.upstream = self.pool = None
         if upstream is not None:
             upstream.abandon()
         elif pool is not None:
             pool.withdraw(self)
-        gateway.manager.cancel(self, now)
-        self.lane.table.failed(self, _GONE, now)
+        self.manager.cancel(self, now)
+        self.table.abandoned(self, _GONE, now)
 
-    def _problem(self, reason: str, message: str) -> Problem:
+    def _problem(self, reason: str) -> Problem:
         status = _GATEWAY_TIMEOUT if reason == _SILENT else _BAD_GATEWAY
-        return Problem(status, reason, f"the engine of {self.model} failed: {message}; ask again")
+        return Problem(status, reason, _SENTENCES[reason].format(model=self.model))
 
     def _fail(self, problem: Problem, now: float) -> None:
-        self.lane.table.failed(self, (problem.status, problem.reason), now)
+        self.table.failed(self, (problem.status, problem.reason), now)
         self.client.answer_problem(problem)
 
 

@@ -30,6 +30,7 @@ from controller.gateway.timers import SLOT_SECONDS, TimerWheel
 from controller.qos.manager import QoSManager
 from controller.qos.refusal import Refusal
 from controller.qos.request import QUEUED, Request
+from controller.qos.service_counts import ServiceCounts
 from controller.qos.settings import Member
 from controller.qos.statistics import QoSStatistics
 
@@ -147,7 +148,7 @@ class Gateway:
 
         Raises ValueError for one that cannot be served, and goes on with the old one.
         """
-        serving = Serving(configuration, self.serving.tables)
+        serving = Serving(configuration, self.serving)
         heads = (self.limits.head_bytes, self.limits.header_count)
         self.serving, self.limits = serving, serving.limits
         if heads != (self.limits.head_bytes, self.limits.header_count):
@@ -189,6 +190,11 @@ class Gateway:
     def tables(self) -> Tables:
         """What requests took, by service and class."""
         return self.serving.tables
+
+    @property
+    def counts(self) -> dict[str, ServiceCounts]:
+        """Requests counted against objectives, of each service that has some."""
+        return self.serving.counts
 
     # --- what connections ask ---
 

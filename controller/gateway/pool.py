@@ -32,6 +32,18 @@ class Pool:
         self._waiting: deque[Exchange] = deque()
         self._connecting = 0
 
+    def outgoing(self, exchange: "Exchange") -> tuple[bytes, bytes]:
+        """Head and body of a request as this engine gets them."""
+        lane = exchange.lane
+        splicer = lane.ranked if self.endpoint.takes_priority else lane.plain
+        body = splicer.splice(exchange.body, exchange.asked)
+        return b"%b%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n" % (
+            exchange.lead,
+            self.host_line,
+            len(body),
+            exchange.request_id,
+        ), body
+
     def send(self, exchange: "Exchange", *, fresh: bool = False) -> None:
         """Send a request over a connection at rest, or over a new one; `fresh`: over a new one."""
         exchange.pool = self

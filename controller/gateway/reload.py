@@ -4,7 +4,6 @@ Made whole before it is taken, so a request sees the old or the new one and neve
 reload, the tables of what requests took and the connections to engines, is handed over from one to the next.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from controller.gateway.configuration import Caller, GatewayConfiguration, ServiceRoute
@@ -12,10 +11,11 @@ from controller.gateway.errors import Problem
 from controller.gateway.latency import LatencyTable
 from controller.gateway.routes import RouteTable
 from controller.gateway.splice import Splicer
+from controller.qos.service_counts import ServiceCounts
 from controller.qos.settings import Member, PartitionSettings, QoSSettings
 
 Tables = dict[tuple[str, str], LatencyTable]
-"""By service and class."""
+"""What requests took, by service and class."""
 
 
 class Lane:
@@ -36,12 +36,13 @@ class Lane:
 
 
 class Serving:
-    """All that requests are served by between two reloads. `tables` are those of the one before.
+    """All that requests are served by between two reloads. `before` is what they were served by before this one.
 
-    Raises ValueError with every problem of a configuration that cannot be served.
+    `counts` has, for each service with objectives, its requests counted against them. Raises ValueError with every
+    problem of a configuration that cannot be served.
     """
 
-    def __init__(self, configuration: GatewayConfiguration, tables: Tables | None = None) -> None:
+    def __init__(self, configuration: GatewayConfiguration, before: "Serving | None" = None) -> None:
         self.configuration = configuration
         self.limits = configuration.limits
         self.routes = RouteTable(configuration)
@@ -50,8 +51,13 @@ class Serving:
         if problems:
             raise ValueError("; ".join(problems))
         self._ranks = {one.name: one.rank for one in configuration.classes}
-        keys = {service.key for service in configuration.services}
-        self.tables: Tables = {key: table for key, table in (tables or {}).items() if key[0] in keys}
+        self.counts = _counts(configuration, before)
+        self.tables: Tables = {}
+        for key, table in before.tables.items() if before is not None else ():
+            counts = self.counts.get(key[0])
+            if key[0] in self.settings.models and table.thresholds == _thresholds(counts):
+                table.counts = counts
+                self.tables[key] = table
         self._lanes: dict[tuple[str, str | None], Lane] = {}
 
     def lane(self, model: str, caller: Caller, host: str | None) -> Lane | Problem:
@@ -66,8 +72,8 @@ class Serving:
         qos_class = self._class_under(route.qos.qos_class, ceiling)
         table = self.tables.get((route.key, qos_class))
         if table is None:
-            thresholds = [objective.threshold_seconds for objective in route.objectives]
-            table = self.tables[route.key, qos_class] = LatencyTable(thresholds)
+            counts = self.counts.get(route.key)
+            table = self.tables[route.key, qos_class] = LatencyTable(_thresholds(counts), counts)
         lane = self._lanes[route.key, ceiling] = Lane(route, qos_class, self._ranks[qos_class], table)
         return lane
 
@@ -96,11 +102,17 @@ def qos_settings(configuration: GatewayConfiguration) -> QoSSettings:
     )
 
 
-def thresholds_changed(before: Iterable[ServiceRoute], after: Iterable[ServiceRoute]) -> set[str]:
-    """Services whose objectives have other thresholds now: their tables begin anew, for an edge cannot be moved."""
-    old = {service.key: {one.threshold_seconds for one in service.objectives} for service in before}
-    return {
-        service.key
-        for service in after
-        if service.key in old and old[service.key] != {one.threshold_seconds for one in service.objectives}
-    }
+def _counts(configuration: GatewayConfiguration, before: Serving | None) -> dict[str, ServiceCounts]:
+    """Of each service with objectives; where it had the same before, the counts go on."""
+    found = {}
+    for service in configuration.services:
+        objectives = [(one.metric, one.threshold_seconds) for one in service.objectives]
+        if objectives:
+            known = before.counts.get(service.key) if before is not None else None
+            found[service.key] = known.continued(objectives) if known is not None else ServiceCounts(objectives)
+    return found
+
+
+def _thresholds(counts: ServiceCounts | None) -> tuple[float, ...]:
+    """The edges that histograms need; where they change a table begins anew, for no edge can be moved."""
+    return tuple(sorted({threshold for _, threshold in counts.objectives})) if counts is not None else ()

@@ -81,7 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
         deadline = self.deadline = self.wheel.now + self.pool.gateway.limits.upstream_first_byte_seconds
         if not self.slot:
             self.wheel.watch(self, deadline)
-        head, body = exchange.for_engine(self.pool)
+        head, body = self.pool.outgoing(exchange)
         if len(body) <= SMALL_BODY:
             self.transport.write(head + body)
         else:
@@ -143,7 +143,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._keep = False
             data = data[:taken]
         if exchange.begun:
-            exchange.client.transport.write(data)
+            exchange.write(data)
         elif self.head is not None:
             exchange.begin(self.head, self._length, data)
             self.wheel.watch(self, self.wheel.now + self.pool.gateway.limits.upstream_silence_seconds)
