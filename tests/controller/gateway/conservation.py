@@ -5,11 +5,8 @@ from controller.gateway.gateway import Gateway
 
 def left_over(gateway: Gateway) -> list[str]:
     """What is not as it has to be, a sentence each; also while the last answers are on their way."""
-    found = []
     qos = gateway.statistics().qos
-    for partition in qos.partitions.values():
-        if partition.in_flight:
-            found.append(f"{partition.partition} has {partition.in_flight} seats taken")
+    found = [f"{one.partition} has {one.in_flight} seats taken" for one in qos.partitions.values() if one.in_flight]
     for key, model in qos.models.items():
         ended = model.completed + model.cancelled + sum(model.refused.values())
         if model.in_flight or any(model.queued.values()):
@@ -19,10 +16,8 @@ def left_over(gateway: Gateway) -> list[str]:
         counted = sum(sum(table.outcomes.values()) for (name, _), table in gateway.tables.items() if name == key)
         if model.arrived != counted:
             found.append(f"{key}: {model.arrived} came and {counted} outcomes were counted")
-    for uid, pool in gateway.pools.items():
-        if pool._waiting:
-            found.append(f"{len(pool._waiting)} requests wait for a connection to {uid}")
-    return found
+    waiting = {uid: len(pool._waiting) for uid, pool in gateway.pools.items() if pool._waiting}
+    return found + [f"{count} requests wait for a connection to {uid}" for uid, count in waiting.items()]
 
 
 def conserved(gateway: Gateway) -> bool:
