@@ -6,9 +6,11 @@ service a minute's counts of its objectives.
 
 ::
 
-    objects      what is decoded of each kind, and no more      members    who is an engine of which service; pure
-    keys         digests of API keys; pure                       rules      policies: classes and callers; pure
-    routes_made  services with their members; pure               watching   informers, and what changed
+    objects    what is decoded of each kind, and no more     members    who is an engine of which service; pure
+    keys       digests of API keys; pure                     rules      policies: classes and callers; pure
+    services   what services say of their requests; pure     routing    all that into routes; pure
+    resolver   where engines are reached                     callers    who shows a key or token
+    watching   informers, and what changed                   key_secrets   the Secrets with keys
 
 Whatever a user of a namespace writes counts in that namespace only:
 

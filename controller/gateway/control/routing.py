@@ -115,6 +115,8 @@ class Routing:
         found: dict[str, tuple[EnginePod, Found]] = {}
         for entry in sorted(self._entries(namespace, name), key=lambda entry: entry.order):
             pod = self._stores.pods.get(f"{namespace}/{entry.pod_name}")
+            if service is None and (pod is None or not pod.opted_in):
+                continue  # any Service of the cluster has such entries
             if pod is not None and service_of(pod, entry) != name:
                 continue  # another service's, which finds it by itself
             one = member(entry, pod, self._claim(pod) if pod is not None else None, service)
