@@ -27,6 +27,7 @@ from controller.reconcilers.inference_service.triggers import (
     service_of_claim,
     service_of_owned,
     service_of_pod,
+    services_of_name,
     services_of_products,
     services_of_profile,
 )
@@ -226,6 +227,7 @@ class Operator:
         reconciler.updating.on_change(lambda key: controller.enqueue(Request.of(key)))
         told_of_room(cluster, lambda _: reconciler.updating.changed())
         controller.for_(cluster.services)
+        controller.watches(cluster.services, services_of_name(cluster))
         controller.watches(cluster.deployments, service_of_owned)
         controller.watches(cluster.kserve, service_of_owned)
         controller.watches(cluster.pods, service_of_pod)

@@ -23,6 +23,12 @@ def memory_with(products: Iterable[Product], units: int) -> int | None:
     return least if any(size >= least and count >= units for size, count in shares) else None
 
 
+def next_units(products: Iterable[Product], units: int) -> int | None:
+    """Compute units of the smallest kind of partition that has more than `units`; None where none has."""
+    larger = (count for product in products for _, count in _shares(product) if count > units)
+    return min(larger, default=None)
+
+
 def _shares(product: Product) -> Iterator[tuple[int, int]]:
     """Memory and compute units of a partition in each mode."""
     for mode in product.allowed:

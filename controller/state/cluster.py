@@ -44,6 +44,7 @@ from controller.state.kinds import (
 )
 from controller.state.kserve import KServe, kserve_index
 from controller.state.leaving import Leaving
+from controller.state.model_names import ModelNames
 from controller.state.nominations import Nominations
 from controller.state.plans import Plans
 from controller.state.pods import PodTable, claim_index, profiles_index
@@ -107,6 +108,7 @@ class Cluster:
         self.resource_claim_table = Table(resource_claim_view)
         self.policy_table = Table(GPUSharingPolicy.model_validate)
         self.service_table = Table(InferenceService.model_validate)
+        self.model_names = ModelNames()
         self.namespace_labels: Table[Manifest, Mapping[str, str]] = Table(labels_of)
         self.plan_table = Plans(RepartitionPlan.model_validate)
         self.fleet = Fleet(self)
@@ -127,6 +129,7 @@ class Cluster:
         self.resource_claims.add_handler(self.resource_claim_table.take)
         self.policies.add_handler(self.policy_table.take)
         self.services.add_handler(self.service_table.take)
+        self.services.add_handler(self.model_names.take)
         self.services.add_handler(self.update_places.take)
         self.replica_sets.add_handler(self.revisions.take)
         self.namespaces.add_handler(self.namespace_labels.take)

@@ -27,7 +27,7 @@ from tests.builders.json_patch import PatchFailed
 from tests.fakes.writes import APPLY_PATCH, written
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Occasion = Literal["list", "watch", "stream", "GET", "POST", "PUT", "PATCH", "DELETE", "any"]
+Occasion = Literal["list", "watch", "stream", "GET", "POST", "PUT", "PATCH", "apply", "DELETE", "any"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class Seen:
     at: float
 
     def was(self, occasion: str) -> bool:
-        """Whether the request was of that sort."""
+        """Whether the request was of that sort: "apply" is a PATCH by server-side apply."""
+        if occasion == "apply":
+            return self.headers.get("Content-Type") == APPLY_PATCH
         return occasion == self.occasion or (occasion == "stream" and "sendInitialEvents" in self.query)
 
 

@@ -4,7 +4,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from api.group import SERVICE_LABEL
-from api.object import dump
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.inference_service import Backend, InferenceServiceStatus
 from controller.placement.scheduler import ModelScheduler
@@ -17,11 +16,15 @@ from controller.reconcilers.inference_service.kserve_backend import (
     sleeps,
     template_for,
 )
+from controller.reconcilers.inference_service.objectives import Levels, levels_of
 from controller.reconcilers.inference_service.profiles import ProfileDelivery
 from controller.reconcilers.inference_service.resizing import Resizing
 from controller.reconcilers.inference_service.revision import strategy_of
-from controller.reconcilers.inference_service.status import Gathered, Refusal, status_of
+from controller.reconcilers.inference_service.routable import duplicate, guaranteed
+from controller.reconcilers.inference_service.status import Gathered, Refusal, ServiceLevel, status_of
 from controller.reconcilers.inference_service.updating import Offered, Step, Updating
+from controller.reconcilers.inference_service.wishing import Partitions, wish
+from controller.reconcilers.inference_service.writing import write_status
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import DEPLOYMENTS, SERVICES
 from controller.runtime.client.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
@@ -32,7 +35,7 @@ from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.cluster import Cluster
-from controller.state.kinds import INFERENCE_SERVICES, KSERVE_SERVICES
+from controller.state.kinds import KSERVE_SERVICES
 from controller.state.kserve import LOOK_AGAIN_SECONDS
 from controller.state.models import Models
 from controller.state.share_groups import claims_by_pod
@@ -78,6 +81,7 @@ class InferenceServiceReconciler:
         resizing = Resizing(context.cluster, context.clock)
         self._deciding = Deciding(self.updating, resizing, context.clock, self._offered)
         self._profiles = ProfileDelivery(context.client, context.cluster, context.sizing)
+        self._partitions = Partitions(context.cluster)
 
     async def reconcile(self, request: Request) -> Result:
         """Choose a backend, apply, gather, write."""
@@ -101,13 +105,19 @@ class InferenceServiceReconciler:
             chosen = await self._promise(request.key, chosen, step)
             error = await self._carry_out(request.key, as_made(chosen, decided.made_of), step)
             await self._wake(request.key, chosen)
-            gathered = replace(self._gather(request.key, chosen, error, step), resized=decided.resized)
+            levels = levels_of(chosen, self._context.clock.now().timestamp())
+            gathered = replace(
+                self._gather(request.key, chosen, error, step),
+                resized=decided.resized,
+                service_level=self._service_level(request.key, chosen, levels, sizing),
+            )
             status = status_of(gathered, self._context.clock.now())
             if status != chosen.status:
                 await self._write(chosen, status)
         except Conflict:
             return Result(requeue_after=SOON_SECONDS)
-        return Result(requeue_after=TRY_AGAIN_SECONDS if error is not None else step.look_after)
+        looks = (TRY_AGAIN_SECONDS if error is not None else step.look_after, levels.look_after)
+        return Result(requeue_after=min(filter(None, looks), default=None))
 
     def _offered(self, key: str, service: InferenceService) -> Offered:
         """What the backend is to have, and what it has."""
@@ -283,7 +293,17 @@ class InferenceServiceReconciler:
                 found.append(claim)
         return found
 
+    def _service_level(
+        self, key: str, service: InferenceService, levels: Levels, sizing: Sizing | Refusal
+    ) -> ServiceLevel:
+        held = self._partitions.held(self._claims(service)) if levels.worst is not None else None
+        return ServiceLevel(
+            levels.status,
+            wish(service, levels, held, self._partitions.larger, self._context.clock.now()),
+            levels.verdict,
+            duplicate(key, self._context.cluster.model_names.shared(key)),
+            guaranteed(service, sizing.max_concurrency if isinstance(sizing, Sizing) else None),
+        )
+
     async def _write(self, service: InferenceService, status: InferenceServiceStatus) -> InferenceService:
-        body = dump(service.model_copy(update={"status": status}))
-        stored = await self._context.client.replace(INFERENCE_SERVICES, body, subresource="status")
-        return InferenceService.model_validate(stored)
+        return await write_status(self._context.client, service, status)

@@ -9,8 +9,16 @@ from api.condition import find_condition, set_condition
 from api.object import Condition
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.gpu_partition_claim import ClaimPhase
-from api.v1beta1.inference_service import AppliedRevision, Backend, InferenceServiceStatus, Placement, SizingResult
+from api.v1beta1.inference_service import (
+    AppliedRevision,
+    Backend,
+    InferenceServiceStatus,
+    Placement,
+    ResizeRequest,
+    SizingResult,
+)
 from api.v1beta1.precision import ResolvedPrecision
+from api.v1beta1.service_level import ObjectiveStatus
 from controller.reconcilers.inference_service.backend import selector_for, url_for
 from controller.reconcilers.inference_service.kserve_backend import kserve_selector_for, kserve_url_for
 from controller.sizing.requirement import Sizing
@@ -25,6 +33,15 @@ CHECKPOINT_KNOWN = "CheckpointKnown"
 UPDATE_BLOCKED = "UpdateBlocked"
 #: A condition that only services have whose objectives ask, or asked, for larger partitions.
 RESIZED = "Resized"
+#: A condition that only services have with objectives, or that had some.
+SLO_MET = "SLOMet"
+#: A condition that only services have of which it is, or was, False.
+ROUTABLE = "Routable"
+#: A condition that only services have of which it is, or was, False.
+GUARANTEED = "Guaranteed"
+
+Verdict = tuple[str, str, str]
+"""Status, reason and message of a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,8 @@ class Gathered:
 
     `deployment` is what runs the pods with either backend, `kserve` KServe's object with that one. `checkpoint` is the
     problem of a precision of which no weights are known. `applied` is the revision that the backend has, `blocked` why
-    a later one, or the rest of it, waits. `resized` tells what becomes of a wish for larger partitions.
+    a later one, or the rest of it, waits. `resized` tells what becomes of a wish for larger partitions. `service_level`
+    is what is known of its requests.
     """
 
     service: InferenceService
@@ -53,7 +71,19 @@ class Gathered:
     checkpoint: Problem | None = None
     applied: AppliedRevision | None = None
     blocked: Refusal | None = None
-    resized: "Verdict | None" = None
+    resized: Verdict | None = None
+    service_level: "ServiceLevel | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """What is known of a service's requests. A condition that is not needed is None."""
+
+    objectives: Sequence[ObjectiveStatus] = ()
+    wish: ResizeRequest | None = None
+    slo_met: Verdict | None = None
+    routable: Verdict | None = None
+    guaranteed: Verdict | None = None
 
 
 def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
@@ -76,8 +106,12 @@ def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
     if gathered.resized is not None or find_condition(conditions, RESIZED) is not None:
         over = "False", "NotWanted", "nobody wants larger partitions"
         conditions = _set(conditions, service, RESIZED, gathered.resized or over, now)
+    conditions = _service_level(gathered, conditions, now)
+    level = gathered.service_level or ServiceLevel(wish=service.status.resize_request)
     return service.status.model_copy(
         update={
+            "slo": list(level.objectives),
+            "resize_request": level.wish,
             "applied": gathered.applied,
             "observed_generation": service.metadata.generation,
             "replicas": observed.get("replicas", 0),
@@ -91,7 +125,17 @@ def status_of(gathered: Gathered, now: datetime) -> InferenceServiceStatus:
     )
 
 
-Verdict = tuple[str, str, str]
+def _service_level(gathered: Gathered, conditions: list[Condition], now: datetime) -> list[Condition]:
+    """The conditions with those that tell of requests, where they are needed or were."""
+    level = gathered.service_level or ServiceLevel()
+    for type_, verdict, otherwise in (
+        (SLO_MET, level.slo_met, ("Unknown", "NoObjectives", "the spec has no objectives")),
+        (ROUTABLE, level.routable, ("True", ROUTABLE, "no other service of the namespace goes by its names")),
+        (GUARANTEED, level.guaranteed, ("True", GUARANTEED, "the pods serve what is guaranteed")),
+    ):
+        if verdict is not None or find_condition(conditions, type_) is not None:
+            conditions = _set(conditions, gathered.service, type_, verdict or otherwise, now)
+    return conditions
 
 
 def _set(

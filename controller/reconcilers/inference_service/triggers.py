@@ -9,6 +9,7 @@ from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest, labels_of
 from controller.runtime.reconcile import Request
 from controller.state.cluster import Cluster
+from controller.state.model_names import names_of
 from controller.state.models import models_told_of
 from controller.state.share_groups import pods_of_claim
 
@@ -48,5 +49,17 @@ def service_of_claim(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Itera
         for pod in pods_of_claim(cluster, event):
             if SERVICE_LABEL in pod.labels:
                 yield Request(pod.namespace, pod.labels[SERVICE_LABEL])
+
+    return mapping
+
+
+def services_of_name(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """The other services that go by a name of a service which came or went, or goes by others now."""
+
+    def mapping(event: StoreEvent[Manifest]) -> Iterable[Request]:
+        changed = set(names_of(event.old)) ^ set(names_of(event.new))
+        namespace = Request.of(event.key).namespace or ""
+        for key in sorted(cluster.model_names.known_by(namespace, changed) - {event.key}):
+            yield Request.of(key)
 
     return mapping

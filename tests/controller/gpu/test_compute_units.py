@@ -1,6 +1,6 @@
 import pytest
 
-from controller.gpu.compute_units import memory_with
+from controller.gpu.compute_units import memory_with, next_units
 from controller.gpu.product import product_named
 
 MI300X, MI355X = product_named("MI300X"), product_named("MI355X")
@@ -34,3 +34,16 @@ def test_of_several_products_it_is_enough_on_each() -> None:
             if product.partition_bytes(mode) >= least:
                 assert product.partition_compute_units(mode) >= 100
     assert memory_with([], 1) is None
+
+
+@pytest.mark.parametrize(("units", "want"), [(0, 38), (37, 38), (38, 76), (76, 152), (200, 304), (304, None)])
+def test_the_next_larger_partition_is_the_smallest_that_has_more(units: int, want: int | None) -> None:
+    assert next_units([MI300X], units) == want
+
+
+def test_of_several_products_the_next_one_may_be_of_any() -> None:
+    assert next_units([MI300X, MI355X], 38) == min(
+        count for product in (MI300X, MI355X) for mode in product.allowed
+        if (count := product.partition_compute_units(mode)) > 38
+    )  # fmt: skip
+    assert next_units([], 1) is None

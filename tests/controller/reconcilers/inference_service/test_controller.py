@@ -7,6 +7,7 @@ import pytest
 
 from api.object import dump
 from controller.reconcilers.inference_service.controller import InferenceServiceReconciler, ServiceContext
+from controller.reconcilers.inference_service.objectives import LOOK_SECONDS
 from controller.runtime.cache.informer import Informer
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
@@ -18,6 +19,7 @@ from controller.state.kinds import INFERENCE_SERVICES, KSERVE_SERVICES
 from tests.builders.cluster import FedCluster
 from tests.builders.inference_service import inference_service
 from tests.builders.kserve_service import condition, kserve_service
+from tests.builders.request_counts import shard_counts, steadily
 from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
 from tests.fakes import faults
 from tests.fakes.api_server import FakeApiServer
@@ -150,7 +152,7 @@ async def test_a_foreign_service_of_that_name_is_left_alone(world: World) -> Non
 async def test_what_kserve_refuses_is_told_and_tried_again(world: World, code: int) -> None:
     operator = Operator(*world, served=True)
     reason = {400: "BadRequest", 403: "Forbidden", 422: "Invalid"}[code]
-    operator.api.play(faults.refusal(code, reason, "minReplicas is greater"), on="PATCH")
+    operator.api.play(faults.refusal(code, reason, "minReplicas is greater"), on="apply")
     result = await operator.reconcile()
     assert operator.reason() == "BackendRefused"
     assert result.requeue_after is not None
@@ -186,3 +188,37 @@ async def test_what_kserve_says_against_a_service_without_pods_is_passed_on(worl
     operator.api.put(KSERVE_SERVICES, made | {"status": {"conditions": [refusal]}})
     await operator.reconcile()
     assert operator.reason("PredictorReady") == "KServeNotReady"
+
+
+async def test_what_the_gateway_counted_is_judged_and_the_counts_are_left_alone(world: World) -> None:
+    api, client = world
+    operator = Operator(api, client, served=False)
+    counts = [shard_counts(operator.fed.clock.now(), steadily(0.5, 120))]
+    slo = [{"metric": "timeToFirstToken", "threshold": "500ms"}]
+    api.put(INFERENCE_SERVICES, dump(inference_service(qos={"slo": slo}, status={"requestCounts": counts})))
+    result = await operator.reconcile()
+    status = operator.service["status"]
+    assert operator.reason("SLOMet") == "BudgetBurns"
+    assert (status["slo"][0]["burning"], status["slo"][0]["attainment"]) == ("14.4", "50")
+    assert status["requestCounts"] == counts
+    assert "resizeRequest" not in status  # nothing serves
+    assert result.requeue_after == LOOK_SECONDS
+
+
+async def test_two_services_of_one_model_say_how_requests_find_them(world: World) -> None:
+    api, client = world
+    api.put(INFERENCE_SERVICES, dump(inference_service("draft")))
+    operator = Operator(api, client, served=False)
+    await operator.reconcile()
+    assert operator.reason("Routable") == "DuplicateModel"
+    api.remove(INFERENCE_SERVICES, "team-a/draft")
+    await operator.reconcile()
+    assert operator.reason("Routable") == "Routable"
+
+
+async def test_a_guarantee_out_of_reach_is_told(world: World) -> None:
+    api, client = world
+    api.put(INFERENCE_SERVICES, dump(inference_service(qos={"guarantees": {"minConcurrency": 99}})))
+    operator = Operator(api, client, served=False)
+    await operator.reconcile()
+    assert operator.reason("Guaranteed") == "GuaranteeOutOfReach"

@@ -7,6 +7,7 @@ from api.object import dump
 from controller.reconcilers.inference_service.triggers import (
     service_of_claim,
     service_of_owned,
+    services_of_name,
     services_of_products,
     services_of_profile,
 )
@@ -83,3 +84,19 @@ def test_a_new_product_leads_to_every_service_once() -> None:
     for name, product in (("a", "MI300X"), ("b", "MI300X"), ("c", "MI325X")):
         fed.put(fed.cluster.gpu_nodes, gpu_node(name, gpu(product=product)))
     assert counts == [4, 0, 4]
+
+
+def test_services_of_one_model_hear_of_one_another_when_that_changes() -> None:
+    fed = FedCluster()
+    for name, model in (("chat", "m/one"), ("draft", "m/one"), ("other", "m/two")):
+        fed.put(fed.cluster.services, dump(inference_service(name, model={"id": model})))
+    was, now = (dump(inference_service("new", model={"id": model})) for model in ("m/one", "m/two"))
+    told = services_of_name(fed.cluster)
+
+    def names(old: Any, new: Any) -> list[str]:
+        return [request.name for request in told(StoreEvent(EventType.MODIFIED, "team-a/new", old, new))]
+
+    assert names(None, was) == ["chat", "draft"]
+    assert names(was, now) == ["chat", "draft", "other"]
+    assert names(now, now) == []
+    assert names(now, None) == ["other"]

@@ -68,7 +68,7 @@ async def test_places_are_on_record_before_the_template_changes(world: World) ->
 async def test_an_operator_that_died_in_between_is_followed_by_one_that_goes_on(world: World) -> None:
     operator = await serving(world)
     change(operator, 3, maxModelLen=4096)
-    operator.api.play(faults.refusal(500, "InternalError"), on="PATCH")
+    operator.api.play(faults.refusal(500, "InternalError"), on="apply")
     with pytest.raises(ApiError, match="no"):
         await operator.reconcile()
     assert length(operator) is None
