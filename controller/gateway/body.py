@@ -25,9 +25,8 @@ class _Body(msgspec.Struct):
     stream_options: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a body asks for.
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """What a body asks for. Not a dataclass, for one is made a request, and a frozen one costs 0.6 us to fill.
 
     `prompt_tokens` is an estimate from its length; `output_limit` the tokens of all its answers together at most, None
     when it sets no limit. `sets_priority` and `sets_stream_options` say that the client wrote these fields itself.

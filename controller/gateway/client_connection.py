@@ -29,6 +29,7 @@ from controller.gateway.configuration import Caller
 from controller.gateway.errors import Problem, error_answer
 from controller.gateway.exchange import Exchange, framing_line
 from controller.gateway.framing import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
+from controller.gateway.heads import HeadReader
 from controller.gateway.malformed import Malformed
 from controller.gateway.routes import Operation, find_operation
 from controller.gateway.upstream import SMALL_BODY
@@ -111,7 +112,7 @@ class ClientConnection(asyncio.Protocol):
         self.request_id = b""
         self.deadline = inf
         self.slot = 0
-        self._read_head = self.gateway.request_heads.read
+        self._read_head = HeadReader(self.gateway.request_heads).read
         self._held = b""
         self._parts: list[bytes] = []
         self._left = 0
@@ -302,7 +303,7 @@ class ClientConnection(asyncio.Protocol):
             return
         exchange = self.exchange = Exchange(self, lane, lead, body, asked, tenant=caller.tenant, now=now)
         exchange.timed = asked.stream or not operation.generates
-        gateway.arrive(exchange, now)
+        gateway.route(exchange, now)
 
     def _refusal_before_body(self, left: int) -> Problem | None:
         """Why the rest of a body is not worth waiting for."""

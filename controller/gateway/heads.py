@@ -15,7 +15,8 @@ from controller.gateway.malformed import Malformed
 Head = TypeVar("Head", bound=RequestHead | ResponseHead)
 
 _END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,15})\r\n")
+_MOST_DIGITS = 15
+_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,%d})\r\n" % _MOST_DIGITS)
 _LINE_FEED_ALONE = re.compile(rb"(?<!\r)\n")
 _BEGINS_HEAD = re.compile(rb"[A-Z\r]")
 
@@ -33,11 +34,12 @@ class Heads(Generic[Head]):
 
     A head with its digits cut out could equal another one that came with none ("Content-Length:" and nothing): these
     are kept apart. A head with two lengths is refused, so it is never remembered, whichever of them would be cut out.
+    `head_bytes`: how long a head may be.
     """
 
     def __init__(self, parse: Callable[[bytes], Head], *, head_bytes: int) -> None:
         self._parse = parse
-        self._head_bytes = head_bytes
+        self.head_bytes = head_bytes
         self._room = REMEMBERED_BYTES
         self._young: dict[bytes, Head] = {}
         self._old: dict[bytes, Head] = {}
@@ -47,7 +49,7 @@ class Heads(Generic[Head]):
 
         None when more of it has to come. Raises Malformed.
         """
-        end = data.find(_END, start, start + self._head_bytes)
+        end = data.find(_END, start, start + self.head_bytes)
         if end < 0:
             self._refuse_what_cannot_end(data, start)
             return None
@@ -92,12 +94,53 @@ class Heads(Generic[Head]):
 
     def _refuse_what_cannot_end(self, data: bytes, start: int) -> None:
         """Refuses what cannot become a head any more, rather than wait for the rest of it."""
-        if len(data) - start >= self._head_bytes:
-            raise Malformed("HeadTooLarge", f"the head is longer than {self._head_bytes} bytes: send less", status=431)
+        if len(data) - start >= self.head_bytes:
+            raise Malformed("HeadTooLarge", f"the head is longer than {self.head_bytes} bytes: send less", status=431)
         if len(data) > start and _BEGINS_HEAD.match(data, start) is None:
             raise Malformed("BadRequestLine", "what came does not begin as HTTP/1.1 does")
         if _LINE_FEED_ALONE.search(data, start):
             raise Malformed("BareLineFeed", "a line ends with a line feed alone: end it with a carriage return before")
+
+
+class HeadReader(Generic[Head]):
+    """Reads the heads that one peer sends: the one that came last is known again without a look into `Heads`.
+
+    What must be equal is the same: every byte before the digits of the length and every byte after them.
+    """
+
+    __slots__ = ("_after", "_before", "_digits", "_head", "_heads")
+
+    def __init__(self, heads: Heads[Head]) -> None:
+        self._heads = heads
+        self._head: Head | None = None
+        self._before = self._after = b""
+        self._digits = 0
+
+    def read(self, data: bytes, start: int = 0) -> tuple[Head, int, int] | None:
+        """As `Heads.read`."""
+        head = self._head
+        if head is not None and data.startswith(self._before, start):
+            first = start + self._digits
+            last = data.find(b"\r", first, first + _MOST_DIGITS + 1)
+            if last > 0 and data.startswith(self._after, last):
+                digits = data[first:last]
+                if digits.isdigit():
+                    return head, int(digits), last + len(self._after)
+        found = self._heads.read(data, start)
+        if found is not None:
+            self._remember(found, data[start : found[2]])
+        return found
+
+    def _remember(self, found: tuple[Head, int, int], raw: bytes) -> None:
+        """Keep a head whose length is that of its body: of answers without one (204, 304) it is not."""
+        match = _LENGTH.search(raw)
+        if match is None or not found[1] or int(match[1]) != found[1]:
+            return
+        if len(raw) > min(LONGEST_REMEMBERED, self._heads.head_bytes - _MOST_DIGITS):
+            return  # with more digits it could be longer than heads may be
+        self._head = found[0]
+        self._digits = match.start(1)
+        self._before, self._after = raw[: match.start(1)], raw[match.end(1) :]
 
 
 def request_heads(*, head_bytes: int, header_count: int) -> Heads[RequestHead]:

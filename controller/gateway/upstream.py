@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from controller.gateway.answer import AnswerBody
 from controller.gateway.framing import UNTIL_CLOSE, ResponseHead
+from controller.gateway.heads import HeadReader
 from controller.gateway.malformed import Malformed
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.since = 0.0
         self.deadline = inf
         self.slot = 0
-        self._read_head = pool.gateway.response_heads.read
+        self._read_head = HeadReader(pool.gateway.response_heads).read
         self._body: AnswerBody | None = None
         self._held = b""
         self._keep = False

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from controller.gateway import heads as room
 from controller.gateway.framing import CHUNKED, RequestHead, ResponseHead, parse_request_head
-from controller.gateway.heads import Heads, request_heads, response_heads
+from controller.gateway.heads import HeadReader, Heads, request_heads, response_heads
 from controller.gateway.malformed import Malformed
 from tests.builders.http_head import request_head
 
@@ -146,7 +146,37 @@ def test_memory_changes_nothing_in_what_is_read(sent: list[list[str]]) -> None:
         assert outcome(remembering, raw) == outcome(request_heads(head_bytes=1000, header_count=100), raw)
 
 
-def outcome(heads: Heads[RequestHead], raw: bytes) -> object:
+@given(st.lists(st.lists(st.sampled_from(LINES), max_size=3), max_size=12), st.sampled_from([120, 1000]))
+def test_the_memory_of_one_connection_changes_nothing_either(sent: list[list[str]], longest: int) -> None:
+    reader = HeadReader(request_heads(head_bytes=longest, header_count=100))
+    for lines in sent:
+        raw = request_head(*lines)
+        assert outcome(reader, raw + b"body") == outcome(
+            request_heads(head_bytes=longest, header_count=100), raw + b"body"
+        )
+
+
+def test_a_connection_that_sends_the_same_head_again_asks_nobody() -> None:
+    heads = request_heads(head_bytes=1000, header_count=100)
+    reader = HeadReader(heads)
+    first = reader.read(length_head("5"))
+    heads._young.clear()
+    again = reader.read(b"12345" + length_head("00123") + b"body", 5)
+    assert first is not None
+    assert again is not None
+    assert again[0] is first[0]
+    assert again[1:] == (123, 5 + len(length_head("00123")))
+
+
+@pytest.mark.parametrize("length", ["", "5x", "+5", "1_0", "5" * 16, "\u0665"])
+def test_what_is_no_length_is_refused_after_one_that_was(length: str) -> None:
+    reader = HeadReader(request_heads(head_bytes=1000, header_count=100))
+    assert reader.read(length_head("5"))
+    with pytest.raises(Malformed):
+        reader.read(length_head("5").replace(b": 5", b": " + length.encode()))
+
+
+def outcome(heads: Heads[RequestHead] | HeadReader[RequestHead], raw: bytes) -> object:
     try:
         found = heads.read(raw)
     except Malformed as error:
