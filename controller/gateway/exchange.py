@@ -83,6 +83,7 @@ class Exchange(Request):
         "body",
         "client",
         "failed_at",
+        "hops",
         "lane",
         "lead",
         "manager",
@@ -123,10 +124,19 @@ class Exchange(Request):
         self.begun_at = 0.0
         self.status = 0
         self.resent = False
+        self.hops = 0
         self.streamed = self.timed = asked.stream
         self.failed_at: frozenset[str] = frozenset()
         self.pool: Pool | None = None
         self.upstream: UpstreamConnection | None = None
+
+    def renewed(self) -> "Exchange":
+        """The same request as one that nobody has ordered yet; this one is over."""
+        again = Exchange(self.client, self.lane, self.lead, self.body, self.asked, tenant=self.tenant, now=self.arrived)
+        again.timed = self.timed
+        again.hops = self.hops
+        self.client.exchange = again
+        return again
 
     def begin(self, head: ResponseHead, length: int, data: bytes) -> None:
         """The answer has come as far as its first byte: pass on its head and that."""
@@ -196,6 +206,12 @@ class Exchange(Request):
             event = error_event(self._problem(reason), self.request_id.decode("latin-1"))
             self.write(whole_chunk(event) + LAST_CHUNK)
         client.cut_off()
+
+    def not_ours(self) -> None:
+        """A peer sent it here, and another replica orders it: without a word, so that the peer looks again."""
+        self.state = DONE
+        self.client.exchange = None
+        self.client.transport.abort()
 
     def cancelled(self) -> None:
         """The client has gone: the engine is told by the end of its connection."""

@@ -21,6 +21,7 @@ import msgspec
 from controller.gateway.configuration import ANYBODY, Caller, GatewayConfiguration
 from controller.gateway.errors import Problem
 from controller.gateway.exchange import Exchange
+from controller.gateway.forwarding import NOBODY, Forwarding, Ownership
 from controller.gateway.heads import request_heads, response_heads
 from controller.gateway.pool import Pool
 from controller.gateway.reload import Lane, Serving, Tables
@@ -29,9 +30,9 @@ from controller.gateway.server import Server
 from controller.gateway.timers import SLOT_SECONDS, TimerWheel
 from controller.qos.manager import QoSManager
 from controller.qos.refusal import Refusal
-from controller.qos.request import QUEUED, Request
+from controller.qos.request import DONE, QUEUED, Request
 from controller.qos.service_counts import ServiceCounts
-from controller.qos.settings import Member
+from controller.qos.settings import Member, QoSSettings
 from controller.qos.statistics import QoSStatistics
 
 _CLOSE_IDLE_AFTER_SECONDS = 1.0
@@ -67,8 +68,9 @@ class GatewayStatistics:
 class Gateway:
     """Serves one configuration after another. An asynchronous context manager: it owns what runs within it.
 
-    `engine_tls` is for engines that speak HTTPS. `random` gives numbers from 0 up to 1. Raises ValueError for a
-    configuration that cannot be served, with all its problems.
+    `engine_tls` is for engines that speak HTTPS. With `ownership` there are other replicas, which are sent what is
+    theirs to order, by `peer_tls`; without it, all is ordered here. `random` gives numbers from 0 up to 1. Raises
+    ValueError for a configuration that cannot be served, with all its problems.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Gateway:
         *,
         authenticator: Authenticator,
         engine_tls: ssl.SSLContext | None = None,
+        ownership: Ownership | None = None,
+        peer_tls: ssl.SSLContext | None = None,
         random: Callable[[], float] = randomness.random,
     ) -> None:
         self.serving = Serving(configuration)
@@ -88,6 +92,7 @@ class Gateway:
         self.engine_failures: dict[str, int] = {}
         self.unrouted: dict[str, int] = {}
         self.reloads = 0
+        self.forwarding = Forwarding(self, ownership, peer_tls) if ownership is not None else None
         self._random = random
         self._servers: list[Server] = []
         self._wake: asyncio.TimerHandle | None = None
@@ -104,7 +109,7 @@ class Gateway:
         now = self.time()
         self.wheel = TimerWheel(now)
         self.manager = QoSManager(
-            self.serving.settings, now, on_dispatch=self._dispatch, on_refuse=self._refuse, jitter=self._random
+            self._settings(), now, on_dispatch=self._dispatch, on_refuse=self._refuse, jitter=self._random
         )
         self._make_pools()
         self._tasks = await asyncio.TaskGroup().__aenter__()
@@ -123,6 +128,8 @@ class Gateway:
                 timer.cancel()
         for pool in self.pools.values():
             pool.close()
+        if self.forwarding is not None:
+            self.forwarding.close()
         for task in tuple(self._running):
             task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
@@ -133,12 +140,12 @@ class Gateway:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def serve(self, host: str, port: int, ssl: ssl.SSLContext | None = None) -> int:
+    async def serve(self, host: str, port: int, ssl: ssl.SSLContext | None = None, *, for_peers: bool = False) -> int:
         """Listen, over TLS with `ssl`; returns the port, which for `port` 0 is a free one. It may listen at several.
 
-        Raises OSError when the address is taken.
+        `for_peers`: for other replicas, so `ssl` must admit none but them. Raises OSError when the address is taken.
         """
-        server = Server(self)
+        server = Server(self, for_peers=for_peers)
         bound = await server.listen(host, port, ssl)
         self._servers.append(server)
         return bound
@@ -155,7 +162,21 @@ class Gateway:
             self._make_head_readers()
         self._make_pools()
         self.reloads += 1
-        self.manager.configure(serving.settings, self.time())
+        self.settle()
+
+    def settle(self) -> None:
+        """Order what is ours to order by now; to be called when `ownership` has changed.
+
+        Requests that wait here for engines which others dispatch by now are sent there.
+        """
+        now = self.time()
+        self.manager.configure(self._settings(), now)
+        if self.forwarding is not None:
+            for connection in [one for server in self._servers for one in server.connections]:
+                exchange = connection.exchange
+                if exchange is not None and exchange.state == QUEUED and exchange.manager is self.manager:
+                    self._send_on(exchange, now)
+            self.forwarding.look_again(now)
         self.look_ahead()
 
     async def drain(self, seconds: float) -> None:
@@ -225,8 +246,16 @@ class Gateway:
             self.unrouted[found.reason] = self.unrouted.get(found.reason, 0) + 1
         return found
 
-    def arrive(self, exchange: Exchange, now: float) -> None:
-        """Hand a request to the dispatcher."""
+    def route(self, exchange: Exchange, now: float) -> None:
+        """Hand a request to the dispatcher, or to the replica that orders it."""
+        if self.forwarding is not None:
+            owner = self.forwarding.owner(exchange)
+            if owner is not None:
+                if exchange.client.server.for_peers:
+                    exchange.not_ours()
+                else:
+                    self.forwarding.take(exchange, owner)
+                return
         self.manager.arrive(exchange, now)
         if exchange.state == QUEUED and self._wake is None:
             self.look_ahead()
@@ -258,7 +287,25 @@ class Gateway:
     # --- the dispatcher's calls ---
 
     def _dispatch(self, request: Request, member: Member) -> None:
-        self.pools[member.endpoint].send(cast("Exchange", request))
+        exchange, pool = cast("Exchange", request), self.pools[member.endpoint]
+        if self.forwarding is not None and not self.forwarding.ownership.may_dispatch(pool.endpoint.partition):
+            # Not at once: the dispatcher is in the midst of something, and has to come to its end first.
+            self.loop.call_soon(self._send_on, exchange, self.time())
+            return
+        pool.send(exchange)
+
+    def _send_on(self, exchange: Exchange, now: float) -> None:
+        """A request that the dispatcher has, but may not dispatch any more, goes to who may."""
+        if self.forwarding is None or exchange.state == DONE:
+            return
+        owner = self.forwarding.owner(exchange)
+        if owner is None and exchange.state == QUEUED:
+            return
+        self.manager.cancel(exchange, now)
+        if exchange.client.server.for_peers:
+            exchange.not_ours()
+        else:
+            self.forwarding.take(exchange.renewed(), owner or NOBODY)
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         cast("Exchange", request).refused(refusal)
@@ -283,6 +330,9 @@ class Gateway:
         self.wheel.turn(now)
         for pool in self.pools.values():
             pool.trim(now)
+        if self.forwarding is not None:
+            self.forwarding.trim(now)
+            self.forwarding.look_again(now)
         self.look_ahead()
         self._tick = self.loop.call_later(SLOT_SECONDS, self._turn)
 
@@ -301,9 +351,14 @@ class Gateway:
                     found.endpoint = endpoint
                     self.pools[endpoint.uid] = before.pop(endpoint.uid)
                 else:
-                    self.pools[endpoint.uid] = Pool(self, endpoint)
+                    self.pools[endpoint.uid] = Pool(self, endpoint, self.engine_tls)
         for pool in before.values():
             pool.close()
+
+    def _settings(self) -> QoSSettings:
+        """What is ours to order of what is to be served."""
+        settings = self.serving.settings
+        return settings if self.forwarding is None else self.forwarding.ownership.narrow(settings)
 
     def _make_head_readers(self) -> None:
         limits = self.limits

@@ -7,6 +7,7 @@ The dispatcher keeps requests in flight below the engine's seats, so nobody wait
 """
 
 import asyncio
+import ssl
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Connections to `endpoint`, made in `tasks`' group. `closed`: those in use are closed once they are released."""
+    """Connections to `endpoint`, by `tls` if it speaks that. `closed`: those in use end once they are released."""
 
-    def __init__(self, gateway: "Gateway", endpoint: Endpoint) -> None:
+    def __init__(self, gateway: "Gateway", endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> None:
         self.gateway = gateway
         self.endpoint = endpoint
+        self._tls = tls if endpoint.tls else None
         literal = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self.host_line = f"host: {literal}:{endpoint.port}\r\n".encode("latin-1")
         self.closed = False
@@ -97,7 +99,7 @@ class Pool:
                     lambda: UpstreamConnection(self),
                     endpoint.host,
                     endpoint.port,
-                    ssl=self.gateway.engine_tls if endpoint.tls else None,
+                    ssl=self._tls,
                 )
         except (OSError, TimeoutError) as error:
             self._connecting -= 1

@@ -18,10 +18,11 @@ BACKLOG = 4096
 
 
 class Server:
-    """One listening address of `gateway`."""
+    """One listening address of `gateway`. `for_peers`: other replicas send what is ours to order."""
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: "Gateway", *, for_peers: bool = False) -> None:
         self.gateway = gateway
+        self.for_peers = for_peers
         self.connections: set[ClientConnection] = set()
         self.accepted = 0
         self.turned_away = 0

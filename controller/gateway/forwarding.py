@@ -1,0 +1,172 @@
+"""Requests that another replica orders: they are sent there as they came, and its answer is passed on as an engine's.
+
+    take ── whose? ──> a peer's ──────> Pool ──> its answer, or no byte of one: whose is it now?
+              │  ^                                                       │
+              v  └───── ownership has changed, or a moment has passed ───┤
+            parked <─────────── nobody's just now ───────────────────────┘
+              └── after `PATIENCE_SECONDS`: refused, NoEndpoint
+
+A peer that is sent a request which is not its own either closes the connection without a word, so that the sender
+looks again. It never sends it on: what comes from a peer is served there or nowhere, so no request goes in circles.
+"""
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+from controller.gateway.configuration import Endpoint, ServiceRoute
+from controller.gateway.latency import LatencyTable
+from controller.gateway.pool import Pool
+from controller.qos.refusal import NO_ENDPOINT, refusal
+from controller.qos.request import DONE, IN_FLIGHT, QUEUED, Request
+from controller.qos.settings import QoSSettings
+
+if TYPE_CHECKING:
+    from controller.gateway.exchange import Exchange
+    from controller.gateway.gateway import Gateway
+
+PATIENCE_SECONDS = 5.0
+"""How long a request may be without an owner: more than twice what a handover takes."""
+MOST_HOPS = 8
+"""How often a request is sent to an owner that takes it not: as often as shards may change hands meanwhile."""
+RETRY_AFTER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another replica: its identity, and where it takes other replicas' requests."""
+
+    identity: str
+    host: str
+    port: int
+
+
+NOBODY = Peer("", "", 0)
+"""In place of a peer: who dispatches the service's partitions is not known just now."""
+
+
+class Ownership(Protocol):
+    """Which replica dispatches which partitions."""
+
+    def narrow(self, settings: QoSSettings) -> QoSSettings:
+        """This replica's part of the settings."""
+        ...
+
+    def owner(self, route: ServiceRoute) -> Peer | None:
+        """Who orders requests for this service: None this replica, else a peer, or NOBODY."""
+        ...
+
+    def may_dispatch(self, partition: str) -> bool:
+        """Whether, at this very moment, a request may be sent to this partition's engines."""
+        ...
+
+
+class PeerPool(Pool):
+    """Connections to a peer. A request goes there with the key that its client showed, for the peer judges it anew."""
+
+    def outgoing(self, exchange: "Exchange") -> tuple[bytes, bytes]:
+        """Head and body as they came, but for what holds for one connection."""
+        head = exchange.client.head
+        host = b"host: %b\r\n" % head.host.encode("latin-1") if head.host else self.host_line
+        shown = b"authorization: Bearer %b\r\n" % head.token if head.token is not None else b""
+        return b"%b%b%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n" % (
+            exchange.lead,
+            host,
+            shown,
+            len(exchange.body),
+            exchange.request_id,
+        ), exchange.body
+
+
+class Forwarding:
+    """Takes requests that others order. In their place it stands for the dispatcher (`exchange.Seats`).
+
+    `table` has what they took, seen from here: they are counted as a service's where they are dispatched.
+    """
+
+    def __init__(self, gateway: "Gateway", ownership: Ownership, tls: ssl.SSLContext | None) -> None:
+        self.ownership = ownership
+        self.table = LatencyTable()
+        self._gateway = gateway
+        self._tls = tls
+        self._pools: dict[str, PeerPool] = {}
+        self._parked: dict[Request, float] = {}
+
+    def owner(self, exchange: "Exchange") -> Peer | None:
+        """Who orders this request; None: this replica."""
+        return self.ownership.owner(exchange.lane.route)
+
+    def take(self, exchange: "Exchange", owner: Peer) -> None:
+        """Send a request to its owner, or keep it until one is known."""
+        exchange.manager = self
+        exchange.table = self.table
+        if owner is NOBODY:
+            self._park(exchange)
+            return
+        exchange.hops += 1
+        exchange.state = IN_FLIGHT
+        exchange.dispatched = self._gateway.time()
+        self._pool(owner).send(exchange)
+
+    def look_again(self, now: float) -> None:
+        """Send what is parked to its owner, where it has one by now; refuse what has waited for too long."""
+        for request, since in tuple(self._parked.items()):
+            exchange = cast("Exchange", request)
+            owner = self.owner(exchange)
+            if now - since > PATIENCE_SECONDS or exchange.hops > MOST_HOPS:
+                del self._parked[exchange]
+                exchange.state = DONE
+                message = f"no replica dispatches {exchange.model} just now"
+                exchange.refused(refusal(NO_ENDPOINT, message, RETRY_AFTER_SECONDS))
+            elif owner is not NOBODY:
+                del self._parked[exchange]
+                self._gateway.route(exchange.renewed(), now)
+
+    def trim(self, now: float) -> None:
+        """Close connections that have been unused for long."""
+        for pool in self._pools.values():
+            pool.trim(now)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def _pool(self, peer: Peer) -> PeerPool:
+        found = self._pools.get(peer.identity)
+        if found is None or (found.endpoint.host, found.endpoint.port) != (peer.host, peer.port):
+            endpoint = Endpoint(peer.identity, peer.host, peer.port, "", 1, tls=self._tls is not None)
+            if found is not None:
+                found.close()
+            found = self._pools[peer.identity] = PeerPool(self._gateway, endpoint, self._tls)
+        return found
+
+    # --- in place of the dispatcher ---
+
+    def first_byte(self, request: Request, now: float) -> None:
+        """Of no interest here: the owner measures it."""
+
+    def complete(
+        self,
+        request: Request,
+        now: float,  # noqa: ARG002
+        *,
+        prompt_tokens: int | None = None,  # noqa: ARG002
+        output_tokens: int | None = None,  # noqa: ARG002
+        overloaded: bool = False,  # noqa: ARG002
+    ) -> None:
+        """The owner has answered, or failed after the first byte."""
+        request.state = DONE
+
+    def give_back(self, request: Request, now: float, *, avoid: frozenset[str]) -> None:  # noqa: ARG002
+        """The owner sent no byte: look again a moment later, for it may not be the owner any more."""
+        self._park(request)
+
+    def cancel(self, request: Request, now: float) -> None:  # noqa: ARG002
+        """The client is gone."""
+        self._parked.pop(request, None)
+        request.state = DONE
+
+    def _park(self, request: Request) -> None:
+        request.state = QUEUED
+        self._parked[request] = self._gateway.time()
