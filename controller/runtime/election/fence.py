@@ -39,6 +39,11 @@ class Fence:
         """Whether a write may go out now."""
         return self._closed is None and self._monotonic() < self._valid_until
 
+    @property
+    def valid_until(self) -> float:
+        """Until when it stays open unless it is closed or extended, in monotonic seconds; -infinity: not yet open."""
+        return self._valid_until
+
     def check(self) -> None:
         """Return at once, or raise LeaseLost."""
         if not self.open:

@@ -1,5 +1,6 @@
 """The Lease on the API server: read, create, and replace at the version that was read."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from controller.runtime.client.client import Client
@@ -26,31 +27,45 @@ class LeaseObject(Protocol):
 
 
 class ApiLease:
-    """A Lease behind a Client. Labels, annotations and fields of its spec that others set are kept."""
+    """A Lease behind a Client. Labels, annotations and fields of its spec that others set are kept.
 
-    def __init__(self, client: Client, namespace: str, name: str) -> None:
+    `labels` are put on it when it is created, and `annotations` whenever it is written.
+    """
+
+    def __init__(self, client: Client, namespace: str, name: str, *, labels: Mapping[str, str] | None = None) -> None:
         self._client = client
-        self._namespace = namespace
-        self._name = name
+        self.namespace = namespace
+        self.name = name
+        self._labels = dict(labels or {})
         self._last: Manifest = {}
+
+    def annotations(self) -> Mapping[str, str]:
+        """What the next write says besides: nothing, unless a subclass has something to say."""
+        return {}
 
     async def read(self) -> tuple[LeaseRecord, str] | None:
         """See LeaseObject."""
         try:
-            self._last = await self._client.get(LEASES, self._name, self._namespace)
+            self._last = await self._client.get(LEASES, self.name, self.namespace)
         except NotFound:
             return None
         return LeaseRecord.of(self._last.get("spec") or {}), version_of(self._last)
 
     async def create(self, record: LeaseRecord) -> str:
         """See LeaseObject."""
-        lease = {"metadata": {"namespace": self._namespace, "name": self._name}, "spec": record.spec()}
-        self._last = await self._client.create(LEASES, lease)
+        metadata: Manifest = {"namespace": self.namespace, "name": self.name}
+        if self._labels:
+            metadata["labels"] = self._labels
+        if annotations := self.annotations():
+            metadata["annotations"] = dict(annotations)
+        self._last = await self._client.create(LEASES, {"metadata": metadata, "spec": record.spec()})
         return version_of(self._last)
 
     async def replace(self, record: LeaseRecord, version: str) -> str:
         """See LeaseObject."""
         metadata = {**self._last["metadata"], "resourceVersion": version}
+        if annotations := self.annotations():
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
         spec = {**(self._last.get("spec") or {}), **record.spec()}
         self._last = await self._client.replace(LEASES, {**self._last, "metadata": metadata, "spec": spec})
         return version_of(self._last)

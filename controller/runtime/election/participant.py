@@ -69,11 +69,10 @@ class Participant:
             report = await self._act(then, stop)
 
     def look(self) -> None:
-        """Look at the Lease now: somebody has seen that it changed. Nothing for who leads, and knows it."""
-        if self._candidate.phase is Phase.STANDBY:
-            self._look = True
-            if self._waiting is not None:
-                self._waiting.reschedule(asyncio.get_running_loop().time())
+        """Do not wait longer: a standby looks at the Lease, which somebody has seen change; who leads renews it."""
+        self._look = True
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
 
     def _moved(self, candidate: Candidate) -> None:
         before, self._candidate = self._candidate, candidate

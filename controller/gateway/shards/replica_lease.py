@@ -1,0 +1,20 @@
+"""A replica's own Lease, by which the others know that it is there, and where."""
+
+from collections.abc import Mapping
+
+from controller.gateway.shards.lease_view import ADDRESS, GROUP_LABEL, LEAVING
+from controller.runtime.client.client import Client
+from controller.runtime.election.lease_object import ApiLease
+
+
+class ReplicaLease(ApiLease):
+    """The Lease `name` of a replica that others reach at `address`, "host:port". `leaving`: it is about to go."""
+
+    def __init__(self, client: Client, namespace: str, name: str, *, group: str, address: str) -> None:
+        super().__init__(client, namespace, name, labels={GROUP_LABEL: group})
+        self._address = address
+        self.leaving = False
+
+    def annotations(self) -> Mapping[str, str]:
+        """See ApiLease."""
+        return {ADDRESS: self._address, LEAVING: "true" if self.leaving else "false"}
