@@ -108,6 +108,20 @@ class ServiceCounts:
             if took is None or took > counter.threshold:
                 counter.slow += 1
 
+    def take(self) -> list[tuple[Metric, float, Tally]]:
+        """What was counted since the last time, by metric and threshold; it counts no more here.
+
+        For who keeps the history elsewhere: a status, say, that goes on from one process to the next.
+        """
+        taken = [
+            (counter.metric, counter.threshold, Tally(counter.requests, counter.slow))
+            for counter in self._counters
+            if counter.requests
+        ]
+        for counter in self._counters:
+            counter.requests = counter.slow = 0
+        return taken
+
     def settle(self, now: float) -> bool:
         """Put what was counted since the last time under this moment; whether there was anything."""
         counted = False
