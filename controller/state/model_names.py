@@ -46,9 +46,8 @@ def names_of(service: Manifest | None) -> tuple[str, ...]:
     """What requests may call the service, within its namespace; of none, or one that cannot be read, nothing."""
     if service is None:
         return ()
-    name = service["metadata"]["name"]
     model = ((service.get("spec") or {}).get("model") or {}).get("id")
-    return tuple(dict.fromkeys([name, model])) if isinstance(model, str) else (name,)
+    return tuple(dict.fromkeys(name for name in (service["metadata"].get("name"), model) if name))
 
 
 def _namespace(key: str) -> str:

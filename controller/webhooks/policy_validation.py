@@ -18,6 +18,7 @@ from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.state.cluster import Cluster
 from controller.translate.policy import policy_for, windows
+from controller.translate.policy_choice import CLASS_NOT_FOUND
 from controller.webhooks.finding import Finding, answer, warn
 from controller.webhooks.hardware import ManagedNode, managed_nodes
 from controller.webhooks.requested_version import as_sent
@@ -167,6 +168,24 @@ def quotas_name_namespaces(facts: PolicyFacts) -> Iterator[Finding]:
             yield warn("NamespaceNotSelected", field, quota.namespace, remedy)
 
 
+def callers_make_sense(facts: PolicyFacts) -> Iterator[Finding]:
+    """A caller's namespaces should exist, and the class up to which it is served be one of the policy's."""
+    classes = [each.name for each in facts.policy.spec.qos_classes]
+    for place, caller in enumerate(facts.policy.spec.callers):
+        field = f"spec.callers[{place}]"
+        named = [(f"{field}.namespace", caller.namespace)]
+        named += [(f"{field}.namespaces[{at}]", name) for at, name in enumerate(caller.namespaces)]
+        for where, name in named:
+            if name not in facts.namespaces:
+                yield warn("NamespaceNotFound", where, name, "does not exist; create it, or mend the name")
+        ceilings = [(f"{field}.ceiling", caller.ceiling)]
+        ceilings += [(f"{field}.keys[{at}].ceiling", key.ceiling) for at, key in enumerate(caller.keys)]
+        for where, ceiling in ceilings:
+            if ceiling is not None and ceiling not in classes:
+                remedy = f"is no class of this policy, and the last one counts; choose one of {', '.join(classes)}"
+                yield warn(CLASS_NOT_FOUND, where, ceiling, remedy)
+
+
 def _relies_on(facts: PolicyFacts, service: InferenceService, name: str) -> bool:
     """Whether the service names that class and gets it from this policy, as far as can be told."""
     if service.spec.qos.class_ != name:
@@ -211,6 +230,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     windows_open,
     classes_in_use,
     quotas_name_namespaces,
+    callers_make_sense,
 )
 """In the order in which problems are named."""
 

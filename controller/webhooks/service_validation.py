@@ -6,7 +6,7 @@ the webhook may fail open.
     request -> ServiceFacts (read once) -> CHECKS, each pure -> one answer that lists all
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,8 +31,10 @@ from controller.sizing.errors import SizingError
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import Sizing, SizingRequest
 from controller.state.cluster import Cluster
+from controller.state.model_names import names_of
 from controller.state.models import Models
 from controller.state.other_sizings import Asked, OtherSizing, other_sizings
+from controller.translate.guarantees import OUT_OF_REACH, out_of_reach
 from controller.translate.known_checkpoint import (
     CHECKPOINT_UNKNOWN,
     QUANTIZED_AT_LOAD,
@@ -75,7 +77,8 @@ class ServiceFacts:
     """All that the checks read. `namespace_labels` None: the namespace is so new that it is not known here yet.
 
     `checkpoint`: the problem of a precision of which no weights are known. `products` are those that nodes to come
-    could have. `others`: the model sized otherwise, worked out only where it matters.
+    could have. `others`: the model sized otherwise, worked out only where it matters. `alike`: other services of the
+    namespace that go by its name or its model's, by key.
     """
 
     service: InferenceService
@@ -86,6 +89,7 @@ class ServiceFacts:
     checkpoint: Problem | None = None
     products: tuple[Product, ...] = tuple(PRODUCTS.values())
     others: Callable[[], Iterable[OtherSizing]] = tuple
+    alike: Collection[str] = ()
 
     @property
     def choice(self) -> Choice:
@@ -327,6 +331,28 @@ def resize_possible(facts: ServiceFacts) -> Iterator[Finding]:
         yield warn("SharedPartition", "spec.gpuSharing.partition.resize", "Auto", remedy)
 
 
+def guarantee_reachable(facts: ServiceFacts) -> Iterator[Finding]:
+    """Requests that are guaranteed should be no more than the pods' memory is reserved for."""
+    if isinstance(facts.sizing, SizingError):
+        return
+    problem = out_of_reach(facts.service, facts.sizing.max_concurrency)
+    if problem is not None:
+        yield Finding(OUT_OF_REACH, problem, refuses=False)
+
+
+def named_alone(facts: ServiceFacts) -> Iterator[Finding]:
+    """No other service of the namespace should go by its names: the gateway could not tell them apart."""
+    others = sorted(key.partition("/")[2] for key in facts.alike)
+    if others:
+        more = f" and {len(others) - 2} more" if len(others) > 2 else ""
+        exact = f"{facts.service.metadata.namespace}/{facts.service.metadata.name}"
+        sentence = (
+            f"or the service's name is also what {', '.join(others[:2])}{more} of this namespace can be asked for as"
+        )
+        remedy = f"requests have to say model {exact}; choose another to have them say less"
+        yield warn("DuplicateModel", FIELD_OF["model_id"], facts.service.spec.model.id, f"{sentence}: {remedy}")
+
+
 Check = Callable[[ServiceFacts], Iterator[Finding]]
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -339,6 +365,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     not_offered_yet,
     group_possible,
     resize_possible,
+    guarantee_reachable,
+    named_alone,
 )
 """In the order in which problems are named."""
 
@@ -368,12 +396,14 @@ class ServiceValidator:
         read = (cluster.policies, cluster.namespaces, cluster.nodes, cluster.gpu_nodes, cluster.model_profiles)
         checks = CHECKS if all(informer.synced for informer in read) else CHECKS_OF_THE_OBJECT
 
+        alike = cluster.model_names.known_by(namespace, names_of(obj)) - {f"{namespace}/{obj['metadata'].get('name')}"}
+
         def judge(manifest: Manifest) -> list[Finding]:
             service = InferenceService.model_validate(manifest)
             sizing = self._size(service)
             facts = ServiceFacts(
                 service, sizing, policies, labels, nodes, self._checkpoint_problem(service, sizing),
-                others=lambda: self._others(service, sizing),
+                others=lambda: self._others(service, sizing), alike=alike,
             )  # fmt: skip
             return [finding for check in checks for finding in check(facts)]
 

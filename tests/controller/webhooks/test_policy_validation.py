@@ -39,6 +39,10 @@ WARNED = [
     pytest.param(ground(), policy(defragmentation={"enabled": True}, repartition={"enabled": True, "maxUnavailablePods": 0}), ["spec.defragmentation.enabled", "maxUnavailablePods is 0"], id="models brought together that may not move"),
     pytest.param(ground(), policy(quotas=[{"namespace": "team-z", "max": "1Gi"}]), ["spec.quotas[0].namespace", "team-z", "does not exist"], id="a quota of no namespace"),
     pytest.param(ground(), policy(namespace_labels={"team": "a"}, quotas=[{"namespace": "team-b", "max": "1Gi"}]), ["spec.quotas[0].namespace", "team-b", "is not selected by spec.namespaceSelector"], id="a quota of a namespace that it is not for"),
+    pytest.param(ground(), policy(callers=[{"namespace": "team-z"}]), ["spec.callers[0].namespace", "team-z", "does not exist"], id="a caller of no namespace"),
+    pytest.param(ground(), policy(callers=[{"namespace": "team-a", "namespaces": ["team-b", "team-z"]}]), ["spec.callers[0].namespaces[1]", "team-z", "does not exist"], id="a caller of services in no namespace"),
+    pytest.param(ground(), policy(callers=[{"namespace": "team-a", "ceiling": "gold"}]), ["spec.callers[0].ceiling", "gold", "the last one counts", "realtime, standard, batch"], id="a caller whose class there is not"),
+    pytest.param(ground(), policy(callers=[{"namespace": "team-a", "keys": [{"name": "CI_1", "ceiling": "gold"}]}]), ["spec.callers[0].keys[0].ceiling", "gold"], id="a key whose class there is not"),
 ]  # fmt: skip
 
 
@@ -56,6 +60,7 @@ FINE = [
     pytest.param(ground(), policy(allowedModes=["QPX/NPS1"], validatedOnly=False, repartition={"enabled": True}), id="modes that are not validated, where that is allowed"),
     pytest.param(ground(), policy(repartition={"windows": [{"start": "01:00", "end": "02:00", "timezone": "Europe/Helsinki"}]}), id="a window in a time zone"),
     pytest.param(ground(OLD_X), policy(node_labels={"pool": "y"}), id="beside another"),
+    pytest.param(ground(), policy(callers=[{"namespace": "team-a", "ceiling": "batch", "namespaces": ["team-b"], "keys": [{"name": "k", "ceiling": "realtime", "maxRate": 5}]}]), id="callers of namespaces and classes that there are"),
     pytest.param(ground(policy()), policy(node_labels={"pool": "x"}), id="itself is no rival"),
     pytest.param(Ground(), policy(node_labels={"pool": "z"}, allowedModes=["QPX/NPS2"]), id="an empty cluster: nothing can be compared"),
 ]  # fmt: skip

@@ -41,7 +41,7 @@ def test_who_sent_the_hub_version_is_told_of_its_fields(version: str) -> None:
     assert as_sent([finding], replace(ASKED, requested_version=version), SERVICE) == [finding]
 
 
-HUB_ONLY = {"spec.gpuSharing.partition.resize", "spec.defragmentation.enabled"}
+HUB_ONLY = {"spec.gpuSharing.partition.resize", "spec.defragmentation.enabled", "spec.callers"}
 """Fields that v1alpha1 does not have: who sent that version keeps them in what conversion stashes, by these names."""
 
 NAMING = [

@@ -25,11 +25,11 @@ EIGHT = [gpu(number) for number in range(8)]
 OTHERS = policy_object("others", namespace_labels={"team": "b"}, qosClasses=[{"name": "secret", "rank": 0}])
 
 
-def service(model: Object, **spec: Any) -> Object:
+def service(model: Object, name: str = "chat", **spec: Any) -> Object:
     return {
         "apiVersion": "aim.amd.com/v1beta1",
         "kind": "InferenceService",
-        "metadata": {"name": "chat", "namespace": "team-a", "uid": "u", "generation": 1},
+        "metadata": {"name": name, "namespace": "team-a", "uid": "u", "generation": 1},
         "spec": {"model": model, **spec},
     }
 
@@ -105,6 +105,8 @@ WARNED = [
     pytest.param(Ground(nodes={"n": [MI210]}), {"id": "Qwen/Qwen3-0.6B-FP8"}, {}, ["spec.model.precision", "'auto'", "serves fp8"], id="a model published in a precision that no GPU here serves"),
     pytest.param(old_and_new(namespace_labels={"team": "b"}), SMALL | {"precision": "fp8"}, {}, ["spec.model.precision", "no GPU here (MI210) serves fp8"], id="the GPUs that serve the precision are another team's"),
     pytest.param(Ground(nodes={"n": [gpu()]}), LARGE, sharing(partition={"count": 64}), ["spec.gpuSharing.partition.count", "64", "the 32 that"], id="more partitions than a claim takes"),
+    pytest.param(Ground(nodes={"n": [gpu()]}), SMALL | {"maxConcurrency": 4}, {"replicas": 2, "qos": {"guarantees": {"minConcurrency": 9}}}, ["spec.qos.guarantees.minConcurrency", "9", "the 8 requests that memory is reserved for, 4 at each of 2 pods", "raise spec.model.maxConcurrency or spec.replicas"], id="more guaranteed than memory is reserved for"),
+    pytest.param(Ground(nodes={"n": [gpu()]}, services=[service(SMALL, name="draft")]), SMALL, {}, ["spec.model.id", "Qwen/Qwen3-4B", "what draft of this namespace", "model team-a/chat"], id="a model that another service of the namespace serves"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,31 @@
+"""The guard of what the gateway counts names every other field of a service's status."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from api.object import json_name
+from api.v1beta1.inference_service import InferenceServiceStatus
+
+GUARDS = Path(__file__).parents[3] / "e2e/manifests/guards.yaml"
+
+
+def guard() -> dict[str, Any]:
+    documents = yaml.safe_load_all(GUARDS.read_text())
+    named = "aim-gpu-request-counts"
+    found: dict[str, Any] = next(one for one in documents if one and one["metadata"]["name"] == named)
+    return found
+
+
+def test_the_gateway_may_change_no_field_but_its_own() -> None:
+    (rest,) = (
+        validation["expression"]
+        for validation in guard()["spec"]["validations"]
+        if "oldObject" in validation["expression"]
+    )
+    kept = re.findall(r"object\.\?status\.\?(\w+) == oldObject\.\?status\.\?(\w+)", rest)
+    assert all(one == other for one, other in kept)
+    fields = {json_name(name) for name in InferenceServiceStatus.model_fields}
+    assert {one for one, _ in kept} == fields - {"requestCounts"}
