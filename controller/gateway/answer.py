@@ -14,6 +14,11 @@ _USAGE_BYTES = 4096
 
 _PROMPT = re.compile(rb'"prompt_tokens"\s*:\s*([0-9]{1,9})')
 _OUTPUT = re.compile(rb'"completion_tokens"\s*:\s*([0-9]{1,9})')
+_USAGE = re.compile(
+    rb'"usage": ?\{"prompt_tokens": ?([0-9]{1,9}), ?'
+    rb'(?:"total_tokens": ?[0-9]{1,9}, ?)?"completion_tokens": ?([0-9]{1,9})[,}]'
+)
+"""Both at once, as engines write them; what is written otherwise is searched for."""
 _EVENT_BORDER = b"\n\n\r\n"
 
 
@@ -79,9 +84,12 @@ def usage_in(end: bytes) -> tuple[int | None, int | None]:
     In the text that a model wrote, a quotation mark comes with a backslash before it, so `"usage":` is only ever found
     where the engine itself wrote it.
     """
-    at = end.rfind(b'"usage"', max(0, len(end) - _USAGE_BYTES))
+    at = end.rfind(b'"usage"', -_USAGE_BYTES)
     if at < 0:
         return None, None
+    usual = _USAGE.match(end, at)
+    if usual is not None:
+        return int(usual[1]), int(usual[2])
     prompt, output = _PROMPT.search(end, at), _OUTPUT.search(end, at)
     return int(prompt[1]) if prompt else None, int(output[1]) if output else None
 
