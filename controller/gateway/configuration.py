@@ -55,6 +55,8 @@ class ServiceRoute:
     """One InferenceService as the gateway serves it.
 
     `model_ids` are the names that a body's `model` may have besides "namespace/name": the service's and its model's.
+    `engine_model` is the one that its engines know; what goes to them says that one, whichever the client wrote. None:
+    they take any.
     `default_output_tokens` is how long an answer is taken to be when the request sets no limit.
     """
 
@@ -65,6 +67,7 @@ class ServiceRoute:
     endpoints: tuple[Endpoint, ...] = ()
     objectives: tuple[Objective, ...] = ()
     default_output_tokens: int = DEFAULT_OUTPUT_TOKENS
+    engine_model: str | None = None
 
     @property
     def key(self) -> str:

@@ -31,8 +31,8 @@ class Lane:
         self.model = route.key
         self.qos_class = qos_class
         self.table = table
-        self.ranked = Splicer(rank)
-        self.plain = Splicer(None)
+        self.ranked = Splicer(rank, route.engine_model)
+        self.plain = Splicer(None, route.engine_model)
 
 
 class Serving:

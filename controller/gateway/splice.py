@@ -1,8 +1,9 @@
-"""The two fields that are set on a body's way to an engine, `priority` and `stream_options.include_usage`. Pure.
+"""What is set on a body's way to an engine: `priority`, `stream_options.include_usage` and the model's own name. Pure.
 
-A body passes byte for byte. What is set goes in front, after the opening brace, where the client has not written the
-field itself. Where it has, its value is replaced and every other value stays as its bytes: a field that comes twice
-would be read as the first by one parser and as the last by another.
+An engine knows its model by one name, and a client may have written another one of the service's; then that is set too.
+Otherwise a body passes byte for byte. What is set goes in front, after the opening brace, where the client has not
+written the field itself. Where it has, its value is replaced and every other value stays as its bytes: a field that
+comes twice would be read as the first by one parser and as the last by another.
 """
 
 import msgspec
@@ -18,20 +19,22 @@ class Splicer:
     """Sets the fields for one class of requests; made once a class and kind of engine.
 
     `priority` is the number an engine orders by, the lowest first; None for engines that take none, which then are
-    told none by clients either.
+    told none by clients either. `model` is the name that engines know; None leaves the client's.
     """
 
-    __slots__ = ("_fronts", "_priority")
+    __slots__ = ("_fronts", "_model", "_priority")
 
-    def __init__(self, priority: int | None) -> None:
+    def __init__(self, priority: int | None, model: str | None = None) -> None:
         self._priority = priority
+        self._model = model
         ranked = b"" if priority is None else b'"priority":%d' % priority
         both = b",".join(part for part in (ranked, _USAGE) if part)
         self._fronts = tuple(b"{%b," % front if front else b"{" for front in (ranked, both))
 
     def splice(self, body: bytes, asked: Asked) -> bytes:
         """The body as the engine gets it. `asked` is what `read_body` made of this very body."""
-        if asked.sets_priority or (asked.stream and asked.sets_stream_options):
+        model = self._model
+        if asked.sets_priority or (asked.stream and asked.sets_stream_options) or model not in (None, asked.model):
             return self._replaced(body, asked)
         front = self._fronts[asked.stream]
         if len(front) == 1:
@@ -42,6 +45,8 @@ class Splicer:
         fields = _decode_object(body)
         if asked.stream:
             fields["stream_options"] = msgspec.Raw(_with_usage(fields.get("stream_options")))
+        if self._model is not None:
+            fields["model"] = msgspec.Raw(_encode(self._model))
         fields.pop("priority", None)
         if self._priority is not None:
             fields["priority"] = msgspec.Raw(b"%d" % self._priority)

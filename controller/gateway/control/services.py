@@ -45,6 +45,7 @@ def route_of(service: Service, rule: Rule, endpoints: Iterable[Endpoint], proble
         qos=_settings(key, spec.qos, rule, problems),
         endpoints=tuple(endpoints),
         objectives=tuple(found for one in spec.qos.slo if (found := _objective(key, one, problems)) is not None),
+        engine_model=spec.model.id,
     )
 
 
@@ -76,10 +77,12 @@ def annotated_route(
     classes = sorted(said, key=lambda name: (-(rule.class_named(name) or rule.last_class).rank, name))
     if len(classes) > 1:
         problems.append(f"{key}: its pods name the classes {', '.join(classes)}: name one; {classes[0]} is taken")
+    ids = sorted({pod.metadata.annotations.get(MODEL_ID, "") for pod in pods})
     return ServiceRoute(
         namespace=namespace,
         name=name,
-        model_ids=model_ids(name, sorted({pod.metadata.annotations.get(MODEL_ID, "") for pod in pods})),
+        model_ids=model_ids(name, ids),
+        engine_model=ids[0] or None if len(ids) == 1 else None,
         qos=ModelSettings(model=key, qos_class=_class(key, rule, classes[0] if classes else None, problems)),
         endpoints=tuple(endpoints),
     )

@@ -9,10 +9,10 @@ from controller.gateway.body import Asked, read_body
 from controller.gateway.splice import Splicer
 
 
-def spliced(body: bytes, priority: int | None = None) -> bytes:
+def spliced(body: bytes, priority: int | None = None, model: str | None = None) -> bytes:
     asked = read_body(body)
     assert isinstance(asked, Asked)
-    return Splicer(priority).splice(body, asked)
+    return Splicer(priority, model).splice(body, asked)
 
 
 ROWS = [
@@ -63,6 +63,23 @@ ROWS = [
 @pytest.mark.parametrize(("body", "priority", "want"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_sets(body: bytes, priority: int | None, want: bytes) -> None:
     assert spliced(body, priority) == want
+
+
+@pytest.mark.parametrize(
+    ("model", "want"),
+    [
+        (None, b'{"model":"team-a/chat","x": 1.0}'),
+        ("team-a/chat", b'{"model":"team-a/chat","x": 1.0}'),
+        ("org/\u00e4", '{"model":"org/\u00e4","x":1.0}'.encode()),
+    ],
+    ids=["none", "the same", "another"],
+)
+def test_an_engine_hears_the_name_it_knows(model: str | None, want: bytes) -> None:
+    assert spliced(b'{"model":"team-a/chat","x": 1.0}', model=model) == want
+
+
+def test_a_model_that_comes_twice_is_said_once() -> None:
+    assert spliced(b'{"model":"a","model":"b"}', model="org/b") == b'{"model":"org/b"}'
 
 
 VALUES = st.recursive(
