@@ -53,7 +53,11 @@ class Ownership(Protocol):
         ...
 
     def owner(self, route: ServiceRoute) -> Peer | None:
-        """Who orders requests for this service: None this replica, else a peer, or NOBODY."""
+        """Who is to order the next request for this service: None this replica, else a peer, or NOBODY."""
+        ...
+
+    def orders(self, route: ServiceRoute) -> bool:
+        """Whether this replica orders requests for any of the service's partitions."""
         ...
 
     def may_dispatch(self, partition: str) -> bool:

@@ -18,9 +18,10 @@ from typing import Protocol, Self, cast
 
 import msgspec
 
-from controller.gateway.configuration import ANYBODY, Caller, GatewayConfiguration
+from controller.gateway.configuration import ANYBODY, Caller, Endpoint, GatewayConfiguration
 from controller.gateway.errors import Problem
 from controller.gateway.exchange import Exchange
+from controller.gateway.fenced import FencedPool
 from controller.gateway.forwarding import NOBODY, Forwarding, Ownership
 from controller.gateway.heads import request_heads, response_heads
 from controller.gateway.pool import Pool
@@ -174,8 +175,10 @@ class Gateway:
         if self.forwarding is not None:
             for connection in [one for server in self._servers for one in server.connections]:
                 exchange = connection.exchange
-                if exchange is not None and exchange.state == QUEUED and exchange.manager is self.manager:
-                    self._send_on(exchange, now)
+                if exchange is None or exchange.state != QUEUED or exchange.manager is not self.manager:
+                    continue
+                if not self.forwarding.ownership.orders(exchange.lane.route):
+                    self.send_on(exchange)
             self.forwarding.look_again(now)
         self.look_ahead()
 
@@ -249,12 +252,12 @@ class Gateway:
     def route(self, exchange: Exchange, now: float) -> None:
         """Hand a request to the dispatcher, or to the replica that orders it."""
         if self.forwarding is not None:
-            owner = self.forwarding.owner(exchange)
-            if owner is not None:
-                if exchange.client.server.for_peers:
+            if exchange.client.server.for_peers:
+                if not self.forwarding.ownership.orders(exchange.lane.route):
                     exchange.not_ours()
-                else:
-                    self.forwarding.take(exchange, owner)
+                    return
+            elif (owner := self.forwarding.owner(exchange)) is not None:
+                self.forwarding.take(exchange, owner)
                 return
         self.manager.arrive(exchange, now)
         if exchange.state == QUEUED and self._wake is None:
@@ -287,25 +290,17 @@ class Gateway:
     # --- the dispatcher's calls ---
 
     def _dispatch(self, request: Request, member: Member) -> None:
-        exchange, pool = cast("Exchange", request), self.pools[member.endpoint]
-        if self.forwarding is not None and not self.forwarding.ownership.may_dispatch(pool.endpoint.partition):
-            # Not at once: the dispatcher is in the midst of something, and has to come to its end first.
-            self.loop.call_soon(self._send_on, exchange, self.time())
-            return
-        pool.send(exchange)
+        self.pools[member.endpoint].send(cast("Exchange", request))
 
-    def _send_on(self, exchange: Exchange, now: float) -> None:
+    def send_on(self, exchange: Exchange) -> None:
         """A request that the dispatcher has, but may not dispatch any more, goes to who may."""
         if self.forwarding is None or exchange.state == DONE:
             return
-        owner = self.forwarding.owner(exchange)
-        if owner is None and exchange.state == QUEUED:
-            return
-        self.manager.cancel(exchange, now)
+        self.manager.cancel(exchange, self.time())
         if exchange.client.server.for_peers:
             exchange.not_ours()
         else:
-            self.forwarding.take(exchange.renewed(), owner or NOBODY)
+            self.forwarding.take(exchange.renewed(), self.forwarding.owner(exchange) or NOBODY)
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         cast("Exchange", request).refused(refusal)
@@ -351,9 +346,14 @@ class Gateway:
                     found.endpoint = endpoint
                     self.pools[endpoint.uid] = before.pop(endpoint.uid)
                 else:
-                    self.pools[endpoint.uid] = Pool(self, endpoint, self.engine_tls)
+                    self.pools[endpoint.uid] = self._make_pool(endpoint)
         for pool in before.values():
             pool.close()
+
+    def _make_pool(self, endpoint: Endpoint) -> Pool:
+        if self.forwarding is None:
+            return Pool(self, endpoint, self.engine_tls)
+        return FencedPool(self, endpoint, self.engine_tls, self.forwarding.ownership.may_dispatch)
 
     def _settings(self) -> QoSSettings:
         """What is ours to order of what is to be served."""

@@ -46,6 +46,10 @@ class Pool:
             exchange.request_id,
         ), body
 
+    def make_connection(self) -> UpstreamConnection:
+        """One that is not connected yet."""
+        return UpstreamConnection(self)
+
     def send(self, exchange: "Exchange", *, fresh: bool = False) -> None:
         """Send a request over a connection at rest, or over a new one; `fresh`: over a new one."""
         exchange.pool = self
@@ -96,7 +100,7 @@ class Pool:
         try:
             async with asyncio.timeout(self.gateway.limits.upstream_connect_seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: UpstreamConnection(self),
+                    self.make_connection,
                     endpoint.host,
                     endpoint.port,
                     ssl=self._tls,

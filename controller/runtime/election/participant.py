@@ -70,8 +70,9 @@ class Participant:
 
     def look(self) -> None:
         """Do not wait longer: a standby looks at the Lease, which somebody has seen change; who leads renews it."""
-        self._look = True
-        if self._waiting is not None:
+        if self._waiting is None:
+            self._look = True  # a request is under way, and may have been answered before the change
+        else:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
     def _moved(self, candidate: Candidate) -> None:
