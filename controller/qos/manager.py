@@ -2,22 +2,43 @@
 
 Everything is decided within the calls below, which say the time; their outcome comes by two callbacks, maybe before the
 call returns. No clock, no I/O, no waiting.
+
+A request that comes while a seat is free for it is dispatched at once: nobody who might have that seat is waiting, for
+every call fills every seat that it can. Otherwise it waits in its model's queue, at no partition in particular, and
+goes to the one that has a seat for it first.
 """
 
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import Final
 
+from controller.qos.dispatcher import Dispatcher
+from controller.qos.fair_queue import RequestQueue
+from controller.qos.membership import Membership
+from controller.qos.place import NEVER, Model, Place
 from controller.qos.refusal import (
+    DEADLINE_EXCEEDED,
+    DEADLINE_UNREACHABLE,
     NO_ENDPOINT,
     QUEUE_FULL,
     QUEUE_TIMEOUT,
+    RATE_LIMITED,
+    SHED,
     UNKNOWN_CLASS,
     UNKNOWN_MODEL,
     Refusal,
     refusal,
+    retry_after,
 )
 from controller.qos.request import DONE, IN_FLIGHT, NEW, QUEUED, Request
-from controller.qos.settings import Member, ModelSettings, QoSSettings
-from controller.qos.statistics import ModelStatistics, PartitionStatistics, QoSStatistics
+from controller.qos.settings import Member, QoSSettings
+from controller.qos.statistics import QoSStatistics, statistics_of
+from controller.qos.token_bucket import TokenBucket
+
+# Of places with a free seat so many are compared, beginning with another one each time.
+_COMPARED: Final = 8
+# Deadlines of requests that wait no more are cleared when they are more than half, and more than so many.
+_FEW: Final = 64
 
 
 class QoSManager:
@@ -39,79 +60,370 @@ class QoSManager:
         jitter: Callable[[], float],
     ) -> None:
         self._on_dispatch, self._on_refuse, self._jitter = on_dispatch, on_refuse, jitter
-        self._queues: dict[str, list[Request]] = {}
-        self._avoided: dict[Request, frozenset[str]] = {}
-        self._members: dict[str, Member] = {}
-        self._partition_of: dict[str, str] = {}
-        self._busy: dict[str, int] = {}
-        self._models: dict[str, int] = {}
+        self._membership = Membership()
+        self._models: dict[str, Model] = {}
+        self._index: dict[str, int] = {}
+        self._buckets: dict[str, TokenBucket] = {}
+        self._timers: list[tuple[float, int, Model]] = []
+        self._deadlines: list[tuple[float, int, Request]] = []
+        self._deadlines_at = _FEW
+        self._ticket = 0
+        self._refused_unknown = 0
         self.configure(settings, now)
+
+    # ---- arrival
 
     def arrive(self, request: Request, now: float) -> None:
         """A new request: it is dispatched at once, waits, or is refused. ValueError for one that arrived before."""
         if request.state != NEW:
-            raise ValueError(f"request in state {request.state} arrives: one arrives once, as {NEW}")
-        model = self._settings.models.get(request.model)
+            raise ValueError(f"request in state {request.state} arrives: it can once, in state {NEW}")
+        model = self._models.get(request.model)
+        at = self._index.get(request.qos_class)
+        if model is None or at is None:
+            self._refuse_unknown(request, model)
+            return
+        model.arrived += 1
+        if (model.bucket is not None or self._buckets) and self._rate_limited(request, model, now):
+            return
+        if model.waiting == model.again and model.in_flight < model.maximum:
+            place = self._free_place(model)
+            if place is not None:
+                if request.deadline is None or not self._hopeless(request, model, now, 0.0):
+                    self._start(request, place, now)
+                return
+        self._wait(request, model, at, now)
+
+    def _refuse_unknown(self, request: Request, model: Model | None) -> None:
         if model is None:
-            self._refuse(request, refusal(UNKNOWN_MODEL, f"no settings for {request.model}"))
-        elif request.qos_class not in self._ranks:
-            self._refuse(request, refusal(UNKNOWN_CLASS, f"no class {request.qos_class}"))
-        elif not any(one.ready for one in self._members.values() if one.model == request.model):
-            self._refuse(request, refusal(NO_ENDPOINT, f"no Ready pod of {request.model}", self._after()))
+            request.state = DONE
+            self._refused_unknown += 1
+            self._on_refuse(
+                request, refusal(UNKNOWN_MODEL, f"no service {request.model}: check its namespace and name")
+            )
+            return
+        model.arrived += 1
+        names = ", ".join(one.name for one in self._membership.classes.ordered)
+        self._refuse(request, model, UNKNOWN_CLASS, f"no class {request.qos_class}: ask for one of {names}", None)
+
+    def _rate_limited(self, request: Request, model: Model, now: float) -> bool:
+        """Whether its model or tenant has used up its rate; then it is refused."""
+        bucket = model.bucket
+        seconds = bucket.take(now) if bucket is not None else 0.0
+        if seconds:
+            text = f"{model.key} takes {model.settings.max_rate:g} requests a second: come slower"
+            self._refuse(request, model, RATE_LIMITED, text, seconds)
+            return True
+        of_tenant = self._buckets.get(request.tenant)
+        seconds = of_tenant.take(now) if of_tenant is not None else 0.0
+        if of_tenant is not None and seconds:
+            if bucket is not None:
+                bucket.put_back()
+            text = f"{request.tenant} may send {of_tenant.rate:g} requests a second: come slower"
+            self._refuse(request, model, RATE_LIMITED, text, seconds)
+            return True
+        return False
+
+    def _free_place(self, model: Model) -> Place | None:
+        """The least loaded of some of its places that have a free seat; None when none has."""
+        places = model.places
+        total = len(places)
+        if total == 1:
+            place = places[0]
+            return place if place.open() else None
+        best: Place | None = None
+        least, compared = 2.0, 0
+        first = model.turn = model.turn + 1 if model.turn < total else 1
+        for at in range(first - total, first):
+            place = places[at]
+            if place.open():
+                load = place.in_flight / place.seats
+                if load < least:
+                    best, least = place, load
+                compared += 1
+                if compared == _COMPARED:
+                    break
+        return best
+
+    def _wait(self, request: Request, model: Model, at: int, now: float) -> None:
+        """It waits for a seat, if it may and if that makes sense."""
+        settings, queue = model.settings, model.queues[at]
+        if not model.places:
+            self._refuse(request, model, NO_ENDPOINT, f"no Ready pod of {model.key}", self._drained(model))
+            return
+        due = request.arrived + settings.queue_timeout
+        deadline = request.deadline
+        if deadline is not None:
+            ahead = sum(one.count for one in model.queues[:at]) + queue.ahead_of(request.tenant, deadline)
+            wait = model.estimates.wait(ahead, max(model.in_flight, model.minimum()))
+            if self._hopeless(request, model, now, wait):
+                return
+        if model.waiting >= settings.queue_length and not self._displaced(request, model, at):
+            text = f"{model.waiting} requests wait for {model.key}, of {settings.queue_length} at most"
+            self._refuse(request, model, QUEUE_FULL, text, self._drained(model))
+            return
+        self._ticket = ticket = self._ticket + 1
+        request.state = QUEUED
+        request.cost = self._cost(request, model)
+        if deadline is not None:
+            due = min(due, deadline)
+            self._watch(request, deadline, ticket)
+        queue.push(request, due, ticket, self._membership.weights.get(request.tenant, 1))
+        model.waiting += 1
+        if queue.count == 1 or queue.returned:
+            for place in model.places:
+                place.partition.wake(place)
+        if request.arrived + settings.queue_timeout < model.timed_at:
+            self._time(model, request.arrived + settings.queue_timeout)
+
+    def _cost(self, request: Request, model: Model) -> float:
+        """Tokens that it will probably take, those that are generated by their weight."""
+        output, most = model.estimates.output, request.output_limit
+        if most is not None and most < output:
+            output = most
+        return request.prompt_tokens + self._membership.settings.output_weight * output
+
+    def _hopeless(self, request: Request, model: Model, now: float, wait: float) -> bool:
+        """Whether its first byte will come too late if it waits so long; then it is refused.
+
+        While nothing of the model is in flight nothing contradicts what was learnt, so that is not believed.
+        """
+        deadline = request.deadline
+        expected = now + (wait + model.estimates.first_byte if model.in_flight else 0.0)
+        if deadline is None or expected <= deadline:
+            return False
+        if deadline <= now and request.state == QUEUED:
+            text = f"its time ran out after {now - request.arrived:.3f}s in the queue"
+            self._refuse(request, model, DEADLINE_EXCEEDED, text, self._drained(model))
         else:
-            request.state = QUEUED
-            self._queues.setdefault(request.model, []).append(request)
-            self._serve(now)
-            if request.state == QUEUED and len(self._queues[request.model]) > model.queue_length:
-                self._queues[request.model].remove(request)
-                self._refuse(request, refusal(QUEUE_FULL, f"{model.queue_length} wait", self._after()))
+            text = f"its first byte is expected in {expected - now:.3f}s, it has {deadline - now:.3f}s"
+            self._refuse(request, model, DEADLINE_UNREACHABLE, text, wait)
+        return True
+
+    def _displaced(self, request: Request, model: Model, at: int) -> bool:
+        """Whether one that waits made room for this one: the last of the worst class, or of a tenant that has more."""
+        levels = self._membership.classes.levels
+        for other in range(len(levels) - 1, -1, -1):
+            queue = model.queues[other]
+            if queue.count == len(queue.returned):
+                continue
+            if levels[other] < levels[at]:
+                return False
+            flow = queue.flows.get(request.tenant) if levels[other] == levels[at] else None
+            own = flow.waiting if flow is not None else 0
+            victim = queue.tail(own + 1 if levels[other] == levels[at] else 0)
+            if victim is None:
+                return False
+            queue.remove(victim)
+            model.waiting -= 1
+            text = f"the queue of {model.key} is full, and others go before it"
+            self._refuse(victim, model, SHED, text, self._drained(model))
+            return True
+        return False
+
+    # ---- in flight
+
+    def _start(self, request: Request, place: Place, now: float) -> None:
+        place.in_flight += 1
+        place.partition.in_flight += 1
+        model = place.model
+        model.in_flight += 1
+        model.dispatched += 1
+        if place.headroom:
+            place.partition.reserve()
+        request.state = IN_FLIGHT
+        request.place = place
+        request.dispatched = now
+        member = request.member = place.member
+        self._on_dispatch(request, member)
 
     def first_byte(self, request: Request, now: float) -> None:
-        """The first byte of the answer has come."""
+        """The first byte of the answer has come. ValueError for a request that is not in flight."""
+        self._in_flight(request, "gets its first byte")
+        place = request.place
+        seconds = now - request.dispatched
+        place.model.estimates.began(seconds)
+        partition = place.partition
+        ratio = place.usual.compared(request.prompt_tokens, seconds)
+        if partition.limiter.sampled(ratio, partition.in_flight):
+            self._adopt(partition, now)
 
     def complete(
         self,
         request: Request,
         now: float,
         *,
-        prompt_tokens: int | None = None,  # noqa: ARG002
-        output_tokens: int | None = None,  # noqa: ARG002
-        overloaded: bool = False,  # noqa: ARG002
+        prompt_tokens: int | None = None,
+        output_tokens: int | None = None,
+        overloaded: bool = False,
     ) -> None:
         """A request in flight is over, well or not; its seat goes to the next one.
 
         `prompt_tokens`, `output_tokens`: what it really had; None: not known. `overloaded`: the engine refused it or
         did not answer in time. ValueError for one that is not in flight.
         """
-        self._leave(request)
+        if request.state != IN_FLIGHT:
+            self._in_flight(request, "completes")
         request.state = DONE
-        self._serve(now)
+        place = request.place
+        model = place.model
+        model.completed += 1
+        if overloaded:
+            partition = place.partition
+            partition.overloads += 1
+            if partition.limiter.overloaded(request.dispatched, now):
+                self._adopt(partition, now)
+        else:
+            model.estimates.served(now - request.dispatched)
+            if output_tokens is not None:
+                model.estimates.generated(output_tokens)
+                if request.flow is not None:
+                    self._reconcile(request, prompt_tokens, output_tokens)
+        self._release(place, now)
+
+    def _reconcile(self, request: Request, prompt_tokens: int | None, output_tokens: int) -> None:
+        """Charge what it really cost: what was charged at its dispatch was an estimate."""
+        prompt = request.prompt_tokens if prompt_tokens is None else prompt_tokens
+        self._charge(request, prompt + self._membership.settings.output_weight * output_tokens - request.cost)
+
+    def _charge(self, request: Request, more: float) -> None:
+        flow, entry = request.flow, request.entry
+        if flow is not None and entry is not None:
+            flow.adjust += more * flow.per_cost
+            entry.adjust += more * entry.per_cost
+
+    def _in_flight(self, request: Request, what: str) -> None:
+        if request.state != IN_FLIGHT:
+            raise ValueError(f"request in state {request.state} {what}: only one in flight can, in state {IN_FLIGHT}")
 
     def give_back(self, request: Request, now: float, *, avoid: frozenset[str]) -> None:
-        """A request in flight of which no byte came: its seat is free, and it waits again, as the first of its flow.
+        """A request in flight of which no byte came: its seat is free, and its turn goes on.
 
-        `avoid`: the endpoints that it is not sent to any more; refused when no other Ready one is left. ValueError for
-        one that is not in flight.
+        It goes to another pod that has a seat at once, or waits again, before all others of its class. `avoid`: the
+        endpoints that it is not sent to any more; refused when no other Ready one is left. ValueError for one that is
+        not in flight.
         """
-        self._leave(request)
+        self._in_flight(request, "is given back")
+        left, model = request.place, request.place.model
+        model.given_back += 1
+        request.member, request.avoid, request.ticket = None, avoid, 0
+        self._leave(left)
+        others = [one for one in model.places if one.member.endpoint not in avoid]
+        free = [one for one in others if one.open()] if model.in_flight < model.maximum else []
+        if free:
+            self._start(request, min(free, key=lambda one: one.in_flight / one.seats), now)
+        elif others:
+            self._wait_again(request, model)
+            for place in others:
+                place.partition.wake(place)
+        else:
+            self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", self._drained(model))
+        self._refill(left, now)
+
+    def _wait_again(self, request: Request, model: Model) -> None:
+        if request.flow is None:
+            request.cost = self._cost(request, model)
+        else:
+            self._charge(request, -request.cost)
+            request.flow = None
         request.state = QUEUED
-        self._avoided[request] = avoid
-        self._queues.setdefault(request.model, []).insert(0, request)
-        if not any(
-            one.ready and one.endpoint not in avoid for one in self._members.values() if one.model == request.model
-        ):
-            self._queues[request.model].remove(request)
-            self._refuse(request, refusal(NO_ENDPOINT, f"no other Ready pod of {request.model}", self._after()))
-        self._serve(now)
+        self._queue_of(request, model).put_back(request)
+        model.waiting += 1
+        model.again += 1
+        self._time(model, min(model.timed_at, request.arrived + model.settings.queue_timeout))
+        if request.deadline is not None:
+            self._watch(request, request.deadline, 0)
 
     def cancel(self, request: Request, now: float) -> None:
         """The client is gone. The request ends here in any state; nothing happens to one that has ended."""
-        if request.state == QUEUED:
-            self._queues[request.model].remove(request)
-        elif request.state == IN_FLIGHT:
-            self._leave(request)
-        request.state = DONE
-        self._serve(now)
+        state, request.state = request.state, DONE
+        if state == QUEUED:
+            model = self._models[request.model]
+            model.cancelled += 1
+            self._remove(request, model)
+        elif state == IN_FLIGHT:
+            request.place.model.cancelled += 1
+            self._release(request.place, now)
+
+    def _queue_of(self, request: Request, model: Model) -> RequestQueue:
+        """Its queue; one whose class is gone goes with the model's own."""
+        at = self._index.get(request.qos_class)
+        if at is None:
+            request.qos_class = model.settings.qos_class
+            at = self._index[request.qos_class]
+        return model.queues[at]
+
+    def _remove(self, request: Request, model: Model) -> None:
+        model.waiting -= 1
+        if not request.ticket:
+            model.again -= 1
+        self._queue_of(request, model).remove(request)
+
+    # ---- seats
+
+    def _release(self, place: Place, now: float) -> None:
+        """A request in flight has ended: its seat goes to the next one."""
+        self._leave(place)
+        self._refill(place, now)
+
+    def _leave(self, place: Place) -> None:
+        place.in_flight -= 1
+        place.partition.in_flight -= 1
+        place.model.in_flight -= 1
+        if place.headroom:
+            place.partition.reserve()
+
+    def _refill(self, place: Place, now: float) -> None:
+        """A seat of this place was freed."""
+        partition, model = place.partition, place.model
+        if model.waiting:
+            if place.seats:
+                if place.parked:
+                    partition.wake(place)
+                elif place.in_flight < place.minimum:
+                    partition.want(place)
+            if model.capped:
+                for other in model.places:
+                    if other.parked and other.partition is partition:
+                        partition.wake(other)
+        if partition.waiting or partition.needs:
+            self._serve(partition, now)
+        if model.capped:
+            self._uncap(model, now)
+
+    def _uncap(self, model: Model, now: float) -> None:
+        """The model is below its maximum again: places that were passed over for it get their turn."""
+        while model.capped and model.in_flight < model.maximum:
+            place = model.capped.popleft()
+            place.capped = False
+            if model.waiting and place.seats:
+                place.partition.wake(place)
+                self._serve(place.partition, now)
+
+    def _serve(self, partition: Dispatcher, now: float) -> None:
+        """Fill the free seats of a partition."""
+        if partition.serving:
+            return  # it is being done further up the stack
+        partition.serving = True
+        try:
+            while partition.in_flight < partition.limit:
+                request = partition.take(now)
+                if request is None:
+                    break
+                if request.deadline is not None and self._hopeless(request, request.place.model, now, 0.0):
+                    self._charge(request, -request.cost)
+                    partition.wake(request.place)
+                    continue
+                self._start(request, request.place, now)
+        finally:
+            partition.serving = False
+
+    def _adopt(self, partition: Dispatcher, now: float) -> None:
+        """Use the limit as it is now."""
+        if partition.limiter.value != partition.limit:
+            partition.adopt()
+            self._serve(partition, now)
+
+    # ---- settings and time
 
     def configure(self, settings: QoSSettings, now: float) -> None:
         """Other settings from now on. ValueError that names what is wrong with them; then the old ones stay.
@@ -122,83 +434,116 @@ class QoSManager:
         wrong = settings.validated()
         if wrong:
             raise ValueError("; ".join(wrong))
-        self._settings = settings
-        self._ranks = {one.name: one.rank for one in settings.classes}
-        self._members = {one.endpoint: one for part in settings.partitions.values() for one in part.members}
-        self._partition_of |= {
-            one.endpoint: part.partition for part in settings.partitions.values() for one in part.members
+        gone, moved = self._membership.apply(settings, now)
+        self._models, self._index = self._membership.models, self._membership.classes.index
+        self._buckets = {
+            name: self._bucket(name, one.max_rate, now)
+            for name, one in settings.tenants.items()
+            if one.max_rate is not None
         }
-        for key in [key for key in self._queues if key not in settings.models]:
-            for request in self._queues.pop(key):
-                self._refuse(request, refusal(UNKNOWN_MODEL, f"{key} is gone"))
-        self._serve(now)
+        for model, requests in moved:
+            for request in requests:
+                self._queue_again(request, model)
+        for model in gone:
+            for request in [one for queue in model.queues for one in queue.waiting()]:
+                self._queue_of(request, model).remove(request)
+                self._refuse(request, model, UNKNOWN_MODEL, f"{model.key} is gone", None)
+            model.waiting = model.again = 0
+        for model in list(self._models.values()):
+            self._resume(model)
+        for partition in list(self._membership.partitions.values()):
+            if partition.waiting or partition.needs:
+                self._serve(partition, now)
+
+    def _bucket(self, tenant: str, rate: float, now: float) -> TokenBucket:
+        found = self._buckets.get(tenant)
+        return found if found is not None and found.rate == rate else TokenBucket(rate, now)
+
+    def _queue_again(self, request: Request, model: Model) -> None:
+        queue = self._queue_of(request, model)
+        model.waiting += 1
+        if request.ticket:
+            self._ticket += 1
+            due = request.arrived + model.settings.queue_timeout
+            if request.deadline is not None:
+                due = min(due, request.deadline)
+                self._watch(request, request.deadline, self._ticket)
+            queue.push(request, due, self._ticket, self._membership.weights.get(request.tenant, 1))
+        else:
+            model.again += 1
+            queue.put_back(request)
+
+    def _resume(self, model: Model) -> None:
+        """All its places take part again, whatever they were passed over for before the settings changed."""
+        for place in model.capped:
+            place.capped = False
+        model.capped.clear()
+        for place in model.places:
+            place.parked = False
+        if model.waiting:
+            for place in model.places:
+                place.partition.wake(place)
+            self._time(model, self._first_timeout(model))
 
     def advance(self, now: float) -> float | None:
-        """What is due by the time: who has waited too long is refused. Returns when to call it next; None: not yet."""
-        due: list[float] = []
-        for key, queue in self._queues.items():
-            timeout = self._settings.models[key].queue_timeout
-            for request in [one for one in queue if one.arrived + timeout <= now]:
-                queue.remove(request)
-                self._refuse(request, refusal(QUEUE_TIMEOUT, f"waited {timeout:g}s", self._after()))
-            due += [one.arrived + timeout for one in queue]
-        return min(due, default=None)
+        """What is due by the time: who has waited too long is refused. Returns when to call it next; None: no need."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, ticket, request = heappop(self._deadlines)
+            if request.state == QUEUED and request.ticket == ticket:
+                model = self._models[request.model]
+                self._remove(request, model)
+                text = f"its time ran out after {now - request.arrived:.3f}s in the queue"
+                self._refuse(request, model, DEADLINE_EXCEEDED, text, self._drained(model))
+        while self._timers and self._timers[0][0] <= now:
+            at, _, model = heappop(self._timers)
+            if model.timed_at == at:
+                self._expire(model, now)
+        times = [heap[0][0] for heap in (self._deadlines, self._timers) if heap]
+        return min(times, default=None)
+
+    def _expire(self, model: Model, now: float) -> None:
+        """Refuse those of a model who have waited too long, and look again when the next one will have."""
+        model.timed_at = NEVER
+        timeout = model.settings.queue_timeout
+        for queue in list(model.queues):
+            while (oldest := queue.oldest()) is not None and oldest.arrived + timeout <= now:
+                self._remove(oldest, model)
+                self._refuse(oldest, model, QUEUE_TIMEOUT, f"it waited {timeout:g}s", self._drained(model))
+        if model.waiting:
+            self._time(model, self._first_timeout(model))
+
+    def _first_timeout(self, model: Model) -> float:
+        oldest = [one.arrived for queue in model.queues if (one := queue.oldest()) is not None]
+        return min(oldest) + model.settings.queue_timeout
+
+    def _time(self, model: Model, at: float) -> None:
+        """Look at the model's queues at this time."""
+        if at != model.timed_at:
+            model.timed_at = at
+            self._ticket += 1
+            heappush(self._timers, (at, self._ticket, model))
+
+    def _watch(self, request: Request, deadline: float, ticket: int) -> None:
+        """Refuse it when it still waits under this ticket at its deadline."""
+        heappush(self._deadlines, (deadline, ticket, request))
+        if len(self._deadlines) > self._deadlines_at:
+            self._deadlines = [one for one in self._deadlines if one[2].state == QUEUED and one[2].ticket == one[1]]
+            heapify(self._deadlines)
+            self._deadlines_at = 2 * len(self._deadlines) + _FEW
+
+    # ---- outcomes
+
+    def _refuse(self, request: Request, model: Model, reason: str, message: str, seconds: float | None) -> None:
+        """`seconds`: when there will probably be room; None: coming back does not help."""
+        request.state = DONE
+        model.refused[reason] = model.refused.get(reason, 0) + 1
+        after = None if seconds is None else retry_after(seconds, self._jitter())
+        self._on_refuse(request, refusal(reason, message, after))
+
+    def _drained(self, model: Model) -> float:
+        """Seconds until what waits for the model is served, at the pace at which its requests end."""
+        return model.estimates.wait(model.waiting, max(model.in_flight, model.minimum()))
 
     def statistics(self) -> QoSStatistics:
         """Counts and sizes as they are now."""
-        partitions = {
-            key: PartitionStatistics(key, self._seats(key), self._seats(key), self._in_flight(key))
-            for key in self._settings.partitions
-        }
-        models = {key: self._model_statistics(one) for key, one in self._settings.models.items()}
-        return QoSStatistics(partitions, models)
-
-    def _model_statistics(self, model: ModelSettings) -> ModelStatistics:
-        in_flight, queue = self._models.get(model.model, 0), self._queues.get(model.model, [])
-        queued = {name: sum(one.qos_class == name for one in queue) for name in self._ranks}
-        lent, borrowed = max(0, model.minimum - in_flight), max(0, in_flight - model.minimum)
-        return ModelStatistics(model.model, queued, in_flight, model.minimum, lent, borrowed, 0, 0, 0, 0, 0)
-
-    def _seats(self, partition: str) -> int:
-        found = self._settings.partitions[partition]
-        return found.seats or sum(one.seats for one in found.members if one.ready)
-
-    def _in_flight(self, partition: str) -> int:
-        return sum(count for key, count in self._busy.items() if self._partition_of[key] == partition)
-
-    def _serve(self, now: float) -> None:
-        """Fill free seats, best class first."""
-        waiting = [one for queue in self._queues.values() for one in queue]
-        for request in sorted(waiting, key=lambda one: (self._ranks.get(one.qos_class, 0), one.arrived)):
-            member = self._free(request) if request.state == QUEUED else None
-            if member is not None:
-                self._queues[request.model].remove(request)
-                self._busy[member.endpoint] = self._busy.get(member.endpoint, 0) + 1
-                self._models[request.model] = self._models.get(request.model, 0) + 1
-                request.state, request.member, request.dispatched = IN_FLIGHT, member, now
-                self._on_dispatch(request, member)
-
-    def _free(self, request: Request) -> Member | None:
-        maximum = self._settings.models[request.model].maximum
-        if maximum is not None and self._models.get(request.model, 0) >= maximum:
-            return None
-        avoid = self._avoided.get(request, frozenset())
-        for one in self._members.values():
-            partition = self._partition_of[one.endpoint]
-            fits = self._busy.get(one.endpoint, 0) < one.seats and self._in_flight(partition) < self._seats(partition)
-            if one.model == request.model and one.ready and one.endpoint not in avoid and fits:
-                return one
-        return None
-
-    def _leave(self, request: Request) -> None:
-        if request.state != IN_FLIGHT or request.member is None:
-            raise ValueError(f"request in state {request.state} ends its flight: only one in flight can")
-        self._busy[request.member.endpoint] -= 1
-        self._models[request.model] -= 1
-
-    def _refuse(self, request: Request, why: Refusal) -> None:
-        request.state = DONE
-        self._on_refuse(request, why)
-
-    def _after(self) -> float:
-        return 1.0 + self._jitter()
+        return statistics_of(self._membership, self._refused_unknown)

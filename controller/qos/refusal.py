@@ -32,6 +32,9 @@ STATUS: Final = {
 
 # Longer than this nobody is sent away: what is known of the load is older than that by then.
 LONGEST_RETRY_AFTER: Final = 30.0
+_SHORTEST_RETRY_AFTER: Final = 1.0
+# A random part of up to half is added.
+_SPREAD: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,12 @@ class Refusal:
 def refusal(reason: str, message: str, retry_after: float | None = None) -> Refusal:
     """A refusal with the status that belongs to its reason. KeyError for a reason that is none."""
     return Refusal(reason, STATUS[reason], message, retry_after)
+
+
+def retry_after(seconds: float, jitter: float) -> float:
+    """What to tell somebody when there will be room after `seconds`: that and up to half of it more, at least 1 s.
+
+    `jitter`: from 0 up to 1. Never more than 30 s, and spread also at that bound.
+    """
+    longest = LONGEST_RETRY_AFTER / (1.0 + _SPREAD)
+    return min(max(seconds, _SHORTEST_RETRY_AFTER), longest) * (1.0 + _SPREAD * jitter)

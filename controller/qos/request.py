@@ -1,13 +1,17 @@
 """One request as the dispatcher sees it: what it asks for, where it stands, and what the dispatcher keeps about it.
 
-arrive ──> QUEUED ──> IN_FLIGHT ──> DONE
-  │           │  <── give_back ─┘     ^
-  └─ refused ─┴── refused, cancelled ─┘
+NEW ── arrive ──> QUEUED ──> IN_FLIGHT ── complete ──> DONE
+ │                  │  <── give_back ─┘ │               ^
+ └──── refused ─────┴─── cancelled ─────┴───────────────┘
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from controller.qos.settings import Member
+
+if TYPE_CHECKING:
+    from controller.qos.fair_queue import Flow
+    from controller.qos.place import Entry, Place
 
 # Plain numbers: the data path compares them for each request, and a member of an Enum costs a lookup each time.
 NEW: Final = 0
@@ -24,23 +28,39 @@ class Request:
     `arrived`, `deadline`: seconds by the clock of `now`; the deadline is for the first byte of the answer, None: none.
     `payload`: the data path's own, untouched.
 
-    `state`: NEW, QUEUED, IN_FLIGHT or DONE. `member`: the pod that it was dispatched to; None before.
-    `dispatched`: when that was. Both, like the state, are for reading only.
+    For reading only. `state`: NEW, QUEUED, IN_FLIGHT or DONE. `member`: the pod that it was dispatched to; None before.
+    `dispatched`: when that was; not set before.
+
+    The rest is the dispatcher's own. `ticket`: of its place in a queue, 0 in none; what a queue holds under another one
+    is a place that it has left. `cost`: tokens that its flow and its entry were charged; `flow` is None when they were
+    not, because nobody else wanted the seat.
     """
 
     __slots__ = (
         "arrived",
+        "avoid",
+        "cost",
         "deadline",
         "dispatched",
+        "entry",
+        "flow",
         "member",
         "model",
         "output_limit",
         "payload",
+        "place",
         "prompt_tokens",
         "qos_class",
         "state",
         "tenant",
+        "ticket",
     )
+    dispatched: float
+    place: "Place"
+    entry: "Entry | None"
+    ticket: int
+    cost: float
+    avoid: frozenset[str]
 
     def __init__(
         self,
@@ -63,4 +83,4 @@ class Request:
         self.payload = payload
         self.state = NEW
         self.member: Member | None = None
-        self.dispatched = 0.0
+        self.flow: Flow | None = None

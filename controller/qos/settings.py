@@ -39,7 +39,8 @@ class ModelSettings:
     as many as there are. `max_rate`: requests a second, above which they are refused; None: any.
 
     `queue_length`: requests that may wait at once; 0: none waits. `queue_timeout`: seconds that a request may wait.
-    `weight`: its share among the models of a class at one partition.
+    `weight`: its share among the models of a class at one partition. `output_tokens`: what a request is expected to
+    generate until some were seen.
     """
 
     model: str
@@ -51,6 +52,7 @@ class ModelSettings:
     queue_timeout: float = 60.0
     headroom: int = 0
     weight: int = 1
+    output_tokens: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +167,18 @@ def _wrong_model(key: str, model: ModelSettings, classes: set[str]) -> Iterator[
         yield f"{at}.model {model.model!r}: give {key!r}, the key it stands under"
     if model.qos_class not in classes:
         yield f"{at}.qos_class {model.qos_class!r}: give one of {', '.join(sorted(classes))}"
-    if model.minimum < 0:
-        yield f"{at}.minimum {model.minimum}: give 0 or more"
     if not 0 <= model.headroom <= max(0, model.minimum):
         yield f"{at}.headroom {model.headroom}: give 0 to the minimum, {model.minimum}"
     if model.maximum is not None and model.maximum < max(1, model.minimum):
         yield f"{at}.maximum {model.maximum}: give at least 1 and the minimum, {model.minimum}"
     if not _is_rate(model.max_rate):
         yield f"{at}.max_rate {model.max_rate}: give more than 0 requests a second, or none"
-    if model.queue_length < 0:
-        yield f"{at}.queue_length {model.queue_length}: give 0 or more"
     if not model.queue_timeout > 0:
         yield f"{at}.queue_timeout {model.queue_timeout}: give more than 0 seconds; to let none wait, queue_length 0"
-    if model.weight < 1:
-        yield f"{at}.weight {model.weight}: give 1 or more"
+    for name, least in (("minimum", 0), ("queue_length", 0), ("output_tokens", 0), ("weight", 1)):
+        value = getattr(model, name)
+        if value < least:
+            yield f"{at}.{name} {value}: give {least} or more"
 
 
 def _wrong_tenant(name: str, tenant: TenantSettings) -> Iterator[str]:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from controller.qos.membership import Membership
+from controller.qos.place import Model
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionStatistics:
@@ -44,3 +47,31 @@ class QoSStatistics:
     partitions: Mapping[str, PartitionStatistics]
     models: Mapping[str, ModelStatistics]
     refused_unknown: int = 0
+
+
+def statistics_of(membership: Membership, refused_unknown: int) -> QoSStatistics:
+    """The view of what there is now."""
+    partitions = {
+        key: PartitionStatistics(key, one.limiter.seats, one.limit, one.in_flight, one.promotions, one.overloads)
+        for key, one in membership.partitions.items()
+    }
+    names = [one.name for one in membership.classes.ordered]
+    models = {key: _of_model(one, names) for key, one in membership.models.items()}
+    return QoSStatistics(partitions, models, refused_unknown)
+
+
+def _of_model(model: Model, names: list[str]) -> ModelStatistics:
+    return ModelStatistics(
+        model=model.key,
+        queued={name: queue.count for name, queue in zip(names, model.queues, strict=True)},
+        in_flight=model.in_flight,
+        minimum=model.minimum(),
+        lent=sum(max(0, place.minimum - place.in_flight) for place in model.places),
+        borrowed=sum(max(0, place.in_flight - place.minimum) for place in model.places),
+        arrived=model.arrived,
+        dispatched=model.dispatched,
+        completed=model.completed,
+        cancelled=model.cancelled,
+        given_back=model.given_back,
+        refused=dict(model.refused),
+    )

@@ -1,0 +1,378 @@
+"""One partition's dispatcher: whose request gets its next free seat.
+
+1. A model below its minimum: by the class of what it waits with, then who has the smallest part of its minimum.
+2. The best class that waits, strictly; but of `every` dispatches one may serve the request of a worse class that has
+   starved longest.
+3. Within a class the models take turns by weight, by start-time fair queueing as in `fair_queue`, within a model its
+   tenants, within a tenant by deadline.
+
+Nothing is searched: places below their minimum, the turns of a class and its starving requests are heaps. What is in
+them may be out of date, and is put right when it comes to the top.
+"""
+
+from heapq import heapify, heappop, heappush, heapreplace
+
+from controller.qos.concurrency_limit import ConcurrencyLimit
+from controller.qos.place import Classes, Entry, Need, Place
+from controller.qos.request import Request
+from controller.qos.settings import LimitSettings, QoSSettings
+from controller.qos.shares import divided, scaled_down
+
+# Out-of-date needs are cleared when there are more than so many for each place.
+_NEEDS_A_PLACE = 8
+
+
+class Line:
+    """The turns of one class at one partition. `level`: among the ranks, 0 is the best; `bit`: that of the level.
+
+    `turns`: (start, number, entry). `starving`: (when its oldest starves, number, entry), never later than it does.
+    """
+
+    __slots__ = ("bit", "finish", "level", "per_cost", "starvation_after", "starving", "turns", "virtual")
+
+    def __init__(self, level: int, weight: int, starvation_after: float) -> None:
+        self.level, self.bit, self.per_cost = level, 1 << level, 1.0 / weight
+        self.starvation_after = starvation_after
+        self.turns: list[tuple[float, int, Entry]] = []
+        self.starving: list[tuple[float, int, Entry]] = []
+        self.virtual = self.finish = 0.0
+
+
+class Dispatcher:
+    """One partition. `waiting`: a bit for each level in which something may wait for it.
+
+    `reserved`: free seats that are kept for models with headroom. `since`: dispatches since the last promotion.
+    `serving`: seats are being filled further up the stack, so nobody else has to.
+    """
+
+    __slots__ = (
+        "every",
+        "in_flight",
+        "key",
+        "levels",
+        "limit",
+        "limiter",
+        "lines",
+        "needs",
+        "overloads",
+        "places",
+        "promotions",
+        "reserved",
+        "serving",
+        "since",
+        "waiting",
+    )
+
+    def __init__(self, key: str, classes: Classes, every: int, limits: LimitSettings) -> None:
+        self.key = key
+        self.limiter = ConcurrencyLimit(limits, 0, 0)
+        self.limit = self.in_flight = self.reserved = 0
+        self.places: list[Place] = []
+        self.promotions = self.overloads = 0
+        self.serving = False
+        self.arrange(classes, every)
+
+    def arrange(self, classes: Classes, every: int) -> None:
+        """Empty lines for these classes; `every`: of so many dispatches one may be a promotion."""
+        self.every = every
+        self.lines = [
+            Line(level, one.weight, one.starvation_after)
+            for one, level in zip(classes.ordered, classes.levels, strict=True)
+        ]
+        self.levels: list[list[Line]] = [[] for _ in range(len(set(classes.levels)))]
+        for line in self.lines:
+            self.levels[line.level].append(line)
+        self.needs: list[Need] = []
+        self.waiting = 0
+        self.since = every
+
+    # ---- what waits
+
+    def wake(self, place: Place) -> None:
+        """Something waits for this place, or may be dispatched again: it takes part from now on."""
+        place.parked = False
+        if self._closed(place):
+            return
+        for entry in place.entries:
+            if entry.queue.count:
+                self._list(entry)
+        if place.in_flight < place.minimum:
+            self.want(place)
+
+    def _list(self, entry: Entry) -> None:
+        line = entry.line
+        if not entry.listed:
+            start = entry.finish + entry.adjust
+            if start < line.virtual:
+                start = line.virtual
+            entry.adjust = 0.0
+            entry.finish = start
+            entry.listed = True
+            heappush(line.turns, (start, entry.number, entry))
+            self.waiting |= line.bit
+        if not entry.watched:
+            oldest = entry.queue.oldest()
+            if oldest is not None:
+                entry.watched = True
+                heappush(line.starving, (oldest.arrived + line.starvation_after, entry.number, entry))
+
+    def want(self, place: Place) -> None:
+        """This place is below its minimum, and something may wait for it."""
+        missing = (place.in_flight - place.minimum) / place.minimum
+        for entry in place.entries:
+            if entry.queue.count:
+                need = (entry.line.level, missing, place.number, place)
+                if place.need != need:
+                    place.need = need
+                    heappush(self.needs, need)
+                    if len(self.needs) > _NEEDS_A_PLACE * (len(self.places) + 1):
+                        self.needs = [one for one in self.needs if one[3].need is one]
+                        heapify(self.needs)
+                return
+
+    # ---- whose turn it is
+
+    def take(self, now: float) -> Request | None:
+        """The request to be dispatched next, with its `place`; None when none may be. A seat is free."""
+        while self.needs:
+            place = self._neediest()
+            if place is None:
+                break
+            request = self._take_from(place, now)
+            if request is not None:
+                return request
+        if self.limit - self.in_flight <= self.reserved:
+            return None
+        while self.waiting:
+            low = self.waiting & -self.waiting
+            line = self._next_line(low.bit_length() - 1)
+            if line is None:
+                self.waiting ^= low
+                continue
+            if self.since >= self.every:
+                request = self._take_starving(line.level, now)
+                if request is not None:
+                    return request
+            request = self._take_turn(line)
+            if request is not None:
+                return request
+        return None
+
+    def _neediest(self) -> Place | None:
+        """The place to bring nearer to its minimum first; its need is over. None: none has to be."""
+        needs = self.needs
+        while needs:
+            need = heappop(needs)
+            place = need[3]
+            if place.need is not need:
+                continue
+            place.need = None
+            if place.in_flight >= place.minimum or not place.model.waiting or self._closed(place):
+                continue
+            level = next(entry.line.level for entry in place.entries if entry.queue.count)
+            if level == need[0]:
+                return place
+            self.want(place)  # what waited in the better class is gone
+        return None
+
+    def _closed(self, place: Place) -> bool:
+        """Whether it can get none, for it or its model has no seat. Then it is passed over until it has."""
+        model = place.model
+        if model.in_flight >= model.maximum:
+            place.parked = True
+            if not place.capped:
+                place.capped = True
+                model.capped.append(place)
+            return True
+        if place.in_flight >= place.seats:
+            place.parked = True
+            return True
+        return False
+
+    def _take_from(self, place: Place, now: float) -> Request | None:
+        """A request of this place, outside the turns of its classes; they are charged for it all the same."""
+        if self.since >= self.every:
+            request = self._take_starving_of(place, now)
+            if request is not None:
+                return request
+        for entry in place.entries:
+            request = self._queued(entry) if entry.queue.count else None
+            if request is not None:
+                self.since += 1
+                entry.adjust += request.cost * entry.per_cost
+                if place.in_flight + 1 < place.minimum:
+                    self._want_after(place)
+                return request
+        return None
+
+    def _want_after(self, place: Place) -> None:
+        """It is below its minimum even with the seat that it is just getting."""
+        place.in_flight += 1
+        self.want(place)
+        place.in_flight -= 1
+
+    def _next_line(self, level: int) -> Line | None:
+        """The class of this level whose turn it is; None when nothing of it can be dispatched."""
+        best = None
+        for line in self.levels[level]:
+            if self._settle(line) and (best is None or line.finish < best.finish):
+                best = line
+        return best
+
+    def _settle(self, line: Line) -> bool:
+        """Take from the top of the turns what cannot have one. Whether anything is left."""
+        turns = line.turns
+        while turns:
+            entry = turns[0][2]
+            if entry.queue.count and not self._closed(entry.place):
+                return True
+            heappop(turns)
+            entry.listed = False
+        return False
+
+    def _take_turn(self, line: Line) -> Request | None:
+        start, number, entry = line.turns[0]
+        request = self._queued(entry)
+        if request is None:
+            heappop(line.turns)
+            entry.listed = False
+            return None
+        self.since += 1
+        if start > line.virtual:
+            line.virtual = start
+        cost = request.cost
+        finish = start + cost * entry.per_cost + entry.adjust
+        entry.adjust = 0.0
+        if finish < line.virtual:
+            finish = line.virtual
+        entry.finish = finish
+        if entry.queue.count:
+            heapreplace(line.turns, (finish, number, entry))
+        else:
+            heappop(line.turns)
+            entry.listed = False
+        if len(self.levels[line.level]) > 1:
+            line.finish = self._started(line) + cost * line.per_cost
+        return request
+
+    def _started(self, line: Line) -> float:
+        """Where this class starts among those of its level: one that was idle has no credit for it."""
+        others = [one.finish for one in self.levels[line.level] if one is not line and one.turns]
+        return max(line.finish, min(others)) if others else line.finish
+
+    def _queued(self, entry: Entry) -> Request | None:
+        """The next of this entry's queue, for its place; None when all were there before and may not come again."""
+        queue = entry.queue
+        if queue.returned:
+            again = queue.again(entry.place.member.endpoint)
+            if again is not None:
+                return self._out_of_turn(entry, again)
+            if queue.count == len(queue.returned):
+                return None
+        request = queue.take()
+        entry.place.model.waiting -= 1
+        request.place = entry.place
+        request.entry = entry
+        return request
+
+    def _out_of_turn(self, entry: Entry, request: Request) -> Request:
+        model = entry.place.model
+        model.waiting -= 1
+        if not request.ticket:
+            model.again -= 1
+        entry.queue.take_out_of_turn(request)
+        request.place = entry.place
+        request.entry = entry
+        return request
+
+    # ---- who starves
+
+    def _take_starving(self, level: int, now: float) -> Request | None:
+        """The request that has starved longest, of the levels worse than this one; None: none has."""
+        worst: tuple[float, int, Entry] | None = None
+        for line in self.lines:
+            if line.level > level and line.starving and line.starving[0][0] <= now:
+                found = self._starving(line, now)
+                if found is not None and (worst is None or found < worst):
+                    worst = found
+        return None if worst is None else self._promoted(worst[2])
+
+    def _take_starving_of(self, place: Place, now: float) -> Request | None:
+        """As `_take_starving`, of the classes of one place, beside the best that waits there."""
+        waiting = [entry for entry in place.entries if entry.queue.count]
+        found: list[tuple[float, int, Entry]] = []
+        for entry in waiting:
+            oldest = entry.queue.oldest(place.member.endpoint)
+            if oldest is not None and entry.line.level > waiting[0].line.level:
+                found.append((oldest.arrived + entry.line.starvation_after, entry.number, entry))
+        if not found or min(found)[0] > now:
+            return None
+        return self._promoted(min(found)[2])
+
+    def _starving(self, line: Line, now: float) -> tuple[float, int, Entry] | None:
+        starving = line.starving
+        while starving and starving[0][0] <= now:
+            due, number, entry = starving[0]
+            oldest = entry.queue.oldest(entry.place.member.endpoint)
+            if oldest is None or self._closed(entry.place):
+                heappop(starving)
+                entry.watched = False
+                continue
+            actual = oldest.arrived + line.starvation_after
+            if actual <= due:
+                return starving[0]
+            heapreplace(starving, (actual, number, entry))
+        return None
+
+    def _promoted(self, entry: Entry) -> Request | None:
+        """The oldest of this entry's queue for its place, before those of better classes; None: none may go there."""
+        request = entry.queue.oldest(entry.place.member.endpoint)
+        if request is None:
+            return None
+        self._out_of_turn(entry, request)
+        entry.adjust += request.cost * entry.per_cost
+        self.since = 1
+        self.promotions += 1
+        return request
+
+    # ---- seats
+
+    def resize(self, limits: LimitSettings, seats: int) -> None:
+        """So many seats from now on; minimums follow from the `share` of each place, as far as the limit allows."""
+        self.limiter.resize(limits, seats, min(seats, sum(place.share for place in self.places)))
+        self.adopt()
+
+    def close(self, classes: Classes, settings: QoSSettings) -> None:
+        """It is gone: nothing waits for it any more, and what is in flight there ends."""
+        self.places = []
+        self.arrange(classes, settings.starvation_every)
+        self.resize(settings.limit, 0)
+
+    def adopt(self) -> None:
+        """Use the limiter's value; minimums that it has no room for are lowered in proportion."""
+        self.limit = self.limiter.value
+        minimums = scaled_down([place.share for place in self.places], self.limit)
+        for place, minimum in zip(self.places, minimums, strict=True):
+            raised = minimum > place.minimum
+            place.minimum = minimum
+            if raised and place.model.waiting and place.in_flight < minimum:
+                self.want(place)
+        self.reserve()
+
+    def reserve(self) -> None:
+        """Count the seats that are kept free for models with headroom."""
+        self.reserved = sum(
+            min(place.headroom, max(0, place.minimum - place.in_flight)) for place in self.places if place.headroom
+        )
+
+
+def shared_out(amount: int, places: list[Place]) -> list[int]:
+    """A model's number over its Ready places: over partitions by seats, then within each; never above the seats."""
+    by_partition: dict[str, list[Place]] = {}
+    for place in places:
+        by_partition.setdefault(place.partition.key, []).append(place)
+    seats = [sum(place.seats for place in at) for at in by_partition.values()]
+    given: dict[Place, int] = {}
+    for part, at in zip(divided(min(amount, sum(seats)), seats), by_partition.values(), strict=True):
+        given.update(zip(at, divided(part, [place.seats for place in at]), strict=True))
+    return [given[place] for place in places]
