@@ -5,16 +5,18 @@ state       what it waits for, and for how long                   bytes that com
 ==========  ====================================================  ==================================================
 IDLE        a request's first byte, `idle`                        begin a head
 HEAD        the rest of a head, `head`                            belong to it
-ASKING      whether the key is good, by who knows that            are held, up to `buffer_bytes`
+ASKING      whether the key is good, by who knows that            are held too
 BODY        the rest of a body, `body`                            belong to it
 ANSWERING   the dispatcher, then the engine, by their limits      are the next request's: held, up to `buffer_bytes`
 LINGERING   the client's end, after an answer that closes, 1 s    are thrown away
 CLOSED      nothing
 ==========  ====================================================  ==================================================
 
-The end of a client, in any state, cancels its request: a client that has sent all it wants and closes its side looks
-like one that has gone, and no client of this API does that. A client that leaves its answer unread stops the engine's
-connection from being read, and after `write` its request is cancelled.
+What is beyond `buffer_bytes` is not read, so the end of a client that has sent so much ahead is looked for, each
+`LOOK_SECONDS`, and behind more than the system holds it is seen when it is answered. The end of any other client, in
+any state, cancels its request: one that has sent all it wants and closes its side looks like one that has gone, and no
+client of this API does that. A client that leaves its answer unread stops the engine's connection from being read, and
+after `write` its request is cancelled.
 """
 
 import asyncio
@@ -30,6 +32,7 @@ from controller.gateway.errors import Problem, error_answer
 from controller.gateway.exchange import Exchange, framing_line
 from controller.gateway.framing import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from controller.gateway.heads import HeadReader
+from controller.gateway.liveness import is_gone
 from controller.gateway.malformed import Malformed
 from controller.gateway.routes import Operation, find_operation
 from controller.gateway.upstream import SMALL_BODY
@@ -48,6 +51,8 @@ CLOSED: Final = 6
 
 LINGER_SECONDS = 1.0
 """What is left of a refused body is read for this long, so that the answer is not lost in a reset."""
+LOOK_SECONDS = 1.0
+"""How often a client that has sent more than is held is looked at, for as it is not read, its end tells nobody."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -146,9 +151,8 @@ class ClientConnection(asyncio.Protocol):
             self._read_body(data, 0)
         elif state <= ANSWERING:
             self._held += data
-            if len(self._held) > self.gateway.limits.buffer_bytes and self._reading:
-                self._reading = False
-                self.transport.pause_reading()
+            if len(self._held) > self.gateway.limits.buffer_bytes:
+                self._pause_reading()
 
     def eof_received(self) -> bool:
         """The client has gone: `connection_lost` follows, as the transport closes."""
@@ -175,7 +179,12 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         if self.exchange is not None and self.exchange.upstream is not None:
             self.exchange.upstream.resume()
-        self.deadline = inf if self.state == ANSWERING else self.gateway.wheel.now + self.gateway.limits.idle_seconds
+        if self.state == ANSWERING:
+            self.deadline = inf
+        elif self.state == IDLE:
+            self.deadline = self.gateway.wheel.now + self.gateway.limits.idle_seconds
+            self._resume_reading()
+            self.gateway.loop.call_soon(self._next)
 
     def expire(self, now: float) -> None:
         """What it waited for has not come in time."""
@@ -184,6 +193,8 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(Problem(408, "HeadTimeout", f"the head was not whole after {limits.head_seconds:g} s"))
         elif self.state == BODY:
             self._refuse(Problem(408, "BodyTimeout", f"the body was not whole after {limits.body_seconds:g} s"))
+        elif self.state == ANSWERING and not self._paused and not is_gone(self.transport):
+            self.gateway.wheel.watch(self, now + LOOK_SECONDS)
         elif self.state == ANSWERING or (self.state == LINGERING and self._paused):
             self._cancel()
             self.transport.abort()
@@ -232,7 +243,7 @@ class ClientConnection(asyncio.Protocol):
         """Goes on with a request whose head is read and whose caller is known."""
         self._caller = caller
         left = self._left
-        if 0 <= left <= len(data) - start:
+        if 0 <= left <= len(data) - start and left <= self.gateway.limits.body_bytes:
             end = start + left
             self._held = data[end:]
             self._begin(data[start:end])
@@ -335,6 +346,8 @@ class ClientConnection(asyncio.Protocol):
             self.request_id,
             self._connection_line(),
         )
+        if self._paused and exchange.upstream is not None:
+            exchange.upstream.pause()  # the answers before have not been read yet
         if self.head.http10:
             self.transport.write(lead)
             exchange.write(data)
@@ -350,14 +363,17 @@ class ClientConnection(asyncio.Protocol):
             self.cut_off()
             return
         self.state = IDLE
-        if not self._paused:
-            deadline = self.deadline = self.gateway.wheel.now + self.gateway.limits.idle_seconds
-            if not self.slot:
-                self.gateway.wheel.watch(self, deadline)
+        if self._paused:
+            self._pause_reading()  # no further request, until the answers have been read
+            return
+        deadline = self.deadline = self.gateway.wheel.now + self.gateway.limits.idle_seconds
+        if not self.slot:
+            self.gateway.wheel.watch(self, deadline)
         if self._held:
             # Not at once: the dispatcher may be in the midst of something, and has to come to its end first.
             self.gateway.loop.call_soon(self._next)
-        self._resume_reading()
+        if not self._reading:
+            self._resume_reading()
 
     def answer_problem(self, problem: Problem) -> None:
         """Answer that the request is not served, and why."""
@@ -414,9 +430,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Reads the next request from what came while the last one was answered."""
-        if self.state == IDLE and self._held:
+        if self.state == IDLE and self._held and not self._paused:
             data, self._held = self._held, b""
             self._read(data)
+
+    def _pause_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self.transport.pause_reading()
+            if not self._paused:
+                self.gateway.wheel.watch(self, self.gateway.wheel.now + LOOK_SECONDS)
 
     def _resume_reading(self) -> None:
         if not self._reading:
