@@ -32,3 +32,36 @@ PARTITION_CLAIMS = Instrument(
 SCHEDULER_OPERATIONS = Instrument(
     "aim_scheduler_operations", "1", "Operations of the model scheduler by kind and result"
 )
+
+# The gateway's, which counts in arrays of its own: see `controller.gateway.collector`.
+MODEL_REQUESTS = Instrument(
+    "aim_model_requests", "1", "Requests by service, class, status (499: the client had gone) and reason of a refusal"
+)
+MODEL_REQUEST_LATENCY = Instrument(
+    "aim_model_request_latency", "s", "From a request's last byte to its answer's last one, by outcome"
+)
+MODEL_TIME_TO_FIRST_BYTE = Instrument(
+    "aim_model_time_to_first_byte", "s", "From a request's last byte to its answer's first one"
+)
+MODEL_TIME_PER_TOKEN = Instrument("aim_model_time_per_output_token", "s", "Between two tokens of a stream, the mean")
+MODEL_QUEUE_WAIT = Instrument("aim_model_queue_wait", "s", "From a request's last byte to its dispatch")
+MODEL_TOKENS = Instrument("aim_model_tokens", "1", "Tokens by service, class and direction, as engines count them")
+MODEL_QUEUED = Instrument("aim_model_queued_requests", "1", "Requests that wait now, by service and class")
+MODEL_SEATS = Instrument(
+    "aim_model_seats", "1", "Seats of a service now: in_flight, minimum, lent to others, borrowed beyond its minimum"
+)
+PARTITION_SEATS = Instrument(
+    "aim_partition_seats", "1", "Seats of a partition now: total, limit of those in use, in_flight"
+)
+PARTITION_PROMOTIONS = Instrument(
+    "aim_partition_promotions", "1", "Requests that were served before better classes because they had waited long"
+)
+PARTITION_OVERLOADS = Instrument("aim_partition_overloads", "1", "Times that an engine said it is asked too much")
+GATEWAY_CONNECTIONS = Instrument("aim_gateway_connections", "1", "Clients' connections now")
+GATEWAY_TURNED_AWAY = Instrument("aim_gateway_connections_turned_away", "1", "Connections beyond the limits")
+GATEWAY_UNROUTED = Instrument("aim_gateway_unrouted_requests", "1", "Requests for no service, by reason")
+GATEWAY_ENGINE_FAILURES = Instrument("aim_gateway_engine_failures", "1", "Failures of engines, by reason")
+GATEWAY_RELOADS = Instrument("aim_gateway_reloads", "1", "Configurations by what became of them: taken, refused")
+GATEWAY_REJECTED = Instrument(
+    "aim_gateway_rejected_endpoints", "1", "Entries of EndpointSlices now that are no engines of ours, by reason"
+)

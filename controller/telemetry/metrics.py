@@ -7,6 +7,7 @@ from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 
 from controller.telemetry.instruments import (
     PARTITION_CLAIMS,
@@ -40,6 +41,10 @@ class Metrics:
     def observe_claims(self, counts: Rows) -> None:
         """Read the number of claims that have a partition from `counts` at each collection: (value, labels) rows."""
         self._observe(PARTITION_CLAIMS, counts)
+
+    def register(self, collector: Collector) -> None:
+        """Let `collector` tell its own families at each collection: of what is counted too often for instruments."""
+        self._registry.register(collector)
 
     def _observe(self, instrument: Instrument, rows: Rows) -> None:
         def callback(_: CallbackOptions) -> Iterable[Observation]:
