@@ -83,10 +83,10 @@ class Exchange(Request):
         "body",
         "client",
         "failed_at",
-        "hops",
         "lane",
         "lead",
         "manager",
+        "ownerless_since",
         "pool",
         "request_id",
         "resent",
@@ -124,7 +124,7 @@ class Exchange(Request):
         self.begun_at = 0.0
         self.status = 0
         self.resent = False
-        self.hops = 0
+        self.ownerless_since = 0.0
         self.streamed = self.timed = asked.stream
         self.failed_at: frozenset[str] = frozenset()
         self.pool: Pool | None = None
@@ -134,7 +134,7 @@ class Exchange(Request):
         """The same request as one that nobody has ordered yet; this one is over."""
         again = Exchange(self.client, self.lane, self.lead, self.body, self.asked, tenant=self.tenant, now=self.arrived)
         again.timed = self.timed
-        again.hops = self.hops
+        again.ownerless_since = self.ownerless_since
         self.client.exchange = again
         return again
 

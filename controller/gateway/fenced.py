@@ -1,9 +1,10 @@
 """Connections to engines over which nothing is sent unless, at that very moment, this replica may dispatch there.
 
-A process may be stopped anywhere, for any time, and go on as if nothing had happened. So the clock is read right
-before the bytes are handed to the kernel, and they are handed to it at once: uvloop otherwise keeps them until the end
-of its turn, and between a look at the clock and that there may be minutes. Between the look and the call itself there
-still may; so it is read once more, and a request that went out too late is withdrawn by the end of its connection.
+A process may be stopped anywhere, for any time, and go on as if nothing had happened. So the clock is read right before
+the bytes are handed to the kernel, and they are handed to it at once: a transport that collects them until the end of
+the loop's turn (uvloop's did before 0.23) would send them minutes after that look at the clock. Between the look and
+the call there is still a moment; so it is read once more, and a request that went out too late is withdrawn by the end
+of its connection.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ class _FencedConnection(UpstreamConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(0)  # which makes each write go out at once
+        self.transport.set_write_buffer_limits(0)  # none: each write goes out at once
 
     def send(self, exchange: "Exchange") -> None:
         pool = cast("FencedPool", self.pool)

@@ -4,10 +4,11 @@
               │  ^                                                       │
               v  └───── ownership has changed, or a moment has passed ───┤
             parked <─────────── nobody's just now ───────────────────────┘
-              └── after `PATIENCE_SECONDS`: refused, NoEndpoint
+              └── after `Ownership.patience`: refused, NoEndpoint
 
 A peer that is sent a request which is not its own either closes the connection without a word, so that the sender
 looks again. It never sends it on: what comes from a peer is served there or nowhere, so no request goes in circles.
+A peer that is not there any more may have been stopped with its connections open: what it has is taken from it.
 """
 
 import ssl
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from controller.gateway.configuration import Endpoint, ServiceRoute
 from controller.gateway.latency import LatencyTable
+from controller.gateway.peer_name import PEER_NAME
 from controller.gateway.pool import Pool
 from controller.qos.refusal import NO_ENDPOINT, refusal
 from controller.qos.request import DONE, IN_FLIGHT, QUEUED, Request
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
     from controller.gateway.exchange import Exchange
     from controller.gateway.gateway import Gateway
 
-PATIENCE_SECONDS = 5.0
-"""How long a request may be without an owner: more than twice what a handover takes."""
-MOST_HOPS = 8
-"""How often a request is sent to an owner that takes it not: as often as shards may change hands meanwhile."""
+ACCEPTED_SECONDS = 2.0
+"""Who had a request for so long had taken it: if it is lost then, looking for an owner begins anew."""
 RETRY_AFTER_SECONDS = 1.0
 
 
@@ -46,7 +46,13 @@ NOBODY = Peer("", "", 0)
 
 
 class Ownership(Protocol):
-    """Which replica dispatches which partitions."""
+    """Which replica dispatches which partitions.
+
+    `patience`: seconds that a request may be without an owner, which is how long it takes at most until a replica that
+    was lost is followed by another.
+    """
+
+    patience: float
 
     def narrow(self, settings: QoSSettings) -> QoSSettings:
         """This replica's part of the settings."""
@@ -60,6 +66,10 @@ class Ownership(Protocol):
         """Whether this replica orders requests for any of the service's partitions."""
         ...
 
+    def is_there(self, identity: str) -> bool:
+        """Whether a replica was heard of lately."""
+        ...
+
     def may_dispatch(self, partition: str) -> bool:
         """Whether, at this very moment, a request may be sent to this partition's engines."""
         ...
@@ -67,6 +77,8 @@ class Ownership(Protocol):
 
 class PeerPool(Pool):
     """Connections to a peer. A request goes there with the key that its client showed, for the peer judges it anew."""
+
+    server_name = PEER_NAME
 
     def outgoing(self, exchange: "Exchange") -> tuple[bytes, bytes]:
         """Head and body as they came, but for what holds for one connection."""
@@ -94,7 +106,8 @@ class Forwarding:
         self._gateway = gateway
         self._tls = tls
         self._pools: dict[str, PeerPool] = {}
-        self._parked: dict[Request, float] = {}
+        self._parked: set[Exchange] = set()
+        self._sent: dict[Exchange, str] = {}
 
     def owner(self, exchange: "Exchange") -> Peer | None:
         """Who orders this request; None: this replica."""
@@ -107,24 +120,33 @@ class Forwarding:
         if owner is NOBODY:
             self._park(exchange)
             return
-        exchange.hops += 1
+        self._sent[exchange] = owner.identity
         exchange.state = IN_FLIGHT
         exchange.dispatched = self._gateway.time()
         self._pool(owner).send(exchange)
 
     def look_again(self, now: float) -> None:
         """Send what is parked to its owner, where it has one by now; refuse what has waited for too long."""
-        for request, since in tuple(self._parked.items()):
-            exchange = cast("Exchange", request)
+        self._take_from_lost()
+        for exchange in tuple(self._parked):
             owner = self.owner(exchange)
-            if now - since > PATIENCE_SECONDS or exchange.hops > MOST_HOPS:
-                del self._parked[exchange]
+            if now - exchange.ownerless_since > self.ownership.patience:
+                self._parked.remove(exchange)
                 exchange.state = DONE
                 message = f"no replica dispatches {exchange.model} just now"
                 exchange.refused(refusal(NO_ENDPOINT, message, RETRY_AFTER_SECONDS))
             elif owner is not NOBODY:
-                del self._parked[exchange]
+                self._parked.remove(exchange)
                 self._gateway.route(exchange.renewed(), now)
+
+    def _take_from_lost(self) -> None:
+        """Close the connections to those who are not there: requests that have no answer yet go elsewhere."""
+        lost = {identity for identity in self._pools if not self.ownership.is_there(identity)}
+        for exchange in [exchange for exchange, owner in self._sent.items() if owner in lost]:
+            if exchange.upstream is not None:
+                exchange.upstream.transport.abort()
+        for identity in lost:
+            self._pools.pop(identity).close()
 
     def trim(self, now: float) -> None:
         """Close connections that have been unused for long."""
@@ -160,17 +182,24 @@ class Forwarding:
         overloaded: bool = False,  # noqa: ARG002
     ) -> None:
         """The owner has answered, or failed after the first byte."""
+        self._sent.pop(cast("Exchange", request), None)
         request.state = DONE
 
     def give_back(self, request: Request, now: float, *, avoid: frozenset[str]) -> None:  # noqa: ARG002
         """The owner sent no byte: look again a moment later, for it may not be the owner any more."""
-        self._park(request)
+        self._park(cast("Exchange", request))
 
     def cancel(self, request: Request, now: float) -> None:  # noqa: ARG002
         """The client is gone."""
-        self._parked.pop(request, None)
-        request.state = DONE
+        exchange = cast("Exchange", request)
+        self._sent.pop(exchange, None)
+        self._parked.discard(exchange)
+        exchange.state = DONE
 
-    def _park(self, request: Request) -> None:
-        request.state = QUEUED
-        self._parked[request] = self._gateway.time()
+    def _park(self, exchange: "Exchange") -> None:
+        now = self._gateway.time()
+        taken = self._sent.pop(exchange, None) is not None and now - exchange.dispatched > ACCEPTED_SECONDS
+        if taken or not exchange.ownerless_since:
+            exchange.ownerless_since = now
+        exchange.state = QUEUED
+        self._parked.add(exchange)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class Pool:
     """Connections to `endpoint`, by `tls` if it speaks that. `closed`: those in use end once they are released."""
 
+    server_name: str | None = None
+    """Whose certificate it must be, where that is not the endpoint's host."""
+
     def __init__(self, gateway: "Gateway", endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> None:
         self.gateway = gateway
         self.endpoint = endpoint
@@ -104,6 +107,7 @@ class Pool:
                     endpoint.host,
                     endpoint.port,
                     ssl=self._tls,
+                    server_hostname=self.server_name if self._tls else None,
                 )
         except (OSError, TimeoutError) as error:
             self._connecting -= 1

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from controller.gateway.client_connection import ClientConnection
+from controller.gateway.peer_name import PEER_NAME
 
 if TYPE_CHECKING:
     from controller.gateway.gateway import Gateway
@@ -43,6 +44,9 @@ class Server:
 
     def admit(self, connection: ClientConnection) -> bool:
         """Whether there is room for one more."""
+        if self.for_peers and not _is_peer(connection.transport):
+            self.turned_away += 1
+            return False
         limits = self.gateway.limits
         peer = connection.transport.get_extra_info("peername")
         address = connection.address = str(peer[0]) if peer else ""
@@ -76,3 +80,14 @@ class Server:
         """Close every connection at once."""
         for connection in tuple(self.connections):
             connection.transport.abort()
+
+
+def _is_peer(transport: asyncio.Transport) -> bool:
+    """Whether the other side of a connection is a replica: by its certificate, which was verified before.
+
+    Without TLS there is nobody to ask: who listens for peers in the open has been told that it is safe.
+    """
+    if transport.get_extra_info("sslcontext") is None:
+        return True
+    certificate = transport.get_extra_info("peercert") or {}
+    return ("DNS", PEER_NAME) in certificate.get("subjectAltName", ())
