@@ -20,6 +20,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "approve": "controller.cli.approve",
         "rollback": "controller.cli.rollback",
         "agent": "controller.entrypoints.agent_command",
+        "gateway": "controller.entrypoints.gateway_command",
         "operator": "controller.entrypoints.operator_command",
     }
 )

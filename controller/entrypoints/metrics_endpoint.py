@@ -1,4 +1,6 @@
-"""/metrics as both processes serve it."""
+"""/metrics as all processes serve it."""
+
+import ssl
 
 from controller.runtime.authorization import Authorizer
 from controller.runtime.client.client import Client
@@ -12,11 +14,21 @@ REVIEW_CONNECTIONS = 8
 
 
 def metrics_server(
-    host: str, port: int, metrics: Metrics, reviews: Client, clock: Clock, *, plain: bool
+    host: str,
+    port: int,
+    metrics: Metrics,
+    reviews: Client,
+    clock: Clock,
+    *,
+    plain: bool,
+    tls: ssl.SSLContext | None = None,
 ) -> MetricsServer:
-    """/metrics over HTTPS for those whom RBAC lets read it, or, where `plain` was asked for, over HTTP for anybody."""
+    """/metrics over HTTPS for those whom RBAC lets read it, or, where `plain` was asked for, over HTTP for anybody.
+
+    `tls`: with what the process shows elsewhere; None: with a certificate of its own.
+    """
     authorizer = None if plain else Authorizer(reviews, clock=clock)
-    return MetricsServer(host, port, metrics.exposition, authorizer=authorizer, plain=plain, clock=clock)
+    return MetricsServer(host, port, metrics.exposition, authorizer=authorizer, plain=plain, tls=tls, clock=clock)
 
 
 def reviewing_client(configuration: ClientConfiguration, metrics: Metrics, clock: Clock, user_agent: str) -> Client:

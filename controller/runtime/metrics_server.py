@@ -3,21 +3,25 @@
     no token -> 401, unknown token -> 401, no permission -> 403 (which is named), API server silent -> 503
 
 With no certificate given it makes its own at the start, as controller-runtime does; a scraper cannot verify it. Plain
-HTTP without questions is there for those who ask for it.
+HTTP without questions is there for those who ask for it. Certificates are read and made by a library of 10 MB, which
+is imported only where that is to be done here: not for plain HTTP, nor where somebody else has a TLS context ready.
 """
 
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 
 from controller.runtime.authorization import Authorizer, Undecided, Verdict
-from controller.runtime.certs.authority import ServingCertificate, issue_leaf, make_authority
-from controller.runtime.certs.rotation import RENEW_AT
-from controller.runtime.certs.serving import BadCertificate, ServingContext
 from controller.runtime.clock import Clock, RealClock
 from controller.runtime.listener import Listener
+
+if TYPE_CHECKING:
+    from controller.runtime.certs.authority import ServingCertificate
+    from controller.runtime.certs.serving import ServingContext
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SELF_SIGNED_LIFETIME = timedelta(days=365)
@@ -31,6 +35,7 @@ class MetricsServer:
 
     `port` 0: a free one, to be read from `.port` once started. `authorizer` None is allowed with `plain` only, which
     means HTTP and no questions. `certificate` None: self-signed for `names`, until `replace_certificate` brings one.
+    `tls`: a context that another server of the process has, and keeps current; then there is no certificate of its own.
     """
 
     def __init__(
@@ -40,9 +45,10 @@ class MetricsServer:
         exposition: Callable[[], bytes],
         *,
         authorizer: Authorizer | None = None,
-        certificate: ServingCertificate | None = None,
+        certificate: "ServingCertificate | None" = None,
         names: Sequence[str] = ("localhost",),
         plain: bool = False,
+        tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
     ) -> None:
         if plain == (authorizer is not None):
@@ -52,9 +58,10 @@ class MetricsServer:
         self._authorizer = authorizer
         self._names = tuple(names)
         self._clock = clock or RealClock()
-        self._tls = None if plain else ServingContext()
+        self._tls = None if plain or tls is not None else _serving_context()
         self._certificate_given = certificate is not None
-        self._listener = Listener(host, port, tls=self._tls.context if self._tls else None, clock=self._clock)
+        shown = tls if self._tls is None else self._tls.context
+        self._listener = Listener(host, port, tls=None if plain else shown, clock=self._clock)
         self._log = structlog.get_logger(__name__)
         if certificate is not None and self._tls is not None:
             self._tls.replace(certificate, self._clock.now())
@@ -67,10 +74,12 @@ class MetricsServer:
         """Where it listens."""
         return self._listener.port
 
-    def replace_certificate(self, certificate: ServingCertificate) -> bool:
+    def replace_certificate(self, certificate: "ServingCertificate") -> bool:
         """Show `certificate` on new connections. One that no client could accept is logged and not taken (False)."""
         if self._tls is None:
             return False
+        from controller.runtime.certs.serving import BadCertificate
+
         try:
             self._tls.replace(certificate, self._clock.now())
         except BadCertificate as error:
@@ -117,12 +126,21 @@ class MetricsServer:
         """Make one where nobody gave one, and again at two thirds of its life."""
         if self._tls is None or self._certificate_given:
             return
+        from controller.runtime.certs.authority import issue_leaf, make_authority
+        from controller.runtime.certs.rotation import RENEW_AT
+
         now = self._clock.now()
         present = self._tls.certificate
         if present is None or now >= present.not_before + SELF_SIGNED_LIFETIME * RENEW_AT:
             authority = make_authority("self-signed metrics endpoint", now, SELF_SIGNED_LIFETIME)
             lifetime = SELF_SIGNED_LIFETIME - timedelta(minutes=1)
             self._tls.replace(issue_leaf(authority, self._names, now, lifetime), now)
+
+
+def _serving_context() -> "ServingContext":
+    from controller.runtime.certs.serving import ServingContext
+
+    return ServingContext()
 
 
 def _answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -54,13 +54,25 @@ class CountsWriter:
         self._client, self._store, self._counts, self._shard, self._clock = client, store, counts, shard, clock
         self._pending: dict[str, Pending] = {}
         self._written: dict[tuple[str, int], ShardCounts] = {}
+        self._ending = asyncio.Event()
         self._log = structlog.get_logger(__name__)
 
     def __str__(self) -> str:
         return "writer of request counts"
 
+    def stop(self) -> None:
+        """Write what was counted last, and end."""
+        self._ending.set()
+
     async def run(self) -> None:
-        """Write each minute until cancelled, spread over it."""
+        """Write each minute, spread over it, until `stop`. What is being written when it is cancelled may be lost."""
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._each_minute(), name=str(self))
+            await self._ending.wait()
+            writing.cancel()
+        await self.flush()
+
+    async def _each_minute(self) -> None:
         while True:
             await self._clock.sleep(EACH_SECONDS / 4)
             keys = self._take()
@@ -71,7 +83,7 @@ class CountsWriter:
                 await self._clock.sleep(EACH_SECONDS * 3 / 4)
 
     async def flush(self) -> None:
-        """Write all that was counted, for some seconds at most: to be called last, by who ends."""
+        """Write all that was counted, for some seconds at most."""
         try:
             async with asyncio.timeout(LAST_SECONDS):
                 for key in self._take():

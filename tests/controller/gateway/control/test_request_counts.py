@@ -203,6 +203,16 @@ async def test_it_writes_each_minute(world: World) -> None:
         running.cancel()
 
 
+@pytest.mark.looptime
+async def test_its_last_act_is_to_write(world: World) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(world.writer.run())
+        await asyncio.sleep(1)
+        world.serve(2)
+        world.writer.stop()
+    assert world.latest() == Tally(2)
+
+
 def test_the_api_servers_form() -> None:
     entry, _ = added(None, {FIRST: Tally(1)}, 7, {FIRST}, START)
     assert entry_object(entry)["objectives"][0].keys() == {"metric", "threshold", "counts"}

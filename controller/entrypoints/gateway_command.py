@@ -1,0 +1,115 @@
+"""`aim-gpu gateway`: the process's options on the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.cli.output import refuse
+from controller.entrypoints.gateway_options import GATEWAY_NAMESPACE, GatewayOptions
+from controller.entrypoints.process_command import (
+    HealthPort,
+    Listening,
+    MetricsPort,
+    configure_process_logs,
+    run_process,
+)
+from controller.gateway.configuration import Limits
+from controller.gateway.control.callers import AUDIENCE
+
+_LIMITS = Limits()
+
+
+def gateway(
+    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file; inside a cluster leave it out.")] = None,
+    namespace: Annotated[str, typer.Option(help="The gateway's own namespace.")] = GATEWAY_NAMESPACE,
+    bind_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")] = 8000,
+    tls_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of tls.crt and tls.key, as a Secret of type kubernetes.io/tls is mounted."),
+    ] = None,
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Plain HTTP in place of --tls-dir: keys can be read on the way.")
+    ] = False,
+    key_namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Namespace whose Secret of API keys counts, repeated; * for all; default: its own."),
+    ] = None,
+    audience: Annotated[str, typer.Option(help="Whom ServiceAccounts' tokens must be for.")] = AUDIENCE,
+    tokens: Annotated[
+        bool, typer.Option("--tokens/--no-tokens", help="Take ServiceAccounts' tokens, or API keys alone.")
+    ] = True,
+    open_: Annotated[bool, typer.Option("--open", help="Whoever shows no key may call every service.")] = False,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="HOST=NAMESPACE: by that host only services of that namespace are found; repeated."),
+    ] = None,
+    max_body_bytes: Annotated[int, typer.Option(min=1, help="Longest body of a request.")] = _LIMITS.body_bytes,
+    max_connections: Annotated[int, typer.Option(min=1, help="Clients' connections at once.")] = _LIMITS.connections,
+    max_connections_per_client: Annotated[
+        int, typer.Option(min=1, help="Of them from one address.")
+    ] = _LIMITS.connections_per_client,
+    engine_ca: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Authority of engines that speak HTTPS, PEM; default: the system's."),
+    ] = None,
+    addresses_file: Annotated[
+        Path | None,
+        typer.Option(help="JSON of HOST:PORT by pod uid, in the place of EndpointSlices' addresses: for simulations."),
+    ] = None,
+    drain_seconds: Annotated[
+        float, typer.Option(min=0.0, help="At the end, how long requests under way may take.")
+    ] = 30.0,
+    health_port: HealthPort = 8081,
+    metrics_port: MetricsPort = 8443,
+    metrics_plain: Annotated[
+        bool, typer.Option("--metrics-plain/--metrics-secure", help="Metrics over HTTP, for anybody who asks.")
+    ] = False,
+    ports_file: Annotated[Path | None, typer.Option(help="File to write the ports to, as JSON.")] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run the gateway until it is told to end."""
+    from controller.entrypoints.run_gateway import run_gateway
+
+    configure_process_logs(log_level)
+    if insecure_http == (tls_dir is not None):
+        refuse("--tls-dir: give the folder of a certificate, or --insecure-http for plain HTTP; one of the two")
+    options = GatewayOptions(
+        kubeconfig=kubeconfig,
+        namespace=namespace,
+        bind_host=bind_host,
+        port=port,
+        tls_dir=tls_dir,
+        key_namespaces=tuple(key_namespace or [namespace]),
+        audience=audience if tokens else None,
+        open=open_,
+        hosts=dict(map(_host, host or ())),
+        limits=Limits(
+            body_bytes=max_body_bytes,
+            connections=max_connections,
+            connections_per_client=min(max_connections_per_client, max_connections),
+        ),
+        addresses=addresses_file,
+        engine_ca=engine_ca,
+        drain_seconds=drain_seconds,
+        health_port=health_port,
+        metrics_port=metrics_port,
+        metrics_plain=metrics_plain,
+        ports_file=ports_file,
+    )
+    run_process(
+        lambda: run_gateway(options),
+        [
+            Listening("--port", bind_host, port),
+            Listening("--health-port", bind_host, health_port),
+            Listening("--metrics-port", bind_host, metrics_port),
+        ],
+    )
+
+
+def _host(text: str) -> tuple[str, str]:
+    host, equals, namespace = text.partition("=")
+    if not (host and equals and namespace):
+        refuse(f"--host {text}: is no HOST=NAMESPACE; write such as team-a.models.example=team-a")
+    return host.lower(), namespace

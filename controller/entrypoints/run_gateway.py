@@ -1,0 +1,169 @@
+"""The gateway process: informers, the gateway itself, and what it tells of itself, wired and run."""
+
+import asyncio
+import ctypes
+import gc
+import resource
+import ssl
+from contextlib import closing, suppress
+
+import structlog
+
+from controller.entrypoints.gateway_options import GatewayOptions
+from controller.entrypoints.gateway_serving import GatewayServing
+from controller.entrypoints.metrics_endpoint import metrics_server, reviewing_client
+from controller.entrypoints.ports_file import PortsFile
+from controller.gateway.collector import GatewayCollector
+from controller.gateway.configuration import GatewayConfiguration
+from controller.gateway.control.callers import Callers
+from controller.gateway.control.key_secrets import KeySecrets
+from controller.gateway.control.request_counts import CountsWriter
+from controller.gateway.control.resolver import AddressFile
+from controller.gateway.control.rules import BUILT_IN
+from controller.gateway.control.watching import Watching
+from controller.gateway.tls import TlsError, TlsFiles
+from controller.runtime.authorization import Access, Authorizer
+from controller.runtime.client.client import Client
+from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError
+from controller.runtime.clock import Clock, RealClock
+from controller.runtime.health import Check, HealthServer
+from controller.runtime.manager import Manager
+from controller.runtime.signals import stopping_on_signals
+from controller.telemetry.metrics import Metrics
+
+USER_AGENT = "aim-gpu-gateway"
+
+#: Beside the draining: for the last counts, and for informers to end.
+STOP_SECONDS = 10.0
+
+#: Objects made between two collections of the youngest: requests make a few hundred each, and no cycles among them.
+YOUNG_OBJECTS = 50_000
+
+#: The shard of a gateway that has no other replicas.
+ONLY_SHARD = 0
+
+
+class GatewayProcess:
+    """Everything of the process. `run` returns when `stop` is set and what was under way is over.
+
+    `reviews` asks the API server who shows a token. Raises TlsError where there is no certificate to begin with.
+    """
+
+    def __init__(
+        self, options: GatewayOptions, client: Client, reviews: Client, clock: Clock, *, metrics: Metrics
+    ) -> None:
+        self._options = options
+        self._tls = TlsFiles(options.tls_dir, clock) if options.tls_dir is not None else None
+        if self._tls is not None:
+            self._tls.load()
+        callers = Callers(_authorizer(options, reviews, clock))
+        self.serving = GatewayServing(options, callers, self._tls, engine_context(options))
+        keys = KeySecrets(client, options.key_namespaces, clock=clock)
+        self.watching = Watching(
+            client,
+            clock,
+            base=base_configuration(options),
+            callers=callers,
+            keys=keys,
+            apply=self.serving.apply,
+            addresses=AddressFile(options.addresses) if options.addresses is not None else None,
+        )
+        writer = CountsWriter(client, self.watching.services.store, self.serving.counts, lambda: ONLY_SHARD, clock)
+        metrics.register(GatewayCollector(self.serving.tables, self.serving.statistics, self.watching.statistics))
+        self._manager = Manager(clock=clock, stop_grace=options.drain_seconds + STOP_SECONDS)
+        self.health = HealthServer(options.bind_host, options.health_port, self._checks(), clock=clock)
+        self.metrics = metrics_server(
+            options.bind_host,
+            options.metrics_port,
+            metrics,
+            reviews,
+            clock,
+            plain=options.metrics_plain,
+            tls=self._tls.context if self._tls is not None else None,
+        )
+        for server in (self.health, self.metrics):
+            self._manager.add_health(server)
+        for informer in self.watching.informers:
+            self._manager.add_informer(informer)
+        for runnable in (keys, self.watching, writer):
+            self._manager.add(runnable)
+        if self._tls is not None:
+            self._manager.add(self._tls)
+        # The group that starts last and stops first; there is no election: every replica serves.
+        self._manager.add_leader_only(self.serving)
+        self._manager.add_leader_only(PortsFile("gateway", options.ports_file, self._ports))
+
+    def _checks(self) -> dict[str, Check]:
+        checks: dict[str, Check] = {
+            "manager": lambda: self._manager.ready,
+            "gateway": self.serving.verdict,
+        }
+        if self._tls is not None:
+            checks["certificate"] = self._tls.verdict
+        return checks
+
+    async def _ports(self) -> dict[str, int]:
+        await self.serving.wait_listening()
+        settle_memory()
+        return {"gateway": self.serving.port, "health": self.health.port, "metrics": self.metrics.port}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set or a part fails; raises the part's error."""
+        await self._manager.run(stop)
+
+
+def base_configuration(options: GatewayOptions) -> GatewayConfiguration:
+    """What of the configuration does not come from the cluster."""
+    return GatewayConfiguration(
+        classes=BUILT_IN, open=options.open, limits=options.limits, host_namespaces=options.hosts
+    )
+
+
+def engine_context(options: GatewayOptions) -> ssl.SSLContext:
+    """How engines that speak HTTPS are trusted. Raises ConfigurationError for a file that is no authority."""
+    try:
+        return ssl.create_default_context(cafile=options.engine_ca)
+    except OSError as error:  # ssl.SSLError is one too
+        raise ConfigurationError(f"--engine-ca {options.engine_ca}: {error}; give certificates as PEM") from error
+
+
+def _authorizer(options: GatewayOptions, reviews: Client, clock: Clock) -> Authorizer | None:
+    if options.audience is None:
+        return None
+    return Authorizer(reviews, Access(path="", audiences=(options.audience,)), clock=clock)
+
+
+def settle_memory() -> None:
+    """What is there after the start stays: it is never walked by the collector again, and the rest is given back."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+    with suppress(OSError, AttributeError):  # a C library without it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def raise_file_limit() -> None:
+    """As many open files as this process may have: a connection is one, and twice that with its engine's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # more than the kernel allows by now
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def run_gateway(options: GatewayOptions) -> None:
+    """Run the gateway until SIGTERM or SIGINT. Raises what made a part fail, ConfigurationError."""
+    clock = RealClock()
+    stop = asyncio.Event()
+    configuration = ClientConfiguration.load(options.kubeconfig)
+    raise_file_limit()
+    with stopping_on_signals(stop), closing(Metrics("gateway")) as metrics:
+        async with (
+            Client(configuration, clock=clock, user_agent=USER_AGENT, meter=metrics.meter) as client,
+            reviewing_client(configuration, metrics, clock, USER_AGENT) as reviews,
+        ):
+            try:
+                process = GatewayProcess(options, client, reviews, clock, metrics=metrics)
+            except TlsError as error:
+                raise ConfigurationError(f"--tls-dir: {error}") from error
+            structlog.get_logger(__name__).info("starting", tls=options.tls_dir is not None, open=options.open)
+            await process.run(stop)
