@@ -32,9 +32,10 @@ from controller.gateway.errors import Problem, error_answer
 from controller.gateway.exchange import Exchange, framing_line
 from controller.gateway.framing import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from controller.gateway.heads import HeadReader
+from controller.gateway.leads import RequestLead, answer_lead, request_lead
 from controller.gateway.liveness import is_gone
 from controller.gateway.malformed import Malformed
-from controller.gateway.routes import Operation, find_operation
+from controller.gateway.routes import Operation
 from controller.gateway.upstream import SMALL_BODY
 
 if TYPE_CHECKING:
@@ -56,31 +57,6 @@ LOOK_SECONDS = 1.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class _Target:
-    """What a head comes to, kept with it: the operation or why there is none, and the engine's request line."""
-
-    __slots__ = ("lead", "operation")
-
-    def __init__(self, head: RequestHead) -> None:
-        self.operation = find_operation(head.method, head.path)
-        line = f"{head.method} ".encode() + head.target + b" HTTP/1.1\r\n"
-        forward = b"".join(
-            kept for kept in head.forward.splitlines(keepends=True) if not kept.startswith(b"x-request-id:")
-        )
-        self.lead = line + forward
-
-
-class _Answer:
-    """What an engine's head comes to, kept with it: all that a client gets but framing and id."""
-
-    __slots__ = ("lead",)
-
-    def __init__(self, head: ResponseHead) -> None:
-        self.lead = head.line + b"".join(
-            kept for kept in head.forward.splitlines(keepends=True) if not kept.startswith(b"x-request-id:")
-        )
-
-
 class ClientConnection(asyncio.Protocol):
     """Owned by `server`. `request_id` and `head` are of the request at hand."""
 
@@ -94,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
         "_paused",
         "_read_head",
         "_reading",
+        "_reserved",
         "address",
         "deadline",
         "exchange",
@@ -126,6 +103,7 @@ class ClientConnection(asyncio.Protocol):
         self._keep = True
         self._paused = False
         self._reading = True
+        self._reserved = 0
 
     # --- the transport's calls ---
 
@@ -166,6 +144,7 @@ class ClientConnection(asyncio.Protocol):
         self.gateway.wheel.forget(self)
         self.server.lost(self)
         self._cancel()
+        self._release()
 
     def pause_writing(self) -> None:
         """The client does not keep up: read its engine no further, and wait for it only so long."""
@@ -249,6 +228,8 @@ class ClientConnection(asyncio.Protocol):
             self._begin(data[start:end])
             return
         refusal = self._refusal_before_body(left)
+        if refusal is None and not self._reserve(max(left, 0)):
+            refusal = _FULL
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -263,6 +244,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_body(self, data: bytes, start: int) -> None:
         if self._body is not None:
+            if not self._reserve(len(data) - start):
+                self._refuse(_FULL)
+                return
             try:
                 end = self._body.feed(data, start)
             except Malformed as error:
@@ -286,10 +270,8 @@ class ClientConnection(asyncio.Protocol):
         head, gateway, caller = self.head, self.gateway, self._caller
         self.state = ANSWERING
         self.deadline = inf
-        target = cast("_Target | None", head.memo)
-        if target is None:
-            target = head.memo = _Target(head)
-        operation = target.operation
+        lead = request_lead(head)
+        operation = lead.operation
         if isinstance(operation, Problem):
             self.answer_problem(operation)
         elif not isinstance(caller, Caller):
@@ -299,9 +281,9 @@ class ClientConnection(asyncio.Protocol):
         elif head.encoded:
             self.answer_problem(_ENCODED)
         else:
-            self._dispatch(target.lead, body, caller, operation)
+            self._dispatch(lead, body, caller, operation)
 
-    def _dispatch(self, lead: bytes, body: bytes, caller: Caller, operation: Operation) -> None:
+    def _dispatch(self, lead: RequestLead, body: bytes, caller: Caller, operation: Operation) -> None:
         gateway = self.gateway
         asked = read_body(body)
         if isinstance(asked, BadBody):
@@ -312,7 +294,9 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(lane, Problem):
             self.answer_problem(lane)
             return
-        exchange = self.exchange = Exchange(self, lane, lead, body, asked, tenant=caller.tenant, now=now)
+        exchange = self.exchange = Exchange(self, lane, lead.lead, body, asked, tenant=caller.tenant, now=now)
+        if lead.timeout is not None:
+            exchange.deadline = now + lead.timeout
         exchange.timed = asked.stream or not operation.generates
         gateway.route(exchange, now)
 
@@ -321,7 +305,7 @@ class ClientConnection(asyncio.Protocol):
         if left > self.gateway.limits.body_bytes:
             error = too_large(self.gateway.limits.body_bytes)
             return Problem(error.status, error.reason, error.message)
-        operation = find_operation(self.head.method, self.head.path)
+        operation = request_lead(self.head).operation
         if isinstance(operation, Problem):
             return operation
         if not isinstance(self._caller, Caller):
@@ -332,16 +316,15 @@ class ClientConnection(asyncio.Protocol):
 
     def begin_answer(self, exchange: Exchange, head: ResponseHead, length: int, data: bytes) -> None:
         """Pass on an engine's head, and the first of its body; the rest goes through `exchange.write` as it comes."""
-        answer = cast("_Answer | None", head.memo)
-        if answer is None:
-            answer = head.memo = _Answer(head)
         if self.head.http10 and length == CHUNKED:
             exchange.write = Unchunker(self.transport.write).write
             length = UNTIL_CLOSE
         if length == UNTIL_CLOSE:
             self._keep = False
+        if self._reserved:
+            self._release()
         lead = b"%b%bx-request-id: %b\r\n%b\r\n" % (
-            answer.lead,
+            answer_lead(head),
             framing_line(length),
             self.request_id,
             self._connection_line(),
@@ -359,6 +342,8 @@ class ClientConnection(asyncio.Protocol):
     def answered(self) -> None:
         """The answer has been written whole: on to the next request, or to the end."""
         self.exchange = None
+        if self._reserved:
+            self._release()
         if not self._keep or self.gateway.draining:
             self.cut_off()
             return
@@ -409,6 +394,7 @@ class ClientConnection(asyncio.Protocol):
         self._keep = False
         self.state = LINGERING
         self._held, self._parts, self._body = b"", [], None
+        self._release()
         self._resume_reading()
         self.transport.write(
             error_answer(
@@ -446,10 +432,23 @@ class ClientConnection(asyncio.Protocol):
             self._reading = True
             self.transport.resume_reading()
 
+    def _reserve(self, count: int) -> bool:
+        """Whether there is room for so many more bytes of this request's body."""
+        if self.gateway.held_bodies + count > self.gateway.limits.bodies_bytes:
+            return False
+        self.gateway.held_bodies += count
+        self._reserved += count
+        return True
+
+    def _release(self) -> None:
+        self.gateway.held_bodies -= self._reserved
+        self._reserved = 0
+
     def _cancel(self) -> None:
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.cancelled()
 
 
+_FULL = Problem(503, "BodiesFull", "the gateway holds as many long bodies as it may: ask again", retry_after=1.0)
 _ENCODED = Problem(415, "EncodedBody", "the body has a Content-Encoding, which is not read here: send it as it is")

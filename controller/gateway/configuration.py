@@ -113,6 +113,8 @@ class Limits:
     header_count: int = 100
     body_bytes: int = 32 << 20
     """A request's body: the whole of it is held until the request is dispatched."""
+    bodies_bytes: int = 1 << 30
+    """All bodies together that come in more than one piece, until their answers begin."""
     connections: int = 20_000
     """Clients' connections at once; the next one is closed at once."""
     connections_per_client: int = 20_000

@@ -19,10 +19,11 @@ from typing import Protocol, Self, cast
 import msgspec
 
 from controller.gateway.configuration import ANYBODY, Caller, Endpoint, GatewayConfiguration
+from controller.gateway.engine_failures import EngineFailures
 from controller.gateway.errors import Problem
 from controller.gateway.exchange import Exchange
 from controller.gateway.fenced import FencedPool
-from controller.gateway.forwarding import NOBODY, Forwarding, Ownership
+from controller.gateway.forwarding import NOBODY, Forwarding, Ownership, PeerContexts
 from controller.gateway.heads import request_heads, response_heads
 from controller.gateway.pool import Pool
 from controller.gateway.reload import Lane, Serving, Tables
@@ -81,7 +82,7 @@ class Gateway:
         authenticator: Authenticator,
         engine_tls: ssl.SSLContext | None = None,
         ownership: Ownership | None = None,
-        peer_tls: ssl.SSLContext | None = None,
+        peer_tls: PeerContexts | None = None,
         random: Callable[[], float] = randomness.random,
     ) -> None:
         self.serving = Serving(configuration)
@@ -90,7 +91,8 @@ class Gateway:
         self.engine_tls = engine_tls
         self.draining = False
         self.pools: dict[str, Pool] = {}
-        self.engine_failures: dict[str, int] = {}
+        self.engine_failures = EngineFailures()
+        self.held_bodies = 0
         self.unrouted: dict[str, int] = {}
         self.reloads = 0
         self.forwarding = Forwarding(self, ownership, peer_tls) if ownership is not None else None
@@ -204,7 +206,7 @@ class Gateway:
             connections=self._connections(),
             accepted=sum(server.accepted for server in self._servers),
             turned_away=sum(server.turned_away for server in self._servers),
-            engine_failures=dict(self.engine_failures),
+            engine_failures=dict(self.engine_failures.by_reason),
             unrouted=dict(self.unrouted),
             reloads=self.reloads,
             qos=self.manager.statistics(),
@@ -283,9 +285,10 @@ class Gateway:
         self._requests += 1
         return b"%b-%x" % (self._id_prefix, self._requests)
 
-    def engine_failed(self, exchange: Exchange, reason: str, message: str) -> None:  # noqa: ARG002
-        """Count an engine's failure."""
-        self.engine_failures[reason] = self.engine_failures.get(reason, 0) + 1
+    def engine_failed(self, exchange: Exchange, reason: str, message: str) -> None:
+        """Count and log an engine's failure."""
+        engine = exchange.pool.endpoint.uid if exchange.pool is not None else ""
+        self.engine_failures.add(engine, exchange.model, reason, message, self.time())
 
     # --- the dispatcher's calls ---
 
@@ -349,6 +352,7 @@ class Gateway:
                     self.pools[endpoint.uid] = self._make_pool(endpoint)
         for pool in before.values():
             pool.close()
+        self.engine_failures.forget(before.keys() - self.pools.keys())
 
     def _make_pool(self, endpoint: Endpoint) -> Pool:
         if self.forwarding is None:
