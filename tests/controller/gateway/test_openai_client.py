@@ -149,7 +149,7 @@ async def test_an_engine_that_dies_in_a_stream_is_an_error_in_the_stream() -> No
         client_of(dial) as client,
     ):
         stream = await client.chat.completions.create(model="llama", messages=MESSAGES, stream=True)
-        assert await anext(stream)
+        assert (await anext(stream)).id == "a"
         engine.connections[0].transport.abort()
         with pytest.raises(openai.APIError) as caught:
             await anext(stream)
