@@ -107,6 +107,16 @@ def test_calm_takes_hours_without_much_burn() -> None:
     assert ago == [False, False, False, False, True]
 
 
+def test_less_than_allowed_is_not_calm_yet() -> None:
+    assert [judged(*minutes(share, back=200)).calm for share in (0.004, 0.015)] == [True, False]
+
+
+def test_a_bad_hour_of_few_requests_is_not_calm_though_hours_before_it_were_busy() -> None:
+    budget = judged(*minutes(0.0, back=350, until=70, requests=10_000), *minutes(0.5, back=50, requests=10))
+    assert budget.tier is FAST
+    assert not budget.calm
+
+
 @given(st.lists(st.tuples(st.integers(0, PERIOD_SECONDS), st.integers(0, 99), st.integers(0, 99)), max_size=30))
 def test_what_burns_is_not_calm_and_the_windows_are_told_in_order(drawn: list[tuple[int, int, int]]) -> None:
     budget = judged(*((NOW - ago, Tally(good + slow, slow)) for ago, good, slow in drawn))

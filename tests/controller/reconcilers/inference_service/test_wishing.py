@@ -89,6 +89,11 @@ def test_it_stays_until_nothing_has_burned_for_hours() -> None:
     assert [wished(given, now=now) is not None for given, now in zip(busy, after, strict=True)] == [True, True, False]
 
 
+def test_a_burn_below_what_is_allowed_ends_no_wish_before_it_is_half_of_that() -> None:
+    shares = [[(minute, 1000, slow) for minute in range(200)] for slow in (15, 4)]
+    assert [wished(service(spans, wished=OURS)) is None for spans in shares] == [False, True]
+
+
 def test_it_ends_with_its_objectives() -> None:
     given = service(BURNS, wished=OURS)
     without = given.model_copy(update={"spec": inference_service().spec})
