@@ -12,6 +12,7 @@ A peer that is not there any more may have been stopped with its connections ope
 """
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 ACCEPTED_SECONDS = 2.0
 """Who had a request for so long had taken it: if it is lost then, looking for an owner begins anew."""
 RETRY_AFTER_SECONDS = 1.0
+
+
+PeerContexts = Callable[[], ssl.SSLContext]
+"""What the next connection to a peer is made with: its certificate changes while the gateway runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,14 @@ class PeerPool(Pool):
 
     server_name = PEER_NAME
 
+    def __init__(self, gateway: "Gateway", endpoint: Endpoint, contexts: PeerContexts | None) -> None:
+        super().__init__(gateway, endpoint)
+        self._contexts = contexts
+
+    def tls(self) -> ssl.SSLContext | None:
+        """See Pool."""
+        return self._contexts() if self._contexts is not None else None
+
     def outgoing(self, exchange: "Exchange") -> tuple[bytes, bytes]:
         """Head and body as they came, but for what holds for one connection."""
         head = exchange.client.head
@@ -100,7 +113,7 @@ class Forwarding:
     `table` has what they took, seen from here: they are counted as a service's where they are dispatched.
     """
 
-    def __init__(self, gateway: "Gateway", ownership: Ownership, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, gateway: "Gateway", ownership: Ownership, tls: PeerContexts | None) -> None:
         self.ownership = ownership
         self.table = LatencyTable()
         self._gateway = gateway
@@ -161,7 +174,7 @@ class Forwarding:
     def _pool(self, peer: Peer) -> PeerPool:
         found = self._pools.get(peer.identity)
         if found is None or (found.endpoint.host, found.endpoint.port) != (peer.host, peer.port):
-            endpoint = Endpoint(peer.identity, peer.host, peer.port, "", 1, tls=self._tls is not None)
+            endpoint = Endpoint(peer.identity, peer.host, peer.port, "", 1)
             if found is not None:
                 found.close()
             found = self._pools[peer.identity] = PeerPool(self._gateway, endpoint, self._tls)

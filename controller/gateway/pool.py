@@ -53,6 +53,10 @@ class Pool:
         """One that is not connected yet."""
         return UpstreamConnection(self)
 
+    def tls(self) -> ssl.SSLContext | None:
+        """What the next connection is made with; None: plain HTTP."""
+        return self._tls
+
     def send(self, exchange: "Exchange", *, fresh: bool = False) -> None:
         """Send a request over a connection at rest, or over a new one; `fresh`: over a new one."""
         exchange.pool = self
@@ -99,15 +103,15 @@ class Pool:
             self.gateway.start(self._connect(), f"connect to {self.endpoint.uid}")
 
     async def _connect(self) -> None:
-        endpoint = self.endpoint
+        endpoint, tls = self.endpoint, self.tls()
         try:
             async with asyncio.timeout(self.gateway.limits.upstream_connect_seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     self.make_connection,
                     endpoint.host,
                     endpoint.port,
-                    ssl=self._tls,
-                    server_hostname=self.server_name if self._tls else None,
+                    ssl=tls,
+                    server_hostname=self.server_name if tls else None,
                 )
         except (OSError, TimeoutError) as error:
             self._connecting -= 1

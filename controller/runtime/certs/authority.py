@@ -16,7 +16,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 #: A verifier whose clock is a little behind must not refuse a certificate made a moment ago.
 CLOCK_SKEW = timedelta(minutes=5)
 _COMMON_NAME_LIMIT = 64
-_PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+Purpose = Literal["server", "client", "peer"]
+"""What a certificate is good for; a peer is both ends."""
+_PURPOSES: dict[Purpose, list[x509.ObjectIdentifier]] = {
+    "server": [ExtendedKeyUsageOID.SERVER_AUTH],
+    "client": [ExtendedKeyUsageOID.CLIENT_AUTH],
+    "peer": [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ def issue_leaf(
     now: datetime,
     lifetime: timedelta,
     *,
-    purpose: Literal["server", "client"] = "server",
+    purpose: Purpose = "server",
 ) -> ServingCertificate:
     """A certificate for `names`, each a DNS name or an IP address; the first is also its common name.
 
@@ -97,7 +103,7 @@ def issue_leaf(
         _builder(_name(names[0]), issuer.subject, key, now, lifetime)
         .add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([_PURPOSES[purpose]]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(_PURPOSES[purpose]), critical=False)
         .add_extension(_authority_key_identifier(issuer), critical=False)
         .sign(signer, hashes.SHA256())
     )

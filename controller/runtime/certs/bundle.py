@@ -14,6 +14,7 @@ from random import Random
 from opentelemetry.metrics import Meter
 
 from controller.runtime.cache.backoff import Backoff
+from controller.runtime.certs.authority import Purpose
 from controller.runtime.certs.material import (
     KEYS,
     Issuance,
@@ -60,6 +61,7 @@ class CertificateKeeper(CertificateSource):
     `names`: the DNS names and addresses that clients use. `common_name`: the authority's. `look_seconds`: the pause
     between looks, which with the way of the bundle to the API server must stay under `policy.settle`. `published`:
     whether all clients are told to trust an authority (PEM), so that it may sign; without it, time alone decides.
+    `purpose`: "peer" for those who show the certificate to each other.
 
         keeper = CertificateKeeper(client, SecretName("ns", "webhook-certificate"), ["webhook.ns.svc"])
         keeper.on_change(webhook.replace_certificate)
@@ -74,6 +76,7 @@ class CertificateKeeper(CertificateSource):
         *,
         common_name: str = "webhook CA",
         policy: RotationPolicy | None = None,
+        purpose: Purpose = "server",
         look_seconds: float = LOOK_SECONDS,
         published: Callable[[bytes], Awaitable[bool]] | None = None,
         clock: Clock | None = None,
@@ -85,7 +88,7 @@ class CertificateKeeper(CertificateSource):
         super().__init__(f"certificates in {secret}", clock=clock, meter=meter)
         self._secret = secret
         self._client = client
-        self._issuance = Issuance(tuple(names), common_name, policy or RotationPolicy())
+        self._issuance = Issuance(tuple(names), common_name, policy or RotationPolicy(), purpose)
         self._look_seconds = look_seconds
         self._asks_published = published
         self._published_since: tuple[bytes, float] | None = None

@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from controller.runtime.certs.authority import (
     CLOCK_SKEW,
     Authority,
+    Purpose,
     ServingCertificate,
     general_name,
     issue_leaf,
@@ -69,11 +70,12 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """For whom certificates are made: the DNS names and addresses of a leaf, the authority's name, and how long."""
+    """For whom certificates are made, for how long and what: a leaf's DNS names and addresses, the authority's name."""
 
     names: Sequence[str]
     common_name: str
     policy: RotationPolicy
+    purpose: Purpose = "server"
 
 
 def read_material(data: Mapping[str, str]) -> Material:
@@ -170,7 +172,7 @@ def _issue(authority: Authority, material: Material, issuance: Issuance, now: da
     if material.leaf is not None and now < _term(material.leaf.certificate_pem).renewal:
         # Made early because replicas of two versions want different names: serve both, or they would take turns.
         names += [str(name.value) for name in _names_of(material.leaf) if str(name.value) not in names]
-    return issue_leaf(authority, names, now, lifetime)
+    return issue_leaf(authority, names, now, lifetime, purpose=issuance.purpose)
 
 
 def _present(authority: Authority | None) -> Authority:

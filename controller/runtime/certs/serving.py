@@ -21,6 +21,12 @@ class BadCertificate(ValueError):
 def server_context(certificate: ServingCertificate) -> ssl.SSLContext:
     """A context that shows `certificate`, TLS 1.2 and later. Raises BadCertificate on PEM that does not fit."""
     context = _empty_context()
+    load_chain(context, certificate)
+    return context
+
+
+def load_chain(context: ssl.SSLContext, certificate: ServingCertificate) -> None:
+    """Have a context that shows nothing yet show `certificate`. Raises BadCertificate on PEM that does not fit."""
     # OpenSSL's binding loads from files only; the folder is ours alone (0700) and gone at once.
     with tempfile.TemporaryDirectory() as folder:
         chain, key = Path(folder) / "tls.crt", Path(folder) / "tls.key"
@@ -30,7 +36,6 @@ def server_context(certificate: ServingCertificate) -> ssl.SSLContext:
             context.load_cert_chain(chain, key)
         except ssl.SSLError as error:
             raise BadCertificate(f"certificate and key: {error}; give a chain and its own key, PEM") from error
-    return context
 
 
 class ServingContext:
