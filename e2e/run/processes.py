@@ -1,4 +1,4 @@
-"""Runs the operator and the agents as child processes with the identities they have in a cluster.
+"""Runs the operator, the agents and the gateway as child processes with the identities they have in a cluster.
 
 Each has a kubeconfig with a ServiceAccount's token; an agent's token is bound to its node. They live under a
 supervisor of their own, so that none outlives the caller, and are ended by process id. Their metrics are served
@@ -249,6 +249,39 @@ def write_agent_tokens(plane: Plane, folder: Path, nodes: Sequence[str]) -> None
         path.write_text(
             service_account_token(plane, SYSTEM_NAMESPACE, AGENT_ACCOUNT, bound_node=node), encoding="ascii"
         )
+
+
+GATEWAY_NAMESPACE = GATEWAY_ACCOUNT = "aim-gpu-gateway"
+
+
+@asynccontextmanager
+async def start_gateway(
+    plane: Plane,
+    folder: Path,
+    *,
+    addresses: Path | None = None,
+    server: str | None = None,
+    name: str = "gateway",
+    arguments: Sequence[str] = (),
+) -> AsyncIterator[Worker]:
+    """A gateway, ready, as ServiceAccount aim-gpu-gateway; ended on exit. Its port is `ports["gateway"]`.
+
+    `addresses`: the file that says where engines listen, which nobody does at the addresses of simulated pods. Over
+    HTTP, unless the arguments name a folder with a certificate.
+    """
+    token = await asyncio.to_thread(service_account_token, plane, GATEWAY_NAMESPACE, GATEWAY_ACCOUNT)
+    where = folder / f"{GATEWAY_ACCOUNT}.yaml"
+    kubeconfig = write_kubeconfig(
+        where, server=server or plane.server, authority=plane.ca, token=token, user=GATEWAY_ACCOUNT
+    )
+    command = [
+        *("gateway", "--kubeconfig", str(kubeconfig), "--port", "0"),
+        *(("--addresses-file", str(addresses)) if addresses is not None else ()),
+        *(() if "--tls-dir" in arguments else ("--insecure-http",)),
+        *arguments,
+    ]
+    async with _running(Worker(plane, name, command, folder, _OPERATOR_READY)) as worker:
+        yield worker
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import typer
 import yaml
 
 from controller.entrypoints.main import command_line
+from controller.entrypoints.run_gateway import STOP_SECONDS
 from e2e.image.build import IMAGE
 
 WORKLOADS = Path(__file__).parents[3] / "e2e/manifests/workloads"
@@ -72,7 +73,7 @@ def test_the_command_line_takes_every_option(template: Object) -> None:
     assert {option.partition("=")[0] for option in options} <= known
 
 
-@pytest.mark.parametrize("name", ["operator.yaml", "agent.yaml", "agent-simulated.yaml"])
+@pytest.mark.parametrize("name", ["operator.yaml", "agent.yaml", "agent-simulated.yaml", "gateway.yaml"])
 def test_only_what_may_change_modes_is_privileged(name: str) -> None:
     spec = of(name)
     security = spec["containers"][0]["securityContext"]
@@ -106,6 +107,15 @@ def test_the_operator_runs_as_nobody_and_ends_in_order() -> None:
     pause = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     # docs/operating.md: 30 s for what is under way, up to 15 s to give the Lease back
     assert spec["terminationGracePeriodSeconds"] >= pause + 45
+
+
+def test_the_gateway_ends_only_after_what_it_may_wait_for() -> None:
+    spec = of("gateway.yaml")
+    (container,) = spec["containers"]
+    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    (drain,) = (float(word.partition("=")[2]) for word in container["args"] if word.startswith("--drain-seconds="))
+    assert spec["terminationGracePeriodSeconds"] >= pause + drain + STOP_SECONDS
+    assert spec["securityContext"] | {"runAsNonRoot": True, "runAsUser": 65532} == spec["securityContext"]
 
 
 def test_an_update_or_an_eviction_leaves_a_replica_that_answers() -> None:

@@ -39,8 +39,9 @@ def test_the_api_server_takes_every_workload_and_knows_each_field(installed_plan
     assert told.count("serverside-applied") == len(list(yaml.safe_load_all(file.read_text(encoding="utf-8"))))
 
 
-def test_the_operators_pod_is_within_the_level_restricted(installed_plane: Plane, restricted: str) -> None:
-    pod = yaml.safe_load(pod_of(MANIFESTS / "workloads/operator.yaml"))
+@pytest.mark.parametrize("name", ["operator.yaml", "gateway.yaml"])
+def test_the_pod_is_within_the_level_restricted(installed_plane: Plane, restricted: str, name: str) -> None:
+    pod = yaml.safe_load(pod_of(MANIFESTS / "workloads" / name))
     del pod["spec"]["serviceAccountName"]
     told = kubectl(installed_plane, "create", "-n", restricted, "--dry-run=server", "-f", "-", text=yaml.safe_dump(pod))
     assert "pod/one created" in told
