@@ -28,7 +28,7 @@ class Excess:
 def most_in_flight(
     entries: Iterable[Entry], by: Callable[[Entry], str], *, grace_seconds: float = GRACE_SECONDS
 ) -> dict[str, int]:
-    """The most that was ever in flight at once, of each thing that `by` names."""
+    """The most that was ever in flight at once, of each thing that `by` names; of what begins with the first entry."""
     current: dict[str, int] = defaultdict(int)
     most: dict[str, int] = defaultdict(int)
     for _, change, entry in sorted(_changes(entries, grace_seconds), key=lambda found: found[:2]):
@@ -67,6 +67,8 @@ def _changes(entries: Iterable[Entry], grace_seconds: float) -> Iterator[tuple[f
             begun[key].append(entry.at)
             yield entry.at, 1, entry
             continue
+        if not begun[key]:
+            continue  # it began before what was given
         started = begun[key].pop(0)
         at = entry.at if entry.event == "end" else max(started, entry.at - grace_seconds)
         yield at, -1, entry

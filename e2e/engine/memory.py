@@ -13,11 +13,17 @@ BLOCK_TOKENS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes: `fixed` for weights, activations, graphs and runtime; `pool` for the KV cache; `token` of it a token."""
+    """Bytes: `fixed` for weights, activations, graphs and runtime; `pool` for the KV cache; `token` of it a token.
+
+    `utilization`: the part of the partition that the engine plans with. `pinned`: the pool was given, and is not what
+    was left of that.
+    """
 
     fixed: int = 0
     pool: int = 0
     token: int = 0
+    utilization: float = 0.9
+    pinned: bool = False
 
     @property
     def blocks(self) -> int:

@@ -49,7 +49,13 @@ class Metrics:
             registry=self._registry,
         ).labels(self._name, "length")
         memory = settings.memory
-        facts = {"block_size": BLOCK_TOKENS, "num_gpu_blocks": memory.blocks, "cache_dtype": "auto"}
+        facts = {
+            "block_size": BLOCK_TOKENS,
+            "cache_dtype": "auto",
+            "gpu_memory_utilization": memory.utilization,
+            "kv_cache_memory_bytes": memory.pool if memory.pinned else None,
+            "num_gpu_blocks": memory.blocks,
+        }
         labels = {name: str(value) for name, value in facts.items()}
         told = Gauge("vllm:cache_config_info", "How the KV cache is divided.", tuple(labels), registry=self._registry)
         told.labels(**labels).set(1)

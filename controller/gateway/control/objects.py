@@ -169,10 +169,12 @@ class PodReference(ApiStruct, frozen=True, kw_only=True):
 
 
 class ClaimModel(ApiStruct, frozen=True, kw_only=True):
-    """The model a claim was sized for."""
+    """The model a claim was sized for; `profile_ref` is the ModelProfile that was named for it."""
 
     id: str = ""
+    precision: str | None = None
     max_concurrency: int | None = None
+    profile_ref: str | None = None
 
 
 class ClaimSpec(ApiStruct, frozen=True, kw_only=True):
@@ -184,10 +186,11 @@ class ClaimSpec(ApiStruct, frozen=True, kw_only=True):
 
 
 class Device(ApiStruct, frozen=True, kw_only=True):
-    """One partition of one GPU."""
+    """One partition of one GPU, and its bytes."""
 
     bdf: str = ""
     partition: int = 0
+    bytes: int = 0
 
 
 class Allocation(ApiStruct, frozen=True, kw_only=True):

@@ -23,6 +23,8 @@ from e2e.run.world import MODEL_ID, Object, by_key, claim_key, held_partitions, 
 ENGINE_ARGS: Final = "aim.amd.com/engine-args"
 PRECISION: Final = "aim.amd.com/precision"
 PROFILE: Final = "aim.amd.com/model-profile"
+DEFAULT_UTILIZATION: Final = 0.9
+"""vLLM's own, where nothing is said."""
 
 
 class NoEngine(ValueError):
@@ -143,5 +145,7 @@ def memory_of(sizing: Sizing, place: Place, arguments: Mapping[str, Any]) -> Mem
     """What the engine would take of one partition: its pool is what was pinned, else what its utilization leaves."""
     fixed = sizing.weights_bytes + sizing.activation_bytes + sizing.non_torch_bytes + sizing.graph_bytes
     pinned = arguments.get("kv-cache-memory-bytes")
-    left = int(float(arguments.get("gpu-memory-utilization", 1.0)) * place.bytes) - fixed
-    return Memory(fixed, max(0, left if pinned is None else int(pinned)), sizing.kv_bytes_per_token)
+    utilization = float(arguments.get("gpu-memory-utilization", DEFAULT_UTILIZATION))
+    left = int(utilization * place.bytes) - fixed
+    pool = max(0, left if pinned is None else int(pinned))
+    return Memory(fixed, pool, sizing.kv_bytes_per_token, utilization, pinned is not None)

@@ -165,7 +165,7 @@ async def test_metrics_are_vllms() -> None:
             memory = await response.json()
     assert f'vllm:generation_tokens_total{{model_name="{MODEL}"}} 3.0' in text
     assert f'vllm:num_requests_running{{model_name="{MODEL}"}} 0.0' in text
-    assert 'vllm:cache_config_info{block_size="16",cache_dtype="auto",num_gpu_blocks="10"} 1.0' in text
+    assert 'gpu_memory_utilization="0.9",kv_cache_memory_bytes="None",num_gpu_blocks="10"} 1.0' in text
     assert memory == {
         "simulated": True,
         "fixed_bytes": 1000,
