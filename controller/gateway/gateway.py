@@ -96,7 +96,7 @@ class Gateway:
         self.unrouted: dict[str, int] = {}
         self.reloads = 0
         self.forwarding = Forwarding(self, ownership, peer_tls) if ownership is not None else None
-        self._random = random
+        self.random = random
         self._servers: list[Server] = []
         self._wake: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -112,7 +112,7 @@ class Gateway:
         now = self.time()
         self.wheel = TimerWheel(now)
         self.manager = QoSManager(
-            self._settings(), now, on_dispatch=self._dispatch, on_refuse=self._refuse, jitter=self._random
+            self._settings(), now, on_dispatch=self._dispatch, on_refuse=self._refuse, jitter=self.random
         )
         self._make_pools()
         self._tasks = await asyncio.TaskGroup().__aenter__()
@@ -346,6 +346,8 @@ class Gateway:
                     endpoint.tls,
                 )
                 if found is not None and same:
+                    if endpoint.ready and not found.endpoint.ready:
+                        found.outage.over()
                     found.endpoint = endpoint
                     self.pools[endpoint.uid] = before.pop(endpoint.uid)
                 else:

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from controller.gateway.configuration import Endpoint
+from controller.gateway.outage import Outage
 from controller.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Pool:
         self._idle: list[UpstreamConnection] = []
         self._waiting: deque[Exchange] = deque()
         self._connecting = 0
+        self.outage = Outage()
 
     def outgoing(self, exchange: "Exchange") -> tuple[bytes, bytes]:
         """Head and body of a request as this engine gets them."""
@@ -103,9 +105,12 @@ class Pool:
             self.gateway.start(self._connect(), f"connect to {self.endpoint.uid}")
 
     async def _connect(self) -> None:
-        endpoint, tls = self.endpoint, self.tls()
+        endpoint, gateway, tls = self.endpoint, self.gateway, self.tls()
+        if self.outage.lasts(gateway.time()):
+            self._not_connected(ConnectionError("it could not be reached a moment ago"))
+            return
         try:
-            async with asyncio.timeout(self.gateway.limits.upstream_connect_seconds):
+            async with asyncio.timeout(gateway.limits.upstream_connect_seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     self.make_connection,
                     endpoint.host,
@@ -114,10 +119,15 @@ class Pool:
                     server_hostname=self.server_name if tls else None,
                 )
         except (OSError, TimeoutError) as error:
-            self._connecting -= 1
-            if self._waiting:
-                self._waiting.popleft().not_connected(error)
+            self.outage.failed(gateway.time(), gateway.random())
+            self._not_connected(error)
         else:
             self._connecting -= 1
             self.opened += 1
+            self.outage.over()
             self.release(connection)
+
+    def _not_connected(self, error: Exception) -> None:
+        self._connecting -= 1
+        if self._waiting:
+            self._waiting.popleft().not_connected(error)
