@@ -6,8 +6,9 @@ from ipaddress import ip_address
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from controller.runtime.certs.authority import Authority, issue_leaf, make_authority, read_certificate
+from controller.runtime.certs.authority import Authority, Purpose, issue_leaf, make_authority, read_certificate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -85,3 +86,20 @@ def test_what_cannot_be_read_is_named_and_not_quoted(
     with pytest.raises(ValueError, match=want) as caught:
         read_certificate(certificate or authority.certificate_pem, key)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "want"),
+    [
+        ("server", {ExtendedKeyUsageOID.SERVER_AUTH}),
+        ("client", {ExtendedKeyUsageOID.CLIENT_AUTH}),
+        ("peer", {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}),
+    ],
+)
+def test_a_certificate_is_good_for_its_purpose_alone(
+    authority: Authority, purpose: Purpose, want: set[x509.ObjectIdentifier]
+) -> None:
+    leaf = x509.load_pem_x509_certificate(
+        issue_leaf(authority, ["a.svc"], NOW, timedelta(days=1), purpose=purpose).certificate_pem
+    )
+    assert set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == want

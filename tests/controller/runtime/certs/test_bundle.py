@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 from aiohttp import web
+from cryptography import x509
 
 from controller.runtime.certs.authority import ServingCertificate
 from controller.runtime.certs.bundle import LOOK_SECONDS, CertificateKeeper, SecretName
@@ -122,6 +123,15 @@ async def test_callbacks_get_every_certificate_and_the_present_one_at_once(
         assert len(told) == 2
         one.on_change(told.append)
         assert told[1] == told[2] == one.certificate
+
+
+async def test_peers_get_what_both_ends_may_show(client: Client, time: FakeClock, look: Look) -> None:
+    one = keeper(client, time, purpose="peer")
+    async with running(one):
+        await look.after()
+        assert one.certificate is not None
+        leaf = x509.load_pem_x509_certificate(one.certificate.certificate_pem)
+        assert len(list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)) == 2
 
 
 async def test_the_authority_is_rotated_and_the_bundle_says_so_first(
