@@ -25,10 +25,23 @@ _NEEDS_A_PLACE = 8
 class Line:
     """The turns of one class at one partition. `level`: among the ranks, 0 is the best; `bit`: that of the level.
 
-    `turns`: (start, number, entry). `starving`: (when its oldest starves, number, entry), never later than it does.
+    `alone`: no other class has its rank. `behind`: the lines of worse ranks. `turns`: (start, number, entry).
+    `starving`: (when its oldest starves, number, entry), never later than it does; empty in the best rank, which has
+    nobody to be served before.
     """
 
-    __slots__ = ("bit", "finish", "level", "per_cost", "starvation_after", "starving", "turns", "virtual")
+    __slots__ = (
+        "alone",
+        "behind",
+        "bit",
+        "finish",
+        "level",
+        "per_cost",
+        "starvation_after",
+        "starving",
+        "turns",
+        "virtual",
+    )
 
     def __init__(self, level: int, weight: int, starvation_after: float) -> None:
         self.level, self.bit, self.per_cost = level, 1 << level, 1.0 / weight
@@ -36,6 +49,8 @@ class Line:
         self.turns: list[tuple[float, int, Entry]] = []
         self.starving: list[tuple[float, int, Entry]] = []
         self.virtual = self.finish = 0.0
+        self.alone = True
+        self.behind: list[Line] = []
 
 
 class Dispatcher:
@@ -82,6 +97,9 @@ class Dispatcher:
         self.levels: list[list[Line]] = [[] for _ in range(len(set(classes.levels)))]
         for line in self.lines:
             self.levels[line.level].append(line)
+        for line in self.lines:
+            line.alone = len(self.levels[line.level]) == 1
+            line.behind = [one for one in self.lines if one.level > line.level]
         self.needs: list[Need] = []
         self.waiting = 0
         self.since = every
@@ -110,7 +128,7 @@ class Dispatcher:
             entry.listed = True
             heappush(line.turns, (start, entry.number, entry))
             self.waiting |= line.bit
-        if not entry.watched:
+        if line.level and (not entry.watched or entry.queue.returned):
             oldest = entry.queue.oldest()
             if oldest is not None:
                 entry.watched = True
@@ -118,17 +136,20 @@ class Dispatcher:
 
     def want(self, place: Place) -> None:
         """This place is below its minimum, and something may wait for it."""
-        missing = (place.in_flight - place.minimum) / place.minimum
+        need = self._need(place)
+        if need is not None and place.need != need:
+            place.need = need
+            heappush(self.needs, need)
+            if len(self.needs) > _NEEDS_A_PLACE * (len(self.places) + 1):
+                self.needs = [one for one in self.needs if one[3].need is one]
+                heapify(self.needs)
+
+    def _need(self, place: Place) -> Need | None:
         for entry in place.entries:
-            if entry.queue.count:
-                need = (entry.line.level, missing, place.number, place)
-                if place.need != need:
-                    place.need = need
-                    heappush(self.needs, need)
-                    if len(self.needs) > _NEEDS_A_PLACE * (len(self.places) + 1):
-                        self.needs = [one for one in self.needs if one[3].need is one]
-                        heapify(self.needs)
-                return
+            queue = entry.queue
+            if queue.count and (not queue.returned or queue.has(place.member.endpoint)):
+                return (entry.line.level, (place.in_flight - place.minimum) / place.minimum, place.number, place)
+        return None
 
     # ---- whose turn it is
 
@@ -150,7 +171,7 @@ class Dispatcher:
                 self.waiting ^= low
                 continue
             if self.since >= self.every:
-                request = self._take_starving(line.level, now)
+                request = self._take_starving(line, now)
                 if request is not None:
                     return request
             request = self._take_turn(line)
@@ -169,8 +190,7 @@ class Dispatcher:
             place.need = None
             if place.in_flight >= place.minimum or not place.model.waiting or self._closed(place):
                 continue
-            level = next(entry.line.level for entry in place.entries if entry.queue.count)
-            if level == need[0]:
+            if self._need(place) == need:
                 return place
             self.want(place)  # what waited in the better class is gone
         return None
@@ -224,35 +244,47 @@ class Dispatcher:
         turns = line.turns
         while turns:
             entry = turns[0][2]
-            if entry.queue.count and not self._closed(entry.place):
-                return True
+            place = entry.place
+            if entry.queue.count:
+                model = place.model
+                if place.in_flight < place.seats and model.in_flight < model.maximum:
+                    return True
+                self._closed(place)
             heappop(turns)
             entry.listed = False
         return False
 
     def _take_turn(self, line: Line) -> Request | None:
-        start, number, entry = line.turns[0]
-        request = self._queued(entry)
-        if request is None:
-            heappop(line.turns)
-            entry.listed = False
-            return None
+        turns = line.turns
+        start, number, entry = turns[0]
+        queue = entry.queue
+        if queue.returned:
+            again = self._queued(entry)
+            if again is None:
+                heappop(turns)
+                entry.listed = False
+                return None
+            request = again
+        else:
+            request = queue.take()
+            request.place = place = entry.place
+            request.entry = entry
+            place.model.waiting -= 1
         self.since += 1
         if start > line.virtual:
             line.virtual = start
-        cost = request.cost
-        finish = start + cost * entry.per_cost + entry.adjust
+        finish = start + request.cost * entry.per_cost + entry.adjust
         entry.adjust = 0.0
         if finish < line.virtual:
             finish = line.virtual
         entry.finish = finish
-        if entry.queue.count:
-            heapreplace(line.turns, (finish, number, entry))
+        if queue.count:
+            heapreplace(turns, (finish, number, entry))
         else:
-            heappop(line.turns)
+            heappop(turns)
             entry.listed = False
-        if len(self.levels[line.level]) > 1:
-            line.finish = self._started(line) + cost * line.per_cost
+        if not line.alone:
+            line.finish = self._started(line) + request.cost * line.per_cost
         return request
 
     def _started(self, line: Line) -> float:
@@ -287,15 +319,15 @@ class Dispatcher:
 
     # ---- who starves
 
-    def _take_starving(self, level: int, now: float) -> Request | None:
-        """The request that has starved longest, of the levels worse than this one; None: none has."""
-        worst: tuple[float, int, Entry] | None = None
-        for line in self.lines:
-            if line.level > level and line.starving and line.starving[0][0] <= now:
+    def _take_starving(self, better: Line, now: float) -> Request | None:
+        """The request that has starved longest, of those in worse classes; None: none has."""
+        longest: tuple[float, int, Entry] | None = None
+        for line in better.behind:
+            if line.starving and line.starving[0][0] <= now:
                 found = self._starving(line, now)
-                if found is not None and (worst is None or found < worst):
-                    worst = found
-        return None if worst is None else self._promoted(worst[2])
+                if found is not None and (longest is None or found < longest):
+                    longest = found
+        return None if longest is None else self._promoted(longest[2])
 
     def _take_starving_of(self, place: Place, now: float) -> Request | None:
         """As `_take_starving`, of the classes of one place, beside the best that waits there."""

@@ -20,13 +20,12 @@ class Estimates:
         self.service = self.first_byte = 0.0
         self.output = float(output)
 
-    def served(self, seconds: float) -> None:
-        """A request held its seat so long."""
-        self.service = self.service + (seconds - self.service) * _SMOOTHING if self.service > 0 else seconds
-
-    def generated(self, tokens: int) -> None:
-        """A request generated so much."""
-        self.output += (tokens - self.output) * _SMOOTHING
+    def served(self, seconds: float, tokens: int | None) -> None:
+        """A request held its seat so long, and generated so much; None: not known."""
+        service = self.service
+        self.service = service + (seconds - service) * _SMOOTHING if service > 0 else seconds
+        if tokens is not None:
+            self.output += (tokens - self.output) * _SMOOTHING
 
     def began(self, seconds: float) -> None:
         """A first byte took so long. One step towards it: where as many are longer as are shorter, it stays."""

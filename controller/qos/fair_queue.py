@@ -173,6 +173,10 @@ class RequestQueue:
                 return again
         return first
 
+    def has(self, endpoint: str) -> bool:
+        """Whether anybody waits who may be sent to this endpoint."""
+        return self.count > len(self.returned) or self.again(endpoint) is not None
+
     def again(self, endpoint: str | None) -> Request | None:
         """The oldest of those that were sent once already and may be sent to this endpoint; None: there is none."""
         return next((one for one in self.returned if endpoint not in one.avoid), None)

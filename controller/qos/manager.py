@@ -9,13 +9,13 @@ goes to the one that has a seat for it first.
 """
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
 from typing import Final
 
+from controller.qos.admission import displaced_by, drained_in, predicted_cost, predicted_wait, too_late_by
 from controller.qos.dispatcher import Dispatcher
 from controller.qos.fair_queue import RequestQueue
 from controller.qos.membership import Membership
-from controller.qos.place import NEVER, Model, Place
+from controller.qos.place import Model, Place
 from controller.qos.refusal import (
     DEADLINE_EXCEEDED,
     DEADLINE_UNREACHABLE,
@@ -33,12 +33,11 @@ from controller.qos.refusal import (
 from controller.qos.request import DONE, IN_FLIGHT, NEW, QUEUED, Request
 from controller.qos.settings import Member, QoSSettings
 from controller.qos.statistics import QoSStatistics, statistics_of
+from controller.qos.timers import Timers
 from controller.qos.token_bucket import TokenBucket
 
 # Of places with a free seat so many are compared, beginning with another one each time.
 _COMPARED: Final = 8
-# Deadlines of requests that wait no more are cleared when they are more than half, and more than so many.
-_FEW: Final = 64
 
 
 class QoSManager:
@@ -64,9 +63,7 @@ class QoSManager:
         self._models: dict[str, Model] = {}
         self._index: dict[str, int] = {}
         self._buckets: dict[str, TokenBucket] = {}
-        self._timers: list[tuple[float, int, Model]] = []
-        self._deadlines: list[tuple[float, int, Request]] = []
-        self._deadlines_at = _FEW
+        self._timers = Timers()
         self._ticket = 0
         self._refused_unknown = 0
         self.configure(settings, now)
@@ -83,7 +80,14 @@ class QoSManager:
             self._refuse_unknown(request, model)
             return
         model.arrived += 1
-        if (model.bucket is not None or self._buckets) and self._rate_limited(request, model, now):
+        bucket = model.bucket
+        if bucket is not None:
+            seconds = bucket.take(now)
+            if seconds:
+                text = f"{model.key} takes {bucket.rate:g} requests a second: come slower"
+                self._refuse(request, model, RATE_LIMITED, text, seconds)
+                return
+        if self._buckets and self._tenant_limited(request, model, now):
             return
         if model.waiting == model.again and model.in_flight < model.maximum:
             place = self._free_place(model)
@@ -97,31 +101,24 @@ class QoSManager:
         if model is None:
             request.state = DONE
             self._refused_unknown += 1
-            self._on_refuse(
-                request, refusal(UNKNOWN_MODEL, f"no service {request.model}: check its namespace and name")
-            )
+            text = f"no service {request.model}: check its namespace and name"
+            self._on_refuse(request, refusal(UNKNOWN_MODEL, text))
             return
         model.arrived += 1
         names = ", ".join(one.name for one in self._membership.classes.ordered)
         self._refuse(request, model, UNKNOWN_CLASS, f"no class {request.qos_class}: ask for one of {names}", None)
 
-    def _rate_limited(self, request: Request, model: Model, now: float) -> bool:
-        """Whether its model or tenant has used up its rate; then it is refused."""
-        bucket = model.bucket
+    def _tenant_limited(self, request: Request, model: Model, now: float) -> bool:
+        """Whether its tenant has used up its rate; then it is refused, and does not count for the model's."""
+        bucket = self._buckets.get(request.tenant)
         seconds = bucket.take(now) if bucket is not None else 0.0
-        if seconds:
-            text = f"{model.key} takes {model.settings.max_rate:g} requests a second: come slower"
-            self._refuse(request, model, RATE_LIMITED, text, seconds)
-            return True
-        of_tenant = self._buckets.get(request.tenant)
-        seconds = of_tenant.take(now) if of_tenant is not None else 0.0
-        if of_tenant is not None and seconds:
-            if bucket is not None:
-                bucket.put_back()
-            text = f"{request.tenant} may send {of_tenant.rate:g} requests a second: come slower"
-            self._refuse(request, model, RATE_LIMITED, text, seconds)
-            return True
-        return False
+        if bucket is None or not seconds:
+            return False
+        if model.bucket is not None:
+            model.bucket.put_back()
+        text = f"{request.tenant} may send {bucket.rate:g} requests a second: come slower"
+        self._refuse(request, model, RATE_LIMITED, text, seconds)
+        return True
 
     def _free_place(self, model: Model) -> Place | None:
         """The least loaded of some of its places that have a free seat; None when none has."""
@@ -146,90 +143,68 @@ class QoSManager:
 
     def _wait(self, request: Request, model: Model, at: int, now: float) -> None:
         """It waits for a seat, if it may and if that makes sense."""
-        settings, queue = model.settings, model.queues[at]
+        settings, queue, deadline = model.settings, model.queues[at], request.deadline
         if not model.places:
-            self._refuse(request, model, NO_ENDPOINT, f"no Ready pod of {model.key}", self._drained(model))
+            self._refuse(request, model, NO_ENDPOINT, f"no Ready pod of {model.key}", drained_in(model))
             return
-        due = request.arrived + settings.queue_timeout
-        deadline = request.deadline
-        if deadline is not None:
-            ahead = sum(one.count for one in model.queues[:at]) + queue.ahead_of(request.tenant, deadline)
-            wait = model.estimates.wait(ahead, max(model.in_flight, model.minimum()))
-            if self._hopeless(request, model, now, wait):
-                return
-        if model.waiting >= settings.queue_length and not self._displaced(request, model, at):
-            text = f"{model.waiting} requests wait for {model.key}, of {settings.queue_length} at most"
-            self._refuse(request, model, QUEUE_FULL, text, self._drained(model))
+        if deadline is not None and self._hopeless(request, model, now, predicted_wait(request, model, at)):
             return
+        if model.waiting >= settings.queue_length and not self._made_room(request, model, at):
+            return
+        due = expires = request.arrived + settings.queue_timeout
         self._ticket = ticket = self._ticket + 1
         request.state = QUEUED
-        request.cost = self._cost(request, model)
+        request.cost = predicted_cost(request, model, self._output_weight)
         if deadline is not None:
             due = min(due, deadline)
-            self._watch(request, deadline, ticket)
-        queue.push(request, due, ticket, self._membership.weights.get(request.tenant, 1))
+            self._timers.watch(request, deadline, ticket)
+        queue.push(request, due, ticket, self._weights.get(request.tenant, 1))
         model.waiting += 1
         if queue.count == 1 or queue.returned:
             for place in model.places:
                 place.partition.wake(place)
-        if request.arrived + settings.queue_timeout < model.timed_at:
-            self._time(model, request.arrived + settings.queue_timeout)
-
-    def _cost(self, request: Request, model: Model) -> float:
-        """Tokens that it will probably take, those that are generated by their weight."""
-        output, most = model.estimates.output, request.output_limit
-        if most is not None and most < output:
-            output = most
-        return request.prompt_tokens + self._membership.settings.output_weight * output
+        if expires < model.timed_at:
+            self._timers.look_at(model, expires)
 
     def _hopeless(self, request: Request, model: Model, now: float, wait: float) -> bool:
-        """Whether its first byte will come too late if it waits so long; then it is refused.
-
-        While nothing of the model is in flight nothing contradicts what was learnt, so that is not believed.
-        """
-        deadline = request.deadline
-        expected = now + (wait + model.estimates.first_byte if model.in_flight else 0.0)
-        if deadline is None or expected <= deadline:
+        """Whether its first byte will come too late if it waits so long; then it is refused."""
+        late = too_late_by(request, model, now, wait)
+        if late <= 0 or request.deadline is None:
             return False
-        if deadline <= now and request.state == QUEUED:
-            text = f"its time ran out after {now - request.arrived:.3f}s in the queue"
-            self._refuse(request, model, DEADLINE_EXCEEDED, text, self._drained(model))
+        if request.state == QUEUED and request.deadline <= now:
+            self._refuse_overdue(request, model, now)
         else:
-            text = f"its first byte is expected in {expected - now:.3f}s, it has {deadline - now:.3f}s"
+            left = request.deadline - now
+            text = f"its first byte is expected in {left + late:.3f}s, and its deadline is in {left:.3f}s"
             self._refuse(request, model, DEADLINE_UNREACHABLE, text, wait)
         return True
 
-    def _displaced(self, request: Request, model: Model, at: int) -> bool:
-        """Whether one that waits made room for this one: the last of the worst class, or of a tenant that has more."""
-        levels = self._membership.classes.levels
-        for other in range(len(levels) - 1, -1, -1):
-            queue = model.queues[other]
-            if queue.count == len(queue.returned):
-                continue
-            if levels[other] < levels[at]:
-                return False
-            flow = queue.flows.get(request.tenant) if levels[other] == levels[at] else None
-            own = flow.waiting if flow is not None else 0
-            victim = queue.tail(own + 1 if levels[other] == levels[at] else 0)
-            if victim is None:
-                return False
-            queue.remove(victim)
-            model.waiting -= 1
-            text = f"the queue of {model.key} is full, and others go before it"
-            self._refuse(victim, model, SHED, text, self._drained(model))
-            return True
-        return False
+    def _refuse_overdue(self, request: Request, model: Model, now: float) -> None:
+        text = f"its deadline came after {now - request.arrived:.3f}s in the queue"
+        self._refuse(request, model, DEADLINE_EXCEEDED, text, drained_in(model))
+
+    def _made_room(self, request: Request, model: Model, at: int) -> bool:
+        """Whether somebody left the full queue for it; else it is refused."""
+        victim = displaced_by(request, model, at, self._membership.classes.levels)
+        if victim is None:
+            text = f"{model.waiting} requests wait for {model.key}, of {model.settings.queue_length} at most"
+            self._refuse(request, model, QUEUE_FULL, text, drained_in(model))
+            return False
+        self._remove(victim, model)
+        text = f"the queue of {model.key} is full, and others go before it"
+        self._refuse(victim, model, SHED, text, drained_in(model))
+        return True
 
     # ---- in flight
 
     def _start(self, request: Request, place: Place, now: float) -> None:
+        partition, model = place.partition, place.model
         place.in_flight += 1
-        place.partition.in_flight += 1
-        model = place.model
+        partition.in_flight += 1
         model.in_flight += 1
         model.dispatched += 1
         if place.headroom:
-            place.partition.reserve()
+            partition.reserve()
         request.state = IN_FLIGHT
         request.place = place
         request.dispatched = now
@@ -238,11 +213,12 @@ class QoSManager:
 
     def first_byte(self, request: Request, now: float) -> None:
         """The first byte of the answer has come. ValueError for a request that is not in flight."""
-        self._in_flight(request, "gets its first byte")
+        if request.state != IN_FLIGHT:
+            raise _not_in_flight(request, "gets its first byte")
         place = request.place
+        partition = place.partition
         seconds = now - request.dispatched
         place.model.estimates.began(seconds)
-        partition = place.partition
         ratio = place.usual.compared(request.prompt_tokens, seconds)
         if partition.limiter.sampled(ratio, partition.in_flight):
             self._adopt(partition, now)
@@ -262,38 +238,22 @@ class QoSManager:
         did not answer in time. ValueError for one that is not in flight.
         """
         if request.state != IN_FLIGHT:
-            self._in_flight(request, "completes")
+            raise _not_in_flight(request, "completes")
         request.state = DONE
         place = request.place
         model = place.model
         model.completed += 1
         if overloaded:
-            partition = place.partition
-            partition.overloads += 1
-            if partition.limiter.overloaded(request.dispatched, now):
-                self._adopt(partition, now)
+            place.partition.overloads += 1
+            if place.partition.limiter.overloaded(request.dispatched, now):
+                self._adopt(place.partition, now)
         else:
-            model.estimates.served(now - request.dispatched)
-            if output_tokens is not None:
-                model.estimates.generated(output_tokens)
-                if request.flow is not None:
-                    self._reconcile(request, prompt_tokens, output_tokens)
+            model.estimates.served(now - request.dispatched, output_tokens)
+            if output_tokens is not None and request.flow is not None:
+                # What was charged at its dispatch was an estimate.
+                prompt = request.prompt_tokens if prompt_tokens is None else prompt_tokens
+                _charge(request, prompt + self._output_weight * output_tokens - request.cost)
         self._release(place, now)
-
-    def _reconcile(self, request: Request, prompt_tokens: int | None, output_tokens: int) -> None:
-        """Charge what it really cost: what was charged at its dispatch was an estimate."""
-        prompt = request.prompt_tokens if prompt_tokens is None else prompt_tokens
-        self._charge(request, prompt + self._membership.settings.output_weight * output_tokens - request.cost)
-
-    def _charge(self, request: Request, more: float) -> None:
-        flow, entry = request.flow, request.entry
-        if flow is not None and entry is not None:
-            flow.adjust += more * flow.per_cost
-            entry.adjust += more * entry.per_cost
-
-    def _in_flight(self, request: Request, what: str) -> None:
-        if request.state != IN_FLIGHT:
-            raise ValueError(f"request in state {request.state} {what}: only one in flight can, in state {IN_FLIGHT}")
 
     def give_back(self, request: Request, now: float, *, avoid: frozenset[str]) -> None:
         """A request in flight of which no byte came: its seat is free, and its turn goes on.
@@ -302,11 +262,12 @@ class QoSManager:
         endpoints that it is not sent to any more; refused when no other Ready one is left. ValueError for one that is
         not in flight.
         """
-        self._in_flight(request, "is given back")
+        if request.state != IN_FLIGHT:
+            raise _not_in_flight(request, "is given back")
         left, model = request.place, request.place.model
         model.given_back += 1
         request.member, request.avoid, request.ticket = None, avoid, 0
-        self._leave(left)
+        _leave(left)
         others = [one for one in model.places if one.member.endpoint not in avoid]
         free = [one for one in others if one.open()] if model.in_flight < model.maximum else []
         if free:
@@ -316,22 +277,22 @@ class QoSManager:
             for place in others:
                 place.partition.wake(place)
         else:
-            self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", self._drained(model))
+            self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", drained_in(model))
         self._refill(left, now)
 
     def _wait_again(self, request: Request, model: Model) -> None:
         if request.flow is None:
-            request.cost = self._cost(request, model)
+            request.cost = predicted_cost(request, model, self._output_weight)
         else:
-            self._charge(request, -request.cost)
+            _charge(request, -request.cost)
             request.flow = None
         request.state = QUEUED
         self._queue_of(request, model).put_back(request)
         model.waiting += 1
         model.again += 1
-        self._time(model, min(model.timed_at, request.arrived + model.settings.queue_timeout))
+        self._timers.look_at(model, min(model.timed_at, request.arrived + model.settings.queue_timeout))
         if request.deadline is not None:
-            self._watch(request, request.deadline, 0)
+            self._timers.watch(request, request.deadline, request.ticket)
 
     def cancel(self, request: Request, now: float) -> None:
         """The client is gone. The request ends here in any state; nothing happens to one that has ended."""
@@ -353,6 +314,7 @@ class QoSManager:
         return model.queues[at]
 
     def _remove(self, request: Request, model: Model) -> None:
+        """It waits no more."""
         model.waiting -= 1
         if not request.ticket:
             model.again -= 1
@@ -362,15 +324,8 @@ class QoSManager:
 
     def _release(self, place: Place, now: float) -> None:
         """A request in flight has ended: its seat goes to the next one."""
-        self._leave(place)
+        _leave(place)
         self._refill(place, now)
-
-    def _leave(self, place: Place) -> None:
-        place.in_flight -= 1
-        place.partition.in_flight -= 1
-        place.model.in_flight -= 1
-        if place.headroom:
-            place.partition.reserve()
 
     def _refill(self, place: Place, now: float) -> None:
         """A seat of this place was freed."""
@@ -409,11 +364,12 @@ class QoSManager:
                 request = partition.take(now)
                 if request is None:
                     break
-                if request.deadline is not None and self._hopeless(request, request.place.model, now, 0.0):
-                    self._charge(request, -request.cost)
-                    partition.wake(request.place)
-                    continue
-                self._start(request, request.place, now)
+                place = request.place
+                if request.deadline is not None and self._hopeless(request, place.model, now, 0.0):
+                    _charge(request, -request.cost)
+                    partition.wake(place)
+                else:
+                    self._start(request, place, now)
         finally:
             partition.serving = False
 
@@ -436,6 +392,7 @@ class QoSManager:
             raise ValueError("; ".join(wrong))
         gone, moved = self._membership.apply(settings, now)
         self._models, self._index = self._membership.models, self._membership.classes.index
+        self._weights, self._output_weight = self._membership.weights, settings.output_weight
         self._buckets = {
             name: self._bucket(name, one.max_rate, now)
             for name, one in settings.tenants.items()
@@ -446,9 +403,8 @@ class QoSManager:
                 self._queue_again(request, model)
         for model in gone:
             for request in [one for queue in model.queues for one in queue.waiting()]:
-                self._queue_of(request, model).remove(request)
+                self._remove(request, model)
                 self._refuse(request, model, UNKNOWN_MODEL, f"{model.key} is gone", None)
-            model.waiting = model.again = 0
         for model in list(self._models.values()):
             self._resume(model)
         for partition in list(self._membership.partitions.values()):
@@ -460,18 +416,19 @@ class QoSManager:
         return found if found is not None and found.rate == rate else TokenBucket(rate, now)
 
     def _queue_again(self, request: Request, model: Model) -> None:
+        """It waits in the queue of its class, which is another one now."""
         queue = self._queue_of(request, model)
         model.waiting += 1
-        if request.ticket:
-            self._ticket += 1
-            due = request.arrived + model.settings.queue_timeout
-            if request.deadline is not None:
-                due = min(due, request.deadline)
-                self._watch(request, request.deadline, self._ticket)
-            queue.push(request, due, self._ticket, self._membership.weights.get(request.tenant, 1))
-        else:
+        if not request.ticket:
             model.again += 1
             queue.put_back(request)
+            return
+        self._ticket += 1
+        due = request.arrived + model.settings.queue_timeout
+        if request.deadline is not None:
+            due = min(due, request.deadline)
+            self._timers.watch(request, request.deadline, self._ticket)
+        queue.push(request, due, self._ticket, self._weights.get(request.tenant, 1))
 
     def _resume(self, model: Model) -> None:
         """All its places take part again, whatever they were passed over for before the settings changed."""
@@ -483,53 +440,23 @@ class QoSManager:
         if model.waiting:
             for place in model.places:
                 place.partition.wake(place)
-            self._time(model, self._first_timeout(model))
+            self._timers.look_at(model, model.first_timeout())
 
     def advance(self, now: float) -> float | None:
         """What is due by the time: who has waited too long is refused. Returns when to call it next; None: no need."""
-        while self._deadlines and self._deadlines[0][0] <= now:
-            _, ticket, request = heappop(self._deadlines)
-            if request.state == QUEUED and request.ticket == ticket:
-                model = self._models[request.model]
-                self._remove(request, model)
-                text = f"its time ran out after {now - request.arrived:.3f}s in the queue"
-                self._refuse(request, model, DEADLINE_EXCEEDED, text, self._drained(model))
-        while self._timers and self._timers[0][0] <= now:
-            at, _, model = heappop(self._timers)
-            if model.timed_at == at:
-                self._expire(model, now)
-        times = [heap[0][0] for heap in (self._deadlines, self._timers) if heap]
-        return min(times, default=None)
-
-    def _expire(self, model: Model, now: float) -> None:
-        """Refuse those of a model who have waited too long, and look again when the next one will have."""
-        model.timed_at = NEVER
-        timeout = model.settings.queue_timeout
-        for queue in list(model.queues):
-            while (oldest := queue.oldest()) is not None and oldest.arrived + timeout <= now:
-                self._remove(oldest, model)
-                self._refuse(oldest, model, QUEUE_TIMEOUT, f"it waited {timeout:g}s", self._drained(model))
-        if model.waiting:
-            self._time(model, self._first_timeout(model))
-
-    def _first_timeout(self, model: Model) -> float:
-        oldest = [one.arrived for queue in model.queues if (one := queue.oldest()) is not None]
-        return min(oldest) + model.settings.queue_timeout
-
-    def _time(self, model: Model, at: float) -> None:
-        """Look at the model's queues at this time."""
-        if at != model.timed_at:
-            model.timed_at = at
-            self._ticket += 1
-            heappush(self._timers, (at, self._ticket, model))
-
-    def _watch(self, request: Request, deadline: float, ticket: int) -> None:
-        """Refuse it when it still waits under this ticket at its deadline."""
-        heappush(self._deadlines, (deadline, ticket, request))
-        if len(self._deadlines) > self._deadlines_at:
-            self._deadlines = [one for one in self._deadlines if one[2].state == QUEUED and one[2].ticket == one[1]]
-            heapify(self._deadlines)
-            self._deadlines_at = 2 * len(self._deadlines) + _FEW
+        for request in self._timers.overdue(now):
+            model = self._models[request.model]
+            self._remove(request, model)
+            self._refuse_overdue(request, model, now)
+        for model in self._timers.due(now):
+            timeout = model.settings.queue_timeout
+            for queue in list(model.queues):
+                while (oldest := queue.oldest()) is not None and oldest.arrived + timeout <= now:
+                    self._remove(oldest, model)
+                    self._refuse(oldest, model, QUEUE_TIMEOUT, f"it waited {timeout:g}s", drained_in(model))
+            if model.waiting:
+                self._timers.look_at(model, model.first_timeout())
+        return self._timers.next()
 
     # ---- outcomes
 
@@ -540,10 +467,28 @@ class QoSManager:
         after = None if seconds is None else retry_after(seconds, self._jitter())
         self._on_refuse(request, refusal(reason, message, after))
 
-    def _drained(self, model: Model) -> float:
-        """Seconds until what waits for the model is served, at the pace at which its requests end."""
-        return model.estimates.wait(model.waiting, max(model.in_flight, model.minimum()))
-
     def statistics(self) -> QoSStatistics:
         """Counts and sizes as they are now."""
         return statistics_of(self._membership, self._refused_unknown)
+
+
+def _leave(place: Place) -> None:
+    """One request less is in flight there."""
+    partition = place.partition
+    place.in_flight -= 1
+    partition.in_flight -= 1
+    place.model.in_flight -= 1
+    if place.headroom:
+        partition.reserve()
+
+
+def _charge(request: Request, more: float) -> None:
+    """Charge a request in flight more, or less; nothing when it was charged nothing."""
+    flow, entry = request.flow, request.entry
+    if flow is not None and entry is not None:
+        flow.adjust += more * flow.per_cost
+        entry.adjust += more * entry.per_cost
+
+
+def _not_in_flight(request: Request, what: str) -> ValueError:
+    return ValueError(f"request in state {request.state} {what}: only one in flight can, in state {IN_FLIGHT}")

@@ -73,6 +73,11 @@ class Model:
         elif self.bucket is None or self.bucket.rate != settings.max_rate:
             self.bucket = TokenBucket(settings.max_rate, now)
 
+    def first_timeout(self) -> float:
+        """When the first of those who wait will have waited too long; ValueError when nobody waits."""
+        oldest = [one.arrived for queue in self.queues if (one := queue.oldest()) is not None]
+        return min(oldest) + self.settings.queue_timeout
+
     def minimum(self) -> int:
         """Seats that it is guaranteed now, over its Ready places."""
         return sum(place.minimum for place in self.places)

@@ -184,11 +184,11 @@ class Ledger:
             better = [one for one in needy if self.ranks[one.qos_class] < min(rank, self._best(request.model))]
             if better:
                 raise Broken("of those below their minimum the best class is first", f"{request.payload}")
-            rivals = [one for one in self.waiting if one.model == request.model]
+            rivals = [one for one in self.waiting if self._open(one, member)]
         else:
-            rivals = [one for one in self.waiting if self._reaches(one, partition)]
+            rivals = [one for one in self.waiting if self._may_go_to(one, partition)]
         self.since[partition] = self.since.get(partition, 1 << 30) + 1
-        passed = [one for one in rivals if self.ranks[one.qos_class] < rank and self._may_go_to(one, partition)]
+        passed = [one for one in rivals if self.ranks[one.qos_class] < rank]
         if not passed:
             return False
         after = next(one.starvation_after for one in self.settings.classes if one.name == request.qos_class)
@@ -204,9 +204,6 @@ class Ledger:
 
     def _may_go_to(self, request: Request, partition: str) -> bool:
         return any(self._open(request, one) for one in self.member.values() if self.at[one.endpoint] == partition)
-
-    def _reaches(self, request: Request, partition: str) -> bool:
-        return any(one.model == request.model and self.at[one.endpoint] == partition for one in self.member.values())
 
     def _needy(self, partition: str) -> list[Request]:
         """Those who wait for a place of this partition that is below its minimum and has a seat."""
