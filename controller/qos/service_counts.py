@@ -1,30 +1,20 @@
 """Requests of one service, or of one shard of it, counted against its objectives while they are answered.
 
-    outcome of a request -> answered, failed or abandoned (a few additions) -> settle, each minute -> texts -> status
+    outcome of a request -> answered, failed or abandoned (a few additions) -> take, each minute -> RequestCounts
 
 Not counted are requests that say nothing about the service: those that its caller got wrong, or sent too fast.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
 
-from controller.qos.slo_counts import CountsError, RequestCounts, Tally
+from controller.qos.slo_counts import Tally
 
 Metric = Literal["requestLatency", "timeToFirstToken", "timePerOutputToken", "queueWait"]
 """What an objective measures, as the API has it."""
 
 #: The API's durations have nine digits before the point.
 _MOST_MILLISECONDS: Final = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Counts as they stand in a status: of one metric, for one threshold (`threshold_text`)."""
-
-    metric: str
-    threshold: str
-    counts: str
 
 
 def threshold_text(seconds: float) -> str:
@@ -35,16 +25,15 @@ def threshold_text(seconds: float) -> str:
 
 
 class _Counter:
-    """What was counted of one objective since it was settled."""
+    """What was counted of one objective since it was taken."""
 
-    __slots__ = ("history", "metric", "requests", "slow", "threshold")
+    __slots__ = ("metric", "requests", "slow", "threshold")
 
     def __init__(self, metric: Metric, threshold: float) -> None:
         self.metric: Metric = metric
         self.threshold = threshold
         self.requests = 0
         self.slow = 0
-        self.history = RequestCounts()
 
 
 class ServiceCounts:
@@ -109,10 +98,7 @@ class ServiceCounts:
                 counter.slow += 1
 
     def take(self) -> list[tuple[Metric, float, Tally]]:
-        """What was counted since the last time, by metric and threshold; it counts no more here.
-
-        For who keeps the history elsewhere: a status, say, that goes on from one process to the next.
-        """
+        """What was counted since the last time, by metric and threshold in seconds; it counts no more here."""
         taken = [
             (counter.metric, counter.threshold, Tally(counter.requests, counter.slow))
             for counter in self._counters
@@ -121,42 +107,6 @@ class ServiceCounts:
         for counter in self._counters:
             counter.requests = counter.slow = 0
         return taken
-
-    def settle(self, now: float) -> bool:
-        """Put what was counted since the last time under this moment; whether there was anything."""
-        counted = False
-        for counter in self._counters:
-            if counter.requests:
-                counter.history.add(now, Tally(counter.requests, counter.slow))
-                counter.requests = counter.slow = 0
-                counted = True
-        return counted
-
-    def texts(self, now: float) -> tuple["Counted", ...]:
-        """The counts of each objective that has any, as they stand in a status."""
-        found = (
-            Counted(counter.metric, threshold_text(counter.threshold), counter.history.text(now))
-            for counter in self._counters
-        )
-        return tuple(one for one in found if one.counts)
-
-    def restore(self, kept: Iterable["Counted"]) -> list[str]:
-        """Add what was counted before, by an earlier process or owner; of objectives that are gone nothing is kept.
-
-        A sentence for each text that is no counts.
-        """
-        known: dict[tuple[str, str], RequestCounts] = {}
-        problems = []
-        for one in kept:
-            try:
-                known[one.metric, one.threshold] = RequestCounts.parse(one.counts)
-            except CountsError as error:
-                problems.append(f"{one.metric} {one.threshold}: {error}")
-        for counter in self._counters:
-            before = known.get((counter.metric, threshold_text(counter.threshold)))
-            if before is not None:
-                counter.history = RequestCounts.merged([counter.history, before])
-        return problems
 
     def continued(self, objectives: Iterable[tuple[Metric, float]]) -> "ServiceCounts":
         """Counts for other objectives, which go on where an objective stays."""

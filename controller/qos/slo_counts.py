@@ -1,6 +1,6 @@
 """Requests of one objective, counted by ever longer spans, in a form that is small enough for a status.
 
-    ServiceCounts.settle, each minute -> RequestCounts.add -> text -> status -> parse, merged -> error_budget
+    ServiceCounts.take, each minute -> RequestCounts.add -> text -> status -> parse, merged -> error_budget
 
 The last minutes are kept by the minute, what is longer ago by ever longer spans: `SPANS` has for each window of
 `error_budget` spans that cover it. A window therefore reaches back by up to one of its spans further than it says,

@@ -1,11 +1,10 @@
-"""Which outcome of a request counts for which objective, and what a restart or another spec keeps."""
+"""Which outcome of a request counts for which objective, and what another spec keeps."""
 
 import pytest
 
-from controller.qos.service_counts import Counted, Metric, ServiceCounts, threshold_text
-from controller.qos.slo_counts import RequestCounts, Tally
+from controller.qos.service_counts import Metric, ServiceCounts, threshold_text
+from controller.qos.slo_counts import Tally
 
-NOW = 1_800_000_000.0
 LATENCY: tuple[Metric, float] = ("requestLatency", 10.0)
 FIRST: tuple[Metric, float] = ("timeToFirstToken", 0.5)
 TOKEN: tuple[Metric, float] = ("timePerOutputToken", 0.05)
@@ -15,10 +14,8 @@ GOOD, SLOW, NONE = Tally(1), Tally(1, 1), Tally()
 
 
 def tallies(counts: ServiceCounts) -> list[Tally]:
-    counts.settle(NOW)
-    found = {(one.metric, one.threshold): RequestCounts.parse(one.counts) for one in counts.texts(NOW)}
-    keys = [(metric, threshold_text(threshold)) for metric, threshold in counts.objectives]
-    return [found[key].within(300, NOW) if key in found else NONE for key in keys]
+    taken = {(metric, threshold): tally for metric, threshold, tally in counts.take()}
+    return [taken.get(objective, NONE) for objective in counts.objectives]
 
 
 @pytest.mark.parametrize(
@@ -75,28 +72,18 @@ def test_a_caller_who_goes_away_takes_only_what_is_not_known_yet_along(
     assert tallies(counts) == want
 
 
-def test_what_is_settled_is_settled_once() -> None:
+def test_what_is_taken_is_taken_once() -> None:
     counts = ServiceCounts([LATENCY])
-    assert not counts.settle(NOW)
+    assert counts.take() == []
     counts.answered(1.0, 0.1, None, 0.0)
-    assert (counts.settle(NOW), counts.settle(NOW)) == (True, False)
-    assert tallies(counts) == [GOOD]
+    counts.answered(11.0, 0.1, None, 0.0)
+    assert counts.take() == [("requestLatency", 10.0, Tally(2, 1))]
+    assert counts.take() == []
 
 
 def test_an_objective_that_is_there_twice_is_counted_once() -> None:
     counts = ServiceCounts([LATENCY, LATENCY, WAIT])
     assert counts.objectives == (LATENCY, WAIT)
-
-
-def test_after_a_restart_counting_goes_on_where_it_was() -> None:
-    before = ServiceCounts([LATENCY, WAIT])
-    before.answered(11.0, 0.1, None, 2.0)
-    before.settle(NOW - 60)
-    after = ServiceCounts([WAIT, FIRST])
-    after.answered(1.0, 0.1, None, 0.0)
-    after.settle(NOW)
-    assert after.restore(before.texts(NOW)) == []
-    assert tallies(after) == [Tally(2, 1), GOOD]
 
 
 def test_another_spec_keeps_the_counts_of_objectives_that_stay() -> None:
@@ -112,12 +99,3 @@ def test_another_spec_keeps_the_counts_of_objectives_that_stay() -> None:
 )
 def test_a_threshold_is_found_again_however_it_is_spelled(seconds: float, want: str) -> None:
     assert threshold_text(seconds) == want
-
-
-def test_what_cannot_be_read_after_a_restart_is_told_and_left_out() -> None:
-    after = ServiceCounts([LATENCY])
-    told = after.restore([Counted("requestLatency", "10000ms", "60@1=2-3")])
-    assert told == [
-        "requestLatency 10000ms: counts '2-3' are no requests with, after a dash, those of them that were slow"
-    ]
-    assert tallies(after) == [NONE]
