@@ -66,7 +66,7 @@ test: lint ## lint, types, contracts, unit, fake API, integration on the real co
 	$(BIN)/pytest -m "($(ONE_BY_ONE)) and not node_e2e" || failed=$$?; \
 	exit $$failed
 
-bench: env ## benchmarks, into build/bench: NAME=controller; DATA="runs=1 sizes=1000" for a look. NAME=sizing; DATA=FILE of observations. NAME=packing; NAME=placement; NAME=binding; DATA="nodes=4 pods=200"
+bench: env ## benchmarks, into build/bench: NAME=controller; DATA="runs=1 sizes=1000" for a look. NAME=sizing; DATA=FILE of observations. NAME=packing; NAME=placement; NAME=binding; DATA="nodes=4 pods=200". NAME=gateway; DATA="runs=1 peers=haproxy parts=throughput"
 	@UV=$(abspath $(UV)) $(BIN)/python -m tests.benchmarks $(NAME) --data "$(DATA)"
 
 soak: env ## half an hour of churn against one controller, into build/soak: DURATION=seconds, SEED=number

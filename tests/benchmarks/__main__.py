@@ -17,6 +17,7 @@ from tests.benchmarks.controller.benchmark import NAME as CONTROLLER
 from tests.benchmarks.controller.benchmark import Benchmark
 from tests.benchmarks.controller.contender import ContenderError
 from tests.benchmarks.controller.settings import SettingsError, settings_of
+from tests.benchmarks.gateway import benchmark as gateway
 from tests.benchmarks.packing import benchmark as packing
 from tests.benchmarks.placement import benchmark as placement
 from tests.benchmarks.report import Report, table, write
@@ -51,6 +52,7 @@ BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {
     placement.NAME: _placement,
     packing.NAME: packing.run,
     binding.NAME: _binding,
+    gateway.NAME: gateway.run,
 }
 
 

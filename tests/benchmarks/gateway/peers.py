@@ -6,7 +6,7 @@ Each has one engine and one model to route to, which is the least it can have. W
   default; slower for small answers).
 - The Rust routers: round robin (the cheapest policy; the default, cache_aware, hashes prompts), one worker thread for the
   one core, no retries, no circuit breaker, logs of errors only, no limit to concurrency.
-- litellm: one worker, telemetry and callbacks off, its router without retries or cooldowns, no data base.
+- litellm: one worker, no key asked for, telemetry and callbacks off, its router without retries or cooldowns, no data base.
 """
 
 import json
@@ -117,7 +117,12 @@ def _litellm(engine: int, ports: tuple[int, int], folder: Path, progress: Progre
     path = folder / "litellm.json"
     path.write_text(json.dumps(settings), encoding="utf-8")  # YAML has JSON within it
     options = ["--config", str(path), "--host", HOST, "--port", str(ports[0]), "--num_workers", "1"]
-    environ = {"LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    environ = {
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_MODE": "PRODUCTION",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # on the loopback address, and faster
+    }
     return Subject(LITELLM, (str(program), *options), ports[0], environ)
 
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.gateway.hour.play import Outcome
-from tests.benchmarks.gateway.hour.trace import CLASSES
+from tests.benchmarks.gateway.hour.trace import BURSTS, CLASSES
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`goodput`: requests a second answered within their objective, of `offered` a second; `attainment` the share by
     class, `worst_model` that of the model that had least of what it asked for. `fairness` is Jain's index over the models'
-    shares: 1 when all had the same share, 1 / models when one had all. `neighbours`: the share of the flooded model's
-    requests in time that came from other tenants than the flooding one, while it flooded.
+    shares: 1 when all had the same share, 1 / models when one had all. `neighbours`: while a tenant floods its model, the
+    share that the other tenants of that model got; 1 when nobody flooded.
     """
 
     offered: float
@@ -21,6 +21,7 @@ class Verdict:
     attainment: Mapping[str, float]
     worst_model: float
     fairness: float
+    neighbours: float
 
 
 def judge(outcomes: Sequence[Outcome], seconds: float) -> Verdict:
@@ -44,7 +45,21 @@ def judge(outcomes: Sequence[Outcome], seconds: float) -> Verdict:
         attainment=by_class,
         worst_model=min(shares.values()),
         fairness=jain(list(shares.values())),
+        neighbours=_neighbours(outcomes),
     )
+
+
+def _neighbours(outcomes: Sequence[Outcome]) -> float:
+    floods = [burst for burst in BURSTS if burst.tenant is not None]
+    beside = [
+        outcome.in_time
+        for outcome in outcomes
+        for flood in floods
+        if outcome.arrival.traffic.model == flood.model
+        and outcome.arrival.tenant != flood.tenant
+        and flood.start <= outcome.arrival.at < flood.start + flood.seconds
+    ]
+    return sum(beside) / len(beside) if beside else 1.0
 
 
 def jain(values: Sequence[float]) -> float:
