@@ -62,6 +62,7 @@ from controller.state.cluster import Cluster
 from controller.state.expected import known_claims
 from controller.state.isolation_counts import isolation_counts
 from controller.state.models import Models
+from controller.state.objective_gauges import budget_rows, burn_rows
 from controller.telemetry.metrics import Metrics
 from controller.telemetry.tracing import Tracing
 
@@ -115,6 +116,8 @@ class Operator:
             sizing=self._sizing,
         )
         metrics.observe_claims(lambda: isolation_counts(self._cluster.claim_table.values()))
+        services = self._cluster.service_table.values
+        metrics.observe_objectives(lambda: budget_rows(services()), lambda: burn_rows(services()))
         self._manager.add_leader_only(storage_migration(options, self._client, clock, metrics))
         self._wire()
 

@@ -29,6 +29,14 @@ PARTITION_CLAIMS = Instrument(
     "{claim}",
     "Claims that have a GPU partition, by isolation: what keeps each model apart from its neighbours on the GPU",
 )
+SLO_BUDGET = Instrument(
+    "aim_slo_error_budget_remaining",
+    "1",
+    "Share of an objective's error budget of 30 days that is left, 0 to 1, below 0 where more was used",
+)
+SLO_BURN = Instrument(
+    "aim_slo_burn_rate", "1", "How many times faster than allowed an objective's error budget is used up, by window"
+)
 SCHEDULER_OPERATIONS = Instrument(
     "aim_scheduler_operations", "1", "Operations of the model scheduler by kind and result"
 )

@@ -14,6 +14,8 @@ from controller.telemetry.instruments import (
     PARTITION_MEMORY,
     PARTITION_UTILIZATION,
     SCHEDULER_OPERATIONS,
+    SLO_BUDGET,
+    SLO_BURN,
     Instrument,
 )
 
@@ -41,6 +43,11 @@ class Metrics:
     def observe_claims(self, counts: Rows) -> None:
         """Read the number of claims that have a partition from `counts` at each collection: (value, labels) rows."""
         self._observe(PARTITION_CLAIMS, counts)
+
+    def observe_objectives(self, budgets: Rows, burns: Rows) -> None:
+        """Read what is left of error budgets, and how fast they burn, at each collection: (value, labels) rows."""
+        self._observe(SLO_BUDGET, budgets)
+        self._observe(SLO_BURN, burns)
 
     def register(self, collector: Collector) -> None:
         """Let `collector` tell its own families at each collection: of what is counted too often for instruments."""

@@ -41,6 +41,12 @@ def test_claims_are_counted_by_isolation(metrics: Metrics) -> None:
     assert samples(metrics, "aim_partition_claims") == {'{isolation="cu-mask"}': 3.0}
 
 
+def test_budgets_and_burns_are_read_at_each_collection(metrics: Metrics) -> None:
+    metrics.observe_objectives(lambda: [(-0.5, {"model": "a/b"})], lambda: [(14.5, {"model": "a/b", "window": "1h"})])
+    assert samples(metrics, "aim_slo_error_budget_remaining") == {'{model="a/b"}': -0.5}
+    assert samples(metrics, "aim_slo_burn_rate") == {'{model="a/b",window="1h"}': 14.5}
+
+
 def test_a_partition_that_is_gone_is_not_told_any_more(metrics: Metrics) -> None:
     rows = [(1.0, {"partition": "0"}), (1.0, {"partition": "1"})]
     metrics.observe_partitions(lambda: list(rows), list)
