@@ -273,7 +273,8 @@ class ClientConnection(asyncio.Protocol):
         lead = request_lead(head)
         operation = lead.operation
         if isinstance(operation, Problem):
-            self.answer_problem(operation)
+            page = gateway.peer_pages.get(head.path) if self.server.for_peers else None
+            self._answer_json(operation if page is None else page())
         elif not isinstance(caller, Caller):
             self.answer_problem(caller or gateway.unknown_caller(head.token))
         elif operation is Operation.MODELS:

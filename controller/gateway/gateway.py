@@ -18,6 +18,7 @@ from typing import Protocol, Self, cast
 
 import msgspec
 
+from controller.gateway.client_connection import ClientConnection
 from controller.gateway.configuration import ANYBODY, Caller, Endpoint, GatewayConfiguration
 from controller.gateway.engine_failures import EngineFailures
 from controller.gateway.errors import Problem
@@ -96,6 +97,8 @@ class Gateway:
         self.unrouted: dict[str, int] = {}
         self.reloads = 0
         self.forwarding = Forwarding(self, ownership, peer_tls) if ownership is not None else None
+        self.peer_pages: dict[str, Callable[[], bytes]] = {}
+        """What other replicas may GET besides, by path: JSON."""
         self.random = random
         self._servers: list[Server] = []
         self._wake: asyncio.TimerHandle | None = None
@@ -175,7 +178,7 @@ class Gateway:
         now = self.time()
         self.manager.configure(self._settings(), now)
         if self.forwarding is not None:
-            for connection in [one for server in self._servers for one in server.connections]:
+            for connection in self.clients():
                 exchange = connection.exchange
                 if exchange is None or exchange.state != QUEUED or exchange.manager is not self.manager:
                     continue
@@ -211,6 +214,10 @@ class Gateway:
             reloads=self.reloads,
             qos=self.manager.statistics(),
         )
+
+    def clients(self) -> list[ClientConnection]:
+        """Every connection of a client, or of another replica, as it is now."""
+        return [connection for server in self._servers for connection in server.connections]
 
     @property
     def tables(self) -> Tables:

@@ -19,7 +19,7 @@ import structlog
 
 from controller.gateway.shards.assignment import assign
 from controller.gateway.shards.handover import Stand
-from controller.gateway.shards.keeper import ShardKeeper, Starter, Surroundings
+from controller.gateway.shards.keeper import ShardKeeper, Surroundings
 from controller.gateway.shards.lease_view import (
     GROUP_LABEL,
     LeaseView,
@@ -77,7 +77,6 @@ class Coordinator:
     ) -> None:
         self.replica = replica
         self.timing = timing or ShardTiming()
-        self.keepers: tuple[ShardKeeper, ...] = ()
         self._client, self._clock, self._rng = client, clock, rng
         self._in_flight, self._changed = in_flight, changed
         self._view = LeaseView(replica.group)
@@ -91,6 +90,8 @@ class Coordinator:
         name = replica_lease_name(replica.group, token)
         self._lease = ReplicaLease(client, replica.namespace, name, group=replica.group, address=replica.address)
         self._present: Participant | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self.keepers = self._make_keepers()
         self._informer: Informer[dict[str, Any]] = Informer(
             client,
             LEASES,
@@ -104,10 +105,6 @@ class Coordinator:
 
     # --- what others ask ---
 
-    def may_dispatch(self, partition: str) -> bool:
-        """Whether a request may be sent to an engine of this partition at this very moment."""
-        return self.keepers[shard_of(partition)].open
-
     def has(self, partition: str) -> bool:
         """Whether the partition's requests are ours to order."""
         return self.keepers[shard_of(partition)].stand is Stand.HOLDING
@@ -116,6 +113,10 @@ class Coordinator:
         """The other replica whose partition it is, as far as is known; None: ours, or nobody's just now."""
         holder = self._owners.get(shard_of(partition))
         return None if holder is None or holder == self.replica.identity else self._members.get(holder)
+
+    def member(self, identity: str) -> Member | None:
+        """A replica that is there; None: it is not."""
+        return self._members.get(identity)
 
     def others(self) -> list[Member]:
         """The other replicas that are there."""
@@ -133,7 +134,7 @@ class Coordinator:
         """Take part until `stop`. Whoever cancels it closes all fences, and leaves the Leases to run out."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._make_keepers(lambda work, name: _start(tasks, work, name))
+                self._tasks = tasks
                 watch = tasks.create_task(self._informer.run(), name="watch leases")
                 present = tasks.create_task(self._be_there(), name="replica lease")
                 tidying = tasks.create_task(self._tidy(), name="remove leases of replicas that are gone")
@@ -168,18 +169,23 @@ class Coordinator:
         self._stopping = True
         self._again.set()
 
-    def _make_keepers(self, start: Starter) -> None:
-        replica = self.replica
+    def _make_keepers(self) -> tuple[ShardKeeper, ...]:
+        group = self.replica.group
         around = Surroundings(
-            replica.identity,
+            self.replica.identity,
             self.timing,
             self._clock,
             self._rng,
-            start,
+            self._start,
             self._keeper_moved,
-            lambda shard: self._view.last(shard_lease_name(replica.group, shard)),
+            lambda shard: self._view.last(shard_lease_name(group, shard)),
         )
-        self.keepers = tuple(self._make_keeper(shard, around) for shard in range(SHARDS))
+        return tuple(self._make_keeper(shard, around) for shard in range(SHARDS))
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        if self._tasks is None:
+            raise RuntimeError(f"{name}: nothing can be started before the replica runs")
+        self._tasks.create_task(work, name=name)
 
     def _make_keeper(self, shard: int, around: Surroundings) -> ShardKeeper:
         replica = self.replica
@@ -280,7 +286,3 @@ class Coordinator:
         except (ApiError, TimeoutError) as error:
             # Somebody else has removed it, or will.
             self._log.info("lease not removed", lease=name, error=str(error))
-
-
-def _start(tasks: asyncio.TaskGroup, work: Coroutine[None, None, None], name: str) -> None:
-    tasks.create_task(work, name=name)

@@ -88,14 +88,14 @@ class Residents:
         """Those of `endpoints` where others may have requests."""
         return [endpoint for endpoint in endpoints if self.taken(endpoint, 1, now)]
 
+    def needs_engine(self, endpoint: str, answering: frozenset[str]) -> bool:
+        """Whether the engine has to be asked: somebody may have requests there who is not among those that answer."""
+        at = self._at(endpoint)
+        return at.bound > 0 and any(count for sender, count in at.by_sender.items() if sender not in answering)
+
     def unmoved(self, endpoint: str, now: float) -> float:
         """Seconds for which the bound at an endpoint has not fallen."""
         return now - max(self._at(endpoint).since, self._takeover.at)
-
-    def senders(self) -> frozenset[str]:
-        """Who may have requests somewhere and can be asked by name."""
-        live = (at for at in self._endpoints.values() if at.bound > 0)
-        return frozenset(sender for at in live for sender, count in at.by_sender.items() if sender and count)
 
     def left(self, endpoints: Counts, now: float) -> dict[str, dict[str, int] | None]:
         """What the next one must know of others, for `endpoints` with their seats."""

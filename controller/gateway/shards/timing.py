@@ -25,7 +25,7 @@ class ShardTiming:
     ask_timeout: float = 1.0
     """For one of these questions."""
     quiet_after: float = 5.0
-    """How long what an engine says may leave others' seats unknown, before ours there are let end to ask it then."""
+    """How long an engine's answers may not tell others' requests from ours, before it is left alone for a moment."""
     gone: float = 600.0
     """After this, others' requests are taken to have ended also where nobody says so: how long one may take at most."""
     forget: float = 30.0

@@ -18,7 +18,8 @@ def test_what_the_one_before_left_is_taken_and_the_rest_is_free() -> None:
     residents = Residents("me", {"before": {"pod": 3}, "earlier": {"pod": 1}}, TAKEOVER)
     assert residents.taken("pod", SEATS, 100.0) == 4
     assert residents.taken("another", SEATS, 100.0) == 0
-    assert residents.senders() == {"before", "earlier"}
+    assert residents.needs_engine("pod", frozenset({"before"}))
+    assert not residents.needs_engine("pod", frozenset({"before", "earlier"}))
 
 
 def test_ours_of_an_earlier_term_are_in_our_own_books() -> None:
@@ -31,7 +32,7 @@ def test_a_sender_says_exactly_what_is_left() -> None:
     assert residents.taken("pod", SEATS, 101.0) == 1
     residents.tell("before", {}, ["pod"], 102.0)
     assert residents.unsettled(["pod"], 102.0) == []
-    assert residents.senders() == frozenset()
+    assert not residents.needs_engine("pod", frozenset())
 
 
 def test_one_that_was_lost_and_wakes_speaks_for_itself() -> None:
