@@ -92,6 +92,7 @@ def _service_columns(model: str, precision: str) -> tuple[Column, ...]:
         condition_column("Reason", "Allocated", "reason", "Why they have or have not."),
         Column("Replicas", ".status.readyReplicas", "Ready pods.", type="integer", priority=1),
         Column("Backend", ".status.backend", "What runs the pods.", priority=1),
+        condition_column("SLO", "SLOMet", "reason", "How its objectives are kept.", priority=1),
         condition_column("Message", "Allocated", "message", "Why, as a sentence.", priority=1),
         AGE,
     )
