@@ -119,6 +119,8 @@ def member(
     `pod` is the one of the entry's name in the slice's namespace, `claim` the one that names the pod's uid, `service`
     our InferenceService of the name that is routed; None where the API server has none.
     """
+    if (refusal := _no_pod_here(entry)) is not None:
+        return refusal
     if pod is None:
         return Rejected("PodNotFound", "names no pod of the slice's namespace")
     if (refusal := _not_the_pod(entry, pod) or _not_the_service(entry, pod, service)) is not None:
@@ -138,13 +140,19 @@ def member(
     return Found(pod.metadata.uid, address, partition, seats_of(pod, claim), takes_priority(pod), ready)
 
 
-def _not_the_pod(entry: Entry, pod: EnginePod) -> Rejected | None:
-    target, namespace = entry.endpoint.target_ref, entry.slice.metadata.namespace
+def _no_pod_here(entry: Entry) -> Rejected | None:
+    target = entry.endpoint.target_ref
     if target is None or target.kind != "Pod":
         return Rejected("NoPod", "names no pod")
-    if target.namespace != namespace or pod.metadata.namespace != namespace:
+    if target.namespace != entry.slice.metadata.namespace:
         return Rejected("OtherNamespace", "names a pod of another namespace")
-    if target.uid != pod.metadata.uid or target.name != pod.metadata.name:
+    return None
+
+
+def _not_the_pod(entry: Entry, pod: EnginePod) -> Rejected | None:
+    target = entry.endpoint.target_ref
+    named = (target.namespace, target.name, target.uid) if target is not None else ()
+    if named != (pod.metadata.namespace, pod.metadata.name, pod.metadata.uid):
         return Rejected("PodNotFound", "names a pod that is gone")
     return None
 

@@ -51,6 +51,9 @@ OTHER = engine_pod("victim-0", "team-b", ip="10.0.0.9", service="victim")
             service_slice(entry(OTHER)), OTHER, claim_of(OTHER), "OtherNamespace", id="another namespace's pod"
         ),
         pytest.param(
+            service_slice(entry(OTHER, namespace="team-a")), OTHER, claim_of(OTHER), "PodNotFound", id="under our name"
+        ),
+        pytest.param(
             service_slice(entry(POD, namespace="team-b")), POD, claim_of(POD), "OtherNamespace", id="named elsewhere"
         ),
         pytest.param(
