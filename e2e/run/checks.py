@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from e2e.run.world import (
     CLAIM_PREFIX,
+    GROUP_PREFIX,
     Object,
     World,
     allocated_devices,
@@ -27,11 +28,14 @@ class Fault:
 
 
 def double_allocations(world: World) -> set[Fault]:
-    """A device in two ResourceClaims, an exclusive claim reserved twice, two GPUPartitionClaims on a partition."""
+    """A device in two ResourceClaims, an exclusive claim reserved twice, two GPUPartitionClaims on a partition, shares
+    that are more than theirs.
+    """
     return {
         *devices_given_twice(world.resource_claims),
         *claims_reserved_twice(world.resource_claims),
         *partitions_held_twice(world.claims),
+        *shares_exceeded(world.claims),
     }
 
 
@@ -49,10 +53,11 @@ def devices_given_twice(resource_claims: Iterable[Object]) -> set[Fault]:
 
 
 def claims_reserved_twice(resource_claims: Iterable[Object]) -> set[Fault]:
-    """Our ResourceClaims, which are one pod's each, reserved for two."""
+    """Our ResourceClaims that are one pod's each, reserved for two. A share group's is for all of its members."""
     faults = set()
     for claim in resource_claims:
-        if not claim["metadata"]["name"].startswith(CLAIM_PREFIX):
+        name = claim["metadata"]["name"]
+        if not name.startswith(CLAIM_PREFIX) or name.startswith(GROUP_PREFIX):
             continue
         first, *others = sorted(user["name"] for user in status_of(claim).get("reservedFor") or ()) or [""]
         faults |= {Fault(f"claim {key_of(claim)} is reserved for {first} and for {other}") for other in others}
@@ -70,6 +75,17 @@ def partitions_held_twice(claims: Iterable[Object]) -> set[Fault]:
         for (node, bdf, index), (first, *others) in ((key, sorted(names)) for key, names in holders.items())
         for other in others
     }
+
+
+def shares_exceeded(claims: Iterable[Object]) -> set[Fault]:
+    """Share groups whose members have more memory together than their partition."""
+    faults = set()
+    for claim in claims:
+        shared = sum(share["bytes"] for share in status_of(claim).get("shares") or ())
+        whole = sum(device["bytes"] for device in (status_of(claim).get("allocation") or {}).get("devices") or ())
+        if held_partitions(claim) and shared > whole:
+            faults.add(Fault(f"claim {key_of(claim)} has shares of {shared} bytes in a partition of {whole}"))
+    return faults
 
 
 def mismatches(world: World) -> set[Fault]:

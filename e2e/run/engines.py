@@ -42,10 +42,16 @@ class Engines:
         if child is not None and child.code is not None:
             raise ProcessDied(f"{_NAME} ended with {child.code}; the last lines of its log:\n{tail(self._log)}")
 
-    def entries(self) -> list[Entry]:
-        """Everything that was recorded by now. A line that is being written counts the next time."""
-        whole, _, _ = self._record.read_text(encoding="utf-8").rpartition("\n")
-        return [Entry.read(line) for line in whole.splitlines()]
+    def recorded(self) -> int:
+        """How much was recorded by now: where `entries` may begin."""
+        return self._record.stat().st_size if self._record.exists() else 0
+
+    def entries(self, start: int = 0) -> list[Entry]:
+        """Everything that was recorded since then. A line that is being written counts the next time."""
+        with self._record.open("rb") as file:
+            file.seek(start)
+            whole, _, _ = file.read().rpartition(b"\n")
+        return [Entry.read(line) for line in whole.decode().splitlines()]
 
     async def start(self) -> None:
         """Start, and return once it follows the pods. Raises ProcessDied, NotListening."""

@@ -5,6 +5,7 @@ RunError
 ├── InstallError    kubectl refused a manifest; carries what it said
 ├── ProcessDied     the operator or an agent ended on its own; carries its log's tail
 ├── NotListening    a process runs and did not become ready in time; carries its log's tail
+├── NotServed       a service runs and the gateway does not answer for it
 └── ExampleError    an example cannot be read
 ```
 """

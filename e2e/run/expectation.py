@@ -32,6 +32,11 @@ class Expectation:
     left_out: tuple[str, ...] = ()
 
     @property
+    def namespaces(self) -> set[str]:
+        """Those of the services."""
+        return {wish.key.partition("/")[0] for wish in self.wishes}
+
+    @property
     def modes(self) -> dict[str, str]:
         """The mode that each node begins in."""
         return {node.name: str(node.mode) for node in self.nodes}

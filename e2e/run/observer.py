@@ -12,7 +12,13 @@ from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import DEPLOYMENTS, PODS, RESOURCE_CLAIMS
 from controller.runtime.client.resource import Resource
 from e2e.plane import Plane
-from e2e.run.checks import Fault, claims_reserved_twice, devices_given_twice, partitions_held_twice
+from e2e.run.checks import (
+    Fault,
+    claims_reserved_twice,
+    devices_given_twice,
+    partitions_held_twice,
+    shares_exceeded,
+)
 from e2e.run.latency import GateTimes
 from e2e.run.shared_holdings import SharedHoldings
 from e2e.run.world import World, allocated_devices, held_partitions
@@ -72,7 +78,8 @@ class Observer:
         self.gate_times.take(event.old, event.new, time.monotonic(), initial=event.initial)
 
     def _check_claims(self, event: StoreEvent) -> None:
-        self.double_allocations |= partitions_held_twice(self._partitions.take(event.old, event.new))
+        claims = self._partitions.take(event.old, event.new)
+        self.double_allocations |= {*partitions_held_twice(claims), *shares_exceeded(claims)}
 
     def _check_resource_claims(self, event: StoreEvent) -> None:
         claims = self._devices.take(event.old, event.new)

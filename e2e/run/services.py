@@ -112,6 +112,12 @@ def services(world: World) -> tuple[Service, ...]:
     return tuple(sorted(found, key=lambda service: (service.kind, service.key)))
 
 
+def service_of(pod: Object) -> str | None:
+    """The key of the service that a pod serves, None where its labels do not say."""
+    name = label(pod, SERVICE_LABEL) or label(pod, KSERVE_LABEL)
+    return f"{pod['metadata']['namespace']}/{name}" if name else None
+
+
 def fulfilled(found: Iterable[Service], wanted: Sequence[Wish]) -> int:
     """How many of the services that were applied are as expected; others do not count."""
     present = {(service.kind, service.key): service for service in found}

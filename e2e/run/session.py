@@ -6,26 +6,34 @@ Everything that was started is ended on the way out, in reverse, whatever the re
 import asyncio
 import http.client
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from rich.console import RenderableType
 
 from controller.runtime.client.errors import ApiError
 from e2e.plane import Plane, PlaneError
 from e2e.plane.build import Binaries
+from e2e.run.engines import start_engines
 from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation
+from e2e.run.gateway import AUDIENCE, start_gateway, tokens, url
 from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_objects, install
 from e2e.run.observer import Observer, observe
 from e2e.run.processes import start_agents, start_operators, wait_for_heartbeats
 from e2e.run.report import Report, faults, report
 from e2e.run.screen import Screen
-from e2e.run.services import fulfilled, services, unfulfilled
+from e2e.run.services import DEPLOYMENT, Service, Standing, fulfilled, service_of, services, unfulfilled
 from e2e.run.settling import LIMIT_SECONDS, Settling
 from e2e.run.table import view
+from e2e.run.traffic.counted import counted, failures
+from e2e.run.traffic.live_table import live
+from e2e.run.traffic.roles import roles
+from e2e.run.traffic.traffic import Traffic, asking
+from e2e.run.world import World
 
 TIME_SCALE = 1.0
 """As on hardware: a mode change of one GPU takes some 1.5 s, a reload of a node's driver 40 s."""
@@ -67,32 +75,60 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
         screen.say(f"control plane ready after {plane.statistics.ready_seconds:.1f} s; installing")
         await asyncio.to_thread(install, plane)
         await asyncio.to_thread(add_gpu_nodes, plane, expectation.modes)
-        screen.say("starting two replicas of the operator, and the agents")
+        screen.say("starting two replicas of the operator, the agents, simulated engines and the gateway")
         operators = await stack.enter_async_context(start_operators(plane, settings.folder))
         broken = ("--faults", str(settings.faults)) if settings.faults else ()
         agents = await stack.enter_async_context(
             start_agents(plane, settings.folder, expectation.modes, time_scale=settings.time_scale, arguments=broken)
         )
         await agents.wait_until("/readyz")
+        engines = await stack.enter_async_context(start_engines(plane, settings.folder))
+        gateway = await stack.enter_async_context(start_gateway(plane, settings.folder, engines.addresses))
         await asyncio.to_thread(wait_for_heartbeats, plane, expectation.modes)
 
         def check() -> None:
-            plane.check()
-            operators.check()
-            agents.check()
+            for part in (plane, operators, agents, engines, gateway):
+                part.check()
 
-        return await settle(plane, expectation, screen, check, once=settings.once)
+        @asynccontextmanager
+        async def ask() -> AsyncIterator[Traffic]:
+            callers = await asyncio.to_thread(tokens, plane, expectation.namespaces)
+            screen.say(_how_to_ask(url(gateway)))
+            async with asking(url(gateway), callers, roles(expectation.objects), engines) as traffic:
+                yield traffic
+
+        return await settle(plane, expectation, screen, check, once=settings.once, ask=ask)
+
+
+def _how_to_ask(address: str) -> str:
+    """For a person who wants to ask a model."""
+    return (
+        f"gateway listens\n\n  export GATEWAY={address}\n"
+        f"  export KEY=$(kubectl create token default -n team-chat --audience {AUDIENCE})\n"
+    )
 
 
 async def settle(
-    plane: Plane, expectation: Expectation, screen: Screen, check: Callable[[], None], *, once: bool
+    plane: Plane,
+    expectation: Expectation,
+    screen: Screen,
+    check: Callable[[], None],
+    *,
+    once: bool,
+    ask: Callable[[], AbstractAsyncContextManager[Traffic]] | None = None,
 ) -> Ended:
-    """Apply the examples where operator and agents work, and look. `check` raises when a part of ours has ended."""
+    """Apply the examples where operator and agents work, and look. `check` raises when a part of ours has ended.
+
+    `ask` sends requests, once the examples are there; None: nobody does.
+    """
     async with observe(plane, kserve=expectation.kserve) as observer:
         await asyncio.to_thread(apply_objects, plane, expectation.objects)
         screen.say(f"examples applied\n\n  export KUBECONFIG={plane.kubeconfig}\n")
-        ready_seconds = plane.statistics.ready_seconds
-        return await look(observer, expectation, screen, check, once=once, plane_ready_seconds=ready_seconds)
+        looking = Looking(observer, expectation, screen, check, once, plane.statistics.ready_seconds)
+        if ask is None:
+            return await looking.run(None)
+        async with ask() as traffic:
+            return await looking.run(traffic)
 
 
 @contextmanager
@@ -117,32 +153,58 @@ def own_log(path: Path) -> Iterator[None]:
             structlog.reset_defaults()
 
 
-async def look(
-    observer: Observer,
-    expectation: Expectation,
-    screen: Screen,
-    check: Callable[[], None],
-    *,
-    once: bool,
-    plane_ready_seconds: float,
-) -> Ended:
-    """Look until all is as expected for five seconds, or the limit has passed, or a fault was seen."""
-    settling = Settling(started=time.monotonic())
-    while True:
-        check()
-        now, world = time.monotonic(), observer.world
-        found = services(world)
-        missing = unfulfilled(found, expectation.wishes)
-        settled = settling.look(now, as_expected=not missing)
-        ending = settled or (once and (settling.too_late(now) or bool(observer.double_allocations)))
-        screen.show(view(world, found, now - settling.started), final=ending)
-        screen.say(f"{fulfilled(found, expectation.wishes)} of {len(expectation.wishes)} services are as expected")
-        if once and ending:
-            problems = faults(world, observer.double_allocations)
-            if settling.too_late(now) and not settled:
-                problems += [f"not settled within {LIMIT_SECONDS:.0f} s", *missing]
-            counted = report(
-                world, found, observer.double_allocations, observer.gate_times.milliseconds, plane_ready_seconds
-            )
-            return Ended(counted, tuple(problems))
-        await asyncio.sleep(_LOOK_SECONDS)
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Looks at a run until it is over; see `settle`."""
+
+    observer: Observer
+    expectation: Expectation
+    screen: Screen
+    check: Callable[[], None]
+    once: bool
+    plane_ready_seconds: float
+
+    async def run(self, traffic: Traffic | None) -> Ended:
+        """Until all is as expected for five seconds and every scene was played, or time is up, or a fault was seen."""
+        settling = Settling(started=time.monotonic())
+        while True:
+            self.check()
+            now, world = time.monotonic(), self.observer.world
+            found = services(world)
+            missing = unfulfilled(found, self.expectation.wishes)
+            settled = settling.look(now, as_expected=not missing)
+            over = settled and (traffic is None or traffic.done)
+            ending = over or (self.once and (settling.too_late(now) or bool(self.observer.double_allocations)))
+            below = self._ask(traffic, found, world, quiet=not missing) if traffic is not None else []
+            self.screen.show(view(world, found, now - settling.started, below), final=ending)
+            self._tell(found, traffic, settled=settled)
+            if self.once and ending:
+                late = [] if over else [f"not settled within {LIMIT_SECONDS:.0f} s", *missing]
+                return self._ended(world, found, traffic, late if settling.too_late(now) else [])
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _tell(self, found: Sequence[Service], traffic: Traffic | None, *, settled: bool) -> None:
+        wishes = self.expectation.wishes
+        told = f"{fulfilled(found, wishes)} of {len(wishes)} services are as expected"
+        if settled and traffic is not None and traffic.roles is not None and not traffic.done:
+            told += f"; {traffic.roles.flooded} is flooded, {traffic.roles.neighbour} is beside it"
+        self.screen.say(told)
+
+    def _ask(
+        self, traffic: Traffic, found: Sequence[Service], world: World, *, quiet: bool
+    ) -> Sequence[RenderableType]:
+        """Let the traffic know who runs; what is to be shown of it."""
+        running = [one.key for one in found if one.standing is Standing.RUNNING and one.kind != DEPLOYMENT]
+        engines = {str(pod["metadata"]["uid"]): service_of(pod) for pod in world.pods}
+        traffic.look(running, {uid: service for uid, service in engines.items() if service}, quiet=quiet)
+        return live(traffic.figures(), traffic.roles, traffic.judgement, flooding=traffic.flooding)
+
+    def _ended(self, world: World, found: Sequence[Service], traffic: Traffic | None, late: Sequence[str]) -> Ended:
+        doubles = self.observer.double_allocations
+        problems = [*faults(world, doubles), *late]
+        counts = None
+        if traffic is not None:
+            counts = counted(traffic.latencies, traffic.roles, traffic.judgement, traffic.problems)
+            problems += [*traffic.problems, *failures(traffic.latencies, traffic.roles)]
+        milliseconds = self.observer.gate_times.milliseconds
+        return Ended(report(world, found, doubles, milliseconds, self.plane_ready_seconds, counts), tuple(problems))

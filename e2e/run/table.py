@@ -15,11 +15,25 @@ from rich.text import Text
 
 from api.quantity import parse_quantity
 from e2e.run.services import Service, Standing
-from e2e.run.world import KSERVE_LABEL, Object, World, claim_key, held_partitions, label, lives, ready, status_of
+from e2e.run.world import (
+    KSERVE_LABEL,
+    MODEL_ID,
+    Object,
+    World,
+    claim_key,
+    held_partitions,
+    key_of,
+    label,
+    lives,
+    ready,
+    status_of,
+)
 
 HEADINGS = ("NODE", "GPU", "MODE", "PART", "MODEL", "BACKEND", "SHARE OF MEMORY", "STATE")
 Row = tuple[str, str, str, str, str, str, str, str]
 Claims = dict[tuple[str, str, int], Object]
+Pods = dict[str | None, list[Object]]
+"""Those that live, by the claim that they name."""
 
 _BAR_CELLS = 10
 _WIDE = 138
@@ -55,10 +69,11 @@ class View:
         return Group(Text(self.title, "bold"), _table(self.rows[:shown], wide=width >= _WIDE), *more, *self.waiting)
 
 
-def view(world: World, found: Sequence[Service], seconds: float) -> View:
-    """The whole screen, `seconds` after the examples were applied."""
+def view(world: World, found: Sequence[Service], seconds: float, below: Sequence[RenderableType] = ()) -> View:
+    """The whole screen, `seconds` after the examples were applied. `below`: what else there is to show."""
     nodes = sorted(world.gpu_nodes, key=lambda node: str(node["metadata"]["name"]))
-    return View(title(world, found, seconds), [row for node in nodes for row in rows(node, world)], waiting(found))
+    shown = [row for node in nodes for row in rows(node, world)]
+    return View(title(world, found, seconds), shown, [*waiting(found), *below])
 
 
 def _table(shown: Sequence[Row], *, wide: bool) -> Table:
@@ -95,7 +110,9 @@ def rows(node: Object, world: World) -> Iterator[Row]:
     """The rows of one node: held partitions one by one, GPUs with nobody on them together."""
     name, status = str(node["metadata"]["name"]), status_of(node)
     claims: Claims = {held: claim for claim in world.claims for held in held_partitions(claim)}
-    pods = {claim_key(pod): pod for pod in world.pods if lives(pod)}
+    pods: Pods = {}
+    for pod in filter(lives, world.pods):
+        pods.setdefault(claim_key(pod), []).append(pod)
     idle: Counter[tuple[str, int]] = Counter()
     for gpu in status.get("gpus") or ():
         held = [part for part in gpu.get("partitions") or () if _taken(name, gpu, part, claims)]
@@ -104,7 +121,8 @@ def rows(node: Object, world: World) -> Iterator[Row]:
             continue
         for part in held:
             claim = claims.get((name, gpu["bdf"], part["id"]))
-            yield (name, gpu["bdf"], gpu.get("mode", "?"), str(part["id"]), *_holder(claim, part, pods))
+            for holder in _holders(claim, part, pods):
+                yield (name, gpu["bdf"], gpu.get("mode", "?"), str(part["id"]), *holder)
         free = len(gpu["partitions"]) - len(held)
         if free:
             yield name, gpu["bdf"], gpu.get("mode", "?"), "", "", "", "", f"{free} free"
@@ -117,15 +135,27 @@ def _taken(node: str, gpu: Object, part: Object, claims: Claims) -> bool:
     return (node, gpu["bdf"], part["id"]) in claims or part.get("holder", "free") == "foreign"
 
 
-def _holder(claim: Object | None, part: Object, pods: dict[str | None, Object]) -> tuple[str, str, str, str]:
-    """Model, backend, share of memory and state of a held partition."""
+def _holders(claim: Object | None, part: Object, pods: Pods) -> Iterator[tuple[str, str, str, str]]:
+    """Model, backend, share of memory and state of who holds a partition: one, or the members of a share group."""
     if claim is None:
-        return "(not managed here)", "", "", "foreign"
-    metadata = claim["metadata"]
-    pod = pods.get(f"{metadata['namespace']}/{metadata['name']}")
-    state = "Ready" if pod is not None and ready(pod) else str(status_of(claim)["phase"])
+        yield "(not managed here)", "", "", "foreign"
+        return
+    there = pods.get(key_of(claim), ())
+    phase, size = str(status_of(claim)["phase"]), part["bytes"]
+    if claim["spec"].get("shareGroup"):
+        shares = {share["pod"]["uid"]: share["bytes"] for share in status_of(claim).get("shares") or ()}
+        for pod in there:
+            model = (pod["metadata"].get("annotations") or {}).get(MODEL_ID, "?")
+            yield model, backend(pod), bar(shares.get(pod["metadata"]["uid"], 0), size), _state(pod, phase)
+        return
+    alone = there[0] if there else None
     model = (claim["spec"].get("model") or {}).get("id", "?")
-    return str(model), backend(pod), share(claim, part["bytes"]), state
+    needed = parse_quantity(claim["spec"]["requirement"].get("memory") or "0")
+    yield str(model), backend(alone), bar(needed, size), _state(alone, phase)
+
+
+def _state(pod: Object | None, phase: str) -> str:
+    return "Ready" if pod is not None and ready(pod) else phase
 
 
 def backend(pod: Object | None) -> str:
@@ -135,12 +165,11 @@ def backend(pod: Object | None) -> str:
     return "KServe" if label(pod, KSERVE_LABEL) else "Deployment"
 
 
-def share(claim: Object, partition_bytes: int) -> str:
-    """How much of a partition its model needs, as a bar and in percent; empty when either is not known."""
-    memory = claim["spec"]["requirement"].get("memory")
-    if not memory or not partition_bytes:
+def bar(needed_bytes: float, partition_bytes: int) -> str:
+    """How much of a partition its model needs, as a bar and in percent; empty when either is not known, 0."""
+    if not needed_bytes or not partition_bytes:
         return ""
-    part = parse_quantity(memory) / partition_bytes
+    part = needed_bytes / partition_bytes
     filled = min(_BAR_CELLS, round(part * _BAR_CELLS))
     return f"{'█' * filled}{'░' * (_BAR_CELLS - filled)} {part:4.0%} of {partition_bytes / 2**30:.0f} GiB"
 

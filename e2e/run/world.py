@@ -12,6 +12,8 @@ SERVICE_LABEL = "aim.amd.com/inference-service"
 KSERVE_LABEL = "serving.kserve.io/inferenceservice"
 GATE = "aim.amd.com/partition"
 CLAIM_PREFIX = "aim-"
+GROUP_PREFIX = "aim-group-"
+"""Of the claim that a share group's members have together."""
 DRIVER = "gpu.amd.com"
 
 

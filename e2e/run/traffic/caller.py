@@ -1,5 +1,6 @@
 """Sends one chat through the gateway, streamed, and measures it."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -8,10 +9,14 @@ from dataclasses import replace
 import aiohttp
 import msgspec
 
+from e2e.run.errors import RunError
 from e2e.run.traffic.sent import Sent
 
 REASON_HEADER = "X-Aim-Reason"
 LIMIT_SECONDS = 60.0
+REACH_SECONDS = 20.0
+
+_POLL_SECONDS = 0.25
 
 _DONE = b"[DONE]"
 
@@ -27,6 +32,10 @@ class _Event(msgspec.Struct):
     error: _Error | None = None
 
 
+class NotServed(RunError):
+    """A service that runs is not answered for by the gateway within the limit; the text says what it said."""
+
+
 class Caller:
     """A client of the gateway. `keys`: the API key by namespace, so that each service is asked by its own team."""
 
@@ -34,6 +43,19 @@ class Caller:
         self._session = session
         self._keys = keys
         self._numbers = itertools.count(1)
+
+    async def reach(self, service: str) -> None:
+        """Wait for the first answer of a service that has just begun to run. Raises NotServed."""
+        said = ""
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                while not (probe := await self.send(service, "hello", 1)).answered:
+                    said = probe.reason
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            raise NotServed(
+                f"{service} runs, and after {REACH_SECONDS:.0f} s the gateway still says {said or 'nothing'}"
+            ) from None
 
     async def send(self, service: str, prompt: str, tokens: int) -> Sent:
         """Ask a service for so many tokens, and wait for the end. Never raises for what becomes of the request."""

@@ -1,7 +1,7 @@
 """The scene: the neighbour always has as many requests under way as it is promised; then the flood comes beside it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,12 +24,12 @@ _FLOOD_TOKENS = 48
 
 @dataclass(slots=True)
 class Flood:
-    """Plays the scene. `under_way`: whether the flood is on now."""
+    """Plays the scene. `tell` is called with True when the flood begins, and with False when it is over."""
 
     caller: Caller
     latencies: Latencies
     roles: Roles
-    under_way: bool = False
+    tell: Callable[[bool], None] = lambda _: None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def play(self, calm_seconds: float = CALM_SECONDS, flood_seconds: float = FLOOD_SECONDS) -> Scene:
@@ -55,11 +55,11 @@ class Flood:
 
     @contextmanager
     def _flooding(self, flooders: int) -> Iterator[None]:
-        self.under_way = flooders > 0
+        self.tell(flooders > 0)
         try:
             yield
         finally:
-            self.under_way = False
+            self.tell(False)
 
     async def _ask(self, service: str, tokens: int, sent: list[Sent]) -> None:
         """One caller: asks again as soon as it has its answer."""

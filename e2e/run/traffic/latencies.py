@@ -1,7 +1,7 @@
 """What requests took in the last seconds, by service, and counts since the start. Pure: it is told the time."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from e2e.run.latency import percentile
@@ -53,6 +53,11 @@ class Latencies:
     def figures(self, now: float) -> list[Figures]:
         """Every service that was ever asked, by name."""
         return [self._figures(service, now) for service in sorted(self._waiting)]
+
+    def first_seconds(self, *, leave_out: Container[str] = ()) -> list[float | None]:
+        """Until the first token, of every answered request that is kept."""
+        kept = (sent for service, recent in self._recent.items() if service not in leave_out for sent in recent)
+        return [sent.first for sent in kept if sent.answered]
 
     def _figures(self, service: str, now: float) -> Figures:
         recent = [sent for sent in self._recent[service] if sent.at + (sent.whole or 0.0) >= now - WINDOW_SECONDS]

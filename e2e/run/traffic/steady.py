@@ -20,7 +20,10 @@ _LOOK_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Steady:
-    """Sends to the services that `serving` names, as they come and go, until cancelled."""
+    """Sends to the services that `serving` names, as they come and go, until cancelled.
+
+    Requests count from a service's first answer on. Raises NotServed for one that never gives any.
+    """
 
     caller: Caller
     latencies: Latencies
@@ -39,6 +42,7 @@ class Steady:
 
     async def _ask(self, service: str) -> None:
         free = asyncio.Semaphore(MOST_AT_ONCE)
+        await self.caller.reach(service)
         async with asyncio.TaskGroup() as tasks:
             while service in set(self.serving()):
                 await asyncio.sleep(self.rng.expovariate(1 / MEAN_SECONDS))

@@ -4,7 +4,7 @@ import pytest
 
 from e2e.run.checks import double_allocations, mismatches, rebinds, repartitions
 from e2e.run.world import World
-from tests.e2e.run.objects import claim, resource_claim
+from tests.e2e.run.objects import claim, group_claim, resource_claim
 
 FAULTS = [
     pytest.param({}, 0, id="nothing is no fault"),
@@ -38,6 +38,13 @@ FAULTS = [
         0,
         id="adminAccess holds nothing",
     ),
+    pytest.param(
+        {"resource_claims": [resource_claim("aim-group-1", "gpu-0-128", reserved=("p", "q"))]},
+        0,
+        id="a share group's claim is for all of its members",
+    ),
+    pytest.param({"claims": [group_claim("aim-group-1", p=1 << 30, q=1 << 30)]}, 0, id="shares that fit"),
+    pytest.param({"claims": [group_claim("aim-group-1", p=1 << 30, q=2 << 30)]}, 1, id="shares of more than there is"),
     pytest.param(
         {"resource_claims": [resource_claim("aim-1", "gpu-0-128", reserved=("pod-1",))]}, 0, id="reserved for one pod"
     ),

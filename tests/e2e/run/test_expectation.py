@@ -11,11 +11,11 @@ from e2e.run.install import ROOT
 EXAMPLES = ROOT / "examples"
 
 
-def test_the_examples_use_every_entry_in_three_namespaces() -> None:
+def test_the_examples_use_every_entry_in_four_namespaces() -> None:
     expected = expectation(EXAMPLES, kserve=True)
     services = expected.plan.services
     assert {wish.kind for wish in expected.wishes} == {"InferenceService", "KServe InferenceService", "Deployment"}
-    assert len({service.workload.namespace for service in services}) == 3
+    assert len({service.workload.namespace for service in services}) == 4
     assert len({service.workload.pod.annotations["aim.amd.com/model-id"] for service in services}) >= 8
 
 
@@ -30,7 +30,7 @@ def test_without_kserve_its_services_are_left_out_and_named() -> None:
 
 def test_half_of_the_examples_go_through_kserve() -> None:
     wishes = expectation(EXAMPLES, kserve=True).wishes
-    assert sum(wish.kind != "Deployment" for wish in wishes) * 2 >= len(wishes) == 12
+    assert sum(wish.kind != "Deployment" for wish in wishes) * 2 >= len(wishes) == 14
 
 
 def test_what_the_plan_refuses_is_what_the_examples_declare() -> None:

@@ -1,9 +1,22 @@
+from dataclasses import asdict
+
 from e2e.run.checks import double_allocations
 from e2e.run.report import faults, report
 from e2e.run.services import services
+from e2e.run.traffic.counted import Counted
 from e2e.run.world import World
 from tests.e2e.run.objects import claim, deployment, kserve_service, pod, refused, resource_claim
 
+REQUESTS = [
+    "requests",
+    "failed",
+    "first_token_p50_ms",
+    "first_token_p99_ms",
+    "flood_refused",
+    "neighbour_wait_p99_ms",
+    "neighbour_wait_bound_ms",
+    "guarantees_broken",
+]
 WORLD = World(
     deployments=[deployment("web")],
     kserve_services=[kserve_service("big", allocated="False", ready="False")],
@@ -27,7 +40,14 @@ def test_the_line_has_every_field_and_no_other() -> None:
         "claim_to_bound_p50_ms": 10.0,
         "claim_to_bound_p99_ms": 20.0,
         "kserve": 1,
-    }
+    } | dict.fromkeys(REQUESTS)
+
+
+def test_what_was_counted_of_requests_stands_beside_the_rest() -> None:
+    requests = Counted(7, 1, 10.0, 20.0, 300, 5.0, 100.0, 0)
+    document = report(WORLD, services(WORLD), (), [10.0], 3.4, requests).document()
+    assert {name: document[name] for name in REQUESTS} == asdict(requests)
+    assert list(document)[-len(REQUESTS) :] == REQUESTS
 
 
 def test_a_run_without_faults_has_nothing_to_say() -> None:

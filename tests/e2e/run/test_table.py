@@ -7,7 +7,7 @@ from rich.text import Text
 from e2e.run.services import services
 from e2e.run.table import View, rows, view
 from e2e.run.world import World
-from tests.e2e.run.objects import claim, deployment, pod, refused
+from tests.e2e.run.objects import claim, deployment, group_claim, pod, refused
 
 
 def gpu(bdf: str, parts: int, mode: str = "CPX/NPS4", **first: str) -> dict[str, Any]:
@@ -45,6 +45,19 @@ def test_state(phase: str, ready: bool, want_state: str) -> None:
     one = node(gpu("0000:05:00.0", 1))
     world = World(gpu_nodes=[one], claims=[claim("aim-1", phase=phase)], pods=[pod("p", "aim-1", ready=ready)])
     assert next(rows(one, world))[-1] == want_state
+
+
+def test_members_of_a_share_group_have_a_row_each() -> None:
+    members = [pod(name, "aim-group-1") for name in ("p", "q")]
+    for one, model in zip(members, ("a/one", "a/two"), strict=True):
+        one["metadata"]["annotations"] = {"aim.amd.com/model-id": model}
+    members[1]["status"]["conditions"][0]["status"] = "False"
+    one = node(gpu("0000:05:00.0", 1))
+    world = World(gpu_nodes=[one], claims=[group_claim("aim-group-1", p=1 << 29, q=1 << 30)], pods=members)
+    assert [(row[3], row[4], row[6].split()[1], row[7]) for row in rows(one, world)] == [
+        ("0", "a/one", "25%", "Ready"),
+        ("0", "a/two", "50%", "Allocated"),
+    ]
 
 
 def test_what_made_the_pod_is_seen_by_its_labels() -> None:

@@ -40,6 +40,14 @@ _FIELDS = [
     "claim_to_bound_p50_ms",
     "claim_to_bound_p99_ms",
     "kserve",
+    "requests",
+    "failed",
+    "first_token_p50_ms",
+    "first_token_p99_ms",
+    "flood_refused",
+    "neighbour_wait_p99_ms",
+    "neighbour_wait_bound_ms",
+    "guarantees_broken",
 ]
 
 
@@ -114,11 +122,11 @@ def alive(processes: list[psutil.Process]) -> list[str]:
     ("kserve", "want_services", "want_through_kserve"),
     [
         pytest.param(
-            *(True, 12, 7),
+            *(True, 14, 9),
             id="KServe",
             marks=[pytest.mark.kserve, pytest.mark.skipif(not kserve_wanted(), reason="KSERVE=0 leaves it out")],
         ),
-        pytest.param(False, 10, 0, id="no KServe"),
+        pytest.param(False, 12, 0, id="no KServe"),
     ],
 )
 def test_once_settles_and_ends_with_one_line_of_json(
@@ -135,10 +143,20 @@ def test_once_settles_and_ends_with_one_line_of_json(
         assert (line["repartitions"], line["kserve"]) == (1, want_through_kserve), told
         assert (line["double_allocations"], line["rebinds"], line["mismatches"]) == (0, 0, 0)
         assert 0 < line["claim_to_bound_p50_ms"] <= line["claim_to_bound_p99_ms"]
+        assert_requests_were_answered(line)
         assert len(others) >= 7
         assert not (tmp_path / "kept").exists()
         assert alive(others) == []
         assert_told_before_the_plane_is_built(told)
+
+
+def assert_requests_were_answered(line: dict[str, Any]) -> None:
+    """Every model's, and the neighbour's of a flooded one in time, by the engines' record."""
+    assert line["requests"] > 50
+    assert (line["failed"], line["guarantees_broken"]) == (0, 0)
+    assert 0 < line["first_token_p50_ms"] <= line["first_token_p99_ms"]
+    assert line["flood_refused"] > 0
+    assert 0 < line["neighbour_wait_p99_ms"] < line["neighbour_wait_bound_ms"]
 
 
 def assert_told_before_the_plane_is_built(told: str) -> None:
