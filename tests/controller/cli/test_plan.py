@@ -142,7 +142,7 @@ def test_the_examples_are_planned_as_they_declare() -> None:
     answer = planned("-f", EXAMPLES, "--nodes", EXAMPLES / "cluster" / "nodes.yaml")
     waiting = {name: rows[0]["reason"] for name, rows in replicas(answer).items() if not rows[0]["placed"]}
     assert waiting == {"deepseek-v3": "TooLargeForAnyGPU"}
-    assert len(answer["services"]) == 12
+    assert len(answer["services"]) == 14
     assert len(answer["changes"]) == 1
     assert answer["nodes"] == planned("-f", EXAMPLES)["nodes"]
 
