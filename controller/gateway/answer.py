@@ -37,12 +37,13 @@ class AnswerBody:
         self._last = self._before = b""
 
     def feed(self, piece: bytes) -> int:
-        """Reads one piece; returns how many of its bytes belong to the body. Raises Malformed."""
-        self._before, self._last = self._last, piece
+        """Reads one piece; returns how many of its bytes are the body's. Raises Malformed, and has not read it then."""
         if self._chunks is not None:
             taken = self._chunks.feed(piece)
             self.ended = self._chunks.ended
+            self._before, self._last = self._last, piece
             return taken
+        self._before, self._last = self._last, piece
         if self._left == UNTIL_CLOSE:
             return len(piece)
         taken = min(self._left, len(piece))

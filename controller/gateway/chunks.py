@@ -37,17 +37,20 @@ class ChunkBorders:
     def feed(self, piece: bytes, start: int = 0, found: Callable[[bytes], object] | None = None) -> int:
         """Reads a piece from `start` on; returns where the body ends in it, or the piece's length when it goes on.
 
-        `found` is called with the data of each chunk, or with parts of it. Raises Malformed.
+        `found` is called with the data of each chunk, or with parts of it. Raises Malformed; then it is where it was
+        before this piece.
         """
         if self.ended:
             raise ValueError("the body has ended: what follows belongs to the next message")
-        held = len(self._held)
-        if held:
-            piece = self._held + piece[start:]
-            self._held = b""
-            ended_at = self._read(piece, 0, found)
-            return ended_at - held + start
-        return self._read(piece, start, found)
+        held, left = self._held, self._left
+        try:
+            if held:
+                self._held = b""
+                return self._read(held + piece[start:], 0, found) - len(held) + start
+            return self._read(piece, start, found)
+        except Malformed:
+            self._held, self._left = held, left
+            raise
 
     def _read(self, piece: bytes, at: int, found: Callable[[bytes], object] | None) -> int:
         size = len(piece)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 
+import httptools
 import pytest
 
 from controller.gateway.configuration import Limits
@@ -113,6 +114,8 @@ DURING: list[tuple[str, Reply]] = [
     ("closes before the last chunk", then_close(FIRST)),
     ("says no more", FIRST),
     ("sends chunks that are none", then(FIRST, b"zz\r\n")),
+    ("sends half a size, and then no other half", then(FIRST + b"0\r", b"zz")),
+    ("sends an event with half a chunk's end, and then no other half", then(FIRST[:-1], b"zz\n\n\r\n")),
     ("ends a chunk too late", then(FIRST, b"3\r\nabcdef\r\n")),
     ("sends trailers", then(FIRST, b"0\r\nx: y\r\n\r\n")),
     ("closes within a chunk", then_close(FIRST + b"ff\r\nabc")),
@@ -131,6 +134,7 @@ async def test_in_its_answer_an_engine(reply: Reply) -> None:
         async with asyncio.timeout(5):
             raw = await read_all(client.reader)
         assert raw.startswith(HEAD)
+        httptools.HttpResponseParser(object()).feed_data(raw)  # what there is of it is an answer
         if raw.endswith(STREAM_END):
             assert b'data: {"error":' in raw
             assert b'"n":1' in raw

@@ -121,6 +121,17 @@ def test_another_chunk_may_follow_the_end_of_one_alone(wire: bytes, want: bool) 
     assert borders.at_border is want
 
 
+@pytest.mark.parametrize("before", [b"", b"3\r\nabc\r\n", b"3", b"3\r\nab", b"3\r\nabc\r", b"0\r"])
+def test_after_a_piece_that_is_refused_it_is_where_it_was_before(before: bytes) -> None:
+    borders = ChunkBorders()
+    borders.feed(before)
+    was_at_border = borders.at_border
+    for bad in (b"zz\r\n", b"?" * 20, b"\r\n\r\nzz"):
+        with pytest.raises(Malformed):
+            borders.feed(bad)
+        assert borders.at_border is was_at_border
+
+
 SPECKS = [b"\r", b"\n", b"\r\n", b"\0", b" ", b";", b"0", b"00", b"5", b"f", b"F", b"x", b"-", b"3\r\nabc\r\n"]
 
 
