@@ -151,7 +151,7 @@ def _ours(
     """One of our shapes."""
     words = {"port": port, "engine": engine, "models": models, "seats": seats, "statistics": _told(folder, name)}
     argv = [
-        sys.executable,
+        interpreter(),
         "-m",
         "tests.benchmarks.gateway.ours",
         *(f"--{key}={value}" for key, value in words.items()),
