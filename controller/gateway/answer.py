@@ -14,6 +14,8 @@ _USAGE_BYTES = 4096
 
 _PROMPT = re.compile(rb'"prompt_tokens"\s*:\s*([0-9]{1,9})')
 _OUTPUT = re.compile(rb'"completion_tokens"\s*:\s*([0-9]{1,9})')
+_BOTH = re.compile(rb'"usage"\s*:\s*\{\s*"prompt_tokens"\s*:\s*([0-9]{1,9})[^}]*"completion_tokens"\s*:\s*([0-9]{1,9})')
+"""As most engines write it, prompt first: one search instead of two."""
 _USAGE = re.compile(
     rb'"usage": ?\{"prompt_tokens": ?([0-9]{1,9}), ?'
     rb'(?:"total_tokens": ?[0-9]{1,9}, ?)?"completion_tokens": ?([0-9]{1,9})[,}]'
@@ -88,6 +90,9 @@ def usage_in(end: bytes) -> tuple[int | None, int | None]:
     at = end.rfind(b'"usage"', -_USAGE_BYTES)
     if at < 0:
         return None, None
+    both = _BOTH.match(end, at)
+    if both is not None:
+        return int(both[1]), int(both[2])
     usual = _USAGE.match(end, at)
     if usual is not None:
         return int(usual[1]), int(usual[2])

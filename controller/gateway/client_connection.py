@@ -202,8 +202,9 @@ class ClientConnection(asyncio.Protocol):
         gateway = self.gateway
         self.request_id = head.request_id or gateway.next_request_id()
         self._keep = head.keep_alive and not gateway.draining
-        caller = gateway.find_caller(head.token)
-        if caller is None or isinstance(caller, Caller | Problem):
+        token = head.token
+        caller = gateway.find_caller(token) if token is not None else gateway.serving.anybody
+        if caller is None or isinstance(caller, (Caller, Problem)):  # a union is made anew each time
             self._take(caller, data, start)
             return
         self.state = ASKING
@@ -291,8 +292,9 @@ class ClientConnection(asyncio.Protocol):
             self.answer_problem(Problem(400, "BadBody", asked.message, param=asked.param))
             return
         now = gateway.time()
-        lane = gateway.lane(asked.model, caller, self.head.host, now)
+        lane = gateway.serving.lane(asked.model, caller, self.head.host)
         if isinstance(lane, Problem):
+            gateway.not_routed(lane)
             self.answer_problem(lane)
             return
         exchange = self.exchange = Exchange(self, lane, lead.lead, body, asked, tenant=caller.tenant, now=now)

@@ -144,6 +144,7 @@ class Exchange(Request):
         self.begun = True
         self.status = head.status
         now = self.begun_at = client.gateway.time()
+        self.body = b""  # from now on it is sent nowhere else
         if self.timed:
             self.manager.first_byte(self, now)
         client.begin_answer(self, head, length, data)

@@ -19,7 +19,7 @@ from typing import Protocol, Self, cast
 import msgspec
 
 from controller.gateway.client_connection import ClientConnection
-from controller.gateway.configuration import ANYBODY, Caller, Endpoint, GatewayConfiguration
+from controller.gateway.configuration import Caller, Endpoint, GatewayConfiguration
 from controller.gateway.engine_failures import EngineFailures
 from controller.gateway.errors import Problem
 from controller.gateway.exchange import Exchange
@@ -27,7 +27,7 @@ from controller.gateway.fenced import FencedPool
 from controller.gateway.forwarding import NOBODY, Forwarding, Ownership, PeerContexts
 from controller.gateway.heads import request_heads, response_heads
 from controller.gateway.pool import Pool
-from controller.gateway.reload import Lane, Serving, Tables
+from controller.gateway.reload import Serving, Tables
 from controller.gateway.routes import Operation
 from controller.gateway.server import Server
 from controller.gateway.timers import SLOT_SECONDS, TimerWheel
@@ -88,7 +88,7 @@ class Gateway:
     ) -> None:
         self.serving = Serving(configuration)
         self.limits = self.serving.limits
-        self.authenticator = authenticator
+        self.find_caller = authenticator.find
         self.engine_tls = engine_tls
         self.draining = False
         self.pools: dict[str, Pool] = {}
@@ -194,10 +194,11 @@ class Gateway:
         """
         self.draining = True
         for server in self._servers:
-            server.stop()
+            if not server.for_peers:  # replicas go on asking what is in flight here
+                server.stop()
         until = self.time() + seconds
         idle_until = self.time() + min(seconds, _CLOSE_IDLE_AFTER_SECONDS)
-        while self._connections() and self.time() < until:
+        while self._under_way() and self.time() < until:
             if self.time() >= idle_until:
                 for server in self._servers:
                     server.shut_idle()
@@ -231,12 +232,6 @@ class Gateway:
 
     # --- what connections ask ---
 
-    def find_caller(self, token: bytes | None) -> Found | Awaitable[Found]:
-        """Who shows this token, or none."""
-        if token is None:
-            return ANYBODY if self.serving.configuration.open else None
-        return self.authenticator.find(token)
-
     async def ask(self, answer: Awaitable[Found]) -> Found:
         """Wait for who shows a token, as long as a head may take."""
         try:
@@ -251,12 +246,9 @@ class Gateway:
             return Problem(401, "NoKey", "no key: send Authorization: Bearer KEY")
         return Problem(401, "UnknownKey", "the key is not known here: send one of this cluster")
 
-    def lane(self, model: str, caller: Caller, host: str | None, now: float) -> Lane | Problem:  # noqa: ARG002
-        """Where a request goes, or why nowhere."""
-        found = self.serving.lane(model, caller, host)
-        if isinstance(found, Problem):
-            self.unrouted[found.reason] = self.unrouted.get(found.reason, 0) + 1
-        return found
+    def not_routed(self, problem: Problem) -> None:
+        """Count a request that no lane was found for."""
+        self.unrouted[problem.reason] = self.unrouted.get(problem.reason, 0) + 1
 
     def route(self, exchange: Exchange, now: float) -> None:
         """Hand a request to the dispatcher, or to the replica that orders it."""
@@ -293,14 +285,16 @@ class Gateway:
         return b"%b-%x" % (self._id_prefix, self._requests)
 
     def engine_failed(self, exchange: Exchange, reason: str, message: str) -> None:
-        """Count and log an engine's failure."""
+        """Count and log an engine's failure; another replica's is none, for it may just have given a shard back."""
+        if exchange.manager is not self.manager:
+            return
         engine = exchange.pool.endpoint.uid if exchange.pool is not None else ""
         self.engine_failures.add(engine, exchange.model, reason, message, self.time())
 
     # --- the dispatcher's calls ---
 
     def _dispatch(self, request: Request, member: Member) -> None:
-        self.pools[member.endpoint].send(cast("Exchange", request))
+        self.pools[member.endpoint].send(request)  # type: ignore[arg-type] # exchanges are all that arrives; a cast costs time
 
     def send_on(self, exchange: Exchange) -> None:
         """A request that the dispatcher has, but may not dispatch any more, goes to who may."""
@@ -377,6 +371,10 @@ class Gateway:
         limits = self.limits
         self.request_heads = request_heads(head_bytes=limits.head_bytes, header_count=limits.header_count)
         self.response_heads = response_heads(head_bytes=limits.head_bytes, header_count=limits.header_count)
+
+    def _under_way(self) -> bool:
+        """Whether there is a client, or a request of another replica."""
+        return any(one.exchange is not None or not one.server.for_peers for one in self.clients())
 
     def _connections(self) -> int:
         return sum(len(server.connections) for server in self._servers)

@@ -65,8 +65,8 @@ class LatencyTable:
 
     `success` and `failure` are from a request's last byte to the answer's last one; what was refused is counted in
     `outcomes` and measured nowhere. `first_byte` and `queue_wait` begin with the request's last byte too; `token` is
-    the mean between the tokens of a stream. `thresholds` are edges as well, and `counts` are the service's against its
-    objectives.
+    the mean between the tokens of a stream, as the first byte is a stream's alone. `thresholds` are edges as well, and
+    `counts` are the service's against its objectives.
     """
 
     __slots__ = (
@@ -107,12 +107,14 @@ class LatencyTable:
                 self.counts.failed(first, wait)
             return
         self.success.observe(latency)
-        self.first_byte.observe(first)
         self.input_tokens += prompt_tokens
         self.output_tokens += output_tokens
-        token = (now - begun) / (output_tokens - 1) if output_tokens > 1 and request.streamed else None
-        if token is not None:
-            self.token.observe(token)
+        token = None
+        if request.streamed:
+            self.first_byte.observe(first)
+            if output_tokens > 1:
+                token = (now - begun) / (output_tokens - 1)
+                self.token.observe(token)
         if self.counts is not None:
             self.counts.answered(latency, first, token, wait)
 

@@ -6,13 +6,16 @@ reload, the tables of what requests took and the connections to engines, is hand
 
 from dataclasses import replace
 
-from controller.gateway.configuration import Caller, GatewayConfiguration, ServiceRoute
+from controller.gateway.configuration import ANYBODY, Caller, GatewayConfiguration, ServiceRoute
 from controller.gateway.errors import Problem
 from controller.gateway.latency import LatencyTable
 from controller.gateway.routes import RouteTable
 from controller.gateway.splice import Splicer
 from controller.qos.service_counts import ServiceCounts
 from controller.qos.settings import Member, PartitionSettings, QoSSettings
+
+LANES_REMEMBERED = 65_536
+"""Of different names, rights and hosts that mean a service; more than a cluster has, and a few megabytes."""
 
 Tables = dict[tuple[str, str], LatencyTable]
 """What requests took, by service and class."""
@@ -58,15 +61,31 @@ class Serving:
             if key[0] in self.settings.models and table.thresholds == _thresholds(counts):
                 table.counts = counts
                 self.tables[key] = table
+        self.anybody = ANYBODY if configuration.open else None
+        self._hosts = configuration.host_namespaces
         self._lanes: dict[tuple[str, str | None], Lane] = {}
+        self._found: dict[tuple[str, frozenset[str] | None, str | None, str | None], Lane] = {}
 
     def lane(self, model: str, caller: Caller, host: str | None) -> Lane | Problem:
         """Where a request for `model` goes, or why nowhere."""
+        key = (model, caller.namespaces, caller.ceiling, self._hosts.get(host) if host is not None else None)
+        return self._found.get(key) or self._find_lane(key, model, caller, host)
+
+    def _find_lane(
+        self,
+        key: tuple[str, frozenset[str] | None, str | None, str | None],
+        model: str,
+        caller: Caller,
+        host: str | None,
+    ) -> Lane | Problem:
         route = self.routes.resolve(model, caller, host)
         if isinstance(route, Problem):
-            return route
-        key = (route.key, caller.ceiling)
-        return self._lanes.get(key) or self._make_lane(route, caller.ceiling)
+            return route  # not remembered: there is no end of names that mean nothing
+        lane = self._lanes.get((route.key, caller.ceiling)) or self._make_lane(route, caller.ceiling)
+        if len(self._found) >= LANES_REMEMBERED:
+            self._found.clear()
+        self._found[key] = lane
+        return lane
 
     def _make_lane(self, route: ServiceRoute, ceiling: str | None) -> Lane:
         qos_class = self._class_under(route.qos.qos_class, ceiling)

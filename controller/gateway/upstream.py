@@ -40,6 +40,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_body",
         "_held",
         "_keep",
+        "_large",
         "_length",
         "_paused",
         "_read_head",
@@ -68,6 +69,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._body: AnswerBody | None = None
         self._held = b""
         self._keep = False
+        self._large = False
         self._length = 0
         self._paused = False
 
@@ -86,6 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
         if len(body) <= SMALL_BODY:
             self.transport.write(head + body)
         else:
+            self._large = True
             self.transport.writelines((head, body))
 
     def data_received(self, data: bytes) -> None:
@@ -165,7 +168,11 @@ class UpstreamConnection(asyncio.Protocol):
         self.served += 1
         if self._paused:
             self.resume()
-        if self._keep and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
+        if self._large:
+            self._large = False
+            # An answer that comes before its request has been sent whole: the rest would be the next request's.
+            self._keep = self._keep and not self.transport.get_write_buffer_size()
+        if self._keep and not self.transport.is_closing():
             self.pool.release(self)
         else:
             self.close()

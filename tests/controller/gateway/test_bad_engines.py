@@ -233,7 +233,9 @@ async def test_a_slow_engine_is_waited_for_as_long_as_pieces_come() -> None:
     tasks: list[asyncio.Task[None]] = []
     async with (
         Engine([lambda connection: tasks.append(asyncio.get_running_loop().create_task(drip(connection)))]) as engine,
-        serving(configuration(route(endpoint(engine.port)), limits=SHORT)) as (gateway, dial),
+        serving(
+            configuration(route(endpoint(engine.port)), limits=replace(SHORT, upstream_first_byte_seconds=10.0))
+        ) as (gateway, dial),
     ):
         client = await dial()
         got = await client.ask(request(ASK_STREAM))
