@@ -7,6 +7,7 @@ import resource
 import ssl
 from contextlib import closing, suppress
 
+import aiohttp
 import structlog
 
 from controller.entrypoints.gateway_options import GatewayOptions
@@ -17,6 +18,7 @@ from controller.gateway.collector import GatewayCollector
 from controller.gateway.configuration import GatewayConfiguration
 from controller.gateway.control.callers import Callers
 from controller.gateway.control.key_secrets import KeySecrets
+from controller.gateway.control.observing import HttpMetricsReader, Observing
 from controller.gateway.control.request_counts import CountsWriter
 from controller.gateway.control.resolver import AddressFile
 from controller.gateway.control.rules import BUILT_IN
@@ -46,18 +48,27 @@ ONLY_SHARD = 0
 class GatewayProcess:
     """Everything of the process. `run` returns when `stop` is set and what was under way is over.
 
-    `reviews` asks the API server who shows a token. Raises TlsError where there is no certificate to begin with.
+    `reviews` asks the API server who shows a token, `session` engines for their metrics. Raises TlsError where there is
+    no certificate to begin with.
     """
 
     def __init__(
-        self, options: GatewayOptions, client: Client, reviews: Client, clock: Clock, *, metrics: Metrics
+        self,
+        options: GatewayOptions,
+        client: Client,
+        reviews: Client,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        *,
+        metrics: Metrics,
     ) -> None:
         self._options = options
         self._tls = TlsFiles(options.tls_dir, clock) if options.tls_dir is not None else None
         if self._tls is not None:
             self._tls.load()
         callers = Callers(_authorizer(options, reviews, clock))
-        self.serving = GatewayServing(options, callers, self._tls, engine_context(options))
+        trusted = engine_context(options)
+        self.serving = GatewayServing(options, callers, self._tls, trusted)
         keys = KeySecrets(client, options.key_namespaces, clock=clock)
         self.watching = Watching(
             client,
@@ -69,6 +80,13 @@ class GatewayProcess:
             addresses=AddressFile(options.addresses) if options.addresses is not None else None,
         )
         writer = CountsWriter(client, self.watching.services.store, self.serving.counts, lambda: ONLY_SHARD, clock)
+        observing = Observing(
+            client,
+            clock,
+            endpoints=self.watching.endpoints,
+            claim_of=self.watching.claim_of,
+            reader=HttpMetricsReader(session, trusted),
+        )
         metrics.register(GatewayCollector(self.serving.tables, self.serving.statistics, self.watching.statistics))
         self._manager = Manager(clock=clock, stop_grace=options.drain_seconds + STOP_SECONDS)
         self.health = HealthServer(options.bind_host, options.health_port, self._checks(), clock=clock)
@@ -83,14 +101,15 @@ class GatewayProcess:
         )
         for server in (self.health, self.metrics):
             self._manager.add_health(server)
-        for informer in self.watching.informers:
+        for informer in (*self.watching.informers, observing.profiles):
             self._manager.add_informer(informer)
         for runnable in (keys, self.watching, writer):
             self._manager.add(runnable)
         if self._tls is not None:
             self._manager.add(self._tls)
-        # The group that starts last and stops first; there is no election: every replica serves.
+        # The group that starts last, when there is a configuration, and stops first. No election: every replica serves.
         self._manager.add_leader_only(self.serving)
+        self._manager.add_leader_only(observing)
         self._manager.add_leader_only(PortsFile("gateway", options.ports_file, self._ports))
 
     def _checks(self) -> dict[str, Check]:
@@ -160,9 +179,10 @@ async def run_gateway(options: GatewayOptions) -> None:
         async with (
             Client(configuration, clock=clock, user_agent=USER_AGENT, meter=metrics.meter) as client,
             reviewing_client(configuration, metrics, clock, USER_AGENT) as reviews,
+            aiohttp.ClientSession() as session,
         ):
             try:
-                process = GatewayProcess(options, client, reviews, clock, metrics=metrics)
+                process = GatewayProcess(options, client, reviews, session, clock, metrics=metrics)
             except TlsError as error:
                 raise ConfigurationError(f"--tls-dir: {error}") from error
             structlog.get_logger(__name__).info("starting", tls=options.tls_dir is not None, open=options.open)

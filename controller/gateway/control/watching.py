@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from controller.gateway.configuration import GatewayConfiguration, ServiceRoute
+from controller.gateway.configuration import Endpoint, GatewayConfiguration, ServiceRoute
 from controller.gateway.control.callers import Callers
 from controller.gateway.control.key_secrets import KeySecrets
 from controller.gateway.control.keys import keys_by_digest
@@ -154,6 +154,14 @@ class Watching:
             await self._work()
             await self._wait()
             await self._clock.sleep(SETTLE_SECONDS)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Every engine of now."""
+        return [endpoint for route in self._routes() for endpoint in route.endpoints]
+
+    def claim_of(self, uid: str) -> Claim | None:
+        """The claim that a pod holds, by the pod's uid."""
+        return next(iter(self._claims.store.by_index(BY_POD, uid)), None)
 
     def statistics(self) -> WatchStatistics:
         """The figures of this moment."""

@@ -10,6 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
+METRICS = 'vllm:cache_config_info{gpu_memory_utilization="0.9",num_gpu_blocks="100",block_size="16"} 1.0\n'
+"""What of an engine's page of metrics the gateway reads."""
+
 
 @dataclass
 class Engines:
@@ -40,8 +43,12 @@ class Engines:
             usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
             return web.json_response({"id": "one", "engine": uid, "usage": usage})
 
+        async def metrics(_: web.Request) -> web.Response:
+            return web.Response(text=METRICS)
+
         app = web.Application()
         app.router.add_post("/v1/chat/completions", answer)
+        app.router.add_get("/metrics", metrics)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         self._runners.append(runner)
