@@ -35,6 +35,7 @@ from controller.gateway.heads import HeadReader
 from controller.gateway.leads import RequestLead, answer_lead, request_lead
 from controller.gateway.liveness import is_gone
 from controller.gateway.malformed import Malformed
+from controller.gateway.reset import reset
 from controller.gateway.routes import Operation
 from controller.gateway.upstream import SMALL_BODY
 
@@ -71,6 +72,7 @@ class ClientConnection(asyncio.Protocol):
         "_read_head",
         "_reading",
         "_reserved",
+        "_unframed",
         "address",
         "deadline",
         "exchange",
@@ -104,6 +106,7 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         self._reading = True
         self._reserved = 0
+        self._unframed = False
 
     # --- the transport's calls ---
 
@@ -294,7 +297,6 @@ class ClientConnection(asyncio.Protocol):
         now = gateway.time()
         lane = gateway.serving.lane(asked.model, caller, self.head.host)
         if isinstance(lane, Problem):
-            gateway.not_routed(lane)
             self.answer_problem(lane)
             return
         exchange = self.exchange = Exchange(self, lane, lead.lead, body, asked, tenant=caller.tenant, now=now)
@@ -324,6 +326,7 @@ class ClientConnection(asyncio.Protocol):
             length = UNTIL_CLOSE
         if length == UNTIL_CLOSE:
             self._keep = False
+            self._unframed = True
         if self._reserved:
             self._release()
         lead = b"%b%bx-request-id: %b\r\n%b\r\n" % (
@@ -348,7 +351,7 @@ class ClientConnection(asyncio.Protocol):
         if self._reserved:
             self._release()
         if not self._keep or self.gateway.draining:
-            self.cut_off()
+            self.close()
             return
         self.state = IDLE
         if self._paused:
@@ -365,12 +368,22 @@ class ClientConnection(asyncio.Protocol):
 
     def answer_problem(self, problem: Problem) -> None:
         """Answer that the request is not served, and why."""
+        if self.exchange is None:
+            self.gateway.not_routed(problem)
         if self.head.method == "HEAD":  # whose answer has no body, so none may follow on this connection
             self._keep = False
         self.transport.write(error_answer(problem, self.request_id.decode("latin-1"), keep_alive=self._keep))
         self.answered()
 
     def cut_off(self) -> None:
+        """End an answer that is not whole, so that the client can tell."""
+        if self._unframed:  # closed in order, it would look whole
+            self.exchange = None
+            reset(self.transport)
+        else:
+            self.close()
+
+    def close(self) -> None:
         """Close, once what is written has been sent."""
         self.exchange = None
         self.state = LINGERING
@@ -380,7 +393,7 @@ class ClientConnection(asyncio.Protocol):
     def shut(self) -> None:
         """Close if no request is at hand."""
         if self.state <= HEAD:
-            self.cut_off()
+            self.close()
 
     def _answer_json(self, body: bytes | Problem) -> None:
         if isinstance(body, Problem):
@@ -396,6 +409,7 @@ class ClientConnection(asyncio.Protocol):
         """Answer, and read no further: what comes is the rest of something refused."""
         self._keep = False
         self.state = LINGERING
+        self.gateway.not_routed(problem)
         self._held, self._parts, self._body = b"", [], None
         self._release()
         self._resume_reading()

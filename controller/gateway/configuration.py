@@ -134,8 +134,8 @@ class Limits:
     only when all of it has been made."""
     upstream_silence_seconds: float = 120.0
     """Between two pieces of an answer."""
-    upstream_idle_seconds: float = 30.0
-    """How long an engine's connection is kept unused; shorter than engines keep theirs."""
+    upstream_idle_seconds: float = 4.0
+    """How long an engine's connection is kept unused; shorter than engines keep theirs, vLLM's for 5 s."""
     upstream_idle_connections: int = 256
     """Unused connections kept to one engine."""
     retries: int = 2

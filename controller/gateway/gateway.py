@@ -57,7 +57,7 @@ class Authenticator(Protocol):
 @dataclass(frozen=True, slots=True)
 class GatewayStatistics:
     """Connections of clients now, accepted and turned away since the start; failures of engines by reason since then;
-    requests that no lane was found for, by reason; the dispatcher's own figures."""
+    requests that were for no service, or not for this caller, by reason; the dispatcher's own figures."""
 
     connections: int
     accepted: int
@@ -247,7 +247,7 @@ class Gateway:
         return Problem(401, "UnknownKey", "the key is not known here: send one of this cluster")
 
     def not_routed(self, problem: Problem) -> None:
-        """Count a request that no lane was found for."""
+        """Count a request that was answered before it was known to be for a service."""
         self.unrouted[problem.reason] = self.unrouted.get(problem.reason, 0) + 1
 
     def route(self, exchange: Exchange, now: float) -> None:

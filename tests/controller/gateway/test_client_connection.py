@@ -1,6 +1,8 @@
 """What a client sees of HTTP: versions, interim answers, what is passed on and what is not."""
 
 import json
+import socket
+import struct
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,7 @@ from controller.qos.settings import ModelSettings
 from tests.builders.gateway_configuration import KEY, Keys, caller, configuration, endpoint, route
 from tests.controller.gateway.conservation import conserved
 from tests.controller.gateway.exchanging import ASK, ASK_STREAM, eventually, request, serving
-from tests.fakes.engine import JSON, STREAM_END, STREAM_HEAD, Engine, answer, event, silent
+from tests.fakes.engine import JSON, STREAM_END, STREAM_HEAD, Engine, EngineConnection, answer, event, silent
 
 STREAM = STREAM_HEAD + event(b'{"n":1}') + event(b'{"n":2}') + STREAM_END
 OLD = b"POST /v1/chat/completions HTTP/1.0\r\nauthorization: Bearer %b\r\ncontent-length: %d\r\n%b\r\n%b"
@@ -159,3 +161,31 @@ async def test_models_are_listed_and_named_alone() -> None:
     assert [model["id"] for model in listed["data"]] == ["llama", "qwen"]
     assert json.loads(one.body)["id"] == "qwen"
     assert none.status == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "framing"),
+    [
+        pytest.param(request(), b"", id="an answer without a length"),
+        pytest.param(
+            OLD % (KEY, len(ASK), b"", ASK), b"transfer-encoding: chunked\r\n", id="chunks for a client of HTTP/1.0"
+        ),
+    ],
+)
+async def test_half_an_answer_that_ends_with_its_connection_does_not_look_whole(asked: bytes, framing: bytes) -> None:
+    def half(connection: EngineConnection) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\n%b\r\n5\r\nhello\r\n" % framing)
+
+    engine = Engine([half])
+    async with engine, serving(configuration(route(endpoint(engine.port)))) as (gateway, dial):
+        client = await dial()
+        client.send(asked)
+        await client.head()
+        await client.reader.readuntil(b"hello")
+        sock = engine.connections[0].transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        engine.connections[0].transport.abort()
+        with pytest.raises(ConnectionResetError):
+            await client.reader.read()
+        await eventually(lambda: conserved(gateway))
+        assert gateway.tables["team-a/llama", "standard"].outcomes == {(200, "EngineLost"): 1}
