@@ -37,6 +37,7 @@ from controller.qos.request import DONE, QUEUED, Request
 from controller.qos.service_counts import ServiceCounts
 from controller.qos.settings import Member, QoSSettings
 from controller.qos.statistics import QoSStatistics
+from controller.runtime.clock import Clock, RealClock
 
 _CLOSE_IDLE_AFTER_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.02
@@ -85,6 +86,7 @@ class Gateway:
         ownership: Ownership | None = None,
         peer_tls: PeerContexts | None = None,
         random: Callable[[], float] = randomness.random,
+        clock: Clock | None = None,
     ) -> None:
         self.serving = Serving(configuration)
         self.limits = self.serving.limits
@@ -100,6 +102,7 @@ class Gateway:
         self.peer_pages: dict[str, Callable[[], bytes]] = {}
         """What other replicas may GET besides, by path: JSON."""
         self.random = random
+        self.time = (clock or RealClock()).monotonic  # not the loop's, which uvloop rounds to milliseconds
         self._servers: list[Server] = []
         self._wake: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -111,7 +114,6 @@ class Gateway:
     async def __aenter__(self) -> Self:
         """Begin; nothing listens yet."""
         self.loop = asyncio.get_running_loop()
-        self.time = self.loop.time
         now = self.time()
         self.wheel = TimerWheel(now)
         self.manager = QoSManager(
@@ -316,9 +318,10 @@ class Gateway:
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        due = self.manager.advance(self.time())
+        now = self.time()
+        due = self.manager.advance(now)
         if due is not None:
-            self._wake = self.loop.call_at(due, self._awake)
+            self._wake = self.loop.call_later(max(due - now, 0.0), self._awake)
 
     def _awake(self) -> None:
         self._wake = None

@@ -91,7 +91,8 @@ class ConcurrencyLimit:
         self._sum, self._samples = 0.0, 0
         if in_flight < self._exact / 2:
             return False  # so little load says nothing about the limit
-        gradient = max(_STEEPEST, min(1.0, self.settings.tolerance / mean))
+        tolerance = self.settings.tolerance
+        gradient = max(_STEEPEST, tolerance / mean) if mean > tolerance else 1.0
         target = self._exact * gradient + sqrt(self._exact)
         smoothing = self.settings.smoothing
         stepped = self._exact * (1 - smoothing) + target * smoothing
