@@ -15,7 +15,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from controller.qos.concurrency_limit import ConcurrencyLimit
 from controller.qos.place import Classes, Entry, Need, Place
 from controller.qos.request import Request
-from controller.qos.settings import LimitSettings, QoSSettings
+from controller.qos.settings import LimitSettings
 from controller.qos.shares import divided, scaled_down
 
 # Out-of-date needs are cleared when there are more than so many for each place.
@@ -57,6 +57,8 @@ class Dispatcher:
     """One partition. `waiting`: a bit for each level in which something may wait for it.
 
     `reserved`: free seats that are kept for models with headroom. `since`: dispatches since the last promotion.
+    `promoted`: the last one.
+    `every`: of so many dispatches one may be a promotion.
     `serving`: seats are being filled further up the stack, so nobody else has to.
     """
 
@@ -71,6 +73,7 @@ class Dispatcher:
         "needs",
         "overloads",
         "places",
+        "promoted",
         "promotions",
         "reserved",
         "serving",
@@ -78,18 +81,20 @@ class Dispatcher:
         "waiting",
     )
 
-    def __init__(self, key: str, classes: Classes, every: int, limits: LimitSettings) -> None:
+    def __init__(self, key: str, classes: Classes, limits: LimitSettings) -> None:
         self.key = key
         self.limiter = ConcurrencyLimit(limits, 0, 0)
         self.limit = self.in_flight = self.reserved = 0
         self.places: list[Place] = []
         self.promotions = self.overloads = 0
+        self.promoted: Request | None = None
         self.serving = False
-        self.arrange(classes, every)
+        self.every = 0
+        self.since = 1 << 30  # none was promoted yet
+        self.arrange(classes)
 
-    def arrange(self, classes: Classes, every: int) -> None:
-        """Empty lines for these classes; `every`: of so many dispatches one may be a promotion."""
-        self.every = every
+    def arrange(self, classes: Classes) -> None:
+        """Empty lines for these classes."""
         self.lines = [
             Line(level, one.weight, one.starvation_after)
             for one, level in zip(classes.ordered, classes.levels, strict=True)
@@ -102,7 +107,6 @@ class Dispatcher:
             line.behind = [one for one in self.lines if one.level > line.level]
         self.needs: list[Need] = []
         self.waiting = 0
-        self.since = every
 
     # ---- what waits
 
@@ -146,8 +150,7 @@ class Dispatcher:
 
     def _need(self, place: Place) -> Need | None:
         for entry in place.entries:
-            queue = entry.queue
-            if queue.count and (not queue.returned or queue.has(place.member.endpoint)):
+            if entry.waits():
                 return (entry.line.level, (place.in_flight - place.minimum) / place.minimum, place.number, place)
         return None
 
@@ -155,13 +158,10 @@ class Dispatcher:
 
     def take(self, now: float) -> Request | None:
         """The request to be dispatched next, with its `place`; None when none may be. A seat is free."""
-        while self.needs:
+        if self.needs:
             place = self._neediest()
-            if place is None:
-                break
-            request = self._take_from(place, now)
-            if request is not None:
-                return request
+            if place is not None:
+                return self._take_from(place, now)
         if self.limit - self.in_flight <= self.reserved:
             return None
         while self.waiting:
@@ -174,9 +174,7 @@ class Dispatcher:
                 request = self._take_starving(line, now)
                 if request is not None:
                     return request
-            request = self._take_turn(line)
-            if request is not None:
-                return request
+            return self._take_turn(line)
         return None
 
     def _neediest(self) -> Place | None:
@@ -209,21 +207,19 @@ class Dispatcher:
             return True
         return False
 
-    def _take_from(self, place: Place, now: float) -> Request | None:
-        """A request of this place, outside the turns of its classes; they are charged for it all the same."""
+    def _take_from(self, place: Place, now: float) -> Request:
+        """A request of this place, for which one waits, outside the turns of its classes; these are charged for it."""
         if self.since >= self.every:
-            request = self._take_starving_of(place, now)
-            if request is not None:
-                return request
-        for entry in place.entries:
-            request = self._queued(entry) if entry.queue.count else None
-            if request is not None:
-                self.since += 1
-                entry.adjust += request.cost * entry.per_cost
-                if place.in_flight + 1 < place.minimum:
-                    self._want_after(place)
-                return request
-        return None
+            starving = self._take_starving_of(place, now)
+            if starving is not None:
+                return starving
+        entry = next(one for one in place.entries if one.waits())
+        request = self._queued(entry)
+        self.since += 1
+        entry.adjust += request.cost * entry.per_cost
+        if place.in_flight + 1 < place.minimum:
+            self._want_after(place)
+        return request
 
     def _want_after(self, place: Place) -> None:
         """It is below its minimum even with the seat that it is just getting."""
@@ -244,8 +240,8 @@ class Dispatcher:
         turns = line.turns
         while turns:
             entry = turns[0][2]
-            place = entry.place
-            if entry.queue.count:
+            place, queue = entry.place, entry.queue
+            if queue.count and (not queue.returned or queue.has(place.member.endpoint)):
                 model = place.model
                 if place.in_flight < place.seats and model.in_flight < model.maximum:
                     return True
@@ -254,17 +250,12 @@ class Dispatcher:
             entry.listed = False
         return False
 
-    def _take_turn(self, line: Line) -> Request | None:
+    def _take_turn(self, line: Line) -> Request:
         turns = line.turns
         start, number, entry = turns[0]
         queue = entry.queue
         if queue.returned:
-            again = self._queued(entry)
-            if again is None:
-                heappop(turns)
-                entry.listed = False
-                return None
-            request = again
+            request = self._queued(entry)
         else:
             request = queue.take()
             request.place = place = entry.place
@@ -292,15 +283,13 @@ class Dispatcher:
         others = [one.finish for one in self.levels[line.level] if one is not line and one.turns]
         return max(line.finish, min(others)) if others else line.finish
 
-    def _queued(self, entry: Entry) -> Request | None:
-        """The next of this entry's queue, for its place; None when all were there before and may not come again."""
+    def _queued(self, entry: Entry) -> Request:
+        """The next of this entry's queue, for its place, where somebody may go."""
         queue = entry.queue
         if queue.returned:
             again = queue.again(entry.place.member.endpoint)
             if again is not None:
                 return self._out_of_turn(entry, again)
-            if queue.count == len(queue.returned):
-                return None
         request = queue.take()
         entry.place.model.waiting -= 1
         request.place = entry.place
@@ -317,6 +306,15 @@ class Dispatcher:
         request.entry = entry
         return request
 
+    def not_taken(self, request: Request) -> None:
+        """The request just taken is not dispatched after all: its turn is nobody's."""
+        if request is self.promoted:
+            self.since = self.every
+            self.promotions -= 1
+        else:
+            self.since -= 1
+        self.wake(request.place)
+
     # ---- who starves
 
     def _take_starving(self, better: Line, now: float) -> Request | None:
@@ -331,7 +329,7 @@ class Dispatcher:
 
     def _take_starving_of(self, place: Place, now: float) -> Request | None:
         """As `_take_starving`, of the classes of one place, beside the best that waits there."""
-        waiting = [entry for entry in place.entries if entry.queue.count]
+        waiting = [entry for entry in place.entries if entry.waits()]
         found: list[tuple[float, int, Entry]] = []
         for entry in waiting:
             oldest = entry.queue.oldest(place.member.endpoint)
@@ -364,6 +362,7 @@ class Dispatcher:
         self._out_of_turn(entry, request)
         entry.adjust += request.cost * entry.per_cost
         self.since = 1
+        self.promoted = request
         self.promotions += 1
         return request
 
@@ -374,11 +373,11 @@ class Dispatcher:
         self.limiter.resize(limits, seats, min(seats, sum(place.share for place in self.places)))
         self.adopt()
 
-    def close(self, classes: Classes, settings: QoSSettings) -> None:
+    def close(self, classes: Classes, limits: LimitSettings) -> None:
         """It is gone: nothing waits for it any more, and what is in flight there ends."""
         self.places = []
-        self.arrange(classes, settings.starvation_every)
-        self.resize(settings.limit, 0)
+        self.arrange(classes)
+        self.resize(limits, 0)
 
     def adopt(self) -> None:
         """Use the limiter's value; minimums that it has no room for are lowered in proportion."""

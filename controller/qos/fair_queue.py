@@ -205,9 +205,15 @@ class RequestQueue:
         listed = len(self._heap) - (flow is not None and flow.listed)
         return len(self.returned) + own + min(others, (own + 1) * listed)
 
-    def waiting(self) -> list[Request]:
-        """All who wait, who was sent already first, then by arrival."""
-        return [*self.returned, *(request for _, ticket, request in self._order if request.ticket == ticket)]
+    def emptied(self) -> list[Request]:
+        """All who waited; nobody does any more, but their tickets stay as they are."""
+        waiting = [*self.returned, *(request for _, ticket, request in self._order if request.ticket == ticket)]
+        self.count = 0
+        self.returned = []
+        self._order.clear()
+        self._heap = []
+        self.flows = {}
+        return waiting
 
     def weigh(self, weights: dict[str, int]) -> None:
         """Other weights of tenants from now on; 1 for those without."""

@@ -143,15 +143,26 @@ class QoSManager:
 
     def _wait(self, request: Request, model: Model, at: int, now: float) -> None:
         """It waits for a seat, if it may and if that makes sense."""
-        settings, queue, deadline = model.settings, model.queues[at], request.deadline
         if not model.places:
             self._refuse(request, model, NO_ENDPOINT, f"no Ready pod of {model.key}", drained_in(model))
             return
-        if deadline is not None and self._hopeless(request, model, now, predicted_wait(request, model, at)):
+        if request.deadline is not None and self._hopeless(request, model, now, predicted_wait(request, model, at)):
             return
-        if model.waiting >= settings.queue_length and not self._made_room(request, model, at):
-            return
-        due = expires = request.arrived + settings.queue_timeout
+        victim: Request | None = None
+        if model.waiting >= model.settings.queue_length:
+            victim = self._removed_for(request, model, at)
+            if victim is None:
+                text = f"{model.waiting} requests wait for {model.key}, of {model.settings.queue_length} at most"
+                self._refuse(request, model, QUEUE_FULL, text, drained_in(model))
+                return
+        self._queue(request, model, model.queues[at])
+        if victim is not None:
+            text = f"the queue of {model.key} is full, and others go before it"
+            self._refuse(victim, model, SHED, text, drained_in(model))
+
+    def _queue(self, request: Request, model: Model, queue: RequestQueue) -> None:
+        due = expires = request.arrived + model.settings.queue_timeout
+        deadline = request.deadline
         self._ticket = ticket = self._ticket + 1
         request.state = QUEUED
         request.cost = predicted_cost(request, model, self._output_weight)
@@ -180,20 +191,15 @@ class QoSManager:
         return True
 
     def _refuse_overdue(self, request: Request, model: Model, now: float) -> None:
-        text = f"its deadline came after {now - request.arrived:.3f}s in the queue"
+        text = f"its time ran out {now - request.arrived:.3f}s after it came, before an engine could begin"
         self._refuse(request, model, DEADLINE_EXCEEDED, text, drained_in(model))
 
-    def _made_room(self, request: Request, model: Model, at: int) -> bool:
-        """Whether somebody left the full queue for it; else it is refused."""
+    def _removed_for(self, request: Request, model: Model, at: int) -> Request | None:
+        """Who has left the full queue for it; None: nobody, it has to stay out."""
         victim = displaced_by(request, model, at, self._membership.classes.levels)
-        if victim is None:
-            text = f"{model.waiting} requests wait for {model.key}, of {model.settings.queue_length} at most"
-            self._refuse(request, model, QUEUE_FULL, text, drained_in(model))
-            return False
-        self._remove(victim, model)
-        text = f"the queue of {model.key} is full, and others go before it"
-        self._refuse(victim, model, SHED, text, drained_in(model))
-        return True
+        if victim is not None:
+            self._remove(victim, model)
+        return victim
 
     # ---- in flight
 
@@ -269,15 +275,21 @@ class QoSManager:
         request.member, request.avoid, request.ticket = None, avoid, 0
         _leave(left)
         others = [one for one in model.places if one.member.endpoint not in avoid]
+        if not others or too_late_by(request, model, now, 0.0) > 0:
+            request.state = DONE
+            self._refill(left, now)
+            if others:
+                self._refuse_overdue(request, model, now)
+            else:
+                self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", drained_in(model))
+            return
         free = [one for one in others if one.open()] if model.in_flight < model.maximum else []
         if free:
             self._start(request, min(free, key=lambda one: one.in_flight / one.seats), now)
-        elif others:
+        else:
             self._wait_again(request, model)
             for place in others:
                 place.partition.wake(place)
-        else:
-            self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", drained_in(model))
         self._refill(left, now)
 
     def _wait_again(self, request: Request, model: Model) -> None:
@@ -367,7 +379,7 @@ class QoSManager:
                 place = request.place
                 if request.deadline is not None and self._hopeless(request, place.model, now, 0.0):
                     _charge(request, -request.cost)
-                    partition.wake(place)
+                    partition.not_taken(request)
                 else:
                     self._start(request, place, now)
         finally:
@@ -401,12 +413,11 @@ class QoSManager:
         for model, requests in moved:
             for request in requests:
                 self._queue_again(request, model)
-        for model in gone:
-            for request in [one for queue in model.queues for one in queue.waiting()]:
-                self._remove(request, model)
-                self._refuse(request, model, UNKNOWN_MODEL, f"{model.key} is gone", None)
         for model in list(self._models.values()):
             self._resume(model)
+        for model, requests in gone:
+            for request in requests:
+                self._refuse(request, model, UNKNOWN_MODEL, f"{model.key} is gone", None)
         for partition in list(self._membership.partitions.values()):
             if partition.waiting or partition.needs:
                 self._serve(partition, now)
@@ -418,17 +429,12 @@ class QoSManager:
     def _queue_again(self, request: Request, model: Model) -> None:
         """It waits in the queue of its class, which is another one now."""
         queue = self._queue_of(request, model)
-        model.waiting += 1
-        if not request.ticket:
+        if request.ticket:
+            self._queue(request, model, queue)
+        else:
+            model.waiting += 1
             model.again += 1
             queue.put_back(request)
-            return
-        self._ticket += 1
-        due = request.arrived + model.settings.queue_timeout
-        if request.deadline is not None:
-            due = min(due, request.deadline)
-            self._timers.watch(request, request.deadline, self._ticket)
-        queue.push(request, due, self._ticket, self._weights.get(request.tenant, 1))
 
     def _resume(self, model: Model) -> None:
         """All its places take part again, whatever they were passed over for before the settings changed."""

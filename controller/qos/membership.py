@@ -10,7 +10,10 @@ from itertools import count
 from controller.qos.dispatcher import Dispatcher, shared_out
 from controller.qos.place import Classes, Entry, Model, Place
 from controller.qos.request import Request
-from controller.qos.settings import Member, ModelSettings, QoSSettings
+from controller.qos.settings import LimitSettings, Member, ModelSettings, QoSSettings
+
+# A model, and what waited for it.
+Waiting = tuple[Model, list[Request]]
 
 
 class Membership:
@@ -28,19 +31,19 @@ class Membership:
         self._left_places: dict[str, Place] = {}
         self._numbers = count()
 
-    def apply(self, settings: QoSSettings, now: float) -> tuple[list[Model], list[tuple[Model, list[Request]]]]:
+    def apply(self, settings: QoSSettings, now: float) -> tuple[list[Waiting], list[Waiting]]:
         """Take over these settings, which are valid.
 
-        Returns the models that are gone, with whatever waits in them, and what waits in the others and has to be queued
-        anew, because the classes are others.
+        Returns the models that are gone, with what waited for them, and, when the classes are others, what waited for
+        the rest: it is in no queue any more, and has to be queued anew.
         """
-        before, self.settings = self.settings, settings
-        anew = before.classes != settings.classes or before.starvation_every != settings.starvation_every
+        anew = self.settings.classes != settings.classes
+        self.settings = settings
         if anew:
             self.classes = Classes(settings.classes)
         gone = self._apply_models(settings, now)
-        self._apply_partitions(settings)
-        moved = self._arrange(settings) if anew else []
+        moved = [(one, one.emptied(len(self.classes.ordered))) for one in self.models.values()] if anew else []
+        self._apply_partitions(settings, anew)
         self.weights = {name: one.weight for name, one in settings.tenants.items() if one.weight != 1}
         ready: dict[Model, list[Place]] = {}
         for place in self.places.values():
@@ -51,38 +54,40 @@ class Membership:
             for queue in model.queues:
                 queue.weigh(self.weights)
         for partition in self.partitions.values():
+            partition.every = settings.starvation_every
             partition.resize(settings.limit, _seats(settings, partition.key))
         return gone, moved
 
-    def _apply_models(self, settings: QoSSettings, now: float) -> list[Model]:
-        old = self.models
+    def _apply_models(self, settings: QoSSettings, now: float) -> list[Waiting]:
+        old, total = self.models, len(self.classes.ordered)
         self._left_models = {key: one for key, one in self._left_models.items() if one.in_flight}
         self.models = {key: self._model(old, wanted, now) for key, wanted in settings.models.items()}
         gone = [one for key, one in old.items() if key not in self.models]
         for one in gone:
             one.places = []
             self._left_models[one.key] = one
-        return gone
+        return [(one, one.emptied(total)) for one in gone]
 
     def _model(self, old: dict[str, Model], wanted: ModelSettings, now: float) -> Model:
-        found = old.get(wanted.model) or self._left_models.pop(wanted.model, None)
+        found = old.get(wanted.model)
         if found is None:
-            return Model(wanted, len(self.classes.ordered), now)
+            found = self._left_models.pop(wanted.model, None)
+            if found is None:
+                return Model(wanted, len(self.classes.ordered), now)
+            found.emptied(len(self.classes.ordered))
         if found.settings != wanted:
             found.apply(wanted, now)
         return found
 
-    def _apply_partitions(self, settings: QoSSettings) -> None:
+    def _apply_partitions(self, settings: QoSSettings, anew: bool) -> None:
         old, places = self.partitions, self.places
         self._left_partitions = {key: one for key, one in self._left_partitions.items() if one.in_flight}
         self._left_places = {key: one for key, one in self._left_places.items() if one.in_flight}
         self.partitions, self.places = {}, {}
         for key, wanted in settings.partitions.items():
-            found = old.get(key) or self._left_partitions.pop(key, None)
-            if found is None:
-                found = Dispatcher(key, self.classes, settings.starvation_every, settings.limit)
+            found = self._partition(old, key, settings.limit, anew)
             self.partitions[key] = found
-            self.places |= {one.endpoint: self._place(places, one, found) for one in wanted.members}
+            self.places |= {one.endpoint: self._place(places, one, found, anew) for one in wanted.members}
             found.places = [self.places[one.endpoint] for one in wanted.members if one.ready]
         for endpoint, place in places.items():
             if self.places.get(endpoint) is not place:
@@ -90,41 +95,37 @@ class Membership:
                 self._left_places[endpoint] = place
         for key, partition in old.items():
             if key not in self.partitions:
-                partition.close(self.classes, settings)
+                partition.close(self.classes, settings.limit)
                 self._left_partitions[key] = partition
 
-    def _place(self, places: dict[str, Place], member: Member, partition: Dispatcher) -> Place:
+    def _partition(self, old: dict[str, Dispatcher], key: str, limits: LimitSettings, anew: bool) -> Dispatcher:
+        found = old.get(key)
+        if found is None:
+            left = self._left_partitions.pop(key, None)
+            if left is None:
+                return Dispatcher(key, self.classes, limits)
+            found, anew = left, True
+        if anew:
+            found.arrange(self.classes)
+        return found
+
+    def _place(self, places: dict[str, Place], member: Member, partition: Dispatcher, anew: bool) -> Place:
         model = self.models[member.model]
         left = self._left_places.pop(member.endpoint, None)
         place = places.get(member.endpoint) or left
         if place is None or place.model is not model or place.partition is not partition:
             place = Place(member, model, partition, next(self._numbers))
-        if place is left or not place.entries:
-            self._enter(place)
+        if anew or place is left or not place.entries:
+            place.need = None
+            place.entries = [
+                Entry(place, line, queue, next(self._numbers))
+                for line, queue in zip(partition.lines, model.queues, strict=True)
+            ]
         place.member = member
         place.seats = member.seats if member.ready else 0
         if not member.ready:
             _leave(place)
         return place
-
-    def _enter(self, place: Place) -> None:
-        place.entries = [
-            Entry(place, line, queue, next(self._numbers))
-            for line, queue in zip(place.partition.lines, place.model.queues, strict=True)
-        ]
-
-    def _arrange(self, settings: QoSSettings) -> list[tuple[Model, list[Request]]]:
-        """Empty queues and lines for other classes. Returns what waited."""
-        moved = []
-        for model in self.models.values():
-            moved.append((model, [request for queue in model.queues for request in queue.waiting()]))
-            model.rearrange(len(self.classes.ordered))
-        for partition in self.partitions.values():
-            partition.arrange(self.classes, settings.starvation_every)
-        for place in self.places.values():
-            place.need = None
-            self._enter(place)
-        return moved
 
     def _apply_shares(self, model: Model, places: list[Place]) -> None:
         """Its minimum and headroom over its Ready places; several of it at one partition have one turn together."""

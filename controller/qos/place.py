@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from controller.qos.concurrency_limit import UsualTimes
 from controller.qos.estimates import Estimates
 from controller.qos.fair_queue import RequestQueue
+from controller.qos.request import Request
 from controller.qos.settings import Member, ModelSettings, QoSClass
 from controller.qos.token_bucket import TokenBucket
 
@@ -48,7 +49,8 @@ class Model:
 
     def __init__(self, settings: ModelSettings, classes: int, now: float) -> None:
         self.key = settings.model
-        self.rearrange(classes)
+        self.queues: list[RequestQueue] = []
+        self.emptied(classes)
         self.places: list[Place] = []
         self.capped: deque[Place] = deque()
         self.estimates = Estimates(settings.output_tokens)
@@ -59,10 +61,12 @@ class Model:
         self.refused: dict[str, int] = {}
         self.apply(settings, now)
 
-    def rearrange(self, classes: int) -> None:
-        """Empty queues, for so many classes."""
+    def emptied(self, classes: int) -> list[Request]:
+        """Empty queues from now on, for so many classes. Returns what waited, by arrival; it keeps its tickets."""
+        waiting = sorted((one for queue in self.queues for one in queue.emptied()), key=lambda one: one.arrived)
         self.queues = [RequestQueue() for _ in range(classes)]
         self.waiting = self.again = 0
+        return waiting
 
     def apply(self, settings: ModelSettings, now: float) -> None:
         """Other settings from now on."""
@@ -96,6 +100,11 @@ class Entry:
         self.per_cost = 1.0
         self.finish = self.adjust = 0.0
         self.listed = self.watched = False
+
+    def waits(self) -> bool:
+        """Whether anybody waits in it who may go to its place."""
+        queue = self.queue
+        return queue.count > 0 and (not queue.returned or queue.has(self.place.member.endpoint))
 
 
 # (level of the best class that waits, negative share of the minimum that is missing, number of the place, place)

@@ -23,7 +23,7 @@ class Timers:
 
     def __init__(self) -> None:
         self._models: list[tuple[float, int, Model]] = []
-        self._deadlines: list[tuple[float, int, Request]] = []
+        self._deadlines: list[tuple[float, int, int, Request]] = []
         self._clear_at = _FEW
         self._numbers = count()
 
@@ -36,9 +36,9 @@ class Timers:
     def watch(self, request: Request, deadline: float, ticket: int) -> None:
         """Look at the request at its deadline, if it waits under this ticket then."""
         deadlines = self._deadlines
-        heappush(deadlines, (deadline, ticket, request))
+        heappush(deadlines, (deadline, next(self._numbers), ticket, request))
         if len(deadlines) > self._clear_at:
-            self._deadlines = [one for one in deadlines if one[2].state == QUEUED and one[2].ticket == one[1]]
+            self._deadlines = [one for one in deadlines if one[3].state == QUEUED and one[3].ticket == one[2]]
             heapify(self._deadlines)
             self._clear_at = 2 * len(self._deadlines) + _FEW
 
@@ -49,7 +49,7 @@ class Timers:
     def overdue(self, now: float) -> Iterator[Request]:
         """Requests that still wait at their deadline, each once."""
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, ticket, request = heappop(self._deadlines)
+            _, _, ticket, request = heappop(self._deadlines)
             if request.state == QUEUED and request.ticket == ticket:
                 yield request
 
