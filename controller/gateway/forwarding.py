@@ -200,7 +200,9 @@ class Forwarding:
 
     def give_back(self, request: Request, now: float, *, avoid: frozenset[str]) -> None:  # noqa: ARG002
         """The owner sent no byte: look again a moment later, for it may not be the owner any more."""
-        self._park(cast("Exchange", request))
+        exchange = cast("Exchange", request)
+        exchange.failed_at = frozenset()  # it is engines that are not asked twice
+        self._park(exchange)
 
     def cancel(self, request: Request, now: float) -> None:  # noqa: ARG002
         """The client is gone."""

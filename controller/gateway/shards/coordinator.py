@@ -49,11 +49,9 @@ _TIDY_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """Who this is: its identity, which no other process ever has; where others reach it, "host:port"; whose replica,
-    and in which namespace the Leases are."""
+    """Who this is: its identity, which no other process ever has; whose replica; in which namespace the Leases are."""
 
     identity: str
-    address: str
     group: str
     namespace: str
 
@@ -88,7 +86,7 @@ class Coordinator:
         self._stop, self._again, self._moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
         token = sha256(replica.identity.encode()).hexdigest()[:_NAME_DIGITS]
         name = replica_lease_name(replica.group, token)
-        self._lease = ReplicaLease(client, replica.namespace, name, group=replica.group, address=replica.address)
+        self._lease = ReplicaLease(client, replica.namespace, name, group=replica.group)
         self._present: Participant | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self.keepers = self._make_keepers()
@@ -113,6 +111,10 @@ class Coordinator:
         """The other replica whose partition it is, as far as is known; None: ours, or nobody's just now."""
         holder = self._owners.get(shard_of(partition))
         return None if holder is None or holder == self.replica.identity else self._members.get(holder)
+
+    def reached_at(self, address: str) -> None:
+        """Where others reach this replica, "host:port"; to be said before it runs."""
+        self._lease.address = address
 
     def member(self, identity: str) -> Member | None:
         """A replica that is there; None: it is not."""

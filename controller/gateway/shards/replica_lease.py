@@ -8,13 +8,13 @@ from controller.runtime.election.lease_object import ApiLease
 
 
 class ReplicaLease(ApiLease):
-    """The Lease `name` of a replica that others reach at `address`, "host:port". `leaving`: it is about to go."""
+    """The Lease `name` of a replica. `address`: where others reach it, "host:port"; `leaving`: it is about to go."""
 
-    def __init__(self, client: Client, namespace: str, name: str, *, group: str, address: str) -> None:
+    def __init__(self, client: Client, namespace: str, name: str, *, group: str) -> None:
         super().__init__(client, namespace, name, labels={GROUP_LABEL: group})
-        self._address = address
+        self.address = ""
         self.leaving = False
 
     def annotations(self) -> Mapping[str, str]:
         """See ApiLease."""
-        return {ADDRESS: self._address, LEAVING: "true" if self.leaving else "false"}
+        return {ADDRESS: self.address, LEAVING: "true" if self.leaving else "false"}

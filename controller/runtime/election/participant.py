@@ -70,8 +70,8 @@ class Participant:
 
     def look(self) -> None:
         """Do not wait longer: a standby looks at the Lease, which somebody has seen change; who leads renews it."""
-        if self._waiting is None:
-            self._look = True  # a request is under way, and may have been answered before the change
+        if self._waiting is None or self._waiting.expired():
+            self._look = True  # a request is under way or about to be, and may be answered without the change
         else:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 

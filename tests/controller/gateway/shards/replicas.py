@@ -33,13 +33,14 @@ class Process:
         client = Client(ClientConfiguration("http://store"), clock=LoopClock(), transport=self.wire)
         self.coordinator = Coordinator(
             client,
-            Replica(name, f"{name}:8444", "gateway", "gateways"),
+            Replica(name, "gateway", "gateways"),
             in_flight=lambda shard: self.in_flight.get(shard, {}),
             changed=self._changed,
             clock=LoopClock(),
             rng=rng,
             timing=TIMING,
         )
+        self.coordinator.reached_at(f"{name}:8444")
         self.task: asyncio.Task[None] | None = None
 
     def open(self) -> set[int]:
