@@ -1,10 +1,11 @@
-"""`python -m tests.fuzz [--subject conversion|scheduler|both|defects] [--count N] [--sequences N] [--limit SECONDS] [--seed S]`.
+"""`python -m tests.fuzz [--subject SUBJECT] [--count N] [--sequences N] [--limit SECONDS] [--seed S]`.
 
 Conversion: N drawn objects a kind and direction are converted to and fro, with edits; how many objects used each leaf of
 the schema and how many edits each flat field saw is printed. Scheduler: N drawn histories of a cluster; the invariants
-are judged after every step; how often each event really happened is printed. Exit code 0 when nothing was lost or
-violated and enough was tried (from 5,000 objects on every count is at least a hundredth of N, from 2,000 histories on
-at least 1); 1 when not, 2 for bad input, 130 for Ctrl-C.
+are judged after every step; how often each event really happened is printed. Gateway: scripts of what clients and
+engines send, of who goes when and of reloads, for ten minutes, steered by the code that they reach. Exit code 0 when
+nothing was lost or violated and enough was tried (from 5,000 objects on every count is at least a hundredth of N, from
+2,000 histories or scripts on at least 1); 1 when not, 2 for bad input, 130 for Ctrl-C.
 """
 
 import argparse
@@ -13,12 +14,13 @@ import traceback
 from collections.abc import Mapping, Sequence
 
 from e2e.plane.progress import Progress
+from tests.fuzz.gateway import report as gateway
 from tests.fuzz.scheduling import report as scheduling
 from tests.fuzz.search import KINDS, Start, Tally, search
 
 COUNT = 10_000
 SEED = 1
-SUBJECTS = ("conversion", "scheduler", "both", "defects")
+SUBJECTS = ("conversion", "scheduler", "both", "gateway", "defects")
 _SECONDS_AN_OBJECT = 0.006
 _SHARE = 100
 _ENOUGH_TO_COUNT = 5000
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--subject",
         choices=SUBJECTS,
         default="both",
-        help="default: both; defects: whether the scheduler's search finds those put in on purpose",
+        help="default: both; defects: whether the searches of scheduler and gateway find those put in on purpose",
     )
     parser.add_argument(
         "--count", type=_positive, default=COUNT, help=f"objects a kind and direction (default: {COUNT})"
@@ -48,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--limit",
         type=_positive,
-        default=int(scheduling.LIMIT_SECONDS),
-        help=f"seconds for these, within which the last draw begins (default: {scheduling.LIMIT_SECONDS:.0f})",
+        help="seconds for these, within which the last draw begins, and for the gateway "
+        f"(default: {scheduling.LIMIT_SECONDS:.0f} and {gateway.LIMIT_SECONDS:.0f})",
     )
     parser.add_argument("--seed", type=int, default=SEED, help=f"another seed draws others (default: {SEED})")
     options = parser.parse_args(argv)
@@ -57,10 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.subject == "defects":
             passed.append(scheduling.found(scheduling.DEFECTS_WITHIN, options.seed))
+            passed.append(gateway.found(gateway.DEFECTS_WITHIN, options.seed))
         if options.subject in ("conversion", "both"):
             passed += [_searched(kind, start, options.count, options.seed) for kind in KINDS for start in Start]
         if options.subject in ("scheduler", "both"):
-            passed.append(scheduling.searched(options.sequences, options.seed, options.limit))
+            limit = options.limit or scheduling.LIMIT_SECONDS
+            passed.append(scheduling.searched(options.sequences, options.seed, limit))
+        if options.subject == "gateway":
+            passed.append(gateway.searched(options.seed, options.limit or gateway.LIMIT_SECONDS))
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         return _INTERRUPTED
