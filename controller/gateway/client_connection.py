@@ -175,15 +175,15 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(Problem(408, "HeadTimeout", f"the head was not whole after {limits.head_seconds:g} s"))
         elif self.state == BODY:
             self._refuse(Problem(408, "BodyTimeout", f"the body was not whole after {limits.body_seconds:g} s"))
-        elif self.state == ANSWERING and not self._paused and not is_gone(self.transport):
-            self.gateway.wheel.watch(self, now + LOOK_SECONDS)
-        elif self.state == ANSWERING or (self.state == LINGERING and self._paused):
-            self._cancel()
-            self.transport.abort()
         elif self.state == ASKING:
             self.gateway.wheel.watch(self, now + limits.idle_seconds)
+        elif self.state == ANSWERING and not self._paused and not is_gone(self.transport):
+            self.gateway.wheel.watch(self, now + LOOK_SECONDS)
+        elif self.state == ANSWERING or self._paused or self.transport.is_closing():
+            self._cancel()
+            self.transport.abort()
         else:
-            self.transport.abort() if self._paused else self.transport.close()
+            self.close()
 
     # --- requests ---
 
@@ -331,7 +331,7 @@ class ClientConnection(asyncio.Protocol):
             self._release()
         lead = b"%b%bx-request-id: %b\r\n%b\r\n" % (
             answer_lead(head),
-            framing_line(length),
+            framing_line(head.status, length),
             self.request_id,
             self._connection_line(),
         )

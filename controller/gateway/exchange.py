@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from controller.gateway.answer import LAST_CHUNK, usage_in, whole_chunk
 from controller.gateway.body import Asked
 from controller.gateway.errors import CLIENT_CLOSED_REQUEST, Problem, error_event, of_refusal
-from controller.gateway.framing import CHUNKED, UNTIL_CLOSE, ResponseHead
+from controller.gateway.framing import CHUNKED, ResponseHead
 from controller.qos.refusal import NO_ENDPOINT, Refusal
 from controller.qos.request import DONE, Request
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OVERLOADED = frozenset((429, 503, 504))
 """Statuses by which an engine says that it is asked too much."""
-_SERVED = (200, "")
+_WITHOUT_BODY = (204, 304)
 _GONE = (CLIENT_CLOSED_REQUEST, "ClientGone")
 _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
 _SILENT = "EngineSilent"
@@ -235,8 +235,8 @@ class Exchange(Request):
         self.client.answer_problem(problem)
 
 
-def framing_line(length: int) -> bytes:
+def framing_line(status: int, length: int) -> bytes:
     """How the body of an answer of this length is framed to the client, as header lines."""
-    if length == CHUNKED:
-        return b"transfer-encoding: chunked\r\n"
-    return b"" if length == UNTIL_CLOSE else b"content-length: %d\r\n" % length
+    if length > 0 or (length == 0 and status not in _WITHOUT_BODY):
+        return b"content-length: %d\r\n" % length
+    return b"transfer-encoding: chunked\r\n" if length == CHUNKED else b""

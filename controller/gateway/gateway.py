@@ -328,6 +328,7 @@ class Gateway:
         self.look_ahead()
 
     def _turn(self) -> None:
+        self._tick = self.loop.call_later(SLOT_SECONDS, self._turn)  # first, so that no fault below stops the clock
         now = self.time()
         self.wheel.turn(now)
         for pool in self.pools.values():
@@ -336,7 +337,6 @@ class Gateway:
             self.forwarding.trim(now)
             self.forwarding.look_again(now)
         self.look_ahead()
-        self._tick = self.loop.call_later(SLOT_SECONDS, self._turn)
 
     def _make_pools(self) -> None:
         """One for each endpoint; those that are unchanged are kept, those that are gone are closed as they empty."""

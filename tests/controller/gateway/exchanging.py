@@ -57,7 +57,9 @@ class Client:
     async def read(self) -> Got:
         async with asyncio.timeout(10):
             status, fields = await self.head()
-            if "content-length" in fields:
+            if status in (204, 304):
+                body = b""
+            elif "content-length" in fields:
                 body = await self.reader.readexactly(int(fields["content-length"]))
             elif fields.get("transfer-encoding") == "chunked":
                 body = b""

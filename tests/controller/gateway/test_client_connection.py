@@ -189,3 +189,24 @@ async def test_half_an_answer_that_ends_with_its_connection_does_not_look_whole(
             await client.reader.read()
         await eventually(lambda: conserved(gateway))
         assert gateway.tables["team-a/llama", "standard"].outcomes == {(200, "EngineLost"): 1}
+
+
+async def test_an_answer_that_can_have_no_body_says_nothing_of_its_length() -> None:
+    engine = Engine([b"HTTP/1.1 204 No Content\r\n\r\n"])
+    async with engine, serving(configuration(route(endpoint(engine.port)))) as (_, dial):
+        client = await dial()
+        client.send(request() * 2)
+        for _ in range(2):
+            got = await client.read()
+            assert (got.status, "content-length" in got.headers) == (204, False)
+
+
+async def test_a_client_that_never_takes_its_refusal_is_cut_off_in_the_end() -> None:
+    limits = replace(Limits(), head_seconds=0.3, write_seconds=0.3)
+    async with serving(configuration(limits=limits)) as (gateway, dial):
+        client = await dial()
+        transport = client.writer.transport
+        transport.pause_reading()  # type: ignore[attr-defined]
+        client.send(b"POST")
+        await eventually(lambda: gateway.statistics().connections == 1)
+        await eventually(lambda: gateway.statistics().connections == 0, within=10)
