@@ -4,7 +4,7 @@ Of several policies that could rule a namespace, the older one does; so do two p
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from api.seconds import DurationError, parse_duration
@@ -62,9 +62,17 @@ class Rules:
         )
 
     def ruling(self, policy_ref: str | None, labels: Mapping[str, str]) -> Rule:
-        """What rules a service: the policy it names, if that is for its namespace, else the oldest that is."""
+        """What rules a service: the policy it names, if that is for its namespace, else the oldest that is.
+
+        A service that names no policy chooses among the classes of all that are for it, as admission lets it; of
+        classes of one name the oldest policy's counts.
+        """
         ours = [rule for rule in self._rules if rule.selector is not None and matches(rule.selector, labels)]
-        return next((rule for rule in ours if rule.name == policy_ref), ours[0] if ours else NO_POLICY)
+        named = next((rule for rule in ours if rule.name == policy_ref), None)
+        if named is not None or not ours:
+            return named or NO_POLICY
+        classes = {name: one for rule in reversed(ours) for name, one in rule.classes.items()}
+        return replace(ours[0], classes=classes)
 
     def caller(self, tenant: str, name: str, *, key: str | None = None) -> Caller:
         """The terms of somebody of a namespace. `key` is the name of the API key that was shown, None for a token.

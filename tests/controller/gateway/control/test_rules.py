@@ -44,6 +44,15 @@ def test_a_policys_classes_are_its_services() -> None:
     assert rule.class_named("realtime") is None
 
 
+def test_a_service_that_names_no_policy_may_name_a_class_of_any_that_is_for_it() -> None:
+    old = policy_of("old", created="2025-01-01T00:00:00Z", qosClasses=[STANDARD])
+    rules = Rules([policy_of("new", qosClasses=[GOLD, STANDARD | {"rank": 7}]), old])
+    rule = rules.ruling(None, {})
+    assert (rule.name, rule.class_named("gold")) == ("old", QoSClass("gold", 0, 4, 0.5))
+    assert rule.class_named("standard") == QoSClass("standard@old", 5, 1, 5.0)
+    assert rules.ruling("old", {}).class_named("gold") is None
+
+
 def test_classes_of_one_name_are_two_where_policies_differ() -> None:
     rules = Rules([policy_of(qosClasses=[STANDARD])])
     assert rules.ruling(None, {}).class_named(None) == QoSClass("standard@shared", 5, 1, 5.0)
