@@ -40,7 +40,7 @@ class ModelSettings:
 
     `queue_length`: requests that may wait at once; 0: none waits. `queue_timeout`: seconds that a request may wait.
     `weight`: its share among the models of a class at one partition. `output_tokens`: what a request is expected to
-    generate until some were seen.
+    generate until some were seen. `held`: where no pod is Ready its requests wait for one instead of being refused.
     """
 
     model: str
@@ -53,6 +53,7 @@ class ModelSettings:
     headroom: int = 0
     weight: int = 1
     output_tokens: int = 256
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

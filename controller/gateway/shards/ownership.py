@@ -23,7 +23,7 @@ from controller.gateway.shards.keeper import ShardKeeper
 from controller.gateway.shards.lease_view import Member
 from controller.gateway.shards.partitions import occupied_by, shard_of
 from controller.gateway.shards.residents import Left
-from controller.gateway.shards.shares import narrow
+from controller.gateway.shards.shares import bounded_seats, narrow
 from controller.gateway.shards.timing import ShardTiming
 from controller.qos.request import IN_FLIGHT
 from controller.qos.settings import QoSSettings
@@ -98,7 +98,11 @@ class ShardOwnership:
     def narrow(self, settings: QoSSettings) -> QoSSettings:
         """See Ownership."""
         self._plans.clear()
-        seats = {key: {one.endpoint: one.seats for one in part.members} for key, part in settings.partitions.items()}
+        bounded = bounded_seats(settings.models, (one for part in settings.partitions.values() for one in part.members))
+        seats = {
+            key: {one.endpoint: bounded[one.endpoint] for one in part.members}
+            for key, part in settings.partitions.items()
+        }
         if seats != self._seats:
             self._seats = seats
             self.coordinator.occupy(occupied_by(seats))
@@ -116,7 +120,8 @@ class ShardOwnership:
 
     def orders(self, route: ServiceRoute) -> bool:
         """See Ownership. A service without engines is ordered, and so refused, anywhere."""
-        return not route.endpoints or any(self.coordinator.has(endpoint.partition) for endpoint in route.endpoints)
+        places = self._places(route)
+        return not places or any(self.coordinator.has(partition) for partition, _ in places)
 
     def is_there(self, identity: str) -> bool:
         """See Ownership."""
@@ -230,19 +235,29 @@ class ShardOwnership:
         own = Counter(at.uid for at in self._used() if shard_of(at.partition) == shard)
         return left | {self.identity: own} if own else left
 
+    def _places(self, route: ServiceRoute) -> list[tuple[str, int]]:
+        """Partition and seats of each engine to which the service's requests may be sent."""
+        found = [
+            (endpoint.partition, self._seats.get(endpoint.partition, {}).get(endpoint.uid, 0))
+            for endpoint in route.endpoints
+            if endpoint.ready
+        ]
+        return [(partition, seats) for partition, seats in found if seats]
+
     def _plan(self, route: ServiceRoute) -> Peer | Turns[Peer | None] | None:
         """None: ours alone. A Peer: that one's, or NOBODY's. Else by turns."""
+        places = self._places(route)
+        if not places:
+            return None
         seats: Counter[str] = Counter()
         peers: dict[str, Peer | None] = {}
-        for endpoint in route.endpoints:
-            mine = self.coordinator.has(endpoint.partition)
-            owner = None if mine else self.coordinator.owner(endpoint.partition)
+        for partition, free in places:
+            mine = self.coordinator.has(partition)
+            owner = None if mine else self.coordinator.owner(partition)
             if mine or owner is not None:
                 identity = self.identity if owner is None else owner.identity
                 peers[identity] = None if owner is None else _peer(owner)
-                seats[identity] += endpoint.seats if endpoint.ready else 0
-        if not route.endpoints:
-            return None
+                seats[identity] += free
         if len(peers) < 2:
             return next(iter(peers.values())) if peers else NOBODY
         waiting = {one: self._waiting.get(one, {}).get(route.key, 0) for one in peers}

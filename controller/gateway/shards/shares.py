@@ -39,6 +39,9 @@ def narrow(settings: QoSSettings, has: Callable[[str], bool], taken: TakenSeats)
         for name, one in settings.tenants.items()
     }
     partitions = {key: _narrowed(one, seats, taken) for key, one in owned.items()}
+    # Where others still use every seat of ours, more requests may come, and wait for these to end.
+    held = _ready(owned, seats) - _ready(partitions, seats)
+    models |= {key: replace(models[key], held=True) for key in held}
     return replace(settings, models=models, partitions=partitions, tenants=tenants)
 
 
@@ -70,6 +73,12 @@ def _seats_by_model(partitions: Mapping[str, PartitionSettings], seats: Mapping[
                 at = found.setdefault(one.model, {})
                 at[key] = at.get(key, 0) + seats[one.endpoint]
     return found
+
+
+def _ready(partitions: Mapping[str, PartitionSettings], seats: Mapping[str, int]) -> set[str]:
+    """The models that have an engine there for new requests."""
+    members = (one for partition in partitions.values() for one in partition.members)
+    return {one.model for one in members if one.ready and seats[one.endpoint]}
 
 
 def _part(model: ModelSettings, whole: Mapping[str, int], mine: Mapping[str, int]) -> ModelSettings:

@@ -264,14 +264,14 @@ async def test_nobody_but_replicas_reaches_the_port_for_them(site: Site) -> None
     assert (await one.ask(b"GET /replica HTTP/1.1\r\nhost: gateway\r\n\r\n")).status == 404
 
 
-async def test_what_a_peer_sends_is_served_here_or_nowhere(site: Site) -> None:
+async def test_what_a_peer_sends_is_served_here_or_nowhere(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = await site.join("a"), await site.join("b")
     await site.even()
     # Both take the other for the owner of everything: each request is sent once, and never back.
     for one, other in ((a, b), (b, a)):
         peer = Peer(other.replica.ownership.identity, "127.0.0.1", other.replica.port)
-        one.replica.ownership.owner = lambda _, peer=peer: peer  # type: ignore[assignment, misc]
-        one.replica.ownership.orders = lambda _: False  # type: ignore[method-assign]
+        monkeypatch.setattr(one.replica.ownership, "owner", lambda _, peer=peer: peer)
+        monkeypatch.setattr(one.replica.ownership, "orders", lambda _: False)
         one.replica.ownership.patience = 0.5
     answer = await a.ask(ask("llama"))
     assert (answer.status, json.loads(answer.body)["error"]["code"]) == (503, "NoEndpoint")

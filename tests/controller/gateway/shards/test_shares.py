@@ -52,7 +52,16 @@ def test_seats_that_others_still_use_are_not_ours() -> None:
     members = {one.endpoint: one for part in found.partitions.values() for one in part.members}
     assert (members["u0"].seats, members["u0"].ready) == (5, True)
     assert not members["u1"].ready
+    assert not found.models["a/m"].held
     assert found.validated() == []
+
+
+def test_where_others_use_every_seat_requests_wait_for_them() -> None:
+    found = narrow(whole(), {"p0", "p2"}.__contains__, lambda _, endpoint, seats: 0 if endpoint == "u3" else seats)
+    assert found.models["a/m"].held
+    assert not found.models["a/n"].held
+    nowhere = narrow(whole(), {"p1"}.__contains__, free)
+    assert not nowhere.models["a/n"].held
 
 
 def test_a_partitions_own_bound_loses_them_too() -> None:
