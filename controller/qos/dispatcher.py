@@ -13,7 +13,7 @@ them may be out of date, and is put right when it comes to the top.
 from heapq import heapify, heappop, heappush, heapreplace
 
 from controller.qos.concurrency_limit import ConcurrencyLimit
-from controller.qos.place import Classes, Entry, Need, Place
+from controller.qos.place import Classes, Entry, Model, Need, Place
 from controller.qos.request import Request
 from controller.qos.settings import LimitSettings
 from controller.qos.shares import divided, scaled_down
@@ -121,6 +121,12 @@ class Dispatcher:
         if place.in_flight < place.minimum:
             self.want(place)
 
+    def wake_parked(self, model: Model) -> None:
+        """All places that the model has here take part again."""
+        for place in model.places:
+            if place.parked and place.partition is self:
+                self.wake(place)
+
     def _list(self, entry: Entry) -> None:
         line = entry.line
         if not entry.listed:
@@ -209,14 +215,12 @@ class Dispatcher:
 
     def _take_from(self, place: Place, now: float) -> Request:
         """A request of this place, for which one waits, outside the turns of its classes; these are charged for it."""
-        if self.since >= self.every:
-            starving = self._take_starving_of(place, now)
-            if starving is not None:
-                return starving
-        entry = next(one for one in place.entries if one.waits())
-        request = self._queued(entry)
-        self.since += 1
-        entry.adjust += request.cost * entry.per_cost
+        request = self._take_starving_of(place, now) if self.since >= self.every else None
+        if request is None:
+            entry = next(one for one in place.entries if one.waits())
+            request = self._queued(entry)
+            self.since += 1
+            entry.adjust += request.cost * entry.per_cost
         if place.in_flight + 1 < place.minimum:
             self._want_after(place)
         return request

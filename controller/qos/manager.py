@@ -15,7 +15,7 @@ from controller.qos.admission import displaced_by, drained_in, predicted_cost, p
 from controller.qos.dispatcher import Dispatcher
 from controller.qos.fair_queue import RequestQueue
 from controller.qos.membership import Membership
-from controller.qos.place import Model, Place
+from controller.qos.place import NEVER, Model, Place
 from controller.qos.refusal import (
     DEADLINE_EXCEEDED,
     DEADLINE_UNREACHABLE,
@@ -143,7 +143,7 @@ class QoSManager:
 
     def _wait(self, request: Request, model: Model, at: int, now: float) -> None:
         """It waits for a seat, if it may and if that makes sense."""
-        if not model.places:
+        if not model.places and not model.settings.held:
             self._refuse(request, model, NO_ENDPOINT, f"no Ready pod of {model.key}", drained_in(model))
             return
         if request.deadline is not None and self._hopeless(request, model, now, predicted_wait(request, model, at)):
@@ -179,20 +179,20 @@ class QoSManager:
 
     def _hopeless(self, request: Request, model: Model, now: float, wait: float) -> bool:
         """Whether its first byte will come too late if it waits so long; then it is refused."""
-        late = too_late_by(request, model, now, wait)
-        if late <= 0 or request.deadline is None:
+        if too_late_by(request, model, now, wait) <= 0:
             return False
-        if request.state == QUEUED and request.deadline <= now:
-            self._refuse_overdue(request, model, now)
-        else:
-            left = request.deadline - now
-            text = f"its first byte is expected in {left + late:.3f}s, and its deadline is in {left:.3f}s"
-            self._refuse(request, model, DEADLINE_UNREACHABLE, text, wait)
+        self._refuse_late(request, model, now, wait)
         return True
 
-    def _refuse_overdue(self, request: Request, model: Model, now: float) -> None:
-        text = f"its time ran out {now - request.arrived:.3f}s after it came, before an engine could begin"
-        self._refuse(request, model, DEADLINE_EXCEEDED, text, drained_in(model))
+    def _refuse_late(self, request: Request, model: Model, now: float, wait: float) -> None:
+        left = NEVER if request.deadline is None else request.deadline - now
+        if left <= 0 and request.arrived < now:
+            text = f"its time ran out {now - request.arrived:.3f}s after it came, before an engine could begin"
+            self._refuse(request, model, DEADLINE_EXCEEDED, text, drained_in(model))
+        else:
+            late = too_late_by(request, model, now, wait)
+            text = f"its first byte is expected in {left + late:.3f}s, and its deadline is in {left:.3f}s"
+            self._refuse(request, model, DEADLINE_UNREACHABLE, text, wait)
 
     def _removed_for(self, request: Request, model: Model, at: int) -> Request | None:
         """Who has left the full queue for it; None: nobody, it has to stay out."""
@@ -273,13 +273,14 @@ class QoSManager:
         left, model = request.place, request.place.model
         model.given_back += 1
         request.member, request.avoid, request.ticket = None, avoid, 0
-        _leave(left)
+        left.leave()
         others = [one for one in model.places if one.member.endpoint not in avoid]
-        if not others or too_late_by(request, model, now, 0.0) > 0:
+        waits = bool(others) or model.settings.held
+        if not waits or too_late_by(request, model, now, 0.0) > 0:
             request.state = DONE
             self._refill(left, now)
-            if others:
-                self._refuse_overdue(request, model, now)
+            if waits:
+                self._refuse_late(request, model, now, 0.0)
             else:
                 self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", drained_in(model))
             return
@@ -336,7 +337,7 @@ class QoSManager:
 
     def _release(self, place: Place, now: float) -> None:
         """A request in flight has ended: its seat goes to the next one."""
-        _leave(place)
+        place.leave()
         self._refill(place, now)
 
     def _refill(self, place: Place, now: float) -> None:
@@ -349,9 +350,7 @@ class QoSManager:
                 elif place.in_flight < place.minimum:
                     partition.want(place)
             if model.capped:
-                for other in model.places:
-                    if other.parked and other.partition is partition:
-                        partition.wake(other)
+                partition.wake_parked(model)
         if partition.waiting or partition.needs:
             self._serve(partition, now)
         if model.capped:
@@ -363,7 +362,7 @@ class QoSManager:
             place = model.capped.popleft()
             place.capped = False
             if model.waiting and place.seats:
-                place.partition.wake(place)
+                place.partition.wake_parked(model)
                 self._serve(place.partition, now)
 
     def _serve(self, partition: Dispatcher, now: float) -> None:
@@ -453,7 +452,7 @@ class QoSManager:
         for request in self._timers.overdue(now):
             model = self._models[request.model]
             self._remove(request, model)
-            self._refuse_overdue(request, model, now)
+            self._refuse_late(request, model, now, 0.0)
         for model in self._timers.due(now):
             timeout = model.settings.queue_timeout
             for queue in list(model.queues):
@@ -476,16 +475,6 @@ class QoSManager:
     def statistics(self) -> QoSStatistics:
         """Counts and sizes as they are now."""
         return statistics_of(self._membership, self._refused_unknown)
-
-
-def _leave(place: Place) -> None:
-    """One request less is in flight there."""
-    partition = place.partition
-    place.in_flight -= 1
-    partition.in_flight -= 1
-    place.model.in_flight -= 1
-    if place.headroom:
-        partition.reserve()
 
 
 def _charge(request: Request, more: float) -> None:

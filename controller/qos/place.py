@@ -145,6 +145,15 @@ class Place:
         self.parked = self.capped = False
         self.usual = UsualTimes()
 
+    def leave(self) -> None:
+        """One request less is in flight here."""
+        partition = self.partition
+        self.in_flight -= 1
+        partition.in_flight -= 1
+        self.model.in_flight -= 1
+        if self.headroom:
+            partition.reserve()
+
     def open(self) -> bool:
         """Whether a request of its model may have a seat here now, its maximum apart."""
         partition = self.partition

@@ -35,12 +35,12 @@ class Timers:
 
     def watch(self, request: Request, deadline: float, ticket: int) -> None:
         """Look at the request at its deadline, if it waits under this ticket then."""
-        deadlines = self._deadlines
-        heappush(deadlines, (deadline, next(self._numbers), ticket, request))
-        if len(deadlines) > self._clear_at:
-            self._deadlines = [one for one in deadlines if one[3].state == QUEUED and one[3].ticket == one[2]]
+        # cleared before it is in there: its ticket becomes this one only after this call
+        if len(self._deadlines) > self._clear_at:
+            self._deadlines = [one for one in self._deadlines if one[3].state == QUEUED and one[3].ticket == one[2]]
             heapify(self._deadlines)
             self._clear_at = 2 * len(self._deadlines) + _FEW
+        heappush(self._deadlines, (deadline, next(self._numbers), ticket, request))
 
     def next(self) -> float | None:
         """When something may be due first; None: nothing will be."""

@@ -230,7 +230,8 @@ class Ledger:
         rivals = [
             one
             for one in self.waiting
-            if one is not request and (self._open(one, member) if below else self._may_go_to(one, partition))
+            if one not in (request, self.keeps_turn)
+            and (self._open(one, member) if below else self._may_go_to(one, partition))
         ]
         if request is not self.arriving:  # else nobody who waits could have had the seat, so it counts for nobody
             self.since[partition] = self.since.get(partition, 1 << 30) + 1
@@ -365,8 +366,6 @@ class Ledger:
     def _open(self, request: Request, member: Member) -> bool:
         """Whether a request that waits could go to this pod now."""
         if member.model != request.model or not member.ready or self.member.get(member.endpoint) != member:
-            return False
-        if request is self.keeps_turn and request.deadline is not None and request.deadline < self.now:
             return False
         maximum = self.settings.models[request.model].maximum
         if maximum is not None and sum(one.model == request.model for one in self.flying) >= maximum:
