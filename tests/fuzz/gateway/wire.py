@@ -31,13 +31,14 @@ class Wire(asyncio.Transport):
         self._reading = True
         self._closing = False
         self._coming: list[bytes | None] = []  # None is the other end's end
+        self._has_ended = False
         self._was_reset = False
         protocol.connection_made(self)
 
     # --- the gateway's end ---
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._was_reset:
+        if self._was_reset or self._has_ended:
             self._lose(ConnectionResetError("reset"))
         if self._closing or not data:
             return
@@ -94,7 +95,8 @@ class Wire(asyncio.Transport):
         self._deliver()
 
     def end(self) -> None:
-        """The other end has closed."""
+        """The other end has closed: it sends no more, and answers what is written to it with a reset."""
+        self._has_ended = True
         self._coming.append(None)
         self._deliver()
 
