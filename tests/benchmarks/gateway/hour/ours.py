@@ -10,13 +10,12 @@ from controller.qos.settings import Member, ModelSettings, PartitionSettings, Qo
 from tests.benchmarks.gateway.hour.policies import PARTITIONS, QUEUE_SECONDS, Begin
 from tests.benchmarks.gateway.hour.trace import CLASSES, TRAFFIC, Arrival
 
-_STARVATION_SECONDS: Final = {"interactive": 2.0, "standard": 10.0, "batch": 20.0}
 _QUEUE_LENGTH: Final = 1_000_000
 """No bound: the other policies have none."""
 
 
 class Ours:
-    """`QoSManager` with minimums and classes. `deadlines`: requests say until when their first token is of use."""
+    """`QoSManager` with the classes as they are usual, and a minimum for the best one's models. `deadlines`: requests say until when their first token is of use."""
 
     def __init__(self, begin: Begin, seats: int, *, deadlines: bool) -> None:
         self._begin = begin
@@ -69,9 +68,7 @@ class Ours:
 
 def _settings(seats: int) -> QoSSettings:
     return QoSSettings(
-        classes=tuple(
-            QoSClass(name, rank, starvation_after=_STARVATION_SECONDS[name]) for rank, name in enumerate(CLASSES)
-        ),
+        classes=tuple(QoSClass(name, rank) for rank, name in enumerate(CLASSES)),
         models={
             traffic.model: ModelSettings(
                 traffic.model,

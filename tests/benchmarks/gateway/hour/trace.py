@@ -32,7 +32,7 @@ class Traffic:
     output: int
     tenants: int
     answer_within: float
-    minimum: int
+    minimum: int = 0
     spread: float = 0.6
 
 
@@ -53,10 +53,10 @@ CLASSES: Final = ("interactive", "standard", "batch")
 TRAFFIC: Final = (
     Traffic("team-a/chat", "interactive", 5.0, 0.5, 0.0, 1020, 129, 4, 0.8, 6),
     Traffic("team-b/code", "interactive", 9.0, 0.5, 0.1, 1500, 13, 4, 0.8, 4),
-    Traffic("team-a/agents", "standard", 1.2, 0.6, 0.3, 3000, 200, 3, 3.0, 3),
-    Traffic("team-c/search", "standard", 4.0, 0.4, 0.5, 500, 20, 5, 3.0, 2),
-    Traffic("team-d/summaries", "batch", 0.7, 0.8, 0.6, 6000, 300, 2, 30.0, 2),
-    Traffic("team-d/labels", "batch", 3.0, 0.3, 0.7, 800, 30, 3, 30.0, 1),
+    Traffic("team-a/agents", "standard", 1.2, 0.6, 0.3, 3000, 200, 3, 3.0),
+    Traffic("team-c/search", "standard", 4.0, 0.4, 0.5, 500, 20, 5, 3.0),
+    Traffic("team-d/summaries", "batch", 0.7, 0.8, 0.6, 6000, 300, 2, 30.0),
+    Traffic("team-d/labels", "batch", 3.0, 0.3, 0.7, 800, 30, 3, 30.0),
 )
 BURSTS: Final = (
     Burst("team-a/chat", 420, 40, 3.0),
