@@ -70,6 +70,7 @@ def check_warned(answer: Answer, want_words: list[str]) -> None:
 SERVICE_WARNINGS = [
     pytest.param({"model": SMALL | {"precision": "int8"}}, ["spec.model.precision", "int8", "no known checkpoint of Qwen/Qwen3-4B", "AIM_MODEL_ID"], id="no weights are known"),
     pytest.param({"model": SMALL, "gpuSharing": {"partition": {"mode": "TPX/NPS1"}}}, ["spec.gpuSharing.partition.mode", "TPX/NPS1", "choose one of CPX/NPS1"], id="a mode of other products"),
+    pytest.param({"model": SMALL, "qos": {"guarantees": {"minConcurrency": 9}}}, ["spec.qos.guarantees.minConcurrency", "9", "the 8 requests that memory is reserved for"], id="more guaranteed than memory is reserved for"),
 ]  # fmt: skip
 
 
@@ -96,11 +97,14 @@ def test_every_doubt_about_a_policy_is_told(asker: Asker) -> None:
             "namespaceSelector": {"matchLabels": {"team": "nobody"}},
             "allowedModes": ["TPX/NPS1"],
             "quotas": [{"namespace": "nowhere", "max": "1Gi"}],
+            "callers": [{"namespace": "nowhere", "keys": [{"name": "CI_1", "ceiling": "gold"}]}],
         }
     )
     assert answer.accepted, answer
     fields = [warning.partition(":")[0] for warning in answer.warnings]
-    assert fields == ["spec.namespaceSelector", "spec.nodeSelector", "spec.allowedModes", "spec.quotas[0].namespace"]
+    selectors = ["spec.namespaceSelector", "spec.nodeSelector"]
+    callers = ["spec.callers[0].namespace", "spec.callers[0].keys[0].ceiling"]
+    assert fields == [*selectors, "spec.allowedModes", "spec.quotas[0].namespace", *callers]
 
 
 GOOD = opt_in("Qwen/Qwen3-8B")
