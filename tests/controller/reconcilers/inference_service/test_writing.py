@@ -1,6 +1,7 @@
 """A status that two write: the gateway its counts, the operator the rest, neither in the other's way."""
 
 from collections.abc import AsyncIterator, Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -153,3 +154,42 @@ async def test_a_first_status_has_its_defaults_too(world: World) -> None:
 )
 def test_a_patch_says_what_differs(before: dict[str, Any], after: dict[str, Any], want: dict[str, Any]) -> None:
     assert merge_patch(before, after) == want
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_comes_between_nothing_that_was_written_is_lost(world: World, seed: int) -> None:
+    """The gateway's shards, users and an operator that may be behind itself, in any order."""
+    draw = Random(seed)
+    world.changed(requestCounts=COUNTS)
+    counted: dict[int, dict[str, Any]] = {3: COUNTS[0]}
+    decided = 0  # the number that the operator wrote last
+    lost = 0
+
+    def count() -> None:
+        shard = draw.randrange(3)
+        counted[shard] = {"shard": shard, "time": f"2026-03-01T12:00:{draw.randrange(60):02}Z", "objectives": []}
+        world.changed(requestCounts=list(counted.values()))
+
+    def scale() -> None:
+        metadata = world.stored["metadata"] | {"generation": world.stored["metadata"]["generation"] + 1}
+        world.api.put(INFERENCE_SERVICES, world.stored | {"metadata": metadata})
+
+    seen, seen_decided, seen_generation = world.seen(), decided, world.stored["metadata"]["generation"]
+    for turn in range(1, 41):
+        if draw.random() < 0.7:  # else the operator has not heard of what is there now
+            seen, seen_decided, seen_generation = world.seen(), decided, world.stored["metadata"]["generation"]
+        for _ in range(draw.randrange(2)):
+            draw.choice((count, count, scale))()
+        world.meanwhile(*(count for _ in range(draw.randrange(ATTEMPTS))))
+        fresh = (seen_decided, seen_generation) == (decided, world.stored["metadata"]["generation"])
+        try:
+            await world.write(seen, ready_replicas=turn)
+        except Conflict:
+            lost += 1
+        else:
+            assert fresh, "a decision upon what was not there any more was written"
+            decided = turn
+        world.api.heal()
+        assert world.stored["status"]["requestCounts"] == list(counted.values())
+        assert world.stored["status"].get("readyReplicas", 0) == decided
+    assert 0 < lost < 40
