@@ -15,6 +15,9 @@ ACCOUNT = "aim-gpu-gateway"
 AUDIENCE = "aim-gpu-gateway"
 """Whom callers' tokens must be for."""
 
+DRAIN_SECONDS = 1.0
+"""How long what is under way may take when a run ends: nobody waits for it then."""
+
 _READY = "/readyz"
 
 
@@ -28,7 +31,7 @@ async def start_gateway(plane: Plane, folder: Path, addresses: Path) -> AsyncIte
     """One gateway, ready; ended on exit. `addresses`: where the engine of each pod listens, by uid."""
     kubeconfig = await asyncio.to_thread(_kubeconfig, plane, folder)
     files = ("--kubeconfig", str(kubeconfig), "--addresses-file", str(addresses))
-    command = ["gateway", *files, "--port", "0", "--insecure-http"]
+    command = ["gateway", *files, "--port", "0", "--insecure-http", "--drain-seconds", str(DRAIN_SECONDS)]
     worker = Worker(plane, "gateway", command, folder, _READY)
     try:
         await worker.start()

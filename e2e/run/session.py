@@ -168,7 +168,8 @@ class Looking:
         """Until all is as expected for five seconds and every scene was played, or time is up, or a fault was seen."""
         settling = Settling(started=time.monotonic())
         while True:
-            self.check()
+            # asks other processes: on a busy machine their answers take long enough to hold up requests
+            await asyncio.to_thread(self.check)
             now, world = time.monotonic(), self.observer.world
             found = services(world)
             missing = unfulfilled(found, self.expectation.wishes)

@@ -17,6 +17,7 @@ FLOODERS = 48
 PAUSE_SECONDS = 0.25
 """How long one of them waits after a refusal: it does not heed Retry-After."""
 
+_TICK_SECONDS = 0.02
 _PROMPT = "word " * 100
 _NEIGHBOUR_TOKENS = 48
 _FLOOD_TOKENS = 48
@@ -34,12 +35,12 @@ class Flood:
 
     async def play(self, calm_seconds: float = CALM_SECONDS, flood_seconds: float = FLOOD_SECONDS) -> Scene:
         """One scene; returns when the last of its requests is over."""
-        calm = await self._beside(calm_seconds, flooders=0)
-        beside = await self._beside(flood_seconds, flooders=FLOODERS)
-        return Scene(calm[0], beside[0], beside[1])
+        calm, _, _ = await self._beside(calm_seconds, flooders=0)
+        beside, flood, late = await self._beside(flood_seconds, flooders=FLOODERS)
+        return Scene(calm, beside, flood, late)
 
-    async def _beside(self, seconds: float, flooders: int) -> tuple[list[Sent], list[Sent]]:
-        """The neighbour's requests, and the flood's, of so many seconds."""
+    async def _beside(self, seconds: float, flooders: int) -> tuple[list[Sent], list[Sent], float]:
+        """The neighbour's requests, and the flood's, of so many seconds; and how late this process ever was."""
         neighbour: list[Sent] = []
         flood: list[Sent] = []
         self._stop.clear()
@@ -49,9 +50,9 @@ class Flood:
                     tasks.create_task(self._ask(self.roles.neighbour, _NEIGHBOUR_TOKENS, neighbour))
                 for _ in range(flooders):
                     tasks.create_task(self._ask(self.roles.flooded, _FLOOD_TOKENS, flood))
-                await asyncio.sleep(seconds)
+                late = await _lateness(seconds)
                 self._stop.set()
-        return neighbour, flood
+        return neighbour, flood, late
 
     @contextmanager
     def _flooding(self, flooders: int) -> Iterator[None]:
@@ -70,3 +71,13 @@ class Flood:
             sent.append(one)
             if not one.answered:
                 await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _lateness(seconds: float) -> float:
+    """Wait so long; by how much the event loop was late at most. What else ran on the machine then is to blame."""
+    loop = asyncio.get_running_loop()
+    end, most = loop.time() + seconds, 0.0
+    while (now := loop.time()) < end:
+        await asyncio.sleep(_TICK_SECONDS)
+        most = max(most, loop.time() - now - _TICK_SECONDS)
+    return most

@@ -6,7 +6,7 @@ from e2e.run.traffic.latencies import Latencies
 from e2e.run.traffic.sent import Sent
 
 ROLES = Roles("team/neighbour", "team/flooded", 4, 4)
-JUDGED = Judgement(3.0, 5.04, 100.0, 20.0, 30.0, most_flooded=4, left_over=9, problems=())
+JUDGED = Judgement(3.0, 5.04, 100.0, 2.0, 20.0, 30.0, most_flooded=4, left_over=9, problems=())
 
 
 @pytest.fixture

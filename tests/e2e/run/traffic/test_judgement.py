@@ -61,7 +61,7 @@ def test_a_scene_in_which_everything_held() -> None:
         pytest.param(
             replace(SCENE, beside_flood=[asked("b1", 9.0), asked("b2", 11.0)]),
             GOOD,
-            "requests of team/neighbour waited 1020 ms (p99) beside the flood",
+            "requests of team/neighbour waited 1020 ms (p99) beside the flood and 10 ms without it",
             id="the neighbour had to wait",
         ),
         pytest.param(
@@ -82,6 +82,18 @@ def test_a_scene_in_which_everything_held() -> None:
 def test_what_did_not_hold_is_told(scene: Scene, entries: list[Entry], want: str) -> None:
     problems = judge(ROLES, scene, entries, SERVICES).problems
     assert any(want in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        pytest.param(replace(SCENE, late_seconds=0.6), id="the machine was late"),
+        pytest.param(replace(SCENE, calm=[asked("c1", -0.6)]), id="it waited nearly as long without the flood"),
+    ],
+)
+def test_what_is_not_held_against_the_flood(scene: Scene) -> None:
+    late = replace(scene, beside_flood=[asked("b1", 9.0), asked("b2", 11.0)])
+    assert judge(ROLES, late, GOOD, SERVICES).problems == ()
 
 
 def test_an_answer_that_no_engine_began_is_a_hole_in_the_record() -> None:

@@ -7,7 +7,7 @@ from e2e.run.traffic.latencies import Figures
 from e2e.run.traffic.live_table import live
 
 ROLES = Roles("team/neighbour", "team/flooded", 4, 3)
-JUDGED = Judgement(3.0, 5.0, 100.0, 20.0, 30.0, most_flooded=3, left_over=9, problems=())
+JUDGED = Judgement(3.0, 5.0, 100.0, 2.0, 20.0, 30.0, most_flooded=3, left_over=9, problems=())
 FIGURES = [
     Figures("team/a", 2, 1.25, 12.4, 99.6, 1200.0, 12_345.0, {}),
     Figures("team/b", 0, 0.0, None, None, None, None, {"QueueFull": 7, "CutOff": 1}),
