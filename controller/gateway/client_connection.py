@@ -36,7 +36,6 @@ from controller.gateway.leads import RequestLead, answer_lead, request_lead
 from controller.gateway.liveness import is_gone
 from controller.gateway.malformed import Malformed
 from controller.gateway.reset import reset
-from controller.gateway.routes import Operation
 from controller.gateway.upstream import SMALL_BODY
 
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ LINGER_SECONDS = 1.0
 """What is left of a refused body is read for this long, so that the answer is not lost in a reset."""
 LOOK_SECONDS = 1.0
 """How often a client that has sent more than is held is looked at, for as it is not read, its end tells nobody."""
+_KEPT = b""
+"""What is said of a connection that is kept, in HTTP/1.1: nothing."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -275,20 +276,21 @@ class ClientConnection(asyncio.Protocol):
         self.state = ANSWERING
         self.deadline = inf
         lead = request_lead(head)
+        if lead.asks_engine and isinstance(caller, Caller):
+            self._dispatch(lead, body, caller)
+            return
         operation = lead.operation
         if isinstance(operation, Problem):
             page = gateway.peer_pages.get(head.path) if self.server.for_peers else None
             self._answer_json(operation if page is None else page())
         elif not isinstance(caller, Caller):
             self.answer_problem(caller or gateway.unknown_caller(head.token))
-        elif operation is Operation.MODELS:
-            self._answer_json(gateway.models(caller, head.host, head.path))
         elif head.encoded:
             self.answer_problem(_ENCODED)
         else:
-            self._dispatch(lead, body, caller, operation)
+            self._answer_json(gateway.models(caller, head.host, head.path))
 
-    def _dispatch(self, lead: RequestLead, body: bytes, caller: Caller, operation: Operation) -> None:
+    def _dispatch(self, lead: RequestLead, body: bytes, caller: Caller) -> None:
         gateway = self.gateway
         asked = read_body(body)
         if isinstance(asked, BadBody):
@@ -302,7 +304,7 @@ class ClientConnection(asyncio.Protocol):
         exchange = self.exchange = Exchange(self, lane, lead.lead, body, asked, tenant=caller.tenant, now=now)
         if lead.timeout is not None:
             exchange.deadline = now + lead.timeout
-        exchange.timed = asked.stream or not operation.generates
+        exchange.timed = asked.stream or not lead.generates
         gateway.route(exchange, now)
 
     def _refusal_before_body(self, left: int) -> Problem | None:
@@ -321,7 +323,8 @@ class ClientConnection(asyncio.Protocol):
 
     def begin_answer(self, exchange: Exchange, head: ResponseHead, length: int, data: bytes) -> None:
         """Pass on an engine's head, and the first of its body; the rest goes through `exchange.write` as it comes."""
-        if self.head.http10 and length == CHUNKED:
+        http10 = self.head.http10
+        if http10 and length == CHUNKED:
             exchange.write = Unchunker(self.transport.write).write
             length = UNTIL_CLOSE
         if length == UNTIL_CLOSE:
@@ -331,13 +334,13 @@ class ClientConnection(asyncio.Protocol):
             self._release()
         lead = b"%b%bx-request-id: %b\r\n%b\r\n" % (
             answer_lead(head),
-            framing_line(head.status, length),
+            b"content-length: %d\r\n" % length if length > 0 else framing_line(head.status, length),
             self.request_id,
-            self._connection_line(),
+            _KEPT if self._keep and not http10 else self._connection_line(),
         )
         if self._paused and exchange.upstream is not None:
             exchange.upstream.pause()  # the answers before have not been read yet
-        if self.head.http10:
+        if http10:
             self.transport.write(lead)
             exchange.write(data)
         elif len(data) <= SMALL_BODY:
@@ -429,7 +432,7 @@ class ClientConnection(asyncio.Protocol):
         """What the answer says of the connection after it; in HTTP/1.1 it is kept unless told."""
         if not self._keep:
             return b"connection: close\r\n"
-        return b"connection: keep-alive\r\n" if self.head.http10 else b""
+        return b"connection: keep-alive\r\n" if self.head.http10 else _KEPT
 
     def _next(self) -> None:
         """Reads the next request from what came while the last one was answered."""

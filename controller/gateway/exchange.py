@@ -149,10 +149,11 @@ class Exchange(Request):
             self.manager.first_byte(self, now)
         client.begin_answer(self, head, length, data)
 
-    def finish(self, end: bytes) -> None:
-        """The answer has been passed on whole; `end` is its last bytes."""
+    def finish(self, end: bytes, now: float | None = None) -> None:
+        """The answer has been passed on whole, at `now` (None: just now); `end` is its last bytes."""
         client = self.client
-        now = client.gateway.time()
+        if now is None:
+            now = client.gateway.time()
         self.upstream = None
         prompt, output = usage_in(end)
         overloaded = self.status in OVERLOADED

@@ -15,10 +15,11 @@ _TIMEOUT = b"x-request-timeout:"
 class RequestLead:
     """Of a request: its operation, or why there is none; what an engine gets before Host; and how long it may take.
 
-    `timeout` is the client's own, in seconds until the first byte of its answer, by the header X-Request-Timeout.
+    `asks_engine`: its body is an engine's to answer, and can be read; `generates`: with tokens, one by one. `timeout`
+    is the client's own, in seconds until the first byte of its answer, by the header X-Request-Timeout.
     """
 
-    __slots__ = ("lead", "operation", "timeout")
+    __slots__ = ("asks_engine", "generates", "lead", "operation", "timeout")
 
     def __init__(self, head: RequestHead) -> None:
         lines = [line for line in head.forward.splitlines(keepends=True) if not line.startswith(_REQUEST_ID)]
@@ -28,6 +29,10 @@ class RequestLead:
         for line in lines:
             if line.startswith(_TIMEOUT):
                 self._take_timeout(line.partition(b":")[2].strip())
+        operation = self.operation
+        answered_here = isinstance(operation, Problem) or operation is Operation.MODELS
+        self.asks_engine = not answered_here and not head.encoded
+        self.generates = isinstance(operation, Operation) and operation.generates
 
     def _take_timeout(self, text: bytes) -> None:
         seconds = float(text) if _SECONDS.fullmatch(text) else 0.0

@@ -135,7 +135,7 @@ class UpstreamConnection(asyncio.Protocol):
         exchange.begin(head, len(body), body)
         self.deadline = inf
         self._release()
-        exchange.finish(body)
+        exchange.finish(body, exchange.begun_at)
 
     def _pass_on(self, exchange: "Exchange", body: AnswerBody, data: bytes) -> None:
         try:
