@@ -26,6 +26,7 @@ _FIELDS = re.compile(rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*+\r\n")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]++)(/[^#]*+)?")
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~%!$&'()*+,;=]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
+_PORT = re.compile(rb":[0-9]*$")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 _HOP_BY_HOP = frozenset(
@@ -43,8 +44,42 @@ INTERNAL_PREFIX = b"x-aim-"
 """Headers that only the gateway's replicas say to each other. From a client they are dropped."""
 _CONFUSED_WITH_FRAMING = frozenset((b"content_length", b"transfer_encoding"))
 
-Fields = list[tuple[bytes, bytes]]
-"""Header lines in their order: the name in lower case, and the value without the spaces around it."""
+
+class _Fields:
+    """Header lines in their order, and by name; `repeated` says that a name comes more than once.
+
+    Names are in lower case, values without the spaces around them.
+    """
+
+    __slots__ = ("lines", "repeated", "values")
+
+    def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
+        self.lines = lines
+        self.values = dict(lines)
+        self.repeated = len(self.values) < len(lines)
+
+    def one(self, name: bytes) -> bytes:
+        """The value of a header that comes once; empty without one. Twice is refused, for which one is meant?"""
+        value = self.values.get(name, b"")
+        if self.repeated and len(self.all(name)) > 1:
+            raise Malformed("RepeatedHeader", f"the header {name.decode()} comes more than once: send it once")
+        return value
+
+    def all(self, name: bytes) -> list[bytes]:
+        """All values of a header."""
+        if not self.repeated:
+            return [self.values[name]] if name in self.values else []
+        return [value for one, value in self.lines if one == name]
+
+    def forward(self, dropped: frozenset[bytes]) -> bytes:
+        """The lines that go on, each with its end."""
+        return b"".join(
+            [
+                b"%b: %b\r\n" % line
+                for line in self.lines
+                if line[0] not in dropped and not line[0].startswith(INTERNAL_PREFIX)
+            ]
+        )
 
 
 @dataclass(slots=True)
@@ -118,9 +153,9 @@ def parse_request_head(raw: bytes, *, header_count: int = 100) -> RequestHead:
         host=_without_port(host),
         token=_token(fields),
         request_id=_request_id(fields),
-        encoded=_one(fields, b"content-encoding") not in (b"", b"identity"),
-        forward=_forward(fields, _DROPPED_FROM_REQUESTS | named),
-        internal=tuple(item for item in fields if item[0].startswith(INTERNAL_PREFIX)),
+        encoded=fields.one(b"content-encoding") not in (b"", b"identity"),
+        forward=fields.forward(_DROPPED_FROM_REQUESTS | named if named else _DROPPED_FROM_REQUESTS),
+        internal=tuple([line for line in fields.lines if line[0].startswith(INTERNAL_PREFIX)]),
     )
 
 
@@ -134,19 +169,19 @@ def parse_response_head(raw: bytes, *, header_count: int = 100) -> ResponseHead:
     named = _connection(fields)
     length = _response_length(fields, status)
     http10 = match[1] == b"0"
-    retry_after = _one(fields, b"retry-after")
+    retry_after = fields.one(b"retry-after")
     return ResponseHead(
         status=status,
         length=length,
         keep_alive=length != UNTIL_CLOSE and b"close" not in named and (not http10 or b"keep-alive" in named),
-        streamed=_one(fields, b"content-type").partition(b";")[0].strip().lower() == b"text/event-stream",
+        streamed=fields.one(b"content-type").partition(b";")[0].strip().lower() == b"text/event-stream",
         retry_after=int(retry_after) if _LENGTH.fullmatch(retry_after) else None,
         line=b"HTTP/1.1 %d %b\r\n" % (status, match[3] or b""),
-        forward=_forward(fields, _DROPPED_FROM_ANSWERS | named),
+        forward=fields.forward(_DROPPED_FROM_ANSWERS | named if named else _DROPPED_FROM_ANSWERS),
     )
 
 
-def _fields(raw: bytes, start: int, header_count: int) -> Fields:
+def _fields(raw: bytes, start: int, header_count: int) -> _Fields:
     """The header lines after the first; every byte of them is checked before one is read."""
     if _FIELDS.fullmatch(raw, start) is None:
         _refuse_fields(raw, start)
@@ -161,14 +196,13 @@ def _fields(raw: bytes, start: int, header_count: int) -> Fields:
     for line in lines:
         name, _, value = line.partition(b":")
         found.append((name.lower(), value.strip(b" ")))  # a tab stays: beside a length not all readers pass over it
-    return found
+    return _Fields(found)
 
 
-def _request_length(fields: Fields, *, http10: bool) -> int:
+def _request_length(fields: _Fields, *, http10: bool) -> int:
     """The length of a request's body, when there is one reading of it."""
-    lengths = [value for name, value in fields if name == b"content-length"]
-    codings = [value for name, value in fields if name == b"transfer-encoding"]
-    if any(name in _CONFUSED_WITH_FRAMING for name, _ in fields):
+    lengths, codings = fields.all(b"content-length"), fields.all(b"transfer-encoding")
+    if not _CONFUSED_WITH_FRAMING.isdisjoint(fields.values):
         raise Malformed("AmbiguousLength", "a header is named as Content-Length is, with an underscore: leave it out")
     if not codings:
         return _length(lengths)
@@ -184,14 +218,13 @@ def _request_length(fields: Fields, *, http10: bool) -> int:
     return CHUNKED
 
 
-def _response_length(fields: Fields, status: int) -> int:
+def _response_length(fields: _Fields, status: int) -> int:
     """The length of an answer's body, when there is one reading of it."""
-    lengths = [value for name, value in fields if name == b"content-length"]
-    codings = [value.lower() for name, value in fields if name == b"transfer-encoding"]
+    lengths, codings = fields.all(b"content-length"), fields.all(b"transfer-encoding")
     if status < 200 or status in (204, 304):
         return 0
     if codings:
-        if lengths or codings != [b"chunked"]:
+        if lengths or len(codings) > 1 or codings[0].lower() != b"chunked":
             raise Malformed("AmbiguousLength", "an answer has several lengths, or a coding that is not chunked alone")
         return CHUNKED
     return _length(lengths) if lengths else UNTIL_CLOSE
@@ -207,17 +240,16 @@ def _length(lengths: list[bytes]) -> int:
     return int(lengths[0])
 
 
-def _connection(fields: Fields) -> frozenset[bytes]:
+def _connection(fields: _Fields) -> frozenset[bytes]:
     """What Connection names: `close`, `keep-alive`, and headers that are not passed on."""
-    named: set[bytes] = set()
-    for name, value in fields:
-        if name == b"connection":
-            named.update(word.strip(b" \t").lower() for word in value.split(b","))
-    return frozenset(named)
+    if b"connection" not in fields.values:
+        return frozenset()
+    words = b",".join(fields.all(b"connection")).split(b",")
+    return frozenset([word.strip(b" \t").lower() for word in words])
 
 
-def _host(fields: Fields, *, http10: bool) -> bytes:
-    hosts = [value for name, value in fields if name == b"host"]
+def _host(fields: _Fields, *, http10: bool) -> bytes:
+    hosts = fields.all(b"host")
     if len(hosts) != 1 and not (http10 and not hosts):
         raise Malformed("BadHost", f"the head has {len(hosts)} Host headers: send one")
     host = hosts[0] if hosts else b""
@@ -235,12 +267,12 @@ def _absolute(target: bytes) -> tuple[bytes, bytes]:
 
 
 def _without_port(host: bytes) -> str | None:
-    name = host if host.endswith(b"]") else re.sub(rb":[0-9]*$", b"", host)
+    name = host if host.endswith(b"]") else _PORT.sub(b"", host)
     return name.decode("latin-1").lower() or None
 
 
-def _expects_continue(fields: Fields, *, http10: bool) -> bool:
-    expected = _one(fields, b"expect")
+def _expects_continue(fields: _Fields, *, http10: bool) -> bool:
+    expected = fields.one(b"expect")
     if not expected:
         return False
     if expected.lower() != b"100-continue":
@@ -250,32 +282,18 @@ def _expects_continue(fields: Fields, *, http10: bool) -> bool:
     return not http10
 
 
-def _token(fields: Fields) -> bytes | None:
+def _token(fields: _Fields) -> bytes | None:
     """The key or token shown: `Authorization: Bearer`, or `x-api-key` or `api-key` as other clients send it."""
-    scheme, _, token = _one(fields, b"authorization").partition(b" ")
+    scheme, _, token = fields.one(b"authorization").partition(b" ")
     if scheme:
         return token.strip(b" ") or None if scheme.lower() == b"bearer" else None
-    return _one(fields, b"x-api-key") or _one(fields, b"api-key") or None
+    return fields.one(b"x-api-key") or fields.one(b"api-key") or None
 
 
-def _request_id(fields: Fields) -> bytes | None:
+def _request_id(fields: _Fields) -> bytes | None:
     """The client's own id for the request, when it can stand in any log and header: up to 128 visible characters."""
-    found = [value for name, value in fields if name == b"x-request-id"]
+    found = fields.all(b"x-request-id")
     return found[0] if len(found) == 1 and _REQUEST_ID.fullmatch(found[0]) else None
-
-
-def _one(fields: Fields, wanted: bytes) -> bytes:
-    """The value of a header that comes once; empty when it is not there. Twice is refused, for which one is meant?"""
-    found = [value for name, value in fields if name == wanted]
-    if len(found) > 1:
-        raise Malformed("RepeatedHeader", f"the header {wanted.decode()} comes {len(found)} times: send it once")
-    return found[0] if found else b""
-
-
-def _forward(fields: Fields, dropped: frozenset[bytes]) -> bytes:
-    return b"".join(
-        b"%b: %b\r\n" % item for item in fields if item[0] not in dropped and not item[0].startswith(INTERNAL_PREFIX)
-    )
 
 
 def _refuse_request_line(raw: bytes) -> NoReturn:

@@ -17,6 +17,7 @@ Head = TypeVar("Head", bound=RequestHead | ResponseHead)
 _END = b"\r\n\r\n"
 _MOST_DIGITS = 15
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,%d})\r\n" % _MOST_DIGITS)
+_BEFORE_ENGTH = len(b"\r\nContent-L")
 _LINE_FEED_ALONE = re.compile(rb"(?<!\r)\n")
 _BEGINS_HEAD = re.compile(rb"[A-Z\r]")
 
@@ -55,7 +56,7 @@ class Heads(Generic[Head]):
             return None
         end += 4
         raw = data if start == 0 and end == len(data) else data[start:end]
-        match = _LENGTH.search(raw)
+        match = _length_in(raw)
         if match is None:
             key = b"\n" + raw
             head = self._find(key)
@@ -102,6 +103,12 @@ class Heads(Generic[Head]):
             raise Malformed("BareLineFeed", "a line ends with a line feed alone: end it with a carriage return before")
 
 
+def _length_in(raw: bytes) -> re.Match[bytes] | None:
+    """The line with the length: at the first "ength: " as a rule, which is found ten times as fast as a line is."""
+    at = raw.find(b"ength: ")
+    return (at > 0 and _LENGTH.match(raw, at - _BEFORE_ENGTH)) or _LENGTH.search(raw)
+
+
 class HeadReader(Generic[Head]):
     """Reads the heads that one peer sends: the one that came last is known again without a look into `Heads`.
 
@@ -133,7 +140,7 @@ class HeadReader(Generic[Head]):
 
     def _remember(self, found: tuple[Head, int, int], raw: bytes) -> None:
         """Keep a head whose length is that of its body: of answers without one (204, 304) it is not."""
-        match = _LENGTH.search(raw)
+        match = _length_in(raw)
         if match is None or not found[1] or int(match[1]) != found[1]:
             return
         if len(raw) > min(LONGEST_REMEMBERED, self._heads.head_bytes - _MOST_DIGITS):
