@@ -54,6 +54,7 @@ class CountsWriter:
         self._client, self._store, self._counts, self._shard, self._clock = client, store, counts, shard, clock
         self._pending: dict[str, Pending] = {}
         self._written: dict[tuple[str, int], ShardCounts] = {}
+        self._unsure: dict[tuple[str, int], tuple[ShardCounts, Pending]] = {}
         self._ending = asyncio.Event()
         self._log = structlog.get_logger(__name__)
 
@@ -105,11 +106,12 @@ class CountsWriter:
         if service is None:
             del self._pending[key]
             self._written = {place: entry for place, entry in self._written.items() if place[0] != key}
+            self._unsure = {place: sent for place, sent in self._unsure.items() if place[0] != key}
         elif shard is not None:
             await self._apply(key, service, shard)
 
     async def _apply(self, key: str, service: Service, shard: int) -> None:
-        pending = self._pending.pop(key)
+        pending = self._not_there_yet(key, service, shard)
         now = self._clock.now()
         wanted = {(metric, threshold_text(seconds)) for metric, seconds in self._objectives(key)}
         entry, problems = added(self._latest(key, service, shard), pending, shard, wanted, now)
@@ -126,8 +128,18 @@ class CountsWriter:
         except ApiError as error:
             self._log.warning("counts not written; they are with the next", service=key, error=str(error))
             self._pending[key] = pending
+            self._unsure[key, shard] = entry, dict(pending)
         else:
             self._written[key, shard] = entry
+
+    def _not_there_yet(self, key: str, service: Service, shard: int) -> Pending:
+        """What is pending, without what a write took along that succeeded though its answer was lost."""
+        pending = self._pending.pop(key)
+        entry, sent = self._unsure.pop((key, shard), (None, {}))
+        if entry is None or entry not in service.status.request_counts:
+            return pending
+        left = {name: _minus(tally, sent.get(name, Tally())) for name, tally in pending.items()}
+        return {name: tally for name, tally in left.items() if tally.requests}
 
     def _objectives(self, key: str) -> Iterable[tuple[str, float]]:
         counts = self._counts().get(key)
@@ -168,6 +180,10 @@ def added(
         ),
     )
     return entry, problems
+
+
+def _minus(tally: Tally, part: Tally) -> Tally:
+    return Tally(tally.requests - part.requests, tally.slow - part.slow)
 
 
 def entry_object(entry: ShardCounts) -> dict[str, Any]:
