@@ -18,6 +18,7 @@ from controller.gateway.configuration import Limits
 from controller.gateway.control.callers import AUDIENCE
 
 _LIMITS = Limits()
+_DEFAULTS = GatewayOptions()
 
 
 def gateway(
@@ -58,6 +59,19 @@ def gateway(
         Path | None,
         typer.Option(help="JSON of HOST:PORT by pod uid, in the place of EndpointSlices' addresses: for simulations."),
     ] = None,
+    shards: Annotated[
+        bool, typer.Option("--shards/--no-shards", help="One of several replicas, which divide the partitions.")
+    ] = False,
+    replica_group: Annotated[
+        str, typer.Option(help="Whose replica: those of one name in the namespace belong together.")
+    ] = _DEFAULTS.replica_group,
+    peer_host: Annotated[
+        str | None,
+        typer.Option(envvar="POD_IP", help="Address at which other replicas reach this one; default: --bind-host."),
+    ] = None,
+    peer_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port for other replicas, by mutual TLS; 0 takes a free one.")
+    ] = _DEFAULTS.peer_port,
     drain_seconds: Annotated[
         float, typer.Option(min=0.0, help="At the end, how long requests under way may take.")
     ] = 30.0,
@@ -97,6 +111,10 @@ def gateway(
         metrics_port=metrics_port,
         metrics_plain=metrics_plain,
         ports_file=ports_file,
+        shards=shards,
+        replica_group=replica_group,
+        peer_host=peer_host,
+        peer_port=peer_port,
     )
     run_process(
         lambda: run_gateway(options),
@@ -104,6 +122,7 @@ def gateway(
             Listening("--port", bind_host, port),
             Listening("--health-port", bind_host, health_port),
             Listening("--metrics-port", bind_host, metrics_port),
+            *([Listening("--peer-port", bind_host, peer_port)] if shards else ()),
         ],
     )
 

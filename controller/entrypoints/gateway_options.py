@@ -20,7 +20,10 @@ class GatewayOptions:
     `open`: who shows no key may call, too. `hosts` maps a Host to the one namespace it stands for. `addresses`: a file
     of addresses by pod uid, in the place of the EndpointSlices'. `engine_ca`: whom engines that speak HTTPS must be
     vouched for by, None for the system's authorities. `drain_seconds`: how long the end waits for what is under way.
-    `ports_file` receives {"gateway", "health", "metrics"} once all listen.
+    `ports_file` receives {"gateway", "health", "metrics"} once all listen, and "peers" where there are others.
+
+    `shards`: it is one of several replicas, which divide the partitions among them; all of `replica_group` in
+    `namespace` do. Others reach it at `peer_host` (None: `bind_host`) and `peer_port`.
     """
 
     kubeconfig: Path | None = None
@@ -40,3 +43,7 @@ class GatewayOptions:
     metrics_port: int = 8443
     metrics_plain: bool = False
     ports_file: Path | None = None
+    shards: bool = False
+    replica_group: str = "aim-gpu-gateway"
+    peer_host: str | None = None
+    peer_port: int = 8444

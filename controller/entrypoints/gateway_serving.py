@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from controller.entrypoints.gateway_options import GatewayOptions
 from controller.gateway.configuration import GatewayConfiguration
@@ -10,6 +11,7 @@ from controller.gateway.control.callers import Callers
 from controller.gateway.gateway import Gateway, GatewayStatistics
 from controller.gateway.latency import LatencyTable
 from controller.gateway.reload import Serving
+from controller.gateway.shards.replica import GatewayReplica
 from controller.gateway.tls import TlsFiles
 from controller.qos.service_counts import ServiceCounts
 from controller.qos.statistics import QoSStatistics
@@ -18,11 +20,20 @@ _NOTHING_YET = GatewayStatistics(0, 0, 0, {}, {}, 0, QoSStatistics({}, {}))
 
 
 class GatewayServing:
-    """Runs one `Gateway`. `tls` None: plain HTTP. `engine_tls` is for engines that speak HTTPS."""
+    """Runs one `Gateway`. `tls` None: plain HTTP. `engine_tls` is for engines that speak HTTPS.
+
+    `replica` None: there are no others.
+    """
 
     def __init__(
-        self, options: GatewayOptions, callers: Callers, tls: TlsFiles | None, engine_tls: ssl.SSLContext
+        self,
+        options: GatewayOptions,
+        callers: Callers,
+        tls: TlsFiles | None,
+        engine_tls: ssl.SSLContext,
+        replica: GatewayReplica | None = None,
     ) -> None:
+        self._replica = replica
         self._options, self._callers, self._tls, self._engine_tls = options, callers, tls, engine_tls
         self._first: GatewayConfiguration | None = None
         self._gateway: Gateway | None = None
@@ -52,14 +63,23 @@ class GatewayServing:
         await self._configured.wait()
         if self._first is None:
             raise RuntimeError("gateway: configured without a configuration")
-        gateway = Gateway(self._first, authenticator=self._callers, engine_tls=self._engine_tls)
-        async with gateway:
+        replica = self._replica
+        gateway = Gateway(
+            self._first,
+            authenticator=self._callers,
+            engine_tls=self._engine_tls,
+            ownership=replica.ownership if replica is not None else None,
+            peer_tls=replica.peer_contexts if replica is not None else None,
+        )
+        async with gateway, replica.taking_part(gateway) if replica is not None else nullcontext():
             self._gateway, self._first = gateway, None
             context = self._tls.context if self._tls is not None else None
             self.port = await gateway.serve(self._options.bind_host, self._options.port, ssl=context)
             self._listening.set()
             await self._ending.wait()
             self._listening.clear()
+            if replica is not None:
+                await replica.leave()
             await gateway.drain(self._options.drain_seconds)
 
     async def wait_listening(self) -> None:

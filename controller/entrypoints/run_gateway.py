@@ -11,6 +11,7 @@ import aiohttp
 import structlog
 
 from controller.entrypoints.gateway_options import GatewayOptions
+from controller.entrypoints.gateway_replica import replica_of
 from controller.entrypoints.gateway_serving import GatewayServing
 from controller.entrypoints.metrics_endpoint import metrics_server, reviewing_client
 from controller.entrypoints.ports_file import PortsFile
@@ -23,6 +24,7 @@ from controller.gateway.control.request_counts import CountsWriter
 from controller.gateway.control.resolver import AddressFile
 from controller.gateway.control.rules import BUILT_IN
 from controller.gateway.control.watching import Watching
+from controller.gateway.shards.replica import GatewayReplica
 from controller.gateway.tls import TlsError, TlsFiles
 from controller.runtime.authorization import Access, Authorizer
 from controller.runtime.client.client import Client
@@ -37,6 +39,9 @@ USER_AGENT = "aim-gpu-gateway"
 
 #: Beside the draining: for the last counts, and for informers to end.
 STOP_SECONDS = 10.0
+
+#: Beside that, for giving shards back to an API server that does not answer.
+LEAVE_SECONDS = 10.0
 
 #: Objects made between two collections of the youngest: requests make a few hundred each, and no cycles among them.
 YOUNG_OBJECTS = 50_000
@@ -68,7 +73,10 @@ class GatewayProcess:
             self._tls.load()
         callers = Callers(_authorizer(options, reviews, clock))
         trusted = engine_context(options)
-        self.serving = GatewayServing(options, callers, self._tls, trusted)
+        self._replica: GatewayReplica | None = None
+        if options.shards:
+            self._replica, certificate = replica_of(options, client, trusted, clock, metrics)
+        self.serving = GatewayServing(options, callers, self._tls, trusted, self._replica)
         keys = KeySecrets(client, options.key_namespaces, clock=clock)
         self.watching = Watching(
             client,
@@ -79,7 +87,7 @@ class GatewayProcess:
             apply=self.serving.apply,
             addresses=AddressFile(options.addresses) if options.addresses is not None else None,
         )
-        writer = CountsWriter(client, self.watching.services.store, self.serving.counts, lambda: ONLY_SHARD, clock)
+        writer = CountsWriter(client, self.watching.services.store, self.serving.counts, self._shard, clock)
         observing = Observing(
             client,
             clock,
@@ -88,7 +96,8 @@ class GatewayProcess:
             reader=HttpMetricsReader(session, trusted),
         )
         metrics.register(GatewayCollector(self.serving.tables, self.serving.statistics, self.watching.statistics))
-        self._manager = Manager(clock=clock, stop_grace=options.drain_seconds + STOP_SECONDS)
+        leaving = LEAVE_SECONDS if self._replica is not None else 0.0
+        self._manager = Manager(clock=clock, stop_grace=options.drain_seconds + STOP_SECONDS + leaving)
         self.health = HealthServer(options.bind_host, options.health_port, self._checks(), clock=clock)
         self.metrics = metrics_server(
             options.bind_host,
@@ -107,6 +116,8 @@ class GatewayProcess:
             self._manager.add(runnable)
         if self._tls is not None:
             self._manager.add(self._tls)
+        if options.shards:
+            self._manager.add(certificate)
         # The group that starts last, when there is a configuration, and stops first. No election: every replica serves.
         self._manager.add_leader_only(self.serving)
         self._manager.add_leader_only(observing)
@@ -124,7 +135,11 @@ class GatewayProcess:
     async def _ports(self) -> dict[str, int]:
         await self.serving.wait_listening()
         settle_memory()
-        return {"gateway": self.serving.port, "health": self.health.port, "metrics": self.metrics.port}
+        ports = {"gateway": self.serving.port, "health": self.health.port, "metrics": self.metrics.port}
+        return ports if self._replica is None else {**ports, "peers": self._replica.port}
+
+    def _shard(self) -> int | None:
+        return ONLY_SHARD if self._replica is None else self._replica.ownership.first_shard()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part fails; raises the part's error."""

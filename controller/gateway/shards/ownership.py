@@ -157,6 +157,11 @@ class ShardOwnership:
         """What this replica has at engines, by endpoint; only what was dispatched before a time."""
         return Counter(at.uid for at in self._used(begun_before))
 
+    def first_shard(self) -> int | None:
+        """A shard that is this replica's alone, to tell its counts from others' by; None: it has none."""
+        held = (keeper.shard for keeper in self.coordinator.keepers if keeper.stand is Stand.HOLDING)
+        return min(held, default=None)
+
     def statistics(self) -> ShardStatistics:
         """Counts as they are now."""
         keepers = self.coordinator.keepers

@@ -10,7 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
-METRICS = 'vllm:cache_config_info{gpu_memory_utilization="0.9",num_gpu_blocks="100",block_size="16"} 1.0\n'
+METRICS = """\
+vllm:cache_config_info{gpu_memory_utilization="0.9",num_gpu_blocks="100",block_size="16"} 1.0
+vllm:num_requests_running{engine="0"} 0.0
+vllm:num_requests_waiting{engine="0"} 0.0
+"""
 """What of an engine's page of metrics the gateway reads."""
 
 
