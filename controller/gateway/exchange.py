@@ -31,14 +31,17 @@ OVERLOADED = frozenset((429, 503, 504))
 _WITHOUT_BODY = (204, 304)
 _GONE = (CLIENT_CLOSED_REQUEST, "ClientGone")
 _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
+MOST_LOSSES = 1
+"""How often a request is sent elsewhere that an engine had got when it failed."""
 _SILENT = "EngineSilent"
+_UNREACHABLE = "EngineUnreachable"
 _SENTENCES = {
     # What a client is told: no addresses, which are in the log.
     "BadAnswer": "the engine of {model} sent what is no answer in HTTP/1.1: ask again",
     "EngineFailed": "each engine of {model} that was tried failed before its answer began: ask again",
     "EngineLost": "the engine of {model} closed the connection before its answer was whole: ask again",
     _SILENT: "the engine of {model} sent nothing for too long: ask again later",
-    "EngineUnreachable": "the engine of {model} cannot be reached: ask again",
+    _UNREACHABLE: "the engine of {model} cannot be reached: ask again",
 }
 
 
@@ -85,6 +88,7 @@ class Exchange(Request):
         "failed_at",
         "lane",
         "lead",
+        "losses",
         "manager",
         "ownerless_since",
         "pool",
@@ -124,6 +128,7 @@ class Exchange(Request):
         self.begun_at = 0.0
         self.status = 0
         self.resent = False
+        self.losses = 0
         self.ownerless_since = 0.0
         self.streamed = self.timed = asked.stream
         self.failed_at: frozenset[str] = frozenset()
@@ -164,7 +169,7 @@ class Exchange(Request):
     def not_connected(self, error: Exception) -> None:
         """No connection to the engine could be made."""
         if self.state != DONE:
-            self.not_answered("EngineUnreachable", str(error) or type(error).__name__)
+            self.not_answered(_UNREACHABLE, str(error) or type(error).__name__)
 
     def send_again(self) -> None:
         """A kept connection turned out to be closed: that says nothing about the engine. Once over a new one."""
@@ -174,7 +179,10 @@ class Exchange(Request):
             self.pool.send(self, fresh=True)
 
     def not_answered(self, reason: str, message: str) -> None:
-        """An engine failed before the first byte: the request goes to another one, as often as the limits allow."""
+        """An engine failed before the first byte: the request goes to another one, as often as the limits allow.
+
+        Of those that had got it, to one other at most: it may be what they died of.
+        """
         gateway = self.client.gateway
         now = gateway.time()
         self.upstream = None
@@ -182,7 +190,8 @@ class Exchange(Request):
         if self.pool is not None:
             self.failed_at |= {self.pool.endpoint.uid}
         self.pool = None
-        if reason != _SILENT and len(self.failed_at) <= gateway.limits.retries:
+        self.losses += reason != _UNREACHABLE
+        if reason != _SILENT and len(self.failed_at) <= gateway.limits.retries and self.losses <= MOST_LOSSES:
             self.resent = False
             self.manager.give_back(self, now, avoid=self.failed_at)
             return

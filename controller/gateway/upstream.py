@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SMALL_BODY = 16_384
 """Bodies up to here are copied behind their head and sent in one piece; larger ones are handed on as they are."""
 SWITCHING_PROTOCOLS = 101
+STALE_SECONDS = 1.0
+"""After a request has been sent on a kept connection, how late the news may come that it was closed before."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -231,7 +233,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _fail(self, reason: str, message: str) -> None:
         exchange, body = self.exchange, self._body
         self.exchange = self._body = None
-        stale = self.served > 0 and body is None and not self._held and reason == "EngineLost"
+        stale = self.served > 0 and body is None and not self._held and reason == "EngineLost" and self._just_sent()
         self._abort()
         if exchange is None:
             return
@@ -241,6 +243,11 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.send_again()
         else:
             exchange.not_answered(reason, message)
+
+    def _just_sent(self) -> bool:
+        """Whether the request is so fresh that the engine may have closed the connection before it came."""
+        sent = self.deadline - self.pool.gateway.limits.upstream_first_byte_seconds
+        return self.wheel.now - sent < STALE_SECONDS
 
     def _abort(self) -> None:
         self.wheel.forget(self)

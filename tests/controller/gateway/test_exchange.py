@@ -3,7 +3,7 @@ import json
 
 from tests.builders.gateway_configuration import configuration, endpoint, route
 from tests.controller.gateway.exchanging import ASK_STREAM, eventually, request, serving
-from tests.fakes.engine import JSON, STREAM_END, STREAM_HEAD, Engine, EngineConnection, dies, event, silent
+from tests.fakes.engine import JSON, STREAM_END, STREAM_HEAD, Engine, EngineConnection, answer, dies, event, silent
 
 
 async def test_a_request_and_its_answer_pass_through_byte_by_byte() -> None:
@@ -95,3 +95,39 @@ async def test_an_engine_that_dies_in_a_stream_ends_it_with_an_error_event() -> 
         assert await client.ended()
         assert gateway.tables["team-a/llama", "standard"].outcomes == {(200, "EngineLost"): 1}
     assert json.loads(told.removeprefix(b"data: "))["error"]["code"] == "EngineLost"
+
+
+async def test_a_request_that_engines_die_of_kills_two_and_no_more() -> None:
+    async with Engine([dies]) as one, Engine([dies]) as two, Engine([dies]) as three:
+        engines = (one, two, three)
+        service = route(*(endpoint(engine.port) for engine in engines))
+        async with serving(configuration(service)) as (_, dial):
+            got = await (await dial()).ask(request())
+    assert got.status == 502
+    assert sum(len(engine.requests) for engine in engines) == 2
+
+
+async def test_engines_that_cannot_be_reached_are_passed_over_as_often_as_the_limits_say() -> None:
+    async with Engine() as gone, Engine() as gone_too, Engine() as alive:
+        service = route(*(endpoint(engine.port) for engine in (gone, gone_too, alive)))
+        await gone.stop()
+        await gone_too.stop()
+        async with serving(configuration(service)) as (gateway, dial):
+            client = await dial()
+            assert [(await client.ask(request())).status for _ in range(9)] == [200] * 9
+            assert gateway.statistics().qos.models["team-a/llama"].in_flight == 0
+
+
+async def test_a_kept_connection_that_was_closed_costs_one_resend_and_one_of_a_crash_goes_elsewhere() -> None:
+    async with Engine([answer(), silent]) as crashes, Engine() as other:
+        first = endpoint(crashes.port, seats=1)
+        async with serving(configuration(route(first))) as (gateway, dial):
+            client = await dial()
+            await client.ask(request())
+            client.send(request())
+            await eventually(lambda: len(crashes.requests) == 2)
+            gateway.reload(configuration(route(first, endpoint(other.port))))
+            await asyncio.sleep(1.3)  # so late, it is no connection that was closed before
+            crashes.connections[0].transport.abort()
+            assert (await client.read()).status == 200
+    assert (len(crashes.requests), len(other.requests)) == (2, 1)
