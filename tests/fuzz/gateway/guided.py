@@ -40,7 +40,8 @@ def main() -> None:
         played += 1
         if time.monotonic() - written > TALLY_EVERY_SECONDS:
             written = time.monotonic()
-            (folder / "tally.json").write_text(json.dumps({"scripts": played, "happened": happened}))
+            (folder / "tally.new").write_text(json.dumps({"scripts": played, "happened": happened}))
+            (folder / "tally.new").replace(folder / "tally.json")
 
     options = [f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={LONGEST}", f"-artifact_prefix={folder}/"]
     atheris.Setup([sys.argv[0], *options, "-verbosity=0", str(corpus)], one)

@@ -87,7 +87,7 @@ def _guided(seed: int, limit: float, folder: Path, step: Step) -> Tally | None:
 def _told(folder: Path) -> Tally:
     try:
         told = json.loads((folder / "tally.json").read_text())
-    except (OSError, ValueError):  # not there yet, or just being written
+    except FileNotFoundError:
         return Tally()
     return Tally(told["scripts"], Counter(told["happened"]))
 
