@@ -9,7 +9,7 @@ import pytest
 
 from e2e.plane import Plane, service_account_token
 from tests.integration.gateway.world import World, a_world
-from tests.integration.operator.running import SMALL
+from tests.integration.operator.running import SMALL, deployment, opt_in
 
 pytestmark = pytest.mark.plane
 
@@ -34,6 +34,22 @@ async def test_a_service_is_reached_by_its_names_and_grows_and_shrinks(plane: Pl
         assert await world.engines_answering(key, 1) == {left}
         await world.cluster.delete(f"{world.cluster.services_path}/chat")
         assert (await world.answered(key, status=404)).reason == "ModelNotFound"
+
+
+@pytest.mark.timeout(240)
+async def test_annotated_pods_are_reached_by_the_name_of_their_service(plane: Plane, tmp_path: Path) -> None:
+    async with a_world(plane, tmp_path) as world:
+        cluster = world.cluster
+        await cluster.create(cluster.deployments_path, deployment("own", 1, opt_in(qos_class="realtime")))
+        port = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8000}
+        made = {"metadata": {"name": "front"}, "spec": {"selector": {"app": "own"}, "ports": [port]}}
+        await cluster.create(f"/api/v1/namespaces/{world.namespace}/services", made)
+        (uid,) = await world.ready("front", 1)
+        key = await world.key()
+        assert (await world.answered(key, "front")).engine == uid
+        assert (await world.ask(key, SMALL)).engine == uid
+        metrics = await cluster.metrics(world.gateway)
+        assert f'aim_model_requests_total{{code="200",model="{world.namespace}/front",priority="realtime"' in metrics
 
 
 @pytest.mark.timeout(240)
