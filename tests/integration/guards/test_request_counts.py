@@ -6,7 +6,7 @@ import pytest
 
 from e2e.plane import Plane
 from e2e.plane.admin import APPLY_PATCH
-from tests.integration.guards.conftest import AIM, Object, Party, make_user
+from tests.integration.guards.conftest import AIM, REFUSED, Object, Party, make_user
 
 pytestmark = pytest.mark.plane
 
@@ -26,6 +26,13 @@ def path(guarded: Plane, namespace: str) -> str:
     made = {"apiVersion": "aim.amd.com/v1beta1", "kind": "InferenceService", "metadata": {"name": "chat"}}
     guarded.admin.create(services, made | {"spec": {"model": {"id": "Qwen/Qwen3-4B"}}})
     guarded.admin.patch(f"{services}/chat/status", BACKEND)
+    forged = {"status": {"requestCounts": [COUNTS]}}
+
+    def bites() -> bool:
+        admin = Party(guarded.admin, namespace)
+        return admin.ask("PATCH", f"{services}/chat/status?dryRun=All", forged)[0] == REFUSED
+
+    guarded.wait_until(bites, "the guard of counts bites")
     return f"{services}/chat"
 
 
