@@ -90,7 +90,7 @@ def test_it_stays_until_nothing_has_burned_for_hours() -> None:
 
 
 def test_a_burn_below_what_is_allowed_ends_no_wish_before_it_is_half_of_that() -> None:
-    shares = [[(minute, 1000, slow) for minute in range(200)] for slow in (15, 4)]
+    shares: list[Spans] = [[(minute, 1000, slow) for minute in range(200)] for slow in (15, 4)]
     assert [wished(service(spans, wished=OURS)) is None for spans in shares] == [False, True]
 
 
