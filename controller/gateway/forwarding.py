@@ -161,11 +161,6 @@ class Forwarding:
         for identity in lost:
             self._pools.pop(identity).close()
 
-    def trim(self, now: float) -> None:
-        """Close connections that have been unused for long."""
-        for pool in self._pools.values():
-            pool.trim(now)
-
     def close(self) -> None:
         """Close all connections."""
         for pool in self._pools.values():

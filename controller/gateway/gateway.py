@@ -94,6 +94,8 @@ class Gateway:
         self.engine_tls = engine_tls
         self.draining = False
         self.pools: dict[str, Pool] = {}
+        self.resting: set[Pool] = set()
+        """Those that have connections at rest; all others need no look."""
         self.engine_failures = EngineFailures()
         self.held_bodies = 0
         self.unrouted: dict[str, int] = {}
@@ -331,10 +333,8 @@ class Gateway:
         self._tick = self.loop.call_later(SLOT_SECONDS, self._turn)  # first, so that no fault below stops the clock
         now = self.time()
         self.wheel.turn(now)
-        for pool in self.pools.values():
-            pool.trim(now)
+        self.resting = {pool for pool in self.resting if pool.trim(now)}
         if self.forwarding is not None:
-            self.forwarding.trim(now)
             self.forwarding.look_again(now)
         self.look_ahead()
 

@@ -80,6 +80,8 @@ class Pool:
             connection.close()
         else:
             connection.since = self.gateway.wheel.now
+            if not self._idle:
+                self.gateway.resting.add(self)
             self._idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
@@ -87,11 +89,12 @@ class Pool:
         if connection in self._idle:
             self._idle.remove(connection)
 
-    def trim(self, now: float) -> None:
-        """Close connections that have been at rest for too long: the first in the list have been longest."""
+    def trim(self, now: float) -> bool:
+        """Close connections that have been at rest for too long, the first in the list; whether there are others."""
         until = now - self.gateway.limits.upstream_idle_seconds
         while self._idle and self._idle[0].since < until:
             self._idle.pop(0).close()
+        return bool(self._idle)
 
     def close(self) -> None:
         """Close what is at rest, and the others when they come free."""

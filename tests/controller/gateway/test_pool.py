@@ -1,0 +1,65 @@
+import asyncio
+from dataclasses import replace
+
+from controller.gateway.configuration import Limits
+from tests.builders.gateway_configuration import configuration, endpoint, route
+from tests.controller.gateway.exchanging import eventually, request, serving
+from tests.fakes.engine import Engine, EngineConnection, answer
+
+
+async def test_a_connection_that_is_not_used_is_closed_before_its_engine_would_close_it() -> None:
+    limits = replace(Limits(), upstream_idle_seconds=0.4)
+    async with (
+        Engine() as engine,
+        serving(configuration(route(endpoint(engine.port)), limits=limits)) as (gateway, dial),
+    ):
+        client = await dial()
+        await client.ask(request())
+        await asyncio.sleep(0.2)
+        assert not engine.connections[0].lost.is_set()
+        async with asyncio.timeout(3):
+            await engine.connections[0].lost.wait()
+        assert gateway.resting == set()
+        assert (await client.ask(request())).status == 200
+        assert len(gateway.resting) == 1
+    assert len(engine.connections) == 2
+
+
+async def test_connections_are_as_many_as_requests_at_once_and_the_last_used_is_used_first() -> None:
+    waiting: list[EngineConnection] = []
+    async with Engine([waiting.append]) as engine, serving(configuration(route(endpoint(engine.port)))) as (_, dial):
+        clients = [await dial() for _ in range(3)]
+        for client in clients:
+            client.send(request())
+        await eventually(lambda: len(waiting) == 3)
+        for connection in waiting:
+            connection.send(answer())
+        for client in clients:
+            await client.read()
+        last = waiting[-1]
+        waiting.clear()
+        for _ in range(3):
+            clients[0].send(request())
+            await eventually(lambda: waiting)
+            assert waiting.pop() is last
+            last.send(answer())
+            await clients[0].read()
+    assert len(engine.connections) == 3
+
+
+async def test_no_more_connections_are_kept_than_allowed() -> None:
+    limits = replace(Limits(), upstream_idle_connections=1)
+    waiting: list[EngineConnection] = []
+    async with (
+        Engine([waiting.append]) as engine,
+        serving(configuration(route(endpoint(engine.port)), limits=limits)) as (_, dial),
+    ):
+        clients = [await dial() for _ in range(2)]
+        for client in clients:
+            client.send(request())
+        await eventually(lambda: len(waiting) == 2)
+        for connection in waiting:
+            connection.send(answer())
+        async with asyncio.timeout(3):
+            await waiting[1].lost.wait()
+        assert not waiting[0].lost.is_set()
