@@ -76,8 +76,12 @@ fuzz: env ## long searches: what conversion loses (COUNT=objects a kind and dire
 	@$(if $(filter gateway,$(SUBJECT)),$(UV) sync --locked --quiet --inexact --group fuzz)
 	@$(BIN)/python -m tests.fuzz $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(COUNT),--count $(COUNT)) $(if $(SEQUENCES),--sequences $(SEQUENCES)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT))
 
-chaos: env ## kills and faults during mode changes on a local control plane, into build/chaos: SWEEP=all, ONLY=a name or text of names, SEED=number of an order
+chaos: env ## kills and faults during mode changes on a local control plane, into build/chaos: SWEEP=all, ONLY=a name or text of names, SEED=number of an order; SWEEP=gateway: replicas of the gateway under load, EVENTS=number
+ifeq ($(SWEEP),gateway)
+	@$(BIN)/python -m tests.integration.gateway.replicas $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED))
+else
 	@$(BIN)/python -m tests.integration.sweep $(if $(SWEEP),--sweep $(SWEEP)) $(if $(ONLY),--only="$(ONLY)") $(if $(SEED),--seed $(SEED))
+endif
 
 clean: ## remove .venv and build (the cache of built binaries stays)
 	rm -rf .venv build

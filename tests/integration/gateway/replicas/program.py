@@ -1,0 +1,134 @@
+"""One replica as a process of its own: `python -m tests.integration.gateway.replicas.program OPTIONS` (JSON).
+
+SIGTERM ends it in order. SIGUSR1 makes it stop itself (SIGSTOP) at the worst moment: right after it has looked whether
+it may send the next request to an engine, and before the request is sent.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import uvloop
+
+from controller.gateway.configuration import Endpoint, GatewayConfiguration
+from controller.gateway.gateway import Gateway
+from controller.gateway.shards.coordinator import Replica
+from controller.gateway.shards.peer_tls import PeerTls
+from controller.gateway.shards.replica import GatewayReplica, PeerAddress
+from controller.gateway.shards.timing import ShardTiming
+from controller.qos.settings import ModelSettings
+from controller.runtime.certs.authority import read_certificate
+from controller.runtime.client.client import Client
+from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.clock import RealClock
+from controller.runtime.election.lease import LeaseTiming
+from controller.runtime.signals import stopping_on_signals
+from controller.telemetry.logs import configure_logs
+from tests.builders.gateway_configuration import Keys, configuration, route
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of namespace team-a: its engines, each [uid, port, partition, seats], and what it may have at most."""
+
+    name: str
+    engines: list[tuple[str, int, str, int]]
+    maximum: int | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """`server`: of the API. `folder` has tls.crt, tls.key and ca.crt of replicas. `lease`: duration, deadline, retry."""
+
+    server: str
+    identity: str
+    folder: str
+    services: list[Service]
+    lease: tuple[int, float, float]
+    ports: str
+
+    @classmethod
+    def read(cls, text: str) -> "Options":
+        found = json.loads(text)
+        return cls(**{**found, "services": [Service(**one) for one in found["services"]]})
+
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+    def configuration(self) -> GatewayConfiguration:
+        return configuration(
+            *(
+                route(
+                    *(Endpoint(uid, "127.0.0.1", port, part, seats) for uid, port, part, seats in one.engines),
+                    name=one.name,
+                    settings=ModelSettings(f"team-a/{one.name}", "standard", maximum=one.maximum),
+                )
+                for one in self.services
+            )
+        )
+
+    def timing(self) -> ShardTiming:
+        return ShardTiming(lease=LeaseTiming(*self.lease), look=0.2, engine_lag=0.5, ask=0.1, quiet_after=2.0)
+
+
+class StopsItself:
+    """Stops the process once it is armed, between the look and what follows it."""
+
+    def __init__(self) -> None:
+        self.armed = False
+
+    def __call__(self, may: bool) -> bool:
+        if may and self.armed:
+            self.armed = False
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return may
+
+
+async def run(options: Options) -> None:
+    clock, tls, stop = RealClock(), PeerTls(), asyncio.Event()
+    folder = Path(options.folder)
+    tls.replace(
+        read_certificate(*((folder / name).read_bytes() for name in ("tls.crt", "tls.key", "ca.crt"))),
+        datetime.now(UTC),
+    )
+    async with Client(ClientConfiguration(options.server), clock=clock, user_agent=options.identity) as client:
+        replica = GatewayReplica(
+            client,
+            Replica(options.identity, "gateway", "gateways"),
+            PeerAddress("127.0.0.1", 0, "127.0.0.1"),
+            tls=tls,
+            engine_tls=None,
+            clock=clock,
+            rng=Random(options.identity),
+            timing=options.timing(),
+        )
+        look, stops = replica.ownership.may_dispatch, StopsItself()
+        replica.ownership.may_dispatch = lambda partition: stops(look(partition))  # type: ignore[method-assign]
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, setattr, stops, "armed", True)
+        gateway = Gateway(
+            options.configuration(),
+            authenticator=Keys(),
+            ownership=replica.ownership,
+            peer_tls=replica.peer_contexts,
+        )
+        with stopping_on_signals(stop):
+            async with gateway, replica.taking_part(gateway):
+                port = await gateway.serve("127.0.0.1", 0)
+                beside = Path(options.ports).with_suffix(".new")
+                beside.write_text(json.dumps({"gateway": port}))
+                beside.replace(options.ports)
+                await stop.wait()
+                await replica.leave()
+                await gateway.drain(5)
+
+
+if __name__ == "__main__":
+    configure_logs("info", human=False)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(Options.read(sys.argv[1])))
