@@ -11,8 +11,8 @@ from controller.cli.wanted import gather
 from controller.sizing.catalog import Catalog
 from controller.state.models import Models
 from e2e.run.errors import ExampleError
-from e2e.run.services import Wish, wishes
-from e2e.run.world import Object
+from e2e.run.services import DEPLOYMENT, Wish, wishes
+from e2e.run.world import Object, key_of
 
 _KSERVE_GROUP = "serving.kserve.io"
 
@@ -35,6 +35,12 @@ class Expectation:
     def namespaces(self) -> set[str]:
         """Those of the services."""
         return {wish.key.partition("/")[0] for wish in self.wishes}
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The services that the gateway serves: InferenceServices, and Deployments with a Service of their name."""
+        fronts = {key_of(obj) for obj in self.objects if (obj["apiVersion"], obj["kind"]) == ("v1", "Service")}
+        return frozenset(wish.key for wish in self.wishes if wish.kind != DEPLOYMENT or wish.key in fronts)
 
     @property
     def modes(self) -> dict[str, str]:

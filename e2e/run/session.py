@@ -26,7 +26,7 @@ from e2e.run.observer import Observer, observe
 from e2e.run.processes import start_agents, start_operators, wait_for_heartbeats
 from e2e.run.report import Report, faults, report
 from e2e.run.screen import Screen
-from e2e.run.services import DEPLOYMENT, Service, Standing, fulfilled, service_of, services, unfulfilled
+from e2e.run.services import Service, Standing, fulfilled, service_of, services, unfulfilled
 from e2e.run.settling import LIMIT_SECONDS, Settling
 from e2e.run.table import view
 from e2e.run.traffic.counted import counted, failures
@@ -195,7 +195,7 @@ class Looking:
         self, traffic: Traffic, found: Sequence[Service], world: World, *, quiet: bool
     ) -> Sequence[RenderableType]:
         """Let the traffic know who runs; what is to be shown of it."""
-        running = [one.key for one in found if one.standing is Standing.RUNNING and one.kind != DEPLOYMENT]
+        running = {one.key for one in found if one.standing is Standing.RUNNING} & self.expectation.asked
         engines = {str(pod["metadata"]["uid"]): service_of(pod) for pod in world.pods}
         traffic.look(running, {uid: service for uid, service in engines.items() if service}, quiet=quiet)
         return live(traffic.figures(), traffic.roles, traffic.judgement, flooding=traffic.flooding)

@@ -33,6 +33,17 @@ def test_half_of_the_examples_go_through_kserve() -> None:
     assert sum(wish.kind != "Deployment" for wish in wishes) * 2 >= len(wishes) == 14
 
 
+def test_the_gateway_is_asked_for_every_service_that_it_serves() -> None:
+    expected = expectation(EXAMPLES, kserve=True)
+    unreached = {wish.key for wish in expected.wishes} - expected.asked
+    assert {wish.kind for wish in expected.wishes if wish.key in unreached} == {"Deployment"}
+    assert {wish.kind for wish in expected.wishes if wish.key in expected.asked} == {
+        "InferenceService",
+        "KServe InferenceService",
+        "Deployment",
+    }
+
+
 def test_what_the_plan_refuses_is_what_the_examples_declare() -> None:
     expected = expectation(EXAMPLES)
     declared = {wish.key: wish.refusal for wish in expected.wishes if wish.refusal}
