@@ -16,7 +16,7 @@ from typing import Any, Final
 from e2e.plane.errors import PlaneError
 from e2e.plane.progress import Progress
 from tests.benchmarks.controller.benchmark import processor_times
-from tests.benchmarks.gateway import core_cycles, installed, site
+from tests.benchmarks.gateway import core_cycles, installed, path_budget, site
 from tests.benchmarks.gateway.hour import compared
 from tests.benchmarks.gateway.load import Kind, Load
 from tests.benchmarks.gateway.rows import DIRECT, OURS, Measured
@@ -71,6 +71,7 @@ class Benchmark:
                 self._decisions(opened)
         if "core" in settings.parts:
             self._figures += core_cycles.rows(settings.runs, self._bounds, self._progress)
+            self._figures += path_budget.rows(settings.runs, self._bounds, self._progress)
         notes: list[str] = []
         if "hour" in settings.parts:
             rows, notes = compared.rows(settings.hour_minutes, thresholds(NAME), self._progress)
