@@ -6,16 +6,16 @@ from typing import Annotated
 import typer
 
 from controller.cli.output import refuse
-from controller.entrypoints.gateway_options import GATEWAY_NAMESPACE, GatewayOptions
+from controller.entrypoints.gateway_image import become_gateway
+from controller.entrypoints.gateway_options import AUDIENCE, GATEWAY_NAMESPACE, GatewayOptions
 from controller.entrypoints.process_command import (
     HealthPort,
     Listening,
     MetricsPort,
     configure_process_logs,
-    run_process,
+    refuse_taken_ports,
 )
 from controller.gateway.configuration import Limits
-from controller.gateway.control.callers import AUDIENCE
 
 _LIMITS = Limits()
 _DEFAULTS = GatewayOptions()
@@ -84,8 +84,6 @@ def gateway(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the gateway until it is told to end."""
-    from controller.entrypoints.run_gateway import run_gateway
-
     configure_process_logs(log_level)
     if insecure_http == (tls_dir is not None):
         refuse("--tls-dir: give the folder of a certificate, or --insecure-http for plain HTTP; one of the two")
@@ -116,15 +114,15 @@ def gateway(
         peer_host=peer_host,
         peer_port=peer_port,
     )
-    run_process(
-        lambda: run_gateway(options),
+    refuse_taken_ports(
         [
             Listening("--port", bind_host, port),
             Listening("--health-port", bind_host, health_port),
             Listening("--metrics-port", bind_host, metrics_port),
             *([Listening("--peer-port", bind_host, peer_port)] if shards else ()),
-        ],
+        ]
     )
+    become_gateway(options, log_level)
 
 
 def _host(text: str) -> tuple[str, str]:

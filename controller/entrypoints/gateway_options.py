@@ -6,9 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from controller.gateway.configuration import Limits
-from controller.gateway.control.callers import AUDIENCE
 
 GATEWAY_NAMESPACE = "aim-gpu-gateway"
+
+AUDIENCE = "aim-gpu-gateway"
+"""Whom tokens must be for unless told otherwise: a token for the API server itself is no key to models."""
 
 
 @dataclass(frozen=True, slots=True)

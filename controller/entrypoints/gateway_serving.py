@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from controller.entrypoints.gateway_options import GatewayOptions
 from controller.gateway.configuration import GatewayConfiguration
@@ -11,10 +12,12 @@ from controller.gateway.control.callers import Callers
 from controller.gateway.gateway import Gateway, GatewayStatistics
 from controller.gateway.latency import LatencyTable
 from controller.gateway.reload import Serving
-from controller.gateway.shards.replica import GatewayReplica
 from controller.gateway.tls import TlsFiles
 from controller.qos.service_counts import ServiceCounts
 from controller.qos.statistics import QoSStatistics
+
+if TYPE_CHECKING:
+    from controller.gateway.shards.replica import GatewayReplica
 
 _NOTHING_YET = GatewayStatistics(0, 0, 0, {}, {}, 0, QoSStatistics({}, {}))
 
@@ -31,7 +34,7 @@ class GatewayServing:
         callers: Callers,
         tls: TlsFiles | None,
         engine_tls: ssl.SSLContext,
-        replica: GatewayReplica | None = None,
+        replica: "GatewayReplica | None" = None,
     ) -> None:
         self._replica = replica
         self._options, self._callers, self._tls, self._engine_tls = options, callers, tls, engine_tls
@@ -81,6 +84,11 @@ class GatewayServing:
             if replica is not None:
                 await replica.leave()
             await gateway.drain(self._options.drain_seconds)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the end was asked for."""
+        return self._ending.is_set()
 
     async def wait_listening(self) -> None:
         """Wait until clients can connect."""

@@ -6,12 +6,12 @@ import gc
 import resource
 import ssl
 from contextlib import closing, suppress
+from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
 
 from controller.entrypoints.gateway_options import GatewayOptions
-from controller.entrypoints.gateway_replica import replica_of
 from controller.entrypoints.gateway_serving import GatewayServing
 from controller.entrypoints.metrics_endpoint import metrics_server, reviewing_client
 from controller.entrypoints.ports_file import PortsFile
@@ -24,7 +24,6 @@ from controller.gateway.control.request_counts import CountsWriter
 from controller.gateway.control.resolver import AddressFile
 from controller.gateway.control.rules import BUILT_IN
 from controller.gateway.control.watching import Watching
-from controller.gateway.shards.replica import GatewayReplica
 from controller.gateway.tls import TlsError, TlsFiles
 from controller.runtime.authorization import Access, Authorizer
 from controller.runtime.client.client import Client
@@ -34,6 +33,9 @@ from controller.runtime.health import Check, HealthServer
 from controller.runtime.manager import Manager
 from controller.runtime.signals import stopping_on_signals
 from controller.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from controller.gateway.shards.replica import GatewayReplica
 
 USER_AGENT = "aim-gpu-gateway"
 
@@ -74,7 +76,11 @@ class GatewayProcess:
         callers = Callers(_authorizer(options, reviews, clock))
         trusted = engine_context(options)
         self._replica: GatewayReplica | None = None
+        self._last_shard: int | None = None
         if options.shards:
+            # Certificates among replicas are made with a library of 10 MB, which one that is alone needs not.
+            from controller.entrypoints.gateway_replica import replica_of
+
             self._replica, certificate = replica_of(options, client, trusted, clock, metrics)
         self.serving = GatewayServing(options, callers, self._tls, trusted, self._replica)
         keys = KeySecrets(client, options.key_namespaces, clock=clock)
@@ -139,7 +145,16 @@ class GatewayProcess:
         return ports if self._replica is None else {**ports, "peers": self._replica.port}
 
     def _shard(self) -> int | None:
-        return ONLY_SHARD if self._replica is None else self._replica.ownership.first_shard()
+        """The shard whose counts are ours to write; at the end, when none is ours any more, the last one that was.
+
+        Whoever has it by then adds to what it sees there, and some seconds later at the earliest.
+        """
+        if self._replica is None:
+            return ONLY_SHARD
+        found = self._replica.ownership.first_shard()
+        if found is not None or not self.serving.ending:
+            self._last_shard = found
+        return self._last_shard
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part fails; raises the part's error."""

@@ -16,9 +16,6 @@ from controller.runtime.authorization import Authorizer, Decision, Undecided, Ve
 if TYPE_CHECKING:
     from controller.gateway.gateway import Found
 
-AUDIENCE: Final = "aim-gpu-gateway"
-"""Whom tokens must be for unless told otherwise: a token for the API server itself is no key to models."""
-
 _SERVICE_ACCOUNT: Final = ("system", "serviceaccount")
 _JWT_DOTS: Final = 2
 _LONGEST_TOKEN: Final = 16_384

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
 from e2e.plane import Plane, service_account_token
@@ -205,3 +206,6 @@ async def test_limits_of_the_command_line_hold(plane: Plane, tmp_path: Path) -> 
         await world.serve()
         key = await world.key()
         assert (await world.answered(key, status=413)).status == 413
+        # and what it holds while it serves little
+        held = psutil.Process(world.gateway.pid).memory_info().rss
+        assert held < 70_000_000, f"{held / 1e6:.0f} MB"
