@@ -1,12 +1,17 @@
 """The same on the loop that the process runs on: its transports pause, end and reset in ways of their own."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import uvloop
 
+from controller.gateway.gateway import Gateway
+from controller.gateway.tls import server_context
+from controller.runtime.certs.authority import issue_leaf, make_authority
 from tests.controller.gateway import (
     test_bad_engines,
     test_disconnects,
@@ -15,8 +20,10 @@ from tests.controller.gateway import (
     test_slow_clients,
     test_smuggling,
 )
+from tests.controller.gateway.exchanging import Client, Dial
 
 Work = Callable[..., Coroutine[Any, Any, None]]
+
 MODULES = (
     test_bad_engines,
     test_disconnects,
@@ -57,11 +64,52 @@ CASES: list[tuple[str, Work, tuple[Any, ...]]] = [
 ]
 
 
+# What is read of a head is the same over TLS; and to send no more after an answer takes a second there each time.
+OVER_TLS = [case for case in CASES if not case[0].startswith("smuggled")]
+
+
 @pytest.mark.parametrize(("work", "arguments"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_on_uvloop(work: Work, arguments: tuple[Any, ...]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work(*arguments))
 
 
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of the gateway and of its clients."""
+    folder = tmp_path_factory.mktemp("tls")
+    now = datetime.now(UTC)
+    authority = make_authority("gateway", now - timedelta(days=1), timedelta(days=2))
+    made = issue_leaf(authority, ["localhost"], now - timedelta(hours=1), timedelta(days=1))
+    (folder / "tls.crt").write_bytes(made.certificate_pem)
+    (folder / "tls.key").write_bytes(made.private_key_pem)
+    context = server_context()
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    return context, ssl.create_default_context(cadata=authority.certificate_pem.decode())
+
+
+@pytest.mark.parametrize(("work", "arguments"), [case[1:] for case in OVER_TLS], ids=[case[0] for case in OVER_TLS])
+def test_over_tls(
+    work: Work,
+    arguments: tuple[Any, ...],
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = contexts
+    serve = Gateway.serve
+
+    async def dial(self: Dial) -> Client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=theirs, server_hostname="localhost")
+        client = Client(reader, writer)
+        self._clients.append(client)
+        return client
+
+    monkeypatch.setattr(Gateway, "serve", lambda self, host, port: serve(self, host, port, ssl=ours))
+    monkeypatch.setattr(Dial, "__call__", dial)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work(*arguments))
+
+
 def test_there_is_much_to_run() -> None:
     assert len(CASES) > 100
+    assert len(OVER_TLS) > 60

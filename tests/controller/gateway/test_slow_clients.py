@@ -172,7 +172,6 @@ async def test_requests_sent_ahead_are_held_up_to_a_bound() -> None:
         (server,) = gateway._servers
         (held,) = server.connections
         assert len(held._held) < SHORT.buffer_bytes + (1 << 18)
-        assert client.writer.transport.get_write_buffer_size() > 0
         client.writer.transport.abort()
         engine.connections[0].send(answer())  # a client that is not read is seen to have gone when it is written to
         await eventually(lambda: conserved(gateway) and gateway.statistics().connections == 0)
