@@ -233,8 +233,6 @@ class ClientConnection(asyncio.Protocol):
             self._begin(data[start:end])
             return
         refusal = self._refusal_before_body(left)
-        if refusal is None and not self._reserve(max(left, 0)):
-            refusal = _FULL
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -242,16 +240,17 @@ class ClientConnection(asyncio.Protocol):
         self._parts = []
         self._body = ChunkedBody(self.gateway.limits.body_bytes) if left == CHUNKED else None
         if self.head.expects_continue:
+            self.gateway.outbox.flush()
             self.transport.write(_CONTINUE)
         self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.body_seconds)
         if start < len(data):
             self._read_body(data, start)
 
     def _read_body(self, data: bytes, start: int) -> None:
+        if not self._reserve(len(data) - start):
+            self._refuse(_FULL)
+            return
         if self._body is not None:
-            if not self._reserve(len(data) - start):
-                self._refuse(_FULL)
-                return
             try:
                 end = self._body.feed(data, start)
             except Malformed as error:
@@ -325,7 +324,7 @@ class ClientConnection(asyncio.Protocol):
         """Pass on an engine's head, and the first of its body; the rest goes through `exchange.write` as it comes."""
         http10 = self.head.http10
         if http10 and length == CHUNKED:
-            exchange.write = Unchunker(self.transport.write).write
+            exchange.write = Unchunker(self.write).write
             length = UNTIL_CLOSE
         if length == UNTIL_CLOSE:
             self._keep = False
@@ -341,12 +340,17 @@ class ClientConnection(asyncio.Protocol):
         if self._paused and exchange.upstream is not None:
             exchange.upstream.pause()  # the answers before have not been read yet
         if http10:
-            self.transport.write(lead)
+            self.write(lead)
             exchange.write(data)
         elif len(data) <= SMALL_BODY:
-            self.transport.write(lead + data)
+            self.gateway.outbox.send_answer(self.transport, lead + data)
         else:
-            self.transport.writelines((lead, data))
+            self.write(lead)
+            self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Pass on a piece of an answer."""
+        self.gateway.outbox.send_answer(self.transport, data)
 
     def answered(self) -> None:
         """The answer has been written whole: on to the next request, or to the end."""
@@ -375,11 +379,12 @@ class ClientConnection(asyncio.Protocol):
             self.gateway.not_routed(problem)
         if self.head.method == "HEAD":  # whose answer has no body, so none may follow on this connection
             self._keep = False
-        self.transport.write(error_answer(problem, self.request_id.decode("latin-1"), keep_alive=self._keep))
+        self.write(error_answer(problem, self.request_id.decode("latin-1"), keep_alive=self._keep))
         self.answered()
 
     def cut_off(self) -> None:
         """End an answer that is not whole, so that the client can tell."""
+        self.gateway.outbox.flush()
         if self._unframed:  # closed in order, it would look whole
             self.exchange = None
             reset(self.transport)
@@ -391,6 +396,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self.state = LINGERING
         self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.write_seconds)
+        self.gateway.outbox.flush()
         self.transport.close()
 
     def shut(self) -> None:
@@ -402,7 +408,7 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(body, Problem):
             self.answer_problem(body)
             return
-        self.transport.write(
+        self.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b"
             % (len(body), self.request_id, self._connection_line(), body)
         )
@@ -416,6 +422,7 @@ class ClientConnection(asyncio.Protocol):
         self._held, self._parts, self._body = b"", [], None
         self._release()
         self._resume_reading()
+        self.gateway.outbox.flush()
         self.transport.write(
             error_answer(
                 problem, (self.request_id or self.gateway.next_request_id()).decode("latin-1"), keep_alive=False
