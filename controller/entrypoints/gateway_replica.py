@@ -5,6 +5,7 @@ from random import SystemRandom
 
 from controller.entrypoints.gateway_options import GatewayOptions
 from controller.gateway.peer_name import PEER_NAME
+from controller.gateway.shards.collector import ShardCollector
 from controller.gateway.shards.coordinator import Replica
 from controller.gateway.shards.peer_tls import PeerTls
 from controller.gateway.shards.replica import GatewayReplica, PeerAddress
@@ -40,4 +41,5 @@ def replica_of(
         clock=clock,
         rng=rng,
     )
+    metrics.register(ShardCollector(replica.ownership.statistics))
     return replica, keeper

@@ -73,3 +73,11 @@ GATEWAY_RELOADS = Instrument("aim_gateway_reloads", "1", "Configurations by what
 GATEWAY_REJECTED = Instrument(
     "aim_gateway_rejected_endpoints", "1", "Entries of EndpointSlices now that are no engines of ours, by reason"
 )
+GATEWAY_SHARDS = Instrument(
+    "aim_gateway_shards", "1", "Shards of partitions at this replica now, by state: held, claimed"
+)
+GATEWAY_SHARD_TERMS = Instrument("aim_gateway_shard_terms", "1", "Shards that this replica got, again or first")
+GATEWAY_REPLICAS = Instrument("aim_gateway_replicas", "1", "Replicas that this one sees, itself too")
+GATEWAY_FOREIGN_SEATS = Instrument(
+    "aim_gateway_foreign_seats", "1", "Seats of this replica's engines that requests of other replicas may still use"
+)
