@@ -10,14 +10,16 @@ from controller.gateway.shards.lease_view import (
 )
 
 
-def lease(name: str, holder: str, version: int = 1, *, duration: int = 10, **annotations: str) -> dict[str, Any]:
+def lease(
+    name: str, holder: str, version: int = 1, *, duration: int = 10, notes: dict[str, str] | None = None
+) -> dict[str, Any]:
     spec = {"holderIdentity": holder, "leaseDurationSeconds": duration}
-    return {"metadata": {"name": name, "resourceVersion": str(version), "annotations": annotations}, "spec": spec}
+    return {"metadata": {"name": name, "resourceVersion": str(version), "annotations": notes}, "spec": spec}
 
 
 def replica(holder: str, version: int = 1, address: str = "10.0.0.1:8444", *, leaving: str = "false") -> dict[str, Any]:
     name = replica_lease_name("gateway", holder)
-    return lease(name, holder, version, **{ADDRESS: address, LEAVING: leaving})
+    return lease(name, holder, version, notes={ADDRESS: address, LEAVING: leaving})
 
 
 def test_a_replica_is_there_as_long_as_its_lease_says_since_it_was_seen_to_change() -> None:
@@ -53,7 +55,7 @@ def test_who_has_a_shard_and_whose_it_was() -> None:
 def test_leases_of_another_gateway_are_not_ours() -> None:
     view = LeaseView("gateway")
     view.see(lease(shard_lease_name("other", 3), "x"), 0.0)
-    view.see(lease(replica_lease_name("other", "x"), "x", **{ADDRESS: "10.0.0.9:1"}), 0.0)
+    view.see(lease(replica_lease_name("other", "x"), "x", notes={ADDRESS: "10.0.0.9:1"}), 0.0)
     assert view.holders(1.0) == {}
     assert view.members(1.0) == {}
     assert view.shard(shard_lease_name("other", 3)) is None
