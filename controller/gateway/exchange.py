@@ -119,7 +119,7 @@ class Exchange(Request):
         self.lane = lane
         self.table = lane.table
         self.manager: Seats = client.gateway.manager
-        self.write: Callable[[bytes], object] = client.transport.write
+        self.write: Callable[[bytes], object] = client.write
         self.lead = lead
         self.body = body
         self.asked = asked

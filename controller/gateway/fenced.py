@@ -17,7 +17,6 @@ from controller.gateway.pool import Pool
 from controller.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
-    from controller.gateway.exchange import Exchange
     from controller.gateway.gateway import Gateway
 
 
@@ -46,16 +45,19 @@ class _FencedConnection(UpstreamConnection):
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(0)  # none: each write goes out at once
 
-    def send(self, exchange: "Exchange") -> None:
+    def write_request(self) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
         pool = cast("FencedPool", self.pool)
         partition = pool.endpoint.partition
         if not pool.may_dispatch(partition):
-            exchange.pool = None
+            exchange.pool = exchange.upstream = self.exchange = None
             loop, gateway = pool.gateway.loop, pool.gateway
-            # Not at once: the dispatcher may be in the midst of something, and so may be the pool.
+            # Not at once: whoever flushes may be in the midst of something.
             loop.call_soon(pool.release, self)
             loop.call_soon(gateway.send_on, exchange)
             return
-        super().send(exchange)
+        super().write_request()
         if not pool.may_dispatch(partition):
             self._fail("EngineLost", "the partition had become another replica's as the request was sent")

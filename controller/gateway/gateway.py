@@ -26,6 +26,7 @@ from controller.gateway.exchange import Exchange
 from controller.gateway.fenced import FencedPool
 from controller.gateway.forwarding import NOBODY, Forwarding, Ownership, PeerContexts
 from controller.gateway.heads import request_heads, response_heads
+from controller.gateway.outbox import Outbox
 from controller.gateway.pool import Pool
 from controller.gateway.reload import Serving, Tables
 from controller.gateway.routes import Operation
@@ -118,6 +119,7 @@ class Gateway:
         self.loop = asyncio.get_running_loop()
         now = self.time()
         self.wheel = TimerWheel(now)
+        self.outbox = Outbox(self.loop.call_soon)
         self.manager = QoSManager(
             self._settings(), now, on_dispatch=self._dispatch, on_refuse=self._refuse, jitter=self.random
         )

@@ -46,6 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_length",
         "_paused",
         "_read_head",
+        "_request",
         "deadline",
         "exchange",
         "head",
@@ -74,6 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._large = False
         self._length = 0
         self._paused = False
+        self._request: tuple[bytes, ...] = ()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected; the pool decides what for."""
@@ -88,10 +90,18 @@ class UpstreamConnection(asyncio.Protocol):
             self.wheel.watch(self, deadline)
         head, body = self.pool.outgoing(exchange)
         if len(body) <= SMALL_BODY:
-            self.transport.write(head + body)
+            self._request = (head + body,)
         else:
             self._large = True
-            self.transport.writelines((head, body))
+            self._request = (head, body)
+        self.pool.gateway.outbox.send_request(self)
+
+    def write_request(self) -> None:
+        """Write the request to the engine, unless it has been withdrawn meanwhile."""
+        request, self._request = self._request, ()
+        if self.exchange is not None and not self.transport.is_closing():
+            for part in request:
+                self.transport.write(part)
 
     def data_received(self, data: bytes) -> None:
         """A piece of the answer."""
