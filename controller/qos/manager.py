@@ -284,23 +284,24 @@ class QoSManager:
             else:
                 self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", drained_in(model))
             return
+        queue = self._queue_of(request, model)  # whose class may be another one since
         free = [one for one in others if one.open()] if model.in_flight < model.maximum else []
         if free:
             self._start(request, min(free, key=lambda one: one.in_flight / one.seats), now)
         else:
-            self._wait_again(request, model)
+            self._wait_again(request, model, queue)
             for place in others:
                 place.partition.wake(place)
         self._refill(left, now)
 
-    def _wait_again(self, request: Request, model: Model) -> None:
+    def _wait_again(self, request: Request, model: Model, queue: RequestQueue) -> None:
         if request.flow is None:
             request.cost = predicted_cost(request, model, self._output_weight)
         else:
             _charge(request, -request.cost)
             request.flow = None
         request.state = QUEUED
-        self._queue_of(request, model).put_back(request)
+        queue.put_back(request)
         model.waiting += 1
         model.again += 1
         self._timers.look_at(model, min(model.timed_at, request.arrived + model.settings.queue_timeout))

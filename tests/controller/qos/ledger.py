@@ -256,7 +256,7 @@ class Ledger:
             for at in self.member.values()
             if self.at[at.endpoint] == partition and at.model != request.model and at.ready and self._below(at)
             for one in self.waiting
-            if self._open(one, at)
+            if one is not self.keeps_turn and self._open(one, at)
         ]
         if rivals and not self._below(member):
             raise Broken("models below their minimum come first", f"{request.payload} before {rivals[0][0].payload}")
