@@ -403,6 +403,8 @@ class Dispatcher:
 
 def shared_out(amount: int, places: list[Place]) -> list[int]:
     """A model's number over its Ready places: over partitions by seats, then within each; never above the seats."""
+    if not amount:
+        return [0] * len(places)
     by_partition: dict[str, list[Place]] = {}
     for place in places:
         by_partition.setdefault(place.partition.key, []).append(place)

@@ -48,7 +48,12 @@ from controller.runtime.objects.metadata import PartialObject
 from controller.state.kinds import GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, INFERENCE_SERVICES
 
 SETTLE_SECONDS: Final = 0.1
-"""From a change to the reload: a rollout's dozens of events make a handful of reloads."""
+"""From a change to the reload at least: a rollout's dozens of events make a handful of reloads."""
+
+LONGEST_SETTLE_SECONDS: Final = 2.0
+PAUSE_TIMES: Final = 20
+"""How many times as long as the last reload took the next one waits, up to the longest: requests wait while one is
+made, and in a cluster of thousands of services it takes some hundredths of a second."""
 
 AT_A_TIME: Final = 32
 """Routes made before the event loop gets its turn: under a millisecond."""
@@ -151,9 +156,9 @@ class Watching:
         """Apply a configuration now, and another one after each change, until cancelled."""
         await self._keys.wait_read()
         while True:
-            await self._work()
+            took = await self._work()
             await self._wait()
-            await self._clock.sleep(SETTLE_SECONDS)
+            await self._clock.sleep(max(SETTLE_SECONDS, min(took * PAUSE_TIMES, LONGEST_SETTLE_SECONDS)))
 
     def endpoints(self) -> list[Endpoint]:
         """Every engine of now."""
@@ -233,8 +238,8 @@ class Watching:
 
     # --- what follows ---
 
-    async def _work(self) -> None:
-        """Make the routes that may have changed, and a configuration if it is another one."""
+    async def _work(self) -> float:
+        """Make the routes that may have changed, and a configuration of them; the seconds that giving it took."""
         self._woken.clear()
         if self._addresses is not None:
             self._look(self._addresses)
@@ -249,7 +254,9 @@ class Watching:
             self._make(key)
             if number % AT_A_TIME == 0:
                 await asyncio.sleep(0)
+        began = self._clock.monotonic()
         self._give()
+        return self._clock.monotonic() - began
 
     def _make(self, key: str) -> None:
         made = self._routing.make(key)

@@ -36,16 +36,27 @@ KINDS = (
 Object = dict[str, Any]
 
 
+class SlowClock(LoopClock):
+    """The loop's time, and what passed without the loop: while something was worked out."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed
+
+
 class Cluster:
-    """A store, the watch of it, and every configuration that came of it; `refuse` has those refused."""
+    """A store, the watch of it, and every configuration that came of it; `refuse` has those refused, which else takes
+    `takes` seconds."""
 
     def __init__(self, addresses: AddressFile | None, namespaces: Iterable[str]) -> None:
-        self.clock = LoopClock()
+        self.clock = SlowClock()
         self.store = FakeStore(self.clock, KINDS)
         self.client = Client(ClientConfiguration("http://store"), transport=StoreTransport(self.store, "gateway"))
         self.callers = Callers(None)
         self.given: list[GatewayConfiguration] = []
         self.refuse = False
+        self.takes = 0.0
         self.keys = KeySecrets(self.client, list(namespaces), clock=self.clock)
         self.watching = Watching(
             self.client,
@@ -60,6 +71,7 @@ class Cluster:
     def _apply(self, configuration: GatewayConfiguration) -> None:
         if self.refuse:
             raise ValueError("not today")
+        self.clock.passed += self.takes
         self.given.append(configuration)
 
     @property

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import json
 from pathlib import Path
@@ -98,6 +99,19 @@ async def test_many_changes_at_once_are_few_reloads(cluster: Cluster) -> None:
     assert len(cluster.latest.services) == 100
     assert len(cluster.given) - before <= 3
     assert SETTLE_SECONDS <= 0.2  # and still nobody waits long
+
+
+async def test_the_longer_a_reload_takes_the_longer_the_next_one_waits(cluster: Cluster) -> None:
+    cluster.takes = 0.05
+    cluster.put_service("one")
+    await cluster.settled()
+    before = len(cluster.given)
+    for number in range(40):  # a change each tenth of a second
+        cluster.put_service(f"model-{number}")
+        await asyncio.sleep(0.1)
+    assert 3 <= len(cluster.given) - before <= 5  # one a second, and not ten
+    await cluster.settled()
+    assert len(cluster.latest.services) == 41
 
 
 async def test_nothing_new_is_no_reload(cluster: Cluster) -> None:
