@@ -17,6 +17,9 @@ _FEWEST_SAMPLES: Final = 10
 _LONG_WINDOW: Final = 600
 # However slow it got, one step leaves half, as Gradient2's does.
 _STEEPEST: Final = 0.5
+# What takes longer than this times the usual counts a twentieth: else an overload that lasts would become the usual.
+_UNUSUAL: Final = 1.5
+_UNUSUAL_COUNTS: Final = 0.05
 # A usual time that is twice what is seen now was learnt in worse times: it comes down by a twentieth with each sample.
 _OUTDATED: Final = 2.0
 _OUTDATED_KEEPS: Final = 0.95
@@ -42,7 +45,8 @@ class UsualTimes:
             return 1.0
         if seen < _LONG_WINDOW:
             self._counts[group] = seen = seen + 1
-        usual = mean + (seconds - mean) / seen
+        step = (seconds - mean) / seen
+        usual = mean + (step if seconds <= mean * _UNUSUAL else step * _UNUSUAL_COUNTS)
         if usual > seconds * _OUTDATED:
             usual *= _OUTDATED_KEEPS
         self._means[group] = usual
