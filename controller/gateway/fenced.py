@@ -15,23 +15,31 @@ from typing import TYPE_CHECKING, cast
 from controller.gateway.configuration import Endpoint
 from controller.gateway.pool import Pool
 from controller.gateway.upstream import UpstreamConnection
+from controller.runtime.election.fence import Fence
 
 if TYPE_CHECKING:
+    from controller.gateway.exchange import Exchange
     from controller.gateway.gateway import Gateway
 
 
 class FencedPool(Pool):
-    """Connections to an engine whose partition `may_dispatch` tells whether to send to."""
+    """Connections to an engine whose partition's fence `fence_of` gives: another one each time that it becomes ours."""
 
     def __init__(
         self,
         gateway: "Gateway",
         endpoint: Endpoint,
         tls: ssl.SSLContext | None,
-        may_dispatch: Callable[[str], bool],
+        fence_of: Callable[[str], Fence],
     ) -> None:
         super().__init__(gateway, endpoint, tls)
-        self.may_dispatch = may_dispatch
+        self._fence_of = fence_of
+        self.fence = fence_of(endpoint.partition)
+
+    def look(self) -> Fence:
+        """The present fence."""
+        self.fence = self._fence_of(self.endpoint.partition)
+        return self.fence
 
     def make_connection(self) -> UpstreamConnection:
         """See Pool."""
@@ -50,14 +58,20 @@ class _FencedConnection(UpstreamConnection):
         if exchange is None:
             return
         pool = cast("FencedPool", self.pool)
-        partition = pool.endpoint.partition
-        if not pool.may_dispatch(partition):
-            exchange.pool = exchange.upstream = self.exchange = None
-            loop, gateway = pool.gateway.loop, pool.gateway
-            # Not at once: whoever flushes may be in the midst of something.
-            loop.call_soon(pool.release, self)
-            loop.call_soon(gateway.send_on, exchange)
-            return
+        fence = pool.fence
+        if fence.monotonic() >= fence.valid_until:
+            fence = pool.look()
+            if not fence.open:
+                self._refuse(exchange)
+                return
         super().write_request()
-        if not pool.may_dispatch(partition):
+        if fence.monotonic() >= fence.valid_until:
             self._fail("EngineLost", "the partition had become another replica's as the request was sent")
+
+    def _refuse(self, exchange: "Exchange") -> None:
+        """It goes to who may send it."""
+        exchange.pool = exchange.upstream = self.exchange = None
+        loop, gateway = self.pool.gateway.loop, self.pool.gateway
+        # Not at once: whoever flushes may be in the midst of something.
+        loop.call_soon(self.pool.release, self)
+        loop.call_soon(gateway.send_on, exchange)

@@ -23,6 +23,7 @@ from controller.gateway.pool import Pool
 from controller.qos.refusal import NO_ENDPOINT, refusal
 from controller.qos.request import DONE, IN_FLIGHT, QUEUED, Request
 from controller.qos.settings import QoSSettings
+from controller.runtime.election.fence import Fence
 
 if TYPE_CHECKING:
     from controller.gateway.exchange import Exchange
@@ -75,8 +76,8 @@ class Ownership(Protocol):
         """Whether a replica was heard of lately."""
         ...
 
-    def may_dispatch(self, partition: str) -> bool:
-        """Whether, at this very moment, a request may be sent to this partition's engines."""
+    def fence(self, partition: str) -> Fence:
+        """What says whether, at this very moment, a request may be sent to this partition's engines."""
         ...
 
 

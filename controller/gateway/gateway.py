@@ -365,7 +365,7 @@ class Gateway:
     def _make_pool(self, endpoint: Endpoint) -> Pool:
         if self.forwarding is None:
             return Pool(self, endpoint, self.engine_tls)
-        return FencedPool(self, endpoint, self.engine_tls, self.forwarding.ownership.may_dispatch)
+        return FencedPool(self, endpoint, self.engine_tls, self.forwarding.ownership.fence)
 
     def _settings(self) -> QoSSettings:
         """What is ours to order of what is to be served."""

@@ -1,6 +1,6 @@
 """What the gateway asks about partitions when it is one of several replicas (`forwarding.Ownership`).
 
-Gateway ── narrow, owner, orders, may_dispatch ──> ShardOwnership ──> Coordinator ──> Leases
+Gateway ── narrow, owner, orders, fence ──> ShardOwnership ──> Coordinator ──> Leases
    ^────────────────── settle ────────────────────────┘   └──> Residents <── Settling <── replicas, engines
 """
 
@@ -29,6 +29,7 @@ from controller.qos.request import IN_FLIGHT
 from controller.qos.settings import QoSSettings
 from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
+from controller.runtime.election.fence import Fence
 
 STATUS_PATH: Final = "/replica"
 """Where the peer port says what this replica has in flight."""
@@ -127,9 +128,9 @@ class ShardOwnership:
         """See Ownership."""
         return self.coordinator.member(identity) is not None
 
-    def may_dispatch(self, partition: str) -> bool:
+    def fence(self, partition: str) -> Fence:
         """See Ownership."""
-        return self.coordinator.keepers[shard_of(partition)].fence.open
+        return self.coordinator.keepers[shard_of(partition)].fence
 
     # --- what others ask ---
 

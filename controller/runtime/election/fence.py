@@ -22,6 +22,10 @@ class LeaseLost(BaseException):
 class Fence:
     """Open until a moment that is moved on with each renewal; once closed, closed for good.
 
+    `valid_until`: until when it is open unless it is extended, by `monotonic`; -infinity where it is closed or not yet
+    open. In the thread that extends and closes it, and there alone, comparing the two is the same as `open`: for those
+    who ask so often that a call counts.
+
     One thread extends it, any thread closes it or asks. Each is one reference written or read: there is no lock, and
     nobody who asks is kept waiting.
     """
@@ -29,20 +33,15 @@ class Fence:
     def __init__(self, lease: str, identity: str, monotonic: Callable[[], float]) -> None:
         self.lease = lease
         self._identity = identity
-        self._monotonic = monotonic
-        self._valid_until = -inf
+        self.monotonic = monotonic
+        self.valid_until = -inf
         self._closed: LeaseLost | None = None
         self.holder = ""
 
     @property
     def open(self) -> bool:
         """Whether a write may go out now."""
-        return self._closed is None and self._monotonic() < self._valid_until
-
-    @property
-    def valid_until(self) -> float:
-        """Until when it stays open unless it is closed or extended, in monotonic seconds; -infinity: not yet open."""
-        return self._valid_until
+        return self._closed is None and self.monotonic() < self.valid_until
 
     def check(self) -> None:
         """Return at once, or raise LeaseLost."""
@@ -51,21 +50,23 @@ class Fence:
 
     def extend(self, valid_until: float) -> None:
         """Stay open until `valid_until` (monotonic seconds)."""
-        self._valid_until = valid_until
+        if self._closed is None:
+            self.valid_until = valid_until
 
     def close(self, why: str) -> LeaseLost:
         """Let nothing pass any more; the reason that `check` gives from now on. The first close counts."""
         if self._closed is None:
             self._closed = self._error(why)
+            self.valid_until = -inf
         return self._closed
 
     def lost(self) -> LeaseLost:
         """Why a write may not go out now."""
         if self._closed is not None:
             return self._error(self._closed.why)
-        if self._valid_until == -inf:
+        if self.valid_until == -inf:
             return self._error("not acquired yet")
-        return self._error(f"not renewed, {self._monotonic() - self._valid_until:.3g} s past the end of its validity")
+        return self._error(f"not renewed, {self.monotonic() - self.valid_until:.3g} s past the end of its validity")
 
     def _error(self, why: str) -> LeaseLost:
         return LeaseLost(self.lease, self._identity, self.holder, why)

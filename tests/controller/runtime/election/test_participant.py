@@ -211,7 +211,7 @@ async def test_a_process_that_was_stopped_beyond_validity_sends_nothing_more(mon
     async with taking_part(replica, seconds=3):
         sent = len(lease.requests)
         monkeypatch.setattr(replica.clock, "monotonic", lambda: LoopClock().monotonic() + 30)
-        monkeypatch.setattr(replica.fence, "_monotonic", replica.clock.monotonic)
+        monkeypatch.setattr(replica.fence, "monotonic", replica.clock.monotonic)
         assert not replica.fence.open
         await asyncio.sleep(3)
     assert replica.lost is not None

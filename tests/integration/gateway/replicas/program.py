@@ -9,8 +9,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -27,6 +29,7 @@ from controller.runtime.certs.authority import read_certificate
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.clock import RealClock
+from controller.runtime.election.fence import Fence
 from controller.runtime.election.lease import LeaseTiming
 from controller.runtime.signals import stopping_on_signals
 from controller.telemetry.logs import configure_logs
@@ -78,16 +81,26 @@ class Options:
 
 
 class StopsItself:
-    """Stops the process once it is armed, between the look and what follows it."""
+    """A clock that, once it is armed and somebody looks at it, stops the process right after the look."""
 
-    def __init__(self) -> None:
-        self.armed = False
+    armed = False
 
-    def __call__(self, may: bool) -> bool:
-        if may and self.armed:
-            self.armed = False
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+
+    def __call__(self) -> float:
+        now = self._monotonic()
+        if StopsItself.armed:
+            StopsItself.armed = False
             os.kill(os.getpid(), signal.SIGSTOP)
-        return may
+        return now
+
+
+def fence_with_stops(look: Callable[[str], Fence], partition: str) -> Fence:
+    fence = look(partition)
+    if not isinstance(fence.monotonic, StopsItself):
+        fence.monotonic = StopsItself(fence.monotonic)
+    return fence
 
 
 async def run(options: Options) -> None:
@@ -108,9 +121,8 @@ async def run(options: Options) -> None:
             rng=Random(options.identity),
             timing=options.timing(),
         )
-        look, stops = replica.ownership.may_dispatch, StopsItself()
-        replica.ownership.may_dispatch = lambda partition: stops(look(partition))  # type: ignore[method-assign]
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, setattr, stops, "armed", True)
+        replica.ownership.fence = partial(fence_with_stops, replica.ownership.fence)  # type: ignore[method-assign]
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, setattr, StopsItself, "armed", True)
         gateway = Gateway(
             options.configuration(),
             authenticator=Keys(),
