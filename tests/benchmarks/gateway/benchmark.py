@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -94,7 +94,9 @@ class Benchmark:
         yield "streams", lambda: self._streams(opened, quick)
         yield "tls", lambda: self._two(opened, "requests_per_second_c64_tls", OURS_TLS, HAPROXY_TLS)
         yield "overload", lambda: self._like_ours(opened, "overload_120_percent", OURS_FULL)
-        yield "large", lambda: self._like_ours(opened, f"services_{self._settings.services}", OURS_LARGE)
+        services = self._settings.services
+        yield "large", lambda: self._like_ours(opened, f"services_{services}", OURS_LARGE, self._settings.models)
+        yield "large", lambda: self._like_ours(opened, f"services_{services}_all_asked", OURS_LARGE)
 
     def _throughput(self, opened: Site, everybody: Sequence[str]) -> None:
         with self._runs("throughput", len(everybody) + 1) as told:
@@ -145,13 +147,17 @@ class Benchmark:
                 shown = OURS if name == mine else HAPROXY
                 self._rate(opened, name, shown, metric, "json", number)
 
-    def _like_ours(self, opened: Site, metric: str, mine: str) -> None:
-        """One of our other shapes beside ours as it is: the share of its throughput."""
+    def _like_ours(self, opened: Site, metric: str, mine: str, models: int | None = None) -> None:
+        """One of our other shapes beside ours as it is: the share of its throughput. `models`: only so many are asked for."""
         rates: dict[str, list[float]] = {mine: [], OURS: []}
         with self._runs(metric, 2) as told:
+            opened.run(
+                mine, replace(self._load("json", seconds=_WARM_SECONDS), models=models)
+            )  # connects to each engine
             for number, name in self._turns([mine, OURS]):
                 told(f"run {number}, {name}")
-                found = opened.run(name, self._load("json", seed=number))
+                load = self._load("json", seed=number)
+                found = opened.run(name, replace(load, models=models) if name == mine else load)
                 self._failed[name] = self._failed.get(name, 0) + found.counted.failed
                 rates[name].append(found.counted.rate)
         shares = [ours / usual for ours, usual in zip(rates[mine], rates[OURS], strict=True)]

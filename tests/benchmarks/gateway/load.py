@@ -18,13 +18,17 @@ Kind = Literal["json", "stream"]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What clients do: `connections` ask as fast as they are answered, or `rate` requests a second in all (0: no limit)."""
+    """What clients do: `connections` ask as fast as they are answered, or `rate` requests a second in all (0: no limit).
+
+    They ask for each of `models` in turn; None: for each that the subject has.
+    """
 
     kind: Kind
     connections: int
     seconds: int
     rate: float = 0.0
     seed: int = 0
+    models: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Counted:
 def loaded(subject: Subject, load: Load, cpu: int) -> Counted:
     """Put the load on the subject, from processor `cpu`. Raises SubjectError when wrk could not, or nothing was answered."""
     argv = ["wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds}s", "-s", str(SCRIPT), subject.url, "--"]
-    words = [load.kind, subject.models, subject.key, load.rate, load.connections, load.seed]
+    words = [load.kind, load.models or subject.models, subject.key, load.rate, load.connections, load.seed]
     with affinity(frozenset({cpu})):
         done = subprocess.run(
             [*argv, *map(str, words)],
