@@ -172,8 +172,10 @@ class Dispatcher:
             return None
         while self.waiting:
             low = self.waiting & -self.waiting
-            line = self._next_line(low.bit_length() - 1)
-            if line is None:
+            line = self.levels[low.bit_length() - 1][0]
+            if not line.alone:
+                line = self._next_of(line)
+            if not self._settle(line):
                 self.waiting ^= low
                 continue
             if self.since >= self.every:
@@ -231,13 +233,10 @@ class Dispatcher:
         self.want(place)
         place.in_flight -= 1
 
-    def _next_line(self, level: int) -> Line | None:
-        """The class of this level whose turn it is; None when nothing of it can be dispatched."""
-        best = None
-        for line in self.levels[level]:
-            if self._settle(line) and (best is None or line.finish < best.finish):
-                best = line
-        return best
+    def _next_of(self, line: Line) -> Line:
+        """The class whose turn it is, among all of this one's rank; any of them when nothing can be dispatched."""
+        waiting = [one for one in self.levels[line.level] if self._settle(one)]
+        return min(waiting, key=lambda one: one.finish, default=line)
 
     def _settle(self, line: Line) -> bool:
         """Take from the top of the turns what cannot have one. Whether anything is left."""
@@ -278,6 +277,8 @@ class Dispatcher:
         else:
             heappop(turns)
             entry.listed = False
+            if not turns and line.alone:
+                self.waiting &= ~line.bit
         if not line.alone:
             line.finish = self._started(line) + request.cost * line.per_cost
         return request

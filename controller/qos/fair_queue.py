@@ -159,7 +159,7 @@ class RequestQueue:
         if self._left > 2 * self.count + _FEW:
             self._left = 0
             for one in self.flows.values():
-                one.items = deque(item for item in one.items if item[2].ticket == item[1])
+                one.items = deque([item for item in one.items if item[2].ticket == item[1]])
 
     def oldest(self, endpoint: str | None = None) -> Request | None:
         """Who has waited longest, of those that may be sent to this endpoint; None when nobody waits."""
@@ -234,7 +234,7 @@ class RequestQueue:
 
     def _compact(self) -> None:
         """Clear the order of arrival of those who left."""
-        self._order = deque(item for item in self._order if item[2].ticket == item[1])
+        self._order = deque([item for item in self._order if item[2].ticket == item[1]])
         self._compact_at = 2 * len(self._order) + _FEW
 
 

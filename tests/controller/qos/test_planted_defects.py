@@ -99,9 +99,19 @@ def one_seat_less(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dispatcher, "adopt", adopted)
 
 
-def no_order_of_ranks(self: Dispatcher, level: int) -> Any:
-    found = [line for line in reversed(self.lines) if self._settle(line)]
-    return found[0] if found else None
+def no_order_of_ranks(patch: pytest.MonkeyPatch) -> None:
+    def next_of(self: Dispatcher, line: Any) -> Any:
+        return next((one for one in reversed(self.lines) if self._settle(one)), line)
+
+    arrange = Dispatcher.arrange
+
+    def arranged(self: Dispatcher, classes: Any) -> None:
+        arrange(self, classes)
+        for line in self.lines:
+            line.alone = False
+
+    patch.setattr(Dispatcher, "_next_of", next_of)
+    patch.setattr(Dispatcher, "arrange", arranged)
 
 
 def promotes_always(patch: pytest.MonkeyPatch) -> None:
@@ -295,7 +305,7 @@ DEFECTS = [
     Defect("the limit is one higher", one_seat_more, ("never more in flight than the limit", SEAT)),
     Defect("the limit is one lower", one_seat_less, (FREE,)),
     Defect("the limit is above the seats", above_its_seats, ("a limit is from 1 to the seats", SEAT)),
-    Defect("the worst class is served first", replaced(Dispatcher, "_next_line", no_order_of_ranks), ("a better class comes first",)),
+    Defect("the worst class is served first", no_order_of_ranks, ("a better class comes first",)),
     Defect("every starving request is promoted", promotes_always, ("one promotion in so many dispatches",)),
     Defect(
         "none is promoted",
