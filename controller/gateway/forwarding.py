@@ -85,6 +85,7 @@ class PeerPool(Pool):
     """Connections to a peer. A request goes there with the key that its client showed, for the peer judges it anew."""
 
     server_name = PEER_NAME
+    engine = False
 
     def __init__(self, gateway: "Gateway", endpoint: Endpoint, contexts: PeerContexts | None) -> None:
         super().__init__(gateway, endpoint)

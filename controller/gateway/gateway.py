@@ -28,7 +28,7 @@ from controller.gateway.forwarding import NOBODY, Forwarding, Ownership, PeerCon
 from controller.gateway.heads import request_heads, response_heads
 from controller.gateway.outbox import Outbox
 from controller.gateway.pool import Pool
-from controller.gateway.reload import Serving, Tables
+from controller.gateway.reload import Serving, Tables, without
 from controller.gateway.routes import Operation
 from controller.gateway.server import Server
 from controller.gateway.timers import SLOT_SECONDS, TimerWheel
@@ -101,6 +101,7 @@ class Gateway:
         self.held_bodies = 0
         self.unrouted: dict[str, int] = {}
         self.reloads = 0
+        self._reach_changed = False
         self.forwarding = Forwarding(self, ownership, peer_tls) if ownership is not None else None
         self.peer_pages: dict[str, Callable[[], bytes]] = {}
         """What other replicas may GET besides, by path: JSON."""
@@ -192,6 +193,16 @@ class Gateway:
                     self.send_on(exchange)
             self.forwarding.look_again(now)
         self.look_ahead()
+
+    def reach_changed(self) -> None:
+        """An engine cannot be reached any more, or again: the dispatcher is told, once a turn of the loop."""
+        if not self._reach_changed:
+            self._reach_changed = True
+            self.loop.call_soon(self._settle_reach)
+
+    def _settle_reach(self) -> None:
+        self._reach_changed = False
+        self.settle()
 
     async def drain(self, seconds: float) -> None:
         """Accept no more, answer what is under way, closing each connection after it; at most `seconds`.
@@ -352,8 +363,6 @@ class Gateway:
                     endpoint.tls,
                 )
                 if found is not None and same:
-                    if endpoint.ready and not found.endpoint.ready:
-                        found.outage.over()
                     found.endpoint = endpoint
                     self.pools[endpoint.uid] = before.pop(endpoint.uid)
                 else:
@@ -369,7 +378,8 @@ class Gateway:
 
     def _settings(self) -> QoSSettings:
         """What is ours to order of what is to be served."""
-        settings = self.serving.settings
+        unreachable = frozenset(uid for uid, pool in self.pools.items() if not pool.reachable)
+        settings = without(self.serving.settings, unreachable)
         return settings if self.forwarding is None else self.forwarding.ownership.narrow(settings)
 
     def _make_head_readers(self) -> None:

@@ -1,35 +1,21 @@
-"""How long an engine that cannot be reached is not asked again. Pure.
+"""When to try again to reach an engine that could not be reached. Pure.
 
 Its seats are free, of course, so the dispatcher would send it one request after another, each to wait until a connect
-has failed. Meanwhile each fails at once, and goes to another engine. The time doubles with each failure in a row.
+has failed. So it gets none until a connection to it has been made, without a request, by whoever asks here when to try.
 """
 
-FIRST_SECONDS = 0.5
+FIRST_SECONDS = 0.25
 LONGEST_SECONDS = 5.0
-"""Short: once it can be reached again, that is how long it may stand idle. A node that is gone takes until a connect's
-limit to fail, once in that time."""
+"""Short: once it can be reached again, that is how long it may stand idle."""
+_DOUBLINGS = 10
 
 
-class Outage:
-    """Failures to connect to one engine in a row. `random`: a number from 0 up to 1."""
+def seconds_until_try(failures: int, random: float) -> float:
+    """How long to wait after so many failures in a row, at least 1. `random`: a number from 0 up to 1.
 
-    __slots__ = ("_failures", "_until")
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._until = 0.0
-
-    def failed(self, now: float, random: float) -> None:
-        """A connect has failed."""
-        seconds = min(FIRST_SECONDS * 2**self._failures, LONGEST_SECONDS)
-        self._failures = min(self._failures + 1, 10)
-        self._until = now + seconds * (0.5 + random / 2)
-
-    def over(self) -> None:
-        """A connect has succeeded, or the engine is another one."""
-        self._failures = 0
-        self._until = 0.0
-
-    def lasts(self, now: float) -> bool:
-        """Whether to ask it nothing yet."""
-        return now < self._until
+    Twice as long each time, up to a bound, and half of it by chance, so that not all come at once who wait for a node.
+    """
+    if failures < 1:
+        raise ValueError(f"failures {failures}: there is nothing to wait for without one")
+    seconds: float = min(FIRST_SECONDS * 2 ** min(failures - 1, _DOUBLINGS), LONGEST_SECONDS)
+    return seconds * (0.5 + random / 2)

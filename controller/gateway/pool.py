@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from controller.gateway.configuration import Endpoint
-from controller.gateway.outage import Outage
+from controller.gateway.outage import seconds_until_try
 from controller.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Pool:
 
     server_name: str | None = None
     """Whose certificate it must be, where that is not the endpoint's host."""
+    engine = True
+    """Whether the dispatcher sends requests here, and has to know when it cannot be reached."""
 
     def __init__(self, gateway: "Gateway", endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> None:
         self.gateway = gateway
@@ -37,7 +39,7 @@ class Pool:
         self._idle: list[UpstreamConnection] = []
         self._waiting: deque[Exchange] = deque()
         self._connecting = 0
-        self.outage = Outage()
+        self.reachable = True
 
     def outgoing(self, exchange: "Exchange") -> tuple[bytes, bytes]:
         """Head and body of a request as this engine gets them."""
@@ -108,29 +110,46 @@ class Pool:
             self.gateway.start(self._connect(), f"connect to {self.endpoint.uid}")
 
     async def _connect(self) -> None:
-        endpoint, gateway, tls = self.endpoint, self.gateway, self.tls()
-        if self.outage.lasts(gateway.time()):
-            self._not_connected(ConnectionError("it could not be reached a moment ago"))
-            return
         try:
-            async with asyncio.timeout(gateway.limits.upstream_connect_seconds):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    self.make_connection,
-                    endpoint.host,
-                    endpoint.port,
-                    ssl=tls,
-                    server_hostname=self.server_name if tls else None,
-                )
+            connection = await self._open()
         except (OSError, TimeoutError) as error:
-            self.outage.failed(gateway.time(), gateway.random())
-            self._not_connected(error)
+            self._connecting -= 1
+            if self._waiting:
+                self._waiting.popleft().not_connected(error)
+            if self.engine and self.reachable and not self.closed:
+                self._set_reachable(now=False)
+                self.gateway.start(self._try_again(), f"try to reach {self.endpoint.uid}")
         else:
             self._connecting -= 1
-            self.opened += 1
-            self.outage.over()
             self.release(connection)
 
-    def _not_connected(self, error: Exception) -> None:
-        self._connecting -= 1
-        if self._waiting:
-            self._waiting.popleft().not_connected(error)
+    async def _open(self) -> UpstreamConnection:
+        endpoint, tls = self.endpoint, self.tls()
+        async with asyncio.timeout(self.gateway.limits.upstream_connect_seconds):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                self.make_connection,
+                endpoint.host,
+                endpoint.port,
+                ssl=tls,
+                server_hostname=self.server_name if tls else None,
+            )
+        self.opened += 1
+        return connection
+
+    async def _try_again(self) -> None:
+        """Ends with a connection, or when the engine is gone from the configuration."""
+        failures = 1
+        while not self.closed:
+            await asyncio.sleep(seconds_until_try(failures, self.gateway.random()))
+            try:
+                connection = await self._open()
+            except (OSError, TimeoutError):
+                failures += 1
+                continue
+            self.release(connection)
+            self._set_reachable(now=True)
+            return
+
+    def _set_reachable(self, *, now: bool) -> None:
+        self.reachable = now
+        self.gateway.reach_changed()

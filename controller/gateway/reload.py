@@ -121,6 +121,18 @@ def qos_settings(configuration: GatewayConfiguration) -> QoSSettings:
     )
 
 
+def without(settings: QoSSettings, endpoints: frozenset[str]) -> QoSSettings:
+    """The same, but these endpoints get no new request."""
+    if not endpoints:
+        return settings
+    partitions = dict(settings.partitions)
+    for key, partition in settings.partitions.items():
+        if any(one.endpoint in endpoints for one in partition.members):
+            members = (replace(one, ready=one.ready and one.endpoint not in endpoints) for one in partition.members)
+            partitions[key] = replace(partition, members=tuple(members))
+    return replace(settings, partitions=partitions)
+
+
 def _counts(configuration: GatewayConfiguration, before: Serving | None) -> dict[str, ServiceCounts]:
     """Of each service with objectives; where it had the same before, the counts go on."""
     found = {}

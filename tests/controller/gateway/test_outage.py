@@ -1,30 +1,23 @@
 import pytest
 
-from controller.gateway.outage import LONGEST_SECONDS, Outage
+from controller.gateway.outage import LONGEST_SECONDS, seconds_until_try
 
 
 @pytest.mark.parametrize(
-    ("failures", "lasts_at", "over_at"),
+    ("failures", "want"),
     [
-        pytest.param(1, 0.2, 0.51, id="one failure keeps an engine alone for half a second at most"),
-        pytest.param(2, 0.45, 1.01, id="a second one for twice as long"),
-        pytest.param(50, 2.4, LONGEST_SECONDS + 0.01, id="many for five seconds and no longer"),
+        pytest.param(1, 0.25, id="a quarter of a second at most after the first"),
+        pytest.param(2, 0.5, id="then twice as long"),
+        pytest.param(5, 4.0, id="each time"),
+        pytest.param(6, LONGEST_SECONDS, id="up to five seconds"),
+        pytest.param(100_000, LONGEST_SECONDS, id="however often"),
     ],
 )
-@pytest.mark.parametrize("random", [0.0, 0.999])
-def test_the_time_doubles_up_to_a_bound(failures: int, lasts_at: float, over_at: float, random: float) -> None:
-    outage = Outage()
-    for _ in range(failures):
-        outage.failed(0.0, random)
-    assert outage.lasts(lasts_at)
-    assert not outage.lasts(over_at)
+def test_the_wait_doubles_up_to_a_bound_and_half_of_it_is_chance(failures: int, want: float) -> None:
+    assert seconds_until_try(failures, 0.0) == want / 2
+    assert want * 0.99 < seconds_until_try(failures, 0.999) < want
 
 
-def test_a_connection_ends_it_and_the_next_failure_counts_as_the_first() -> None:
-    outage = Outage()
-    for _ in range(5):
-        outage.failed(0.0, 0.9)
-    outage.over()
-    assert not outage.lasts(0.0)
-    outage.failed(0.0, 0.9)
-    assert not outage.lasts(0.51)
+def test_without_a_failure_there_is_nothing_to_wait_for() -> None:
+    with pytest.raises(ValueError, match="failures 0"):
+        seconds_until_try(0, 0.5)

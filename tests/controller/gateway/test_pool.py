@@ -63,3 +63,40 @@ async def test_no_more_connections_are_kept_than_allowed() -> None:
         async with asyncio.timeout(3):
             await waiting[1].lost.wait()
         assert not waiting[0].lost.is_set()
+
+
+async def test_an_engine_that_cannot_be_reached_gets_nothing_until_it_can_be_again() -> None:
+    away, other = Engine(), Engine()
+    async with away, other, serving(configuration(route(endpoint(away.port), endpoint(other.port)))) as (gateway, dial):
+        pool, client = gateway.pools[f"pod-{away.port}"], await dial()
+        await away.stop()
+        assert [(await client.ask(request())).status for _ in range(20)] == [200] * 20
+        assert not pool.reachable
+        assert gateway.statistics().engine_failures == {"EngineUnreachable": 1}
+        assert gateway.statistics().qos.models["team-a/llama"].given_back == 1
+        async with Engine(port=away.port) as back:
+            await eventually(lambda: pool.reachable)
+            assert [(await client.ask(request())).status for _ in range(20)] == [200] * 20
+            assert back.requests
+        assert gateway.statistics().engine_failures == {"EngineUnreachable": 1}
+
+
+async def test_the_only_engine_comes_back_too() -> None:
+    away = Engine()
+    async with away, serving(configuration(route(endpoint(away.port)))) as (gateway, dial):
+        client = await dial()
+        await away.stop()
+        assert [(await client.ask(request())).status for _ in range(3)] == [502, 503, 503]
+        async with Engine(port=away.port):
+            await eventually(lambda: gateway.pools[f"pod-{away.port}"].reachable)
+            assert (await client.ask(request())).status == 200
+
+
+async def test_an_engine_that_is_gone_is_not_tried_for_ever() -> None:
+    away = Engine()
+    async with away, serving(configuration(route(endpoint(away.port)))) as (gateway, dial):
+        await away.stop()
+        await (await dial()).ask(request())
+        assert len(gateway._running) == 1
+        gateway.reload(configuration(route()))
+        await eventually(lambda: not gateway._running)
