@@ -275,7 +275,7 @@ class QoSManager:
         request.member, request.avoid, request.ticket = None, avoid, 0
         left.leave()
         others = [one for one in model.places if one.member.endpoint not in avoid]
-        waits = bool(others) or model.settings.held
+        waits = bool(others) or (model.settings.held and self._models.get(model.key) is model)
         if not waits or too_late_by(request, model, now, 0.0) > 0:
             request.state = DONE
             self._refill(left, now)
