@@ -23,6 +23,7 @@ from controller.gateway.configuration import Caller
 from controller.gateway.exchange import Exchange
 from controller.gateway.gateway import Gateway
 from controller.gateway.heads import HeadReader
+from controller.gateway.outbox import Outbox
 from controller.gateway.reload import Lane
 from controller.gateway.server import Server
 from controller.gateway.upstream import UpstreamConnection
@@ -81,17 +82,20 @@ class _Ends:
     clients: list[ClientConnection]
     requests: list[bytes]
     engines: list[UpstreamConnection]
+    outbox: Outbox
 
     def turn(self) -> None:
-        """A request on each connection, then all answers."""
+        """A request on each connection, then all answers, each written at its turn's end."""
         for client, request in zip(self.clients, self.requests, strict=True):
             client.data_received(request)
+        self.outbox.flush()
         for engine in self.engines:
             engine.data_received(ANSWER)
+        self.outbox.flush()
 
 
 def _connected(gateway: Gateway) -> _Ends:
-    server, ends = Server(gateway), _Ends([], [], [])
+    server, ends = Server(gateway), _Ends([], [], [], gateway.outbox)
     for number in range(_CONNECTIONS):
         client = ClientConnection(server)
         client.connection_made(cast("asyncio.Transport", _Nowhere()))
@@ -135,6 +139,7 @@ def _stages(gateway: Gateway, ends: _Ends) -> dict[str, Callable[[], object]]:
     def passed_on() -> None:
         answers.read(ANSWER)
         client.begin_answer(exchange, answered, answer_length, reply)
+        gateway.outbox.flush()
 
     gateway.manager._on_dispatch = lambda _request, _member: None  # what is decided is sent in the next stage
     exchange = made()
