@@ -12,7 +12,7 @@ from collections.abc import Callable
 from controller.gateway.malformed import Malformed
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
-_SIZE_BEGUN = re.compile(rb"[0-9A-Fa-f]{0,8}\r?")
+_SIZE_BEGUN = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
 
 
 class ChunkBorders:

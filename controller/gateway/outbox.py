@@ -11,6 +11,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+LARGE = 16_384
+"""Bytes of a piece that is written at once. A loop may read one engine again and again before the turn ends, and only
+what has been written tells that the client does not keep up."""
+
 
 class Sender(Protocol):
     """A connection that holds a request."""
@@ -37,10 +41,12 @@ class Outbox:
         self._requests.append(sender)
 
     def send_answer(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Have a piece of an answer written to a client at the end of this turn."""
+        """Have a piece of an answer written to a client at the end of this turn, or now if it is large."""
         if not self._requests and not self._answers:
             self._call_soon(self.flush)
         self._answers.append((transport, data))
+        if len(data) > LARGE:
+            self.flush()
 
     def flush(self) -> None:
         """Write everything, in the order in which it came here, but requests first."""

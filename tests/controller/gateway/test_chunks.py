@@ -86,6 +86,18 @@ def test_refuses(wire: bytes, step: int) -> None:
         fed(wire + b"more", [step] * len(wire))
 
 
+@pytest.mark.parametrize(
+    "begun", [b"\r", b"g", b"3;", b"3\r\r", b"123456789", b"3\r\nabcx", b"3\r\nabc\rx", b"0\r\nx", b"0\r\n\rx"]
+)
+def test_what_cannot_go_on_is_refused_with_the_byte_that_shows_it(begun: bytes) -> None:
+    """Pieces are passed on before the next one comes, so a byte too late is a byte that a client has got."""
+    borders = ChunkBorders()
+    for byte in begun[:-1]:
+        borders.feed(bytes([byte]))
+    with pytest.raises(Malformed):
+        borders.feed(begun[-1:])
+
+
 def test_a_body_beyond_the_limit_is_refused_before_it_has_come() -> None:
     with pytest.raises(Malformed) as caught:
         fed(b"b\r\nabcdefghijk\r\n", [], limit=10)

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from controller.gateway.outbox import Outbox
+from controller.gateway.outbox import LARGE, Outbox
 
 
 class Written:
@@ -45,6 +45,15 @@ def test_nothing_is_written_before_the_turn_ends_and_requests_first_then() -> No
     assert written.log == [("engine", b"request"), ("client", b"head"), ("other", b"whole"), ("client", b"piece")]
     written.turn()
     assert len(written.log) == 4
+
+
+def test_a_large_piece_is_written_at_once_behind_what_came_before() -> None:
+    written = Written()
+    client, engine = Connection("client", written), Connection("engine", written)
+    written.outbox.send_answer(cast("Any", client), b"head")
+    written.outbox.send_request(engine)
+    written.outbox.send_answer(cast("Any", client), large := b"x" * (LARGE + 1))
+    assert written.log == [("engine", b"request"), ("client", b"head"), ("client", large)]
 
 
 def test_what_comes_after_a_flush_is_written_in_its_turn() -> None:

@@ -13,11 +13,11 @@ class Violated(AssertionError):
 
 
 class Judge:
-    """Remembers what was in flight before, for a reload may leave more there than is allowed anew."""
+    """Remembers what was in flight and allowed before: seats may go while they are taken, by a reload or with an engine."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._in_flight: dict[str, int] = {}
+        self._before: dict[str, int] = {}
 
     def after_step(self) -> None:
         """Raises Violated."""
@@ -26,9 +26,9 @@ class Judge:
             raise Violated(f"the loop was told: {site.loop.wrong[0]}")
         qos = site.gateway.statistics().qos
         for key, one in qos.partitions.items():
-            if one.in_flight > max(one.seats, self._in_flight.get(key, 0)):
+            if one.in_flight > max(one.seats, self._before.get(key, 0)):
                 raise Violated(f"{key} has {one.in_flight} requests in flight on {one.seats} seats")
-            self._in_flight[key] = one.in_flight
+            self._before[key] = max(one.seats, one.in_flight)
         under_way = sum(one.in_flight + sum(one.queued.values()) for one in qos.models.values())
         there = sum(not wire.lost for wire in site.clients)
         if under_way > there:
@@ -47,6 +47,8 @@ class Judge:
         found = left_over(site.gateway)
         if found:
             raise Violated("; ".join(found))
+        if site.draining is not None and not site.draining.done():
+            raise Violated("the gateway's orderly end has none")
         if site.gateway.statistics().connections:
             raise Violated("clients are still counted that have left")
         if site.arrived != site.outcomes.total():

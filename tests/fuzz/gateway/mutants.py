@@ -111,7 +111,6 @@ MUTANTS = (
         "the loop was told|wait for a connection|in flight",
     ),
     Mutant("connections at rest are never closed", _does_nothing(Pool, "trim"), "left open"),
-    Mutant("connections to an engine that is taken away stay", _does_nothing(Pool, "close"), "left open"),
     Mutant("no wait ends", _does_nothing(TimerWheel, "turn"), "still counted|seats taken|in flight"),
     Mutant("bodies are held for ever", _does_nothing(ClientConnection, "_release"), "still counted"),
 )

@@ -26,6 +26,8 @@ REQUESTS = (
     _request(PLAIN, more=b"expect: 100-continue\r\n"),
     _request(STREAM, more=b"connection: close\r\n"),
     _request(STREAM, more=b"x-request-id: mine\r\n"),
+    _request(STREAM, more=b"x-request-timeout: 1.5\r\n"),
+    _request(PLAIN, more=b"x-request-timeout: soon\r\n"),
     _request(PLAIN).replace(b"HTTP/1.1", b"HTTP/1.0"),
     _request(STREAM).replace(b"HTTP/1.1", b"HTTP/1.0"),
     _chunked(PLAIN),

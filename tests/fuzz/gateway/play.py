@@ -9,7 +9,7 @@ import structlog
 from tests.fuzz.gateway.judge import Judge
 from tests.fuzz.gateway.phrases import ANSWERS, REQUESTS
 from tests.fuzz.gateway.script import Ended, Script
-from tests.fuzz.gateway.site import AT_ONCE, HANGS, LATE, REFUSES, Site, site, told
+from tests.fuzz.gateway.site import AT_ONCE, DRAIN_SECONDS, HANGS, LATE, REFUSES, Site, site, told
 from tests.fuzz.gateway.wire import PIECE, Wire, WireLoop
 
 LONGEST = 60
@@ -24,8 +24,9 @@ def _open(wires: list[Wire]) -> list[Wire]:
 
 
 def connects(at: Site, _script: Script) -> None:
-    """A client connects."""
-    at.clients.append(at.loop.client())
+    """A client connects, unless nobody accepts any more."""
+    if at.draining is None:
+        at.clients.append(at.loop.client())
 
 
 def asks(at: Site, script: Script) -> None:
@@ -33,7 +34,9 @@ def asks(at: Site, script: Script) -> None:
     there = _open(at.clients)
     if not there:
         connects(at, script)
-        there = at.clients[-1:]
+        there = _open(at.clients)
+    if not there:
+        return
     wire = script.one_of(there)
     phrase = script.damaged(script.one_of(REQUESTS))
     if script.chance(4):
@@ -98,11 +101,17 @@ def reaches(at: Site, script: Script) -> None:
     at.connects = script.one_of((AT_ONCE, AT_ONCE, LATE, REFUSES, HANGS))
 
 
+def drains(at: Site, script: Script) -> None:
+    """The gateway comes to its end, in order: now and then, for nothing much happens after it."""
+    if at.draining is None and script.chance(8):
+        at.draining = asyncio.get_running_loop().create_task(at.gateway.drain(DRAIN_SECONDS))
+
+
 STEPS: tuple[Step, ...] = (
     *(asks,) * 5,
     *(answers,) * 8,
     *(leaves, goes_deaf, waits) * 2,
-    *(connects, reloads, reaches),
+    *(connects, reloads, reaches, drains),
 )
 
 

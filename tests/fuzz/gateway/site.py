@@ -35,6 +35,8 @@ MAXIMUM = 2
 """Requests of gemma in flight at once, whatever is reloaded."""
 SHARED = "node-0/shared/0"
 
+DRAIN_SECONDS = 8.0
+
 REFUSES, HANGS, LATE, AT_ONCE = "refuses", "hangs", "late", "at once"
 
 
@@ -81,6 +83,7 @@ class Site:
         self.deaf: set[Wire] = set()
         self.heard: dict[Wire, int] = {}
         self.connects = AT_ONCE
+        self.draining: asyncio.Task[None] | None = None
         self.arrived = 0
         self._tables: dict[int, LatencyTable] = {}
         self._arrive = gateway.manager.arrive
