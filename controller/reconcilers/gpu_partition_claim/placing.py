@@ -199,7 +199,6 @@ class Placing:
     async def wait(self, claim: GPUPartitionClaim, pod: PodView, outcome: Outcome, decision: Unplaced) -> None:
         """There is no place: make the plan that was wished for, and say why on claim and pod."""
         decision = self._remedied(claim, pod, decision)
-        decision = self._remedied(claim, pod, decision)
         message = decision.message
         if outcome.plan is not None:
             await self._make_plan(pod, outcome)

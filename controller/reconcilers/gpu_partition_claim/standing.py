@@ -63,6 +63,8 @@ class Surroundings:
         self._snapshot = snapshot
         self._pending = pending
         self._division: Division | None = None
+        self._idle_then: frozenset[tuple[str, str]] = frozenset()
+        self._undo_keeping: list[Callable[[], None]] = []
         self._chosen_by: Mapping[str, Expected] = {}
         #: Nobody else has a turn while it is chosen.
         self.hurried = False
@@ -104,12 +106,34 @@ class Surroundings:
         return Refused("RepartitionRunning", f"plan {plan} makes a place for this claim, too")
 
     def dividing(self, now: datetime) -> Steps[Division]:
-        """What is chosen for all that waits. GPUs of changes that may begin later are given to nobody meanwhile."""
-        if self._division is None:
-            self._chosen_by = self._expected()
-            self._division = (yield from self._choosing(now)) if self._changes else NO_DIVISION
-            keep(self._snapshot, self._division.later)
-        return self._division
+        """What is chosen for all that waits. GPUs of changes that may begin later are given to nobody meanwhile.
+
+        It is chosen anew once somebody of this cycle has got a GPU that was idle then and was to be changed.
+        """
+        chosen = self._division
+        if chosen is not None and self._idle_then <= self._idle_of(chosen):
+            return chosen
+        for undo in self._undo_keeping:
+            undo()
+        self._chosen_by = self._expected()
+        return self._take((yield from self._choosing(now)) if self._changes else NO_DIVISION)
+
+    def _take(self, division: Division) -> Division:
+        self._division = division
+        self._idle_then = self._idle_of(division)
+        self._undo_keeping = keep(self._snapshot, division.later)
+        return division
+
+    def _idle_of(self, division: Division) -> frozenset[tuple[str, str]]:
+        """The idle ones, by node and address, of the GPUs that are to be changed now."""
+        changes = ((self._snapshot.node(each.node), dict(each.after)) for each in division.joint.proposals.values())
+        return frozenset(
+            (node.name, gpu.bdf)
+            for node, after in changes
+            if node is not None
+            for gpu in node.gpus
+            if gpu.bdf in after and self._snapshot.idle(node, gpu)
+        )
 
     def following(self, snapshot: Snapshot, pending: Callable[[], Steps[Pending]]) -> "Surroundings":
         """The same on a later snapshot that differs by what others did meanwhile, with what was found so far.
@@ -120,9 +144,12 @@ class Surroundings:
         later._refused, division = self._refused, self._division
         if division is None or self._chosen_by != self._expected():
             return later
-        if all(_alike(self._snapshot.node(name), snapshot.node(name), gpus) for name, gpus in _gpus_of(division)):
-            later._division, later._chosen_by = division, self._chosen_by
-            keep(snapshot, division.later)
+        stands = self._idle_then <= later._idle_of(division)
+        if stands and all(
+            _alike(self._snapshot.node(name), snapshot.node(name), gpus) for name, gpus in _gpus_of(division)
+        ):
+            later._chosen_by = self._chosen_by
+            later._take(division)
         return later
 
     def _choosing(self, now: datetime) -> Steps[Division]:

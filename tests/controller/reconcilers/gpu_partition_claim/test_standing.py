@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controller.placement.decision import Placed
-from controller.placement.demand import Demand
+from controller.placement.demand import Demand, Resources
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu, Snapshot
 from controller.placement.steps import Steps
@@ -13,6 +13,7 @@ from controller.reconcilers.gpu_partition_claim import standing
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome, PlacementCycle
 from controller.repartition import planner
 from controller.repartition.disruption_budget import Refused
+from controller.repartition.division import Pending
 from tests.builders.claim import bound_claim
 from tests.builders.cluster import FedCluster
 from tests.builders.demand import demand
@@ -148,3 +149,28 @@ def test_an_operation_counts_as_a_change_under_way_for_other_claims() -> None:
     scene.put_plan(plan("worker-0-done", phase="Succeeded", claim_uid="uid-team-a/other"))
     outcome = scene.decide()
     assert (outcome.plan, outcome.no_plan and outcome.no_plan.reason) == (None, "RepartitionBudget")
+
+
+@pytest.mark.parametrize("later", [pytest.param(False, id="in the same turn"), pytest.param(True, id="in a later one")])
+def test_a_gpu_that_somebody_of_the_cycle_has_got_is_changed_for_nobody(later: bool) -> None:
+    scene = Scene(number=2, busy=False, cooldown="0s", approval="Auto", divide="WhenFull")
+    wanting = tuple(demand(name, 150) for name in "ab")
+
+    def pending() -> Steps[Pending]:
+        yield from ()
+        return Pending(unplaced=wanting)
+
+    snapshot = scene.fed.cluster.snapshot()
+    around = standing.Surroundings(scene.fed.cluster, snapshot, pending)
+    now = scene.fed.clock.now()
+    first = around.propose(wanting[0], now)
+    assert isinstance(first, planner.Proposal)
+    node = snapshot.node(first.node)
+    assert node is not None
+    taken = next(gpu for gpu in node.gpus if gpu.bdf == first.after[0][0])
+    snapshot.hold(node, taken.partitions[:1], "team-a/other", Resources())
+    if later:
+        around = around.following(snapshot, pending)
+    second = around.propose(wanting[0], now)
+    assert isinstance(second, planner.Proposal)
+    assert second.after[0][0] != taken.bdf
