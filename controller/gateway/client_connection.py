@@ -36,6 +36,7 @@ from controller.gateway.leads import RequestLead, answer_lead, request_lead
 from controller.gateway.liveness import is_gone
 from controller.gateway.malformed import Malformed
 from controller.gateway.reset import reset
+from controller.gateway.sized_body import SizedBody
 from controller.gateway.upstream import SMALL_BODY
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ class ClientConnection(asyncio.Protocol):
         "_held",
         "_keep",
         "_left",
-        "_parts",
         "_paused",
         "_read_head",
         "_reading",
@@ -99,9 +99,8 @@ class ClientConnection(asyncio.Protocol):
         self.slot = 0
         self._read_head = HeadReader(self.gateway.request_heads).read
         self._held = b""
-        self._parts: list[bytes] = []
         self._left = 0
-        self._body: ChunkedBody | None = None
+        self._body: ChunkedBody | SizedBody | None = None
         self._caller: Caller | Problem | None = None
         self._keep = True
         self._paused = False
@@ -129,8 +128,8 @@ class ClientConnection(asyncio.Protocol):
                 data = self._held + data
                 self._held = b""
             self._read(data)
-        elif state == BODY:
-            self._read_body(data, 0)
+        elif self._body is not None:
+            self._read_body(self._body, data, 0)
         elif state <= ANSWERING:
             self._held += data
             if len(self._held) > self.gateway.limits.buffer_bytes:
@@ -143,8 +142,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """The client has gone, or we have closed."""
         self.state = CLOSED
-        self._held = b""
-        self._parts = []
+        self._held, self._body = b"", None
         self.gateway.wheel.forget(self)
         self.server.lost(self)
         self._cancel()
@@ -237,37 +235,27 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(refusal)
             return
         self.state = BODY
-        self._parts = []
-        self._body = ChunkedBody(self.gateway.limits.body_bytes) if left == CHUNKED else None
+        self._body = ChunkedBody(self.gateway.limits.body_bytes) if left == CHUNKED else SizedBody(left)
         if self.head.expects_continue:
             self.gateway.outbox.flush()
             self.transport.write(_CONTINUE)
         self.gateway.wheel.watch(self, self.gateway.wheel.now + self.gateway.limits.body_seconds)
         if start < len(data):
-            self._read_body(data, start)
+            self._read_body(self._body, data, start)
 
-    def _read_body(self, data: bytes, start: int) -> None:
+    def _read_body(self, body: "ChunkedBody | SizedBody", data: bytes, start: int) -> None:
         if not self._reserve(len(data) - start):
             self._refuse(_FULL)
             return
-        if self._body is not None:
-            try:
-                end = self._body.feed(data, start)
-            except Malformed as error:
-                self._refuse_malformed(error)
-                return
-            if self._body.ended:
-                body, self._body = self._body.whole(), None
-                self._held = data[end:]
-                self._begin(body)
+        try:
+            end = body.feed(data, start)
+        except Malformed as error:
+            self._refuse_malformed(error)
             return
-        piece = data[start : start + self._left] if start or len(data) > self._left else data
-        self._parts.append(piece)
-        self._left -= len(piece)
-        if not self._left:
-            self._held = data[start + len(piece) :]
-            body, self._parts = b"".join(self._parts), []
-            self._begin(body)
+        if body.ended:
+            self._body = None
+            self._held = data[end:]
+            self._begin(body.whole())
 
     def _begin(self, body: bytes) -> None:
         """A whole request: it is answered here, or goes to the dispatcher."""
@@ -416,18 +404,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer, and read no further: what comes is the rest of something refused."""
+        if self.state <= HEAD:
+            self.request_id = self.gateway.next_request_id()  # the last one was another request's
         self._keep = False
         self.state = LINGERING
         self.gateway.not_routed(problem)
-        self._held, self._parts, self._body = b"", [], None
+        self._held, self._body = b"", None
         self._release()
         self._resume_reading()
         self.gateway.outbox.flush()
-        self.transport.write(
-            error_answer(
-                problem, (self.request_id or self.gateway.next_request_id()).decode("latin-1"), keep_alive=False
-            )
-        )
+        self.transport.write(error_answer(problem, self.request_id.decode("latin-1"), keep_alive=False))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.gateway.wheel.watch(self, self.gateway.wheel.now + LINGER_SECONDS)

@@ -210,3 +210,12 @@ async def test_a_client_that_never_takes_its_refusal_is_cut_off_in_the_end() -> 
         client.send(b"POST")
         await eventually(lambda: gateway.statistics().connections == 1)
         await eventually(lambda: gateway.statistics().connections == 0, within=10)
+
+
+async def test_a_request_that_is_none_has_an_id_of_its_own() -> None:
+    async with Engine() as engine, serving(configuration(route(endpoint(engine.port)))) as (_, dial):
+        client = await dial()
+        first = await client.ask(request())
+        second = await client.ask(b"nonsense\r\n\r\n")
+    assert second.status == 400
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
