@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from controller.entrypoints.main import command_line
-from controller.entrypoints.run_gateway import STOP_SECONDS
+from controller.entrypoints.run_gateway import LEAVE_SECONDS, STOP_SECONDS
 from e2e.image.build import IMAGE
 
 WORKLOADS = Path(__file__).parents[3] / "e2e/manifests/workloads"
@@ -114,12 +114,13 @@ def test_the_gateway_ends_only_after_what_it_may_wait_for() -> None:
     (container,) = spec["containers"]
     pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     (drain,) = (float(word.partition("=")[2]) for word in container["args"] if word.startswith("--drain-seconds="))
-    assert spec["terminationGracePeriodSeconds"] >= pause + drain + STOP_SECONDS
+    assert spec["terminationGracePeriodSeconds"] >= pause + LEAVE_SECONDS + drain + STOP_SECONDS
     assert spec["securityContext"] | {"runAsNonRoot": True, "runAsUser": 65532} == spec["securityContext"]
 
 
-def test_an_update_or_an_eviction_leaves_a_replica_that_answers() -> None:
-    deployment, *rest = documents(WORKLOADS / "operator.yaml")
+@pytest.mark.parametrize("name", ["operator.yaml", "gateway.yaml"])
+def test_an_update_or_an_eviction_leaves_a_replica_that_answers(name: str) -> None:
+    deployment, *rest = documents(WORKLOADS / name)
     (budget,) = (obj["spec"] for obj in rest if obj["kind"] == "PodDisruptionBudget")
     assert deployment["spec"]["replicas"] >= 2
     assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0

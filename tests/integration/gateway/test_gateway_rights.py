@@ -12,6 +12,10 @@ import pytest
 import yaml
 
 from controller.gateway.control.key_secrets import FIRST_READ_SECONDS
+from controller.runtime.client.client import Client
+from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.errors import ApiError
+from controller.state.kinds import MODEL_PROFILES
 from e2e.plane import Plane, service_account_token
 from e2e.run.errors import NotListening
 from e2e.run.install import MANIFESTS
@@ -149,3 +153,21 @@ async def let_scrape(plane: Plane) -> None:
     ):
         if plane.admin.find(f"{path}/scraper") is None:
             await asyncio.to_thread(plane.admin.create, path, obj)
+
+
+async def test_of_a_models_profile_the_gateway_writes_what_was_observed_alone(plane: Plane) -> None:
+    """RBAC gives it the whole status; the guard does not."""
+    admin, path = plane.admin, f"{AIM}/modelprofiles/guarded"
+    profile = model_profile("guarded", "acme/guarded") | {"metadata": {"name": "guarded"}}
+    await asyncio.to_thread(admin.create, f"{AIM}/modelprofiles", profile)
+    try:
+        token = await asyncio.to_thread(service_account_token, plane, "aim-gpu-gateway", "aim-gpu-gateway")
+        configuration = ClientConfiguration(server=plane.server, token=token, ca=str(plane.ca))
+        async with Client(configuration) as client:
+            seen = {"observed": {"peakBytes": 5, "samples": 1}}
+            await client.merge_patch(MODEL_PROFILES, "guarded", {"status": seen}, subresource="status")
+            forged = {"sizes": [{"precision": "bf16", "totalBytes": 1}]}
+            with pytest.raises(ApiError, match="the gateway writes observed and nothing else"):
+                await client.merge_patch(MODEL_PROFILES, "guarded", {"status": forged}, subresource="status")
+    finally:
+        await asyncio.to_thread(admin.delete, path)
