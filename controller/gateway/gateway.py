@@ -306,7 +306,8 @@ class Gateway:
         if exchange.manager is not self.manager:
             return
         engine = exchange.pool.endpoint.uid if exchange.pool is not None else ""
-        self.engine_failures.add(engine, exchange.model, reason, message, self.time())
+        request_id = exchange.request_id.decode("latin-1")
+        self.engine_failures.add(engine, request_id, exchange.model, reason, message, self.time())
 
     # --- the dispatcher's calls ---
 

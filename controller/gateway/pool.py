@@ -148,6 +148,7 @@ class Pool:
                 continue
             self.release(connection)
             self._set_reachable(now=True)
+            self.gateway.engine_failures.reached(self.endpoint.uid, failures)
             return
 
     def _set_reachable(self, *, now: bool) -> None:
