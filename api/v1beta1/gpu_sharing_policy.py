@@ -284,6 +284,13 @@ class CallerTerms(ApiModel):
         description="Requests begun in a second at most by all of them together, but for those of keys; absent: no "
         "limit.",
     )
+    weight: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Share of a model's seats among the callers of one class that wait for them, in proportion to "
+        "their weights.",
+    )
     namespaces: list[LabelName] = Field(
         default_factory=list,
         max_length=64,
@@ -369,6 +376,15 @@ class GPUSharingPolicySpec(ApiModel):
         description="On which terms callers are served at the gateway, an entry a namespace; those without one may "
         "call the services of their own namespace, in those services' classes, at any rate.",
         json_schema_extra=keyed_by("namespace"),
+    )
+    shared_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Requests in flight at once at most on a partition that several pods share. Below what their "
+        "engines reserve memory for together, they lend each other what they do not use, and their guarantees decide "
+        "who is served first when all are busy; absent: as many as the engines reserve memory for, and fewer while the "
+        "first tokens of answers come later than usual.",
     )
     paused: bool = Field(
         default=False,

@@ -58,6 +58,7 @@ class ServiceRoute:
     `engine_model` is the one that its engines know; what goes to them says that one, whichever the client wrote. None:
     they take any.
     `default_output_tokens` is how long an answer is taken to be when the request sets no limit.
+    `shared_seats` bounds the requests in flight where pods share a partition; None: by what the engines take.
     """
 
     namespace: str
@@ -68,6 +69,7 @@ class ServiceRoute:
     objectives: tuple[Objective, ...] = ()
     default_output_tokens: int = DEFAULT_OUTPUT_TOKENS
     engine_model: str | None = None
+    shared_seats: int | None = None
 
     @property
     def key(self) -> str:

@@ -106,13 +106,21 @@ class Serving:
 
 
 def qos_settings(configuration: GatewayConfiguration) -> QoSSettings:
-    """The dispatcher's settings: services and their engines by partition."""
+    """The dispatcher's settings: services and their engines by partition.
+
+    Where several pods share one, the lowest of what their services' policies say bounds it.
+    """
     partitions: dict[str, PartitionSettings] = {}
     for service in configuration.services:
         for endpoint in service.endpoints:
             member = Member(endpoint.uid, service.key, endpoint.seats, endpoint.ready)
             found = partitions.get(endpoint.partition) or PartitionSettings(endpoint.partition)
-            partitions[endpoint.partition] = replace(found, members=(*found.members, member))
+            bounds = [one for one in (found.seats, service.shared_seats) if one is not None]
+            seats = min(bounds, default=None)
+            partitions[endpoint.partition] = replace(found, members=(*found.members, member), seats=seats)
+    for key, partition in partitions.items():
+        if len(partition.members) == 1:  # nobody to share with
+            partitions[key] = replace(partition, seats=None)
     return QoSSettings(
         classes=configuration.classes,
         models={service.key: service.qos for service in configuration.services},

@@ -388,6 +388,7 @@ class CallerTerms(ApiStruct, frozen=True, kw_only=True):
     namespace: str = ""
     ceiling: str | None = None
     max_rate: int | None = None
+    weight: int = 1
     namespaces: OrNull[str] = ()
     keys: OrNull[CallerKey] = ()
 
@@ -401,6 +402,7 @@ class PolicySpec(ApiStruct, frozen=True, kw_only=True):
     namespace_selector: LabelSelector = LabelSelector()
     qos_classes: tuple[QoSClass, ...] | None = None
     callers: OrNull[CallerTerms] = ()
+    shared_concurrency: int | None = None
 
     def __post_init__(self) -> None:
         null_is_empty(self, "callers")

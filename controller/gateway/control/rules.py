@@ -25,12 +25,16 @@ DEFAULT_CLASS: Final = "standard"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One policy, as requests are concerned. `classes` are by the name that services of its namespaces use."""
+    """One policy, as requests are concerned. `classes` are by the name that services of its namespaces use.
+
+    `shared_seats`: requests in flight at most where several pods share a partition; None: what their engines take.
+    """
 
     name: str
     selector: LabelSelector | None
     classes: Mapping[str, ClassSettings]
     callers: Mapping[str, CallerTerms] = field(default_factory=dict)
+    shared_seats: int | None = None
 
     def class_named(self, name: str | None) -> ClassSettings | None:
         """The class that a service names, None where there is no such class.
@@ -92,19 +96,18 @@ class Rules:
         )
 
     def tenants(self) -> dict[str, TenantSettings]:
-        """The tenants that have a rate."""
+        """The tenants that have a rate or a weight. A key on terms of its own has its namespace's weight."""
         terms: dict[str, CallerTerms] = {}
         for rule in self._rules:
             terms = {**rule.callers, **terms}
-        rates = (each for tenant, said in terms.items() for each in _rates(tenant, said))
-        return {name: TenantSettings(max_rate=rate) for name, rate in rates}
+        return dict(each for tenant, said in terms.items() for each in _settings(tenant, said))
 
     def _rule(self, policy: Policy, named: "_ClassNames") -> Rule:
         name, spec = policy.metadata.name, policy.spec
         given = BUILT_IN if spec.qos_classes is None else tuple(self._classes(name, spec.qos_classes))
         classes = {one.name: named.own(one, name) for one in given or BUILT_IN}
         callers = {terms.namespace: terms for terms in spec.callers}
-        return Rule(name, spec.namespace_selector, classes, callers)
+        return Rule(name, spec.namespace_selector, classes, callers, spec.shared_concurrency)
 
     def _classes(self, policy: str, given: Sequence[QoSClass]) -> Iterator[ClassSettings]:
         for one in given:
@@ -127,14 +130,16 @@ class _ClassNames:
         return found
 
 
-def _rates(tenant: str, terms: CallerTerms) -> Iterator[tuple[str, float]]:
+def _settings(tenant: str, terms: CallerTerms) -> Iterator[tuple[str, TenantSettings]]:
     named: tuple[tuple[str, CallerTerms | CallerKey], ...] = (
         (tenant, terms),
         *((f"{tenant}/{key.name}", key) for key in terms.keys),
     )
     for name, limited in named:
-        if limited.max_rate is not None:
-            yield name, float(limited.max_rate)
+        rate = float(limited.max_rate) if limited.max_rate is not None else None
+        found = TenantSettings(weight=terms.weight, max_rate=rate)
+        if found != TenantSettings():
+            yield name, found
 
 
 def _ceiling(rule: Rule, name: str | None) -> str | None:

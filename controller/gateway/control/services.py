@@ -46,6 +46,7 @@ def route_of(service: Service, rule: Rule, endpoints: Iterable[Endpoint], proble
         endpoints=tuple(endpoints),
         objectives=tuple(found for one in spec.qos.slo if (found := _objective(key, one, problems)) is not None),
         engine_model=spec.model.id,
+        shared_seats=rule.shared_seats,
     )
 
 
@@ -85,6 +86,7 @@ def annotated_route(
         engine_model=ids[0] or None if len(ids) == 1 else None,
         qos=ModelSettings(model=key, qos_class=_class(key, rule, classes[0] if classes else None, problems)),
         endpoints=tuple(endpoints),
+        shared_seats=rule.shared_seats,
     )
 
 

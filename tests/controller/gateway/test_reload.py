@@ -44,6 +44,18 @@ def test_engines_of_one_partition_are_its_members_whichever_service_they_are_of(
     ]
 
 
+def test_where_pods_share_a_partition_the_lowest_of_their_policies_bounds_it() -> None:
+    shared = [replace(endpoint(number, uid=f"pod-{number}"), partition="node/gpu/0") for number in (1, 2)]
+    first, second = replace(route(shared[0]), shared_seats=9), replace(route(shared[1], name="qwen"), shared_seats=6)
+    assert qos_settings(configuration(first, second)).partitions["node/gpu/0"].seats == 6
+    assert qos_settings(configuration(first, replace(second, shared_seats=None))).partitions["node/gpu/0"].seats == 9
+
+
+def test_a_pod_that_shares_with_nobody_has_all_its_seats() -> None:
+    (partition,) = qos_settings(configuration(replace(route(ENGINE), shared_seats=1))).partitions.values()
+    assert partition.seats is None
+
+
 def test_tenants_reach_the_dispatcher() -> None:
     tenants = {"team-a": TenantSettings(max_rate=5.0)}
     assert qos_settings(replace(configuration(route(ENGINE)), tenants=tenants)).tenants == tenants

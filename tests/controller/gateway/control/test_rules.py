@@ -137,3 +137,16 @@ def test_selectors_are_kubernetes_own(operator: str, values: list[str], labels: 
         namespaceSelector={"matchExpressions": [{"key": "team", "operator": operator, "values": values}]}
     ).spec.namespace_selector
     assert matches(selector, labels) is want
+
+
+def test_tenants_have_the_weight_of_their_namespace() -> None:
+    rules = Rules([policy_of(callers=[terms(weight=3, keys=[{"name": "ci", "maxRate": 2}])])])
+    assert rules.tenants() == {
+        "team-a": TenantSettings(weight=3),
+        "team-a/ci": TenantSettings(weight=3, max_rate=2.0),
+    }
+
+
+def test_a_policy_says_how_many_requests_a_shared_partition_takes() -> None:
+    assert Rules([policy_of(sharedConcurrency=6)]).ruling(None, {}).shared_seats == 6
+    assert Rules([policy_of()]).ruling(None, {}).shared_seats is None

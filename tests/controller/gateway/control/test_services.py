@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from controller.gateway.configuration import Objective
-from controller.gateway.control.rules import NO_POLICY
+from controller.gateway.control.rules import NO_POLICY, Rules
 from controller.gateway.control.services import annotated_route, route_of
 from controller.qos.settings import ModelSettings
-from tests.builders.watched import engine_pod, inference_service
+from tests.builders.watched import engine_pod, inference_service, policy_of
 
 
 def route(**qos: Any) -> tuple[ModelSettings, list[str]]:
@@ -86,3 +86,9 @@ def test_pods_that_name_two_classes_are_told() -> None:
     pods = [engine_pod(name, annotations={"aim.amd.com/qos-class": name}) for name in ("standard", "batch")]
     assert annotated_route("team-a", "search", pods, NO_POLICY, (), problems).qos.qos_class == "batch"
     assert problems == ["team-a/search: its pods name the classes batch, standard: name one; batch is taken"]
+
+
+def test_a_service_brings_its_policys_bound_of_shared_partitions() -> None:
+    rule = Rules([policy_of(sharedConcurrency=6)]).ruling(None, {})
+    assert route_of(inference_service(), rule, (), []).shared_seats == 6
+    assert annotated_route("team-a", "chat", [engine_pod()], rule, (), []).shared_seats == 6
