@@ -57,6 +57,7 @@ class Benchmark:
         self._figures: list[Row] = []
         self._bounds = bounds(FIGURES)
         self._failed: dict[str, int] = {}
+        self._notes: list[str] = []
 
     def run(self, folder: Path) -> Report:
         """All parts that are asked for. Raises PlaneError or SubjectError."""
@@ -64,6 +65,7 @@ class Benchmark:
         if {*settings.parts} - _OFF_THE_SITE:
             installed.debian(self._progress)
             with site.opened(settings, folder, self._progress) as opened:
+                self._notes += opened.left_out
                 for part, measure in self._on_the_site(opened):
                     if part in settings.parts:
                         measure()
@@ -72,10 +74,10 @@ class Benchmark:
         if "core" in settings.parts:
             self._figures += core_cycles.rows(settings.runs, self._bounds, self._progress)
             self._figures += path_budget.rows(settings.runs, self._bounds, self._progress)
-        notes: list[str] = []
         if "hour" in settings.parts:
-            rows, notes = compared.rows(settings.hour_minutes, thresholds(NAME), self._progress)
+            rows, table = compared.rows(settings.hour_minutes, thresholds(NAME), self._progress)
             self._figures += rows
+            self._notes += table
         rows = self._measured.rows(thresholds(NAME)) + self._figures
         described: dict[str, Any] = {
             "processors": os.cpu_count(),
@@ -83,7 +85,7 @@ class Benchmark:
             "failed": self._failed,
             "python": site.interpreter(),
         }
-        return Report(NAME, settings.runs, asdict(settings) | described, rows, notes)
+        return Report(NAME, settings.runs, asdict(settings) | described, rows, self._notes)
 
     def _on_the_site(self, opened: Site) -> Iterator[tuple[str, Callable[[], None]]]:
         everybody = opened.names([OURS, *self._settings.peers])
@@ -101,10 +103,12 @@ class Benchmark:
     def _throughput(self, opened: Site, everybody: Sequence[str]) -> None:
         with self._runs("throughput", len(everybody) + 1) as told:
             for name in everybody:
-                opened.run(name, self._load("json", seconds=_SLOW_SECONDS if name == LITELLM else _WARM_SECONDS))
+                with self._noting(name):
+                    opened.run(name, self._load("json", seconds=_SLOW_SECONDS if name == LITELLM else _WARM_SECONDS))
             for number, name in self._turns([*everybody, DIRECT]):
                 told(f"run {number}, {name}")
-                self._rate(opened, name, name, "requests_per_second_c64", "json", number)
+                with self._noting(name):
+                    self._rate(opened, name, name, "requests_per_second_c64", "json", number)
         self._two(opened, "requests_per_second_c64_qos_off", OURS_OFF, HAPROXY)
 
     def _rate(self, opened: Site, subject: str, shown: str, metric: str, kind: Kind, number: int) -> None:
@@ -122,22 +126,26 @@ class Benchmark:
         with self._runs("latency", 3 * len(everybody)) as told:
             for number, name in self._turns(everybody):
                 told(f"run {number}, {name}")
-                able = self._measured.samples("requests_per_second_c64", name) or [
-                    opened.run(name, self._load("json")).counted.rate
-                ]
-                load = self._load("json", rate=_HALF * median(able), seed=number)
-                through, direct = opened.run(name, load), opened.run(DIRECT, load)
-                self._measured.add("added_p99_ms", "ms", name, through.counted.p99_ms - direct.counted.p99_ms)
-                self._measured.add("added_p50_ms", "ms", name, through.counted.p50_ms - direct.counted.p50_ms)
-                alone = opened.run(name, Load("json", 1, _WARM_SECONDS, seed=number))
-                self._measured.add("p50_ms_c1", "ms", name, alone.counted.p50_ms)
+                with self._noting(name):
+                    self._added(opened, name, number)
         self._figures.append(self._figure("added_p99_ms", "ms", self._measured.samples("added_p99_ms", OURS)))
+
+    def _added(self, opened: Site, name: str, number: int) -> None:
+        able = self._measured.samples("requests_per_second_c64", name)
+        rate = median(able) if able else opened.run(name, self._load("json")).counted.rate
+        load = self._load("json", rate=_HALF * rate, seed=number)
+        through, direct = opened.run(name, load), opened.run(DIRECT, load)
+        self._measured.add("added_p99_ms", "ms", name, through.counted.p99_ms - direct.counted.p99_ms)
+        self._measured.add("added_p50_ms", "ms", name, through.counted.p50_ms - direct.counted.p50_ms)
+        alone = opened.run(name, Load("json", 1, _WARM_SECONDS, seed=number))
+        self._measured.add("p50_ms_c1", "ms", name, alone.counted.p50_ms)
 
     def _streams(self, opened: Site, everybody: Sequence[str]) -> None:
         with self._runs("streams", len(everybody) + 1) as told:
             for number, name in self._turns([*everybody, DIRECT]):
                 told(f"run {number}, {name}")
-                self._rate(opened, name, name, _STREAMS, "stream", number)
+                with self._noting(name):
+                    self._rate(opened, name, name, _STREAMS, "stream", number)
 
     def _two(self, opened: Site, metric: str, mine: str, theirs: str) -> None:
         """One of our other shapes beside a peer."""
@@ -145,7 +153,8 @@ class Benchmark:
             for number, name in self._turns(opened.names([mine, theirs])):
                 told(f"run {number}, {name}")
                 shown = OURS if name == mine else HAPROXY
-                self._rate(opened, name, shown, metric, "json", number)
+                with self._noting(name):
+                    self._rate(opened, name, shown, metric, "json", number)
 
     def _like_ours(self, opened: Site, metric: str, mine: str, models: int | None = None) -> None:
         """One of our other shapes beside ours as it is: the share of its throughput. `models`: only so many are asked for."""
@@ -185,6 +194,16 @@ class Benchmark:
 
     def _load(self, kind: Kind, *, seconds: int | None = None, rate: float = 0.0, seed: int = 0) -> Load:
         return Load(kind, self._settings.connections, seconds or self._settings.seconds, rate, seed)
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        """A peer that fails in a run has no sample of it, and the report says so; one of ours ends the benchmark."""
+        try:
+            yield
+        except SubjectError as error:
+            if site.is_ours(name):
+                raise
+            self._notes.append(f"no sample: {error}")
 
     def _turns(self, names: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Run by run, each beginning with the next one."""

@@ -33,7 +33,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What came of it. `failed` are answers that were no success and connections that broke."""
+    """What came of it. `requests` were answered with success; `failed` are other answers, and connections that broke."""
 
     requests: int
     seconds: float
@@ -62,7 +62,8 @@ def loaded(subject: Subject, load: Load, cpu: int) -> Counted:
     if done.returncode != 0 or not done.stdout.strip():
         raise SubjectError(f"wrk at {subject.name}: {done.stdout.strip()[-400:]} {done.stderr.strip()[-400:]}")
     told = json.loads(done.stdout.strip().splitlines()[-1])
-    if not told["requests"]:
+    served = told["requests"] - told["status"]
+    if not served:
         raise SubjectError(f"{subject.name} answered nothing: {told}")
     failed = sum(told[level] for level in _LEVELS)
-    return Counted(told["requests"], told["seconds"], told["p50_ms"], told["p99_ms"], failed)
+    return Counted(served, told["seconds"], told["p50_ms"], told["p99_ms"], failed)

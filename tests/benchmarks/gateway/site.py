@@ -55,9 +55,12 @@ class Run:
 
 
 class Site:
-    """What runs. Get one from `opened`."""
+    """What runs. Get one from `opened`. `left_out`: a sentence for each peer that did not start."""
 
-    def __init__(self, running: Mapping[str, Running], direct: Subject, folder: Path) -> None:
+    def __init__(
+        self, running: Mapping[str, Running], direct: Subject, folder: Path, left_out: Sequence[str] = ()
+    ) -> None:
+        self.left_out = left_out
         self._running = running
         self._direct = direct
         self._folder = folder
@@ -106,9 +109,17 @@ class Site:
         return found
 
 
+def is_ours(name: str) -> bool:
+    """Whether a subject is one of our shapes, or the engine: without those nothing is compared."""
+    return name.startswith(OURS) or name == DIRECT
+
+
 @contextmanager
 def opened(settings: Settings, folder: Path, progress: Progress) -> Iterator[Site]:
-    """Everything started that `settings` need; ended with the block. Raises PlaneError or SubjectError."""
+    """Everything started that `settings` need; ended with the block. Raises PlaneError, or SubjectError for one of ours.
+
+    A peer that does not start is left out.
+    """
     cpus = sorted(os.sched_getaffinity(0))
     folder.mkdir(parents=True, exist_ok=True)
     with Reservation(_PORTS) as reservation, ExitStack() as stack:
@@ -116,13 +127,20 @@ def opened(settings: Settings, folder: Path, progress: Progress) -> Iterator[Sit
         engine = Subject(DIRECT, (sys.executable, mock_engine.__file__, str(port := next(ports))), port)
         stack.enter_context(started(engine, cpus[-1], folder))
         running: dict[str, Running] = {}
+        left_out: list[str] = []
         for subject in _subjects(settings, port, ports, folder, progress):
             progress.show(f"starting {subject.name}")
-            found = stack.enter_context(started(subject, cpus[0], folder))
-            found.await_answer()
+            try:
+                found = stack.enter_context(started(subject, cpus[0], folder))
+                found.await_answer()
+            except SubjectError as error:
+                if is_ours(subject.name):
+                    raise
+                left_out.append(f"left out, for it did not start: {error}")
+                continue
             found.tell(signal.SIGSTOP)
             running[subject.name] = found
-        yield Site(running, engine, folder)
+        yield Site(running, engine, folder, left_out)
 
 
 def _subjects(
