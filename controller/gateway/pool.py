@@ -7,6 +7,7 @@ The dispatcher keeps requests in flight below the engine's seats, so nobody wait
 """
 
 import asyncio
+import errno
 import ssl
 from collections import deque
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ from controller.gateway.upstream import UpstreamConnection
 if TYPE_CHECKING:
     from controller.gateway.exchange import Exchange
     from controller.gateway.gateway import Gateway
+
+
+_OUR_WANT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
+"""Of files, memory or ports of our own: nothing to do with the engine."""
 
 
 class Pool:
@@ -116,7 +121,8 @@ class Pool:
             self._connecting -= 1
             if self._waiting:
                 self._waiting.popleft().not_connected(error)
-            if self.engine and self.reachable and not self.closed:
+            ours = isinstance(error, OSError) and error.errno in _OUR_WANT
+            if self.engine and self.reachable and not self.closed and not ours:
                 self._set_reachable(now=False)
                 self.gateway.start(self._try_again(), f"try to reach {self.endpoint.uid}")
         else:

@@ -1,7 +1,12 @@
 import asyncio
+import errno
 from dataclasses import replace
 
+import pytest
+
 from controller.gateway.configuration import Limits
+from controller.gateway.pool import Pool
+from controller.gateway.upstream import UpstreamConnection
 from tests.builders.gateway_configuration import configuration, endpoint, route
 from tests.controller.gateway.exchanging import eventually, request, serving
 from tests.fakes.engine import Engine, EngineConnection, answer
@@ -100,3 +105,18 @@ async def test_an_engine_that_is_gone_is_not_tried_for_ever() -> None:
         assert len(gateway._running) == 1
         gateway.reload(configuration(route()))
         await eventually(lambda: not gateway._running)
+
+
+async def test_an_engine_is_not_to_blame_for_what_the_gateway_itself_is_short_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def short(_pool: Pool) -> UpstreamConnection:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with Engine() as engine, serving(configuration(route(endpoint(engine.port)))) as (gateway, dial):
+        client = await dial()
+        with monkeypatch.context() as patched:
+            patched.setattr(Pool, "_open", short)
+            assert (await client.ask(request())).status == 502
+        assert gateway.pools[f"pod-{engine.port}"].reachable
+        assert (await client.ask(request())).status == 200
