@@ -121,7 +121,7 @@ class Pool:
             self._connecting -= 1
             if self._waiting:
                 self._waiting.popleft().not_connected(error)
-            ours = isinstance(error, OSError) and error.errno in _OUR_WANT
+            ours = error.errno in _OUR_WANT
             if self.engine and self.reachable and not self.closed and not ours:
                 self._set_reachable(now=False)
                 self.gateway.start(self._try_again(), f"try to reach {self.endpoint.uid}")
