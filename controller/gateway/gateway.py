@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Protocol, Self, cast
 
 import msgspec
+import structlog
 
 from controller.gateway.client_connection import ClientConnection
 from controller.gateway.configuration import Caller, Endpoint, GatewayConfiguration
@@ -107,6 +108,7 @@ class Gateway:
         """What other replicas may GET besides, by path: JSON."""
         self.random = random
         self.time = (clock or RealClock()).monotonic  # not the loop's, which uvloop rounds to milliseconds
+        self._log = structlog.get_logger(__name__)
         self._servers: list[Server] = []
         self._wake: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -256,6 +258,9 @@ class Gateway:
                 return await answer
         except TimeoutError:
             return Problem(503, "AuthenticationUnavailable", "who shows this key could not be asked in time: ask again")
+        except Exception:  # noqa: BLE001 - one token must not end the gateway
+            self._log.exception("authenticator raised")
+            return Problem(503, "AuthenticationUnavailable", "who shows this key could not be told: ask again")
 
     def unknown_caller(self, token: bytes | None) -> Problem:
         """The answer to one who may not call."""

@@ -117,11 +117,11 @@ class Pool:
     async def _connect(self) -> None:
         try:
             connection = await self._open()
-        except (OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a name or TLS brings up: the request goes elsewhere
             self._connecting -= 1
             if self._waiting:
                 self._waiting.popleft().not_connected(error)
-            ours = error.errno in _OUR_WANT
+            ours = isinstance(error, OSError) and error.errno in _OUR_WANT
             if self.engine and self.reachable and not self.closed and not ours:
                 self._set_reachable(now=False)
                 self.gateway.start(self._try_again(), f"try to reach {self.endpoint.uid}")
@@ -149,7 +149,7 @@ class Pool:
             await asyncio.sleep(seconds_until_try(failures, self.gateway.random()))
             try:
                 connection = await self._open()
-            except (OSError, TimeoutError):
+            except Exception:  # noqa: BLE001 - as in `_connect`
                 failures += 1
                 continue
             self.release(connection)

@@ -102,6 +102,19 @@ async def test_who_a_token_is_may_take_a_while_and_what_follows_waits() -> None:
         assert conserved(gateway)
 
 
+async def test_an_authenticator_that_fails_costs_the_request_and_nothing_else() -> None:
+    class Broken(Keys):
+        async def _ask(self) -> Caller | None:
+            raise LookupError("a bug")
+
+        def find(self, token: bytes) -> object:  # type: ignore[override]
+            return self._ask() if token == b"other" else super().find(token)
+
+    async with Engine() as engine, serving(configuration(route(endpoint(engine.port))), Broken()) as (_, dial):
+        client = await dial()
+        assert [(await client.ask(request(key=key))).status for key in (b"other", KEY)] == [503, 200]
+
+
 async def test_a_deadline_that_cannot_be_met_is_refused() -> None:
     async with (
         Engine([silent]) as engine,

@@ -107,6 +107,13 @@ async def test_an_engine_that_is_gone_is_not_tried_for_ever() -> None:
         await eventually(lambda: not gateway._running)
 
 
+async def test_an_address_that_is_none_costs_its_requests_and_nothing_else() -> None:
+    nowhere = replace(endpoint(1), host="x" * 70 + ".example")
+    async with Engine() as engine, serving(configuration(route(nowhere, endpoint(engine.port)))) as (_, dial):
+        client = await dial()
+        assert [(await client.ask(request())).status for _ in range(4)] == [200] * 4
+
+
 async def test_an_engine_is_not_to_blame_for_what_the_gateway_itself_is_short_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
