@@ -438,11 +438,10 @@ class QoSManager:
 
     def _resume(self, model: Model) -> None:
         """All its places take part again, whatever they were passed over for before the settings changed."""
-        for place in model.capped:
-            place.capped = False
-        model.capped.clear()
-        for place in model.places:
-            place.parked = False
+        if model.capped:
+            for place in model.capped:
+                place.capped = False
+            model.capped.clear()
         if model.waiting:
             for place in model.places:
                 place.partition.wake(place)

@@ -44,15 +44,17 @@ class Membership:
         gone = self._apply_models(settings, now)
         moved = [(one, one.emptied(len(self.classes.ordered))) for one in self.models.values()] if anew else []
         self._apply_partitions(settings, anew)
-        self.weights = {name: one.weight for name, one in settings.tenants.items() if one.weight != 1}
+        weights = {name: one.weight for name, one in settings.tenants.items() if one.weight != 1}
+        if weights != self.weights:
+            self.weights = weights
+            for queue in [queue for model in self.models.values() for queue in model.queues]:
+                queue.weigh(weights)
         ready: dict[Model, list[Place]] = {}
         for place in self.places.values():
             if place.seats:
                 ready.setdefault(place.model, []).append(place)
         for model in self.models.values():
             self._apply_shares(model, ready.get(model, []))
-            for queue in model.queues:
-                queue.weigh(self.weights)
         for partition in self.partitions.values():
             partition.every = settings.starvation_every
             partition.resize(settings.limit, _seats(settings, partition.key))
@@ -64,7 +66,7 @@ class Membership:
         self.models = {key: self._model(old, wanted, now) for key, wanted in settings.models.items()}
         gone = [one for key, one in old.items() if key not in self.models]
         for one in gone:
-            one.places = []
+            one.places, one.divided = [], None
             self._left_models[one.key] = one
         return [(one, one.emptied(total)) for one in gone]
 
@@ -116,6 +118,7 @@ class Membership:
         if place is None or place.model is not model or place.partition is not partition:
             place = Place(member, model, partition, next(self._numbers))
         if anew or place is left or not place.entries:
+            model.divided = None  # its entries are to be weighed anew
             place.need = None
             place.entries = [
                 Entry(place, line, queue, next(self._numbers))
@@ -129,14 +132,18 @@ class Membership:
 
     def _apply_shares(self, model: Model, places: list[Place]) -> None:
         """Its minimum and headroom over its Ready places; several of it at one partition have one turn together."""
-        model.places = places
-        shares = shared_out(model.settings.minimum, places)
+        wanted = model.settings
+        divided = (wanted.minimum, wanted.headroom, wanted.weight, [(place, place.seats) for place in places])
+        if model.divided == divided:
+            return  # nothing else goes into it
+        model.places, model.divided = places, divided
+        shares = shared_out(wanted.minimum, places)
+        headrooms = shared_out(wanted.headroom, places)
         together = Counter(place.partition.key for place in places)
-        headrooms = shared_out(model.settings.headroom, places)
         for place, share, headroom in zip(places, shares, headrooms, strict=True):
             place.share, place.headroom = share, min(headroom, share)
             for entry in place.entries:
-                entry.per_cost = together[place.partition.key] / model.settings.weight
+                entry.per_cost = together[place.partition.key] / wanted.weight
 
 
 def _leave(place: Place) -> None:

@@ -23,6 +23,7 @@ class Model:
 
     `waiting`: over all queues, `again` of them were dispatched before. `capped`: places that were passed over because
     the model was at its maximum. `timed_at`: when those who wait are looked at next. `turn`: at which place to begin.
+    `divided`: what its places' shares were worked out from.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Model:
         "capped",
         "completed",
         "dispatched",
+        "divided",
         "estimates",
         "given_back",
         "in_flight",
@@ -55,6 +57,7 @@ class Model:
         self.capped: deque[Place] = deque()
         self.estimates = Estimates(settings.output_tokens)
         self.bucket: TokenBucket | None = None
+        self.divided: object = None
         self.in_flight = self.turn = 0
         self.timed_at = NEVER
         self.arrived = self.dispatched = self.completed = self.cancelled = self.given_back = 0
