@@ -38,7 +38,9 @@ class UsualTimes:
 
     def compared(self, prompt_tokens: int, seconds: float) -> float:
         """How many times the usual this was; 1 for the first of its size. It is learnt from as well."""
-        group = min(prompt_tokens.bit_length(), _GROUPS - 1)
+        group = prompt_tokens.bit_length()
+        if group >= _GROUPS:
+            group = _GROUPS - 1
         mean, seen = self._means[group], self._counts[group]
         if not mean > 0:
             self._means[group], self._counts[group] = seconds, 1

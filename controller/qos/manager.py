@@ -259,7 +259,8 @@ class QoSManager:
                 # What was charged at its dispatch was an estimate.
                 prompt = request.prompt_tokens if prompt_tokens is None else prompt_tokens
                 _charge(request, prompt + self._output_weight * output_tokens - request.cost)
-        self._release(place, now)
+        place.leave()
+        self._refill(place, now)
 
     def give_back(self, request: Request, now: float, *, avoid: frozenset[str]) -> None:
         """A request in flight of which no byte came: its seat is free, and its turn goes on.
@@ -317,7 +318,8 @@ class QoSManager:
             self._remove(request, model)
         elif state == IN_FLIGHT:
             request.place.model.cancelled += 1
-            self._release(request.place, now)
+            request.place.leave()
+            self._refill(request.place, now)
 
     def _queue_of(self, request: Request, model: Model) -> RequestQueue:
         """Its queue; one whose class is gone goes with the model's own."""
@@ -336,13 +338,8 @@ class QoSManager:
 
     # ---- seats
 
-    def _release(self, place: Place, now: float) -> None:
-        """A request in flight has ended: its seat goes to the next one."""
-        place.leave()
-        self._refill(place, now)
-
     def _refill(self, place: Place, now: float) -> None:
-        """A seat of this place was freed."""
+        """A seat of this place was freed: it goes to the next one."""
         partition, model = place.partition, place.model
         if model.waiting:
             if place.seats:

@@ -143,7 +143,7 @@ def cancelled_in_place(self: QoSManager, request: Request, now: float) -> None:
 
 
 def nobody_next(self: QoSManager, place: Place, now: float) -> None:
-    place.leave()
+    pass
 
 
 def open_whatever_its_seats(self: Place) -> bool:
@@ -319,7 +319,7 @@ DEFECTS = [
     ),
     Defect("deadlines do not order", replaced(RequestQueue, "push", first_come), ("the earliest deadline of a tenant goes first",)),
     Defect("who is cancelled keeps its seat", replaced(QoSManager, "cancel", cancelled_in_place), (FREE, SIZES, "seats are kept")),
-    Defect("a seat that was freed is given to nobody", replaced(QoSManager, "_release", nobody_next), (FREE,)),
+    Defect("a seat that was freed is given to nobody", replaced(QoSManager, "_refill", nobody_next), (FREE,)),
     Defect("an engine's seats do not bound", replaced(Place, "open", open_whatever_its_seats), (SEAT,)),
     Defect("headroom is given away at arrival", replaced(Place, "open", open_whatever_is_reserved), (SEAT,)),
     Defect("headroom is not kept", replaced(Dispatcher, "reserve", reserves_nothing), (SEAT,)),
