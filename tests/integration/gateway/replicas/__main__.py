@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from controller.telemetry.logs import configure_logs
+from tests.integration.gateway.replicas.program import DEFECTS
 from tests.integration.gateway.replicas.site import Site, chaos
 
 FOLDER = Path("build/chaos")
@@ -24,7 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     configure_logs("error", human=False)
     try:
         verdict = asyncio.run(
-            chaos(options.events, options.seed, tell=lambda at, site: _tell(at, options.events, site))
+            chaos(
+                options.events,
+                options.seed,
+                defect=options.defect,
+                tell=lambda at, site: _tell(at, options.events, site),
+            )
         )
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
@@ -47,6 +53,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.integration.gateway.replicas", description=__doc__)
     parser.add_argument("--events", type=int, default=100, help="how many things happen (default: 100)")
     parser.add_argument("--seed", type=int, default=1, help="decides what happens to whom and when (default: 1)")
+    parser.add_argument(
+        "--defect", choices=sorted(DEFECTS), default="", help="put in on purpose, to see that the judge notices"
+    )
     return parser.parse_args(argv)
 
 

@@ -10,7 +10,7 @@ import aiohttp
 
 from tests.builders.gateway_configuration import KEY
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 10.0
 
 
 class Entry(Protocol):

@@ -15,15 +15,19 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import uvloop
 
 from controller.gateway.configuration import Endpoint, GatewayConfiguration
+from controller.gateway.fenced import FencedPool
 from controller.gateway.gateway import Gateway
 from controller.gateway.shards.coordinator import Replica
 from controller.gateway.shards.peer_tls import PeerTls
 from controller.gateway.shards.replica import GatewayReplica, PeerAddress
+from controller.gateway.shards.residents import Residents
 from controller.gateway.shards.timing import ShardTiming
+from controller.gateway.upstream import UpstreamConnection
 from controller.qos.settings import ModelSettings
 from controller.runtime.certs.authority import read_certificate
 from controller.runtime.client.client import Client
@@ -47,7 +51,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Options:
-    """`server`: of the API. `folder` has tls.crt, tls.key and ca.crt of replicas. `lease`: duration, deadline, retry."""
+    """`server`: of the API. `folder` has tls.crt, tls.key and ca.crt of replicas. `lease`: duration, deadline, retry.
+
+    `defect`: one of `DEFECTS`, which is put in on purpose; "": none.
+    """
 
     server: str
     identity: str
@@ -55,6 +62,7 @@ class Options:
     services: list[Service]
     lease: tuple[int, float, float]
     ports: str
+    defect: str = ""
 
     @classmethod
     def read(cls, text: str) -> "Options":
@@ -103,7 +111,31 @@ def fence_with_stops(look: Callable[[str], Fence], partition: str) -> Fence:
     return fence
 
 
+def forget_residents() -> None:
+    """Seats count as free although others' requests still use them."""
+    Residents.taken = lambda self, endpoint, seats, now: 0  # type: ignore[method-assign]
+
+
+class Unfenced(UpstreamConnection):
+    """What the clock says before a request is sent decides nothing."""
+
+    __slots__ = ()
+
+    def write_request(self) -> None:
+        cast("FencedPool", self.pool).look().monotonic()
+        super().write_request()
+
+
+def look_and_send_anyway() -> None:
+    setattr(FencedPool, "make_connection", lambda pool: Unfenced(pool))  # noqa: B010 - a defect put in on purpose
+
+
+DEFECTS = {"residents": forget_residents, "fence": look_and_send_anyway}
+
+
 async def run(options: Options) -> None:
+    if options.defect:
+        DEFECTS[options.defect]()
     clock, tls, stop = RealClock(), PeerTls(), asyncio.Event()
     folder = Path(options.folder)
     tls.replace(

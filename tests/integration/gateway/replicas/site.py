@@ -31,7 +31,7 @@ from tests.integration.gateway.replicas.program import Options, Service
 ROOT = Path(__file__).parents[4]
 LEASE = (3, 2.0, 0.5)
 TOKEN_SECONDS = 0.02
-CLIENTS = 32
+CLIENTS = 96
 START_SECONDS = 60.0
 
 
@@ -84,6 +84,7 @@ class Site:
     api: FakeApiServer
     folder: Path
     rng: Random
+    defect: str = ""
     services: list[Service] = field(default_factory=list)
     records: list[StringIO] = field(default_factory=list)
     running: list[Process] = field(default_factory=list)
@@ -121,7 +122,7 @@ class Site:
         self._names += 1
         name = f"r{self._names}"
         ports = self.folder / f"{name}.json"
-        options = Options(self.api.url, name, str(self.folder), self.services, LEASE, str(ports))
+        options = Options(self.api.url, name, str(self.folder), self.services, LEASE, str(ports), self.defect)
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: ASYNC220 - a fork; nothing of it is waited for here
                 [sys.executable, "-m", "tests.integration.gateway.replicas.program", options.text()],
@@ -139,7 +140,7 @@ class Site:
     async def befall(self, tasks: asyncio.TaskGroup) -> None:
         """One of the things that happen to replicas."""
         awake = [one for one in self.running if not one.stopped]
-        what = self.rng.choice(["join", "kill", "kill", "stop", "stop", "stop at the worst", "leave"])
+        what = self.rng.choice(["join", "kill", "stop", "stop at the worst", "leave"])
         if len(awake) < 2 or (what == "join" and len(self.running) < 4):
             self.events["join"] += 1
             await self.join()
@@ -200,10 +201,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site(seed: int) -> AsyncIterator[Site]:
+async def site(seed: int, defect: str = "") -> AsyncIterator[Site]:
     with tempfile.TemporaryDirectory(prefix="aim-replicas-") as folder:
         async with AsyncExitStack() as stack, FakeApiServer() as api:
-            found = Site(api, Path(folder), Random(seed))
+            found = Site(api, Path(folder), Random(seed), defect)
             await found.begin(stack)
             try:
                 yield found
@@ -212,10 +213,10 @@ async def site(seed: int) -> AsyncIterator[Site]:
 
 
 async def chaos(
-    events: int, seed: int, *, pause: float = 1.5, tell: Callable[[int, Site], None] | None = None
+    events: int, seed: int, *, defect: str = "", pause: float = 1.5, tell: Callable[[int, Site], None] | None = None
 ) -> Verdict:
     """So many events under load, and some time after them in which all comes to rest."""
-    async with site(seed) as found:
+    async with site(seed, defect) as found:
         await found.join()
         await found.join()
         load = Load(found.running, [one.name for one in found.services])  # type: ignore[arg-type]
