@@ -46,6 +46,10 @@ def gateway(
         list[str] | None,
         typer.Option(help="HOST=NAMESPACE: by that host only services of that namespace are found; repeated."),
     ] = None,
+    max_sequences: Annotated[
+        int,
+        typer.Option(min=1, help="What one request may have generated at once (n, best_of, prompts); divides seats."),
+    ] = _LIMITS.sequences,
     max_body_bytes: Annotated[int, typer.Option(min=1, help="Longest body of a request.")] = _LIMITS.body_bytes,
     max_connections: Annotated[int, typer.Option(min=1, help="Clients' connections at once.")] = _LIMITS.connections,
     max_connections_per_client: Annotated[
@@ -98,6 +102,7 @@ def gateway(
         open=open_,
         hosts=dict(map(_host, host or ())),
         limits=Limits(
+            sequences=max_sequences,
             body_bytes=max_body_bytes,
             connections=max_connections,
             connections_per_client=min(max_connections_per_client, max_connections),

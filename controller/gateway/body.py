@@ -13,6 +13,7 @@ BYTES_PER_TOKEN = 4
 It orders requests until the engine has counted, so what matters is that it is the same for all."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+_Choices = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 
 class _Body(msgspec.Struct):
@@ -20,7 +21,9 @@ class _Body(msgspec.Struct):
     stream: bool | None = None
     max_tokens: _Count | None = None
     max_completion_tokens: _Count | None = None
-    n: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
+    n: _Choices | None = None
+    best_of: _Choices | None = None
+    prompt: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     priority: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     stream_options: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -29,7 +32,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """What a body asks for. Not a dataclass, for one is made a request, and a frozen one costs 0.6 us to fill.
 
     `prompt_tokens` is an estimate from its length; `output_limit` the tokens of all its answers together at most, None
-    when it sets no limit. `sets_priority` and `sets_stream_options` say that the client wrote these fields itself.
+    when it sets no limit. `sequences` is how many an engine generates for it at once: its prompts, each as often as it
+    wants choices. `sets_priority` and `sets_stream_options` say that the client wrote these fields itself.
     """
 
     model: str
@@ -38,6 +42,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     output_limit: int | None
     sets_priority: bool
     sets_stream_options: bool
+    sequences: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,23 @@ class BadBody:
 
 
 _decode = msgspec.json.Decoder(_Body).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+_SPARE = 64
+"""Levels by which a body that will be rewritten could be nested deeper still: it is decoded again then, behind more calls
+than now, and what is accepted here must not be too deep there."""
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def read_body(body: bytes) -> Asked | BadBody:
     """Reads a body of JSON. Never raises for what a client sent."""
     try:
         found = _decode(body)
+        # A decoder into few fields passes over the names of others as they are; one that rewrites a body does not.
+        body.isascii() or body.decode()
+        sets = found.priority is not msgspec.UNSET, found.stream_options is not msgspec.UNSET
+        if True in sets:
+            _decode_list(b"[" * _SPARE + body + b"]" * _SPARE)
     except msgspec.ValidationError as error:
         return _of_a_field(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -62,14 +78,29 @@ def read_body(body: bytes) -> Asked | BadBody:
     except RecursionError:
         return BadBody("the body is nested too deeply: send one JSON object with fewer brackets in each other")
     limit = found.max_completion_tokens if found.max_completion_tokens is not None else found.max_tokens
+    sequences = 1
+    if found.n is not None or found.best_of is not None or found.prompt is not msgspec.UNSET:
+        try:
+            sequences = max(found.n or 1, found.best_of or 1) * _prompts(found.prompt)
+        except msgspec.ValidationError:
+            return BadBody("prompt is not what it has to be: write a text, tokens, or a list of either", "prompt")
     return Asked(
         found.model,
         found.stream is True,
         len(body) // BYTES_PER_TOKEN + 1,
-        limit * (found.n or 1) if limit is not None else None,
-        found.priority is not msgspec.UNSET,
-        found.stream_options is not msgspec.UNSET,
+        limit * sequences if limit is not None else None,
+        *sets,
+        sequences,
     )
+
+
+def _prompts(prompt: msgspec.Raw | msgspec.UnsetType) -> int:
+    """How many prompts there are: one text, the tokens of one, or a list of either."""
+    if isinstance(prompt, msgspec.UnsetType) or bytes(memoryview(prompt)[:1]) != b"[":
+        return 1
+    parts = _decode_list(prompt)
+    several = len(parts) > 1 and bytes(memoryview(parts[0])[:1]) in (b'"', b"[", b"{")
+    return len(parts) if several else 1
 
 
 def _of_a_field(error: str) -> BadBody:

@@ -28,7 +28,7 @@ from controller.gateway.answer import Unchunker
 from controller.gateway.body import BadBody, read_body
 from controller.gateway.chunks import ChunkedBody, too_large
 from controller.gateway.configuration import Caller
-from controller.gateway.errors import Problem, error_answer
+from controller.gateway.errors import Problem, error_answer, too_many_sequences
 from controller.gateway.exchange import Exchange, framing_line
 from controller.gateway.framing import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from controller.gateway.heads import HeadReader
@@ -282,6 +282,9 @@ class ClientConnection(asyncio.Protocol):
         asked = read_body(body)
         if isinstance(asked, BadBody):
             self.answer_problem(Problem(400, "BadBody", asked.message, param=asked.param))
+            return
+        if asked.sequences > gateway.limits.sequences and lead.generates:
+            self.answer_problem(too_many_sequences(asked.sequences, gateway.limits.sequences))
             return
         now = gateway.time()
         lane = gateway.serving.lane(asked.model, caller, self.head.host)

@@ -110,6 +110,9 @@ class Limits:
     Each wait of the gateway is one of these, so none is without an end.
     """
 
+    sequences: int = 1
+    """What one request may have generated at once: its prompts, each as often as it wants choices. An engine keeps room
+    for so many sequences, and a seat stands for one request: the more each may ask for, the fewer seats there are."""
     head_bytes: int = 16_384
     """A request's first line and headers together; also an engine's."""
     header_count: int = 100

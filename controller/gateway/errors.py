@@ -110,3 +110,9 @@ def _type(status: int) -> str:
 
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase
+
+
+def too_many_sequences(asked: int, limit: int) -> Problem:
+    """The refusal of a request that would have more generated at once than it may."""
+    message = f"n, best_of and prompts come to {asked} sequences at once, a request has {limit} at most: send several"
+    return Problem(400, "TooManySequences", message, param="n")

@@ -108,16 +108,21 @@ class Serving:
 def qos_settings(configuration: GatewayConfiguration) -> QoSSettings:
     """The dispatcher's settings: services and their engines by partition.
 
-    Where several pods share one, the lowest of what their services' policies say bounds it.
+    Where several pods share one, the lowest of what their services' policies say bounds it. A seat is a request, so of
+    an engine's seats as many are left as have room for the most that a request may have generated at once.
     """
+    sequences = configuration.limits.sequences
     partitions: dict[str, PartitionSettings] = {}
     for service in configuration.services:
         for endpoint in service.endpoints:
-            member = Member(endpoint.uid, service.key, endpoint.seats, endpoint.ready)
+            seats = max(1, endpoint.seats // sequences)
+            member = Member(endpoint.uid, service.key, seats, endpoint.ready)
             found = partitions.get(endpoint.partition) or PartitionSettings(endpoint.partition)
-            bounds = [one for one in (found.seats, service.shared_seats) if one is not None]
-            seats = min(bounds, default=None)
-            partitions[endpoint.partition] = replace(found, members=(*found.members, member), seats=seats)
+            shared = max(1, service.shared_seats // sequences) if service.shared_seats is not None else None
+            bounds = [one for one in (found.seats, shared) if one is not None]
+            partitions[endpoint.partition] = replace(
+                found, members=(*found.members, member), seats=min(bounds, default=None)
+            )
     for key, partition in partitions.items():
         if len(partition.members) == 1:  # nobody to share with
             partitions[key] = replace(partition, seats=None)
