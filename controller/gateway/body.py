@@ -57,8 +57,9 @@ _decode = msgspec.json.Decoder(_Body).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _SPARE = 64
-"""Levels by which a body that will be rewritten could be nested deeper still: it is decoded again then, behind more calls
-than now, and what is accepted here must not be too deep there."""
+"""Levels by which a body that will be rewritten could be nested deeper still: it is decoded again then, behind more
+calls than now, and what is accepted here must not be too deep there."""
+_UNSET = msgspec.UNSET
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -68,8 +69,8 @@ def read_body(body: bytes) -> Asked | BadBody:
         found = _decode(body)
         # A decoder into few fields passes over the names of others as they are; one that rewrites a body does not.
         body.isascii() or body.decode()
-        sets = found.priority is not msgspec.UNSET, found.stream_options is not msgspec.UNSET
-        if True in sets:
+        sets_priority, sets_options = found.priority is not _UNSET, found.stream_options is not _UNSET
+        if sets_priority or sets_options:
             _decode_list(b"[" * _SPARE + body + b"]" * _SPARE)
     except msgspec.ValidationError as error:
         return _of_a_field(str(error))
@@ -89,7 +90,8 @@ def read_body(body: bytes) -> Asked | BadBody:
         found.stream is True,
         len(body) // BYTES_PER_TOKEN + 1,
         limit * sequences if limit is not None else None,
-        *sets,
+        sets_priority,
+        sets_options,
         sequences,
     )
 

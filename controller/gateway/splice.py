@@ -34,8 +34,15 @@ class Splicer:
     def splice(self, body: bytes, asked: Asked) -> bytes:
         """The body as the engine gets it. `asked` is what `read_body` made of this very body."""
         model = self._model
-        if asked.sets_priority or (asked.stream and asked.sets_stream_options) or model not in (None, asked.model):
+        if asked.sets_priority or (asked.stream and asked.sets_stream_options):
             return self._replaced(body, asked)
+        if model is not None and model != asked.model:
+            try:
+                return self._replaced(body, asked)
+            except (
+                RecursionError
+            ):  # nested almost too deeply to be read at all: the engine refuses the name, and no harm is done
+                pass
         front = self._fronts[asked.stream]
         if len(front) == 1:
             return body

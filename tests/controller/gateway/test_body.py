@@ -64,6 +64,9 @@ REFUSED = [
     ("a limit beyond all", b'{"model":"a","max_tokens":99999999999999999999}', "max_tokens is not", "max_tokens"),
     ("no answers", b'{"model":"a","n":0}', "n is not", "n"),
     ("a stream of text", b'{"model":"a","stream":"yes"}', "stream is not", "stream"),
+    ("a name of a field that is no text", b'{"model":"a","\x80":1}', "the body is no JSON", None),
+    ("text that is none", b'{"model":"a","prompt":"\xff"}', "the body is no JSON", None),
+    ("a surrogate in UTF-8", b'{"model":"a","x":"\xed\xa0\x80"}', "the body is no JSON", None),
     ("brackets without an end", b'{"model":"a","x":' + b"[" * 1_000_000, "nested too deeply", None),
     ("braces without an end", b'{"model":"a","x":' + b'{"a":' * 1_000_000, "nested too deeply", None),
 ]

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from controller.gateway.body import Asked, read_body
@@ -115,6 +115,47 @@ def test_the_two_fields_are_set_and_nothing_else_changes(
     names = [name for name, _ in got]
     assert len(names) == len(set(names))
     assert json.loads(spliced(sent, priority)) == want
+
+
+@given(st.binary(max_size=30), st.binary(max_size=30))
+@example(b"\x80", b"1")
+@example(rb"\ud800", b"1")
+@example(b"x", b'{"\x80":1}')
+def test_whatever_is_accepted_can_be_rewritten(name: bytes, value: bytes) -> None:
+    for body in (
+        b'{"model":"a","priority":1,"%b":%b}' % (name, value),
+        b'{"%b":%b,"model":"a","priority":1}' % (name, value),
+        b'{"model":"a","stream":true,"stream_options":{"%b":%b}}' % (name, value),
+    ):
+        asked = read_body(body)
+        if isinstance(asked, Asked):
+            assert read_body(Splicer(1, "b").splice(body, asked)) is not None
+
+
+def behind(calls: int, body: bytes, asked: Asked) -> bytes:
+    """Rewrites a body behind so many more calls."""
+    return behind(calls - 1, body, asked) if calls else Splicer(1, "b").splice(body, asked)
+
+
+DEEP = [
+    ("a priority", b'"priority":1,', b'"priority":1'),
+    ("options", b'"stream":true,"stream_options":{},', b'"include_usage":true'),
+    ("another name of the model", b"", b'"priority":1'),
+]
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+@pytest.mark.parametrize(("fields", "want"), [row[1:] for row in DEEP], ids=[row[0] for row in DEEP])
+def test_what_is_accepted_can_be_rewritten_behind_more_calls(fields: bytes, want: bytes, opening: str) -> None:
+    closing = {"[": "]", '{"a":': "}"}[opening]
+    accepted = 0
+    for depth in range(100, 1100, 3):
+        body = b'{"model":"a",%b"x":%b1%b}' % (fields, opening.encode() * depth, closing.encode() * depth)
+        asked = read_body(body)
+        if isinstance(asked, Asked):
+            accepted += 1
+            assert want in behind(50, body, asked)
+    assert 100 < accepted < 330
 
 
 def test_a_long_body_is_copied_once_and_not_read_again() -> None:
