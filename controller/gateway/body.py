@@ -60,7 +60,6 @@ _SPARE = 64
 """Levels by which a body that will be rewritten could be nested deeper still: it is decoded again then, behind more
 calls than now, and what is accepted here must not be too deep there."""
 _UNSET = msgspec.UNSET
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def read_body(body: bytes) -> Asked | BadBody:
