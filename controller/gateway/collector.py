@@ -20,6 +20,7 @@ from controller.telemetry.instruments import (
     GATEWAY_REJECTED,
     GATEWAY_RELOADS,
     GATEWAY_TURNED_AWAY,
+    GATEWAY_UNREACHABLE,
     GATEWAY_UNROUTED,
     MODEL_QUEUE_WAIT,
     MODEL_QUEUED,
@@ -64,6 +65,7 @@ class GatewayCollector:
         yield _counter(GATEWAY_TURNED_AWAY, (), [((), statistics.turned_away)])
         yield _counter(GATEWAY_UNROUTED, ("reason",), _by_name(statistics.unrouted))
         yield _counter(GATEWAY_ENGINE_FAILURES, ("reason",), _by_name(statistics.engine_failures))
+        yield _gauge(GATEWAY_UNREACHABLE, (), [((), statistics.unreachable)])
         reloads = {"taken": watched.reloads, "refused": watched.refused}
         yield _counter(GATEWAY_RELOADS, ("result",), _by_name(reloads))
         yield _gauge(GATEWAY_REJECTED, ("reason",), _by_name(watched.rejected))

@@ -60,7 +60,8 @@ class Authenticator(Protocol):
 @dataclass(frozen=True, slots=True)
 class GatewayStatistics:
     """Connections of clients now, accepted and turned away since the start; failures of engines by reason since then;
-    requests that were for no service, or not for this caller, by reason; the dispatcher's own figures."""
+    requests that were for no service, or not for this caller, by reason; the dispatcher's own figures; engines that
+    cannot be reached now."""
 
     connections: int
     accepted: int
@@ -69,6 +70,7 @@ class GatewayStatistics:
     unrouted: dict[str, int]
     reloads: int
     qos: QoSStatistics
+    unreachable: int = 0
 
 
 class Gateway:
@@ -233,6 +235,7 @@ class Gateway:
             unrouted=dict(self.unrouted),
             reloads=self.reloads,
             qos=self.manager.statistics(),
+            unreachable=sum(not pool.reachable for pool in self.pools.values()),
         )
 
     def clients(self) -> list[ClientConnection]:

@@ -69,6 +69,7 @@ GATEWAY_CONNECTIONS = Instrument("aim_gateway_connections", "1", "Clients' conne
 GATEWAY_TURNED_AWAY = Instrument("aim_gateway_connections_turned_away", "1", "Connections beyond the limits")
 GATEWAY_UNROUTED = Instrument("aim_gateway_unrouted_requests", "1", "Requests for no service, by reason")
 GATEWAY_ENGINE_FAILURES = Instrument("aim_gateway_engine_failures", "1", "Failures of engines, by reason")
+GATEWAY_UNREACHABLE = Instrument("aim_gateway_unreachable_engines", "1", "Engines that cannot be reached now")
 GATEWAY_RELOADS = Instrument("aim_gateway_reloads", "1", "Configurations by what became of them: taken, refused")
 GATEWAY_REJECTED = Instrument(
     "aim_gateway_rejected_endpoints", "1", "Entries of EndpointSlices now that are no engines of ours, by reason"

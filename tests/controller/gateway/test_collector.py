@@ -39,7 +39,7 @@ def statistics() -> GatewayStatistics:
     )
     partition = PartitionStatistics("worker-0/0000:05:00.0/3", 8, 6, 4, promotions=1, overloads=2)
     qos = QoSStatistics({partition.partition: partition}, {model.model: model})
-    return GatewayStatistics(7, 10, 1, {"EngineLost": 2}, {"ModelNotFound": 5}, 3, qos)
+    return GatewayStatistics(7, 10, 1, {"EngineLost": 2}, {"ModelNotFound": 5}, 3, qos, unreachable=2)
 
 
 WATCHED = WatchStatistics(1, 1, {"NoClaim": 2}, (), reloads=3, refused=1)
@@ -91,6 +91,7 @@ def test_what_the_dispatcher_shows() -> None:
 def test_what_the_gateway_and_its_watch_show() -> None:
     found = samples({})
     assert found[key("aim_gateway_connections")] == 7
+    assert found[key("aim_gateway_unreachable_engines")] == 2
     assert found[key("aim_gateway_connections_turned_away_total")] == 1
     assert found[key("aim_gateway_unrouted_requests_total", reason="ModelNotFound")] == 5
     assert found[key("aim_gateway_engine_failures_total", reason="EngineLost")] == 2

@@ -77,6 +77,7 @@ async def test_an_engine_that_cannot_be_reached_gets_nothing_until_it_can_be_aga
         await away.stop()
         assert [(await client.ask(request())).status for _ in range(20)] == [200] * 20
         assert not pool.reachable
+        assert gateway.statistics().unreachable == 1
         assert gateway.statistics().engine_failures == {"EngineUnreachable": 1}
         assert gateway.statistics().qos.models["team-a/llama"].given_back == 1
         async with Engine(port=away.port) as back:
