@@ -57,7 +57,7 @@ class Dispatcher:
     """One partition. `waiting`: a bit for each level in which something may wait for it.
 
     `reserved`: free seats that are kept for models with headroom. `since`: dispatches since the last promotion.
-    `promoted`: the last one.
+    `promoted`: the last one, and `since_before` what `since` was then.
     `every`: of so many dispatches one may be a promotion.
     `serving`: seats are being filled further up the stack, so nobody else has to.
     """
@@ -78,6 +78,7 @@ class Dispatcher:
         "reserved",
         "serving",
         "since",
+        "since_before",
         "waiting",
     )
 
@@ -90,7 +91,7 @@ class Dispatcher:
         self.promoted: Request | None = None
         self.serving = False
         self.every = 0
-        self.since = 1 << 30  # none was promoted yet
+        self.since = self.since_before = 1 << 30  # none was promoted yet
         self.arrange(classes)
 
     def arrange(self, classes: Classes) -> None:
@@ -314,7 +315,7 @@ class Dispatcher:
     def not_taken(self, request: Request) -> None:
         """The request just taken is not dispatched after all: its turn is nobody's."""
         if request is self.promoted:
-            self.since = self.every
+            self.since = self.since_before
             self.promotions -= 1
         else:
             self.since -= 1
@@ -366,7 +367,7 @@ class Dispatcher:
             return None
         self._out_of_turn(entry, request)
         entry.adjust += request.cost * entry.per_cost
-        self.since = 1
+        self.since_before, self.since = self.since, 1
         self.promoted = request
         self.promotions += 1
         return request
