@@ -368,9 +368,10 @@ class ClientConnection(asyncio.Protocol):
         """Answer that the request is not served, and why."""
         if self.exchange is None:
             self.gateway.not_routed(problem)
-        if self.head.method == "HEAD":  # whose answer has no body, so none may follow on this connection
-            self._keep = False
-        self.write(error_answer(problem, self.request_id.decode("latin-1"), keep_alive=self._keep))
+        answer = error_answer(problem, self.request_id.decode("latin-1"), keep_alive=self._keep)
+        if self.head.method == "HEAD":
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]  # its answer has no body
+        self.write(answer)
         self.answered()
 
     def cut_off(self) -> None:

@@ -94,6 +94,11 @@ class Caller:
     ceiling: str | None = None
     namespaces: frozenset[str] | None = frozenset()
 
+    @property
+    def home(self) -> str:
+        """The namespace that it is of, whose services win every name they have; none of one who may call all."""
+        return self.tenant.partition("/")[0] if self.namespaces is not None else ""
+
     def may_call(self, namespace: str) -> bool:
         """Whether services of this namespace answer the caller."""
         return self.namespaces is None or namespace in self.namespaces

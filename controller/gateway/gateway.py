@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, cast
+from urllib.parse import unquote
 
 import msgspec
 import structlog
@@ -292,7 +293,7 @@ class Gateway:
     def models(self, caller: Caller, host: str | None, path: str) -> bytes | Problem:
         """The answer to GET /v1/models, or of one model of them."""
         shown = self.serving.routes.models(caller, host)
-        wanted = path.removeprefix(Operation.MODELS.value).lstrip("/")
+        wanted = unquote(path.removeprefix(Operation.MODELS.value).lstrip("/"))  # clients escape a name's slash
         entries = [
             {"id": name, "object": "model", "created": 0, "owned_by": route.namespace}
             for name, route in shown

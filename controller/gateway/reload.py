@@ -64,16 +64,22 @@ class Serving:
         self.anybody = ANYBODY if configuration.open else None
         self._hosts = configuration.host_namespaces
         self._lanes: dict[tuple[str, str | None], Lane] = {}
-        self._found: dict[tuple[str, frozenset[str] | None, str | None, str | None], Lane] = {}
+        self._found: dict[tuple[str, frozenset[str] | None, str | None, str, str | None], Lane] = {}
 
     def lane(self, model: str, caller: Caller, host: str | None) -> Lane | Problem:
         """Where a request for `model` goes, or why nowhere."""
-        key = (model, caller.namespaces, caller.ceiling, self._hosts.get(host) if host is not None else None)
+        key = (
+            model,
+            caller.namespaces,
+            caller.ceiling,
+            caller.tenant,
+            self._hosts.get(host) if host is not None else None,
+        )
         return self._found.get(key) or self._find_lane(key, model, caller, host)
 
     def _find_lane(
         self,
-        key: tuple[str, frozenset[str] | None, str | None, str | None],
+        key: tuple[str, frozenset[str] | None, str | None, str, str | None],
         model: str,
         caller: Caller,
         host: str | None,

@@ -61,7 +61,7 @@ class RouteTable:
         self._services = configuration.services
         self._hosts = configuration.host_namespaces
         self._exact = {service.key: service for service in configuration.services}
-        self._scopes: dict[tuple[frozenset[str] | None, str | None], dict[str, ServiceRoute | Problem]] = {}
+        self._scopes: dict[tuple[frozenset[str] | None, str | None, str], dict[str, ServiceRoute | Problem]] = {}
         self.duplicates = _duplicates(configuration.services)
 
     def resolve(self, model: str, caller: Caller, host: str | None = None) -> ServiceRoute | Problem:
@@ -74,24 +74,27 @@ class RouteTable:
         scope = self._scope(caller, host)
         shown = []
         for service in self._services:
-            if scope.get(service.key) is service:
-                bare = scope.get(service.name) is service
-                shown.append((service.name if bare else service.key, service))
+            name = next((name for name in (service.name, service.key) if scope.get(name) is service), None)
+            if name is not None:
+                shown.append((name, service))
         return sorted(shown, key=lambda item: item[1].key)
 
     def _scope(self, caller: Caller, host: str | None) -> dict[str, ServiceRoute | Problem]:
         """What each name means among the services that are open to the caller."""
         namespace = self._hosts.get(host) if host is not None else None
-        key = (caller.namespaces, namespace)
+        key = (caller.namespaces, namespace, caller.home)
         found = self._scopes.get(key)
         if found is None:
             if len(self._scopes) >= SCOPES_REMEMBERED:
                 self._scopes.clear()
-            found = self._scopes[key] = _names(
+            services = [
                 service
                 for service in self._services
                 if caller.may_call(service.namespace) and namespace in (None, service.namespace)
-            )
+            ]
+            own = [service for service in services if service.namespace == caller.home]
+            # No other team can take a name away from those whose own service has it.
+            found = self._scopes[key] = _names(services) | _names(own)
         return found
 
 
@@ -105,7 +108,7 @@ def _names(services: Iterable[ServiceRoute]) -> dict[str, ServiceRoute | Problem
     names: dict[str, ServiceRoute | Problem] = {
         name: found[0] if len(found) == 1 else _ambiguous(name, found) for name, found in by_name.items()
     }
-    # a model's id may look like "namespace/name" too: then the service of that name is meant
+    # A model's id may look like "namespace/name" too: then the service of that name is meant, which no other can be.
     return names | exact
 
 

@@ -232,3 +232,12 @@ async def test_a_request_that_is_none_has_an_id_of_its_own() -> None:
         second = await client.ask(b"nonsense\r\n\r\n")
     assert second.status == 400
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
+
+
+async def test_head_is_refused_without_a_body_and_the_connection_goes_on() -> None:
+    async with Engine() as engine, serving(configuration(route(endpoint(engine.port)))) as (_, dial):
+        client = await dial()
+        client.send(b"HEAD /v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer %b\r\n\r\n" % KEY)
+        status, headers = await client.head()
+        assert (status, headers["allow"]) == (405, "GET")
+        assert (await client.ask(request())).status == 200

@@ -82,6 +82,7 @@ async def test_models_are_listed_and_looked_up() -> None:
         listed = await client.models.list()
         assert [(one.id, one.owned_by) for one in listed.data] == [("llama", "team-a")]
         assert (await client.models.retrieve("llama")).id == "llama"
+        assert (await client.models.retrieve("team-a/llama")).id == "llama"  # whose slash the client escapes
         with pytest.raises(openai.NotFoundError):
             await client.models.retrieve("other")
 

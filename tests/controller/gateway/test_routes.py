@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from controller.gateway import routes as room
@@ -42,6 +44,9 @@ FOUND = [
     ("a host that stands for nothing", "search", of("team-b"), "gateway", B_ONLY),
     ("any service, where the gateway is open", "search", ANYBODY, None, B_ONLY),
     ("the service, and not who calls its model so", "team-a/chat", ANYBODY, None, A_CHAT),
+    ("the caller's own of a name that a neighbour has too", "chat", of("team-a", "team-b"), None, A_CHAT),
+    ("and the other way round", "chat", of("team-b", "team-a"), None, B_CHAT),
+    ("the caller's own by a key of its own", "chat", replace(of("team-b", "team-a"), tenant="team-b/ci"), None, B_CHAT),
 ]
 
 
@@ -84,6 +89,14 @@ def test_another_teams_service_takes_no_name_away(table: RouteTable) -> None:
         assert spoofed.resolve(model, of("team-a")) is A_CHAT
 
 
+def test_a_namespace_named_as_a_publisher_takes_no_model_away() -> None:
+    ours, theirs = service("team-a/llm", "openai/gpt-oss-20b"), service("openai/gpt-oss-20b", "gpt-oss-20b")
+    table = RouteTable(GatewayConfiguration(services=(ours, theirs)))
+    assert table.resolve("openai/gpt-oss-20b", of("team-a", "openai")) is ours
+    assert table.resolve("openai/gpt-oss-20b", of("openai", "team-a")) is theirs
+    assert [name for name, _ in table.models(of("team-a", "openai"))] == ["gpt-oss-20b", "llm"]
+
+
 def test_a_name_that_several_have_is_refused_with_what_to_write(table: RouteTable) -> None:
     found = table.resolve(LLAMA, of("team-a"))
     assert isinstance(found, Problem)
@@ -99,7 +112,7 @@ def test_duplicates_are_told_by_namespace(table: RouteTable) -> None:
 def test_lists_what_the_caller_may_call_by_the_shortest_name_that_reaches_it(table: RouteTable) -> None:
     assert [name for name, _ in table.models(of("team-b"))] == ["chat", "search", "x"]
     both = of("team-a", "team-b")
-    assert [name for name, _ in table.models(both)] == ["team-a/chat", "other", "team-b/chat", "search", "x"]
+    assert [name for name, _ in table.models(both)] == ["chat", "other", "team-b/chat", "search", "x"]
     assert [name for name, _ in table.models(both, "a.example")] == ["chat", "other"]
     for name, route in table.models(both):
         assert table.resolve(name, both) is route
