@@ -49,13 +49,34 @@ class Outbox:
             self.flush()
 
     def flush(self) -> None:
-        """Write everything, in the order in which it came here, but requests first."""
-        if self._requests:
-            requests, self._requests = self._requests, []
-            for sender in requests:
+        """Write everything, in the order in which it came here, but requests first.
+
+        What is added meanwhile is written too. Where writing raises, for which no reason is known, all the rest is
+        written in the next turn.
+        """
+        while self._requests or self._answers:
+            self._write_requests()
+            self._write_answers()
+
+    def _write_requests(self) -> None:
+        requests, self._requests = self._requests, []
+        left = iter(requests)
+        try:
+            for sender in left:
                 sender.write_request()
-        if self._answers:
-            answers, self._answers = self._answers, []
-            for transport, data in answers:
+        except BaseException:
+            self._requests[:0] = left
+            self._call_soon(self.flush)
+            raise
+
+    def _write_answers(self) -> None:
+        answers, self._answers = self._answers, []
+        left = iter(answers)
+        try:
+            for transport, data in left:
                 if not transport.is_closing():
                     transport.write(data)
+        except BaseException:
+            self._answers[:0] = left
+            self._call_soon(self.flush)
+            raise

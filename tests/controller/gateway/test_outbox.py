@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from controller.gateway.outbox import LARGE, Outbox
@@ -93,3 +94,43 @@ def test_a_client_that_has_gone_gets_nothing() -> None:
     client.closing = True
     written.turn()
     assert written.log == []
+
+
+class Failing(Connection):
+    """Not written after all: what has to be done about it is added meanwhile."""
+
+    def write_request(self) -> None:
+        self.written.outbox.send_request(Connection("another engine", self.written))
+        self.written.outbox.send_answer(cast("Any", Connection("told", self.written)), b"problem")
+
+
+def test_what_is_added_while_it_writes_is_written_too_and_nothing_waits_for_ever() -> None:
+    written = Written()
+    written.outbox.send_request(Failing("engine", written))
+    written.outbox.send_answer(cast("Any", Connection("client", written)), b"answer")
+    written.turn()
+    assert written.log == [("client", b"answer"), ("told", b"problem"), ("another engine", b"request")]
+    written.outbox.send_request(Connection("later", written))
+    written.turn()
+    assert written.log[-1] == ("later", b"request")
+
+
+class Broken(Connection):
+    def write_request(self) -> None:
+        raise LookupError("a bug")
+
+    def write(self, data: bytes) -> None:
+        raise LookupError("a bug")
+
+
+def test_what_raises_costs_nobody_else() -> None:
+    written = Written()
+    for name in ("a", "b"):
+        written.outbox.send_request(Connection(name, written))
+        written.outbox.send_request(Broken("bad", written))
+        written.outbox.send_answer(cast("Any", Broken("bad", written)), b"lost")
+        written.outbox.send_answer(cast("Any", Connection(name, written)), b"answer")
+    for _ in range(10):
+        with suppress(LookupError):
+            written.turn()
+    assert written.log == [("a", b"request"), ("b", b"request"), ("a", b"answer"), ("b", b"answer")]
