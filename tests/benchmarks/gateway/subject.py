@@ -19,7 +19,7 @@ from tests.benchmarks.gateway.mock_engine import MODEL
 
 _START_SECONDS: Final = 90.0
 _POLL_SECONDS: Final = 0.05
-_STOP_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 2.0
 _ANSWER_SECONDS: Final = 5.0
 _ANSWER_POLL_SECONDS: Final = 0.2
 HOST: Final = "127.0.0.1"
