@@ -259,7 +259,12 @@ class Watching:
         return self._clock.monotonic() - began
 
     def _make(self, key: str) -> None:
-        made = self._routing.make(key)
+        try:
+            made = self._routing.make(key)
+        except Exception:  # noqa: BLE001 - a worker's edge
+            # What somebody wrote into one service must not stop the gateway for all others.
+            self._log.exception("service not understood; served as before", service=key)
+            return
         if made.route is None and not made.rejected:
             self._made.pop(key, None)
         else:

@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from controller.gateway.configuration import Caller
+from controller.gateway.control.routing import Made, Routing
 from controller.gateway.control.watching import SETTLE_SECONDS
 from controller.qos.settings import TenantSettings
 from controller.runtime.client.core import ENDPOINT_SLICES, NAMESPACES, PODS, SECRETS
@@ -187,6 +188,30 @@ async def test_a_configuration_that_is_refused_leaves_the_old_one_and_is_told(cl
     cluster.put_service("other")
     await cluster.settled()
     assert len(cluster.latest.services) == 2
+
+
+async def test_a_service_that_nobody_understands_is_served_as_before_and_stops_no_other(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.put_service("odd")
+    await cluster.settled()
+    make = Routing.make
+
+    def fails(self: Routing, key: str) -> Made:
+        if key == "team-a/odd":
+            raise KeyError("what nobody thought of")
+        return make(self, key)
+
+    monkeypatch.setattr(Routing, "make", fails)
+    with structlog.testing.capture_logs() as logs:
+        cluster.put_service("odd", **{"class": "batch"})
+        cluster.put_service("other")
+        await cluster.settled()
+    assert {route.key: route.qos.qos_class for route in cluster.latest.services} == {
+        "team-a/odd": "standard",
+        "team-a/other": "standard",
+    }
+    assert [line["service"] for line in logs if line["log_level"] == "error"] == ["team-a/odd"]
 
 
 async def test_what_is_amiss_is_told_once(cluster: Cluster) -> None:
