@@ -73,5 +73,5 @@ class _FencedConnection(UpstreamConnection):
         exchange.pool = exchange.upstream = self.exchange = None
         loop, gateway = self.pool.gateway.loop, self.pool.gateway
         # Not at once: whoever flushes may be in the midst of something.
-        loop.call_soon(self.pool.release, self)
+        loop.call_soon(self.pool.add, self)
         loop.call_soon(gateway.send_on, exchange)

@@ -79,6 +79,13 @@ class Pool:
         """A request that waits for a connection does so no longer."""
         self._waiting.remove(exchange)
 
+    def add(self, connection: UpstreamConnection) -> None:
+        """A connection that nobody has looked at for a moment; it may have been closed by now, and told nobody."""
+        if not connection.transport.is_closing():
+            self.release(connection)
+        elif self._waiting:
+            self._waiting.popleft().not_connected(ConnectionError("it closed the connection at once"))
+
     def release(self, connection: UpstreamConnection) -> None:
         """A connection is free for the next request."""
         if self._waiting:
@@ -127,7 +134,7 @@ class Pool:
                 self.gateway.start(self._try_again(), f"try to reach {self.endpoint.uid}")
         else:
             self._connecting -= 1
-            self.release(connection)
+            self.add(connection)
 
     async def _open(self) -> UpstreamConnection:
         endpoint, tls = self.endpoint, self.tls()
@@ -150,6 +157,9 @@ class Pool:
             try:
                 connection = await self._open()
             except Exception:  # noqa: BLE001 - as in `_connect`
+                failures += 1
+                continue
+            if connection.transport.is_closing():
                 failures += 1
                 continue
             self.release(connection)

@@ -1,6 +1,8 @@
 import asyncio
 import errno
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -8,6 +10,7 @@ from controller.gateway.configuration import Limits
 from controller.gateway.pool import Pool
 from controller.gateway.upstream import UpstreamConnection
 from tests.builders.gateway_configuration import configuration, endpoint, route
+from tests.controller.gateway.conservation import conserved
 from tests.controller.gateway.exchanging import eventually, request, serving
 from tests.fakes.engine import Engine, EngineConnection, answer
 
@@ -128,3 +131,21 @@ async def test_an_engine_is_not_to_blame_for_what_the_gateway_itself_is_short_of
             assert (await client.ask(request())).status == 502
         assert gateway.pools[f"pod-{engine.port}"].reachable
         assert (await client.ask(request())).status == 200
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_an_engine_that_closes_what_it_has_just_accepted_keeps_nobody_waiting(turns: int) -> None:
+    class Closes(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            later(turns, cast("asyncio.Transport", transport).abort)
+
+    def later(turns: int, call: Callable[[], object]) -> None:
+        asyncio.get_running_loop().call_soon(later, turns - 1, call) if turns else call()
+
+    server = await asyncio.get_running_loop().create_server(Closes, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, serving(configuration(route(endpoint(port)))) as (gateway, dial):
+        client = await dial()
+        for _ in range(5):
+            assert (await client.ask(request())).status in (502, 503)
+        await eventually(lambda: conserved(gateway))
