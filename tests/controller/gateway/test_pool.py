@@ -7,9 +7,11 @@ from typing import cast
 import pytest
 
 from controller.gateway.configuration import Limits
+from controller.gateway.exchange import Exchange
+from controller.gateway.gateway import Gateway
 from controller.gateway.pool import Pool
 from controller.gateway.upstream import UpstreamConnection
-from tests.builders.gateway_configuration import configuration, endpoint, route
+from tests.builders.gateway_configuration import Keys, configuration, endpoint, route
 from tests.controller.gateway.conservation import conserved
 from tests.controller.gateway.exchanging import eventually, request, serving
 from tests.fakes.engine import Engine, EngineConnection, answer
@@ -133,7 +135,7 @@ async def test_an_engine_is_not_to_blame_for_what_the_gateway_itself_is_short_of
         assert (await client.ask(request())).status == 200
 
 
-@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("turns", range(2))
 async def test_an_engine_that_closes_what_it_has_just_accepted_keeps_nobody_waiting(turns: int) -> None:
     class Closes(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -149,3 +151,26 @@ async def test_an_engine_that_closes_what_it_has_just_accepted_keeps_nobody_wait
         for _ in range(5):
             assert (await client.ask(request())).status in (502, 503)
         await eventually(lambda: conserved(gateway))
+
+
+class Told:
+    """Stands for a request, and for a connection that was closed before anybody looked at it."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.transport = self
+
+    def is_closing(self) -> bool:
+        return True
+
+    def not_connected(self, error: Exception) -> None:
+        self.errors.append(error)
+
+
+async def test_a_connection_that_was_closed_unseen_is_neither_kept_nor_used() -> None:
+    async with Gateway(configuration(route(endpoint(1))), authenticator=Keys()) as gateway:
+        pool, request = gateway.pools["pod-1"], Told()
+        pool._waiting.append(cast("Exchange", request))
+        for _ in range(2):
+            pool.add(cast("UpstreamConnection", Told()))
+        assert (len(request.errors), pool._idle, len(pool._waiting)) == (1, [], 0)
