@@ -13,7 +13,7 @@ Nothing here reads another namespace: whatever one is made to point at, another 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -102,13 +102,14 @@ class Found:
         )
 
 
-def service_of(pod: EnginePod, entry: Entry) -> str:
-    """The name under which the pod's service is routed, in the pod's namespace.
+def service_of(pod: EnginePod, services: Iterable[str]) -> str:
+    """The name under which the pod's service is routed, in the pod's namespace: one, whatever lists the pod.
 
-    Pods of an InferenceService, ours or KServe's, bear its name; others are known by the Kubernetes Service.
+    Pods of an InferenceService, ours or KServe's, bear its name. Others are known by the Kubernetes Service that lists
+    them, of several (a headless one beside another, say) by the first of `services` by name; "" where there is none.
     """
     labels = pod.metadata.labels
-    return labels.get(SERVICE_LABEL) or labels.get(KSERVE_LABEL) or entry.service_name
+    return labels.get(SERVICE_LABEL) or labels.get(KSERVE_LABEL) or min(services, default="")
 
 
 def member(

@@ -87,7 +87,7 @@ class Routing:
         """Every service that may have a route."""
         keys = set(self._stores.services.keys())
         for found in self._stores.slices.values():
-            keys.update(self.of_slice(found))
+            keys.update(_served_by(found))
         return keys
 
     def make(self, key: str) -> Made:
@@ -117,7 +117,7 @@ class Routing:
             pod = self._stores.pods.get(f"{namespace}/{entry.pod_name}")
             if service is None and (pod is None or not pod.opted_in):
                 continue  # any Service of the cluster has such entries
-            if pod is not None and service_of(pod, entry) != name:
+            if pod is not None and service_of(pod, self._listing(pod)) != name:
                 continue  # another service's, which finds it by itself
             one = member(entry, pod, self._claim(pod) if pod is not None else None, service)
             if isinstance(one, Rejected):
@@ -127,6 +127,13 @@ class Routing:
         for pod, _ in found.values():  # an address that is not used does no harm to a pod with one that is
             rejected.pop(f"{namespace}/{pod.metadata.name}", None)
         return [found[uid] for uid in sorted(found)]
+
+    def _listing(self, pod: EnginePod) -> Iterator[str]:
+        """The names of the Kubernetes Services whose slices list a pod."""
+        for found in self._stores.slices.by_index(BY_POD, f"{pod.metadata.namespace}/{pod.metadata.name}"):
+            name = found.metadata.labels.get(SERVICE_NAME_LABEL)
+            if name:
+                yield name
 
     def _entries(self, namespace: str, name: str) -> Iterator[Entry]:
         for service in (name, name + PREDICTOR):
@@ -152,11 +159,11 @@ class Routing:
     # Which services an object concerns.
 
     def of_slice(self, found: ServiceSlice) -> Iterator[str]:
-        """The services whose engines a slice may list."""
-        for service in slice_services(found):
-            yield service
-            if service.endswith(PREDICTOR):
-                yield service.removesuffix(PREDICTOR)
+        """The services whose engines a slice may list, and those that others list its pods for."""
+        yield from _served_by(found)
+        for pod in slice_pods(found):
+            for other in self._stores.slices.by_index(BY_POD, pod):
+                yield from _served_by(other)
 
     def of_pod(self, pod: EnginePod) -> Iterator[str]:
         """The services that a pod may be an engine of."""
@@ -165,7 +172,7 @@ class Routing:
             if label in labels:
                 yield f"{namespace}/{labels[label]}"
         for found in self._stores.slices.by_index(BY_POD, f"{namespace}/{pod.metadata.name}"):
-            yield from self.of_slice(found)
+            yield from _served_by(found)
 
     def of_claim(self, claim: Claim) -> Iterator[str]:
         """The services whose engines hold a claim."""
@@ -176,3 +183,11 @@ class Routing:
             pod = self._stores.pods.get(f"{claim.metadata.namespace}/{holder.name}")
             if pod is not None:
                 yield from self.of_pod(pod)
+
+
+def _served_by(found: ServiceSlice) -> Iterator[str]:
+    """The services that a slice may be of: of its Kubernetes Service, and of that as KServe's predictor."""
+    for service in slice_services(found):
+        yield service
+        if service.endswith(PREDICTOR):
+            yield service.removesuffix(PREDICTOR)

@@ -120,6 +120,16 @@ def test_annotated_pods_are_routed_by_their_services_name() -> None:
     assert route.model_ids == ("mine", "Qwen/Qwen3-8B")
 
 
+def test_annotated_pods_behind_two_services_are_engines_of_the_first_alone() -> None:
+    pod = engine_pod("mine-0", service=None)
+    slices = [service_slice(entry(pod), service=name) for name in ("mine-headless", "mine")]
+    known = stores(slices=slices, pods=[pod], claims=[claim_of(pod)])
+    assert endpoints(made(known, "team-a/mine").route) == ["uid-team-a-mine-0"]
+    assert made(known, "team-a/mine-headless").route is None
+    # which of them it is may change with either
+    assert concerned(known, slices[0]) == {"team-a/mine", "team-a/mine-headless"}
+
+
 def test_annotated_pods_behind_the_service_of_an_inference_service_are_not_its_engines() -> None:
     stranger = engine_pod("stranger", ip="10.0.0.8", service=None)
     known = a_service(
