@@ -4,7 +4,7 @@ from controller.gateway.errors import Problem
 from controller.gateway.framing import parse_request_head, parse_response_head
 from controller.gateway.leads import answer_lead, request_lead
 from controller.gateway.routes import Operation
-from tests.builders.gateway import request_head
+from tests.builders.http_head import request_head
 
 
 def test_an_engine_gets_the_request_line_and_what_is_for_it() -> None:
