@@ -1,7 +1,12 @@
 """Whether a request is let wait: what it would cost, how long it would wait, and who has to leave for it."""
 
+from typing import Final
+
 from controller.qos.place import Model
 from controller.qos.request import Request
+
+# Pods of one model are alike: of so many one has seen a prompt of the size, or it is a rare one.
+_ASKED: Final = 4
 
 
 def predicted_cost(request: Request, model: Model, output_weight: float) -> float:
@@ -10,6 +15,18 @@ def predicted_cost(request: Request, model: Model, output_weight: float) -> floa
     if most is not None and most < output:
         output = most
     return request.prompt_tokens + output_weight * output
+
+
+def generated_meanwhile(model: Model, held: float, output_weight: float) -> float:
+    """What one whose tokens were not counted costs more than was predicted, for holding its seat `held` seconds.
+
+    It pays for as much as others generate in such a time: else who hangs up just before the end of a long answer would
+    have paid for a short one.
+    """
+    usual = model.estimates
+    if not 0 < usual.service < held:
+        return 0.0
+    return output_weight * usual.output * (held / usual.service - 1)
 
 
 def predicted_wait(request: Request, model: Model, at: int) -> float:
@@ -33,7 +50,19 @@ def too_late_by(request: Request, model: Model, now: float, wait: float) -> floa
     """
     if request.deadline is None:
         return 0.0
-    return now - request.deadline + (wait + model.estimates.first_byte if model.in_flight else 0.0)
+    return now - request.deadline + (wait + _first_byte(request, model) if model.in_flight else 0.0)
+
+
+def _first_byte(request: Request, model: Model) -> float:
+    """What prompts of its size take as a rule, or the model's prompts of all sizes where none of it was seen.
+
+    One tenant's long prompts say nothing about another's short one.
+    """
+    for place in model.places[:_ASKED]:
+        usual = place.usual.of(request.prompt_tokens)
+        if usual > 0:
+            return usual
+    return model.estimates.first_byte
 
 
 def displaced_by(request: Request, model: Model, at: int, levels: list[int]) -> Request | None:

@@ -63,7 +63,7 @@ class ConcurrencyLimit:
     """The limit of one partition. It starts at all `seats`, and is never above them nor below 1.
 
     The time to the first token does not bring it below `guaranteed`, the seats that models have for certain; an
-    engine's refusal does.
+    engine's refusal does, down to what the other engines of the partition are left.
     """
 
     __slots__ = ("_exact", "_lowered", "_samples", "_sum", "guaranteed", "seats", "settings")
@@ -106,14 +106,17 @@ class ConcurrencyLimit:
         self._exact = min(float(self.seats), max(lowest, stepped))
         return True
 
-    def overloaded(self, dispatched: float, now: float) -> bool:
+    def overloaded(self, dispatched: float, now: float, floor: int) -> bool:
         """An engine refused, or did not answer, a request that was dispatched then. Whether the value may have changed.
+
+        It is not brought below `floor`, for one engine's refusals say nothing about others.
 
         Those that were dispatched before it was lowered last are of the same overload, and lower it no further.
         """
         if not self.settings.adaptive or dispatched < self._lowered:
             return False
         self._lowered = now
-        self._exact = max(1.0, self._exact * self.settings.overload_factor)
+        lowest = max(1.0, min(float(floor), self._exact))
+        self._exact = max(lowest, self._exact * self.settings.overload_factor)
         self._sum, self._samples = 0.0, 0
         return True

@@ -122,6 +122,14 @@ class Dispatcher:
         if place.in_flight < place.minimum:
             self.want(place)
 
+    def wake_one(self, place: Place, at: int) -> None:
+        """As `wake`, of the class at this index alone."""
+        if self._closed(place):
+            return
+        self._list(place.entries[at])
+        if place.in_flight < place.minimum:
+            self.want(place)
+
     def wake_parked(self, model: Model) -> None:
         """All places that the model has here take part again."""
         for place in model.places:
@@ -147,28 +155,28 @@ class Dispatcher:
 
     def want(self, place: Place) -> None:
         """This place is below its minimum, and something may wait for it."""
-        need = self._need(place)
-        if need is not None and place.need != need:
+        entry = _best_of(place)
+        if entry is None:
+            return
+        need = self._need(place, entry)
+        if place.need != need:
             place.need = need
             heappush(self.needs, need)
             if len(self.needs) > _NEEDS_A_PLACE * (len(self.places) + 1):
                 self.needs = [one for one in self.needs if one[3].need is one]
                 heapify(self.needs)
 
-    def _need(self, place: Place) -> Need | None:
-        for entry in place.entries:
-            if entry.waits():
-                return (entry.line.level, (place.in_flight - place.minimum) / place.minimum, place.number, place)
-        return None
+    def _need(self, place: Place, best: Entry) -> Need:
+        return (best.line.level, (place.in_flight - place.minimum) / place.minimum, place.number, place)
 
     # ---- whose turn it is
 
     def take(self, now: float) -> Request | None:
         """The request to be dispatched next, with its `place`; None when none may be. A seat is free."""
         if self.needs:
-            place = self._neediest()
-            if place is not None:
-                return self._take_from(place, now)
+            entry = self._neediest()
+            if entry is not None:
+                return self._take_from(entry, now)
         if self.limit - self.in_flight <= self.reserved:
             return None
         while self.waiting:
@@ -186,8 +194,8 @@ class Dispatcher:
             return self._take_turn(line)
         return None
 
-    def _neediest(self) -> Place | None:
-        """The place to bring nearer to its minimum first; its need is over. None: none has to be."""
+    def _neediest(self) -> Entry | None:
+        """What waits best for the place to be brought nearer to its minimum first, whose need is over; None: none."""
         needs = self.needs
         while needs:
             need = heappop(needs)
@@ -197,8 +205,9 @@ class Dispatcher:
             place.need = None
             if place.in_flight >= place.minimum or not place.model.waiting or self._closed(place):
                 continue
-            if self._need(place) == need:
-                return place
+            entry = _best_of(place)
+            if entry is not None and self._need(place, entry) == need:
+                return entry
             self.want(place)  # what waited in the better class is gone
         return None
 
@@ -216,11 +225,12 @@ class Dispatcher:
             return True
         return False
 
-    def _take_from(self, place: Place, now: float) -> Request:
-        """A request of this place, for which one waits, outside the turns of its classes; these are charged for it."""
-        request = self._take_starving_of(place, now) if self.since >= self.every else None
+    def _take_from(self, entry: Entry, now: float) -> Request:
+        """A request of this entry, for which one waits, outside the turns of its class, which is charged for it."""
+        place, request = entry.place, None
+        if self.since >= self.every and entry.queue.count < place.model.waiting:
+            request = self._take_starving_of(place, now)
         if request is None:
-            entry = next(one for one in place.entries if one.waits())
             request = self._queued(entry)
             self.since += 1
             entry.adjust += request.cost * entry.per_cost
@@ -396,6 +406,10 @@ class Dispatcher:
                 self.want(place)
         self.reserve()
 
+    def left_to_others(self, place: Place) -> int:
+        """Seats that models are guaranteed here at pods with other engines than this one."""
+        return sum(one.share for one in self.places if one is not place)
+
     def reserve(self) -> None:
         """Count the seats that are kept free for models with headroom."""
         self.reserved = sum(
@@ -415,3 +429,12 @@ def shared_out(amount: int, places: list[Place]) -> list[int]:
     for part, at in zip(divided(min(amount, sum(seats)), seats), by_partition.values(), strict=True):
         given.update(zip(at, divided(part, [place.seats for place in at]), strict=True))
     return [given[place] for place in places]
+
+
+def _best_of(place: Place) -> Entry | None:
+    """The best class of which somebody waits who may go to this place; None when nobody does."""
+    for entry in place.entries:
+        queue = entry.queue
+        if queue.count and (not queue.returned or queue.has(place.member.endpoint)):
+            return entry
+    return None

@@ -11,9 +11,15 @@ goes to the one that has a seat for it first.
 from collections.abc import Callable
 from typing import Final
 
-from controller.qos.admission import displaced_by, drained_in, predicted_cost, predicted_wait, too_late_by
+from controller.qos.admission import (
+    displaced_by,
+    drained_in,
+    generated_meanwhile,
+    predicted_cost,
+    predicted_wait,
+    too_late_by,
+)
 from controller.qos.dispatcher import Dispatcher
-from controller.qos.fair_queue import RequestQueue
 from controller.qos.membership import Membership
 from controller.qos.place import NEVER, Model, Place
 from controller.qos.refusal import (
@@ -155,12 +161,13 @@ class QoSManager:
                 text = f"{model.waiting} requests wait for {model.key}, of {model.settings.queue_length} at most"
                 self._refuse(request, model, QUEUE_FULL, text, drained_in(model))
                 return
-        self._queue(request, model, model.queues[at])
+        self._queue(request, model, at)
         if victim is not None:
             text = f"the queue of {model.key} is full, and others go before it"
             self._refuse(victim, model, SHED, text, drained_in(model))
 
-    def _queue(self, request: Request, model: Model, queue: RequestQueue) -> None:
+    def _queue(self, request: Request, model: Model, at: int) -> None:
+        queue = model.queues[at]
         due = expires = request.arrived + model.settings.queue_timeout
         deadline = request.deadline
         self._ticket = ticket = self._ticket + 1
@@ -173,7 +180,7 @@ class QoSManager:
         model.waiting += 1
         if queue.count == 1 or queue.returned:
             for place in model.places:
-                place.partition.wake(place)
+                place.partition.wake_one(place, at)
         if expires < model.timed_at:
             self._timers.look_at(model, expires)
 
@@ -250,9 +257,10 @@ class QoSManager:
         model = place.model
         model.completed += 1
         if overloaded:
-            place.partition.overloads += 1
-            if place.partition.limiter.overloaded(request.dispatched, now):
-                self._adopt(place.partition, now)
+            partition = place.partition
+            partition.overloads += 1
+            if partition.limiter.overloaded(request.dispatched, now, partition.left_to_others(place)):
+                self._adopt(partition, now)
         else:
             model.estimates.served(now - request.dispatched, output_tokens)
             if output_tokens is not None and request.flow is not None:
@@ -285,24 +293,24 @@ class QoSManager:
             else:
                 self._refuse(request, model, NO_ENDPOINT, f"no other Ready pod of {model.key}", drained_in(model))
             return
-        queue = self._queue_of(request, model)  # whose class may be another one since
+        at = self._class_of(request, model)  # which may be another one since
         free = [one for one in others if one.open()] if model.in_flight < model.maximum else []
         if free:
             self._start(request, min(free, key=lambda one: one.in_flight / one.seats), now)
         else:
-            self._wait_again(request, model, queue)
+            self._wait_again(request, model, at)
             for place in others:
                 place.partition.wake(place)
         self._refill(left, now)
 
-    def _wait_again(self, request: Request, model: Model, queue: RequestQueue) -> None:
+    def _wait_again(self, request: Request, model: Model, at: int) -> None:
         if request.flow is None:
             request.cost = predicted_cost(request, model, self._output_weight)
         else:
             _charge(request, -request.cost)
             request.flow = None
         request.state = QUEUED
-        queue.put_back(request)
+        model.queues[at].put_back(request)
         model.waiting += 1
         model.again += 1
         self._timers.look_at(model, min(model.timed_at, request.arrived + model.settings.queue_timeout))
@@ -318,23 +326,26 @@ class QoSManager:
             self._remove(request, model)
         elif state == IN_FLIGHT:
             request.place.model.cancelled += 1
+            if request.flow is not None:
+                held = now - request.dispatched
+                _charge(request, generated_meanwhile(request.place.model, held, self._output_weight))
             request.place.leave()
             self._refill(request.place, now)
 
-    def _queue_of(self, request: Request, model: Model) -> RequestQueue:
-        """Its queue; one whose class is gone goes with the model's own."""
+    def _class_of(self, request: Request, model: Model) -> int:
+        """The index of its class; one whose class is gone goes with the model's own."""
         at = self._index.get(request.qos_class)
         if at is None:
             request.qos_class = model.settings.qos_class
             at = self._index[request.qos_class]
-        return model.queues[at]
+        return at
 
     def _remove(self, request: Request, model: Model) -> None:
         """It waits no more."""
         model.waiting -= 1
         if not request.ticket:
             model.again -= 1
-        self._queue_of(request, model).remove(request)
+        model.queues[self._class_of(request, model)].remove(request)
 
     # ---- seats
 
@@ -425,13 +436,13 @@ class QoSManager:
 
     def _queue_again(self, request: Request, model: Model) -> None:
         """It waits in the queue of its class, which is another one now."""
-        queue = self._queue_of(request, model)
+        at = self._class_of(request, model)
         if request.ticket:
-            self._queue(request, model, queue)
+            self._queue(request, model, at)
         else:
             model.waiting += 1
             model.again += 1
-            queue.put_back(request)
+            model.queues[at].put_back(request)
 
     def _resume(self, model: Model) -> None:
         """All its places take part again, whatever they were passed over for before the settings changed."""

@@ -30,7 +30,7 @@ def test_it_is_always_from_one_to_the_seats(samples: list[tuple[float, int, bool
     for ratio, in_flight, overloaded in samples:
         now += 1
         if overloaded:
-            limit.overloaded(now - 0.5, now)
+            limit.overloaded(now - 0.5, now, 0)
         else:
             limit.sampled(ratio, in_flight)
         assert 1 <= limit.value <= seats
@@ -60,16 +60,16 @@ def test_it_stays_while_so_few_are_in_flight_that_they_say_nothing() -> None:
 def test_refusals_lower_it_below_what_is_guaranteed_but_those_of_one_overload_once() -> None:
     limit = ConcurrencyLimit(ADAPTIVE, 10, 10)
     for _ in range(5):
-        limit.overloaded(0.0, 1.0)
+        limit.overloaded(0.0, 1.0, 0)
     assert limit.value == 9
     for now in range(2, 40):
-        limit.overloaded(float(now), now + 0.5)
+        limit.overloaded(float(now), now + 0.5, 0)
     assert limit.value == 1
 
 
 def test_one_that_does_not_adapt_is_all_seats() -> None:
     limit = ConcurrencyLimit(LimitSettings(adaptive=False), 10, 0)
-    assert not limit.overloaded(0.0, 1.0)
+    assert not limit.overloaded(0.0, 1.0, 0)
     assert sampled(limit, 100.0, 10) == 10
 
 
@@ -102,11 +102,11 @@ def test_what_was_learnt_in_bad_times_is_forgotten_quickly_in_good_ones() -> Non
 def test_minimums_are_scaled_down_with_a_limit_that_is_below_them_and_come_back() -> None:
     models = [ModelSettings(name, "standard", minimum=minimum) for name, minimum in (("a", 8), ("b", 4))]
     ledger = limited(*models, seats=12)
-    for _ in range(12):
+    for _ in range(60):
         ledger.arrive("a")
-    for _ in range(8):
-        ledger.arrive("b")
+    for _ in range(12):
         ledger.now += 1.0
+        ledger.complete(next(iter(ledger.flying)))
         ledger.complete(list(ledger.flying)[-1], overloaded=True)
     seen = ledger.manager.statistics()
     limit = seen.partitions["p"].limit
@@ -134,3 +134,10 @@ def test_it_settles_near_where_the_engine_bends(knee: int) -> None:
     assert {limit for now, limit in limits if now < 170} == {64}
     settled = [limit for now, limit in limits if 300 < now < 350]
     assert knee * 0.7 <= sum(settled) / len(settled) <= knee * 2.3
+
+
+def test_refusals_of_one_engine_leave_the_others_theirs() -> None:
+    limit = ConcurrencyLimit(ADAPTIVE, 16, 2)
+    for now in range(40):
+        limit.overloaded(float(now), now + 0.5, 8)
+    assert limit.value == 8

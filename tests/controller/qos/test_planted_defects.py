@@ -17,7 +17,7 @@ from controller.qos.dispatcher import Dispatcher
 from controller.qos.fair_queue import RequestQueue
 from controller.qos.manager import QoSManager
 from controller.qos.membership import Membership
-from controller.qos.place import Model, Place
+from controller.qos.place import Entry, Model, Place
 from controller.qos.request import DONE, Request
 from controller.qos.timers import Timers
 from tests.controller.qos.draws import by_seed
@@ -56,17 +56,12 @@ def no_needs(self: Dispatcher, place: Place) -> None:
     pass
 
 
-def any_class_needs(self: Dispatcher, place: Place) -> Any:
-    if any(entry.waits() for entry in place.entries):
-        return (0, (place.in_flight - place.minimum) / place.minimum, place.number, place)
-    return None
+def any_class_needs(self: Dispatcher, place: Place, best: Entry) -> Any:
+    return (0, (place.in_flight - place.minimum) / place.minimum, place.number, place)
 
 
-def fullest_needs(self: Dispatcher, place: Place) -> Any:
-    for entry in place.entries:
-        if entry.waits():
-            return (entry.line.level, -place.in_flight / place.minimum, place.number, place)
-    return None
+def fullest_needs(self: Dispatcher, place: Place, best: Entry) -> Any:
+    return (best.line.level, -place.in_flight / place.minimum, place.number, place)
 
 
 def no_maximum(patch: pytest.MonkeyPatch) -> None:
@@ -191,7 +186,7 @@ def never_full(patch: pytest.MonkeyPatch) -> None:
 
     def waits(self: QoSManager, request: Request, model: Model, at: int, now: float) -> None:
         if model.places:
-            self._queue(request, model, model.queues[at])
+            self._queue(request, model, at)
         else:
             wait(self, request, model, at, now)
 
