@@ -54,7 +54,8 @@ class Judge:
         if site.arrived != site.outcomes.total():
             raise Violated(f"{site.arrived} requests came and {site.outcomes.total()} outcomes were counted")
         for wire in site.clients:
-            _read_answers(bytes(wire.written))
+            if b"HEAD " not in wire.arrived:  # whose answers have a length and no body: the parser is not told of which
+                _read_answers(bytes(wire.written))
         for wire in site.engines:
             _read_requests(bytes(wire.written))
             if not wire.lost:

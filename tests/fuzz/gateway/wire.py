@@ -26,6 +26,7 @@ class Wire(asyncio.Transport):
         self.unread = 0
         self.most_unread = 0
         self.lost = False
+        self.arrived = bytearray()
         self._high = HIGH
         self._told_to_pause = False
         self._reading = True
@@ -91,6 +92,7 @@ class Wire(asyncio.Transport):
 
     def arrive(self, data: bytes) -> None:
         """The other end has sent this."""
+        self.arrived += data
         self._coming.append(data)
         self._deliver()
 
