@@ -21,7 +21,7 @@ from tests.benchmarks.gateway.hour import compared
 from tests.benchmarks.gateway.load import Kind, Load
 from tests.benchmarks.gateway.rows import DIRECT, OURS, Measured
 from tests.benchmarks.gateway.settings import HAPROXY, LITELLM, Settings, settings_of
-from tests.benchmarks.gateway.site import HAPROXY_TLS, OURS_FULL, OURS_LARGE, OURS_OFF, OURS_TLS, Site
+from tests.benchmarks.gateway.site import HAPROXY_TLS, OURS_FULL, OURS_LARGE, OURS_OFF, OURS_SHARDED, OURS_TLS, Site
 from tests.benchmarks.gateway.subject import SubjectError
 from tests.benchmarks.report import FOLDER, Report, Row, figure
 from tests.benchmarks.thresholds import bounds, thresholds
@@ -29,6 +29,7 @@ from tests.benchmarks.thresholds import bounds, thresholds
 NAME: Final = "gateway"
 FIGURES: Final = "gateway_figures"
 _WARM_SECONDS: Final = 1
+_SHORT_SECONDS: Final = 1
 _SLOW_SECONDS: Final = 4
 _LOOK_SECONDS: Final = 1.0
 _STREAMS: Final = "sse_streams_per_second"
@@ -96,6 +97,7 @@ class Benchmark:
         yield "streams", lambda: self._streams(opened, quick)
         yield "tls", lambda: self._two(opened, "requests_per_second_c64_tls", OURS_TLS, HAPROXY_TLS)
         yield "overload", lambda: self._like_ours(opened, "overload_120_percent", OURS_FULL)
+        yield "sharded", lambda: self._like_ours(opened, "one_of_several_replicas", OURS_SHARDED)
         services = self._settings.services
         yield "large", lambda: self._like_ours(opened, f"services_{services}", OURS_LARGE, self._settings.models)
         yield "large", lambda: self._like_ours(opened, f"services_{services}_all_asked", OURS_LARGE)
@@ -165,7 +167,7 @@ class Benchmark:
             )  # connects to each engine
             for number, name in self._turns([mine, OURS]):
                 told(f"run {number}, {name}")
-                load = self._load("json", seed=number)
+                load = self._load("json", seconds=_SHORT_SECONDS, seed=number)
                 found = opened.run(name, replace(load, models=models) if name == mine else load)
                 self._failed[name] = self._failed.get(name, 0) + found.counted.failed
                 rates[name].append(found.counted.rate)

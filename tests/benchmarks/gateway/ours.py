@@ -12,15 +12,19 @@ import hashlib
 import json
 import signal
 import ssl
+import time
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
 from controller.gateway.configuration import Caller, Endpoint, GatewayConfiguration, ServiceRoute
+from controller.gateway.forwarding import Peer
 from controller.gateway.gateway import Gateway
-from controller.qos.settings import ModelSettings, QoSClass
+from controller.qos.settings import ModelSettings, QoSClass, QoSSettings
+from controller.runtime.election.fence import Fence
 
 KEY: Final = "sk-of-a-benchmark-that-calls-all-models"
 NAMESPACE: Final = "team-a"
@@ -89,6 +93,38 @@ class Keys:
         return self._find(hashlib.sha256(token).digest())
 
 
+class Sole:
+    """What a replica asks about partitions, where it is the only one and all are its own: the look-ups are the same."""
+
+    patience = 10.0
+
+    def __init__(self) -> None:
+        self._owners: dict[str, Peer | None] = {}
+        self._fence = Fence("benchmark/shard-0", "replica-0", time.monotonic)
+        self._fence.extend(inf)
+
+    def narrow(self, settings: QoSSettings) -> QoSSettings:
+        """All of it."""
+        self._owners = dict.fromkeys(settings.models)
+        return settings
+
+    def owner(self, route: ServiceRoute) -> Peer | None:
+        """This replica."""
+        return self._owners[route.key]
+
+    def orders(self, route: ServiceRoute) -> bool:
+        """All of them."""
+        return route.key in self._owners
+
+    def is_there(self, identity: str) -> bool:
+        """Nobody else is."""
+        return False
+
+    def fence(self, partition: str) -> Fence:
+        """Open."""
+        return self._fence
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser()
@@ -97,6 +133,7 @@ def main() -> None:
     parser.add_argument("--models", type=int, required=True)
     parser.add_argument("--seats", type=int, required=True)
     parser.add_argument("--plain", action="store_true", help="no key, one class, no minimum, maximum or rate")
+    parser.add_argument("--sharded", action="store_true", help="as one of several replicas, which has all partitions")
     parser.add_argument("--certificate", type=Path, help="file of certificate and key: clients speak TLS")
     parser.add_argument("--statistics", type=Path, required=True)
     uvloop.run(_serve(parser.parse_args()))
@@ -107,7 +144,7 @@ async def _serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     served = configuration(options.models, options.seats, options.engine)
     served = plain(served) if options.plain else served
-    gateway = Gateway(served, authenticator=Keys(served))
+    gateway = Gateway(served, authenticator=Keys(served), ownership=Sole() if options.sharded else None)
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     loop.add_signal_handler(signal.SIGUSR1, _write_statistics, gateway, options.statistics)
     async with gateway:

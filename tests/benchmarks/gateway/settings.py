@@ -12,7 +12,7 @@ LITELLM: Final = "litellm"
 HAPROXY: Final = "haproxy"
 PEERS: Final = (HAPROXY, VLLM_ROUTER, SGLANG_ROUTER, SMG, LITELLM)
 RUST_ROUTERS: Final = (VLLM_ROUTER, SGLANG_ROUTER, SMG)
-PARTS: Final = ("throughput", "latency", "streams", "tls", "overload", "large", "core", "hour")
+PARTS: Final = ("throughput", "latency", "streams", "tls", "overload", "sharded", "large", "core", "hour")
 
 
 @dataclass(frozen=True, slots=True)

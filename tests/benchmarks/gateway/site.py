@@ -34,6 +34,7 @@ OURS_TLS: Final = "ours-tls"
 OURS_OFF: Final = "ours-qos-off"
 OURS_FULL: Final = "ours-overload"
 OURS_LARGE: Final = "ours-large"
+OURS_SHARDED: Final = "ours-sharded"
 HAPROXY_TLS: Final = "haproxy-tls"
 
 ROOT: Final = Path(__file__).parents[3]
@@ -155,6 +156,8 @@ def _subjects(
         yield make(OURS_TLS, next(ports), settings.models, more=(f"--certificate={certificate}",))
     if "overload" in settings.parts:
         yield make(OURS_FULL, next(ports), settings.models, seats=_seats_of_overload(settings))
+    if "sharded" in settings.parts:
+        yield make(OURS_SHARDED, next(ports), settings.models, more=("--sharded",))
     if "large" in settings.parts:
         yield make(OURS_LARGE, next(ports), settings.services)
     for name in settings.peers:
