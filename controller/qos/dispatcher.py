@@ -57,9 +57,9 @@ class Dispatcher:
     """One partition. `waiting`: a bit for each level in which something may wait for it.
 
     `reserved`: free seats that are kept for models with headroom. `since`: dispatches since the last promotion.
-    `promoted`: the last one, and `since_before` what `since` was then.
-    `every`: of so many dispatches one may be a promotion.
-    `serving`: seats are being filled further up the stack, so nobody else has to.
+    `virtuals`: the virtual time of the turns of classes, by level. `promoted`: the last one, and `since_before` what
+    `since` was then. `every`: of so many dispatches one may be a promotion. `serving`: seats are being filled further up
+    the stack, so nobody else has to.
     """
 
     __slots__ = (
@@ -79,6 +79,7 @@ class Dispatcher:
         "serving",
         "since",
         "since_before",
+        "virtuals",
         "waiting",
     )
 
@@ -101,6 +102,7 @@ class Dispatcher:
             for one, level in zip(classes.ordered, classes.levels, strict=True)
         ]
         self.levels: list[list[Line]] = [[] for _ in range(len(set(classes.levels)))]
+        self.virtuals = [0.0] * len(self.levels)
         for line in self.lines:
             self.levels[line.level].append(line)
         for line in self.lines:
@@ -291,13 +293,14 @@ class Dispatcher:
             if not turns and line.alone:
                 self.waiting &= ~line.bit
         if not line.alone:
-            line.finish = self._started(line) + request.cost * line.per_cost
+            self._charge_class(line, request.cost)
         return request
 
-    def _started(self, line: Line) -> float:
-        """Where this class starts among those of its level: one that was idle has no credit for it."""
-        others = [one.finish for one in self.levels[line.level] if one is not line and one.turns]
-        return max(line.finish, min(others)) if others else line.finish
+    def _charge_class(self, line: Line, cost: float) -> None:
+        """The class had its turn among those of its rank, by the same queueing as everywhere."""
+        start = max(line.finish, self.virtuals[line.level])
+        self.virtuals[line.level] = start
+        line.finish = start + cost * line.per_cost
 
     def _queued(self, entry: Entry) -> Request:
         """The next of this entry's queue, for its place, where somebody may go."""

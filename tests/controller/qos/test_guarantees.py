@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -196,6 +197,26 @@ def test_what_models_of_a_class_are_served_differs_by_a_request_of_each(
         request = ledger.dispatches[-1].request
         served[request.model] += request.prompt_tokens / weights["ab".index(request.model)]
         assert abs(served["a"] - served["b"]) <= 500 / weights[0] + 500 / weights[1] + 1e-6
+
+
+def test_seats_had_by_a_minimum_count_for_the_turns() -> None:
+    """Four models wait all the time for four seats. One has a minimum of two: it gets those, and no turn besides."""
+    models = [ModelSettings(name, "standard", queue_timeout=LONG, queue_length=10_000) for name in "bcd"]
+    models.append(ModelSettings("a", "standard", minimum=2, queue_timeout=LONG, queue_length=10_000))
+    arrivals = [Arrival(0.0, name, name, tokens=100 + at) for name in "abcd" for at in range(300)]
+    order = Simulation(partition(4, *models)).run(arrivals).order
+    assert sum(one.model == "a" for one in order[:400]) == pytest.approx(200, abs=10)
+
+
+@given(weights=st.tuples(st.integers(1, 9), st.integers(1, 9)), seats=st.integers(1, 4))
+@settings(max_examples=20)
+def test_classes_of_one_rank_share_by_their_weights(weights: tuple[int, int], seats: int) -> None:
+    classes = tuple(QoSClass(name, 0, weight, LONG) for name, weight in zip(("one", "two"), weights, strict=True))
+    model = ModelSettings("a", "one", queue_timeout=LONG, queue_length=10_000)
+    arrivals = [Arrival(0.0, "a", qos_class=one.name, tokens=100 + at) for one in classes for at in range(300)]
+    order = Simulation(partition(seats, model, classes=classes)).run(arrivals).order
+    ones = sum(one.qos_class == "one" for one in order[seats : seats + 200])
+    assert ones == pytest.approx(200 * weights[0] / sum(weights), abs=8)
 
 
 @given(away=st.integers(1, 60))

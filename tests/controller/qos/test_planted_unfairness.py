@@ -9,6 +9,7 @@ import pytest
 from controller.qos import admission, manager
 from controller.qos.dispatcher import Dispatcher
 from controller.qos.fair_queue import Flow, RequestQueue
+from controller.qos.place import Entry
 from controller.qos.request import Request
 from tests.controller.qos import test_guarantees as guarantees
 
@@ -104,7 +105,36 @@ def first_come(self: Dispatcher, line: Any) -> Request:
     return self._queued(min(waiting, key=lambda one: one.queue.oldest().arrived))
 
 
+take_from, take_turn = Dispatcher._take_from, Dispatcher._take_turn
+
+
+def minimum_for_nothing(self: Dispatcher, entry: Entry, now: float) -> Request:
+    request = take_from(self, entry, now)
+    entry.adjust -= request.cost * entry.per_cost
+    return request
+
+
+def classes_without_weight(self: Dispatcher, line: Any) -> Request:
+    request = take_turn(self, line)
+    line.finish = 0.0
+    return request
+
+
 PLANTED = [
+    Unfairness(
+        "seats had by a minimum cost no turn",
+        Dispatcher,
+        "_take_from",
+        minimum_for_nothing,
+        guarantees.test_seats_had_by_a_minimum_count_for_the_turns,
+    ),
+    Unfairness(
+        "weights of classes do not count",
+        Dispatcher,
+        "_take_turn",
+        classes_without_weight,
+        inner(guarantees.test_classes_of_one_rank_share_by_their_weights, weights=(8, 2), seats=2),
+    ),
     Unfairness("who was away has credit", RequestQueue, "take", least_served_ever, no_credit),
     Unfairness("every request costs the same", RequestQueue, "push", each_costs_one, tenants_by_cost),
     Unfairness("weights of tenants do not count", RequestQueue, "_new_flow", of_one_weight, tenants_by_cost),
