@@ -58,8 +58,8 @@ class Dispatcher:
 
     `reserved`: free seats that are kept for models with headroom. `since`: dispatches since the last promotion.
     `virtuals`: the virtual time of the turns of classes, by level. `promoted`: the last one, and `since_before` what
-    `since` was then. `every`: of so many dispatches one may be a promotion. `serving`: seats are being filled further up
-    the stack, so nobody else has to.
+    `since` was then. `every`: of so many dispatches one may be a promotion. `serving`: seats are being filled further
+    up the stack, so nobody else has to.
     """
 
     __slots__ = (
