@@ -13,8 +13,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from math import inf
 from pathlib import Path
 from random import Random
+from statistics import median
 
 from controller.gateway.peer_name import PEER_NAME
 from controller.runtime.certs.authority import issue_leaf, make_authority
@@ -33,6 +35,9 @@ LEASE = (3, 2.0, 0.5)
 TOKEN_SECONDS = 0.02
 CLIENTS = 96
 START_SECONDS = 60.0
+SETTLED_SECONDS = 10.0
+"""After the last event: a lease that runs out, whoever lost it and takes it again, on a machine that may be busy."""
+CALM_SECONDS = 3.0
 
 
 @dataclass
@@ -53,7 +58,9 @@ class Process:
 @dataclass
 class Verdict:
     """`excesses`: of what there was more than may be. `unhurt`: what clients of replicas that nothing befell were told
-    besides 200, and how often."""
+    besides 200, and how often. `handovers`: seconds from a shard's being given back until its next holder's claim, each;
+    where that holder was stopped or killed meanwhile they are long. `calm`: how requests ended once nothing happened any
+    more."""
 
     events: Counter[str]
     excesses: list[Excess]
@@ -62,6 +69,8 @@ class Verdict:
     unhurt: Counter[str]
     fullest: dict[str, int]
     longest_seconds: float
+    handovers: list[float]
+    calm: Counter[str]
 
     def text(self) -> str:
         return json.dumps(
@@ -73,6 +82,10 @@ class Verdict:
                 "unhurt": dict(self.unhurt),
                 "fullest": self.fullest,
                 "longest_seconds": round(self.longest_seconds, 2),
+                "calm": dict(self.calm),
+                "handovers": len(self.handovers),
+                "handover_median_seconds": round(median(self.handovers or [0.0]), 3),
+                "handovers_beyond_2_seconds": sum(seconds > 2.0 for seconds in self.handovers),
             }
         )
 
@@ -172,7 +185,7 @@ class Site:
     def entries(self) -> list[Entry]:
         return [Entry.read(line) for record in self.records for line in record.getvalue().splitlines()]
 
-    def verdict(self, load: Load) -> Verdict:
+    def verdict(self, load: Load, calm_since: float = inf) -> Verdict:
         entries = self.entries()
         seats = seats_of(entries)
         partitions: Counter[str] = Counter()
@@ -191,7 +204,21 @@ class Site:
             Counter(one.ended for one in load.outcomes if one.ended != "200" and not one.entry_hurt),
             most_in_flight(entries, lambda entry: entry.model),
             max((one.seconds for one in load.outcomes if not one.entry_hurt), default=0.0),
+            self._handovers(),
+            Counter(one.ended for one in load.outcomes if one.at >= calm_since),
         )
+
+    def _handovers(self) -> list[float]:
+        given_back: dict[str, datetime] = {}
+        found = []
+        for change in self.api.serve(LEASES).history:
+            name, spec = change.object["metadata"]["name"], change.object["spec"]
+            if "-shard-" in name and not spec["holderIdentity"]:
+                given_back[name] = datetime.fromisoformat(spec["renewTime"])
+            elif name in given_back:
+                claimed = datetime.fromisoformat(spec["acquireTime"])
+                found.append((claimed - given_back.pop(name)).total_seconds())
+        return found
 
     def close(self) -> None:
         for one in (*self.running, *self.ended):
@@ -228,6 +255,10 @@ async def chaos(
                 if tell is not None:
                     tell(number, found)
                 await asyncio.sleep(found.rng.uniform(0.1, 2 * pause))
-            await asyncio.sleep(LEASE[0] + 2.0)
+            while any(one.stopped for one in found.running):  # noqa: ASYNC110 - nobody tells when they wake
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(SETTLED_SECONDS)
+            calm_since = asyncio.get_running_loop().time()
+            await asyncio.sleep(CALM_SECONDS)
             load.going = False
-        return found.verdict(load)
+        return found.verdict(load, calm_since)

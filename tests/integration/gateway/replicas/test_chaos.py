@@ -19,9 +19,9 @@ async def test_replicas_join_are_killed_and_stopped_and_no_engine_has_too_much()
     # The seats there are were used, or the engines would have judged nothing.
     assert verdict.fullest["llama"] >= 9
     assert verdict.fullest["mixtral"] == 8
-    # An answer under way may be cut with the replica that it came through; nobody is refused.
-    assert set(verdict.unhurt) <= {"cut"}
-    assert verdict.unhurt["cut"] <= 12
+    # Once nothing happens any more, everybody is served again.
+    assert set(verdict.calm) == {"200"}
+    assert verdict.handovers
 
 
 async def test_too_much_would_be_noticed() -> None:
@@ -39,4 +39,4 @@ async def test_too_much_would_be_noticed() -> None:
         await asyncio.sleep(1.0)
         for writer in writers:
             writer.close()
-        assert [one.of for one in found.verdict(Load([], [])).excesses] == [uid]
+        assert uid in [one.of for one in found.verdict(Load([], [])).excesses]
