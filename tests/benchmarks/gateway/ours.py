@@ -2,12 +2,12 @@
 
 QoS is really on: `models` services in three classes, each with a minimum, a maximum and a rate that it does not reach,
 on partitions of three members, behind a key. Each service has an engine of its own by uid; all listen on one port.
+It imports what `aim-gpu gateway` does, so that its memory is of that size, but for what it would watch of a cluster.
 On SIGUSR1 the process writes what the dispatcher and the tables counted to `--statistics`.
 """
 
 import argparse
 import asyncio
-import gc
 import hashlib
 import json
 import signal
@@ -20,6 +20,7 @@ from typing import Final
 
 import uvloop
 
+from controller.entrypoints.run_gateway import settle_memory
 from controller.gateway.configuration import Caller, Endpoint, GatewayConfiguration, ServiceRoute
 from controller.gateway.forwarding import Peer
 from controller.gateway.gateway import Gateway
@@ -149,8 +150,7 @@ async def _serve(options: argparse.Namespace) -> None:
     loop.add_signal_handler(signal.SIGUSR1, _write_statistics, gateway, options.statistics)
     async with gateway:
         await gateway.serve("127.0.0.1", options.port, ssl=_tls(options.certificate))
-        gc.collect()
-        gc.freeze()
+        settle_memory()
         await ended.wait()
 
 
