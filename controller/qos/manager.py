@@ -86,14 +86,7 @@ class QoSManager:
             self._refuse_unknown(request, model)
             return
         model.arrived += 1
-        bucket = model.bucket
-        if bucket is not None:
-            seconds = bucket.take(now)
-            if seconds:
-                text = f"{model.key} takes {bucket.rate:g} requests a second: come slower"
-                self._refuse(request, model, RATE_LIMITED, text, seconds)
-                return
-        if self._buckets and self._tenant_limited(request, model, now):
+        if (model.bucket is not None or self._buckets) and self._rate_limited(request, model, now):
             return
         if model.waiting == model.again and model.in_flight < model.maximum:
             place = self._free_place(model)
@@ -114,15 +107,21 @@ class QoSManager:
         names = ", ".join(one.name for one in self._membership.classes.ordered)
         self._refuse(request, model, UNKNOWN_CLASS, f"no class {request.qos_class}: ask for one of {names}", None)
 
-    def _tenant_limited(self, request: Request, model: Model, now: float) -> bool:
-        """Whether its tenant has used up its rate; then it is refused, and does not count for the model's."""
-        bucket = self._buckets.get(request.tenant)
-        seconds = bucket.take(now) if bucket is not None else 0.0
+    def _rate_limited(self, request: Request, model: Model, now: float) -> bool:
+        """Whether its tenant or its model has used up its rate; then it is refused, and counts for neither's."""
+        of_tenant = self._buckets.get(request.tenant)
+        seconds = of_tenant.take(now) if of_tenant is not None else 0.0
+        if of_tenant is not None and seconds:
+            text = f"{request.tenant} may send {of_tenant.rate:g} requests a second: come slower"
+            self._refuse(request, model, RATE_LIMITED, text, seconds)
+            return True
+        bucket = model.bucket
+        seconds = bucket.take_for(request.tenant, now) if bucket is not None else 0.0
         if bucket is None or not seconds:
             return False
-        if model.bucket is not None:
-            model.bucket.put_back()
-        text = f"{request.tenant} may send {bucket.rate:g} requests a second: come slower"
+        if of_tenant is not None:
+            of_tenant.put_back()
+        text = f"{model.key} takes {bucket.rate:g} requests a second, and its callers even parts of them: come slower"
         self._refuse(request, model, RATE_LIMITED, text, seconds)
         return True
 

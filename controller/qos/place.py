@@ -8,7 +8,7 @@ from controller.qos.estimates import Estimates
 from controller.qos.fair_queue import RequestQueue
 from controller.qos.request import Request
 from controller.qos.settings import Member, ModelSettings, QoSClass
-from controller.qos.token_bucket import TokenBucket
+from controller.qos.token_bucket import SharedBucket
 
 if TYPE_CHECKING:
     from controller.qos.dispatcher import Dispatcher, Line
@@ -56,7 +56,7 @@ class Model:
         self.places: list[Place] = []
         self.capped: deque[Place] = deque()
         self.estimates = Estimates(settings.output_tokens)
-        self.bucket: TokenBucket | None = None
+        self.bucket: SharedBucket | None = None
         self.divided: object = None
         self.in_flight = self.turn = 0
         self.timed_at = NEVER
@@ -78,7 +78,7 @@ class Model:
         if settings.max_rate is None:
             self.bucket = None
         elif self.bucket is None or self.bucket.rate != settings.max_rate:
-            self.bucket = TokenBucket(settings.max_rate, now)
+            self.bucket = SharedBucket(settings.max_rate, now)
 
     def first_timeout(self) -> float:
         """When the first of those who wait will have waited too long; ValueError when nobody waits."""

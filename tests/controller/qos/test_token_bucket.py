@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.qos.settings import ModelSettings, TenantSettings
-from controller.qos.token_bucket import TokenBucket
+from controller.qos.token_bucket import SharedBucket, TokenBucket
 from tests.controller.qos.simulation import Arrival, Simulation, partition
 
 
@@ -52,3 +52,35 @@ def test_a_tenants_rate_counts_over_all_models_and_not_for_the_models() -> None:
     simulation = Simulation(told).run([*loud, *quiet])
     assert 20 <= sum(one.tenant == "loud" for one in simulation.started) <= 22
     assert sum(one.tenant == "quiet" for one in simulation.started) == 80
+
+
+@given(st.floats(0.2, 50), st.lists(st.tuples(st.floats(0, 0.5), st.sampled_from("abc")), max_size=200))
+def test_a_bucket_that_is_shared_lets_no_more_through_than_another_one(
+    rate: float, asked: list[tuple[float, str]]
+) -> None:
+    bucket, now, taken = SharedBucket(rate, 0.0), 0.0, []
+    for gap, tenant in asked:
+        now += gap
+        seconds = bucket.take_for(tenant, now)
+        assert seconds >= 0
+        if not seconds:
+            taken.append(now)
+    for first, start in enumerate(taken):
+        assert len(taken) - first <= max(2.0, rate) + (taken[-1] - start) * rate + 1e-6
+
+
+def test_who_asks_alone_has_the_whole_rate() -> None:
+    bucket = SharedBucket(10.0, 0.0)
+    taken = sum(not bucket.take_for("a", at / 100) for at in range(1000))
+    assert 95 <= taken <= 111
+
+
+@pytest.mark.parametrize(("rate", "loud"), [(10.0, 200), (100.0, 2000), (1.0, 50)])
+def test_a_flood_leaves_another_tenant_its_part_of_a_models_rate(rate: float, loud: int) -> None:
+    """The quiet one asks for four tenths of the rate, the loud one for twenty times of it and more."""
+    told = partition(1000, ModelSettings("a", "standard", max_rate=rate))
+    flood = [Arrival(at / loud, "a", "loud", seconds=0.01) for at in range(20 * loud)]
+    mine = [Arrival((at + 0.5) / (0.4 * rate), "a", "quiet", seconds=0.01) for at in range(int(8 * rate))]
+    started = Simulation(told).run([*flood, *mine]).started
+    assert sum(one.tenant == "quiet" for one in started) >= 0.85 * len(mine)  # before its first one nobody knew of it
+    assert len(started) >= 0.85 * 20 * rate
