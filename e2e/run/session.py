@@ -176,7 +176,9 @@ class Looking:
             settled = settling.look(now, as_expected=not missing)
             over = settled and (traffic is None or traffic.done)
             ending = over or (self.once and (settling.too_late(now) or bool(self.observer.double_allocations)))
-            below = self._ask(traffic, found, world, quiet=not missing) if traffic is not None else []
+            # what else somebody has applied by now is no reason to wait
+            quiet = fulfilled(found, self.expectation.wishes) == len(self.expectation.wishes)
+            below = self._ask(traffic, found, world, quiet=quiet) if traffic is not None else []
             self.screen.show(view(world, found, now - settling.started, below), final=ending)
             self._tell(found, traffic, settled=settled)
             if self.once and ending:

@@ -1,9 +1,12 @@
-"""The scene: the neighbour always has as many requests under way as it is promised; then the flood comes beside it."""
+"""The scene: the neighbour alone; the flood alone, which takes what the neighbour is promised and does not use; then the
+neighbour beside it, with as many requests under way as it is promised, and with more.
+"""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 from e2e.run.traffic.caller import Caller
 from e2e.run.traffic.judgement import Roles, Scene
@@ -11,7 +14,11 @@ from e2e.run.traffic.latencies import Latencies
 from e2e.run.traffic.sent import Sent
 
 CALM_SECONDS = 4.0
-FLOOD_SECONDS = 8.0
+ALONE_SECONDS = 2.0
+BESIDE_SECONDS = 5.0
+CROWDED_SECONDS = 4.0
+MORE = 2
+"""So many more callers than it is promised requests ask the neighbour in the end."""
 FLOODERS = 48
 """Callers of the flooded model at once: far more than it may have in flight and in its queue."""
 PAUSE_SECONDS = 0.25
@@ -19,8 +26,7 @@ PAUSE_SECONDS = 0.25
 
 _TICK_SECONDS = 0.02
 _PROMPT = "word " * 100
-_NEIGHBOUR_TOKENS = 48
-_FLOOD_TOKENS = 48
+_TOKENS = 48
 
 
 @dataclass(slots=True)
@@ -31,42 +37,56 @@ class Flood:
     latencies: Latencies
     roles: Roles
     tell: Callable[[bool], None] = lambda _: None
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def play(self, calm_seconds: float = CALM_SECONDS, flood_seconds: float = FLOOD_SECONDS) -> Scene:
+    async def play(
+        self,
+        calm_seconds: float = CALM_SECONDS,
+        alone_seconds: float = ALONE_SECONDS,
+        beside_seconds: float = BESIDE_SECONDS,
+        crowded_seconds: float = CROWDED_SECONDS,
+    ) -> Scene:
         """One scene; returns when the last of its requests is over."""
-        calm, _, _ = await self._beside(calm_seconds, flooders=0)
-        beside, flood, late = await self._beside(flood_seconds, flooders=FLOODERS)
-        return Scene(calm, beside, flood, late)
-
-    async def _beside(self, seconds: float, flooders: int) -> tuple[list[Sent], list[Sent], float]:
-        """The neighbour's requests, and the flood's, of so many seconds; and how late this process ever was."""
-        neighbour: list[Sent] = []
+        calm: list[Sent] = []
+        async with self._asking(self.roles.neighbour, self.roles.minimum, calm):
+            await _lateness(calm_seconds)
         flood: list[Sent] = []
-        self._stop.clear()
-        with self._flooding(flooders):
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(self.roles.minimum):
-                    tasks.create_task(self._ask(self.roles.neighbour, _NEIGHBOUR_TOKENS, neighbour))
-                for _ in range(flooders):
-                    tasks.create_task(self._ask(self.roles.flooded, _FLOOD_TOKENS, flood))
-                late = await _lateness(seconds)
-                self._stop.set()
-        return neighbour, flood, late
+        beside: list[Sent] = []
+        crowd: list[Sent] = []
+        with self._flooding():
+            async with self._asking(self.roles.flooded, FLOODERS, flood):
+                late = [await _lateness(alone_seconds)]
+                async with self._asking(self.roles.neighbour, self.roles.minimum, beside):
+                    late.append(await _lateness(beside_seconds))
+                async with self._asking(self.roles.neighbour, self.roles.minimum + MORE, crowd):
+                    late.append(await _lateness(crowded_seconds / 2))  # its first ones have come into their seats
+                    start = time.monotonic()
+                    late.append(await _lateness(crowded_seconds / 2))
+                    end = time.monotonic()
+        return Scene(calm, beside, crowd, flood, (start, end), max(late))
+
+    @asynccontextmanager
+    async def _asking(self, service: str, callers: int, sent: list[Sent]) -> AsyncIterator[None]:
+        """So many callers of a service while the block lasts; it ends when the last of their requests is over."""
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(callers):
+                tasks.create_task(self._ask(service, sent, stop))
+            yield
+            stop.set()
 
     @contextmanager
-    def _flooding(self, flooders: int) -> Iterator[None]:
-        self.tell(flooders > 0)
+    def _flooding(self) -> Iterator[None]:
+        self.tell(True)
         try:
             yield
         finally:
             self.tell(False)
 
-    async def _ask(self, service: str, tokens: int, sent: list[Sent]) -> None:
+    async def _ask(self, service: str, sent: list[Sent], stop: asyncio.Event) -> None:
         """One caller: asks again as soon as it has its answer."""
-        while not self._stop.is_set():
+        while not stop.is_set():
             self.latencies.begin(service)
-            one = await self.caller.send(service, _PROMPT, tokens)
+            one = await self.caller.send(service, _PROMPT, _TOKENS)
             self.latencies.end(one)
             sent.append(one)
             if not one.answered:

@@ -200,6 +200,7 @@ def plant(plane: Admin) -> None:
         pytest.param(signal.SIGINT, "starting the control plane", id="ctrl-c while the plane starts"),
         pytest.param(signal.SIGTERM, "starting two replicas of the operator", id="sigterm while the operator starts"),
         pytest.param(signal.SIGINT, "examples applied", id="ctrl-c while all runs"),
+        pytest.param(signal.SIGINT, "is flooded", id="ctrl-c while a model is flooded"),
     ],
 )
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals, moment: str) -> None:
