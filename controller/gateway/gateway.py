@@ -152,11 +152,12 @@ class Gateway:
             task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
 
-    def start(self, work: Coroutine[None, None, None], name: str) -> None:
-        """Run something that has to wait; it ends with the gateway at the latest."""
+    def start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Run something that has to wait; it ends with the gateway at the latest. Returned to be cancelled sooner."""
         task = self._tasks.create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
 
     async def serve(self, host: str, port: int, ssl: ssl.SSLContext | None = None, *, for_peers: bool = False) -> int:
         """Listen, over TLS with `ssl`; returns the port, which for `port` 0 is a free one. It may listen at several.
