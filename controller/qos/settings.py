@@ -36,7 +36,8 @@ class ModelSettings:
     `minimum`: seats that it gets before anybody gets one that is not guaranteed; 0: none. `headroom`: how many of the
     minimum's seats are kept idle for it while it does not use them, so that its next request waits for nobody; 0: all
     are lent, and come back as soon as any request at the partition ends. `maximum`: seats that it never exceeds; None:
-    as many as there are. `max_rate`: requests a second, above which they are refused, evenly among the tenants that ask; None: any.
+    as many as there are. `max_rate`: requests a second, above which they are refused, evenly among the tenants that
+    ask; None: any.
 
     `queue_length`: requests that may wait at once; 0: none waits. `queue_timeout`: seconds that a request may wait.
     `weight`: its share among the models of a class at one partition. `output_tokens`: what a request is expected to
