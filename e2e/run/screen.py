@@ -80,8 +80,8 @@ def introduction(expectation: Expectation) -> str:
     nodes = ", ".join(map(str, expectation.nodes))
     return (
         f"Nodes and GPUs are simulated: {nodes}.\n"
-        "No GPU is used and no container runs: that a pod is Ready is KWOK's word, and simulated engines answer in its\n"
-        "place, at computed speeds. API server, scheduler, garbage collection and device allocation are Kubernetes' own;\n"
+        "No GPU is used and no container runs: that a pod is Ready is KWOK's word, and simulated engines answer for\n"
+        "it, at computed speeds. API server, scheduler, garbage collection and device allocation are Kubernetes' own;\n"
         "operator, agents and gateway are the real programs.\n"
         f"{about_kserve(expectation)}"
     )
