@@ -104,3 +104,13 @@ async def test_silence_is_no_refusal(callers: Callers) -> None:
 
 async def test_where_tokens_are_not_reviewed_only_keys_count() -> None:
     assert Callers(None).find(b"a.b.c") is None
+
+
+@pytest.mark.parametrize(
+    "user", ["system:node:team-a", "oidc:x:team-a:y", "system:serviceaccount:team-a:x:y", "system"]
+)
+async def test_only_a_service_account_is_of_a_namespace(callers: Callers, reviews: Reviews, user: str) -> None:
+    reviews.answers["o.t.h"] = Decision(Verdict.ALLOWED, user)
+    answer = await found(callers, b"o.t.h")
+    assert isinstance(answer, Problem)
+    assert (answer.status, answer.reason) == (403, "NoTenant")
