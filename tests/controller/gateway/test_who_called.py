@@ -54,7 +54,7 @@ async def test_tenants_take_turns_at_a_seat() -> None:
         async with serving(given, Keys(callers)) as (gateway, dial):
 
             def queued() -> int:
-                return gateway.statistics().qos.models["team-a/llama"].queued
+                return sum(gateway.statistics().qos.models["team-a/llama"].queued.values())
 
             async def ask(key: bytes) -> None:
                 assert (await (await dial()).ask(request(key=key))).status == 200
