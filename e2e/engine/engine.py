@@ -30,11 +30,11 @@ class Neighbours:
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """An answer being made: its tokens as they come."""
+    """An answer being made: its tokens as they come, those of several choices together."""
 
     asked: Asked
     request: str
-    sequence: Sequence
+    sequences: tuple[Sequence, ...]
     started: float
     taken: int = 0
     recorded: bool = False
@@ -47,8 +47,8 @@ class Answer:
         """
         await self._moved.wait()
         self._moved.clear()
-        first, self.taken = self.taken, self.sequence.emitted
-        return first, self.taken - first, self.sequence.done
+        first, self.taken = self.taken, min(sequence.emitted for sequence in self.sequences)
+        return first, self.taken - first, all(sequence.done for sequence in self.sequences)
 
     def moved(self) -> None:
         """There is more."""
@@ -100,25 +100,30 @@ class Engine:
     async def serve(self, asked: Asked, request: str) -> AsyncIterator[Answer]:
         """An answer that is made while the block lasts: leaving it before the end gives its seat back."""
         self.require(asked)
-        sequence = Sequence(asked.prompt_tokens, asked.output_tokens, asked.priority)
-        answer = self._answers[sequence] = Answer(asked, request, sequence, self._clock.monotonic())
-        self._record.begin(request, asked.priority)
-        self._batch.submit(sequence)
+        sequences = tuple(
+            Sequence(asked.prompt_tokens, asked.output_tokens, asked.priority) for _ in range(asked.sequences)
+        )
+        answer = Answer(asked, request, sequences, self._clock.monotonic())
+        self._record.begin(request, asked.priority, asked.sequences)
+        for sequence in sequences:
+            self._answers[sequence] = answer
+            self._batch.submit(sequence)
         self._work.set()
         self.show()
         try:
             yield answer
         finally:
-            del self._answers[sequence]
-            self._batch.leave(sequence)
+            for sequence in sequences:
+                del self._answers[sequence]
+                self._batch.leave(sequence)
             if not answer.recorded:
-                self._record.end(request, asked.priority, gone=True)
+                self._record.end(request, asked.priority, asked.sequences, gone=True)
             self.show()
 
     def complete(self, answer: Answer) -> None:
         """To be told before the last byte of an answer is sent."""
         answer.recorded = True
-        self._record.end(answer.request, answer.asked.priority)
+        self._record.end(answer.request, answer.asked.priority, answer.asked.sequences)
         self.metrics.succeeded.inc()
         self.metrics.whole.observe(self._clock.monotonic() - answer.started)
 

@@ -59,16 +59,16 @@ def seats_of(entries: Iterable[Entry]) -> dict[str, int]:
 
 
 def _changes(entries: Iterable[Entry], grace_seconds: float) -> Iterator[tuple[float, int, Entry]]:
-    """(time, +1 or -1, entry); at one moment ends come before beginnings."""
+    """(time, sequences more or fewer, entry); at one moment ends come before beginnings."""
     begun: dict[tuple[str, str], list[float]] = defaultdict(list)
     for entry in entries:
         key = entry.engine, entry.request
         if entry.event == "begin":
             begun[key].append(entry.at)
-            yield entry.at, 1, entry
+            yield entry.at, entry.sequences, entry
             continue
         if not begun[key]:
             continue  # it began before what was given
         started = begun[key].pop(0)
         at = entry.at if entry.event == "end" else max(started, entry.at - grace_seconds)
-        yield at, -1, entry
+        yield at, -entry.sequences, entry

@@ -14,6 +14,9 @@ import msgspec
 CHARACTERS_A_TOKEN: Final = 4
 """A rule of thumb for English: a simulated engine has no tokenizer."""
 
+MOST_CHOICES: Final = 4096
+"""vLLM's own bound on `n` is of this order."""
+
 _WORDS: Final = ("No", "model", "ran:", "these", "words", "are", "simulated,", "one", "for", "each", "token.")
 
 
@@ -46,6 +49,8 @@ class Body(msgspec.Struct):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     priority: int = 0
+    n: int | None = None
+    best_of: int | None = None
 
 
 class BadRequest(ValueError):
@@ -59,7 +64,11 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was understood. `items`: texts to embed or documents to rank."""
+    """A request that was understood. `prompts`: texts to complete or embed, documents to rank; `choices` of each.
+
+    As in vLLM, each choice of each prompt is a sequence of its own, and takes a seat. `prompt_tokens` and
+    `output_tokens` are of one sequence.
+    """
 
     task: Task
     model: str
@@ -68,7 +77,13 @@ class Asked:
     stream: bool = False
     include_usage: bool = False
     priority: int = 0
-    items: int = 1
+    prompts: int = 1
+    choices: int = 1
+
+    @property
+    def sequences(self) -> int:
+        """How many are made at once."""
+        return self.prompts * self.choices
 
 
 _NEEDED: Final = {Task.CHAT: "messages", Task.COMPLETION: "prompt", Task.EMBEDDING: "input", Task.RERANK: "documents"}
@@ -91,17 +106,37 @@ def read(task: Task, body: bytes, default_output_tokens: int) -> Asked:
         raise BadRequest(f"max_tokens {wanted} is below 1: ask for 1 or more, or leave it out")
     makes_words = task in (Task.CHAT, Task.COMPLETION)
     output = (default_output_tokens if wanted is None else wanted) if makes_words else 0
+    choices = _choices(found) if makes_words else 1
+    if not 1 <= choices <= MOST_CHOICES:
+        raise BadRequest(f"n {choices} is not between 1 and {MOST_CHOICES}: ask for fewer choices")
+    prompts = 1 if task is Task.CHAT else _prompts(value)
     text = msgspec.json.encode((value, found.query))
     return Asked(
         task,
         found.model,
-        prompt_tokens=max(1, len(text) // CHARACTERS_A_TOKEN),
+        prompt_tokens=max(1, len(text) // CHARACTERS_A_TOKEN // prompts),
         output_tokens=output,
         stream=bool(found.stream) and makes_words,
         include_usage=found.stream_options is not None and found.stream_options.include_usage,
         priority=found.priority,
-        items=len(value) if isinstance(value, list) and not makes_words else 1,
+        prompts=prompts,
+        choices=choices,
     )
+
+
+def _choices(body: Body) -> int:
+    """How many are made of each prompt, whoever they are chosen from."""
+    wanted = 1 if body.n is None else body.n
+    return wanted if body.best_of is None else max(wanted, body.best_of)
+
+
+def _prompts(value: Any) -> int:
+    """How many a prompt or input is: one text, one list of tokens, or a list of either. Raises BadRequest."""
+    if not isinstance(value, list) or (value and isinstance(value[0], int)):
+        return 1
+    if not value:
+        raise BadRequest("the list of prompts is empty: give one or more")
+    return len(value)
 
 
 def words(first: int, count: int) -> str:
@@ -112,23 +147,23 @@ def words(first: int, count: int) -> str:
 
 def usage(asked: Asked) -> dict[str, int]:
     """`usage` of a complete answer."""
-    total = asked.prompt_tokens + asked.output_tokens
-    return {"prompt_tokens": asked.prompt_tokens, "completion_tokens": asked.output_tokens, "total_tokens": total}
+    read, made = asked.prompt_tokens * asked.prompts, asked.output_tokens * asked.sequences
+    return {"prompt_tokens": read, "completion_tokens": made, "total_tokens": read + made}
 
 
 def answer(asked: Asked, name: str, created: int) -> bytes:
     """The whole answer. `created`: seconds since 1970."""
     head = {"id": name, "object": asked.task.value, "created": created, "model": asked.model}
     if asked.task is Task.EMBEDDING:
-        data = [{"object": "embedding", "index": index, "embedding": [0.0, 1.0]} for index in range(asked.items)]
+        data = [{"object": "embedding", "index": index, "embedding": [0.0, 1.0]} for index in range(asked.prompts)]
         return msgspec.json.encode(head | {"data": data, "usage": usage(asked)})
     if asked.task is Task.RERANK:
-        ranks = [{"index": index, "relevance_score": 1.0 / (index + 1)} for index in range(asked.items)]
+        ranks = [{"index": index, "relevance_score": 1.0 / (index + 1)} for index in range(asked.prompts)]
         return msgspec.json.encode(head | {"results": ranks, "usage": usage(asked)})
     text = words(0, asked.output_tokens)
     made = {"message": {"role": "assistant", "content": text}} if asked.task is Task.CHAT else {"text": text}
-    choice = {"index": 0, **made, "finish_reason": "length"}
-    return msgspec.json.encode(head | {"choices": [choice], "usage": usage(asked)})
+    choices = [{"index": index, **made, "finish_reason": "length"} for index in range(asked.sequences)]
+    return msgspec.json.encode(head | {"choices": choices, "usage": usage(asked)})
 
 
 def chunks(asked: Asked, name: str, created: int, first: int, count: int, *, last: bool) -> Iterator[bytes]:
@@ -141,7 +176,8 @@ def chunks(asked: Asked, name: str, created: int, first: int, count: int, *, las
         made: dict[str, Any] = {"delta": {"content": text}} if asked.task is Task.CHAT else {"text": text}
         if asked.task is Task.CHAT and number == 0:
             made["delta"]["role"] = "assistant"
-        yield _event(head | {"choices": [{"index": 0, **made, "finish_reason": reason}]})
+        for index in range(asked.sequences):
+            yield _event(head | {"choices": [{"index": index, **made, "finish_reason": reason}]})
     if last and asked.include_usage:
         yield _event(head | {"choices": [], "usage": usage(asked)})
     if last:

@@ -16,7 +16,8 @@ from e2e.engine.settings import EngineSettings
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line. `in_flight`: the engine's requests after it, waiting ones too; `seats`: how many it serves at once.
+    """One line. `in_flight`: the engine's sequences after it, waiting ones too; `seats`: how many it serves at once.
+    `sequences`: of this request, one for each choice of each of its prompts.
 
     `event`: "begin", "end", or "gone" for a request whose caller hung up before its end. `at`: monotonic seconds.
     """
@@ -30,6 +31,7 @@ class Entry:
     in_flight: int
     seats: int
     priority: int = 0
+    sequences: int = 1
 
     @classmethod
     def read(cls, line: str) -> Self:
@@ -50,22 +52,22 @@ class Record:
         self.in_flight = 0
         self.most_in_flight = 0
 
-    def begin(self, request: str, priority: int) -> None:
+    def begin(self, request: str, priority: int, sequences: int = 1) -> None:
         """A request was accepted."""
-        self.in_flight += 1
+        self.in_flight += sequences
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        self._write("begin", request, priority)
+        self._write("begin", request, priority, sequences)
 
-    def end(self, request: str, priority: int, *, gone: bool = False) -> None:
+    def end(self, request: str, priority: int, sequences: int = 1, *, gone: bool = False) -> None:
         """A request is over; `gone`: because nobody waits for it."""
-        self.in_flight -= 1
-        self._write("gone" if gone else "end", request, priority)
+        self.in_flight -= sequences
+        self._write("gone" if gone else "end", request, priority, sequences)
 
-    def _write(self, event: Literal["begin", "end", "gone"], request: str, priority: int) -> None:
+    def _write(self, event: Literal["begin", "end", "gone"], request: str, priority: int, sequences: int) -> None:
         if self._file is None:
             return
         own = self._settings
         names = own.engine, own.partition, own.model
-        entry = Entry(self._now(), *names, event, request, self.in_flight, own.seats, priority)
+        entry = Entry(self._now(), *names, event, request, self.in_flight, own.seats, priority, sequences)
         self._file.write(f"{json.dumps(asdict(entry))}\n")
         self._file.flush()

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from e2e.engine.judge import excesses, seats_of
 from e2e.engine.memory import Memory
 from e2e.engine.record import Entry
 from e2e.engine.server import Served, serving
@@ -132,6 +133,27 @@ async def test_the_record_has_every_request_and_ends_it_before_its_last_byte(tmp
         ("end", "mine/2", 0),
     ]
     assert {(one.engine, one.partition, one.model) for one in entries} == {("uid-1", "node/0000:05:00.0/1", MODEL)}
+
+
+@pytest.mark.parametrize("seats", [pytest.param(4, id="all at once"), pytest.param(2, id="one after the other")])
+async def test_choices_take_a_seat_each_and_are_all_answered(seats: int, tmp_path: Path) -> None:
+    path = tmp_path / "record"
+    with path.open("w") as file:
+        async with (
+            serving(EngineSettings(model=MODEL, seats=seats), record=file) as served,
+            aiohttp.ClientSession(f"http://127.0.0.1:{served.port}") as client,
+        ):
+            _, answer = await post(
+                client, {"model": MODEL, "prompt": ["a", "b"], "n": 2, "max_tokens": 3}, "/v1/completions"
+            )
+            *found, _ = await events(client, CHAT | {"n": 4})
+            assert served.engine.in_flight == 0
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2, 3]
+    assert answer["usage"]["completion_tokens"] == 4 * 3
+    assert sorted(json.loads(event)["choices"][0]["index"] for event in found) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    entries = [Entry.read(line) for line in path.read_text().splitlines()]
+    assert [(one.event, one.sequences, one.in_flight) for one in entries] == [("begin", 4, 4), ("end", 4, 0)] * 2
+    assert len(excesses(entries, lambda one: one.engine, seats_of(entries))) == (seats < 4)
 
 
 @pytest.mark.parametrize("stream", [pytest.param(True, id="in a stream"), pytest.param(False, id="before any byte")])
