@@ -41,6 +41,7 @@ MaxSequences = Annotated[
     int,
     typer.Option(min=1, help="What one request may have generated at once (n, best_of, prompts); divides seats."),
 ]
+MaxBodiesBytes = Annotated[int, typer.Option(min=1, help="All bodies longer than one read together.")]
 MaxConnectionsPerClient = Annotated[int, typer.Option(min=1, help="Of them from one address.")]
 EngineCa = Annotated[
     Path | None,
@@ -81,6 +82,7 @@ def gateway(
     host: Hosts = None,
     max_sequences: MaxSequences = _LIMITS.sequences,
     max_body_bytes: Annotated[int, typer.Option(min=1, help="Longest body of a request.")] = _LIMITS.body_bytes,
+    max_bodies_bytes: MaxBodiesBytes = _LIMITS.bodies_bytes,
     max_connections: Annotated[int, typer.Option(min=1, help="Clients' connections at once.")] = _LIMITS.connections,
     max_connections_per_client: MaxConnectionsPerClient = _LIMITS.connections_per_client,
     engine_ca: EngineCa = None,
@@ -113,6 +115,7 @@ def gateway(
         limits=Limits(
             sequences=max_sequences,
             body_bytes=max_body_bytes,
+            bodies_bytes=max_bodies_bytes,
             connections=max_connections,
             connections_per_client=min(max_connections_per_client, max_connections),
         ),

@@ -123,8 +123,9 @@ class Limits:
     header_count: int = 100
     body_bytes: int = 32 << 20
     """A request's body: the whole of it is held until the request is dispatched."""
-    bodies_bytes: int = 1 << 30
-    """All bodies together that come in more than one piece, until their answers begin."""
+    bodies_bytes: int = 256 << 20
+    """All bodies together that come in more than one piece, until their answers begin. What comes in one piece, at most
+    some 64 KiB, is bounded by the queues' lengths."""
     connections: int = 20_000
     """Clients' connections at once; the next one is closed at once."""
     connections_per_client: int = 20_000
