@@ -410,8 +410,12 @@ class Dispatcher:
         self.reserve()
 
     def left_to_others(self, place: Place) -> int:
-        """Seats that models are guaranteed here at pods with other engines than this one."""
-        return sum(one.share for one in self.places if one is not place)
+        """Seats that this engine's refusals leave: all that the other engines here have, and one for itself.
+
+        They say nothing about the others, which may be well, and another team's. 0 where there are none.
+        """
+        others = sum(one.seats for one in self.places if one is not place)
+        return others + 1 if others else 0
 
     def reserve(self) -> None:
         """Count the seats that are kept free for models with headroom."""

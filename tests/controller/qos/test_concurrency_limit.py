@@ -99,20 +99,29 @@ def test_what_was_learnt_in_bad_times_is_forgotten_quickly_in_good_ones() -> Non
     assert times.of(100) < 1.5
 
 
-def test_minimums_are_scaled_down_with_a_limit_that_is_below_them_and_come_back() -> None:
+def test_minimums_are_scaled_down_where_there_are_fewer_seats_and_come_back() -> None:
     models = [ModelSettings(name, "standard", minimum=minimum) for name, minimum in (("a", 8), ("b", 4))]
-    ledger = limited(*models, seats=12)
+
+    def minimums() -> list[int]:
+        seen = ledger.manager.statistics().models
+        return [seen[name].minimum for name in "ab"]
+
+    ledger = Ledger(partition(6, *models, each=12, limit=ADAPTIVE))
+    assert minimums() == [4, 2]
+    ledger.configure(partition(12, *models, limit=ADAPTIVE))
+    assert minimums() == [8, 4]
+
+
+def test_a_minimum_is_scaled_down_with_a_limit_that_its_own_engine_lowered() -> None:
+    ledger = limited(ModelSettings("a", "standard", minimum=8), seats=8)
     for _ in range(60):
         ledger.arrive("a")
-    for _ in range(12):
+    for _ in range(6):
         ledger.now += 1.0
         ledger.complete(next(iter(ledger.flying)))
         ledger.complete(list(ledger.flying)[-1], overloaded=True)
     seen = ledger.manager.statistics()
-    limit = seen.partitions["p"].limit
-    assert limit < 8
-    assert seen.models["a"].minimum + seen.models["b"].minimum == limit
-    assert seen.models["a"].minimum == pytest.approx(limit * 2 / 3, abs=1)
+    assert seen.models["a"].minimum == seen.partitions["p"].limit < 8
 
 
 @pytest.mark.parametrize("knee", [8, 16])

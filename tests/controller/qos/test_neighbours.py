@@ -51,7 +51,7 @@ def test_who_hangs_up_before_the_end_pays_for_the_time_it_held_its_seat() -> Non
     assert held["hasty"] <= 1.5 * held["honest"] + 20
 
 
-def test_an_engine_that_refuses_everything_takes_nothing_of_its_neighbours_minimum() -> None:
+def test_an_engine_that_refuses_everything_takes_nothing_of_its_neighbours_seats() -> None:
     models = {name: ModelSettings(name, "standard", minimum=minimum) for name, minimum in (("v", 2), ("x", 0))}
     shared = PartitionSettings("p", (Member("pod-v", "v", 8), Member("pod-x", "x", 8)), seats=8)
     two = Two(QoSSettings(CLASSES, models, {"p": shared}))
@@ -60,7 +60,21 @@ def test_an_engine_that_refuses_everything_takes_nothing_of_its_neighbours_minim
         two.manager.complete(two.flying.pop(), now + 0.5, overloaded=True)
     seen = two.manager.statistics()
     assert seen.models["v"].minimum == 2
-    assert seen.partitions["p"].limit == 2
+    assert seen.partitions["p"].limit == 8
+
+
+def test_of_what_all_have_together_it_keeps_one_seat_and_its_neighbours_all_of_theirs() -> None:
+    models = {name: ModelSettings(name, "standard") for name in ("v", "x")}
+    shared = PartitionSettings("p", (Member("pod-v", "v", 8), Member("pod-x", "x", 8)))
+    two = Two(QoSSettings(CLASSES, models, {"p": shared}))
+    for now in range(1, 60):
+        two.arrive("x", "t", float(now))
+        two.manager.complete(two.flying.pop(), now + 0.5, overloaded=True)
+    for _ in range(20):
+        two.arrive("x", "t", 61.0)
+        two.arrive("v", "t", 61.0)
+    assert two.manager.statistics().partitions["p"].limit == 9
+    assert sum(one.model == "v" for one in two.flying) >= 4
 
 
 def test_a_tenants_long_prompts_do_not_make_anothers_short_one_hopeless() -> None:
