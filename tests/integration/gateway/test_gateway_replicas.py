@@ -18,6 +18,8 @@ pytestmark = pytest.mark.plane
 SHARED = ("--shards", "--peer-port", "0", "--peer-host", "127.0.0.1")
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{GATEWAY_NAMESPACE}/leases"
 LOST_SECONDS = 20.0
+PAUSE_SECONDS = 3.0
+"""A handover takes two at most where the API server answers; the third is for a busy machine."""
 
 
 @asynccontextmanager
@@ -28,6 +30,26 @@ async def another(world: World) -> AsyncIterator[World]:
         world.cluster.plane, world.folder / "b", addresses=world.engines.file, name="gateway-b", arguments=arguments
     ) as gateway:
         yield replace(world, gateway=gateway)
+
+
+@asynccontextmanager
+async def asking(world: World, key: str, *models: str) -> AsyncIterator[list[float]]:
+    """Ask one after the other while the block lasts, each answered; how many seconds each took."""
+    seconds: list[float] = []
+    going = True
+
+    async def ask() -> None:
+        clock = asyncio.get_running_loop().time
+        while going:
+            for model in models:
+                began = clock()
+                assert (await world.ask(key, model)).status == 200
+                seconds.append(clock() - began)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ask())
+        yield seconds
+        going = False
 
 
 async def holders(world: World) -> dict[str, int]:
@@ -55,8 +77,11 @@ async def test_two_divide_the_partitions_and_each_serves_all(plane: Plane, tmp_p
         await a.answered(key)
         await a.answered(key, "more")
         await divided(a, 16)
+        longest = 0.0
         async with another(a) as b:
-            await divided(a, 8, 8)
+            async with asking(a, key, "chat", "more") as seconds:
+                await divided(a, 8, 8)
+            longest = max(seconds)
             for world in (a, b):
                 await world.answered(key)
                 assert len(await world.engines_answering(key, 3)) == 3
@@ -65,10 +90,10 @@ async def test_two_divide_the_partitions_and_each_serves_all(plane: Plane, tmp_p
             secret = await a.cluster.get(f"/api/v1/namespaces/{GATEWAY_NAMESPACE}/secrets/aim-gpu-gateway-peers")
             assert {"tls.crt", "tls.key", "ca.crt"} <= set(secret["data"])
             # an orderly end hands everything over at once, and costs no request
-            async with asyncio.TaskGroup() as tasks:
-                ending = tasks.create_task(b.gateway.kill(signal.SIGTERM))
-                while not ending.done():
-                    assert (await a.ask(key)).status == (await a.ask(key, "more")).status == 200
+            async with asking(a, key, "chat", "more") as seconds:
+                await b.gateway.kill(signal.SIGTERM)
+            print(f"longest request while shards changed hands: {max(longest, *seconds):.2f} s")
+            assert max(longest, *seconds) < PAUSE_SECONDS
             await divided(a, 16, within=3.0)
             names = [lease["metadata"]["name"] for lease in await a.cluster.items(LEASES)]
             assert sum("-replica-" in name for name in names) == 1
