@@ -193,9 +193,9 @@ class Ledger:
         new = self.arriving
         if new is None or new.model != victim.model:
             raise Broken("one leaves a full queue for another one", f"{victim.payload}")
-        rank, rank_of_new = self.ranks[victim.qos_class], self.ranks[new.qos_class]
+        rank, rank_of_new = self.rank(victim), self.rank(new)
         here = [one for one in self.waiting if one.model == new.model and one not in self.avoided]
-        if any(self.ranks[one.qos_class] > rank for one in here):
+        if any(self.rank(one) > rank for one in here):
             raise Broken("the worst class leaves first", f"{victim.payload}")
         its = [one for one in here if (one.tenant, one.qos_class) == (victim.tenant, victim.qos_class)]
         own = [one for one in here if (one.tenant, one.qos_class) == (new.tenant, victim.qos_class)]
@@ -235,9 +235,9 @@ class Ledger:
         ]
         if request is not self.arriving:  # else nobody who waits could have had the seat, so it counts for nobody
             self.since[partition] = self.since.get(partition, 1 << 30) + 1
-        rank, every = self.ranks[request.qos_class], self.settings.starvation_every
-        if not any(self.ranks[one.qos_class] < rank for one in rivals):
-            starved = [one for one in rivals if self.ranks[one.qos_class] > rank and self._starves(one)]
+        rank, every = self.rank(request), self.settings.starvation_every
+        if not any(self.rank(one) < rank for one in rivals):
+            starved = [one for one in rivals if self.rank(one) > rank and self._starves(one)]
             if starved and self.since.get(partition, every) >= every:
                 raise Broken("starving requests get their turn", f"{starved[0].payload}, not {request.payload}")
             self._judge_flow(request)
@@ -260,9 +260,9 @@ class Ledger:
         ]
         if rivals and not self._below(member):
             raise Broken("models below their minimum come first", f"{request.payload} before {rivals[0][0].payload}")
-        best = min((self.ranks[one.qos_class] for one in self.waiting if self._open(one, member)), default=0)
+        best = min((self.rank(one) for one in self.waiting if self._open(one, member)), default=0)
         for one, at in rivals:
-            rank = self.ranks[one.qos_class]
+            rank = self.rank(one)
             if rank < best:
                 raise Broken("of those below their minimum the best class is first", f"{request.payload}")
             if rank == best == self._best(at) and self._filled(at) < self._filled(member):
@@ -282,7 +282,7 @@ class Ledger:
         return request.arrived + after <= self.now
 
     def _best(self, member: Member) -> int:
-        return min((self.ranks[one.qos_class] for one in self.waiting if self._open(one, member)), default=0)
+        return min((self.rank(one) for one in self.waiting if self._open(one, member)), default=0)
 
     def _filled(self, member: Member) -> float:
         return self.count(member.endpoint) / self.share(member)
@@ -317,6 +317,10 @@ class Ledger:
         if not min(1, seats) <= limit <= seats:
             raise Broken("a limit is from 1 to the seats", f"{limit} of {seats} at {partition}")
         return limit
+
+    def rank(self, request: Request) -> int:
+        """Of its class; of one given back and about to be refused the class may be gone, and it is nobody's rival."""
+        return self.ranks.get(request.qos_class, 1 << 30)
 
     def count(self, endpoint: str) -> int:
         return sum(one == endpoint for one in self.flying.values())
