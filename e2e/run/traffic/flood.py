@@ -1,5 +1,5 @@
-"""The scene: the neighbour alone; the flood alone, which takes what the neighbour is promised and does not use; then the
-neighbour beside it, with as many requests under way as it is promised, and with more.
+"""The scene: the neighbour alone; the flood alone, which takes what the neighbour is promised and does not use; then
+both, the neighbour with as many requests under way as it is promised, and with more.
 """
 
 import asyncio

@@ -22,7 +22,6 @@ from e2e.engine.record import Entry
 from e2e.run.latency import percentile
 from e2e.run.traffic.sent import Sent
 
-
 _NEAR = 0.5
 """A seat that is passed on is for a moment nobody's: by so many seats the mean may stay below what is promised."""
 
@@ -152,14 +151,15 @@ def in_flight_between(entries: Iterable[Entry], start: float, end: float) -> tup
     """How many of these requests were in flight from `start` to `end`, on average and at most."""
     now, most, area, last = 0, 0, 0.0, start
     for entry in sorted(entries, key=lambda one: (one.at, one.event == "begin")):
-        at = min(max(entry.at, start), end)
-        area += now * (at - last)
-        last = at
-        now += 1 if entry.event == "begin" else -1
-        if start <= entry.at <= end:
+        if entry.at >= end:
+            break
+        if entry.at > last:
+            area += now * (entry.at - last)
+            last = entry.at
             most = max(most, now)
+        now += 1 if entry.event == "begin" else -1
     area += now * (end - last)
-    return (area / (end - start) if end > start else 0.0), most
+    return (area / (end - start) if end > start else 0.0), max(most, now)
 
 
 def _shortcomings(roles: Roles, scene: Scene, found: Judgement) -> Iterable[str]:

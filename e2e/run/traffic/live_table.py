@@ -61,6 +61,6 @@ def told(roles: Roles, found: Judgement) -> str:
         f"guarantees held while {roles.flooded} was flooded, by the engines' record: {roles.neighbour} waited "
         f"{found.wait_p99_ms:.0f} ms (p99; {found.calm_wait_p99_ms:.0f} ms without the flood, "
         f"{found.wait_bound_ms:.0f} ms more may be) and had {found.kept:.1f} of {roles.minimum} promised requests in "
-        f"flight; {roles.flooded} had {found.most_flooded} alone, both together {found.most_together} of {roles.seats}; "
+        f"flight; {roles.flooded} had {found.most_flooded} alone, both {found.most_together} of {roles.seats}; "
         f"{found.left_over} were refused"
     )

@@ -3,7 +3,7 @@
 import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
@@ -19,9 +19,10 @@ from e2e.run.traffic.caller import Caller
 from e2e.run.traffic.judgement import Roles
 from tests.builders.gateway_configuration import KEY, Keys, configuration, route
 
-ROLES = Roles("team-a/assistant", "team-a/drafts", minimum=4, maximum=4)
+ROLES = Roles("team-a/assistant", "team-a/drafts", minimum=3, maximum=6, seats=8)
 SPEED = Speed(floor=0.004, read=0.004)
 SEATS = 8
+"""Of each engine, and of the partition: what one has the other has not."""
 
 
 @dataclass
@@ -53,10 +54,10 @@ async def stage(*, maximum: int | None = ROLES.maximum) -> AsyncIterator[Stage]:
             served = await stack.enter_async_context(serving(settings, record=record, neighbours=neighbours))
             endpoints[service] = Endpoint(settings.engine, "127.0.0.1", served.port, settings.partition, SEATS)
         promised = ModelSettings(ROLES.neighbour, "standard", minimum=ROLES.minimum)
-        limited = ModelSettings(ROLES.flooded, "batch", maximum=maximum, queue_length=16, queue_timeout=5.0)
+        limited = ModelSettings(ROLES.flooded, "realtime", maximum=maximum, queue_length=16, queue_timeout=5.0)
         made = configuration(
-            route(endpoints[ROLES.neighbour], name="assistant", settings=promised),
-            route(endpoints[ROLES.flooded], name="drafts", settings=limited),
+            replace(route(endpoints[ROLES.neighbour], name="assistant", settings=promised), shared_seats=ROLES.seats),
+            replace(route(endpoints[ROLES.flooded], name="drafts", settings=limited), shared_seats=ROLES.seats),
         )
         gateway = await stack.enter_async_context(running(made))
         port = await gateway.serve("127.0.0.1", 0)

@@ -5,8 +5,21 @@ from e2e.run.traffic.judgement import Judgement, Roles
 from e2e.run.traffic.latencies import Latencies
 from e2e.run.traffic.sent import Sent
 
-ROLES = Roles("team/neighbour", "team/flooded", 4, 4)
-JUDGED = Judgement(3.0, 5.04, 100.0, 2.0, 20.0, 30.0, most_flooded=4, left_over=9, problems=())
+ROLES = Roles("team/neighbour", "team/flooded", 4, 4, 6)
+JUDGED = Judgement(
+    3.0,
+    5.04,
+    100.0,
+    2.0,
+    20.0,
+    30.0,
+    most_flooded=4,
+    most_together=5,
+    kept=3.9,
+    most_crowded=4,
+    left_over=9,
+    problems=(),
+)
 
 
 @pytest.fixture

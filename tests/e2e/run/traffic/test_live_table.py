@@ -6,8 +6,21 @@ from e2e.run.traffic.judgement import Judgement, Roles
 from e2e.run.traffic.latencies import Figures
 from e2e.run.traffic.live_table import live
 
-ROLES = Roles("team/neighbour", "team/flooded", 4, 3)
-JUDGED = Judgement(3.0, 5.0, 100.0, 2.0, 20.0, 30.0, most_flooded=3, left_over=9, problems=())
+ROLES = Roles("team/neighbour", "team/flooded", 4, 3, 5)
+JUDGED = Judgement(
+    3.0,
+    5.0,
+    100.0,
+    2.0,
+    20.0,
+    30.0,
+    most_flooded=3,
+    most_together=5,
+    kept=3.9,
+    most_crowded=4,
+    left_over=9,
+    problems=(),
+)
 FIGURES = [
     Figures("team/a", 2, 1.25, 12.4, 99.6, 1200.0, 12_345.0, {}),
     Figures("team/b", 0, 0.0, None, None, None, None, {"QueueFull": 7, "CutOff": 1}),
@@ -37,7 +50,9 @@ def test_the_flood_is_told_while_it_is_on() -> None:
 
 
 def test_what_was_judged_is_told() -> None:
-    assert "guarantees held while team/flooded was flooded" in shown(judgement=JUDGED)
+    held = shown(judgement=JUDGED)
+    assert "guarantees held while team/flooded was flooded" in held
+    assert "had 3.9 of 4 promised requests" in " ".join(held.split())
     broken = shown(judgement=replace(JUDGED, problems=("too many",)))
     assert "guarantees did not hold while team/flooded was flooded: too many" in broken
     assert "guarantees" not in shown(judgement=JUDGED, roles=None)

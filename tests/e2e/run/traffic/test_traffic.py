@@ -17,7 +17,7 @@ BOTH = (ROLES.neighbour, ROLES.flooded)
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flood.Flood.play, "__defaults__", (0.5, 1.0))
+    monkeypatch.setattr(flood.Flood.play, "__defaults__", (0.5, 1.0, 1.0, 1.0))
     monkeypatch.setattr(caller, "REACH_SECONDS", 2.0)
 
 
@@ -58,7 +58,7 @@ async def test_a_guarantee_that_is_not_kept_stays_a_problem() -> None:
     async with stage(maximum=None) as found, traffic(found, ROLES) as asked:
         asked.look(BOTH, found.services, quiet=True)
         await until(lambda: asked.done)
-        assert any("requests in flight, 4 may be" in problem for problem in asked.problems)
+        assert any("requests in flight, 6 may be" in problem for problem in asked.problems)
 
 
 async def test_a_service_that_nobody_answers_for_ends_the_run() -> None:
