@@ -98,7 +98,7 @@ def judge(roles: Roles, scene: Scene, entries: Sequence[Entry], services: Mappin
     found = Judgement(
         calm_wait_p99_ms=_seconds(calm, 99) * 1000,
         wait_p99_ms=_seconds(beside, 99) * 1000,
-        wait_bound_ms=longest(entries) * 1000,
+        wait_bound_ms=longest(entry for entry in entries if together(entry)) * 1000,
         late_ms=scene.late_seconds * 1000,
         calm_first_p99_ms=_seconds(_firsts(scene.calm), 99) * 1000,
         first_p99_ms=_seconds(_firsts(scene.beside_flood), 99) * 1000,

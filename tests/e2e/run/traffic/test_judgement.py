@@ -40,7 +40,8 @@ SCENE = Scene(CALM, BESIDE, CROWD, FLOOD, (12.5, 14.0))
 
 
 def test_a_scene_in_which_everything_held() -> None:
-    found = judge(ROLES, SCENE, GOOD, SERVICES)
+    elsewhere = pair("another", "x", 5.0, 13.0)
+    found = judge(ROLES, SCENE, [*GOOD, *elsewhere], SERVICES)
     assert found.problems == ()
     assert found.calm_wait_p99_ms == pytest.approx(10)
     assert found.wait_p99_ms == pytest.approx(30)
