@@ -15,7 +15,6 @@ SHED: Final = "Shed"
 NO_ENDPOINT: Final = "NoEndpoint"
 UNKNOWN_MODEL: Final = "UnknownModel"
 UNKNOWN_CLASS: Final = "UnknownClass"
-DRAINING: Final = "Draining"
 
 STATUS: Final = {
     QUEUE_FULL: 429,
@@ -27,7 +26,6 @@ STATUS: Final = {
     NO_ENDPOINT: 503,
     UNKNOWN_MODEL: 503,
     UNKNOWN_CLASS: 503,
-    DRAINING: 503,
 }
 
 # Longer than this nobody is sent away: what is known of the load is older than that by then.
