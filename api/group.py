@@ -129,6 +129,9 @@ MANAGED_LABEL: Final = f"{GROUP}/managed"
 SERVICE_LABEL: Final = f"{GROUP}/inference-service"
 """On objects made for an InferenceService: its name."""
 
+ENGINE_LABEL: Final = f"{GROUP}/engine"
+"""On every pod that asks for a partition, ``"true"``: the pod webhook puts it there, for NetworkPolicies to select."""
+
 PROFILES_LABEL: Final = f"{GROUP}/profiles"
 """On a ConfigMap of AIM profiles that the operator keeps: ``service`` or ``pods``, for whom it is."""
 

@@ -1,4 +1,4 @@
-"""The pod webhook: our gate, what the container asks for, and the environment, once and idempotently.
+"""The pod webhook: our gate and label, what the container asks for, and the environment, once and idempotently.
 
 A pod's limits, claims and environment are final at CREATE, so all of it happens here. The container gets a claim on a
 ResourceClaim that the operator will make, or one extended resource of AMD's device plugin: `pod_binding` knows which.
@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from api.group import ASSIGNED_PARTITION, CLAIM_PREFIX, ENGINE_ARGS, GATE, GPU_SHARING, PRECISION, SERVICE_LABEL
+from api.group import (
+    ASSIGNED_PARTITION,
+    CLAIM_PREFIX,
+    ENGINE_ARGS,
+    ENGINE_LABEL,
+    GATE,
+    GPU_SHARING,
+    PRECISION,
+    SERVICE_LABEL,
+)
 from controller.binding.device_plugin import RESOURCE_PREFIX
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow, deny
 from controller.sizing.errors import SizingError
@@ -95,9 +104,14 @@ class PodGate:
         variables = ENVIRONMENT if request.group is None else ENVIRONMENT + MEMBER_ENVIRONMENT
         environment = [*_environment(pod, index, variables), *self._mount(pod, namespace, index, request)]
         if resource:
-            return [*_gate(pod), *environment, *_devices(pod, index, resource, self._count(pod, namespace))]
+            return [
+                *_gate(pod),
+                *_label(pod),
+                *environment,
+                *_devices(pod, index, resource, self._count(pod, namespace)),
+            ]
         claim = claim_of(namespace, request) or CLAIM_PREFIX + self._name_suffix()
-        return [*_gate(pod), *_claim(pod, index, claim), *environment, *_requests_off(pod)]
+        return [*_gate(pod), *_label(pod), *_claim(pod, index, claim), *environment, *_requests_off(pod)]
 
     def _assumed(self, pod: Json) -> tuple[Problem, ...]:
         """What the sizing takes for granted of an engine that somebody brings; of our services their own check says."""
@@ -169,6 +183,15 @@ def _gate(pod: Json) -> Patch:
     if any(gate["name"] == GATE for gate in gates):
         return []
     return _append("/spec/schedulingGates", gates, {"name": GATE})
+
+
+def _label(pod: Json) -> Patch:
+    labels = pod.get("metadata", {}).get("labels") or {}
+    if labels.get(ENGINE_LABEL) == "true":
+        return []
+    if not labels:
+        return [{"op": "add", "path": "/metadata/labels", "value": {ENGINE_LABEL: "true"}}]
+    return [{"op": "add", "path": f"/metadata/labels/{_escaped(ENGINE_LABEL)}", "value": "true"}]
 
 
 def _claim(pod: Json, index: int, name: str) -> Patch:

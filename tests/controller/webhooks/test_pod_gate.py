@@ -8,6 +8,7 @@ import pytest
 from api.group import (
     ASSIGNED_PARTITION,
     ENGINE_ARGS,
+    ENGINE_LABEL,
     GATE,
     GPU_SHARING,
     MAX_MODEL_LEN,
@@ -65,6 +66,14 @@ def test_an_opted_in_pod_is_gated_and_asks_for_its_claim() -> None:
     assert after["spec"]["resourceClaims"] == [{"name": "aim-gpu", "resourceClaimName": "aim-0000000000"}]
     assert holders(after) == ["main"]
     assert claim_name(typed(after, StoredPod)) == "aim-0000000000"
+
+
+@pytest.mark.parametrize("labels", [None, {}, {"app": "chat"}, {ENGINE_LABEL: "false", "app": "chat"}])
+def test_every_pod_that_takes_part_can_be_selected_by_its_label(labels: dict[str, str] | None) -> None:
+    pod = template()
+    if labels is not None:
+        pod["metadata"]["labels"] = labels
+    assert admit(pod)["metadata"]["labels"] == {**(labels or {}), ENGINE_LABEL: "true"}
 
 
 def test_the_environment_reads_what_binding_will_write() -> None:

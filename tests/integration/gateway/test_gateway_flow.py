@@ -8,6 +8,7 @@ import aiohttp
 import psutil
 import pytest
 
+from api.group import ENGINE_LABEL
 from e2e.plane import Plane, service_account_token
 from tests.integration.gateway.world import World, a_world
 from tests.integration.operator.running import SMALL, deployment, opt_in
@@ -46,6 +47,8 @@ async def test_annotated_pods_are_reached_by_the_name_of_their_service(plane: Pl
         made = {"metadata": {"name": "front"}, "spec": {"selector": {"app": "own"}, "ports": [port]}}
         await cluster.create(f"/api/v1/namespaces/{world.namespace}/services", made)
         (uid,) = await world.ready("front", 1)
+        engines = await cluster.items(f"/api/v1/namespaces/{world.namespace}/pods?labelSelector={ENGINE_LABEL}%3Dtrue")
+        assert [pod["metadata"]["uid"] for pod in engines] == [uid]
         key = await world.key()
         assert (await world.answered(key, "front")).engine == uid
         assert (await world.ask(key, SMALL)).engine == uid

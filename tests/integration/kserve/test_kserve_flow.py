@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from api.group import ENGINE_LABEL
 from e2e.plane import Plane
 from tests.integration.kserve.services import API, inference_service
 from tests.integration.operator.allocation_history import AllocationHistory
@@ -126,6 +127,7 @@ async def test_an_annotated_service_is_held_bound_and_ready_and_leaves_nothing(c
     assert conditions(found)[MIRRORED]["message"] == "1 of 1 pods hold a partition"
     (pod,) = await pods_of(cluster, "chat")
     assert not pod["spec"].get("schedulingGates")
+    assert pod["metadata"]["labels"][ENGINE_LABEL] == "true"
     assert pod["spec"]["nodeName"] == cluster.names["a"]
     await assert_no_rollout(cluster, "chat")
     profiles = await assert_profiles(cluster, pod)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from e2e.plane import Plane
-from e2e.run.install import MANIFESTS, SYSTEM_NAMESPACE, kubectl
+from e2e.run.install import MANIFESTS, ROOT, SYSTEM_NAMESPACE, kubectl
 
 pytestmark = pytest.mark.plane
 
@@ -45,6 +45,12 @@ def test_the_pod_is_within_the_level_restricted(installed_plane: Plane, restrict
     del pod["spec"]["serviceAccountName"]
     told = kubectl(installed_plane, "create", "-n", restricted, "--dry-run=server", "-f", "-", text=yaml.safe_dump(pod))
     assert "pod/one created" in told
+
+
+def test_the_api_server_takes_the_network_policy_for_engines(installed_plane: Plane) -> None:
+    file = str(ROOT / "examples/gateway/engines-through-the-gateway.yaml")
+    told = kubectl(installed_plane, "create", "-n", "default", "--dry-run=server", "--validate=strict", "-f", file)
+    assert "networkpolicy.networking.k8s.io/engines-through-the-gateway created" in told
 
 
 def test_the_agents_pods_are_let_into_our_namespace(installed_plane: Plane) -> None:
