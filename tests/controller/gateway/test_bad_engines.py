@@ -228,13 +228,16 @@ async def test_a_slow_engine_is_waited_for_as_long_as_pieces_come() -> None:
     async def drip(connection: EngineConnection) -> None:
         for byte in FIRST + STREAM_END:
             connection.send(bytes([byte]))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)  # all of it takes longer than the longest silence may, each piece much less
 
     tasks: list[asyncio.Task[None]] = []
     async with (
         Engine([lambda connection: tasks.append(asyncio.get_running_loop().create_task(drip(connection)))]) as engine,
         serving(
-            configuration(route(endpoint(engine.port)), limits=replace(SHORT, upstream_first_byte_seconds=10.0))
+            configuration(
+                route(endpoint(engine.port)),
+                limits=replace(SHORT, upstream_first_byte_seconds=10.0, upstream_silence_seconds=1.0),
+            )
         ) as (gateway, dial),
     ):
         client = await dial()
