@@ -13,9 +13,9 @@ from e2e.run.traffic.judgement import Roles, Scene
 from e2e.run.traffic.latencies import Latencies
 from e2e.run.traffic.sent import Sent
 
-CALM_SECONDS = 4.0
+CALM_SECONDS = 3.0
 ALONE_SECONDS = 2.0
-BESIDE_SECONDS = 5.0
+BESIDE_SECONDS = 4.0
 CROWDED_SECONDS = 4.0
 MORE = 2
 """So many more callers than it is promised requests ask the neighbour in the end."""
