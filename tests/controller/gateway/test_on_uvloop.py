@@ -64,8 +64,10 @@ CASES: list[tuple[str, Work, tuple[Any, ...]]] = [
 ]
 
 
-# What is read of a head is the same over TLS; and to send no more after an answer takes a second there each time.
-OVER_TLS = [case for case in CASES if not case[0].startswith("smuggled")]
+# What is read of a head is the same over TLS; and to send no more after an answer takes a second there each time. A client
+# that is one too many may be closed before its own handshake is over, which is an error where it connects.
+ONE_TOO_MANY = test_slow_clients.test_connections_beyond_those_of_one_client_are_closed
+OVER_TLS = [case for case in CASES if not case[0].startswith("smuggled") and case[1] is not ONE_TOO_MANY]
 
 
 @pytest.mark.parametrize(("work", "arguments"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
