@@ -154,10 +154,17 @@ class Gateway:
 
     def start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         """Run something that has to wait; it ends with the gateway at the latest. Returned to be cancelled sooner."""
-        task = self._tasks.create_task(work, name=name)
+        task = self._tasks.create_task(self._guarded(work, name), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
+
+    async def _guarded(self, work: Coroutine[None, None, None], name: str) -> None:
+        """What goes wrong with one connection is told, and ends no other."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - a task's edge: hundreds of clients must not pay for one
+            self._log.exception("gateway task failed", task=name)
 
     async def serve(self, host: str, port: int, ssl: ssl.SSLContext | None = None, *, for_peers: bool = False) -> int:
         """Listen, over TLS with `ssl`; returns the port, which for `port` 0 is a free one. It may listen at several.

@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from controller.gateway.configuration import Caller, Limits
 from controller.qos.settings import ModelSettings
@@ -241,3 +242,14 @@ async def test_head_is_refused_without_a_body_and_the_connection_goes_on() -> No
         status, headers = await client.head()
         assert (status, headers["allow"]) == (405, "GET")
         assert (await client.ask(request())).status == 200
+
+
+async def test_a_task_that_fails_ends_nothing_else() -> None:
+    async def fails() -> None:
+        raise LookupError("a bug")
+
+    async with Engine() as engine, serving(configuration(route(endpoint(engine.port)))) as (gateway, dial):
+        with structlog.testing.capture_logs() as logs:
+            await gateway.start(fails(), "look up nothing")
+        assert (await (await dial()).ask(request())).status == 200
+    assert [(one["event"], one["task"]) for one in logs] == [("gateway task failed", "look up nothing")]
