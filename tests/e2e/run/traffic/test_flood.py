@@ -11,10 +11,10 @@ from e2e.run.traffic.latencies import Latencies
 from tests.e2e.run.traffic.stage import ROLES, SEATS, Stage, stage
 
 
-async def played(found: Stage) -> Judgement:
+async def played(found: Stage, refused: frozenset[str] = frozenset({"QueueFull"})) -> Judgement:
     flood = Flood(found.caller, Latencies(), ROLES)
     scene = await flood.play(calm_seconds=0.5, alone_seconds=1.0, beside_seconds=2.0, crowded_seconds=2.0)
-    assert {sent.reason for sent in scene.flood} == {"", "QueueFull"}
+    assert {sent.reason for sent in scene.flood} - refused == {""}
     return judge(ROLES, scene, found.entries(), found.services)
 
 
@@ -55,6 +55,7 @@ def no_bound(original: Callable[[Dispatcher, LimitSettings, int], None]) -> Call
     return lambda dispatcher, limits, seats: original(dispatcher, limits, 2 * SEATS if seats else 0)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("broken", "by", "want"),
     [
@@ -70,5 +71,7 @@ async def test_a_dispatcher_without_it_is_noticed(
 ) -> None:
     monkeypatch.setattr(Dispatcher, broken, by)
     async with stage() as found:
-        judged = await played(found)
+        judged = await played(
+            found, frozenset({"QueueFull", "QueueTimeout"})
+        )  # it may be served too late, or too little
     assert any(want in problem for problem in judged.problems), judged
