@@ -72,8 +72,8 @@ bench: env ## benchmarks, into build/bench: NAME=controller; DATA="runs=1 sizes=
 soak: env ## half an hour of churn against one controller, into build/soak: DURATION=seconds, SEED=number
 	@$(BIN)/python -m tests.soak $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
-fuzz: env ## long searches: what conversion loses (COUNT=objects a kind and direction), how the scheduler breaks its word (SEQUENCES=histories), what breaks the gateway (LIMIT=seconds); SUBJECT=conversion, scheduler, both, gateway or defects, SEED=number
-	@$(if $(filter gateway,$(SUBJECT)),$(UV) sync --locked --quiet --inexact --group fuzz)
+fuzz: env ## long searches: what conversion loses (COUNT=objects a kind and direction), how the scheduler breaks its word (SEQUENCES=histories), what breaks the gateway (LIMIT=seconds); SUBJECT=conversion, scheduler, gateway, all or defects, SEED=number
+	@$(if $(filter-out conversion scheduler,$(or $(SUBJECT),all)),$(UV) sync --locked --quiet --inexact --group fuzz)
 	@$(BIN)/python -m tests.fuzz $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(COUNT),--count $(COUNT)) $(if $(SEQUENCES),--sequences $(SEQUENCES)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT))
 
 chaos: env ## kills and faults during mode changes on a local control plane, into build/chaos: SWEEP=all, ONLY=a name or text of names, SEED=number of an order; SWEEP=gateway: replicas of the gateway under load, EVENTS=number

@@ -20,7 +20,7 @@ from tests.fuzz.search import KINDS, Start, Tally, search
 
 COUNT = 10_000
 SEED = 1
-SUBJECTS = ("conversion", "scheduler", "both", "gateway", "defects")
+SUBJECTS = ("conversion", "scheduler", "gateway", "all", "defects")
 _SECONDS_AN_OBJECT = 0.006
 _SHARE = 100
 _ENOUGH_TO_COUNT = 5000
@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--subject",
         choices=SUBJECTS,
-        default="both",
-        help="default: both; defects: whether the searches of scheduler and gateway find those put in on purpose",
+        default="all",
+        help="default: all; defects: whether the searches of scheduler and gateway find those put in on purpose",
     )
     parser.add_argument(
         "--count", type=_positive, default=COUNT, help=f"objects a kind and direction (default: {COUNT})"
@@ -60,12 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.subject == "defects":
             passed.append(scheduling.found(scheduling.DEFECTS_WITHIN, options.seed))
             passed.append(gateway.found(gateway.DEFECTS_WITHIN, options.seed))
-        if options.subject in ("conversion", "both"):
+        if options.subject in ("conversion", "all"):
             passed += [_searched(kind, start, options.count, options.seed) for kind in KINDS for start in Start]
-        if options.subject in ("scheduler", "both"):
+        if options.subject in ("scheduler", "all"):
             limit = options.limit or scheduling.LIMIT_SECONDS
             passed.append(scheduling.searched(options.sequences, options.seed, limit))
-        if options.subject == "gateway":
+        if options.subject in ("gateway", "all"):
             passed.append(gateway.searched(options.seed, options.limit or gateway.LIMIT_SECONDS))
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
