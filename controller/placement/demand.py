@@ -71,18 +71,23 @@ class PodConstraints:
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """One pod of a share group that waits: bytes of its fixed share, precision, and what its node must have."""
+    """One pod of a share group that waits: bytes of its fixed share, precision, and what its node must have.
+
+    `guaranteed`: requests that its service is promised to have in flight, all pods together; 0: none.
+    """
 
     bytes: int
     precision: Precision | None = None
     pod: PodConstraints = field(default_factory=PodConstraints)
+    guaranteed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPlace:
     """The partition that a share group has, and what its members leave of it: bytes, compute units, and pods.
 
-    `left_units` None: nobody knows the partition's compute units, so there are no shares of them.
+    `left_units` None: nobody knows the partition's compute units, so there are no shares of them. `left_guarantees`:
+    requests in flight that may be promised beside what other services are promised there; None: nothing bounds them.
     """
 
     node: str
@@ -90,6 +95,7 @@ class GroupPlace:
     left_bytes: int
     left_units: int | None
     left_pods: int
+    left_guarantees: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

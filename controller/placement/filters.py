@@ -283,6 +283,21 @@ def share_left(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Par
     )
 
 
+def guarantees_kept(_: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> str | None:
+    """All that the services of a share group are promised must be possible at once, within its policy's bound."""
+    place = demand.shared.place if demand.shared is not None else None
+    if demand.shared is None or place is None or place.left_guarantees is None:
+        return None
+    asked = sum(member.guaranteed for member in demand.shared.members)
+    if asked <= max(0, place.left_guarantees):
+        return None
+    return (
+        f"share group {demand.shared.group} can promise {max(0, place.left_guarantees)} more requests in flight on "
+        f"{node.name} {gpu.bdf}/{partition.id.index}, minConcurrency {asked} is asked for; lower "
+        "spec.qos.guarantees.minConcurrency, name another group, or ask for more spec.sharedConcurrency in the policy"
+    )
+
+
 NODE_FILTERS: tuple[tuple[str, NodeFilter], ...] = (
     ("StaleInventory", inventory_fresh),
     ("PolicyMismatch", policy_admits),
@@ -314,6 +329,7 @@ PARTITION_FILTERS: tuple[tuple[str, PartitionFilter], ...] = (
     ("QuotaExceeded", within_quota),
     ("PartitionHeld", free),
     ("ShareGroupFull", share_left),
+    ("GuaranteeCapacity", guarantees_kept),
     ("Reserved", not_reserved),
 )
 

@@ -89,9 +89,9 @@ def joining_demand(key: str, claim: GPUPartitionClaim, member: Member, place: Gr
     )
 
 
-def place_left(node: Node, partition: Partition, rest: Left, members: int) -> GroupPlace:
-    """The group's place with what its members leave."""
-    return GroupPlace(node.name, partition.id, rest.bytes, rest.units, MOST_MEMBERS - members)
+def place_left(node: Node, partition: Partition, rest: Left, members: int, guarantees: int | None = None) -> GroupPlace:
+    """The group's place with what its members leave; `guarantees` None: nothing bounds what they are promised."""
+    return GroupPlace(node.name, partition.id, rest.bytes, rest.units, MOST_MEMBERS - members, guarantees)
 
 
 def whole_of(partition: Partition) -> Whole:

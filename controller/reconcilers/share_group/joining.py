@@ -1,8 +1,9 @@
 """Members join the partition that their group has: as many as fit beside those that are there, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim
 from controller.binding.shares import Share, left, take
 from controller.gpu.identity import PartitionId
@@ -18,6 +19,8 @@ from controller.reconcilers.share_group.demands import joining_demand, place_lef
 from controller.reconcilers.share_group.members import Group, Member
 from controller.reconcilers.share_group.shared_status import with_shares, with_waiting
 from controller.state.cluster import Cluster
+from controller.translate.guarantees import promised, shared_bound
+from controller.translate.pod import PodView
 from controller.translate.policy_choice import refuse_choice
 from controller.translate.share_group import member_share, shares_of
 
@@ -81,14 +84,17 @@ def decide_joining(
     if place is None:
         return claim, []  # the node's inventory is not there, and nobody is bound on that
     shares, written, refused = list(shares_of(claim)), list(claim.status.shares), []
+    promises = _promises(cluster, group)
     for member in group.waiting:
-        demand = _demand(key, claim, member, place, shares)
+        guarantees = _guarantees_left(cluster, member, promises)
+        demand = _demand(key, claim, member, place, shares, guarantees)
         unplaced = _unplaced(cluster, scheduler, snapshot, demand)
         if unplaced is not None:
             refused.append(Refused(member, unplaced.reason, unplaced.message))
             continue
         share = _share(member, place, shares)
         snapshot.hold(place.node, (), key, member.constraints.resources)
+        promises[_service_of(member.pod)] = member.guaranteed
         shares.append(share)
         written.append(member_share(member.pod, share.bytes, share.units))
     return (with_shares(claim, written) if len(written) > len(claim.status.shares) else claim), refused
@@ -101,10 +107,35 @@ def _unplaced(cluster: Cluster, scheduler: ModelScheduler, snapshot: Snapshot, d
     return None if isinstance(decision, Placed) else decision
 
 
+def _promises(cluster: Cluster, group: Group) -> dict[str, int]:
+    """What each service with a share in the group is promised: requests in flight, by its key."""
+    keys = {_service_of(held.pod) for held in group.held if held.pod is not None}
+    return {key: promised(cluster.service_table.get(key)) for key in keys}
+
+
+def _service_of(pod: PodView) -> str:
+    """The key of its InferenceService, or of nothing where it has none."""
+    return f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}"
+
+
+def _guarantees_left(cluster: Cluster, member: Member, promises: Mapping[str, int]) -> int | None:
+    """What the services of the others leave; its own is promised the same however many pods it has there."""
+    labels = cluster.namespace_labels.get(member.pod.namespace) or {}
+    bound = shared_bound(member.request.policy, labels, cluster.policy_table.values())
+    own = _service_of(member.pod)
+    return None if bound is None else bound - sum(least for key, least in promises.items() if key != own)
+
+
 def _demand(
-    key: str, claim: GPUPartitionClaim, member: Member, place: GroupPartition, shares: Sequence[Share]
+    key: str,
+    claim: GPUPartitionClaim,
+    member: Member,
+    place: GroupPartition,
+    shares: Sequence[Share],
+    guarantees: int | None,
 ) -> Demand:
-    left_over = place_left(place.node, place.partition, left(whole_of(place.partition), shares), len(shares))
+    rest = left(whole_of(place.partition), shares)
+    left_over = place_left(place.node, place.partition, rest, len(shares), guarantees)
     return joining_demand(key, claim, member, left_over, claim.spec.share_group or "")
 
 

@@ -13,6 +13,7 @@ from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
 from controller.reconcilers.gpu_partition_claim.profile_wait import refused
 from controller.reconcilers.gpu_partition_claim.ungated import GATE_REMOVED, gate_removed
 from controller.runtime.manifest import key_of
+from controller.translate.guarantees import promised
 from controller.translate.pod import PodView, constraints
 from controller.translate.request import PodRequest
 from controller.translate.share_group import member_request, share_of
@@ -20,13 +21,17 @@ from controller.translate.share_group import member_request, share_of
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A pod that waits for its share. `least_bytes`: what its service wants the partition to have at least."""
+    """A pod that waits for its share. `least_bytes`: what its service wants the partition to have at least.
+
+    `guaranteed`: requests in flight that its service is promised, all its pods together.
+    """
 
     pod: PodView
     request: PodRequest
     need: Need
     least_bytes: int
     constraints: PodConstraints
+    guaranteed: int
 
     @property
     def bytes(self) -> int:
@@ -36,7 +41,7 @@ class Member:
     @property
     def in_demand(self) -> GroupMember:
         """The member as placement sees it."""
-        return GroupMember(self.bytes, self.need.sizing.precision, self.constraints)
+        return GroupMember(self.bytes, self.need.sizing.precision, self.constraints, self.guaranteed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +112,4 @@ def _judged(context: Surroundings, pod: PodView, asked: PodConstraints) -> Membe
     unmounted = refused(context, pod)
     if unmounted is not None:
         return Hindered(pod, unmounted.reason, unmounted.message)
-    return Member(pod, request, need, required_bytes(need, service), asked)
+    return Member(pod, request, need, required_bytes(need, service), asked, promised(service))

@@ -26,6 +26,7 @@ NOTHING_MENDS = {
     "PrecisionUnsupported",
     "BindingMismatch",
     "NodeExcluded",
+    "GuaranteeCapacity",
     "ShareGroupFull",
     "ShareGroupMemberRefused",
 }

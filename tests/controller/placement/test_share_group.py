@@ -129,6 +129,33 @@ def test_a_full_group_takes_nobody_though_other_partitions_are_free(asked: Deman
     assert "name another group" in decision.message
 
 
+@pytest.mark.parametrize(
+    ("guaranteed", "left", "joins"),
+    [
+        pytest.param(3, 3, True, id="as much as is left"),
+        pytest.param(4, 3, False, id="more than is left"),
+        pytest.param(0, 0, True, id="nothing, where nothing is left"),
+        pytest.param(0, -2, True, id="nothing, where too much is promised already"),
+        pytest.param(1, -2, False, id="something, where too much is promised already"),
+        pytest.param(9, None, True, id="anything, where nothing bounds it"),
+    ],
+)
+def test_nobody_is_promised_what_the_others_were(guaranteed: int, left: int | None, joins: bool) -> None:
+    asked = joiner(6, left=8)
+    assert asked.shared is not None
+    assert asked.shared.place is not None
+    members = (GroupMember(6 * GIB, guaranteed=guaranteed),)
+    place = replace(asked.shared.place, left_guarantees=left)
+    decision = decide(replace(asked, shared=replace(asked.shared, members=members, place=place)))
+    if joins:
+        assert isinstance(decision, Placed)
+        return
+    assert isinstance(decision, Unplaced)
+    assert decision.reason == "GuaranteeCapacity"
+    assert f"can promise {max(0, left or 0)} more requests in flight" in decision.message
+    assert f"minConcurrency {guaranteed} is asked for" in decision.message
+
+
 def test_who_joins_passes_the_checks_of_its_node_too() -> None:
     decision = decide(joiner(6, left=8), replace(held(), unschedulable=True), node("worker-1", gpu()))
     assert isinstance(decision, Unplaced)
