@@ -6,6 +6,7 @@ And, where pods of several services share a partition, how many requests its pol
 from collections.abc import Iterable, Mapping
 
 from api.v1beta1 import GPUSharingPolicy, InferenceService
+from controller.translate.policy import age
 from controller.translate.request import Problem
 
 OUT_OF_REACH = "GuaranteeOutOfReach"
@@ -42,9 +43,5 @@ def shared_bound(named: str | None, labels: Mapping[str, str], policies: Iterabl
     By the policy that is named, else the oldest that is for the namespace: as the gateway has it.
     """
     ours = [policy for policy in policies if policy.spec.namespace_selector.matches(labels)]
-    ruling = min(ours, key=lambda one: (one.metadata.name != named, _age(one)), default=None)
+    ruling = min(ours, key=lambda one: (one.metadata.name != named, age(one)), default=None)
     return ruling.spec.shared_concurrency if ruling is not None else None
-
-
-def _age(policy: GPUSharingPolicy) -> tuple[str, str]:
-    return str(policy.metadata.creation_timestamp or ""), policy.metadata.name

@@ -18,7 +18,7 @@ Labels = Mapping[str, str]
 def policy_for(node_labels: Labels, policies: Iterable[GPUSharingPolicy]) -> GPUSharingPolicy | None:
     """The policy that rules a node: of several, the older one; of one age, the first by name."""
     matching = [policy for policy in policies if _selects(policy, node_labels)]
-    return min(matching, key=_age, default=None)
+    return min(matching, key=age, default=None)
 
 
 def _selects(policy: GPUSharingPolicy, node_labels: Labels) -> bool:
@@ -26,7 +26,8 @@ def _selects(policy: GPUSharingPolicy, node_labels: Labels) -> bool:
     return selector.matches(node_labels)
 
 
-def _age(policy: GPUSharingPolicy) -> tuple[str, str]:
+def age(policy: GPUSharingPolicy) -> tuple[str, str]:
+    """By it policies are ordered where several could rule: the oldest first, of one age by name."""
     created = policy.metadata.creation_timestamp
     return (created.isoformat() if created else "", policy.metadata.name or "")
 
