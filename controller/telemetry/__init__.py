@@ -3,9 +3,15 @@
 In: measurements, spans, log lines. Out: Prometheus text through OpenTelemetry's exporter, OTLP where a collector is
 named, lines on stderr. Rooms take instruments and tracers as arguments, so that a test reads its own.
 
+    >>> import asyncio
     >>> from controller.telemetry.metrics import Metrics
+    >>> from controller.telemetry.instruments import CLAIMS
     >>> metrics = Metrics("operator")
-    >>> metrics.scheduler_operations.add(1, {"operation": "bind", "result": "success"})
-    >>> b"aim_scheduler_operations_total" in metrics.exposition()
-    True
+    >>> metrics.observe(CLAIMS, lambda: [(("Bound",), 3)])
+    >>> print(asyncio.run(metrics.exposition()).decode())  # doctest: +ELLIPSIS
+    # HELP ...
+    # HELP aim_claims GPUPartitionClaims by phase
+    # TYPE aim_claims gauge
+    aim_claims{phase="Bound"} 3.0
+    <BLANKLINE>
 """

@@ -2,12 +2,15 @@
 
 import logging
 import sys
+from typing import TextIO
 
-import structlog
+from controller.runtime.logger import set_up_by
 
 
 def configure_logs(level: str = "info", *, human: bool | None = None) -> None:
-    """Set up structlog for the process. `human` None asks whether stderr is a terminal.
+    """Set up structlog for the process, where nothing has loaded it for when something does that logs.
+
+    `human` None asks whether stderr is a terminal.
 
     Raises ValueError for a level that logging does not know.
     """
@@ -15,6 +18,14 @@ def configure_logs(level: str = "info", *, human: bool | None = None) -> None:
     if number is None:
         raise ValueError(f"log level: {level!r} is unknown; use debug, info, warning or error")
     pretty = sys.stderr.isatty() if human is None else human
+    stream = sys.stderr
+    set_up_by(lambda: _configure_structlog(number, stream, pretty=pretty), number)
+    logging.basicConfig(level=max(number, logging.WARNING), stream=stream, format="%(levelname)s %(name)s %(message)s")
+
+
+def _configure_structlog(level: int, stream: TextIO, *, pretty: bool) -> None:
+    import structlog
+
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
     )
@@ -26,10 +37,7 @@ def configure_logs(level: str = "info", *, human: bool | None = None) -> None:
     ]
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(
-        level=max(number, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )

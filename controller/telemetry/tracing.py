@@ -5,26 +5,23 @@ The exporter is an extra (`pip install 'aim-gpu-sharing[otlp]'`), imported only 
 
 import threading
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from opentelemetry.trace import Tracer
+
+from controller.telemetry.endpoint import not_installed, signal_url
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
-_PATH = "/v1/traces"
-
-
-class TracingError(ValueError):
-    """Spans were asked for and cannot be exported; the text says what to do."""
+_SIGNAL = "traces"
 
 
 class Tracing:
     """The spans of one process. `tracer` None: off, and nobody pays for it.
 
     `endpoint`: the collector's URL ("http://collector:4318"; without a path /v1/traces is asked); None: off.
-    `timeout`: seconds for one export, and for the last one at `close`. Raises TracingError for an endpoint that is no
+    `timeout`: seconds for one export, and for the last one at `close`. Raises OtlpError for an endpoint that is no
     URL, or when the exporter is not installed.
     """
 
@@ -33,7 +30,7 @@ class Tracing:
         self._provider: TracerProvider | None = None
         self._timeout = timeout
         if endpoint is not None:
-            self._provider = _provider(process, _exporter(_url(endpoint), timeout))
+            self._provider = _provider(process, _exporter(signal_url(endpoint, _SIGNAL), timeout))
             self.tracer = self._provider.get_tracer("aim-gpu-sharing")
 
     def close(self) -> None:
@@ -46,20 +43,11 @@ class Tracing:
         ending.join(self._timeout)
 
 
-def _url(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise TracingError(f"tracing endpoint {endpoint!r}: give a URL such as http://collector:4318")
-    return endpoint if parts.path.strip("/") else f"{endpoint.rstrip('/')}{_PATH}"
-
-
 def _exporter(url: str, timeout: float) -> "SpanExporter":
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError as error:
-        raise TracingError(
-            f"tracing endpoint {url!r}: the exporter is not installed; run pip install 'aim-gpu-sharing[otlp]'"
-        ) from error
+        raise not_installed(url) from error
     return OTLPSpanExporter(endpoint=url, timeout=timeout)
 
 

@@ -1,7 +1,7 @@
 import re
 
+from controller.runtime.instrument import Instrument
 from controller.telemetry import instruments
-from controller.telemetry.instruments import Instrument
 
 ALL = [value for value in vars(instruments).values() if isinstance(value, Instrument)]
 
