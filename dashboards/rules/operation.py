@@ -1,0 +1,93 @@
+"""Alerts on our own processes: somebody leads, webhooks answer, certificates last, and all of them are there."""
+
+from datetime import timedelta
+from typing import Final
+
+from api.openapi.crd import CONVERSION_PATH
+from controller.entrypoints.operator_webhooks import POD_GATE, VALIDATION
+from controller.entrypoints.run_operator import LEASE
+from controller.runtime.certs.rotation import RENEW_AT, RotationPolicy
+from controller.runtime.instruments import LEADING, REVIEWS
+from controller.telemetry.instruments import CERTIFICATE_EXPIRY
+from dashboards.promql import Matching, increase, lowest, one_of, total
+from dashboards.rules.expressions import series
+from dashboards.rules.pace import Pace
+from dashboards.rules.recording import PROCESSES
+from dashboards.rules.rule import Alert, Group, Severity
+
+PATHS: Final = (*POD_GATE.paths.values(), *VALIDATION.paths.values(), CONVERSION_PATH)
+"""Where the API server calls us, which tells our webhooks from those of others that export the same metric."""
+
+#: Of a path's reviews, and how many of them at least: one that fails is tried again by whoever asked.
+REVIEWS_FAILED: Final = 0.05
+LEAST_FAILED: Final = 3
+_REVIEWS_SECONDS: Final = 600.0
+
+#: A certificate of our own is renewed with a third of its life left. With half of that left somebody has to look.
+SOON: Final = RotationPolicy().leaf_lifetime * (1 - RENEW_AT) / 2
+AT_ONCE: Final = timedelta(days=1)
+#: A kind of process that was here within a day is missed; one that was taken away for good is so no longer.
+_REMEMBERED_SECONDS: Final = 86_400.0
+
+_ENDS: Final = lowest(series(CERTIFICATE_EXPIRY), ("certificate",))
+
+
+def operation(pace: Pace) -> Group:
+    """What has to be in order for the rest to be."""
+    expiring = (
+        _expiring("AimCertificateExpiresSoon", Severity.WARNING, "A certificate was not renewed in time", SOON, pace),
+        _expiring("AimCertificateExpires", Severity.CRITICAL, "A certificate ends within a day", AT_ONCE, pace),
+    )
+    return Group("operation", (_without_leader(), _missing(pace), _webhook_errors(pace), *expiring))
+
+
+def _without_leader() -> Alert:
+    leading = total(series(LEADING, name=LEASE), ("name",))
+    return Alert(
+        name="AimOperatorWithoutLeader",
+        severity=Severity.CRITICAL,
+        expression=f"{leading} == 0",
+        seconds=60,
+        summary="No replica of the operator leads",
+        description="Replicas of the operator run, and none of them holds the Lease {{ $labels.name }}: no pod gets a "
+        "partition, and what breaks stays broken.",
+    )
+
+
+def _missing(pace: Pace) -> Alert:
+    return Alert(
+        name="AimProcessMissing",
+        severity=Severity.CRITICAL,
+        expression=f"last_over_time({PROCESSES}[{pace.text(_REMEMBERED_SECONDS)}]) unless {PROCESSES}",
+        seconds=300,
+        summary="A process that was here is gone",
+        description="No {{ $labels.process }} tells its metrics any more, and one did within the last day: it is down, "
+        "or cannot be scraped. Alerts on what it tells are silent.",
+    )
+
+
+def _webhook_errors(pace: Pace) -> Alert:
+    ours, window = one_of(*PATHS), pace.text(_REVIEWS_SECONDS)
+    reviews, errors = series(REVIEWS, webhook=ours), series(REVIEWS, webhook=ours, code=Matching("!=", "200"))
+    failed, asked = (total(increase(one, window), ("webhook",)) for one in (errors, reviews))
+    return Alert(
+        name="AimWebhookErrors",
+        severity=Severity.CRITICAL,
+        expression=f"({failed} / {asked} > {REVIEWS_FAILED}) and ({failed} >= {LEAST_FAILED})",
+        seconds=120,
+        summary="The operator fails to answer the API server",
+        description="{{ $value | humanizePercentage }} of the reviews at {{ $labels.webhook }} end in an error: pods "
+        "that opt in, or objects of ours, are refused.",
+    )
+
+
+def _expiring(name: str, severity: Severity, summary: str, left: timedelta, pace: Pace) -> Alert:
+    return Alert(
+        name=name,
+        severity=severity,
+        expression=f"{_ENDS} - time() < {pace.number(left.total_seconds())}",
+        seconds=900,
+        summary=summary,
+        description="Certificate {{ $labels.certificate }} {{ if gt $value 0.0 }}ends in "
+        "{{ $value | humanizeDuration }}{{ else }}has ended{{ end }}; it should have been renewed by now.",
+    )

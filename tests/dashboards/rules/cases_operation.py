@@ -1,0 +1,155 @@
+"""Cases of our own processes: leaders, webhooks, certificates, and who is there at all."""
+
+from collections.abc import Mapping
+
+from tests.dashboards.rules.promtool import Case, Fired, of
+
+DAY = 86_400
+ENDS = "aim_certificate_expiration_timestamp_seconds"
+
+
+def leading(first: str, second: str, name: str = "aim-gpu-operator") -> dict[str, str]:
+    return {
+        of("leader_election_master_status", name=name, instance="10.0.0.1:8443"): first,
+        of("leader_election_master_status", name=name, instance="10.0.0.2:8443"): second,
+    }
+
+
+def processes(operator: str, gateway: str) -> dict[str, str]:
+    return {
+        of("aim_build_info", process="operator", version="0.1.0", instance="10.0.0.1:8443"): operator,
+        of("aim_build_info", process="gateway", version="0.1.0", instance="10.0.0.3:8443"): gateway,
+    }
+
+
+def gone(process: str) -> Fired:
+    return Fired(
+        {"process": process},
+        f"No {process} tells its metrics any more, and one did within the last day: it is down, or cannot be scraped. "
+        "Alerts on what it tells are silent.",
+    )
+
+
+def reviews(path: str, counts: Mapping[str, str]) -> dict[str, str]:
+    """Reviews at a path by status; at another one of ours all are answered."""
+    name, instance = "controller_runtime_webhook_requests_total", "10.0.0.1:8443"
+    found = {of(name, webhook=path, code=code, instance=instance): values for code, values in counts.items()}
+    return found | {of(name, webhook="/validate-kserve", code="200", instance=instance): "0+60x60"}
+
+
+def errors(share: str, path: str) -> Fired:
+    return Fired(
+        {"webhook": path},
+        f"{share} of the reviews at {path} end in an error: pods that opt in, or objects of ours, are refused.",
+    )
+
+
+def certificate(told: str) -> Fired:
+    return Fired({"certificate": "webhook"}, f"Certificate webhook {told}; it should have been renewed by now.")
+
+
+def two(first: float, second: float) -> dict[str, str]:
+    """When the certificates of two replicas end, seconds after the beginning."""
+    return {
+        of(ENDS, certificate="webhook", instance="10.0.0.1:8443"): f"{first:.0f}x60",
+        of(ENDS, certificate="webhook", instance="10.0.0.2:8443"): f"{second:.0f}x60",
+        of(ENDS, certificate="gateway", instance="10.0.0.3:8443"): f"{20 * DAY}x60",
+    }
+
+
+PATHS = ("/mutate-pod", "/validate-inference-service", "/validate-policy", "/convert")
+CASES = [
+    Case(
+        "AimOperatorWithoutLeader",
+        "a minute in which no replica leads",
+        leading("1x5 0x10 1x30", "0x60"),
+        fires={
+            7: [
+                Fired(
+                    {"name": "aim-gpu-operator"},
+                    "Replicas of the operator run, and none of them holds the Lease aim-gpu-operator: no pod gets a "
+                    "partition, and what breaks stays broken.",
+                )
+            ]
+        },
+        silent=(5, 6, 17),
+    ),
+    Case("AimOperatorWithoutLeader", "another one took over", leading("1x5 stale", "0x5 1x60"), silent=(5, 8, 30)),
+    Case("AimOperatorWithoutLeader", "somebody else's election", leading("0x60", "0x60", "other"), silent=(2, 30)),
+    Case(
+        "AimProcessMissing",
+        "the gateway is gone, and forgotten after a day",
+        processes("1x1600", "1x5 stale"),
+        fires={11: [gone("gateway")], 1444: [gone("gateway")]},
+        silent=(5, 10, 1446),
+    ),
+    Case(
+        "AimProcessMissing",
+        "one of two replicas",
+        {
+            of("aim_build_info", process="operator", version="0.1.0", instance="10.0.0.1:8443"): "1x60",
+            of("aim_build_info", process="operator", version="0.1.0", instance="10.0.0.2:8443"): "1x5 stale",
+        },
+        silent=(11, 30),
+    ),
+    Case(
+        "AimProcessMissing",
+        "all of a cluster, while those of another one are there",
+        {
+            of("aim_build_info", process="agent", version="0.1.0"): "1x5 stale",
+            of("aim_build_info", "c2", process="agent", version="0.1.0"): "1x60",
+        },
+        fires={11: [gone("agent")]},
+    ),
+    *(
+        Case(
+            "AimWebhookErrors",
+            path,
+            reviews(path, {"200": "0+46x60", "500": "0x5 0+4x30 120x30"}),
+            fires={15: [errors("7.258%", path)], 25: [errors("8%", path)]},
+            silent=(5, 14, 50),
+        )
+        for path in PATHS
+    ),
+    Case(
+        "AimWebhookErrors",
+        "in the third minute",
+        reviews("/mutate-pod", {"200": "0x60", "500": "0x5 3x60"}),
+        fires={8: [errors("100%", "/mutate-pod")], 15: [errors("100%", "/mutate-pod")]},
+        silent=(5, 7, 17),
+    ),
+    Case(
+        "AimWebhookErrors",
+        "KServe's services",
+        {of("controller_runtime_webhook_requests_total", webhook="/validate-kserve", code="500"): "0+4x60"},
+        fires={20: [errors("100%", "/validate-kserve")]},
+    ),
+    Case("AimWebhookErrors", "4 %", reviews("/mutate-pod", {"200": "0+48x60", "500": "0+2x60"}), silent=(20, 50)),
+    Case(
+        "AimWebhookErrors",
+        "two, and two",
+        reviews("/mutate-pod", {"200": "0x60", "500": "0x5 2x14 4x60"}),
+        silent=(8, 12, 24),
+    ),
+    Case(
+        "AimWebhookErrors", "somebody else's", reviews("/mutate-v1", {"200": "0x60", "500": "0+9x60"}), silent=(8, 50)
+    ),
+    Case(
+        "AimCertificateExpiresSoon",
+        "one replica's ends in four days, until it is renewed",
+        two(4 * DAY, 20 * DAY)
+        | {of(ENDS, certificate="webhook", instance="10.0.0.1:8443"): f"{4 * DAY + 1200}x30 {24 * DAY}x30"},
+        fires={20: [certificate("ends in 4d 0h 0m 0s")]},
+        silent=(14, 32),
+    ),
+    Case("AimCertificateExpiresSoon", "nine days", two(9 * DAY, 9 * DAY), silent=(16, 50)),
+    Case(
+        "AimCertificateExpires",
+        "twenty hours",
+        two(72_000 + 1200, 20 * DAY),
+        fires={20: [certificate("ends in 20h 0m 0s")]},
+        silent=(14,),
+    ),
+    Case("AimCertificateExpires", "it has ended", two(1200, 20 * DAY), fires={20: [certificate("has ended")]}),
+    Case("AimCertificateExpires", "a day and a half", two(1.5 * DAY, 1.5 * DAY), silent=(16, 50)),
+]

@@ -1,0 +1,299 @@
+"""Cases of objectives that are missed, services that are not ready, and requests that are refused or fail."""
+
+from collections.abc import Mapping
+
+from tests.dashboards.rules.promtool import Case, Fired, of
+
+SERVICE = {"namespace": "team", "service": "chat", "model": "org/m"}
+OTHER = {"namespace": "lab", "service": "draft", "model": "org/n"}
+OBJECTIVE = SERVICE | {"metric": "timeToFirstToken", "percentile": "p99", "threshold": "500ms"}
+MISSES = "its objective timeToFirstToken p99 below 500ms {} times as often as its budget allows."
+CHAT = "service team/chat (model org/m)"
+
+
+def burning(rates: Mapping[str, str], slow: Mapping[str, str]) -> dict[str, str]:
+    """Burn rates and slow requests by window."""
+    found = {of("aim_slo_burn_rate", window=window, **OBJECTIVE): value for window, value in rates.items()}
+    return found | {of("aim_slo_slow_requests", window=window, **OBJECTIVE): value for window, value in slow.items()}
+
+
+def fast(rate: str) -> Fired:
+    return Fired(OBJECTIVE, "Service team/chat misses " + MISSES.format(rate))
+
+
+def queue(waiting: str, limit: str = "100x60") -> dict[str, str]:
+    """Two replicas with two classes each, half of it all at either; and another service, whose queue is empty."""
+    found = {
+        of("aim_model_queued_requests", instance=instance, priority=priority, **SERVICE): waiting
+        for instance in ("10.0.0.1:8443", "10.0.0.2:8443")
+        for priority in ("standard", "batch")
+    }
+    found |= {
+        of("aim_model_queue_length_limit", instance=instance, **SERVICE): limit
+        for instance in ("10.0.0.1:8443", "10.0.0.2:8443")
+    }
+    return found | {
+        of("aim_model_queued_requests", instance="10.0.0.1:8443", priority="standard", **OTHER): "0x60",
+        of("aim_model_queue_length_limit", instance="10.0.0.1:8443", **OTHER): "10x60",
+    }
+
+
+def requests(counts: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """A service's requests by status and reason; another one's all succeed."""
+    shared = {"priority": "standard", "instance": "10.0.0.1:8443"}
+    found = {
+        of("aim_model_requests_total", code=code, reason=reason, **shared, **SERVICE): values
+        for (code, reason), values in counts.items()
+    }
+    return found | {of("aim_model_requests_total", code="200", reason="", **shared, **OTHER): "0+600x60"}
+
+
+def by_engines(counts: Mapping[str, str]) -> dict[str, str]:
+    """What engines of the service tell of the same requests, and of those that came past the gateway; by status."""
+    shared = {"priority": "", "reason": "", "instance": "10.0.0.9:8443"}
+    return {of("aim_model_requests_total", code=code, **shared, **SERVICE): values for code, values in counts.items()}
+
+
+def refused(share: str) -> Fired:
+    return Fired(SERVICE, f"{share} of the requests for {CHAT} are refused because others use what there is.")
+
+
+def fail(share: str) -> Fired:
+    return Fired(SERVICE, f"{share} of the requests for {CHAT} end with an error of the server.")
+
+
+OK = ("200", "")
+BURNS = [
+    Case(
+        "AimSloBurnsFast",
+        "2 % of the budget in an hour, until it is over",
+        burning({"1h": "1x5 20x40", "5m": "1x5 20x10 1x30"}, {"1h": "3x5 12x60"}),
+        fires={8: [fast("20.0")]},
+        silent=(5, 7, 17),
+    ),
+    Case(
+        "AimSloBurnsFast",
+        "5 % in six hours",
+        burning({"6h": "1x5 8x40", "30m": "1x5 8x10 1x30"}, {"6h": "3x5 12x60"}),
+        fires={8: [fast("8.0")]},
+        silent=(5, 7, 17),
+    ),
+    Case(
+        "AimSloBurnsFast",
+        "an hour's, over by now",
+        burning({"1h": "20x60", "5m": "8x60"}, {"1h": "99x60"}),
+        silent=(5, 30),
+    ),
+    Case(
+        "AimSloBurnsFast",
+        "a peak in a good hour",
+        burning({"1h": "8x60", "5m": "50x60"}, {"1h": "99x60"}),
+        silent=(5, 30),
+    ),
+    Case("AimSloBurnsFast", "eight requests", burning({"1h": "50x60", "5m": "50x60"}, {"1h": "8x60"}), silent=(5, 30)),
+    Case(
+        "AimSloBurnsFast",
+        "six hours', over by now",
+        burning({"6h": "9x60", "30m": "4x60"}, {"6h": "99x60"}),
+        silent=(5, 30),
+    ),
+    Case("AimSloBurnsFast", "half an hour's", burning({"6h": "4x60", "30m": "9x60"}, {"6h": "99x60"}), silent=(5, 30)),
+    Case(
+        "AimSloBurnsFast", "eight in six hours", burning({"6h": "9x60", "30m": "9x60"}, {"6h": "8x60"}), silent=(5, 30)
+    ),
+    Case("AimSloBurnsFast", "three days'", burning({"72h": "3x60", "6h": "3x60"}, {"72h": "99x60"}), silent=(5, 30)),
+    Case(
+        "AimSloBurnsSlowly",
+        "10 % in three days, until the last six hours are good",
+        burning({"72h": "0.9x5 1.5x60", "6h": "1.5x30 0.9x30"}, {"72h": "12x60"}),
+        fires={21: [Fired(OBJECTIVE, "Over three days service team/chat missed " + MISSES.format("1.5"))]},
+        silent=(5, 20, 32),
+    ),
+    Case(
+        "AimSloBurnsSlowly",
+        "over by now",
+        burning({"72h": "1.5x60", "6h": "0.9x60"}, {"72h": "99x60"}),
+        silent=(16, 40),
+    ),
+    Case(
+        "AimSloBurnsSlowly",
+        "within the budget",
+        burning({"72h": "0.9x60", "6h": "1.5x60"}, {"72h": "99x60"}),
+        silent=(16, 40),
+    ),
+    Case(
+        "AimSloBurnsSlowly",
+        "eight requests",
+        burning({"72h": "1.5x60", "6h": "1.5x60"}, {"72h": "8x60"}),
+        silent=(16, 40),
+    ),
+]
+READY = [
+    Case(
+        "AimInferenceServiceNotReady",
+        "a quarter of an hour, until it is ready",
+        {
+            of("aim_inference_service_condition", condition="Ready", **SERVICE): "1x5 0x20 1x20",
+            of("aim_inference_service_condition", condition="Ready", **OTHER): "1x60",
+        },
+        fires={
+            21: [
+                Fired(
+                    SERVICE,
+                    "InferenceService team/chat of model org/m has the condition Ready False; its message says why.",
+                )
+            ]
+        },
+        silent=(5, 20, 27),
+    ),
+    Case(
+        "AimInferenceServiceNotReady",
+        "another condition",
+        {of("aim_inference_service_condition", condition="SLOMet", **SERVICE): "0x60"},
+        silent=(16, 40),
+    ),
+]
+REQUESTS = [
+    Case(
+        "AimModelQueueSaturated",
+        "90 % of all replicas' queues for five minutes",
+        queue("10x5 45x10 10x30"),
+        fires={
+            11: [
+                Fired(
+                    SERVICE,
+                    f"90% of the queue of {CHAT} has been taken for five minutes; what comes beyond it is refused.",
+                )
+            ]
+        },
+        silent=(5, 10, 17),
+    ),
+    Case("AimModelQueueSaturated", "70 %", queue("35x60"), silent=(6, 30)),
+    Case(
+        "AimModelQueueSaturated",
+        "requests that came past the gateway wait in the engine",
+        queue("10x60") | {of("aim_model_queued_requests", instance="10.0.0.9:8443", priority="", **SERVICE): "900x60"},
+        silent=(6, 30),
+    ),
+    Case("AimModelQueueSaturated", "no request may wait", queue("0x60", "0x60"), silent=(6, 30)),
+    Case(
+        "AimModelRequestsRefused",
+        "8 % for want of room, until there is some",
+        requests({OK: "0+552x60", ("429", "QueueFull"): "0x5 0+48x30 1440x30"}),
+        fires={15: [refused("8%")]},
+        silent=(5, 14, 46),
+    ),
+    *(
+        Case(
+            "AimModelRequestsRefused",
+            reason,
+            requests({OK: "0+552x60", (code, reason): "0+48x60"}),
+            fires={20: [refused("8%")]},
+        )
+        for code, reason in (
+            ("429", "QueueTimeout"),
+            ("429", "Shed"),
+            ("429", "DeadlineUnreachable"),
+            ("504", "DeadlineExceeded"),
+        )
+    ),
+    Case(
+        "AimModelRequestsRefused",
+        "8 %, beside engines that serve all that comes to them",
+        requests({OK: "0+552x60", ("429", "Shed"): "0+48x60"}) | by_engines({"200": "0+552x60"}),
+        fires={12: [refused("8%")]},
+    ),
+    Case(
+        "AimModelRequestsRefused", "4 %", requests({OK: "0+576x60", ("429", "QueueFull"): "0+24x60"}), silent=(15, 40)
+    ),
+    Case(
+        "AimModelRequestsRefused",
+        "too fast",
+        requests({OK: "0+552x60", ("429", "RateLimited"): "0+48x60"}),
+        silent=(15, 40),
+    ),
+    Case(
+        "AimModelRequestsRefused",
+        "fourteen requests in five minutes",
+        requests({OK: "0x60", ("429", "Shed"): "0+2.8x60"}),
+        fires={12: [refused("100%")]},
+    ),
+    Case("AimModelRequestsRefused", "seven", requests({OK: "0x60", ("429", "Shed"): "0+1.4x60"}), silent=(12, 40)),
+    Case(
+        "AimModelRequestsRefused",
+        "by engines",
+        requests({OK: "0+1x60", ("502", "EngineFailed"): "0+48x60"}),
+        silent=(15, 40),
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "8 % by engines, until they are mended",
+        requests({OK: "0+552x60", ("502", "EngineFailed"): "0x5 0+48x30 1440x30"}),
+        fires={15: [fail("8%")]},
+        silent=(5, 14, 46),
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "no pod is ready",
+        requests({("503", "NoEndpoint"): "0+60x60"}),
+        fires={8: [fail("100%")]},
+        silent=(5,),
+    ),
+    *(
+        Case(
+            "AimModelRequestsFail",
+            f"{title}, of a service that is called both ways",
+            requests({OK: "0+552x60"} | gateway) | by_engines({"200": "0+552x60"} | engines),
+            fires={12: [fail("8%")]},
+        )
+        for title, gateway, engines in (
+            ("8 % before engines are asked", {("503", "NoEndpoint"): "0+48x60"}, {}),
+            ("8 % past the gateway", {}, {"5xx": "0+48x60"}),
+        )
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "two at either",
+        requests({OK: "0x60", ("502", "EngineFailed"): "0+0.4x60"}) | by_engines({"5xx": "0+0.4x60"}),
+        silent=(12, 40),
+    ),
+    Case("AimModelRequestsFail", "4 %", requests({OK: "0+576x60", ("500", ""): "0+24x60"}), silent=(15, 40)),
+    Case(
+        "AimModelRequestsFail",
+        "the caller's",
+        requests({OK: "0+552x60", ("400", "BadBody"): "0+48x60"}),
+        silent=(15, 40),
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "late",
+        requests({OK: "0+552x60", ("504", "DeadlineExceeded"): "0+48x60"}),
+        silent=(15, 40),
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "fourteen requests in five minutes",
+        requests({OK: "0x60", ("502", "EngineLost"): "0+2.8x60"}),
+        fires={12: [fail("100%")]},
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "eight in a hundred, fourteen in five minutes",
+        requests({OK: "0+32.2x60", ("502", "EngineLost"): "0+2.8x60"}),
+        fires={12: [fail("8%")]},
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "all three in five minutes, as many as there are",
+        requests({OK: "0x60", ("502", "EngineLost"): "0+0.6x60"}),
+        fires={12: [fail("100%")]},
+    ),
+    Case("AimModelRequestsFail", "both", requests({OK: "0x60", ("502", "EngineLost"): "0+0.4x60"}), silent=(12, 40)),
+    Case(
+        "AimModelRequestsFail",
+        "seven of nine",
+        requests({OK: "0+0.4x60", ("502", "EngineLost"): "0+1.4x60"}),
+        silent=(12, 40),
+    ),
+]
+CASES = [*BURNS, *READY, *REQUESTS]
