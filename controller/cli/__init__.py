@@ -5,7 +5,7 @@ stderr, and bad input exits with 2. The functions here are plain: the program th
 ``controller.entrypoints``.
 
     >>> import typer
-    >>> from controller.cli.crds import crds
+    >>> from controller.cli.rocm import rocm
     >>> app = typer.Typer()
-    >>> _ = app.command()(crds)
+    >>> _ = app.command()(rocm)
 """

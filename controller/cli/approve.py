@@ -5,29 +5,34 @@ from typing import Annotated, Any
 import typer
 
 from api.v1beta1 import RepartitionPlan
-from controller.cli.cluster import Cluster, Context, Kubeconfig, Yes, confirm
-from controller.cli.output import Output, failed, looked_only, note, print_json, refuse
+from controller.cli.cluster import Cluster, confirm
+from controller.cli.cluster_options import Context, Kubeconfig, Yes
+from controller.cli.given_names import object_name
+from controller.cli.output import Form, Output, failed, looked_only, note, print_document, refuse
 from controller.cli.plan_view import document, show, view_of
 from controller.cli.plans import ROUNDS, patch_spec, read_plan
 from controller.repartition.phases import NOT_BEGUN, TERMINAL, Phase
 
 
 def approve(
-    plan: Annotated[str, typer.Argument(help="Name of the RepartitionPlan.", show_default=False)],
+    plan: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the RepartitionPlan, as kubectl get rpp lists it.", show_default=False, callback=object_name
+        ),
+    ],
     yes: Yes = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
-    ] = Output.TABLE,
+    output: Form = Output.TABLE,
 ) -> None:
     """Let a RepartitionPlan run: shows GPUs before and after and the pods that have to move, and asks.
 
-    With -o json nobody is asked: without --yes it is shown alone, and the exit code is 3.
+    With -o json or yaml nobody is asked: without --yes it is shown alone, and the exit code is 3.
     """
     found = _approved(Cluster(kubeconfig, context, f"approve plan {plan}"), plan, output, yes=yes)
-    if output is Output.JSON:
-        print_json(_document(found, approved=True))
+    if output.for_programs:
+        print_document(_document(found, approved=True), output)
     note(f"plan {plan} is approved: kubectl get rpp {plan} -w follows it")
 
 
@@ -38,12 +43,12 @@ def _approved(cluster: Cluster, name: str, output: Output, *, yes: bool) -> Repa
         _refuse_what_cannot_be_approved(plan)
         if plan.spec.approved:
             return plan
-        if output is Output.JSON and not yes:
-            raise looked_only(_document(plan, approved=False))
+        if output.for_programs and not yes:
+            raise looked_only(_document(plan, approved=False), output)
         view = view_of(plan)
         if view.effect != agreed:  # also when it does something else by now than what was agreed to
-            if output is Output.TABLE:
-                show(view)
+            if not output.for_programs:
+                show(view, output)
             if not confirm(f"Let plan {name} change node {view.node}?", yes=yes):
                 raise failed(f"plan {name} is not approved; nothing was changed")
             agreed = view.effect

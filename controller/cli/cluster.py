@@ -1,24 +1,18 @@
-"""What every verb that talks to a cluster shares: options as kubectl has them, a client, and errors for people."""
+"""What every verb that talks to a cluster shares: a client, and errors for people."""
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import typer
 
-from controller.cli.output import failed, refuse
+from controller.cli.exit_codes import ExitCode
+from controller.cli.output import failed, note, refuse
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError
 from controller.runtime.client.errors import ApiError, Forbidden, Timeout, Unauthorized, Unavailable
-
-Kubeconfig = Annotated[
-    Path | None,
-    typer.Option(help="Kubeconfig file; else $KUBECONFIG, the pod's own, or ~/.kube/config.", show_default=False),
-]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig; else its current one.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 T = TypeVar("T")
 
@@ -78,9 +72,19 @@ def at_terminal() -> bool:
 
 
 def confirm(question: str, *, yes: bool) -> bool:
-    """Whether the person says so; without a terminal there is nobody to ask, which ends the command (exit code 2)."""
+    """Whether the person says so; without a terminal there is nobody to ask, which ends the command (exit code 2).
+
+    So does Ctrl-C (130). An end of input is a no.
+    """
     if yes:
         return True
     if not at_terminal():
         refuse("nobody to ask: stdin is no terminal; look at what would be done and give --yes")
-    return typer.confirm(question, err=True)
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as aborted:
+        note("")  # the end of the line with the question
+        if isinstance(aborted.__context__, EOFError):
+            return False
+        note("nothing was changed")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None

@@ -1,10 +1,37 @@
-"""``aim-gpu crds``: the CustomResourceDefinitions, for ``kubectl apply -f -``."""
+"""``aim-gpu crds``: the CustomResourceDefinitions, for ``kubectl apply -f -``.
 
-import typer
+They are printed as `make generate` wrote them: to make them of the models takes four times as long as all else here.
+"""
 
-from api.openapi import crd
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from api import openapi
+from controller.cli.program import program
+from controller.cli.reader import while_read
+
+GENERATED: Final = Path(openapi.__file__).with_name("crds.yaml")
+"""All of them as one text. A test compares it with the models."""
 
 
-def crds() -> None:
-    """Print the CustomResourceDefinitions of all kinds as YAML documents."""
-    typer.echo("---\n".join(crd.to_yaml(definition) for definition in crd.crds()), nl=False)
+def run(arguments: Sequence[str]) -> int:
+    """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
+    return while_read(_answer, arguments)
+
+
+def _answer(arguments: Sequence[str]) -> int:
+    parser().parse_args(arguments)
+    sys.stdout.write(GENERATED.read_text(encoding="utf-8"))
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes: nothing."""
+    return argparse.ArgumentParser(
+        prog=f"{program()} crds",
+        description="Print the CustomResourceDefinitions of all kinds as YAML documents.",
+        allow_abbrev=False,
+    )

@@ -1,10 +1,12 @@
 """YAML files as a person gives them to a command: documents that remember where they stand.
 
-A directory means the `.yaml`, `.yml` and `.json` files directly in it, by name, as kubectl reads one. Objects of kind
-List are unpacked.
+A directory means the `.yaml`, `.yml` and `.json` files directly in it, by name, as kubectl reads one, and `-` means
+standard input. Objects of kind List are unpacked.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,8 @@ from typing import Any, Final
 import yaml
 
 SUFFIXES = (".yaml", ".yml", ".json")
+STDIN: Final = Path("-")
+"""Standard input, as a person names it."""
 
 MOST_BYTES: Final = 8 << 20
 """The largest file that is read. The API server takes 3 MiB in one request (``DefaultMaxRequestBodyBytes`` of its
@@ -31,7 +35,8 @@ class BadInput(ValueError):
     """Input that cannot be used: the file, the field, its value, what is wrong with it, and what to write instead."""
 
     def __init__(self, file: Path, field: str, value: object, problem: str, remedy: str) -> None:
-        super().__init__(f"{file}: {field}: {_short(value)} {problem}; {remedy}")
+        where = "standard input" if file == STDIN else file
+        super().__init__(f"{where}: {field}: {_short(value)} {problem}; {remedy}")
         self.file = file
         self.field = field
         self.value = value
@@ -74,6 +79,11 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files meant by paths. Raises BadInput for one that is not there or holds none."""
     found: list[Path] = []
     for path in paths:
+        if path == STDIN:
+            if path in found:
+                raise BadInput(path, "-f", str(path), "is given twice", "give it once: it is read to its end")
+            found.append(path)
+            continue
         inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if path.is_dir() else [path]
         if not inside or not inside[0].is_file():
             problem = "is not there" if not path.exists() else "holds no YAML"
@@ -94,7 +104,7 @@ def read_documents(paths: Iterable[Path]) -> list[Document]:
 def read_text(file: Path) -> str:
     """The text of a file. Raises BadInput, also for one of more than `MOST_BYTES`."""
     try:
-        with file.open("rb") as opened:
+        with nullcontext(sys.stdin.buffer) if file == STDIN else file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             problem = f"has more than {MOST_BYTES >> 20} MiB"

@@ -1,32 +1,40 @@
 """``aim-gpu explain``: why an object has the place it has, or has none, and what would change that."""
 
-import shutil
-import sys
 from typing import Annotated
 
 import typer
 
-from controller.agent.heartbeat import SYSTEM_NAMESPACE
-from controller.cli.cluster import Cluster, Context, Kubeconfig
+from api.group import OPERATOR_NAMESPACE
+from controller.cli.cluster import Cluster
+from controller.cli.cluster_options import Context, Kubeconfig, SystemNamespace
 from controller.cli.explain_read import NothingToExplain, Question, answer
 from controller.cli.explain_view import page
-from controller.cli.live_cluster import SystemNamespace
-from controller.cli.output import NOT_A_TERMINAL, Output, print_json, refuse
+from controller.cli.given_names import namespace_name
+from controller.cli.output import Form, Output, page_width, print_document, refuse
 from controller.cli.subject import BadSubject, parse_subject
-from controller.placement.scheduler import ModelScheduler
 
 
 def explain(
-    what: Annotated[str, typer.Argument(help="claim, pod, inferenceservice, isvc or node, a slash, and its name.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND/NAME", help="claim, pod, inferenceservice, isvc or node, and its name, such as pod/llama-0."
+        ),
+    ],
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Its namespace; else the context's own.", show_default=False)
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Its namespace; else the context's own.",
+            show_default=False,
+            callback=namespace_name,
+        ),
     ] = None,
-    system_namespace: SystemNamespace = SYSTEM_NAMESPACE,
+    system_namespace: SystemNamespace = OPERATOR_NAMESPACE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
-    ] = Output.TABLE,
+    output: Form = Output.TABLE,
 ) -> None:
     """Say why a claim, pod, service or node stands as it does: candidates, refusals, the nearest change, history.
 
@@ -39,13 +47,12 @@ def explain(
         subject = parse_subject(what, namespace or cluster.namespace)
     except BadSubject as error:
         refuse(str(error))
-    question = Question(subject, system_namespace, ModelScheduler.by_policy())
+    question = Question(subject, system_namespace)
     try:
         document = cluster.ask(lambda client: answer(client, question))
     except NothingToExplain as error:
         refuse(str(error))
-    if output is Output.JSON:
-        print_json(document)
+    if output.for_programs:
+        print_document(document, output)
     else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else NOT_A_TERMINAL
-        typer.echo(page(document, width), nl=False)
+        typer.echo(page(document, page_width(output)), nl=False)

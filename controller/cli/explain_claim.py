@@ -57,7 +57,7 @@ def asked_of(live: Live, key: str) -> Asked | None:
     if claim is None or pod is None or stored is None or claim.spec.requirement.memory is None:
         return None
     service = cluster.service_table.get(f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}")
-    demand = demand_of(key, claim, pod, stored, service)
+    demand = cluster.revisions.marked(demand_of(key, claim, pod, stored, service))
     return Asked(key, claim, pod, service, _unpinned(demand) if claim.status.allocation is not None else demand)
 
 

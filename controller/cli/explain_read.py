@@ -1,31 +1,28 @@
 """Reads what a question is about, with no more rights than the question needs: the object, its claims, its events.
 
-The rest of the cluster is read where that is allowed; where not, what the operator wrote into the claim stands alone.
+The rest of the cluster is read where that is allowed; where not, what the operator wrote into the claim stands
+alone, and nothing of the scheduler is imported, which takes longer than all else.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim
 from controller.cli.access import Access
-from controller.cli.explain_claim import explain_live
-from controller.cli.explain_node import explain_node
-from controller.cli.live_cluster import Live, NotReadable, read_cluster
+from controller.cli.live_rights import NotReadable, unreadable
 from controller.cli.subject import Kind, Subject
-from controller.placement.scheduler import ModelScheduler
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import EVENTS, PODS
 from controller.runtime.client.errors import Forbidden, NotFound
 from controller.runtime.client.resource import Resource
 from controller.runtime.manifest import Manifest
-from controller.runtime.objects.conversion import typed
-from controller.runtime.objects.pod import Pod
-from controller.state.expected import known_claims
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, INFERENCE_SERVICES, KSERVE_SERVICES
-from controller.state.kserve import POD_LABEL
-from controller.translate.pod import claim_name
+
+if TYPE_CHECKING:
+    from controller.cli.live_cluster import Live
+    from controller.placement.scheduler import ModelScheduler
 
 #: Events and claims that are told at most, the latest, and those that wait, first.
 MOST_EVENTS: Final = 12
@@ -40,7 +37,6 @@ _READ: Final[dict[Kind, Resource]] = {
     Kind.KSERVE: KSERVE_SERVICES,
     Kind.NODE: GPU_NODES,
 }
-_POD_LABELS: Final = {Kind.SERVICE: SERVICE_LABEL, Kind.KSERVE: POD_LABEL}
 
 
 class NothingToExplain(Exception):
@@ -49,11 +45,18 @@ class NothingToExplain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, of whom, and by which scheduler it is answered."""
+    """What is asked, and where the operator is."""
 
     subject: Subject
     system_namespace: str
-    scheduler: ModelScheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What is decided anew, on the cluster as it is and by the operator's own scheduler."""
+
+    live: "Live"
+    scheduler: "ModelScheduler"
 
 
 async def answer(client: Client, question: Question) -> Document:
@@ -63,18 +66,14 @@ async def answer(client: Client, question: Question) -> Document:
     document: Document = {"kind": subject.kind.value, "name": subject.name, "live": True, "notes": []}
     if subject.namespace:
         document["namespace"] = subject.namespace
-    live = await _live(client, question, document)
-    if live is not None:  # as the operator would, began it at this moment
-        question.scheduler.expect(known_claims(live.cluster.claim_table, live.cluster.pod_table))
+    deciding = await _deciding(client, question, document)
     access = Access(client)
     if subject.kind is Kind.NODE:
-        return document | await _of_node(live, subject, obj, access)
+        return document | await _of_node(deciding, subject, obj, access)
     document["conditions"] = _conditions(obj)
     claims = await _claims(client, subject, obj)
     named = {subject.name, *(claim.metadata.name for claim in claims), *(_pod_of(claim) for claim in claims)}
-    document["claims"] = [
-        await claim_document(claim, live, access, question.scheduler) for claim in claims[:MOST_CLAIMS]
-    ]
+    document["claims"] = [await claim_document(claim, deciding, access) for claim in claims[:MOST_CLAIMS]]
     document["moreClaims"] = max(0, len(claims) - MOST_CLAIMS)
     document["history"] = await _history(client, subject, named, document)
     return document
@@ -90,18 +89,28 @@ async def _object(client: Client, subject: Subject) -> Manifest:
         raise NothingToExplain(f"no {subject.kind} is called {subject.name!r}{where}; {remedy}") from error
 
 
-async def _live(client: Client, question: Question, document: Document) -> Live | None:
+async def _deciding(client: Client, question: Question, document: Document) -> Deciding | None:
     try:
-        return await read_cluster(client, question.system_namespace)
+        unread = await unreadable(client, question.system_namespace)
     except NotReadable as error:
         document["live"] = False
         document["missingRights"] = [f"list {resource}" for resource in error.resources]
         return None
+    from controller.cli.live_cluster import list_cluster
+    from controller.cli.live_scheduler import scheduler_of
+
+    live = await list_cluster(client, question.system_namespace, unread)
+    document["notes"] += live.assumed
+    return Deciding(live, scheduler_of(live.cluster))
 
 
-async def _of_node(live: Live | None, subject: Subject, obj: Manifest, access: Access) -> Document:
-    found = await explain_node(live, subject.name, access) if live is not None else None
-    if live is not None and found is None:
+async def _of_node(deciding: Deciding | None, subject: Subject, obj: Manifest, access: Access) -> Document:
+    if deciding is None:
+        return {"conditions": _conditions(obj), "node": None}
+    from controller.cli.explain_node import explain_node
+
+    found = await explain_node(deciding.live, subject.name, access)
+    if found is None:
         raise NothingToExplain(
             f"node {subject.name} is not managed or was not seen yet; label it aim.amd.com/managed=true"
         )
@@ -116,8 +125,12 @@ def _conditions(obj: Manifest) -> list[Document]:
 async def _claims(client: Client, subject: Subject, obj: Manifest) -> list[GPUPartitionClaim]:
     if subject.kind is Kind.CLAIM:
         return [GPUPartitionClaim.model_validate(obj)]
+    from controller.runtime.objects.conversion import typed
+    from controller.runtime.objects.pod import Pod
+    from controller.translate.pod import claim_name
+
     pods = [obj]
-    label = _POD_LABELS.get(subject.kind)
+    label = _label_of_pods(subject.kind)
     if label is not None:
         pods = list((await client.list(PODS, subject.namespace, label_selector=f"{label}={subject.name}")).items)
     names = {name for pod in pods if (name := claim_name(typed(pod, Pod))) is not None}
@@ -125,6 +138,15 @@ async def _claims(client: Client, subject: Subject, obj: Manifest) -> list[GPUPa
         raise NothingToExplain(f"pod {subject.namespace}/{subject.name} takes no part: it has no claim of ours")
     found = [claim for name in sorted(names) if (claim := await _read_claim(client, subject.namespace, name))]
     return sorted(found, key=lambda claim: (claim.status.allocation is not None, claim.metadata.name))
+
+
+def _label_of_pods(kind: Kind) -> str | None:
+    """The label whose value is the service of a pod; None for what has no pods of its own."""
+    if kind is Kind.KSERVE:
+        from controller.state.kserve import POD_LABEL
+
+        return POD_LABEL
+    return SERVICE_LABEL if kind is Kind.SERVICE else None
 
 
 async def _read_claim(client: Client, namespace: str, name: str) -> GPUPartitionClaim | None:
@@ -138,13 +160,19 @@ def _pod_of(claim: GPUPartitionClaim) -> str:
     return claim.spec.pod_ref.name if claim.spec.pod_ref is not None else ""
 
 
-async def claim_document(
-    claim: GPUPartitionClaim, live: Live | None, access: Access, scheduler: ModelScheduler
-) -> Document:
-    """A claim as it is stored, and where `live` is given what the cluster says of it now."""
+async def claim_document(claim: GPUPartitionClaim, deciding: Deciding | None, access: Access) -> Document:
+    """A claim as it is stored, and where the cluster may be read what it says of it now."""
+    if deciding is None:
+        return _stored(claim)
+    from controller.cli.explain_claim import explain_live
+
     key = f"{claim.metadata.namespace}/{claim.metadata.name}"
+    return _stored(claim) | await explain_live(deciding.live, key, access, deciding.scheduler)
+
+
+def _stored(claim: GPUPartitionClaim) -> Document:
     model, asked, allocation = claim.spec.model, claim.spec.requirement, claim.status.allocation
-    document: Document = {
+    return {
         "name": claim.metadata.name,
         "pod": _pod_of(claim) or None,
         "phase": claim.status.phase.value,
@@ -154,7 +182,6 @@ async def claim_document(
         "written": claim.status.explanation,
         "conditions": [each.model_dump(by_alias=True, mode="json") for each in claim.status.conditions],
     }
-    return document | (await explain_live(live, key, access, scheduler) if live is not None else {})
 
 
 async def _history(client: Client, subject: Subject, named: set[str], document: Document) -> list[Document]:

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from api.quantity import parse_quantity
 from controller.cli.box_table import box_table
-from controller.placement.decision import gib
-from controller.repartition.division import DIVIDING
+from controller.placement.size_text import gib
 
 Document = dict[str, Any]
 
@@ -15,11 +14,14 @@ Document = dict[str, Any]
 _MOST_MESSAGE: Final = 300
 #: Holders that a page names; all of them stand in the JSON.
 _MOST_NAMES: Final = 12
+_KEPT: Final = "What has a place keeps it. Were it placed anew now, it would wait:"
+HELD_UP: Final = frozenset({"DividingFirst", "QuotaExceeded", "ResourceClaimRefused", "PinRefused", "WaitingForGate"})
+"""Why a claim is not bound though a place is free for it: its own words say what it waits for."""
 
 
 def page(document: Document, width: int) -> str:
-    """The lines for people, none longer than `width` but rows of tables and words that are."""
-    return "\n".join(line for text in _lines(document) for line in wrapped(text, width)) + "\n"
+    """The lines for people, none longer than `width` but words that are."""
+    return "\n".join(line for text in _lines(document, width) for line in wrapped(text, width)) + "\n"
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -30,16 +32,16 @@ def wrapped(text: str, width: int) -> list[str]:
     return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def _lines(document: Document) -> Iterator[str]:
+def _lines(document: Document, width: int) -> Iterator[str]:
     if document["kind"] == "node":
-        yield from _node(document)
+        yield from _node(document, width)
         return
     alone = document["kind"] in ("claim", "pod")
     if not alone:
         yield from _service(document)
     for claim in document["claims"]:
         if alone or claim["allocation"] is None:
-            yield from _claim(document, claim)
+            yield from _claim(document, claim, width)
             yield from () if alone else ("",)
         else:
             yield f"claim {document['namespace']}/{claim['name']} {_has(claim)}"
@@ -71,7 +73,7 @@ def _service(document: Document) -> Iterator[str]:
     yield ""
 
 
-def _claim(document: Document, claim: Document) -> Iterator[str]:
+def _claim(document: Document, claim: Document, width: int) -> Iterator[str]:
     of_pod = f" of pod {claim['pod']}" if claim["pod"] else ""
     yield f"claim {document['namespace']}/{claim['name']}{of_pod}: {claim['phase']}"
     yield f"  asks for {_asked(claim)}"
@@ -80,11 +82,12 @@ def _claim(document: Document, claim: Document) -> Iterator[str]:
     if "group" in claim:
         yield from _group(claim["group"])
     if "lines" in claim:
+        yield from [_KEPT] if claim["allocation"] is not None else []
         yield from claim["lines"]
         held = {"PartitionHeld", "NodeResourcesShort"} & {row["reason"] for row in claim["explanation"]["refusals"]}
         yield from _holders(claim["holders"]) if held else ()
     elif "candidates" in claim:
-        yield from _candidates(claim)
+        yield from _candidates(claim, width)
     elif claim["written"] and ("group" not in claim or claim["allocation"] is None):
         yield from claim["written"].splitlines()
     else:
@@ -114,8 +117,13 @@ def _asked(claim: Document) -> str:
     modes = f" in {' or '.join(asked['modes'])}" if asked.get("modes") else ""
     if model is None:
         return size + modes
-    figures = f"{model['maxModelLen']} tokens, {model['maxConcurrency']} at once"
-    return f"{size}{modes} for {model['id']} ({model['precision']}, {figures})"
+    figures = (model["precision"], _figure(model["maxModelLen"], "tokens"), _figure(model["maxConcurrency"], "at once"))
+    told = ", ".join(filter(None, figures))
+    return f"{size}{modes} for {model['id']}{f' ({told})' if told else ''}"
+
+
+def _figure(figure: int | None, of_what: str) -> str:
+    return "" if figure is None else f"{figure} {of_what}"
 
 
 def _has(claim: Document) -> str:
@@ -139,9 +147,9 @@ def _between(locality: str | None) -> str:
     return f", {_BETWEEN[locality]}" if locality is not None else ""
 
 
-def _candidates(claim: Document) -> Iterator[str]:
+def _candidates(claim: Document, width: int) -> Iterator[str]:
     allocation, now = claim["allocation"], claim["now"]
-    if allocation is None and DIVIDING in (each["reason"] for each in claim["conditions"]):
+    if allocation is None and HELD_UP & {each["reason"] for each in claim["conditions"]}:
         yield from (claim["written"] or "").splitlines()
         yield f"As things are it would go to {_place(now)}."
     elif allocation is None:
@@ -161,7 +169,7 @@ def _candidates(claim: Document) -> Iterator[str]:
         "FREE ON GPU",
         *(f"BY {each}" for each in claim["scorers"]),
     )
-    yield from box_table(heads, rows).splitlines()
+    yield from box_table(heads, rows, width).splitlines()
 
 
 def _nodes(claim: Document) -> str:
@@ -207,7 +215,7 @@ def _partitions(count: int) -> str:
     return "1 partition" if count == 1 else f"{count} partitions"
 
 
-def _node(document: Document) -> Iterator[str]:
+def _node(document: Document, width: int) -> Iterator[str]:
     node = document["node"]
     yield f"node {document['name']}"
     yield from (f"  {each['type']} is {each['status']}: {each['reason']}" for each in document["conditions"])
@@ -221,7 +229,7 @@ def _node(document: Document) -> Iterator[str]:
     yield from (f"  taint {taint}" for taint in node["taints"])
     yield from _taking(node["refusals"])
     heads = ("GPU", "PRODUCT", "MODE", "SIZE", "FREE", "OUT OF USE", "KEPT", "PLAN")
-    yield from box_table(heads, [_gpu(gpu) for gpu in node["gpus"]]).splitlines()
+    yield from box_table(heads, [_gpu(gpu) for gpu in node["gpus"]], width).splitlines()
     if node["awaiting"]:
         yield f"Plan {node['awaiting']} waits for approval: aim-gpu approve {node['awaiting']}"
         told = [f"{what} {text}" for what, text in (node["awaitingFor"] or {}).items() if text]

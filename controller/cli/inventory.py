@@ -1,25 +1,25 @@
 """``aim-gpu inventory``: the GPUs and partitions of a node, read from its sysfs, a recording of it, or AMD SMI."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
-from rich.table import Table
 
 from controller.agent.backend import BackendError, HardwareGpu, NodeHardware
 from controller.agent.health import missing_of
 from controller.agent.kfd import ObservedGpu, TopologyError
 from controller.agent.simulated_seed import MAX_GPUS
 from controller.agent.sysfs import read_topology
-from controller.cli.output import Output, mebibytes, note, print_json, print_table, refuse
-from controller.cli.simulated_tree import SimulationError, write_simulated
+from controller.cli.output import Form, Output, mebibytes, note, print_document, print_rows, refuse
 from controller.gpu.mode import ComputeMode, MemoryMode
 
 _SYSFS = Path("/sys")
+
+Table: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""A header and rows."""
 
 
 class InventoryBackend(StrEnum):
@@ -73,21 +73,19 @@ def inventory(
             help="A new folder for the simulated node, as its drivers would show it below /sys; then it is read."
         ),
     ] = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
-    ] = Output.TABLE,
+    output: Form = Output.TABLE,
 ) -> None:
     """Show the GPUs of this node: product, mode and partitions, as the driver's files or AMD SMI tell them."""
     try:
         root = _root(sysfs_root, backend, simulate, write_tree, gpus)
         found = _of_amdsmi(root) if backend is InventoryBackend.AMDSMI else _of_files(root)
-    except (SimulationError, TopologyError, BackendError) as error:
+    except (TopologyError, BackendError) as error:
         refuse(str(error))
     _note_oddities(found)
-    if output is Output.JSON:
-        print_json(document(found))
+    if output.for_programs:
+        print_document(document(found), output)
     else:
-        print_table(_table(found))
+        print_rows(*(_wide_table(found) if output is Output.WIDE else _table(found)), output)
 
 
 def _root(given: Path | None, backend: InventoryBackend, simulate: str | None, into: Path | None, gpus: int) -> Path:
@@ -96,10 +94,15 @@ def _root(given: Path | None, backend: InventoryBackend, simulate: str | None, i
         return given or _SYSFS
     if simulate is None or into is None:
         alone = "--simulate" if into is None else "--write-tree"
-        raise SimulationError(f"{alone}: give --simulate PRODUCT=MODE and --write-tree DIR together")
+        refuse(f"{alone}: give --simulate PRODUCT=MODE and --write-tree DIR together")
     if given is not None or backend is not InventoryBackend.SYSFS:
-        raise SimulationError(f"--simulate {simulate!r}: its own tree is read; leave --sysfs-root and --backend out")
-    write_simulated(simulate, gpus, into)
+        refuse(f"--simulate {simulate!r}: its own tree is read; leave --sysfs-root and --backend out")
+    from controller.cli.simulated_tree import SimulationError, write_simulated  # as much as all else
+
+    try:
+        write_simulated(simulate, gpus, into)
+    except SimulationError as error:
+        refuse(str(error))
     return into
 
 
@@ -135,6 +138,8 @@ def _of_files(root: Path) -> tuple[GpuRow, ...]:
 
 def _of_amdsmi(root: Path) -> tuple[GpuRow, ...]:
     # only here: the package looks for its library when it is imported
+    import asyncio
+
     from controller.agent.amdsmi_backend import open_amdsmi
 
     async def read() -> NodeHardware:
@@ -198,17 +203,30 @@ def _note_oddity(gpu: GpuRow) -> None:
 
 
 def _table(gpus: Sequence[GpuRow]) -> Table:
-    table = Table("GPU", "PRODUCT", "MODE", "PARTITION", "RENDER", "MEMORY", "CUS")
+    return ("GPU", "PRODUCT", "MODE", "PARTITION", "RENDER", "MEMORY", "CUS"), list(_rows(gpus))
+
+
+def _wide_table(gpus: Sequence[GpuRow]) -> Table:
+    """The same with the whole GPU's memory, its xGMI hive, and partitions that the driver does not show."""
+    more = {gpu.bdf: (mebibytes(gpu.vram_bytes), _number(gpu.hive), str(gpu.missing_partitions)) for gpu in gpus}
+    header = ("GPU", "PRODUCT", "MODE", "PARTITION", "RENDER", "MEMORY", "CUS", "GPU MEMORY", "HIVE", "NOT SHOWN")
+    return header, [(*row, *more[row[0]]) for row in _rows(gpus)]
+
+
+def _rows(gpus: Sequence[GpuRow]) -> Iterator[tuple[str, ...]]:
     for gpu in gpus:
         mode = f"{gpu.compute_mode or '?'}/{gpu.memory_mode or '?'}"
         for partition in gpu.partitions:
-            table.add_row(
+            yield (
                 gpu.bdf,
                 gpu.product,
                 mode,
                 str(partition.id),
                 f"renderD{partition.render_minor}",
                 mebibytes(partition.vram_bytes),
-                "-" if partition.compute_units is None else str(partition.compute_units),
+                _number(partition.compute_units),
             )
-    return table
+
+
+def _number(told: int | None) -> str:
+    return "-" if told is None else str(told)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from controller.cli.explain_claim import asked_of
 from controller.cli.live_budgets import Budgets, Evictable
 from controller.cli.live_cluster import Live
-from controller.cli.trial import Around
+from controller.cli.trial import Around, Expected, Leaving
 from controller.cli.trial_changes import UnderWay
 from controller.cli.trial_victims import Leave
 from controller.gpu.mode import Mode
@@ -51,6 +51,20 @@ def successor_of(live: Live, occupant: Occupant) -> Demand | None:
         return None
     now = live.cluster.clock.now().timestamp()
     return replace(asked.demand, uid=f"after {asked.demand.uid}", created_seconds=now)
+
+
+def waiting_in(live: Live, concerned: frozenset[str] = frozenset()) -> Iterator[Demand]:
+    """What claims ask for that wait already, without those of the keys `concerned`."""
+    for key, claim in live.cluster.claim_table.items():
+        if key not in concerned and claim.status.allocation is None:
+            asked = asked_of(live, key)
+            if asked is not None and asked.pod.gated and not asked.pod.foreign_gates and not asked.pod.deleting:
+                yield asked.demand
+
+
+def after_of(leaving: Leaving, expected: Mapping[str, Expected]) -> Expected | None:
+    """What becomes of the pod that comes after one that leaves; None where nobody makes one."""
+    return expected.get(leaving.successor.uid) if leaving.successor is not None else None
 
 
 def _asked_to_leave(cluster: Cluster, demand: Demand) -> frozenset[str] | None:

@@ -82,6 +82,11 @@ class Budgets:
         used: Counter[tuple[str, str]] = Counter()
         return frozenset(each.key for each in leaving if not self._goes(self._pod(each, each.uid), used))
 
+    def kept(self, leaving: Sequence[PodView]) -> frozenset[str]:
+        """The same of pods, by their uids."""
+        used: Counter[tuple[str, str]] = Counter()
+        return frozenset(pod.uid for pod in leaving if not self._goes(pod, used))
+
     def lets_go(self, victim: Victim) -> bool:
         """Whether a pod that is to move may be evicted, if nobody else is."""
         return self._goes(self._pod(victim, victim.uid), Counter())

@@ -7,67 +7,74 @@ which runs on, judges by changes that it sees.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import gc
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import typer
-
-from controller.agent.heartbeat import SYSTEM_NAMESPACE
+from api.group import OPERATOR_NAMESPACE
 from controller.cli.live_budgets import DisruptionBudget, budget_of
+from controller.cli.live_rights import assumed, unreadable
 from controller.cli.priorities import PriorityClass, class_of
 from controller.runtime.cache.informer import CacheNotSynced, Informer
 from controller.runtime.cache.store import EventType, StoreEvent
-from controller.runtime.client.client import Client, Selection
+from controller.runtime.client.client import Client
 from controller.runtime.client.core import POD_DISRUPTION_BUDGETS, PRIORITY_CLASSES
-from controller.runtime.client.errors import ApiError, Forbidden, NotFound, Timeout
+from controller.runtime.client.errors import Forbidden, Timeout
+from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock, RealClock
 from controller.sizing.catalog import Catalog
 from controller.state.cluster import Cluster
 from controller.state.heartbeats import FRESH_SECONDS
 from controller.state.models import Models
-from controller.state.served import ServedInformer
 from controller.telemetry.logs import configure_logs
 
 #: Longest that a cluster may take to be listed, seconds.
 LIST_SECONDS: Final = 120.0
 
-SystemNamespace = Annotated[
-    str, typer.Option(help="Namespace of the operator and of its agents' Leases.", show_default=True)
-]
-
-
-class NotReadable(Exception):
-    """What the caller may not list. `resources` are their names; the text says what is missing."""
-
-    def __init__(self, missing: Sequence[str]) -> None:
-        super().__init__(f"the right to list {', '.join(missing)} is missing")
-        self.resources = tuple(missing)
-
 
 @dataclass(frozen=True, slots=True)
 class Live:
     """The cluster as it was a moment ago, what sizes models there, and as far as readable PriorityClasses by name and
-    disruption budgets.
+    disruption budgets. `assumed`: sentences on what is taken for granted, as it may not be read.
     """
 
     cluster: Cluster
     sizing: Models
     classes: Mapping[str, PriorityClass] = field(default_factory=dict)
     budgets: tuple[DisruptionBudget, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
-async def read_cluster(client: Client, system_namespace: str = SYSTEM_NAMESPACE, clock: Clock | None = None) -> Live:
+async def read_cluster(client: Client, system_namespace: str = OPERATOR_NAMESPACE, clock: Clock | None = None) -> Live:
     """Everything that decisions are made on. Raises NotReadable, and the client's errors."""
-    configure_logs("error")
+    unread = await unreadable(client, system_namespace)
+    return await list_cluster(client, system_namespace, unread, clock)
+
+
+async def list_cluster(
+    client: Client, system_namespace: str, unread: Collection[Resource], clock: Clock | None = None
+) -> Live:
+    """The same for who is known to have the rights, but for `unread`. Raises the client's errors."""
     clock = clock or RealClock()
+    live = watched(client, system_namespace, clock)
+    gc.freeze()  # each first list looks for garbage, and there is none in all that was imported
+    await _filled(needed(live.cluster, unread))
+    believe_leases(live.cluster, clock.now())
+    return replace(live, assumed=tuple(map(assumed, unread)))
+
+
+def watched(client: Client, system_namespace: str, clock: Clock, *, quiet: bool = True) -> Live:
+    """A cluster and what sizes models there, both empty until the informers of `needed` run.
+
+    `quiet`: log errors alone, as becomes a command; False leaves logs as they are.
+    """
+    if quiet:
+        configure_logs("error")
     cluster = Cluster(client, clock, system_namespace=system_namespace)
     sizing = Models(Catalog.bundled())
     cluster.model_profiles.add_handler(sizing.take)
-    await _refuse_what_may_not_be_read(client, cluster, system_namespace)
-    await _filled(_needed(cluster))
-    _believe_leases(cluster, clock.now())
     return Live(cluster, sizing)
 
 
@@ -80,18 +87,18 @@ async def read_classes(client: Client) -> Mapping[str, PriorityClass]:
     return {each["metadata"]["name"]: class_of(each) for each in found.items}
 
 
-async def read_budgets(client: Client) -> tuple[DisruptionBudget, ...] | None:
-    """All PodDisruptionBudgets; None for those who may not list them."""
+async def with_budgets(client: Client, live: Live) -> Live:
+    """With all PodDisruptionBudgets; those who may not list them are told what is assumed."""
     try:
         found = await client.list(POD_DISRUPTION_BUDGETS)
     except Forbidden:
-        return None
-    return tuple(map(budget_of, found.items))
+        return replace(live, assumed=(*live.assumed, assumed(POD_DISRUPTION_BUDGETS)))
+    return replace(live, budgets=tuple(map(budget_of, found.items)))
 
 
-def _needed(cluster: Cluster) -> tuple[Informer[Any], ...]:
-    """What decisions depend on: of the operator's informers not those of ConfigMaps, slices and Deployments."""
-    return (
+def needed(cluster: Cluster, unread: Collection[Resource] = ()) -> tuple[Informer[Any], ...]:
+    """What decisions depend on: of the operator's informers those of `unread`, ConfigMaps, slices, Deployments not."""
+    followed: tuple[Informer[Any], ...] = (
         cluster.namespaces,
         cluster.nodes,
         cluster.leases,
@@ -102,32 +109,10 @@ def _needed(cluster: Cluster) -> tuple[Informer[Any], ...]:
         cluster.claims,
         cluster.resource_claims,
         cluster.services,
+        cluster.replica_sets,
         cluster.pods,
     )
-
-
-async def _refuse_what_may_not_be_read(client: Client, cluster: Cluster, system_namespace: str) -> None:
-    """An informer would try a list that is forbidden again and again."""
-    missing: list[str] = []
-    failed: list[ApiError] = []
-
-    async def look(informer: Informer[Any]) -> None:
-        namespace = system_namespace if informer is cluster.leases else None
-        try:
-            await client.list_page(informer.resource, Selection(namespace), limit=1)
-        except Forbidden:
-            missing.append(f"{informer.resource}{f' in {namespace}' if namespace else ''}")
-        except ApiError as error:
-            if not (isinstance(error, NotFound) and isinstance(informer, ServedInformer)):
-                failed.append(error)
-
-    async with asyncio.TaskGroup() as group:
-        for informer in _needed(cluster):
-            group.create_task(look(informer))
-    if failed:
-        raise failed[0]
-    if missing:
-        raise NotReadable(sorted(missing))
+    return tuple(each for each in followed if each.resource not in unread)
 
 
 async def _filled(informers: Sequence[Informer[Any]]) -> None:
@@ -146,7 +131,7 @@ async def _filled(informers: Sequence[Informer[Any]]) -> None:
         raise Timeout(0, "NotListed", str(late)) from late
 
 
-def _believe_leases(cluster: Cluster, now: datetime) -> None:
+def believe_leases(cluster: Cluster, now: datetime) -> None:
     """Tell the heartbeats of every Lease that was renewed lately as if it had just been seen to be."""
     for key, lease in cluster.leases.store.snapshot().items():
         renewed = lease.spec.renew_time

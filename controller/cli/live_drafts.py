@@ -95,6 +95,9 @@ def _in_place_of(present: Demand, wanted: Demand) -> Demand:
         created_seconds=present.created_seconds,
         owner=present.owner,
         template_hash=present.template_hash,
+        family=present.family,
+        revision=present.revision,
+        newest=present.newest,
     )
 
 

@@ -7,13 +7,12 @@ really replaces them, one by one if need be, is its own decision at the time. Cl
 is freed may be theirs first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
-from controller.cli.explain_claim import asked_of
-from controller.cli.live_around import around_of
+from controller.cli.live_around import after_of, around_of, waiting_in
 from controller.cli.live_cluster import Live
 from controller.cli.live_drafts import Draft, Present, draft_of, present_of
 from controller.cli.live_feed import feed
@@ -132,7 +131,7 @@ def _tried(live: Live, wanted: Wanted, drafts: Sequence[Draft], scheduler: Model
     with snapshot.without(gone):
         nodes = [as_tried(snapshot, node) for node in snapshot.nodes]
     trial = Trial(nodes, tuple(live.cluster.policy_table.values()), around_of(live, gone), scheduler)
-    others = {demand.uid: demand for demand in _waiting(live, concerned)}
+    others = {demand.uid: demand for demand in waiting_in(live, concerned)}
     refused = {demand.uid: why for draft in drafts for demand in draft.demands if (why := _refused(live, demand))}
     asked = [demand for draft in drafts for demand in draft.demands if demand.uid not in refused]
     expected = trial.run(chain(asked, others.values())) | {uid: Expected(why) for uid, why in refused.items()}
@@ -142,20 +141,8 @@ def _tried(live: Live, wanted: Wanted, drafts: Sequence[Draft], scheduler: Model
         changes=tuple(trial.changes),
         moved=trial.moved,
         others={others[uid].key: placed for uid in others if (placed := expected[uid].placed) is not None},
-        leaving=tuple((each, _after(each, expected)) for each in trial.leaving),
+        leaving=tuple((each, after_of(each, expected)) for each in trial.leaving),
     )
-
-
-def _after(leaving: Leaving, expected: Mapping[str, Expected]) -> Expected | None:
-    return expected.get(leaving.successor.uid) if leaving.successor is not None else None
-
-
-def _waiting(live: Live, concerned: frozenset[str]) -> Iterable[Demand]:
-    for key, claim in live.cluster.claim_table.items():
-        if key not in concerned and claim.status.allocation is None:
-            asked = asked_of(live, key)
-            if asked is not None and asked.pod.gated and not asked.pod.foreign_gates and not asked.pod.deleting:
-                yield asked.demand
 
 
 def _refused(live: Live, demand: Demand) -> Unplaced | None:

@@ -4,22 +4,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from controller.cli.counted import counted
+from controller.cli.expected_view import (
+    change_document,
+    change_text,
+    leaving_text,
+    left_document,
+    partition_documents,
+    replica_document,
+    successor_text,
+    why_not,
+)
 from controller.cli.explain_view import wrapped
 from controller.cli.live_drafts import Present
 from controller.cli.live_plan import Action, LivePlan, ServiceChange
-from controller.cli.offline_plan_view import (
-    change_document,
-    change_text,
-    counted,
-    leaving_document,
-    leaving_text,
-    partition_documents,
-    replica_document,
-    why_not,
-)
-from controller.cli.trial import Expected, Leaving
-from controller.placement.decision import Placed, Unplaced, gib
+from controller.cli.trial import Expected
+from controller.placement.decision import Placed, Unplaced
 from controller.placement.explanation import offer_document, place_text, sentence
+from controller.placement.size_text import gib
 from controller.reconcilers.gpu_partition_claim.admit import Need
 
 Document = dict[str, Any]
@@ -31,7 +33,7 @@ def lines(plan: LivePlan) -> list[str]:
         *(line for service in plan.services for line in _service(service)),
         *(f"~ node {change_text(change)}" for change in plan.changes),
         *(f"~ pod {victim.name} moves to {place_text(placed)}" for victim, placed in plan.moved.items()),
-        *(f"- {leaving_text(leaving)}{_successor(after)}" for leaving, after in plan.leaving),
+        *(f"- {leaving_text(leaving)}{successor_text(after)}" for leaving, after in plan.leaving),
         *(f"+ claim {key}, which waits now, gets {place_text(placed)}" for key, placed in plan.others.items()),
     ]
 
@@ -71,15 +73,6 @@ def _service(service: ServiceChange) -> Iterator[str]:
         whom = "" if service.warning.startswith("new pods") else "the new pod "
         yield f"! {key}: KServe rolls out at once: {whom}{service.warning}"
     yield from _waiting(service)
-
-
-def _successor(after: Expected | None) -> str:
-    """What becomes of the pod that its controller makes next."""
-    if after is None:
-        return "; no controller makes it anew"
-    if after.placed is not None:
-        return f"; its successor gets {place_text(after.placed)}"
-    return f"; its successor would wait: {why_not(after)[0]}"
 
 
 def _held(present: Present) -> str:
@@ -124,7 +117,7 @@ def document(plan: LivePlan) -> Document:
         "services": [_service_document(service) for service in plan.services],
         "changes": [change_document(change) for change in plan.changes],
         "moved": [{"pod": victim.name} | _placed(placed) for victim, placed in plan.moved.items()],
-        "leaving": [_leaving(leaving, after) for leaving, after in plan.leaving],
+        "leaving": [left_document(leaving, after) for leaving, after in plan.leaving],
         "others": [{"claim": key} | _placed(placed) for key, placed in plan.others.items()],
         "placed": sum(row.placed is not None for service in plan.services for row in service.new),
         "pending": sum(row.placed is None for service in plan.services for row in service.new),
@@ -161,7 +154,3 @@ def _placed(placed: Placed) -> Document:
         "mode": str(placed.mode),
         "partitions": partition_documents(placed),
     }
-
-
-def _leaving(leaving: Leaving, after: Expected | None) -> Document:
-    return leaving_document(leaving) | {"successor": replica_document(after) if after is not None else None}

@@ -13,7 +13,7 @@ from api.v1beta1 import GPUSharingPolicy
 from controller.agent.hives import hives_by_id
 from controller.agent.simulated_seed import MAX_GPUS, SeededGpu, seeded_gpus
 from controller.cli.documents import BadInput
-from controller.cli.object_metadata import is_object_name
+from controller.cli.names import is_object_name
 from controller.gpu.identity import PartitionId
 from controller.gpu.layout import slices
 from controller.gpu.mode import Mode, ModeError
@@ -50,7 +50,7 @@ def default_nodes() -> tuple[OfflineNode, ...]:
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     name: Annotated[str, Field(min_length=1)]
     product: str = "MI300X"
@@ -60,7 +60,7 @@ class _Entry(BaseModel):
 
 
 class _Nodes(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     nodes: Annotated[list[_Entry], Field(min_length=1)]
 

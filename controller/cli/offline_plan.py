@@ -6,7 +6,7 @@ Workloads come in the order of the files, those of higher priority first.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from controller.cli.grouped import Asked, decision_for, together
+from controller.cli.grouped import Asked, Membership, fates, together
 from controller.cli.offline_nodes import OfflineNode, placement_node
 from controller.cli.trial import Expected, Leaving, Trial
 from controller.cli.wanted import Wanted
@@ -23,6 +23,7 @@ from controller.reconcilers.gpu_partition_claim.placing import requirement_of
 from controller.reconcilers.gpu_partition_claim.profile import qos_class_of
 from controller.repartition.planner import Proposal
 from controller.state.models import Models
+from controller.translate.guarantees import promised, shared_bound
 from controller.translate.request import gang_request
 from controller.translate.share_group import group_of
 
@@ -66,9 +67,12 @@ def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> Offl
     scheduler = ModelScheduler.by_policy()
     placement = [placement_node(node, wanted.policies, wanted.namespaces) for node in nodes]
     trial = Trial(placement, wanted.policies, scheduler=scheduler)
-    asked = together((demand, group_of(wanted.workloads[index].pod)) for (index, _), demand in demands.items())
+    memberships = [_membership(wanted, *pair) for pair in zip(wanted.workloads, needs, strict=True)]
+    asked = together((demand, memberships[index]) for (index, _), demand in demands.items())
     expected = trial.run(asked.demands)
-    helping = Helping(trial.snapshot(), scheduler, {each.key: each.priority for each in demands.values()})
+    after = trial.snapshot()
+    rows = _rows(asked, expected, after)
+    helping = Helping(after, scheduler, {each.key: each.priority for each in demands.values()})
     services = []
     for index, (workload, need) in enumerate(zip(wanted.workloads, needs, strict=True)):
         if isinstance(need, Unsized):
@@ -77,8 +81,7 @@ def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> Offl
             continue
         lesser = Lesser(workload.pod, workload.service, sizing)
         own = [demands[index, replica] for replica in range(workload.replicas)]
-        rows = [(demand, _row(asked, expected, demand)) for demand in own]
-        services.append(helping.served(workload, need, lesser, rows))
+        services.append(helping.served(workload, need, lesser, [(demand, rows[demand.uid]) for demand in own]))
     return OfflinePlan(tuple(services), tuple(trial.changes), tuple(trial.leaving))
 
 
@@ -115,13 +118,29 @@ def is_helpless(row: Expected) -> bool:
     return isinstance(row.decision, Unplaced) and bool(row.decision.refusals)
 
 
-def _row(asked: Asked, expected: Mapping[str, Expected], demand: Demand) -> Expected:
-    """What becomes of one replica; of a share group's member what becomes of the group, as far as the share fits."""
-    if demand.uid not in asked.founders:
-        return expected[demand.uid]
-    whole, place = asked.founders[demand.uid]
-    found = expected[whole.uid]
-    return replace(found, decision=decision_for(whole, place, found.decision))
+def _membership(wanted: Wanted, workload: Workload, need: Need | Unsized) -> Membership | None:
+    """What each pod of the workload asks of its share group; None for pods on their own."""
+    group = group_of(workload.pod)
+    if group is None or isinstance(need, Unsized):
+        return None
+    labels = wanted.namespaces.get(workload.namespace, {})
+    return Membership(
+        group,
+        need.sizing.total_bytes,
+        workload.key if workload.service is not None else "",
+        promised(workload.service),
+        shared_bound(need.request.policy, labels, wanted.policies),
+    )
+
+
+def _rows(asked: Asked, expected: Mapping[str, Expected], after: Snapshot) -> dict[str, Expected]:
+    """What becomes of each replica, by its uid; of a share group's members what they get of the group's place."""
+    rows = dict(expected)
+    for group in asked.groups:
+        found = expected[group.whole.uid]
+        told = fates(group, found.decision, after)
+        rows |= {uid: replace(found, decision=decision) for uid, decision in told.items()}
+    return rows
 
 
 def demand_for(workload: Workload, need: Need | Unsized, index: int, replica: int) -> Demand:

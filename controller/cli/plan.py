@@ -1,37 +1,27 @@
 """``aim-gpu plan``: what would become of these files, on nodes on paper or in the cluster as it is; changes nothing."""
 
-import shutil
-import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.agent.heartbeat import SYSTEM_NAMESPACE
-from controller.cli import live_plan_view
-from controller.cli.cluster import Cluster, Context, Kubeconfig
-from controller.cli.documents import BadInput, parse_yaml, read_documents, read_text
-from controller.cli.live_cluster import NotReadable, SystemNamespace, read_budgets, read_classes, read_cluster
-from controller.cli.live_plan import LivePlan, plan_live
-from controller.cli.offline_nodes import default_nodes, parse_nodes
-from controller.cli.offline_plan import expect
-from controller.cli.offline_plan_view import document, summary, table
-from controller.cli.output import NOT_A_TERMINAL, Output, failed, note, print_json, print_table, refuse
-from controller.cli.priorities import unknown
-from controller.cli.wanted import Wanted, gather
-from controller.placement.scheduler import ModelScheduler
-from controller.runtime.client.client import Client
-from controller.sizing.catalog import Catalog
-from controller.state.expected import known_claims
-from controller.state.models import Models
-from controller.translate.share_group import group_of
+from api.group import OPERATOR_NAMESPACE
+from controller.cli.cluster_options import Context, Kubeconfig, SystemNamespace
+from controller.cli.output import Form, Output, note, refuse
+
+if TYPE_CHECKING:
+    from controller.cli.wanted import Wanted
 
 
 def plan(
     files: Annotated[
         list[Path],
-        typer.Option("--files", "-f", help="YAML files, or directories of them. Repeatable.", show_default=False),
+        typer.Option(
+            "--files",
+            "-f",
+            help="YAML files, directories of them, or - for standard input. Repeatable.",
+            show_default=False,
+        ),
     ],
     nodes: Annotated[
         Path | None,
@@ -40,12 +30,10 @@ def plan(
     cluster: Annotated[
         bool, typer.Option("--cluster", help="On the cluster as it is; also with --kubeconfig or --context.")
     ] = False,
-    system_namespace: SystemNamespace = SYSTEM_NAMESPACE,
+    system_namespace: SystemNamespace = OPERATOR_NAMESPACE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
-    ] = Output.TABLE,
+    output: Form = Output.TABLE,
 ) -> None:
     """Show where each service would go, which modes would change for it, and what would wait and why.
 
@@ -55,6 +43,22 @@ def plan(
     live = cluster or kubeconfig is not None or context is not None
     if live and nodes is not None:
         refuse(f"--nodes: {str(nodes)!r} is on paper, and --cluster, --kubeconfig and --context are not; leave one out")
+    wanted = _wanted(files)
+    # neither does without what decides, half a second of loading, and each without the other's half
+    if live:
+        from controller.cli.plan_in_cluster import plan_in_cluster
+
+        plan_in_cluster(wanted, kubeconfig, context, system_namespace, output)
+    else:
+        from controller.cli.plan_on_paper import plan_on_paper
+
+        plan_on_paper(wanted, nodes, output)
+
+
+def _wanted(files: list[Path]) -> "Wanted":
+    from controller.cli.documents import BadInput, read_documents
+    from controller.cli.wanted import gather
+
     try:
         wanted = gather(read_documents(files))
     except BadInput as error:
@@ -63,56 +67,4 @@ def plan(
         note(text)
     if not wanted.workloads:
         note("nothing here asks for a GPU partition: give InferenceServices, or annotate pod templates")
-    if live:
-        _in_cluster(wanted, Cluster(kubeconfig, context, "plan on the cluster"), system_namespace, output)
-    else:
-        _on_paper(wanted, nodes, output)
-
-
-def _on_paper(wanted: Wanted, nodes: Path | None, output: Output) -> None:
-    try:
-        chosen = default_nodes() if nodes is None else parse_nodes(nodes, parse_yaml(nodes, read_text(nodes)))
-    except BadInput as error:
-        refuse(str(error))
-    if nodes is None:
-        note(f"no --nodes given, taken are {', '.join(map(str, chosen))}")
-    for text in unknown(wanted.workloads, wanted.classes):
-        note(text)
-    expected = expect(wanted, chosen, Models(Catalog.bundled(), wanted.profiles))
-    if output is Output.JSON:
-        print_json(document(expected, chosen))
-    else:
-        print_table(table(expected))
-        note(summary(expected))
-
-
-def _in_cluster(wanted: Wanted, cluster: Cluster, system_namespace: str, output: Output) -> None:
-    members = [workload for workload in wanted.workloads if group_of(workload.pod) is not None]
-    for workload in members:
-        note(f"{workload.key} is of a share group, for which --cluster says nothing yet: skipped")
-    alone = replace(wanted, workloads=tuple(each for each in wanted.workloads if each not in members))
-
-    async def planned(client: Client) -> LivePlan:
-        live, budgets = await read_cluster(client, system_namespace), await read_budgets(client)
-        live = replace(live, classes=await read_classes(client), budgets=budgets or ())
-        if budgets is None:
-            note("you may not list poddisruptionbudgets: pods are shown to leave that one may keep")
-        for text in unknown(alone.workloads, {**live.classes, **alone.classes}):
-            note(text)
-        scheduler = ModelScheduler.by_policy()
-        # as an operator would that began at this moment
-        scheduler.expect(known_claims(live.cluster.claim_table, live.cluster.pod_table))
-        return plan_live(live, alone, scheduler)
-
-    try:
-        found = cluster.ask(planned)
-    except NotReadable as error:
-        raise failed(
-            f"cannot plan on the cluster: {error}; ask an administrator of the cluster for the right"
-        ) from error
-    if output is Output.JSON:
-        print_json(live_plan_view.document(found))
-        return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else NOT_A_TERMINAL
-    typer.echo(live_plan_view.page(found, width), nl=False)
-    note(live_plan_view.summary(found))
+    return wanted

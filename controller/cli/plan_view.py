@@ -1,13 +1,10 @@
 """A RepartitionPlan as a person reads it before a decision: GPUs before and after, pods that have to move."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-
 from api.v1beta1 import RepartitionPlan
-from controller.cli.output import note, print_table
+from controller.cli.output import Output, note, print_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +74,15 @@ def _places(lines: list[str]) -> dict[str, str]:
     return {pod: place for pod, _, place in (line.partition(": ") for line in lines)}
 
 
-def show(view: PlanView, *, held: int = 0) -> None:
+def show(view: PlanView, output: Output = Output.TABLE, *, held: int = 0) -> None:
     """Print the view for people. `held`: partitions in use, where their pods are not known yet."""
     note(f"plan {view.name} of node {view.node}: {view.reason or 'no reason is given'}")
-    print_table(_whole("GPU", ((gpu.bdf, gpu.before, gpu.after) for gpu in view.gpus)))
+    print_rows(("GPU", "BEFORE", "AFTER"), [(gpu.bdf, gpu.before, gpu.after) for gpu in view.gpus], output)
     if view.reloads_driver:
         stops = f"which takes minutes, and nobody can use {', '.join(view.reloaded)} meanwhile"
         note(f"the memory mode changes: the driver of the whole node is reloaded, {stops}")
     if view.pods:
-        print_table(_whole("POD", ((pod.name, pod.before, pod.after) for pod in view.pods)))
+        print_rows(("POD", "BEFORE", "AFTER"), [(pod.name, pod.before, pod.after) for pod in view.pods], output)
     elif held:
         many = "1 partition of these GPUs is" if held == 1 else f"{held} partitions of these GPUs are"
         note(f"{many} in use: the pods there have to move first")
@@ -94,16 +91,6 @@ def show(view: PlanView, *, held: int = 0) -> None:
     told = [f"{what}: {text}" for what, text in (("gain", view.gain), ("cost", view.cost)) if text]
     if told:
         note("; ".join(told))
-
-
-def _whole(subject: str, rows: Iterable[tuple[str, str, str]]) -> Table:
-    """A table in which nothing is cut however narrow the terminal is: replicas differ in the last characters only."""
-    table = Table()
-    for heading in (subject, "BEFORE", "AFTER"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def document(view: PlanView) -> dict[str, Any]:

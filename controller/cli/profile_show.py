@@ -7,9 +7,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
+from controller.cli.exit_codes import ExitCode
 from controller.cli.profile_products import NoEngine, engine_products
+from controller.cli.program import program
 from controller.cli.reader import while_read
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import Product, UnknownProduct
@@ -22,12 +23,6 @@ from controller.sizing.fit import Fit, optimal_partitions
 from controller.sizing.precision import Precision, resolve_precision
 from controller.sizing.requirement import ModelSizingConfig, SizingRequest
 
-FAILED: Final = 1
-"""Exit code when there is nothing to show."""
-
-BAD_INPUT: Final = 2
-"""Exit code for input that cannot be used, the same as argparse's own."""
-
 
 def run(arguments: Sequence[str]) -> int:
     """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
@@ -35,45 +30,44 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _answer(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         mode = Mode.parse(options.mode) if options.mode else None
         products = engine_products(options.gpu)
         catalog = _catalog_with(options.model, options.config)
         found = _found(options, catalog, products)
     except (SizingError, ModeError, UnknownProduct, NoEngine) as error:
-        return _told(str(error), BAD_INPUT)
+        return _told(str(error), ExitCode.BAD_INPUT)
     metric = Metric(options.metric) if options.metric else None
     chosen = [
         profile for profile in found if mode in (None, profile.target.mode) and metric in (None, profile.target.metric)
     ]
     if not chosen:
         wall = obstacles(products, resolve_precision(catalog.get(options.model), Precision(options.precision)))
-        return _told(wall or _nothing(options, products, found, _fits(options, catalog, products)), FAILED)
+        return _told(wall or _nothing(options, products, found, _fits(options, catalog, products)), ExitCode.FAILED)
     sys.stdout.write("---\n".join(f"# {profile.path}\n{profile.to_yaml()}" for profile in chosen))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="aim-gpu profiles show",
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    found = argparse.ArgumentParser(
+        prog=f"{program()} profiles show",
         description="Print a model's profiles as YAML documents.",
         epilog="Exit code 0: printed; 1: the model has none there, and why; 2: bad input.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", help="model id, owner/name, exactly as on the hub")
-    parser.add_argument(
+    found.add_argument("model", help="model id, owner/name, exactly as on the hub")
+    found.add_argument(
         "--gpu", action="append", metavar="NAME", help="only this product; repeatable; default: all of the engine"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a model's config.json, for one not catalogued")
-    parser.add_argument("--mode", help="only this mode, such as CPX/NPS4")
-    parser.add_argument("--metric", choices=[each.value for each in Metric], help="only this metric")
-    parser.add_argument(
-        "--precision", choices=[each.value for each in Precision], default="auto", help="of the weights"
-    )
-    parser.add_argument("--max-model-len", type=int, metavar="TOKENS", help="longest request; default: at most 8192")
-    parser.add_argument("--max-concurrency", type=int, metavar="N", help="requests held at once; default: 8")
-    return parser
+    found.add_argument("--config", type=Path, metavar="FILE", help="a model's config.json, for one not catalogued")
+    found.add_argument("--mode", help="only this mode, such as CPX/NPS4")
+    found.add_argument("--metric", choices=[each.value for each in Metric], help="only this metric")
+    found.add_argument("--precision", choices=[each.value for each in Precision], default="auto", help="of the weights")
+    found.add_argument("--max-model-len", type=int, metavar="TOKENS", help="longest request; default: at most 8192")
+    found.add_argument("--max-concurrency", type=int, metavar="N", help="requests held at once; default: 8")
+    return found
 
 
 def _request(options: argparse.Namespace) -> SizingRequest:

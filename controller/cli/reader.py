@@ -3,9 +3,8 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
 
-_FAILED: Final = 1
+from controller.cli.exit_codes import ExitCode
 
 
 def while_read(answer: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
@@ -16,5 +15,5 @@ def while_read(answer: Callable[[Sequence[str]], int], arguments: Sequence[str])
     except BrokenPipeError:
         # what is left in the buffer goes nowhere, or the exit would complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
+        return ExitCode.FAILED
     return code

@@ -7,15 +7,16 @@ import typer
 
 from api.object import dump
 from api.v1beta1 import GPUNode, RepartitionPlan
-from controller.cli.cluster import Cluster, Context, Kubeconfig, Yes, confirm
-from controller.cli.output import Output, failed, looked_only, note, print_json, refuse
+from controller.cli.cluster import Cluster, confirm
+from controller.cli.cluster_options import Context, Kubeconfig, Yes
+from controller.cli.given_names import object_name
+from controller.cli.output import Form, Output, failed, looked_only, note, print_document, refuse
 from controller.cli.plan_view import document, show, view_of
 from controller.cli.plans import ROUNDS, patch_spec, read_plan
 from controller.cli.reverse_plan import in_use, moved_on, reverse_names, reverse_of
 from controller.repartition.phases import HARDWARE, TERMINAL, Phase
 from controller.runtime.client.errors import AlreadyExists, NotFound
 from controller.state.kinds import GPU_NODES, REPARTITION_PLANS
-from controller.state.plans import changes_modes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,24 @@ class Done:
 
 
 def rollback(
-    plan: Annotated[str, typer.Argument(help="Name of the RepartitionPlan.", show_default=False)],
+    plan: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the RepartitionPlan, as kubectl get rpp lists it.", show_default=False, callback=object_name
+        ),
+    ],
     yes: Yes = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="table for people, json for programs.")
-    ] = Output.TABLE,
+    output: Form = Output.TABLE,
 ) -> None:
     """Take a RepartitionPlan back: one under way is stopped, for one that succeeded a plan the other way is made.
 
-    With -o json nobody is asked: without --yes it is shown alone, and the exit code is 3.
+    With -o json or yaml nobody is asked: without --yes it is shown alone, and the exit code is 3.
     """
     done = _taken_back(Cluster(kubeconfig, context, f"take plan {plan} back"), plan, output, yes=yes)
-    if output is Output.JSON:
-        print_json(_document(done.plan, plan, taken_back=True))
+    if output.for_programs:
+        print_document(_document(done.plan, plan, taken_back=True), output)
     note(done.sentence)
 
 
@@ -50,15 +54,17 @@ def _taken_back(cluster: Cluster, name: str, output: Output, *, yes: bool) -> Do
     phase = Phase(plan.status.phase)
     if plan.spec.dry_run:
         refuse(f"plan {name} is a dry run, which changes nothing: there is nothing to take back")
-    if phase is Phase.SUCCEEDED and not changes_modes(plan):
-        refuse(f"plan {name} moved pods and changed no mode: there is nothing to take back")
     if phase is Phase.SUCCEEDED:
+        from controller.state.plans import changes_modes  # as much to load as all the rest
+
+        if not changes_modes(plan):
+            refuse(f"plan {name} moved pods and changed no mode: there is nothing to take back")
         return _reversed(cluster, plan, output, yes=yes)
     _refuse_ended(plan)
     if plan.spec.rollback or phase is Phase.ROLLING_BACK:
         return Done(f"plan {name} is being taken back already", plan)
-    if output is Output.JSON and not yes:
-        raise looked_only(_document(plan, name, taken_back=False))
+    if output.for_programs and not yes:
+        raise looked_only(_document(plan, name, taken_back=False), output)
     if not confirm(f"Stop plan {name}, which is {phase}, and take it back?", yes=yes):
         raise failed(f"plan {name} goes on; nothing was changed")
     return _stopped(cluster, plan)
@@ -96,11 +102,11 @@ def _reversed(cluster: Cluster, plan: RepartitionPlan, output: Output, *, yes: b
     changed = moved_on(plan, node)
     if changed is not None:
         raise failed(f"plan {name} cannot be taken back: {changed}; something else changed it since")
-    if output is Output.TABLE:
-        show(view_of(reverse_of(plan, name)), held=in_use(plan, node))
+    if not output.for_programs:
+        show(view_of(reverse_of(plan, name)), output, held=in_use(plan, node))
     elif not yes:
         wanted = _document(reverse_of(plan, reverse_names(name)[0]), name, taken_back=False)
-        raise looked_only(wanted | {"partitionsInUse": in_use(plan, node)})
+        raise looked_only(wanted | {"partitionsInUse": in_use(plan, node)}, output)
     if not confirm(f"Change node {plan.spec.node} back to what it was before plan {name}?", yes=yes):
         raise failed(f"plan {name} is not taken back; nothing was changed")
     return _created(cluster, plan)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import msgspec
 
 from controller.cli.box_table import print_box_table
+from controller.cli.exit_codes import ExitCode
 from controller.cli.expected_starts import doubts, expected_starts
+from controller.cli.program import program
 from controller.cli.reader import while_read
 from controller.cli.size_answer import Checked, document, fits_table, notes, partitions_table, parts_table, title
 from controller.gpu.mode import ModeError, mode
@@ -30,9 +32,6 @@ from controller.sizing.facts import ModelFacts
 from controller.sizing.fit import optimal_partitions
 from controller.sizing.precision import Precision
 
-BAD_INPUT: Final = 2
-"""Exit code for input that cannot be used, the same as argparse's own."""
-
 
 def run(arguments: Sequence[str]) -> int:
     """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
@@ -40,10 +39,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _answer(arguments: Sequence[str]) -> int:
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    taken = parser()
+    options = taken.parse_args(arguments)
     if options.model is options.config is options.directory is None:
-        parser.error("give a model's id, --config FILE or --directory DIR")
+        taken.error("give a model's id, --config FILE or --directory DIR")
     try:
         facts = _facts(options)
         request = as_loaded_of(facts, _request(options))
@@ -55,48 +54,66 @@ def _answer(arguments: Sequence[str]) -> int:
         starts = expected_starts(facts, request, [(fit.product, fit.mode, fit.count) for fit in found])
     except (SizingError, UnknownProduct, ModeError) as error:
         sys.stderr.write(f"error: {error}{_other_ways(error)}\n")
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     if not usable:
         sys.stderr.write(f"{obstacles(products, sizing.precision)}\n")
     for line in doubts((*starts, *(start for *_, start in checked if start is not None))):
         sys.stderr.write(f"{line}\n")
     for line in notes(facts, sizing, found, None if options.partition or not usable else usable):
         sys.stderr.write(f"{line}\n")
-    if options.output == "json":
-        answer = msgspec.json.encode(document(facts, sizing, tuple(zip(found, starts, strict=True)), checked))
-        sys.stdout.write(msgspec.json.format(answer, indent=2).decode() + "\n")
+    if options.output in ("json", "yaml"):
+        _tell(document(facts, sizing, tuple(zip(found, starts, strict=True)), checked), options.output)
         return 0
     sys.stdout.write(f"{title(sizing)}\n")
     print_box_table(*parts_table(sizing))
-    print_box_table(*(partitions_table(checked) if options.partition else fits_table(found, starts)))
+    print_box_table(
+        *(partitions_table(checked) if options.partition else fits_table(found, starts, wide=options.output == "wide"))
+    )
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="aim-gpu size",
+def _tell(answer: dict[str, Any], form: str) -> None:
+    encoded = msgspec.json.encode(answer)
+    if form == "json":
+        sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+        return
+    from controller.cli.yaml_text import as_yaml  # its import takes as long as the answer
+
+    sys.stdout.write(as_yaml(msgspec.json.decode(encoded)))
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    found = argparse.ArgumentParser(
+        prog=f"{program()} size",
         description="Show what a model needs, part by part, and the partitions that hold it.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", nargs="?", help="model id, owner/name, exactly as on the hub")
-    source = parser.add_mutually_exclusive_group()
+    found.add_argument("model", nargs="?", help="model id, owner/name, exactly as on the hub")
+    source = found.add_mutually_exclusive_group()
     source.add_argument("--config", type=Path, metavar="FILE", help="a model's config.json, for one not catalogued")
     source.add_argument("--directory", type=Path, metavar="DIR", help="a checkpoint: safetensors headers are read")
     source.add_argument("--same-as", metavar="ID", help="the catalogued model whose shape MODEL, a fine-tune, has")
-    parser.add_argument(
+    found.add_argument(
         "--precision",
         choices=[p.value for p in Precision],
         default="auto",
         help="of the weights; auto: as published, fp32 in bf16",
     )
-    parser.add_argument("--max-model-len", type=int, metavar="TOKENS", help="longest request; default: at most 8192")
-    parser.add_argument("--max-concurrency", type=int, metavar="N", help="requests held at once; default: 8")
-    parser.add_argument("--tensor-parallel", type=int, default=1, metavar="N", help="partitions that share the model")
-    parser.add_argument("--kv-cache-dtype", choices=["auto", "fp8"], default="auto", help="auto: 16 bit")
-    parser.add_argument("--gpu", metavar="NAME", help="only this product, such as MI300X; default: every one")
-    parser.add_argument("--partition", metavar="MODE", help="what one such partition holds at most, such as CPX/NPS4")
-    parser.add_argument("-o", "--output", choices=["table", "json"], default="table", help="json is for programs")
-    return parser
+    found.add_argument("--max-model-len", type=int, metavar="TOKENS", help="longest request; default: at most 8192")
+    found.add_argument("--max-concurrency", type=int, metavar="N", help="requests held at once; default: 8")
+    found.add_argument("--tensor-parallel", type=int, default=1, metavar="N", help="partitions that share the model")
+    found.add_argument("--kv-cache-dtype", choices=["auto", "fp8"], default="auto", help="auto: 16 bit")
+    found.add_argument("--gpu", metavar="NAME", help="only this product, such as MI300X; default: every one")
+    found.add_argument("--partition", metavar="MODE", help="what one such partition holds at most, such as CPX/NPS4")
+    found.add_argument(
+        "-o",
+        "--output",
+        choices=["table", "wide", "json", "yaml"],
+        default="table",
+        help="json and yaml are for programs; wide tells more",
+    )
+    return found
 
 
 def _facts(options: argparse.Namespace) -> ModelFacts:

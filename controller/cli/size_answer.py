@@ -46,8 +46,11 @@ def parts_table(sizing: Sizing) -> tuple[Row, list[Row]]:
     return ("PART", "SIZE"), [*rows, ("seen to need", seen)]
 
 
-def fits_table(found: Sequence[Fit], starts: Sequence[Verdict]) -> tuple[Row, list[Row]]:
-    """The partitions that hold it, the smallest first, and what to expect of a start there."""
+def fits_table(found: Sequence[Fit], starts: Sequence[Verdict], *, wide: bool = False) -> tuple[Row, list[Row]]:
+    """The partitions that hold it, the smallest first, and what to expect of a start there.
+
+    `wide`: also how large one such partition is, and why the start is expected to go so.
+    """
     rows: list[Row] = [
         (
             fit.product,
@@ -60,7 +63,11 @@ def fits_table(found: Sequence[Fit], starts: Sequence[Verdict]) -> tuple[Row, li
         )
         for fit, start in zip(found, starts, strict=True)
     ]
-    return ("GPU", "MODE", "PARTITIONS", "GPUS", "VALIDATED", "HEADROOM", "START"), rows
+    header = ("GPU", "MODE", "PARTITIONS", "GPUS", "VALIDATED", "HEADROOM", "START")
+    if not wide:
+        return header, rows
+    more = [(_partition_size(fit), start.reason) for fit, start in zip(found, starts, strict=True)]
+    return (*header, "PARTITION", "WHY"), [(*row, *cells) for row, cells in zip(rows, more, strict=True)]
 
 
 def partitions_table(checked: Sequence[Checked]) -> tuple[Row, list[Row]]:
@@ -175,6 +182,10 @@ def _partition(checked: Checked) -> dict[str, Any]:
         "largest_model_len": check.largest_model_len,
         "verdict": None if start is None else _verdict(start),
     }
+
+
+def _partition_size(fit: Fit) -> str:
+    return _mebibytes(PRODUCTS[fit.product].partition_bytes(fit.mode))
 
 
 def _validated(fit: Fit) -> str:

@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from controller.cli.names import is_object_name
+
 
 class Kind(StrEnum):
     """Kinds that can be explained."""
@@ -53,4 +55,6 @@ def parse_subject(text: str, namespace: str) -> Subject:
     found = NAMES.get(kind.lower())
     if found is None:
         raise BadSubject(f"kind {kind!r} cannot be explained; use one of {', '.join(kind.value for kind in Kind)}")
+    if not is_object_name(name):
+        raise BadSubject(f"no {found} can be called {name!r}; write its name as kubectl shows it")
     return Subject(found, "" if found is Kind.NODE else namespace, name)

@@ -25,7 +25,7 @@ from controller.placement.occupant import Occupant
 from controller.placement.preemption import NoVictims, Preemption
 from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Node, Snapshot
-from controller.reconcilers.gpu_partition_claim.cycle import QUOTA_EXCEEDED
+from controller.reconcilers.gpu_partition_claim.outcome import QUOTA_EXCEEDED
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.division import DIVIDING, NO_DIVISION, Division, Judging, keep, sentence
 from controller.repartition.drain import Drain, decide_drain

@@ -13,7 +13,7 @@ from controller.cli import live_plan_view
 from controller.cli.access import Access
 from controller.cli.documents import parse_documents
 from controller.cli.explain_node import explain_node
-from controller.cli.explain_read import claim_document
+from controller.cli.explain_read import Deciding, claim_document
 from controller.cli.explain_view import page
 from controller.cli.live_cluster import Live
 from controller.cli.live_plan import plan_live
@@ -96,7 +96,7 @@ async def of_claim(fed: FedCluster, key: str, *, names: bool = True, live: bool 
         "name": name,
         "notes": [],
         "missingRights": [] if live else ["list gpunodes.aim.amd.com", "list pods"],
-        "claims": [await claim_document(found, view, Rights(names=names), SCHEDULER)],
+        "claims": [await claim_document(found, Deciding(view, SCHEDULER) if view else None, Rights(names=names))],
         "history": [
             {
                 "time": "2026-01-01T00:00:10Z",

@@ -26,6 +26,7 @@ from controller.runtime.client.core import (
     POD_DISRUPTION_BUDGETS,
     PODS,
     PRIORITY_CLASSES,
+    REPLICA_SETS,
     RESOURCE_CLAIMS,
 )
 from controller.runtime.client.resource import Resource
@@ -48,7 +49,7 @@ from tests.fakes import faults
 from tests.fakes.api_server import FakeApiServer
 
 KINDS: tuple[Resource, ...] = (
-    *(NODES, PODS, NAMESPACES, LEASES, EVENTS, RESOURCE_CLAIMS, PRIORITY_CLASSES, POD_DISRUPTION_BUDGETS),
+    *(NODES, PODS, NAMESPACES, LEASES, EVENTS, RESOURCE_CLAIMS, PRIORITY_CLASSES, POD_DISRUPTION_BUDGETS, REPLICA_SETS),
     *(GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, INFERENCE_SERVICES, MODEL_PROFILES, REPARTITION_PLANS),
 )
 HELD = {"phase": "Allocated", "allocation": allocation()}
@@ -157,6 +158,17 @@ async def test_a_claim_that_waits_for_a_gpu_to_be_divided_is_told_so_although_a_
     assert "binds it when it looks next" not in found
 
 
+async def test_a_claim_over_a_resource_quota_is_told_so_although_a_place_is_free(server: Server, ask: Ask) -> None:
+    told = "ResourceQuota gpus of namespace team-a is used up"
+    condition = {"type": "Bound", "status": "False", "reason": "QuotaExceeded", "message": told}
+    dated = condition | {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+    waiting(server, memory="20Gi", explanation=told, conditions=[dated])
+    found = (await ask("gpc/aim-a", "-n", "team-a")).stdout
+    assert told in found
+    assert "As things are it would go to worker-0" in found
+    assert "binds it when it looks next" not in found
+
+
 async def test_a_claim_of_several_partitions_is_told_what_lies_between_them(server: Server, ask: Ask) -> None:
     gpus = [gpu(number, "SPX/NPS1", hive=0) for number in (0, 1, 2, 3)]
     server.put(GPU_NODES, gpu_node("worker-0", *gpus))
@@ -193,6 +205,18 @@ async def test_who_may_not_read_the_cluster_is_shown_what_was_written(server: Se
     assert found.exit_code == 0, found.stderr
     assert "NoPartitionFits: as the operator wrote it" in found.stdout
     assert "the right to list gpunodes.aim.amd.com, nodes is missing" in " ".join(found.stdout.split())
+
+
+async def test_a_claim_on_a_node_that_is_silent_is_told_to_keep_its_place(server: Server, ask: Ask) -> None:
+    server.remove(LEASES, "aim-gpu-system/worker-0")
+    server.put(PODS, pod("model-0", claim="aim-a", gates=(), node="worker-0", phase="Running", annotations=OPTED_IN))
+    held = claim("aim-a", memory="20Gi", status=HELD)
+    held["spec"]["model"] = {"id": "Qwen/Qwen3-4B"}
+    server.put(GPU_PARTITION_CLAIMS, held)
+    told = (await ask("claim/aim-a", "-n", "team-a")).stdout
+    kept, why = "What has a place keeps it. Were it placed anew now, it would wait:", "NoPartitionFits: none of 8"
+    assert told.index("  has worker-0 ") < told.index(kept) < told.index(why)
+    assert "  asks for 1 partition of 20.0 GiB for Qwen/Qwen3-4B\n" in told, "what nobody said is not told"
 
 
 async def test_who_may_not_read_the_object_is_told_which_right_is_missing(server: Server, ask: Ask) -> None:
@@ -298,13 +322,24 @@ async def test_a_plan_is_of_the_cluster_where_a_kubeconfig_is_given(plan_there: 
     assert "1 pod to place" in found.stderr
 
 
-async def test_a_plan_needs_no_right_to_list_priority_classes_or_disruption_budgets(
+async def test_a_plan_needs_no_right_to_list_priority_classes_disruption_budgets_or_replica_sets(
     server: Server, plan_there: Ask
 ) -> None:
-    server.forbidden = {"priorityclasses", "poddisruptionbudgets"}
+    server.forbidden = {"priorityclasses", "poddisruptionbudgets", "replicasets"}
     found = await plan_there()
     assert found.exit_code == 0
-    assert "you may not list poddisruptionbudgets: pods are shown to leave that one may keep" in found.stderr
+    assert "poddisruptionbudgets.policy is missing: pods are shown to leave that one may keep" in found.stderr
+    assert "replicasets.apps is missing: a moved pod counts as replaced once" in found.stderr
+
+
+async def test_who_may_not_list_replica_sets_is_told_what_is_assumed(server: Server, ask: Ask) -> None:
+    waiting(server)
+    assert "replicasets" not in (await ask("claim/aim-a", "-n", "team-a")).stdout
+    server.forbidden = {"replicasets"}
+    found = await ask("claim/aim-a", "-n", "team-a", "-o", "json")
+    told = json.loads(found.stdout)
+    assert (told["live"], len(told["notes"])) == (True, 1)
+    assert "each waiting pod counts as of its Deployment's newest revision" in told["notes"][0]
 
 
 async def test_a_plan_expects_what_an_operator_would_that_began_now(

@@ -6,7 +6,7 @@ import pytest
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.cli.explain_claim import explain_live
-from controller.cli.explain_read import claim_document
+from controller.cli.explain_read import Deciding, claim_document
 from controller.cli.explain_view import page
 from controller.cli.live_cluster import Live
 from controller.placement.scheduler import ModelScheduler
@@ -48,7 +48,7 @@ def placed(*shares: dict[str, Any]) -> dict[str, Any]:
 
 
 async def text(live: Live, made: GPUPartitionClaim) -> str:
-    document = await claim_document(made, live, ACCESS, ModelScheduler())
+    document = await claim_document(made, Deciding(live, ModelScheduler()), ACCESS)
     return page(
         {"kind": "claim", "namespace": "team-a", "claims": [document], "notes": [], "history": []} | {"name": NAME}, 200
     )

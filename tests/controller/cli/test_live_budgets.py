@@ -40,6 +40,12 @@ def test_as_many_go_as_the_budget_allows_one_after_the_other() -> None:
     assert budgets().refused(both) == set()
 
 
+def test_the_same_is_told_of_pods() -> None:
+    given = budgets(disruption_budget("chat", allowed=1))
+    both = [given._pods.view(f"team-b/{name}") for name in "ba"]
+    assert given.kept([pod for pod in both if pod is not None]) == {"uid-a"}
+
+
 HEALTHY, SICK = {"currentHealthy": 2, "desiredHealthy": 2}, {"currentHealthy": 1, "desiredHealthy": 2}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.cli.documents import BadInput, Document
-from controller.cli.object_metadata import check_metadata, is_object_name
+from controller.cli.object_metadata import check_metadata
 
 
 def document(metadata: Any, **spec: Any) -> Document:
@@ -35,8 +35,3 @@ def test_what_no_object_can_have_is_refused(given: Document, words: list[str]) -
 
 def test_good_metadata_passes() -> None:
     check_metadata(document({"name": "a.b-1", "namespace": "n", "labels": {"k": "v"}}, template={"metadata": None}))
-
-
-@pytest.mark.parametrize("name", ["A", "a_b", "-a", "a.", "a/b", "a b"])
-def test_names_of_another_form_are_told_apart(name: str) -> None:
-    assert not is_object_name(name)

@@ -318,6 +318,45 @@ def test_a_whole_gpu_beyond_the_quota_is_put_into_partitions_within_it(write: Wr
     assert (replicas(answer)["a"][0]["reason"], answer["changes"]) == ("QuotaExceeded", [])
 
 
+SHARING = {"isolation": "cooperative", "shareGroup": "pair"}
+
+
+def promised(name: str, least: int) -> dict[str, Any]:
+    """A small service of the share group that is promised `least` requests in flight."""
+    made = service(name, qos={"guarantees": {"minConcurrency": least}}, gpuSharing=SHARING)
+    made["spec"]["model"] |= {"precision": "int8"} | LIMITS
+    return made
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "waits"),
+    [
+        pytest.param({"sharedConcurrency": 5}, [], id="as much as the policy lets be in flight"),
+        pytest.param({"sharedConcurrency": 4}, ["b"], id="the second more than the first leaves"),
+        pytest.param({}, [], id="without a bound"),
+        pytest.param(
+            {
+                "sharedConcurrency": 1,
+                "nodeSelector": {"matchLabels": {"not": "here"}},
+                "namespaceSelector": {"matchLabels": {"team": "other"}},
+            },
+            [],
+            id="with one for another namespace",
+        ),
+    ],
+)
+def test_services_of_a_group_are_promised_together(write: Write, of_policy: dict[str, Any], waits: list[str]) -> None:
+    nodes = write({"nodes": [NODES["nodes"][0] | {"mode": "CPX/NPS4"}]}, name="nodes.yaml")
+    files = write(policy(**of_policy), promised("a", 3), promised("b", 2))
+    found = replicas(planned("-f", files, "--nodes", nodes))
+    assert [name for name, (row,) in found.items() if not row["placed"]] == waits
+    for name in waits:
+        (row,) = found[name]
+        assert row["reason"] == "GuaranteeCapacity"
+        assert "can promise 1 more requests in flight" in row["message"]
+        assert "minConcurrency 2 is asked for" in row["message"]
+
+
 def test_an_automatic_change_makes_a_place(write: Write) -> None:
     nodes = write(NODES, name="nodes.yaml")
     wanted = service("a", HALF, gpuSharing={"partition": {"mode": "DPX/NPS1"}})

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from controller.cli.profiles import profiles
 from controller.profiles.lists import Listed, Wanted
 from controller.sizing.precision import Precision
-from tests.controller.profiles.test_aim_profile import OURS
+from tests.controller.profiles.test_aim_profile import OURS, errors
 
 app = typer.Typer()
 app.add_typer(profiles, name="profiles")
@@ -30,7 +30,7 @@ SMALL_LISTS = {
 
 @pytest.fixture(autouse=True)
 def small_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.cli.profiles.wanted", SMALL_LISTS.__getitem__)
+    monkeypatch.setattr("controller.cli.profiles_made.wanted", SMALL_LISTS.__getitem__)
 
 
 def run(*arguments: str | Path) -> Result:
@@ -78,7 +78,7 @@ def test_every_file_is_valid(tmp_path: Path) -> None:
     found = sorted((tmp_path / "out").rglob("*.yaml"))
     assert len(found) == 2
     for file in found:
-        assert list(OURS.iter_errors(yaml.safe_load(file.read_text()))) == []
+        assert errors(OURS, yaml.safe_load(file.read_text())) == []
 
 
 def test_generating_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_show_prints_documents_that_can_be_read_back() -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     documents = list(yaml.safe_load_all(result.stdout))
     assert [document["metadata"]["metric"] for document in documents] == ["latency", "throughput"]
-    assert all(list(OURS.iter_errors(document)) == [] for document in documents)
+    assert all(errors(OURS, document) == [] for document in documents)
 
 
 def test_show_counts_with_the_length_and_concurrency_asked_for() -> None:
@@ -142,7 +142,7 @@ def test_show_takes_a_model_of_your_own_by_its_config() -> None:
     asked = ["--config", str(CONFIG), "--gpu", "MI300X", "--metric", "latency", "--mode", "SPX/NPS1"]
     (document,) = yaml.safe_load_all(run("show", "mine/own-model", *asked).stdout)
     assert document["model_id"] == "mine/own-model"
-    assert list(OURS.iter_errors(document)) == []
+    assert errors(OURS, document) == []
 
 
 @pytest.mark.parametrize(
