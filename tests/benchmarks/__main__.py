@@ -21,7 +21,9 @@ from tests.benchmarks.gateway import benchmark as gateway
 from tests.benchmarks.packing import benchmark as packing
 from tests.benchmarks.placement import benchmark as placement
 from tests.benchmarks.report import Report, table, write
+from tests.benchmarks.scale import benchmark as scale
 from tests.benchmarks.sizing import benchmark as sizing
+from tests.benchmarks.telemetry import benchmark as telemetry
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -37,8 +39,7 @@ def _sizing(data: str, progress: Progress) -> Report:
 
 
 def _placement(data: str, progress: Progress) -> Report:
-    progress.show("placement", data or "10,000 nodes: some minutes")
-    return placement.run(data)
+    return placement.run(progress, data)
 
 
 def _binding(data: str, progress: Progress) -> Report:
@@ -52,7 +53,9 @@ BENCHMARKS: Mapping[str, Callable[[str, Progress], Report]] = {
     placement.NAME: _placement,
     packing.NAME: packing.run,
     binding.NAME: _binding,
+    scale.NAME: scale.run,
     gateway.NAME: gateway.run,
+    telemetry.NAME: telemetry.run,
 }
 
 

@@ -93,7 +93,7 @@ class Subject:
         controller.for_(self._widgets)
         checks = {"manager": lambda: self._manager.ready}
         self._manager.add_health(HealthServer("127.0.0.1", 0, checks))
-        self._manager.add_health(MetricsServer("127.0.0.1", 0, metrics.exposition, plain=True))
+        self._manager.add_health(MetricsServer("127.0.0.1", 0, metrics.pieces, plain=True))
         self._manager.add_informer(self._widgets)
         self._manager.add(self._recorder)
         self._manager.add_controller(controller)

@@ -1,9 +1,9 @@
 """What of the benchmark can be asked for: the words of DATA."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Final
 
-from tests.benchmarks.controller.settings import SettingsError
+from tests.benchmarks.words import settings_of_words
 
 _MAY_BE_ZERO: Final = frozenset({"floor", "held"})
 
@@ -34,11 +34,4 @@ class Settings:
 
 def settings_of(data: str) -> Settings:
     """Words like `nodes=4 pods=200`. Raises SettingsError, naming the word and what is there."""
-    known = {each.name for each in fields(Settings)}
-    given: dict[str, int] = {}
-    for word in data.split():
-        name, _, value = word.partition("=")
-        if name not in known or not value.isdigit() or (int(value) == 0 and name not in _MAY_BE_ZERO):
-            raise SettingsError(f"DATA {word!r}: write a positive number for one of {', '.join(sorted(known))}")
-        given[name] = int(value)
-    return replace(Settings(), **given)
+    return settings_of_words(Settings(), data, _MAY_BE_ZERO)

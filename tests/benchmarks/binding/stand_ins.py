@@ -27,7 +27,11 @@ Object = dict[str, Any]
 
 @asynccontextmanager
 async def stand_ins(client: Client, model: str, nodes: Sequence[str], limit: float) -> AsyncIterator[None]:
-    """`nodes` report what the node `model` does, and their Leases are renewed until the block ends."""
+    """`nodes` report what the node `model` does, and their Leases are renewed until the block ends.
+
+    Each first renewal is at a time of its own, as agents' are that were not started together: a successor of the
+    operator believes a node when it has seen its Lease change.
+    """
     async with asyncio.timeout(limit):
         template = (await client.get(GPU_NODES, model))["status"]
         slices = [each for each in (await client.list(RESOURCE_SLICES)).items if each["spec"].get("nodeName") == model]
@@ -37,16 +41,24 @@ async def stand_ins(client: Client, model: str, nodes: Sequence[str], limit: flo
     async with asyncio.TaskGroup() as tasks:
         beating = [
             tasks.create_task(
-                Heartbeat(client, node, clock, rng, lambda: True, interval_seconds=_HEARTBEAT_SECONDS).run(),
+                _beat(
+                    Heartbeat(client, node, clock, rng, lambda: True, interval_seconds=_HEARTBEAT_SECONDS),
+                    _HEARTBEAT_SECONDS * number / len(nodes),
+                ),
                 name=f"heartbeat of {node}",
             )
-            for node in nodes
+            for number, node in enumerate(nodes)
         ]
         try:
             yield
         finally:
             for task in beating:
                 task.cancel()
+
+
+async def _beat(heartbeat: Heartbeat, after: float) -> None:
+    await asyncio.sleep(after)
+    await heartbeat.run()
 
 
 async def _each(nodes: Sequence[str], call: Callable[[str], Awaitable[None]]) -> None:

@@ -100,7 +100,7 @@ class Process:
         self._options, self._client, self._metrics = options, client, metrics
         self._manager = Manager()
         self._manager.add_health(HealthServer("127.0.0.1", 0, {"manager": lambda: self._manager.ready}))
-        self._manager.add_health(MetricsServer("127.0.0.1", 0, metrics.exposition, plain=True))
+        self._manager.add_health(MetricsServer("127.0.0.1", 0, metrics.pieces, plain=True))
         self._informer, self._counted = self._pods() if options.scenario == "pods" else self._widgets()
         self._manager.add_informer(self._informer)
 

@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
-from tests.benchmarks.controller.settings import SettingsError
+from e2e.plane.progress import Progress
 from tests.benchmarks.placement.decisions import decisions_per_second
 from tests.benchmarks.placement.large_cluster import PARTITIONS
 from tests.benchmarks.placement.layouts import layouts
@@ -15,10 +15,14 @@ from tests.benchmarks.placement.layouts_online import online
 from tests.benchmarks.placement.snapshots import snapshot_costs
 from tests.benchmarks.report import Report, Row, figure, percentile
 from tests.benchmarks.thresholds import bounds
+from tests.benchmarks.words import settings_of_words
 
 NAME = "placement"
 
-Part: TypeAlias = Callable[["Settings"], tuple[Sequence[Row], Sequence[str]]]
+Tick: TypeAlias = Callable[[str], None]
+"""Told what a part is at, again and again."""
+
+Part: TypeAlias = Callable[["Settings", Tick], tuple[Sequence[Row], Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,12 @@ class Settings:
 
 def settings_of(data: str) -> Settings:
     """Words like `nodes=1000 runs=1`. Raises SettingsError, naming the word and what is there."""
-    known = {each.name for each in fields(Settings)}
-    given: dict[str, int] = {}
-    for word in data.split():
-        name, _, value = word.partition("=")
-        if name not in known or not value.isdigit() or int(value) == 0:
-            raise SettingsError(f"DATA {word!r}: write a positive number for one of {', '.join(sorted(known))}")
-        given[name] = int(value)
-    return replace(Settings(), **given)
+    return settings_of_words(Settings(), data)
 
 
-def snapshots(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
+def snapshots(settings: Settings, tick: Tick) -> tuple[Sequence[Row], Sequence[str]]:
     """The first snapshot, and those after a claim has changed."""
+    tick(f"{settings.nodes} nodes")
     costs = snapshot_costs(settings.nodes, settings.changes)
     rows = [
         _bounded("snapshot_build_seconds", "s", costs.build_seconds, [costs.build_seconds]),
@@ -69,12 +67,15 @@ def snapshots(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
     ]
 
 
-def decisions(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
+def decisions(settings: Settings, tick: Tick) -> tuple[Sequence[Row], Sequence[str]]:
     """Decisions a second by the size of the cluster, and what a decision costs more on a larger one."""
     rows: list[Row] = []
     best: dict[int, float] = {}
     for nodes in (settings.small, settings.large, settings.huge):
-        samples = [decisions_per_second(nodes, seed) for seed in range(settings.runs)]
+        samples = []
+        for seed in range(settings.runs):
+            tick(f"{nodes} nodes, run {seed + 1} of {settings.runs}")
+            samples.append(decisions_per_second(nodes, seed))
         best[nodes] = percentile(samples, 50)
         rows.append(_bounded(f"decisions_per_second_{nodes}_nodes", "1/s", best[nodes], samples))
     ratio = best[settings.large] / best[settings.huge]
@@ -86,20 +87,26 @@ def _bounded(metric: str, unit: str, value: float, samples: Sequence[float]) -> 
     return figure(metric, unit, value, samples, bounds(NAME).get(metric))
 
 
-def joint_modes(settings: Settings) -> tuple[Sequence[Row], Sequence[str]]:
-    """Modes chosen for a batch beside a solver's choice, and for claims that come and go beside simple rules."""
-    rows, notes = layouts(settings.samples)
-    more_rows, more_notes = online(settings.online, settings.orders)
-    return [*rows, *more_rows], [*notes, *more_notes]
+def batches(settings: Settings, tick: Tick) -> tuple[Sequence[Row], Sequence[str]]:
+    """Modes chosen for a batch beside a solver's choice."""
+    return layouts(settings.samples, tick)
 
 
-PARTS: Final[tuple[Part, ...]] = (snapshots, decisions, joint_modes)
+def arrivals(settings: Settings, tick: Tick) -> tuple[Sequence[Row], Sequence[str]]:
+    """Modes and places for claims that come and go, beside simple rules."""
+    return online(settings.online, settings.orders, tick)
 
 
-def run(data: str = "", parts: Sequence[Part] = PARTS) -> Report:
+PARTS: Final[tuple[Part, ...]] = (snapshots, decisions, batches, arrivals)
+
+
+def run(progress: Progress, data: str = "", parts: Sequence[Part] = PARTS) -> Report:
     """Run all parts. Raises SettingsError for words it does not know."""
     settings = settings_of(data)
-    found = [part(settings) for part in parts]
+    found = []
+    for number, part in enumerate(parts, start=1):
+        with progress.step(number, len(parts), f"{NAME}, {part.__name__}") as step:
+            found.append(part(settings, step.tick))
     return Report(
         name=NAME,
         runs=settings.runs,

@@ -1,7 +1,7 @@
 """How good the joint choice of modes is: seeded batches beside the solver's best, and claims that come and go."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from controller.placement.layouts.choice import DEFAULT_EFFORT, choose
@@ -60,14 +60,15 @@ def kinds(samples: int) -> Iterator[Kind]:
         yield Kind(_DEMANDS[number % len(_DEMANDS)], gpus, draws=draws)
 
 
-def measured(samples: int) -> list[Sample]:
-    """So many samples. Raises SolverError where there is no solver."""
+def measured(samples: int, tick: Callable[[str], None]) -> list[Sample]:
+    """So many samples; `tick` is told how many there are. Raises SolverError where there is no solver."""
     batches = [sample(kind, _FIRST_SEED + number) for number, kind in enumerate(kinds(samples))]
     solutions = solve(map(model_of, batches), gap=_SOLVER_GAP, seconds=_SOLVER_SECONDS)
-    return [
-        Sample(batch, _run(batch, DEFAULT_EFFORT), _run(batch, FEW), solution)
-        for batch, solution in zip(batches, solutions, strict=True)
-    ]
+    found: list[Sample] = []
+    for batch, solution in zip(batches, solutions, strict=True):
+        found.append(Sample(batch, _run(batch, DEFAULT_EFFORT), _run(batch, FEW), solution))
+        tick(f"{len(found)} of {samples} batches")
+    return found
 
 
 def _run(batch: Batch, effort: Effort) -> Run:
@@ -82,9 +83,9 @@ def placed_gib(batch: Batch, layout: Layout) -> float:
     return sum(claim.bytes for claim in batch.claims if claim.key in placed) / GIB
 
 
-def layouts(samples: int) -> tuple[Sequence[Row], Sequence[str]]:
+def layouts(samples: int, tick: Callable[[str], None]) -> tuple[Sequence[Row], Sequence[str]]:
     """Rows and notes of so many batches."""
-    found = measured(samples)
+    found = measured(samples, tick)
     solved = [each for each in found if each.solved]
     rows = [_bounded("layout_samples_solved", "count", len(solved), [len(solved)])]
     for name, runs in (

@@ -161,13 +161,14 @@ def rules(seed: int) -> Mapping[str, tuple[Rule, Mode]]:
     }
 
 
-def online(claims: int, orders: int) -> tuple[Sequence[Row], Sequence[str]]:
+def online(claims: int, orders: int, tick: Callable[[str], None]) -> tuple[Sequence[Row], Sequence[str]]:
     """A row for ours beside each rule: allocated memory in percent, a sample an order of arrival."""
     found: dict[str, list[float]] = {}
     for seed in range(orders):
         for name, (rule, start) in rules(seed).items():
             fleet = Fleet(PRODUCTS, start)
             coming = list(arrivals(claims, seed, fleet.capacity))
+            tick(f"order {seed + 1} of {orders}: {name}")
             found.setdefault(name, []).append(simulate(rule, fleet, coming))
     own = found.pop(OURS)
     rows = [row("layout_online_allocated_percent", "%", own, name, samples) for name, samples in found.items()]

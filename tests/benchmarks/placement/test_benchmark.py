@@ -1,12 +1,20 @@
+from io import StringIO
+
 import pytest
 
+from e2e.plane.progress import Progress
 from tests.benchmarks.controller.settings import SettingsError
 from tests.benchmarks.placement.benchmark import Settings, decisions, run, settings_of, snapshots
 from tests.benchmarks.placement.large_cluster import large_cluster
 
 
 def test_every_part_gives_its_rows_on_a_small_cluster() -> None:
-    report = run("nodes=12 changes=3 runs=1 small=2 large=3 huge=4", (snapshots, decisions))
+    told = StringIO()
+    report = run(Progress(told), "nodes=12 changes=3 runs=1 small=2 large=3 huge=4", (snapshots, decisions))
+    assert [line for line in told.getvalue().splitlines() if "done" not in line] == [
+        "[1/2] placement, snapshots",
+        "[2/2] placement, decisions",
+    ]
     metrics = [row.metric for row in report.results]
     assert {"snapshot_build_seconds", "claim_change_us_p50", "decisions_per_second_4_nodes"} <= set(metrics)
     assert all(row.ours >= 0 for row in report.results)

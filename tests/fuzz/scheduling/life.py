@@ -12,8 +12,6 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any, Final, TypeAlias, cast
 
-from opentelemetry.metrics import Counter
-
 from controller.binding.isolation import ResourceIsolator
 from controller.placement.scheduler import ModelScheduler
 from controller.reconcilers.gpu_partition_claim import room, triggers
@@ -24,6 +22,7 @@ from controller.reconcilers.gpu_partition_claim.explaining import Explaining
 from controller.reconcilers.gpu_partition_claim.wakeups import Change as Helps
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
 from controller.reconcilers.repartition_plan.triggers import plan_of_claim, plans_of_node
+from controller.reconcilers.scheduler_counts import SchedulerCounts
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.messages import Applied, Removed, Replaced
 from controller.runtime.cache.store import EventType, StoreEvent
@@ -108,7 +107,7 @@ class Life:
 
     def _build(self) -> dict[str, Callable[[Request], Coroutine[Any, Any, Result]]]:
         recorder = cast("EventRecorder", SimpleNamespace(record=self._record))
-        counter = cast("Counter", SimpleNamespace(add=lambda *_: None))
+        counts = SchedulerCounts()
         client = cast("Client", self.wire)
         context = ClaimContext(
             client=client,
@@ -118,12 +117,12 @@ class Life:
             isolator=ResourceIsolator(),
             recorder=recorder,
             clock=self.clock,
-            operations=counter,
+            counts=counts,
         )
         claims = ClaimReconciler(context, Random(1))
         # Explanations are searched for at some cost, decide nothing, and have properties of their own.
         claims._placing._explaining = cast("Explaining", SimpleNamespace(text=_no_text))
-        plans = RepartitionPlanReconciler(client, self.cluster, recorder, self.clock, counter)
+        plans = RepartitionPlanReconciler(client, self.cluster, recorder, self.clock, counts)
         return {"claim": claims.reconcile, "plan": plans.reconcile}
 
     def _record(self, _: object, type_: str, reason: str, *__: object) -> None:

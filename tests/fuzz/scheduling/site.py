@@ -236,7 +236,7 @@ class Site:
             self.wire.put(INFERENCE_SERVICES, described)
         if owned:
             metadata = {"name": name, "namespace": namespace, "uid": made.uid}
-            self.wire.put(REPLICA_SETS, {"metadata": metadata})
+            self.wire.put(REPLICA_SETS, {"metadata": metadata, "spec": {"replicas": made.replicas}})
         self.workloads[name] = made
         for _ in range(made.replicas):
             self._make(made)
