@@ -21,25 +21,33 @@ RUN apt-get update \
 RUN python3 -m venv /uv && /uv/bin/pip install --no-cache-dir --disable-pip-version-check uv==0.13.9
 ENV UV_PROJECT_ENVIRONMENT=/opt/aim-gpu UV_PYTHON=/usr/bin/python3 UV_NO_CACHE=1 UV_LINK_MODE=copy
 WORKDIR /source
-COPY pyproject.toml uv.lock README.md LICENSE ./
+COPY pyproject.toml uv.lock ./
 RUN /uv/bin/uv sync --locked --no-dev --no-install-project --extra otlp
+RUN rm /opt/aim-gpu/.lock \
+    && PYTHONHASHSEED=0 python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/aim-gpu/lib
 
 FROM dependencies AS project
 ARG SOURCE_DATE_EPOCH
+COPY README.md LICENSE ./
 COPY api api/
 COPY controller controller/
-RUN echo "hatchling==1.27.0" > /constraints \
-    && /uv/bin/uv build --quiet --wheel --build-constraints /constraints --out-dir /wheel \
-    && /uv/bin/uv pip install --no-deps --python /opt/aim-gpu/bin/python /wheel/*.whl \
-    && cd /opt/aim-gpu/lib/python3.11/site-packages/aim_gpu_sharing-*.dist-info \
+# What builds is locked, too, and all that it needs.
+RUN /uv/bin/uv export --quiet --locked --only-group build --output-file /constraints \
+    && /uv/bin/uv build --quiet --wheel --require-hashes --build-constraints /constraints --out-dir /wheel \
+    && /uv/bin/uv pip install --no-deps --python /opt/aim-gpu/bin/python --prefix /ours /wheel/*.whl \
+    && rm /ours/.lock && cd /ours/lib/python3.11/site-packages/aim_gpu_sharing-*.dist-info \
     && rm direct_url.json uv_cache.json && sed -i "/direct_url.json/d; /uv_cache.json/d" RECORD \
-    && PYTHONHASHSEED=0 python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/aim-gpu/lib
+    && PYTHONHASHSEED=0 python3 -m compileall -q -f --invalidation-mode unchecked-hash -s /ours -p /opt/aim-gpu /ours/lib
 
 FROM python
 LABEL org.opencontainers.image.title="aim-gpu-sharing" \
       org.opencontainers.image.description="Shares AMD Instinct GPUs among inference models" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=project /opt/aim-gpu /opt/aim-gpu
+# Nobody in a container has rights to gain: Debian's su, mount, passwd and their like lose theirs.
+RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+# Two layers: the large one changes with the lock only, and can be kept.
+COPY --from=dependencies /opt/aim-gpu /opt/aim-gpu
+COPY --from=project /ours /opt/aim-gpu
 ENV PATH=/opt/aim-gpu/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # Numbers: what asks a container to be no root cannot look names up. Agents get their root by manifest.

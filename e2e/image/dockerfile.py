@@ -111,6 +111,7 @@ class Dockerfile:
 
 
 KNOWN: Final = ("FROM", "ARG", "ENV", "LABEL", "WORKDIR", "USER", "ENTRYPOINT", "CMD", "RUN", "COPY")
+_DIRECTIVE: Final = re.compile(r"#\s*(syntax|escape|check)\s*=", re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"\\\$|\$(?:(\w+)|\{(\w+)(?::-([^}]*))?\})")
 
 
@@ -150,17 +151,30 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
     """Line, word and rest of each instruction, its lines joined."""
     begun, joined = 0, ""
     for number, line in enumerate(text.splitlines(), start=1):
+        if directive := _DIRECTIVE.match(line.lstrip()):
+            raise DockerfileError(
+                number, f"# {directive[1]}=: it changes what a Docker engine reads in the rest: leave it out"
+            )
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         begun = begun or number
         if line.rstrip().endswith("\\"):
-            joined += line.rstrip()[:-1] + " "
+            joined += _continued(number, line.rstrip()[:-1]) + " "
             continue
         word, _, rest = (joined + line).strip().partition(" ")
         yield begun, word.upper(), rest.strip()
         begun, joined = 0, ""
     if joined:
         raise DockerfileError(begun, "the last line goes on with a backslash, and nothing follows")
+
+
+def _continued(number: int, line: str) -> str:
+    """A line that goes on. Raises DockerfileError where its last word might, too: an engine puts no space there."""
+    if line[-1:].strip():
+        raise DockerfileError(
+            number, f"{line.split()[-1]}\\: a word may go on in the next line: put a space before the backslash"
+        )
+    return line
 
 
 def _stage(line: int, rest: str, arguments: Mapping[str, str], earlier: Sequence[Stage]) -> Stage:
@@ -177,7 +191,8 @@ def _stage(line: int, rest: str, arguments: Mapping[str, str], earlier: Sequence
 
 def _instruction(line: int, word: str, rest: str) -> Instruction:
     if word not in KNOWN:
-        raise DockerfileError(line, f"{word} is not known here: use {', '.join(KNOWN)}, or add it to e2e/image")
+        why = "it downloads and unpacks what no lock has: use COPY" if word == "ADD" else f"use {', '.join(KNOWN)}"
+        raise DockerfileError(line, f"{word} is not known here: {why}")
     if rest.startswith("--") and not (word == "COPY" and rest.startswith("--from=")):
         raise DockerfileError(line, f"{word} {rest.split()[0]}: only COPY --from=STAGE is known here")
     return _READERS[word](line, rest)

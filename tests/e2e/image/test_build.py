@@ -1,8 +1,5 @@
 """The build as a whole, as root on Debian: our own image, and small ones on the same base."""
 
-import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +11,9 @@ import pytest
 
 from e2e.image import BuiltImage, ImageError, build_image
 from e2e.image.build import ROOT
-from e2e.image.chroot import NAMESPACES
+from e2e.image.reading import image_archive
 from e2e.plane import Progress
-from e2e.plane.cache import cache_root
+from tests.e2e.image.layers_kept import cache
 
 pytestmark = [pytest.mark.needs_debian, pytest.mark.timeout(600), pytest.mark.node_e2e]
 
@@ -43,12 +40,6 @@ def source(folder: Path, content: str = "content") -> Path:
     return folder
 
 
-def cache(folder: Path) -> Path:
-    """A cache of its own that knows the layers of ours, the base among them."""
-    shutil.copytree(cache_root() / "image/layers", folder / "layers", copy_function=os.link)
-    return folder
-
-
 def built(tmp_path: Path, name: str, content: str = "content") -> BuiltImage:
     made = source(tmp_path / f"{name}-source", content)
     return build_image(Progress(), source=made, name="localhost/small:1", cache=cache(tmp_path / name))
@@ -57,16 +48,9 @@ def built(tmp_path: Path, name: str, content: str = "content") -> BuiltImage:
 def files_of(image: BuiltImage) -> dict[str, tarfile.TarInfo]:
     """The files that a container of the image sees."""
     found: dict[str, tarfile.TarInfo] = {}
-    with tarfile.open(image.archive) as archive:
-
-        def blob(descriptor: dict[str, str]) -> tarfile.ExFileObject:
-            content = archive.extractfile("blobs/" + descriptor["digest"].replace(":", "/"))
-            assert isinstance(content, tarfile.ExFileObject)
-            return content
-
-        index = json.load(archive.extractfile("index.json"))  # type: ignore[arg-type]
-        for layer in json.load(blob(index["manifests"][0]))["layers"]:
-            with tarfile.open(fileobj=blob(layer)) as content:
+    with image_archive(image.archive) as opened:
+        for layer in opened.layers:
+            with opened.layer(layer) as file, tarfile.open(fileobj=file) as content:
                 for member in content:
                     folder, _, name = member.name.rpartition("/")
                     if name.startswith(".wh."):
@@ -165,18 +149,3 @@ def test_our_image_has_bytecode_for_all_of_ours(our_image: BuiltImage) -> None:
     missing = [path for path in ours if f"{path.parent}/__pycache__/{path.stem}.cpython-311.pyc" not in found]
     assert len(ours) > 100
     assert missing == []
-
-
-def test_the_command_runs_as_nobody_on_a_root_that_cannot_be_written(our_image: BuiltImage, tmp_path: Path) -> None:
-    script = f"""
-    mount -n -t tmpfs -o mode=755 root {tmp_path}
-    {sys.executable} -m tests.e2e.image.unpacked {our_image.archive} {tmp_path}
-    mount -n -t proc proc {tmp_path}/proc
-    mount -n -o remount,ro {tmp_path}
-    exec chroot --userspec=65532:65532 {tmp_path} /bin/sh -c 'id -u; touch /tmp/x; /opt/aim-gpu/bin/aim-gpu crds'
-    """
-    words = [*NAMESPACES, "sh", "-euc", script]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert done.stdout.startswith("65532\n"), done.stderr
-    assert "Read-only file system" in done.stderr
-    assert "inferenceservices.aim.amd.com" in done.stdout

@@ -52,6 +52,9 @@ def test_stages_have_names_or_numbers_and_arguments_fill_their_bases() -> None:
         ("RUN true", 1, "before the first FROM"),
         ("FROM x\nRUN true \\", 2, "nothing follows"),
         ("# nothing", 1, "no FROM"),
+        ("# syntax=a/b:latest\nFROM x", 1, "# syntax=: it changes what a Docker engine reads"),
+        ("#Escape = `\nFROM x", 1, "# Escape=: it changes"),
+        ("FROM x\nRUN ab\\\n  c", 2, "put a space before the backslash"),
     ],
 )
 def test_what_is_not_known_is_refused_with_its_line(text: str, want_line: int, want: str) -> None:
