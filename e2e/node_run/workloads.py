@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from e2e.chart.installed import AGENT_SIMULATE, process, the, with_image
+from e2e.image.build import IMAGE
 from e2e.plane import NotReady, Plane
-from e2e.plane.admin import documents
 from e2e.run.errors import NotListening, ProcessDied
-from e2e.run.install import MANAGED, MANIFESTS, SYSTEM_NAMESPACE, apply_objects, kubectl
+from e2e.run.install import MANAGED, SYSTEM_NAMESPACE, apply_objects, kubectl
 
 Object = dict[str, Any]
 
-WORKLOADS = MANIFESTS / "workloads"
 READY_LIMIT_SECONDS = 180.0
 OPERATOR = f"/apis/apps/v1/namespaces/{SYSTEM_NAMESPACE}/deployments/aim-gpu-operator"
 
@@ -22,12 +22,15 @@ _INSTANCE = "app.kubernetes.io/instance"
 
 
 def simulated_agents(modes: Mapping[str, str], time_scale: float) -> list[Object]:
-    """A DaemonSet a node, since each begins in another mode, as the manifest has it otherwise; and its Service."""
-    (template,) = documents(WORKLOADS / "agent-simulated.yaml")
-    return [
-        *(_agent(template, node, mode, time_scale) for node, mode in modes.items()),
-        *documents(WORKLOADS / "agent-access.yaml"),
-    ]
+    """A DaemonSet a node, since each begins in another mode, as the chart has it otherwise; and what leads to them."""
+    (template,) = with_image([the("DaemonSet", "aim-gpu-agent", AGENT_SIMULATE)], IMAGE)
+    access = [one for one in process("aim-gpu-agent") if one["kind"] != "DaemonSet"]
+    return [*(_agent(template, node, mode, time_scale) for node, mode in modes.items()), *access]
+
+
+def operator() -> list[Object]:
+    """The operator's pods, of the image that is built here, and what leads to them."""
+    return list(with_image(process("aim-gpu-operator"), IMAGE))
 
 
 def _agent(template: Object, node: str, mode: str, time_scale: float) -> Object:
@@ -45,7 +48,7 @@ def _agent(template: Object, node: str, mode: str, time_scale: float) -> Object:
 
 def start_operator(plane: Plane) -> None:
     """Apply the operator and return once all of it is ready. Raises NotListening with what its pods say."""
-    apply_objects(plane, documents(WORKLOADS / "operator.yaml"))
+    apply_objects(plane, operator())
     _wait(plane, "the operator's pods are ready", lambda: rolled_out(plane.admin.get(OPERATOR)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from controller.runtime.metrics_text import samples
 from e2e.engine.judge import excesses, seats_of
 from e2e.engine.memory import Memory
 from e2e.engine.record import Entry
@@ -17,6 +18,7 @@ from e2e.engine.speed import Speed
 
 MODEL = "acme/chat"
 SLOW = Speed(floor=0.01)
+REASONS = ("stop", "length", "abort", "error")
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 3}
 
 
@@ -165,7 +167,7 @@ async def test_who_hangs_up_gives_the_seat_back(stream: bool, tmp_path: Path) ->
             async with aiohttp.ClientSession(f"http://127.0.0.1:{served.port}") as client:
                 with pytest.raises(TimeoutError):
                     await _ask_and_hang_up(client, CHAT | {"max_tokens": 1000, "stream": stream})
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while served.engine.in_flight:  # noqa: ASYNC110 - what another process would see, polled
                     await asyncio.sleep(0.01)
             async with aiohttp.ClientSession(f"http://127.0.0.1:{served.port}") as client:
@@ -195,6 +197,37 @@ async def test_metrics_are_vllms() -> None:
         "most_tokens": 13,
         "peak_bytes": 1052,
     }
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    """A sample of the page."""
+    (found,) = (one.value for one in samples(text, {name}) if labels.items() <= one.labels.items())
+    return found
+
+
+async def test_requests_are_measured_as_vllm_measures_them() -> None:
+    async with engine(seats=1, speed=SLOW) as (served, client):
+        async with asyncio.TaskGroup() as tasks:  # the second waits for the first one's seat
+            for _ in range(2):
+                tasks.create_task(post(client, CHAT))
+        async with client.get("/metrics") as response:
+            text = await response.text()
+        with pytest.raises(TimeoutError):
+            await _ask_and_hang_up(client, CHAT | {"max_tokens": 1000})
+        async with asyncio.timeout(30):
+            while served.engine.in_flight:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        async with client.get("/metrics") as response:
+            later = await response.text()
+    parts = ("request_queue_time", "request_time_per_output_token", "time_to_first_token", "e2e_request_latency")
+    assert [value(text, f"vllm:{part}_seconds_count") for part in parts] == [2, 2, 2, 2]
+    waited, each, first, whole = (value(text, f"vllm:{part}_seconds_sum") for part in parts)
+    assert 3 * SLOW.floor <= waited < first < whole
+    assert each >= 2 * SLOW.floor  # of both together; two more tokens each
+    assert first + 2 * each == pytest.approx(whole, abs=0.01)
+    ended = {reason: value(text, "vllm:request_success_total", finished_reason=reason) for reason in REASONS}
+    assert ended == {"stop": 0, "length": 2, "abort": 0, "error": 0}
+    assert value(later, "vllm:request_success_total", finished_reason="abort") == 1
 
 
 async def test_it_says_that_it_is_simulated() -> None:

@@ -34,7 +34,7 @@ async def backend(serve: Serve) -> AsyncIterator[int]:
 
     async with await asyncio.start_server(watched, LOOPBACK, 0) as server:
         yield server.sockets[0].getsockname()[1]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await idle.wait()
 
 
@@ -58,7 +58,7 @@ async def ask(port: int, text: bytes = b"") -> bytes:
     writer.write(text)
     writer.write_eof()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read()
     finally:
         writer.close()
@@ -155,7 +155,7 @@ async def test_a_broken_backend_breaks_the_client() -> None:
         with Balancer([port]) as balancer:
             reader, writer = await asyncio.open_connection(LOOPBACK, balancer.port)
             writer.write(b"?")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert await reader.read() == b""
             writer.close()
 
@@ -184,3 +184,20 @@ def test_blocking_code_may_use_it() -> None:
         taken, _ = listening.accept()
         with taken:
             assert taken.recv(1) == b"?"
+
+
+def test_a_port_that_is_taken_is_told_on_entering() -> None:
+    with Balancer() as first, pytest.raises(OSError, match="in use"), Balancer(port=first.port):
+        pass
+
+
+def test_it_ends_without_a_word_while_connections_are_open(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server((LOOPBACK, 0)) as listening:
+        with Balancer([listening.getsockname()[1]]) as balancer:
+            client = socket.create_connection((LOOPBACK, balancer.port), timeout=5)
+            served, _ = listening.accept()
+            client.sendall(b"?")
+            assert served.recv(1) == b"?"
+        client.close()
+        served.close()
+    assert [record.getMessage() for record in caplog.records] == []

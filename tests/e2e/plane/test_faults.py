@@ -175,7 +175,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 
 def wait_for_none(folder: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(folder.glob("aim-plane-*")) or processes_of(folder):
         assert time.monotonic() < deadline, "processes or folders are left"
         time.sleep(0.05)

@@ -43,7 +43,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
             return False

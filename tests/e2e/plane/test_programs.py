@@ -4,9 +4,21 @@ import re
 
 import pytest
 
-from e2e.plane.programs import FAMILIES, KSERVE, NODE_FAMILIES, Family, kserve_wanted, wanted_families
+from e2e.plane.programs import (
+    CRDIFY,
+    FAMILIES,
+    HELM,
+    KSERVE,
+    NODE_FAMILIES,
+    OLM,
+    OPERATOR_VERIFY,
+    OPM,
+    Family,
+    kserve_wanted,
+    wanted_families,
+)
 
-ALL = (*FAMILIES, KSERVE, *NODE_FAMILIES)
+ALL = (*FAMILIES, KSERVE, *NODE_FAMILIES, HELM, OPERATOR_VERIFY, OPM, OLM, CRDIFY)
 MODULES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kwok": "sigs.k8s.io/kwok",
@@ -15,6 +27,11 @@ MODULES = {
     "coredns": "github.com/coredns/coredns",
     "containerd": "github.com/containerd/containerd/v2",
     "kserve": "github.com/kserve/kserve",
+    "helm": "helm.sh/helm/v3",
+    "operator-verify": "github.com/operator-framework/api",
+    "operator-lifecycle-manager": "github.com/operator-framework/operator-lifecycle-manager",
+    "crdify": "sigs.k8s.io/crdify",
+    "opm": "github.com/operator-framework/operator-registry",
 }
 
 

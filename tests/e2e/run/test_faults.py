@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,15 @@ def wanted() -> Expectation:
     return expectation(ROOT / "examples")
 
 
-def test_a_script_for_the_nodes_of_the_examples_is_played(tmp_path: Path, wanted: Expectation) -> None:
-    file = tmp_path / "faults.json"
-    file.write_text('{"faults": [{"fault": "MemoryErrors", "node": "gpu-b", "gpu": "0000:05:00.0", "nth": 6}]}')
-    assert (playable(file, wanted), playable(None, wanted)) == (file, None)
+def test_the_scripts_of_the_readme_are_played(tmp_path: Path, wanted: Expectation) -> None:
+    section = (ROOT / "README.md").read_text().partition("\n### Break it\n")[2].partition("\n## ")[0]
+    scripts = re.findall(r"^echo '(.*)' > build/\w+\.json$", section, re.MULTILINE)
+    assert len(scripts) == section.count("make run FAULTS=build/") == 2
+    for script in scripts:
+        file = tmp_path / "faults.json"
+        file.write_text(script)
+        assert playable(file, wanted) == file
+    assert playable(None, wanted) is None
 
 
 def test_one_for_another_node_is_refused_before_anything_starts(tmp_path: Path, wanted: Expectation) -> None:

@@ -40,7 +40,7 @@ class World:
         await self.client.replace(resource, created | {"status": obj["status"]}, subresource="status")
 
     async def until(self, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition(self.listed()):  # noqa: ASYNC110 - a file, as another process sees it
                 await asyncio.sleep(0.01)
         return self.listed()

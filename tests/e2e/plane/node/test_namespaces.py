@@ -13,7 +13,7 @@ import pytest
 from e2e.plane.node.commands import namespaces, write_own_folders
 from e2e.plane.node.real_node import RealNode
 
-pytestmark = pytest.mark.needs_kubelet
+pytestmark = [pytest.mark.needs_kubelet, pytest.mark.xdist_group("real nodes")]
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

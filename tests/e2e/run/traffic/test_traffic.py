@@ -28,7 +28,7 @@ async def traffic(found: Stage, roles: Roles | None) -> AsyncIterator[Traffic]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what is looked at now and then
             await asyncio.sleep(0.02)
 
