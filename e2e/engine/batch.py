@@ -6,7 +6,7 @@ sooner. Nobody who has a seat loses it.
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,11 +41,15 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is done at once: tokens of prompts by sequence, and the sequences that get a token. Takes `seconds`."""
+    """What is done at once: tokens of prompts by sequence, and the sequences that get a token. Takes `seconds`.
+
+    `seated`: those that got a seat with it.
+    """
 
     seconds: float
     prefilling: tuple[tuple[Sequence, int], ...]
     decoding: tuple[Sequence, ...]
+    seated: tuple[Sequence, ...] = ()
 
 
 @dataclass(slots=True)
@@ -88,13 +92,13 @@ class Batch:
 
     def begin(self, readers: int = 1) -> Step | None:
         """Fill the seats, and say what the next step does; None when there is nothing to do."""
-        self._seat()
+        seated = tuple(self._seat())
         if not self._running:
             return None
         prefilling = tuple(_pieces(self._running))
         decoding = tuple(one for one in self._running if one.prefilled >= one.prompt_tokens)
         prompt_tokens = sum(count for _, count in prefilling)
-        return Step(self.speed.step(prompt_tokens, len(decoding), readers), prefilling, decoding)
+        return Step(self.speed.step(prompt_tokens, len(decoding), readers), prefilling, decoding, seated)
 
     def finish(self, step: Step) -> list[Sequence]:
         """Take a step as done; gives the sequences that got further, those that are complete without their seat."""
@@ -113,11 +117,12 @@ class Batch:
                 self.leave(sequence)
         return moved
 
-    def _seat(self) -> None:
+    def _seat(self) -> Iterator[Sequence]:
         while self._waiting and len(self._running) < self.seats:
             _, _, sequence = heapq.heappop(self._waiting)
             if not sequence.ended:
                 self._running.append(sequence)
+                yield sequence
 
 
 def _pieces(running: Iterable[Sequence]) -> Iterable[tuple[Sequence, int]]:

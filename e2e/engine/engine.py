@@ -30,12 +30,17 @@ class Neighbours:
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """An answer being made: its tokens as they come, those of several choices together."""
+    """An answer being made: its tokens as they come, those of several choices together.
+
+    `started`, `seated` and `first_token` are monotonic seconds, None before it was.
+    """
 
     asked: Asked
     request: str
     sequences: tuple[Sequence, ...]
     started: float
+    seated: float | None = None
+    first_token: float | None = None
     taken: int = 0
     recorded: bool = False
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,14 +123,21 @@ class Engine:
                 self._batch.leave(sequence)
             if not answer.recorded:
                 self._record.end(request, asked.priority, asked.sequences, gone=True)
+                self.metrics.finished["abort"].inc()
             self.show()
 
     def complete(self, answer: Answer) -> None:
         """To be told before the last byte of an answer is sent."""
         answer.recorded = True
         self._record.end(answer.request, answer.asked.priority, answer.asked.sequences)
-        self.metrics.succeeded.inc()
-        self.metrics.whole.observe(self._clock.monotonic() - answer.started)
+        self.metrics.finished["length"].inc()
+        now = self._clock.monotonic()
+        self.metrics.whole.observe(now - answer.started)
+        if answer.seated is not None:
+            self.metrics.waited.observe(answer.seated - answer.started)
+        if answer.first_token is not None:
+            more = answer.asked.output_tokens - 1
+            self.metrics.each_token.observe((now - answer.first_token) / more if more else 0.0)
 
     def show(self) -> None:
         """Bring the gauges up to date."""
@@ -139,6 +151,8 @@ class Engine:
             step = self._batch.begin(self._neighbours.busy)
             if step is None:
                 return
+            for sequence in step.seated:
+                self._answers[sequence].seated = self._clock.monotonic()
             await self._clock.sleep(step.seconds)
         finally:
             self._neighbours.busy -= 1
@@ -149,7 +163,9 @@ class Engine:
             if sequence.emitted:
                 self.metrics.made_tokens.inc()
             if sequence.emitted == 1 and sequence in self._answers:
-                self.metrics.first_token.observe(self._clock.monotonic() - self._answers[sequence].started)
+                answer = self._answers[sequence]
+                answer.first_token = self._clock.monotonic()
+                self.metrics.first_token.observe(answer.first_token - answer.started)
             if sequence in self._answers:
                 self._answers[sequence].moved()
         self.show()

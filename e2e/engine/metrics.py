@@ -42,12 +42,17 @@ class Metrics:
         self.made_tokens = self._counter("vllm:generation_tokens", "Tokens that were made.")
         self.first_token = self._histogram("vllm:time_to_first_token_seconds", "Until the first token.")
         self.whole = self._histogram("vllm:e2e_request_latency_seconds", "Until the last token.")
-        self.succeeded = Counter(
+        self.waited = self._histogram("vllm:request_queue_time_seconds", "Until there was a seat in the batch.")
+        self.each_token = self._histogram(
+            "vllm:request_time_per_output_token_seconds", "For each token after the first, an answer's mean."
+        )
+        ended = Counter(
             "vllm:request_success",
-            "Answers that were made whole.",
+            "Answers by how they ended.",
             ("model_name", "finished_reason"),
             registry=self._registry,
-        ).labels(self._name, "length")
+        )
+        self.finished = {reason: ended.labels(self._name, reason) for reason in ("stop", "length", "abort", "error")}
         memory = settings.memory
         facts = {
             "block_size": BLOCK_TOKENS,

@@ -20,7 +20,7 @@ from e2e.plane import Plane, PlaneError, Progress, add_nodes, ensure_binaries, w
 from e2e.plane.node import BUSYBOX_IMAGE
 from e2e.plane.node.packages import ensure_packages
 from e2e.plane.node.preflight import check as check_for_nodes
-from e2e.plane.programs import FAMILIES, KSERVE, NODE_FAMILIES
+from e2e.plane.programs import FAMILIES, HELM, KSERVE, NODE_FAMILIES
 
 KUBECONFIG = Path("build/plane/kubeconfig")
 _SIMULATED = 3
@@ -55,8 +55,8 @@ def simulated(options: argparse.Namespace) -> int:
 
 
 def build(*, real_nodes: bool = False) -> None:
-    """Build every program of a plane and print where it is. Raises PlaneError."""
-    families = (*wanted_families(), *(NODE_FAMILIES if real_nodes else ()))
+    """Build every program of a plane, and Helm, and print where each is. Raises PlaneError."""
+    families = (*wanted_families(), HELM, *(NODE_FAMILIES if real_nodes else ()))
     paths = [*ensure_binaries(Progress(), families=families).values()]
     if real_nodes:
         paths.append(ensure_packages(Progress()))

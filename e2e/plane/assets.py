@@ -31,11 +31,19 @@ def provided(family: Family, program: Program, environ: Mapping[str, str] = os.e
     return candidate, ""
 
 
-def told_version(binary: Path) -> str | None:
-    """What the binary prints as `x.y.z` for `--version`; None when it fails or prints no version."""
+def told_version(binary: Path, environment: Mapping[str, str] | None = None) -> str | None:
+    """What the binary prints as `x.y.z` for `--version`; None when it fails or prints no version.
+
+    `environment` is added to our own.
+    """
     try:
         told = subprocess.run(
-            [binary, "--version"], capture_output=True, text=True, timeout=_ASK_LIMIT_SECONDS, check=True
+            [binary, "--version"],
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=_ASK_LIMIT_SECONDS,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

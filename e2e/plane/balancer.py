@@ -106,25 +106,31 @@ class Balancer:
 
     def _main(self) -> None:
         try:
-            with asyncio.Runner() as runner:  # cancels the connections that are still open
+            with asyncio.Runner() as runner:
                 runner.run(self._serve())
-        except OSError as error:
-            self._failure = error
+        except* OSError as errors:
+            (self._failure,) = (error for error in errors.exceptions if isinstance(error, OSError))
         finally:
             self._ready.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._carry, LOOPBACK, self._wanted, backlog=_BACKLOG, limit=_BUFFER_BYTES)
-        self._port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
+        async with asyncio.TaskGroup() as tasks:
+
+            def accept(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+                task = tasks.create_task(self._carry(client, to_client))
+                self._carrying.add(task)
+                task.add_done_callback(self._carrying.discard)
+
+            server = await asyncio.start_server(accept, LOOPBACK, self._wanted, backlog=_BACKLOG, limit=_BUFFER_BYTES)
+            self._port = server.sockets[0].getsockname()[1]
+            self._ready.set()
+            await self._stop.wait()
+            server.close()
+            for task in self._carrying:
+                task.cancel()
 
     async def _carry(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._carrying.add(task)  # asyncio itself holds it weakly
         try:
             connected = await self._connect()
             if connected is None:
@@ -133,7 +139,6 @@ class Balancer:
             with self._counted(port):
                 await _exchange((client, to_backend), (backend, to_client))
         finally:
-            self._carrying.discard(task)
             to_client.transport.abort()
 
     async def _connect(self) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter] | None:

@@ -21,7 +21,7 @@ CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
 KWOK = "kwok"
 
-SERVICE_RANGE = "10.0.0.0/24"
+SERVICE_RANGE = "10.0.0.0/20"
 API_ADDRESS = "10.0.0.1"  # of the Service `kubernetes`: the first of the range
 CLUSTER_DNS = "10.0.0.10"  # of real nodes' pods
 POD_RANGE = "10.244.0.0/16"  # KWOK's own default is the service range above

@@ -2,13 +2,14 @@
 
 ```
 PlaneError
-├── ToolchainError     no usable Go, and none could be installed
-├── BuildError         a program did not build; carries the compiler's last lines
-├── LockTimeout        another build holds the cache for too long
-├── NodeUnavailable    no real node can run on this machine, and why
-├── ComponentDied      a process of the plane ended on its own; carries its log's tail
-├── NotReady           nothing died, but what was awaited did not happen in time
-└── AdminError         the API server refused a request of the harness
+├── ToolchainError       no usable Go, and none could be installed
+├── BuildError           a program did not build; carries the compiler's last lines
+├── LockTimeout          another build holds the cache for too long
+├── NodeUnavailable      no real node can run on this machine, and why
+├── PackagesUnavailable  there is no apt to take the distribution's packages from
+├── ComponentDied        a process of the plane ended on its own; carries its log's tail
+├── NotReady             nothing died, but what was awaited did not happen in time
+└── AdminError           the API server refused a request of the harness
 ```
 """
 
@@ -31,6 +32,10 @@ class LockTimeout(PlaneError):
 
 class NodeUnavailable(PlaneError):
     """This machine, this user or its tools cannot run a real node."""
+
+
+class PackagesUnavailable(PlaneError):
+    """This is neither Debian nor Ubuntu: packages of the distribution cannot be had."""
 
 
 class ComponentDied(PlaneError):

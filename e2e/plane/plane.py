@@ -277,6 +277,7 @@ class Plane:
             3 + PORTS_EACH * len(self._kserve_components), LOOPBACK
         )
         self.server = f"https://{self._address}:{apiserver_port}"
+        self.etcd_server = f"http://{LOOPBACK}:{etcd_port}"
         self.ca = credentials.authority
         self.ca_pem = credentials.authority.read_text(encoding="ascii")
         kubeconfigs = {user: self.kubeconfig_for(credentials.tokens[user], user) for user in users}

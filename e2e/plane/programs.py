@@ -170,6 +170,70 @@ CONTAINERD = Family(
 
 COREDNS = Family("coredns", "1.15.0", (Program("coredns", ".", 70),))
 
+_HELM = "3.20.0"
+_HELM_MODULE = "helm.sh/helm/v3"
+
+
+def _helm_flags(version: str, kubernetes: str) -> str:
+    """Linker flags: Helm's own version, and the Kubernetes for which it renders and lints where no cluster is asked."""
+    major, minor, _ = kubernetes.split(".")
+    flags = ["-s -w", f"-X {_HELM_MODULE}/internal/version.version=v{version}"]
+    for package in ("chartutil", "lint/rules"):
+        name = f"-X {_HELM_MODULE}/pkg/{package}"
+        flags += [f"{name}.k8sVersionMajor={major}", f"{name}.k8sVersionMinor={minor}"]
+    return " ".join(flags)
+
+
+HELM = Family("helm", _HELM, (Program("helm", f"{_HELM_MODULE}/cmd/helm", 90),), _helm_flags(_HELM, _KUBERNETES))
+"""Renders our chart; no part of a plane."""
+
+OPERATOR_VERIFY = Family(
+    "operator-verify",
+    "0.41.0",
+    (
+        Program("operator-verify", "github.com/operator-framework/api/cmd/operator-verify", 60),
+        Program("bundle-findings", ".", 5),
+    ),
+)
+"""Judges our bundle for OLM, the second by more checks than the first; no part of a plane."""
+
+OPM = Family(
+    "opm",
+    "1.60.0",
+    (Program("opm", "github.com/operator-framework/operator-registry/cmd/opm", 150),),
+    # catalogues are files: neither signatures by a C library nor storage drivers of images
+    tags=("containers_image_openpgp", "exclude_graphdriver_btrfs", "exclude_graphdriver_devicemapper"),
+)
+"""Renders, validates and serves our catalogue for OLM; no part of a plane."""
+
+_OLM_MODULE = "github.com/operator-framework/operator-lifecycle-manager"
+_OLM_KINDS = (
+    "catalogsources",
+    "clusterserviceversions",
+    "installplans",
+    "olmconfigs",
+    "operatorconditions",
+    "operatorgroups",
+    "operators",
+    "subscriptions",
+)
+OLM = Family(
+    "operator-lifecycle-manager",
+    "0.38.0",
+    (Program("olm", f"{_OLM_MODULE}/cmd/olm", 120), Program("catalog", f"{_OLM_MODULE}/cmd/catalog", 20)),
+    manifests=Manifests(
+        "olm-manifests.json",
+        _OLM_MODULE,
+        tuple(f"deploy/chart/crds/0000_50_olm_00-{kind}.crd.yaml" for kind in _OLM_KINDS),
+        typical_seconds=2,
+    ),
+    tags=OPM.tags,
+)
+"""OLM's own controllers, which install our bundle on a plane; built only where that is asked for."""
+
+CRDIFY = Family("crdify", "0.5.0", (Program("crdify", "sigs.k8s.io/crdify", 60),))
+"""Judges new CRDs by what OLM v1 judges them by; no part of a plane."""
+
 NODE_FAMILIES = (KUBELET, CONTAINERD, COREDNS)
 """What a real node needs besides, for `Plane(real_nodes=1)`."""
 

@@ -1,4 +1,4 @@
-"""`python -m e2e.run [--once] [--faults FILE]`: what `make run` runs."""
+"""`python -m e2e.run [--once] [--faults FILE] [--prometheus]`: what `make run` runs."""
 
 import sys
 
@@ -14,6 +14,7 @@ SIMULATED = Place(
     introduce=introduction,
     families=wanted_families,
     run=run,
+    metrics=True,
 )
 
 if __name__ == "__main__":

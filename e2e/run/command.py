@@ -18,6 +18,7 @@ from controller.runtime.client.errors import ApiError
 from e2e.plane import PlaneError, Progress, ensure_binaries
 from e2e.plane.build import Binaries
 from e2e.plane.programs import Family
+from e2e.prometheus.programs import ensure_prometheus
 from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation
 from e2e.run.install import ROOT
@@ -41,7 +42,7 @@ class Run(Protocol):
 class Place:
     """Where a run takes place. `program`: its name on the command line. `expect`: what is to come of a folder of
     examples. `introduce`: what is real there, and what is not. `families`: the programs that it needs. `require` raises
-    PlaneError or RunError, before anything is built, where it cannot run.
+    PlaneError or RunError, before anything is built, where it cannot run. `metrics`: a Prometheus can run beside.
     """
 
     program: str
@@ -50,11 +51,12 @@ class Place:
     families: Callable[[], Sequence[Family]]
     run: Run
     require: Callable[[], None] = lambda: None
+    metrics: bool = False
 
 
 def main(place: Place, argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when settled as expected or, without --once, after Ctrl-C; 1 otherwise; 130 interrupted once."""
-    options = _parser(place.program).parse_args(argv)
+    options = _parser(place).parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         place.require()
@@ -71,7 +73,8 @@ def main(place: Place, argv: Sequence[str] | None = None) -> int:
         faults = playable(options.faults, wanted)
         with Screen(once=options.once) as screen:
             screen.introduce(place.introduce(wanted), wanted)
-            ended = _run(place, Settings(options.once, folder, faults=faults), wanted, screen)
+            settings = Settings(options.once, folder, faults=faults, prometheus=place.metrics and options.prometheus)
+            ended = _run(place, settings, wanted, screen)
             return _close(ended, screen, folder)
     except (FaultScriptError, PlaneError, RunError, ApiError, OSError, http.client.HTTPException) as error:
         sys.stderr.write(f"error: {error}\n{_kept(folder)}")
@@ -83,6 +86,8 @@ def main(place: Place, argv: Sequence[str] | None = None) -> int:
 
 
 def _run(place: Place, settings: Settings, wanted: Expectation, screen: Screen) -> Ended:
+    if settings.prometheus:
+        ensure_prometheus(Progress())  # where there is none that is known in seconds, and the rest takes minutes
     binaries = ensure_binaries(Progress(), families=place.families())
 
     async def interruptible() -> Ended:
@@ -133,13 +138,15 @@ def _kept(folder: Path) -> str:
     return f"logs of the operator and the agents: {folder}\n"
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=__doc__)
+def _parser(place: Place) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {place.program}", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end when settled, with one line of JSON on stdout")
     parser.add_argument(
         "--examples", type=Path, default=ROOT / "examples", help="folder of YAML to apply (default: examples/)"
     )
     parser.add_argument("--faults", type=Path, help="JSON file with what befalls the simulated GPUs (docs/hardware.md)")
+    if place.metrics:
+        parser.add_argument("--prometheus", action="store_true", help="a real Prometheus beside (Debian's package)")
     parser.add_argument(
         "--folder",
         type=Path,

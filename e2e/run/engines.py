@@ -54,8 +54,9 @@ class Engines:
         return [Entry.read(line) for line in whole.decode().splitlines()]
 
     async def start(self) -> None:
-        """Start, and return once it follows the pods. Raises ProcessDied, NotListening."""
+        """Start, or start again after `kill`; returns once it follows the pods. Raises ProcessDied, NotListening."""
         environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._folder), "PYTHONPATH": str(ROOT)}
+        self.addresses.unlink(missing_ok=True)
         self._processes.start(_NAME, self._command, environ, self._log)
         try:
             async with asyncio.timeout(READY_LIMIT_SECONDS):
@@ -65,6 +66,10 @@ class Engines:
         except TimeoutError:
             waited = f"{_NAME}: no addresses within {READY_LIMIT_SECONDS:.0f} s"
             raise NotListening(f"{waited}; the last lines of its log:\n{tail(self._log)}") from None
+
+    async def kill(self) -> None:
+        """End the process, and with it every engine; `start` brings them back, each on another port."""
+        await asyncio.to_thread(self._processes.end, _NAME, signal.SIGKILL, _STOP_SECONDS)
 
     async def close(self) -> None:
         """Ask the process to end, and end what is left of it."""

@@ -1,7 +1,7 @@
 """Runs the gateway as a child process with the identity it has in a cluster, before simulated engines."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,11 +27,13 @@ def url(gateway: Worker) -> str:
 
 
 @asynccontextmanager
-async def start_gateway(plane: Plane, folder: Path, addresses: Path) -> AsyncIterator[Worker]:
+async def start_gateway(
+    plane: Plane, folder: Path, addresses: Path, arguments: Sequence[str] = ()
+) -> AsyncIterator[Worker]:
     """One gateway, ready; ended on exit. `addresses`: where the engine of each pod listens, by uid."""
     kubeconfig = await asyncio.to_thread(_kubeconfig, plane, folder)
     files = ("--kubeconfig", str(kubeconfig), "--addresses-file", str(addresses))
-    command = ["gateway", *files, "--port", "0", "--insecure-http", "--drain-seconds", str(DRAIN_SECONDS)]
+    command = ["gateway", *files, "--port", "0", "--insecure-http", "--drain-seconds", str(DRAIN_SECONDS), *arguments]
     worker = Worker(plane, "gateway", command, folder, _READY)
     try:
         await worker.start()

@@ -1,6 +1,6 @@
-"""Installs the operator's manifests on a plane as its administrator would: kubectl, server-side.
+"""Installs what the chart has around our processes on a plane as its administrator would: kubectl, server-side.
 
-CRDs come first and are waited for, then everything of `e2e/manifests/` with namespaces leading. Applying twice changes
+CRDs come first and are waited for, then rights, guards and webhooks with namespaces leading. Applying twice changes
 nothing.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from e2e.chart.installed import around_processes
 from e2e.plane import NodeShape, Plane, add_nodes
 from e2e.plane.admin import documents
 from e2e.run.errors import InstallError
@@ -22,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 CRD_FILES = tuple(sorted((ROOT / "charts/aim-gpu-sharing/files/crds").glob("*.yaml")))
 """Also to be given to `Plane(manifests=...)`: garbage collection then knows the kinds from its start."""
 
-MANIFESTS = ROOT / "e2e/manifests"
 SYSTEM_NAMESPACE = "aim-gpu-system"
 MANAGED = "aim.amd.com/managed"
 
@@ -42,16 +42,15 @@ class Installation:
     applied: tuple[str, ...]
 
 
-def install(plane: Plane, manifests: Path = MANIFESTS) -> Installation:
-    """Apply CRDs and manifests and return when the kinds are served. Raises InstallError."""
+def install(plane: Plane) -> Installation:
+    """Apply CRDs and what is around our processes, and return when the kinds are served. Raises InstallError."""
     crds = [document for file in CRD_FILES for document in documents(file)]
     forget_addresses(plane)
     kubectl(plane, "apply", *_SERVER_SIDE, text=yaml.safe_dump_all(crds))
     wait = ("wait", "--for=condition=Established", "--timeout=30s", "-f", "-")
     kubectl(plane, *wait, text=yaml.safe_dump_all(crds))
-    rest = ordered(document for file in sorted(manifests.glob("*.yaml")) for document in documents(file))
-    if rest:
-        kubectl(plane, "apply", *_SERVER_SIDE, text=yaml.safe_dump_all(rest))
+    rest = ordered(around_processes())
+    kubectl(plane, "apply", *_SERVER_SIDE, text=yaml.safe_dump_all(rest))
     return Installation(tuple(f"{obj['kind']}/{obj['metadata']['name']}" for obj in (*crds, *rest)))
 
 

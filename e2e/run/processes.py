@@ -14,12 +14,13 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from e2e.plane import Balancer, Plane, service_account_token
 from e2e.plane.kubeconfig import write_kubeconfig
 from e2e.plane.plane import tail
 from e2e.plane.ports import LOOPBACK
-from e2e.plane.processes import Processes
+from e2e.plane.processes import Child, Processes
 from e2e.run.errors import NotListening, ProcessDied
 from e2e.run.install import SYSTEM_NAMESPACE
 
@@ -41,14 +42,43 @@ _AGENT_READY = "/healthz"
 _OPERATOR_LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/aim-gpu-operator"
 
 
+class Starter(Protocol):
+    """Starts processes and ends them, as `e2e.plane.processes.Processes` does and whatever stands for it."""
+
+    def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> int:
+        """Start a process and give its id."""
+        ...
+
+    def end(self, name: str, number: signal.Signals, wait_seconds: float) -> int:
+        """Send a signal, wait, kill what does not end in time, and give the exit code."""
+        ...
+
+    def children(self) -> dict[str, Child]:
+        """Every process that was started, by name."""
+        ...
+
+    def stop(self) -> None:
+        """End all processes."""
+        ...
+
+
 class Worker:
     """One process of ours: the operator, or the agents of several nodes. `start_operator` and `start_agents` make it.
 
     It may be killed and started again; `check` complains only about an end that nobody asked for. `ports` are the
-    ports it took, "health" and "metrics" among them. In a cluster the pod's name would be `name`.
+    ports it took, "health" and "metrics" among them. In a cluster the pod's name would be `name`. `processes` starts
+    it, None: a supervisor of its own.
     """
 
-    def __init__(self, plane: Plane, name: str, arguments: Sequence[str], folder: Path, ready_path: str) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        name: str,
+        arguments: Sequence[str],
+        folder: Path,
+        ready_path: str,
+        processes: Starter | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._plane = plane
         self.name = name
@@ -61,7 +91,7 @@ class Worker:
         # what a caller asks for comes last, and wins
         self._command = [program, command, *listen, "--ports-file", str(self._ports_file), *rest]
         self._environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "POD_NAME": name}
-        self._processes = Processes(folder / f"{name}.supervisor.log")
+        self._processes: Starter = processes or Processes(folder / f"{name}.supervisor.log")
         self._asked_to_end = False
         self.ports: Mapping[str, int] = {}
 
@@ -129,7 +159,12 @@ class Worker:
 
 @asynccontextmanager
 async def start_operator(
-    plane: Plane, folder: Path, *, server: str | None = None, arguments: Sequence[str] = ()
+    plane: Plane,
+    folder: Path,
+    *,
+    server: str | None = None,
+    arguments: Sequence[str] = (),
+    processes: Starter | None = None,
 ) -> AsyncIterator[Worker]:
     """One operator without election, ready, as ServiceAccount aim-gpu-operator; ended on exit.
 
@@ -139,7 +174,7 @@ async def start_operator(
     kubeconfig = await asyncio.to_thread(operator_kubeconfig, plane, folder, server)
     webhook = ("--webhook-host", LOOPBACK, "--webhook-port", str(plane.webhook_port))
     command = [*_operator_command(kubeconfig), "--no-leader-elect", *webhook, *arguments]
-    async with _running(Worker(plane, "operator", command, folder, _OPERATOR_READY)) as worker:
+    async with _running(Worker(plane, "operator", command, folder, _OPERATOR_READY, processes)) as worker:
         yield worker
 
 
@@ -219,6 +254,7 @@ async def start_agents(
     time_scale: float = 0.1,
     name: str = "agent",
     arguments: Sequence[str] = (),
+    processes: Starter | None = None,
 ) -> AsyncIterator[Worker]:
     """One process that simulates the GPUs of these nodes, each with its node-bound token; ended on exit.
 
@@ -236,7 +272,7 @@ async def start_agents(
         *arguments,
     ]
     (home / "state").mkdir(parents=True, exist_ok=True)
-    async with _running(Worker(plane, name, command, home, _AGENT_READY)) as worker:
+    async with _running(Worker(plane, name, command, home, _AGENT_READY, processes)) as worker:
         yield worker
 
 
@@ -269,10 +305,25 @@ async def start_gateway(
     `addresses`: the file that says where engines listen, which nobody does at the addresses of simulated pods. Over
     HTTP, unless the arguments name a folder with a certificate.
     """
-    token = await asyncio.to_thread(service_account_token, plane, GATEWAY_NAMESPACE, GATEWAY_ACCOUNT)
-    where = folder / f"{GATEWAY_ACCOUNT}.yaml"
+    worker = await gateway_worker(plane, folder, addresses=addresses, server=server, name=name, arguments=arguments)
+    async with _running(worker) as worker:
+        yield worker
+
+
+async def gateway_worker(
+    plane: Plane,
+    folder: Path,
+    *,
+    addresses: Path | None = None,
+    server: str | None = None,
+    name: str = "gateway",
+    account: str = GATEWAY_ACCOUNT,
+    arguments: Sequence[str] = (),
+) -> Worker:
+    """A gateway to start. `account` of its namespace is who it is; the rest as `start_gateway`."""
+    token = await asyncio.to_thread(service_account_token, plane, GATEWAY_NAMESPACE, account)
     kubeconfig = write_kubeconfig(
-        where, server=server or plane.server, authority=plane.ca, token=token, user=GATEWAY_ACCOUNT
+        folder / f"{account}.yaml", server=server or plane.server, authority=plane.ca, token=token, user=account
     )
     command = [
         *("gateway", "--kubeconfig", str(kubeconfig), "--port", "0"),
@@ -280,8 +331,7 @@ async def start_gateway(
         *(() if "--tls-dir" in arguments else ("--insecure-http",)),
         *arguments,
     ]
-    async with _running(Worker(plane, name, command, folder, _OPERATOR_READY)) as worker:
-        yield worker
+    return Worker(plane, name, command, folder, _OPERATOR_READY)
 
 
 @asynccontextmanager

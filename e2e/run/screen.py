@@ -11,8 +11,9 @@ from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.text import Text
 
-from controller.cli.offline_plan_view import summary, table
+from controller.cli.offline_plan_view import page, summary
 from e2e.run.expectation import Expectation
 from e2e.run.report import Report
 
@@ -44,7 +45,7 @@ class Screen:
         """Say what is real and what is not, as `told`, and what the offline plan expects."""
         self._console.print(told)
         self._console.print("\nWhat `aim-gpu plan -f examples/` expects:")
-        self._console.print(table(expectation.plan))
+        self._console.print(Text(page(expectation.plan, self._console.width)))
         self._console.print(f"{summary(expectation.plan)}\n")
 
     def say(self, text: str) -> None:

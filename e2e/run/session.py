@@ -17,11 +17,14 @@ from rich.console import RenderableType
 from controller.runtime.client.errors import ApiError
 from e2e.plane import Plane, PlaneError
 from e2e.plane.build import Binaries
+from e2e.plane.ports import LOOPBACK
 from e2e.run.engines import start_engines
 from e2e.run.errors import RunError
 from e2e.run.expectation import Expectation
+from e2e.run.exporter import THROUGH_THE_GATEWAY, list_gateway, start_exporter
 from e2e.run.gateway import AUDIENCE, start_gateway, tokens, url
 from e2e.run.install import CRD_FILES, add_gpu_nodes, apply_objects, install
+from e2e.run.metrics import SECURE, start_prometheus
 from e2e.run.observer import Observer, observe
 from e2e.run.processes import start_agents, start_operators, wait_for_heartbeats
 from e2e.run.report import Report, faults, report
@@ -46,13 +49,14 @@ _DEATH_SECONDS = 0.1  # the connections of a process that is killed end a moment
 class Settings:
     """`once`: end when settled, else look on until interrupted. `folder` takes tokens and logs of our processes.
 
-    `faults`: the file of a script that befalls the simulated GPUs.
+    `faults`: the file of a script that befalls the simulated GPUs. `prometheus`: a real one runs beside.
     """
 
     once: bool
     folder: Path
     time_scale: float = TIME_SCALE
     faults: Path | None = None
+    prometheus: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +79,65 @@ async def run(settings: Settings, expectation: Expectation, binaries: Binaries, 
         screen.say(f"control plane ready after {plane.statistics.ready_seconds:.1f} s; installing")
         await asyncio.to_thread(install, plane)
         await asyncio.to_thread(add_gpu_nodes, plane, expectation.modes)
-        screen.say("starting two replicas of the operator, the agents, simulated engines and the gateway")
-        operators = await stack.enter_async_context(start_operators(plane, settings.folder))
+        screen.say("starting two replicas of the operator, the agents, simulated engines, the gateway and the exporter")
+        read = SECURE if settings.prometheus else ()
+        operators = await stack.enter_async_context(start_operators(plane, settings.folder, arguments=read))
         broken = ("--faults", str(settings.faults)) if settings.faults else ()
         agents = await stack.enter_async_context(
-            start_agents(plane, settings.folder, expectation.modes, time_scale=settings.time_scale, arguments=broken)
+            start_agents(
+                plane, settings.folder, expectation.modes, time_scale=settings.time_scale, arguments=(*broken, *read)
+            )
         )
         await agents.wait_until("/readyz")
         engines = await stack.enter_async_context(start_engines(plane, settings.folder))
-        gateway = await stack.enter_async_context(start_gateway(plane, settings.folder, engines.addresses))
+        gateway = await stack.enter_async_context(start_gateway(plane, settings.folder, engines.addresses, read))
+        await asyncio.to_thread(list_gateway, plane)
+        exporter = await stack.enter_async_context(
+            start_exporter(plane, settings.folder, engines.addresses, (*THROUGH_THE_GATEWAY, *read))
+        )
+        checks = [part.check for part in (plane, operators, agents, engines, gateway, exporter)]
+        if settings.prometheus:
+            workers = {"operator": operators.workers, "agent": [agents], "gateway": [gateway], "exporter": [exporter]}
+            server = await stack.enter_async_context(start_prometheus(plane, settings.folder, workers))
+            checks.append(server.check)
+            screen.say(_how_to_look(server.api.port))
         await asyncio.to_thread(wait_for_heartbeats, plane, expectation.modes)
 
         def check() -> None:
-            for part in (plane, operators, agents, engines, gateway):
-                part.check()
+            for one in checks:
+                one()
 
         @asynccontextmanager
         async def ask() -> AsyncIterator[Traffic]:
             callers = await asyncio.to_thread(tokens, plane, expectation.namespaces)
-            screen.say(_how_to_ask(url(gateway)))
+            screen.say(_how_to_ask(url(gateway), min(expectation.namespaces)))
             async with asking(url(gateway), callers, roles(expectation.objects), engines) as traffic:
                 yield traffic
 
         return await settle(plane, expectation, screen, check, once=settings.once, ask=ask)
 
 
-def _how_to_ask(address: str) -> str:
-    """For a person who wants to ask a model."""
+def _how_to_see(kubeconfig: Path) -> str:
+    """For a person with a second terminal."""
+    return (
+        f"examples applied\n\n  export KUBECONFIG={kubeconfig}\n"
+        "  .venv/bin/aim-gpu ui    # all of it as a map in the browser: docs/map.md\n"
+    )
+
+
+def _how_to_ask(address: str, namespace: str) -> str:
+    """For a person who wants to ask a model of that namespace."""
     return (
         f"gateway listens\n\n  export GATEWAY={address}\n"
-        f"  export KEY=$(kubectl create token default -n team-chat --audience {AUDIENCE})\n"
+        f"  export KEY=$(kubectl create token default -n {namespace} --audience {AUDIENCE})\n"
+    )
+
+
+def _how_to_look(port: int) -> str:
+    """For a person who wants to see the dashboards."""
+    return (
+        f"prometheus reads every process, and has our rules: http://{LOOPBACK}:{port}\n\n"
+        f"  .venv/bin/python -m dashboards.draw {port} --scrape 1 --minutes 5\n"
     )
 
 
@@ -123,7 +156,7 @@ async def settle(
     """
     async with observe(plane, kserve=expectation.kserve) as observer:
         await asyncio.to_thread(apply_objects, plane, expectation.objects)
-        screen.say(f"examples applied\n\n  export KUBECONFIG={plane.kubeconfig}\n")
+        screen.say(_how_to_see(plane.kubeconfig))
         looking = Looking(observer, expectation, screen, check, once, plane.statistics.ready_seconds)
         if ask is None:
             return await looking.run(None)

@@ -1,6 +1,6 @@
 """Takes off the URLs by which an operator outside the cluster has its webhooks called.
 
-The manifests name a Service, and the API server refuses both together: manifests could not be applied a second time.
+The chart names a Service, and the API server refuses both together: it could not be applied a second time.
 The operator, if it runs, writes its URLs again.
 """
 

@@ -106,8 +106,13 @@ def allocated_devices(resource_claim: Object) -> list[tuple[str, str]]:
 
 def held_partitions(claim: Object) -> list[tuple[str, str, int]]:
     """(node, bdf, partition) that a GPUPartitionClaim holds: Bound or Allocated, and not on its way out."""
+    return [] if "deletionTimestamp" in claim["metadata"] else places(claim)
+
+
+def places(claim: Object) -> list[tuple[str, str, int]]:
+    """The same, also of a claim on its way out: a share group's keeps its place until the last member has left."""
     status = status_of(claim)
     allocation = status.get("allocation")
-    if status.get("phase") not in ("Bound", "Allocated") or not allocation or "deletionTimestamp" in claim["metadata"]:
+    if status.get("phase") not in ("Bound", "Allocated") or not allocation:
         return []
     return [(allocation["node"], device["bdf"], device["partition"]) for device in allocation.get("devices") or ()]

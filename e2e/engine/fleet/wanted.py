@@ -18,7 +18,7 @@ from controller.state.models import Models
 from e2e.engine.memory import Memory
 from e2e.engine.settings import EngineSettings
 from e2e.engine.speed import roofline
-from e2e.run.world import MODEL_ID, Object, by_key, claim_key, held_partitions, lives, opted_in, ready, status_of
+from e2e.run.world import MODEL_ID, Object, by_key, claim_key, lives, opted_in, places, ready, status_of
 
 ENGINE_ARGS: Final = "aim.amd.com/engine-args"
 PRECISION: Final = "aim.amd.com/precision"
@@ -51,7 +51,7 @@ def wanted(
         claim = claims_by_key.get(claim_key(pod) or "")
         if claim is None or not (opted_in(pod) and lives(pod) and ready(pod)):
             continue
-        held = held_partitions(claim)
+        held = places(claim)
         if not held:
             continue
         try:
@@ -63,7 +63,7 @@ def wanted(
 
 def place_of(pod: Object, claim: Object, node: Object) -> Place:
     """Where the pod's engine runs. Raises NoEngine where its node does not report the partition, or it has no share."""
-    name, bdf, number = held_partitions(claim)[0]
+    name, bdf, number = places(claim)[0]
     partition = next(
         (
             found
