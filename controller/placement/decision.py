@@ -6,8 +6,6 @@ from controller.gpu.identity import PartitionId
 from controller.gpu.mode import Mode
 from controller.placement.snapshot import Gpu, Node, Partition
 
-GIB = 1 << 30
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -86,8 +84,3 @@ class Unplaced:
 
 
 Decision = Placed | Unplaced
-
-
-def gib(size: int) -> str:
-    """A size in GiB with one decimal, as explanations print it."""
-    return f"{size / GIB:.1f} GiB"

@@ -9,7 +9,7 @@ were made. So it expects the same, unless claims have gone meanwhile: these it c
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -43,6 +43,7 @@ class Expectation:
     def __init__(self, known: Callable[[], Iterable[Known]] = tuple) -> None:
         self._known: Callable[[], Iterable[Known]] | None = known
         self._seen: OrderedDict[str, Shape] = OrderedDict()
+        self._counts: Counter[Shape] = Counter()
         self._mix: dict[Shape, float] = {}
         self._since = 0
 
@@ -54,12 +55,21 @@ class Expectation:
     def observe(self, demand: Demand) -> bool:
         """Count it if it was not seen before; whether the mix is another than at the last call."""
         before = self._mix
-        if self._known is not None:
-            known, self._known = self._known, None
-            self.tell(known())
+        self._ask()
         need = demand.requirement
         self._count(demand.uid, (demand.pod.resources.cpu_milli, need.bytes, need.count))
         return self._mix is not before
+
+    @property
+    def seen(self) -> Mapping[Shape, int]:
+        """How often each shape is among those that are remembered, however few these are."""
+        self._ask()
+        return self._counts
+
+    def _ask(self) -> None:
+        if self._known is not None:
+            known, self._known = self._known, None
+            self.tell(known())
 
     def tell(self, known: Iterable[Known]) -> None:
         """Count claims that are there, in the order in which they were made."""
@@ -70,12 +80,18 @@ class Expectation:
         if uid in self._seen:
             return
         self._seen[uid] = shape
+        self._counts[shape] += 1
         self._since += 1
         if len(self._seen) > SEEN:
-            self._seen.popitem(last=False)
+            self._forget(self._seen.popitem(last=False)[1])
         if self._since >= _due(len(self._seen)):
             self._since = 0
             self._look()
+
+    def _forget(self, shape: Shape) -> None:
+        self._counts[shape] -= 1
+        if not self._counts[shape]:
+            del self._counts[shape]
 
     def _look(self) -> None:
         now = {shape: count / len(self._seen) for shape, count in Counter(self._seen.values()).items()}

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controller.placement.decision import Placed, Refusal, Unplaced, gib
+from controller.placement.decision import Placed, Refusal, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.locality import tier_of, tier_text
 from controller.placement.nearest import Offer
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Gpu
 
 #: Longest explanation that the API takes, bytes of UTF-8.

@@ -7,7 +7,6 @@ elsewhere afterwards; partition checks are about the GPU. Order matters only for
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from controller.placement.decision import gib
 from controller.placement.demand import Demand
 from controller.placement.node import Reservation
 from controller.placement.node_rules import (
@@ -20,6 +19,7 @@ from controller.placement.node_rules import (
 )
 from controller.placement.pod_filters import POD_FILTERS
 from controller.placement.precision_support import obstacle_on
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
 __all__ = [

@@ -19,13 +19,17 @@ MOST_REMEMBERED: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A node as it was looked at: as a host, and by GPU its memory in bytes and how many partitions nobody holds."""
+    """A node as it was looked at: as a host, and by GPU its memory in bytes and how many partitions nobody holds.
+
+    `idle` counts the GPUs of which nobody holds any.
+    """
 
     node: Node
     tried: object
     host: Host
     bytes: Mapping[str, int]
     free: Mapping[str, int]
+    idle: int
     _standings: dict[int, tuple[Scorer, Standing]] = field(default_factory=dict)
 
     def standing(self, scorer: ByPieces) -> Standing:
@@ -71,7 +75,8 @@ def _seen(snapshot: Snapshot, node: Node) -> Seen:
     pieces.sort()
     left = node.allocatable.minus(snapshot.used(node))
     host = Host(max(0, left.cpu_milli), 0, tuple(pieces), divisible=False)
-    return Seen(node, snapshot.tried(node), host, sizes, free)
+    idle = sum(free[gpu.bdf] == len(gpu.partitions) for gpu in node.gpus)
+    return Seen(node, snapshot.tried(node), host, sizes, free, idle)
 
 
 def _bytes(gpu: Gpu) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.gpu.mode import Mode
-from controller.placement.decision import gib
 from controller.placement.demand import Demand
 from controller.placement.precision_support import obstacle_on
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Gpu, Node, Partition, Snapshot
 
 

@@ -5,10 +5,10 @@ from typing import Final, TypeVar
 
 from controller.placement import share_group
 from controller.placement.candidates import Choice, best_on, refusals_on
-from controller.placement.decision import Decision, Placed, Refusal, Unplaced, gib
+from controller.placement.decision import Decision, Placed, Refusal, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.evenness import evenest
-from controller.placement.expectation import Expectation, Known
+from controller.placement.expectation import Expectation, Known, Shape
 from controller.placement.node import Offer
 from controller.placement.pod_filters import limited
 from controller.placement.precision_support import obstacle_on, obstacle_on_all
@@ -17,6 +17,7 @@ from controller.placement.revisions import newest_first
 from controller.placement.scores import Scorer, best_fit
 from controller.placement.scores_by_policy import ByPolicy
 from controller.placement.search import Candidate, Search
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Node, Snapshot
 from controller.placement.steps import Steps
 
@@ -72,6 +73,11 @@ class ModelScheduler:
             self._expectation.tell(known)
         if self._rankings is not None:
             self._rankings.weigh_anew()
+
+    @property
+    def expected(self) -> Mapping[Shape, int]:
+        """The shapes of the claims that stand for those that are expected, with how often each was seen."""
+        return self._expectation.seen if self._expectation is not None else {}
 
     @property
     def scorer(self) -> Scorer:

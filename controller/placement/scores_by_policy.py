@@ -14,7 +14,7 @@ from controller.placement.expectation import Expectation, Shape
 from controller.placement.filters import kept_for
 from controller.placement.hosts import Hosts, Seen
 from controller.placement.packing.host import WHOLE, Ask, Host
-from controller.placement.packing.scorers.named import scorer_named
+from controller.placement.packing.scorers.named import partition_scorer_named
 from controller.placement.packing.scorers.scorer import ByPieces, Scorer, Taking
 from controller.placement.packing.workload import Workload
 from controller.placement.scores import Score, best_fit
@@ -25,8 +25,8 @@ BEST_FIT: Final = "bestfit"
 #: Costs are compared in whole steps of so many bytes of GPU memory, about a millionth of a GPU: finer differences are
 #: rounding.
 _STEP_BYTES: Final = 256 << 10
-#: More than any GPU has.
-_MOST_PARTITIONS: Final = 1_000
+#: More than any GPU has partitions, or any node GPUs.
+_MOST: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,10 @@ class ByPolicy:
         self._hosts = Hosts()
 
     def __call__(self, snapshot: Snapshot, demand: Demand, node: Node, gpu: Gpu, partition: Partition) -> Score:
-        """The place kept for it, then what the scorer says; of equal ones the smallest, then as best fit."""
+        """The place kept for it, then what the scorer says.
+
+        Of equal ones the smallest, then one on a GPU in use, on the node with the fewest idle GPUs, on the fullest GPU.
+        """
         name = node.policy.scorer if node.policy is not None else DEFAULT
         if name == BEST_FIT or not self._expectation.mix:
             return best_fit(snapshot, demand, node, gpu, partition)
@@ -64,8 +67,9 @@ class ByPolicy:
         thousandths = self._rule(name, size).cost(seen, _Wanted(ask, piece))
         cost = round(thousandths * size / WHOLE / _STEP_BYTES)  # in bytes, for GPUs differ in size
         elsewhere = 0 if kept_for(partition, demand) else 1
-        smallest_then_fullest = partition.bytes * _MOST_PARTITIONS + seen.free[gpu.bdf]
-        return elsewhere, cost, smallest_then_fullest, node.name, gpu.bdf, partition.id.index
+        breaks = seen.free[gpu.bdf] == len(gpu.partitions)
+        tie = ((partition.bytes * 2 + breaks) * _MOST + seen.idle) * _MOST + seen.free[gpu.bdf]
+        return elsewhere, cost, tie, node.name, gpu.bdf, partition.id.index
 
     def _rule(self, name: str, size: int) -> _Rule:
         if self._mix is not self._expectation.mix:
@@ -75,7 +79,7 @@ class ByPolicy:
         found = self._rules.get((name, size))
         if found is None:
             asks = ((_ask(cpu, need, count, size), share) for (cpu, need, count), share in self._mix.items())
-            scorer = scorer_named(name, Workload.weighted(asks), {})
+            scorer = partition_scorer_named(name, Workload.weighted(asks))
             found = self._rules[name, size] = _BySums(scorer) if isinstance(scorer, ByPieces) else _ByHosts(scorer)
         return found
 

@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from controller.placement.decision import Decision, Placed, Unplaced, gib
+from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand, Resources
 from controller.placement.filters import kept_for, refuse_node
 from controller.placement.ranking import alike
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Node, Snapshot
 from controller.placement.steps import Steps, finished
 from controller.repartition.candidates import planned_bytes, useful_modes

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 
-from controller.placement.decision import gib
 from controller.placement.demand import Resources
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Node, Partition, Snapshot
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.move import Move

@@ -15,7 +15,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -47,11 +47,15 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, the user's name ("" when unknown), and a sentence for whoever is refused."""
+    """The verdict, the user's name ("" when unknown), and a sentence for whoever is refused.
+
+    `subject`: all that a SubjectAccessReview takes of the user, for further questions; empty when unknown.
+    """
 
     verdict: Verdict
     user: str = ""
     message: str = ""
+    subject: Manifest = field(default_factory=dict, compare=False)
 
 
 class Undecided(Exception):
@@ -239,12 +243,12 @@ class Authorizer:
             return Decision(Verdict.UNKNOWN_TOKEN, message="the token is not valid, or not any more; get a new one")
         user = status.get("user") or {}
         if not self._access.path:
-            return Decision(Verdict.ALLOWED, str(user.get("username") or ""))
+            return Decision(Verdict.ALLOWED, str(user.get("username") or ""), subject=_subject(user))
         asked = {"nonResourceAttributes": {"path": self._access.path, "verb": self._access.verb}, **_subject(user)}
         answer = await self._client.create(SUBJECT_ACCESS_REVIEWS, {"metadata": {}, "spec": asked})
         name = str(user.get("username") or "")
         if (answer.get("status") or {}).get("allowed"):
-            return Decision(Verdict.ALLOWED, name)
+            return Decision(Verdict.ALLOWED, name, subject=_subject(user))
         return Decision(Verdict.FORBIDDEN, name, self._missing(name))
 
     def _meant_for_us(self, status: Manifest) -> bool:

@@ -173,9 +173,9 @@ class Controller:
     async def _reconcile(self, request: Request, limit: TimeLimit) -> None:
         started = self._clock.monotonic()
         try:
-            await self._reconciler.reconcile(request, limit)
+            context = await self._reconciler.reconcile(request, limit)
             ended = self._clock.monotonic()
-            self._metrics.reconciled(self._queue.waited(request), ended - started)
+            self._metrics.reconciled(self._queue.waited(request), ended - started, context)
         finally:
             self._queue.done(request)
         if ended >= self._turn_ends:

@@ -8,18 +8,31 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, NoOpMeter, Observation
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 
 from controller.runtime.controller_statistics import ControllerStatistics
+from controller.runtime.instrument import Instrument
+from controller.runtime.instrumentation import histogram_on
+from controller.runtime.instruments import (
+    ACTIVE_WORKERS,
+    LONGEST_SECONDS,
+    MAX_RECONCILES,
+    PANICS,
+    QUEUE_ADDS,
+    QUEUE_DEPTH,
+    QUEUE_RETRIES,
+    QUEUED_SECONDS,
+    RECONCILE_ERRORS,
+    RECONCILE_SECONDS,
+    RECONCILES,
+    TERMINAL_ERRORS,
+    UNFINISHED_SECONDS,
+    WORKED_SECONDS,
+)
 
 Read = Callable[[], ControllerStatistics]
 Rows = Iterable[tuple[float, dict[str, str]]]
-
-#: Upper bounds in seconds: from a lookup that changes nothing (1 ms) to the reconcile timeout (60 s) and beyond.
-BUCKETS_SECONDS = (
-    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
-    *(1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0),
-)
 
 
 class ControllerMetrics:
@@ -32,24 +45,21 @@ class ControllerMetrics:
         self.enabled = meter is not None
         meter = meter or NoOpMeter("runtime")
         self._controller, self._queue = {"controller": name}, {"name": name}
-        self._reconcile = _seconds(meter, "controller_runtime_reconcile_time_seconds", "Length of a reconcile")
-        self._queued = _seconds(meter, "workqueue_queue_duration_seconds", "Time an item was ready before work on it")
-        self._worked = _seconds(meter, "workqueue_work_duration_seconds", "Length of the work on an item")
+        self._reconcile = histogram_on(meter, RECONCILE_SECONDS)
+        self._queued = histogram_on(meter, QUEUED_SECONDS)
+        self._worked = histogram_on(meter, WORKED_SECONDS)
         if self.enabled:
             _observe(meter, name, read)
 
-    def reconciled(self, waited: float, seconds: float) -> None:
-        """A reconcile ended that took `seconds`, after its request had been ready for `waited` seconds."""
+    def reconciled(self, waited: float, seconds: float, context: Context | None = None) -> None:
+        """A reconcile ended that took `seconds`, after its request had been ready for `waited` seconds.
+
+        `context`: of its span, so that a bucket can lead to a trace.
+        """
         if self.enabled:
-            self._queued.record(waited, self._queue)
-            self._worked.record(seconds, self._queue)
-            self._reconcile.record(seconds, self._controller)
-
-
-def _seconds(meter: Meter, name: str, description: str) -> Histogram:
-    return meter.create_histogram(
-        name, unit="s", description=description, explicit_bucket_boundaries_advisory=BUCKETS_SECONDS
-    )
+            self._queued.record(waited, self._queue, context)
+            self._worked.record(seconds, self._queue, context)
+            self._reconcile.record(seconds, self._controller, context)
 
 
 def _of_controller(value: Callable[[ControllerStatistics], float]) -> Callable[[str, ControllerStatistics], Rows]:
@@ -69,38 +79,20 @@ def _depths(name: str, found: ControllerStatistics) -> Rows:
     return [(depth, {"name": name, "priority": str(priority)}) for priority, depth in depths.items()]
 
 
-_GAUGES: dict[str, tuple[Callable[[str, ControllerStatistics], Rows], str]] = {
-    "controller_runtime_max_concurrent_reconciles": (
-        _of_controller(lambda found: found.workers),
-        "Workers of the controller",
-    ),
-    "controller_runtime_active_workers": (
-        _of_controller(lambda found: found.active),
-        "Workers with a reconcile under way",
-    ),
-    "workqueue_depth": (_depths, "Items that are ready, by priority"),
-    "workqueue_unfinished_work_seconds": (
-        _of_queue(lambda found: found.queue.unfinished),
-        "Summed age of all work under way",
-    ),
-    "workqueue_longest_running_processor_seconds": (
-        _of_queue(lambda found: found.queue.longest),
-        "Age of the oldest work under way",
-    ),
+_GAUGES: dict[Instrument, Callable[[str, ControllerStatistics], Rows]] = {
+    MAX_RECONCILES: _of_controller(lambda found: found.workers),
+    ACTIVE_WORKERS: _of_controller(lambda found: found.active),
+    QUEUE_DEPTH: _depths,
+    UNFINISHED_SECONDS: _of_queue(lambda found: found.queue.unfinished),
+    LONGEST_SECONDS: _of_queue(lambda found: found.queue.longest),
 }
-_COUNTERS: dict[str, tuple[Callable[[str, ControllerStatistics], Rows], str]] = {
-    "controller_runtime_reconcile_total": (_results, "Reconciles by result"),
-    "controller_runtime_reconcile_errors_total": (_of_controller(lambda found: found.errors), "Reconciles that raised"),
-    "controller_runtime_terminal_reconcile_errors_total": (
-        _of_controller(lambda found: found.terminal),
-        "Errors that are not retried",
-    ),
-    "controller_runtime_reconcile_panics_total": (
-        _of_controller(lambda found: found.panics),
-        "Errors that come from bugs in the reconcile function",
-    ),
-    "workqueue_adds_total": (_of_queue(lambda found: found.queue.adds), "Items that became ready"),
-    "workqueue_retries_total": (_of_queue(lambda found: found.queue.retries), "Items added again after their backoff"),
+_COUNTERS: dict[Instrument, Callable[[str, ControllerStatistics], Rows]] = {
+    RECONCILES: _results,
+    RECONCILE_ERRORS: _of_controller(lambda found: found.errors),
+    TERMINAL_ERRORS: _of_controller(lambda found: found.terminal),
+    PANICS: _of_controller(lambda found: found.panics),
+    QUEUE_ADDS: _of_queue(lambda found: found.queue.adds),
+    QUEUE_RETRIES: _of_queue(lambda found: found.queue.retries),
 }
 
 
@@ -109,10 +101,10 @@ class _Observer:
 
     def __init__(self, meter: Meter) -> None:
         self.controllers: dict[str, Read] = {}
-        for name, (rows, description) in _GAUGES.items():
-            meter.create_observable_gauge(name, [partial(self._observe, rows)], description=description)
-        for name, (rows, description) in _COUNTERS.items():
-            meter.create_observable_counter(name, [partial(self._observe, rows)], description=description)
+        for of, rows in _GAUGES.items():
+            meter.create_observable_gauge(of.told_name, [partial(self._observe, rows)], of.told_unit, of.description)
+        for of, rows in _COUNTERS.items():
+            meter.create_observable_counter(of.told_name, [partial(self._observe, rows)], of.told_unit, of.description)
 
     def _observe(
         self, rows: Callable[[str, ControllerStatistics], Rows], _options: CallbackOptions

@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from random import Random
 
-import structlog
-
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import EVENTS
 from controller.runtime.client.errors import AlreadyExists, NotFound, Timeout, TooManyRequests, Unavailable
 from controller.runtime.clock import Clock, RealClock
 from controller.runtime.event_correlation import EventCorrelator, EventKind, Occurrence, Series
+from controller.runtime.logger import Logger
 from controller.runtime.manifest import AnyObject, Manifest, uid_of, version_of
 from controller.runtime.objects.metadata import KubeObject
 
@@ -87,7 +86,7 @@ class EventRecorder:
         self._waiting = asyncio.Event()
         self._stopped = asyncio.Event()
         self._counts = _Counts()
-        self._log = structlog.get_logger(__name__).bind(component=component)
+        self._log = Logger(__name__).bind(component=component)
 
     def __str__(self) -> str:
         return f"event recorder of {self._component}"

@@ -7,13 +7,14 @@ HTTP without questions is there for those who ask for it. Certificates are read 
 is imported only where that is to be done here: not for plain HTTP, nor where somebody else has a TLS context ready.
 """
 
+import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from controller.runtime.authorization import Authorizer, Undecided, Verdict
 from controller.runtime.clock import Clock, RealClock
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from controller.runtime.certs.serving import ServingContext
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+#: For one scrape, whoever comes. Prometheus itself gives up after ten seconds unless it was told otherwise.
+SCRAPE_SECONDS = 60.0
+#: What is written at once.
+WRITTEN_BYTES = 65_536
 SELF_SIGNED_LIFETIME = timedelta(days=365)
 # As long as a scraper waits between two tries anyway.
 _RETRY_AFTER_SECONDS = "10"
@@ -31,7 +36,7 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class MetricsServer:
-    """Serves `exposition()` (Prometheus text) as /metrics.
+    """Serves `pieces()` (Prometheus text) as /metrics, each as it comes.
 
     `port` 0: a free one, to be read from `.port` once started. `authorizer` None is allowed with `plain` only, which
     means HTTP and no questions. `certificate` None: self-signed for `names`, until `replace_certificate` brings one.
@@ -42,7 +47,7 @@ class MetricsServer:
         self,
         host: str,
         port: int,
-        exposition: Callable[[], bytes],
+        pieces: Callable[[], AsyncIterator[bytes]],
         *,
         authorizer: Authorizer | None = None,
         certificate: "ServingCertificate | None" = None,
@@ -54,7 +59,7 @@ class MetricsServer:
         if plain == (authorizer is not None):
             raise ValueError("authorizer: give one, or ask for plain=True, which answers everybody; not both")
         self.host = host
-        self._exposition = exposition
+        self._pieces = pieces
         self._authorizer = authorizer
         self._names = tuple(names)
         self._clock = clock or RealClock()
@@ -105,7 +110,30 @@ class MetricsServer:
             refusal = await self._refusal(self._authorizer, request)
             if refusal is not None:
                 return refusal
-        return web.Response(body=self._exposition(), headers={"Content-Type": CONTENT_TYPE})
+        if request.method == hdrs.METH_HEAD:
+            return web.Response(headers={"Content-Type": CONTENT_TYPE})
+        return await self._answered(request)
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
+        """The text, written as it is made: who takes it slowly makes nothing pile up here, and is left in the end."""
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+        held = bytearray()
+        try:
+            async with asyncio.timeout(SCRAPE_SECONDS):
+                await response.prepare(request)
+                async for piece in self._pieces():
+                    held += piece
+                    if len(held) >= WRITTEN_BYTES:
+                        await response.write(bytes(held))
+                        held.clear()
+                await response.write_eof(bytes(held))
+        except ConnectionError:
+            self._log.debug("scraper gone before it had all", peer=request.remote)
+        except TimeoutError:
+            self._log.warning("scrape given up", peer=request.remote, seconds=SCRAPE_SECONDS)
+            if request.transport is not None:
+                request.transport.abort()
+        return response
 
     async def _refusal(self, authorizer: Authorizer, request: web.Request) -> web.Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Status, StatusCode, Tracer
 from structlog.contextvars import bind_contextvars
 
@@ -42,22 +43,27 @@ class Reconciler:
         self._ids = ids
         self._log = structlog.get_logger(__name__)
 
-    async def reconcile(self, request: Request, limit: TimeLimit) -> None:
+    async def reconcile(self, request: Request, limit: TimeLimit) -> Context | None:
         """Reconcile `request` within `limit`, count how it ended, and add it again if that was asked for.
 
-        Raises CancelledError when the worker was cancelled, also when the function kept that to itself.
+        Returns the context of its span, for what is recorded about it; None where nobody traces. Raises CancelledError
+        when the worker was cancelled, also when the function kept that to itself.
         """
         reconcile_id = self._ids()
         bind_contextvars(object=request.key, reconcileID=reconcile_id)
+        context: Context | None = None
         if self._tracer is None:
             outcome = await self._outcome(request, limit)
         else:
-            outcome = await self._traced(self._tracer, request, limit, reconcile_id)
+            outcome, context = await self._traced(self._tracer, request, limit, reconcile_id)
         self.counts.results[outcome] += 1
         if limit.task.cancelling():
             raise asyncio.CancelledError
+        return context
 
-    async def _traced(self, tracer: Tracer, request: Request, limit: TimeLimit, reconcile_id: str) -> Outcome:
+    async def _traced(
+        self, tracer: Tracer, request: Request, limit: TimeLimit, reconcile_id: str
+    ) -> tuple[Outcome, Context]:
         attributes = {
             "controller": self._name,
             "namespace": request.namespace,
@@ -69,7 +75,7 @@ class Reconciler:
         ) as span:
             outcome = await self._outcome(request, limit)
             span.set_attribute("result", outcome.value)
-            return outcome
+            return outcome, trace.set_span_in_context(span)
 
     async def _outcome(self, request: Request, limit: TimeLimit) -> Outcome:
         try:

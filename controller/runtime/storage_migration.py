@@ -26,6 +26,8 @@ from controller.runtime.client.core import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITI
 from controller.runtime.client.errors import ApiError, BadRequest, Conflict, Forbidden, Gone, Invalid, NotFound
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock, RealClock
+from controller.runtime.instrumentation import counter_on, gauge_on
+from controller.runtime.instruments import MIGRATED_OBJECTS, MIGRATION_PENDING
 from controller.runtime.manifest import Manifest, generation_of, key_of, uid_of, version_of
 
 #: Between two looks at definitions that need nothing, give or take a tenth: they may be applied anew at any time.
@@ -35,6 +37,8 @@ _AT_ONCE = 8
 _LONGEST_RETRY_SECONDS = 120.0
 # What a new leader does again at most, in time.
 _REMEMBER_SECONDS = 2.0
+#: What may become of an object: written, or no need to (somebody else wrote or deleted it), or not taken.
+OUTCOMES = ("written", "superseded", "refused")
 _NAMED_REFUSALS = 3
 
 
@@ -117,12 +121,11 @@ class StorageMigration:
         self._due = 0.0
         self._log = structlog.get_logger(__name__)
         meter = meter or NoOpMeter("runtime")
-        self._objects = meter.create_counter(
-            "storage_migration_objects", description="Objects of storage migrations by definition and result"
-        )
-        self._pending = meter.create_gauge(
-            "storage_migration_pending", description="1 while objects of the definition may be stored in an old version"
-        )
+        self._objects = counter_on(meter, MIGRATED_OBJECTS)
+        self._pending = gauge_on(meter, MIGRATION_PENDING)
+        for definition in self._definitions:
+            for outcome in OUTCOMES:
+                self._objects.add(0, {"definition": definition, "result": outcome})
 
     def __str__(self) -> str:
         return f"storage migration of {', '.join(self._definitions)}"
@@ -278,7 +281,7 @@ class StorageMigration:
         await self._client.merge_patch(CONFIG_MAPS, self._name, {"data": {migration.definition: None}}, self._namespace)
 
     def _figures(self) -> dict[str, int]:
-        return {name: self._tally[name] for name in ("written", "superseded", "refused")}
+        return {name: self._tally[name] for name in OUTCOMES}
 
 
 def _at(position: Position, *, token: str, refused: int) -> Position:

@@ -26,6 +26,7 @@ from controller.runtime.objects.lease import Lease
 from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.objects.node import Node as NodeObject
 from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.replica_set import ReplicaSet
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.objects.resource_slice import ResourceSlice
 from controller.state.assumptions import Assumptions
@@ -33,6 +34,7 @@ from controller.state.claim_indexes import claim_namespace, claim_node
 from controller.state.claimed import ClaimedBytes
 from controller.state.fleet import Fleet
 from controller.state.heartbeats import Heartbeats
+from controller.state.held_devices import HeldDevices
 from controller.state.inventories import Inventories
 from controller.state.kinds import (
     GPU_NODES,
@@ -47,21 +49,30 @@ from controller.state.leaving import Leaving
 from controller.state.model_names import ModelNames
 from controller.state.nominations import Nominations
 from controller.state.plans import Plans
-from controller.state.pods import PodTable, claim_index, profiles_index
+from controller.state.pods import PodTable, claim_index, profiles_index, service_index, set_index
 from controller.state.priorities import Priorities
 from controller.state.products import Products
 from controller.state.profile_maps import ProfileMaps
 from controller.state.revisions import Revisions
 from controller.state.served import ServedInformer
+from controller.state.shared_fields import reading
 from controller.state.table import Table
 from controller.state.update_places import UpdatePlaces
+from controller.state.wanted import WantedPods
 from controller.translate.node import host_view
+from controller.translate.pod import PodView
 from controller.translate.resource_claim import resource_claim_view
 
 #: Label on the agents' Leases.
 AGENT_LABEL = "aim.amd.com/agent"
 
-_POD_INDEXES = {"claim": claim_index, "kserve": kserve_index, "profiles": profiles_index}
+_POD_INDEXES = {
+    "claim": claim_index,
+    "kserve": kserve_index,
+    "profiles": profiles_index,
+    "service": service_index,
+    "set": set_index,
+}
 _CLAIM_INDEXES = {"namespace": claim_namespace, "node": claim_node}
 
 
@@ -86,7 +97,7 @@ class Cluster:
             client, CONFIG_MAPS, into=PartialObject, label_selector=PROFILES_LABEL, clock=clock
         )
         self.written_maps = ProfileMaps(self.profile_maps.store)
-        self.replica_sets = Informer(client, REPLICA_SETS, into=PartialObject, clock=clock)
+        self.replica_sets = Informer(client, REPLICA_SETS, into=ReplicaSet, clock=clock)
         self.namespaces = Informer(client, NAMESPACES, clock=clock)
         self.leases = Informer(
             client, LEASES, into=Lease, namespace=system_namespace, label_selector=f"{AGENT_LABEL}=true", clock=clock
@@ -96,6 +107,7 @@ class Cluster:
         self.heartbeats = Heartbeats(clock)
         self.products = Products()
         self.revisions = Revisions()
+        self.wanted_pods = WantedPods()
         self.update_places = UpdatePlaces()
         self.pod_table = PodTable()
         self.nominations = Nominations(self.pod_table)
@@ -104,7 +116,7 @@ class Cluster:
         self.priorities = Priorities()
         self.host_table = Table(host_view)
         self.gpu_node_table = Table(inventories.read)
-        self.claim_table = Table(GPUPartitionClaim.model_validate)
+        self.claim_table = Table(reading(GPUPartitionClaim))
         self.resource_claim_table = Table(resource_claim_view)
         self.policy_table = Table(GPUSharingPolicy.model_validate)
         self.service_table = Table(InferenceService.model_validate)
@@ -132,6 +144,7 @@ class Cluster:
         self.services.add_handler(self.model_names.take)
         self.services.add_handler(self.update_places.take)
         self.replica_sets.add_handler(self.revisions.take)
+        self.replica_sets.add_handler(self.wanted_pods.take)
         self.namespaces.add_handler(self.namespace_labels.take)
         self.plans.add_handler(self.plan_table.take)
         self.leases.add_handler(self.heartbeats.take)
@@ -187,6 +200,16 @@ class Cluster:
         """The claims of one namespace."""
         found = (self.claim_table.get(key_of(raw)) for raw in self.claims.store.by_index("namespace", namespace))
         return [claim for claim in found if claim is not None]
+
+    def pods_by(self, index: str, value: str) -> list[PodView]:
+        """The pods that an index of the informer's has under a value."""
+        found = (self.pod_table.view(key_of(pod)) for pod in self.pods.store.by_index(index, value))
+        return [pod for pod in found if pod is not None]
+
+    @property
+    def held_devices(self) -> HeldDevices:
+        """The devices that ResourceClaims of every namespace have."""
+        return self.fleet.devices
 
     def claims_on(self, node: str) -> list[GPUPartitionClaim]:
         """The claims that have a place on one node."""

@@ -86,7 +86,7 @@ class Fleet:
     def __init__(self, world: World) -> None:
         self._world = world
         self._held = HeldByClaims(world)
-        self._devices = HeldDevices()
+        self.devices = HeldDevices()
         self._pinned = PinnedDevices(world)
         self._nodes = Nodes()
         self._marked: dict[str, set[str] | None] = {}
@@ -122,12 +122,12 @@ class Fleet:
             return
         self._claim_changed(event.key)
         if event.old is None or event.new is None:
-            for pool in self._devices.pools(event.key):
+            for pool in self.devices.pools(event.key):
                 self._mark(pool, None)
 
     def take_resource_claim(self, event: StoreEvent[ResourceClaim]) -> None:
         """Somebody has other devices."""
-        for pool in self._devices.update(event.key, self._world.resource_claim_table.get(event.key)):
+        for pool in self.devices.update(event.key, self._world.resource_claim_table.get(event.key)):
             self._mark(pool, None)
         self._pin_changed(event.key)
 
@@ -338,7 +338,7 @@ class Fleet:
         kept = {} if before is None or bdfs is None else {gpu.bdf: gpu for gpu in before.gpus if gpu.bdf not in bdfs}
         if len(kept) == len(reported):
             return before.gpus if before is not None else ()
-        holders = _Holders(self._world, _Records(self._held, self._devices, self._pinned), name, plugin)
+        holders = _Holders(self._world, _Records(self._held, self.devices, self._pinned), name, plugin)
         plans, waited = self._plans.get(name, NO_PLANS), self._kept.get(name, NOTHING_KEPT).partitions
         places = {**waited, **self._for_updates.get(name, {}), **plans.reserved}
         joined = tuple(kept.get(gpu.bdf) or _joined(gpu, holders, plans, places) for gpu in reported)

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import structlog
-
 from controller.runtime.cache.informer import Handler, Informer
 from controller.runtime.client.client import Client, Selection
 from controller.runtime.client.errors import ApiError, Forbidden, NotFound
 from controller.runtime.clock import Clock
+from controller.runtime.logger import Logger
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.pod import Pod
 from controller.state.kinds import KSERVE_SERVICES
@@ -38,7 +37,7 @@ class KServe:
         self.served: bool | None = None
         self._known = asyncio.Event()
         self._changed: list[Callable[[], None]] = []
-        self._log = structlog.get_logger(__name__)
+        self._log = Logger(__name__)
 
     def __str__(self) -> str:
         return "look-out for KServe"

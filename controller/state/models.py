@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-import structlog
-
 from api.v1beta1 import ModelProfile
 from controller.profiles.aim_profile import Metric
 from controller.profiles.checkpoints import Checkpoint, as_loaded, checkpoint_of
 from controller.profiles.selection import Place, Selected, Service, ServiceProfiles
 from controller.runtime.cache.store import StoreEvent
+from controller.runtime.logger import Logger
 from controller.runtime.manifest import Manifest
 from controller.sizing.catalog import Catalog
 from controller.sizing.errors import SizingError
@@ -25,7 +24,7 @@ MOST_KEPT: Final = 4096
 
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class ProfileNotFound(SizingError):

@@ -1,42 +1,38 @@
-"""How well objectives are kept, as rows of gauges: what services' statuses say, for alerts."""
-
-from collections.abc import Iterable, Iterator
+"""How well objectives are kept, as rows of gauges: what a service's status says, for alerts."""
 
 from api.v1beta1 import InferenceService
 from api.v1beta1.service_level import ObjectiveStatus
+from controller.telemetry.families import Labels
 
-Row = tuple[float, dict[str, str]]
 
-
-def budget_rows(services: Iterable[InferenceService]) -> list[Row]:
+def budget_rows(service: InferenceService) -> list[tuple[Labels, float]]:
     """Share of each objective's error budget that is left, below 0 where more was used."""
     return [
-        (float(one.budget_left) / 100, _labels(service, one))
-        for service, one in _objectives(services)
+        (_labels(service, one), float(one.budget_left) / 100)
+        for one in service.status.slo
         if one.budget_left is not None
     ]
 
 
-def burn_rows(services: Iterable[InferenceService]) -> list[Row]:
+def burn_rows(service: InferenceService) -> list[tuple[Labels, float]]:
     """How many times faster than allowed each objective's budget is used up, over each window with requests."""
     return [
-        (float(window.burn), _labels(service, one) | {"window": window.window})
-        for service, one in _objectives(services)
+        ((*_labels(service, one), window.window), float(window.burn))
+        for one in service.status.slo
         for window in one.windows
     ]
 
 
-def _objectives(services: Iterable[InferenceService]) -> Iterator[tuple[InferenceService, ObjectiveStatus]]:
-    for service in services:
-        for one in service.status.slo:
-            yield service, one
+def slow_rows(service: InferenceService) -> list[tuple[Labels, float]]:
+    """Requests beyond each objective's threshold, in each window with requests: what attainment leaves of them."""
+    return [
+        ((*_labels(service, one), window.window), float(round(window.requests * (1 - float(window.attainment) / 100))))
+        for one in service.status.slo
+        for window in one.windows
+    ]
 
 
-def _labels(service: InferenceService, one: ObjectiveStatus) -> dict[str, str]:
+def _labels(service: InferenceService, one: ObjectiveStatus) -> Labels:
     metadata = service.metadata
-    return {
-        "model": f"{metadata.namespace}/{metadata.name}",
-        "metric": one.metric.value,
-        "percentile": one.percentile.value,
-        "threshold": one.threshold,
-    }
+    model = service.spec.model.id
+    return metadata.namespace or "", metadata.name, model, one.metric.value, one.percentile.value, one.threshold

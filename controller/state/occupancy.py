@@ -9,6 +9,7 @@ from controller.runtime.manifest import Manifest
 from controller.runtime.objects.pod import Pod
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.state.assumptions import Assumptions
+from controller.state.held_devices import Device, HeldDevices
 from controller.state.nominations import Nominations
 from controller.state.plans import Plans
 from controller.state.pods import PodTable
@@ -33,11 +34,15 @@ class Holdings(Protocol):
     update_places: UpdatePlaces
 
 
-def admin_held(cluster: Holdings) -> frozenset[tuple[str, str]]:
-    """Devices, as (pool, device), that somebody holds with adminAccess: they block mode changes only."""
-    return frozenset(
-        (device.pool, device.device)
-        for claim in cluster.resource_claim_table.values()
-        for device in claim.devices
-        if device.admin
-    )
+class Devices(Protocol):
+    """What says who has which device; `Cluster` does."""
+
+    @property
+    def held_devices(self) -> HeldDevices:
+        """By ResourceClaim."""
+        ...
+
+
+def admin_held(cluster: Devices) -> frozenset[Device]:
+    """Devices that somebody holds with adminAccess: they block mode changes only."""
+    return cluster.held_devices.watched

@@ -3,15 +3,19 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim
 from controller.placement.demand import Resources
 from controller.placement.peers import Peer, PodRules
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.objects.pod import Pod
-from controller.translate.pod import PodView, claim_name, pod_view, requests
+from controller.translate.pod import PodView, claim_name, controller_of, pod_view, requests
 from controller.translate.pod_profiles import mounted_map
 from controller.translate.pod_rules import pod_rules
+
+REPLICA_SET: Final = "ReplicaSet"
 
 
 def claim_index(pod: Pod) -> Iterable[str]:
@@ -24,6 +28,20 @@ def profiles_index(pod: Pod) -> Iterable[str]:
     """Index of pods by `namespace/name` of the ConfigMap that they mount for their AIM profiles."""
     name = mounted_map(pod.spec)
     return (f"{pod.metadata.namespace}/{name}",) if name else ()
+
+
+def service_index(pod: Pod) -> Iterable[str]:
+    """Index of pods by `namespace/name` of the InferenceService that they are labelled with."""
+    name = pod.metadata.labels.get(SERVICE_LABEL)
+    return (f"{pod.metadata.namespace}/{name}",) if name else ()
+
+
+def set_index(pod: Pod) -> Iterable[str]:
+    """Index of pods with a claim by `namespace/name` of the ReplicaSet that stands for them."""
+    owner = controller_of(pod.metadata.owner_references)
+    if owner is None or owner[0] != REPLICA_SET or claim_name(pod) is None:
+        return ()
+    return (f"{pod.metadata.namespace}/{owner[1]}",)
 
 
 @dataclass(frozen=True, slots=True)

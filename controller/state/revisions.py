@@ -5,7 +5,7 @@ from typing import Final
 
 from controller.placement.demand import Demand
 from controller.runtime.cache.store import StoreEvent
-from controller.runtime.objects.metadata import PartialObject
+from controller.runtime.objects.replica_set import ReplicaSet
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 """Annotation by which the Deployment controller numbers its ReplicaSets; one that is gone back to gets a new number."""
@@ -27,7 +27,7 @@ class Revisions:
         self._of: dict[str, Revision] = {}
         self._numbers: dict[str, dict[str, int]] = {}
 
-    def take(self, event: StoreEvent[PartialObject]) -> None:
+    def take(self, event: StoreEvent[ReplicaSet]) -> None:
         """Apply one informer event."""
         uid = event.object.metadata.uid
         before = self._of.pop(uid, None)
@@ -41,7 +41,7 @@ class Revisions:
             self._numbers.setdefault(found.deployment, {})[uid] = found.number
 
     @staticmethod
-    def differ(event: StoreEvent[PartialObject]) -> bool:
+    def differ(event: StoreEvent[ReplicaSet]) -> bool:
         """Whether an event tells something new: a ReplicaSet's status changes with each of its pods."""
         before, now = (None if found is None else _revision(found) for found in (event.old, event.new))
         return before != now
@@ -65,7 +65,7 @@ class Revisions:
         return replace(demand, family=family, revision=number, newest=newest)
 
 
-def _revision(replica_set: PartialObject) -> Revision | None:
+def _revision(replica_set: ReplicaSet) -> Revision | None:
     metadata = replica_set.metadata
     above = next((owner for owner in metadata.owner_references if owner.controller), None)
     number = metadata.annotations.get(REVISION, "")

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from random import Random
 
-import structlog
-
 from controller.runtime.cache.informer import CacheNotSynced, Informer
 from controller.runtime.cache.messages import Replaced
 from controller.runtime.cache.object_type import T
@@ -15,6 +13,7 @@ from controller.runtime.client.collection import DICT
 from controller.runtime.client.errors import ApiError, NotFound
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock
+from controller.runtime.logger import Logger
 
 #: Between two looks whether the kind is served by now, seconds.
 LOOK_SECONDS = 30.0
@@ -92,7 +91,7 @@ class ServedInformer(Informer[T]):
 
     def _found(self, *, served: bool) -> None:
         if self.served is not served:
-            log = structlog.get_logger(__name__)
+            log = Logger(__name__)
             log.info("kind is served" if served else "kind is not served", resource=str(self.resource))
         self.served = served
         self._answered.set()

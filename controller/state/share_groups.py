@@ -1,6 +1,6 @@
 """Claims by pod: most claims are one pod's, a share group's is every member's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.runtime.cache.store import StoreEvent
@@ -22,15 +22,15 @@ def pods_of_claim(cluster: Cluster, event: StoreEvent[Manifest]) -> Iterator[Pod
             yield view
 
 
-def claims_by_pod(cluster: Cluster, namespace: str) -> list[GPUPartitionClaim]:
-    """The claims of a namespace, each as one pod has it: a share group's once for each live pod that names it."""
-    found: list[GPUPartitionClaim] = []
-    for claim in cluster.claims_in(namespace):
-        if claim.spec.share_group is None:
-            found.append(claim)
+def claims_of_pods(cluster: Cluster, pods: Iterable[PodView]) -> Iterator[tuple[GPUPartitionClaim, PodView]]:
+    """What these pods have, each with its pod: its own claim, or a share group's as that member sees it.
+
+    A claim of a pod's name that is for another, by uid, is not its own.
+    """
+    for pod in pods:
+        claim = cluster.claim_table.get(f"{pod.namespace}/{pod.claim}") if pod.claim is not None else None
+        if claim is None:
             continue
-        for stored in cluster.pods.store.by_index("claim", f"{namespace}/{claim.metadata.name}"):
-            pod = cluster.pod_table.view(key_of(stored))
-            if pod is not None and not pod.terminal:
-                found.append(as_seen_by(claim, pod))
-    return found
+        seen = as_seen_by(claim, pod)
+        if seen.spec.pod_ref is not None and seen.spec.pod_ref.uid == pod.uid:
+            yield seen, pod

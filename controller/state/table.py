@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-import structlog
-
 from controller.runtime.cache.store import StoreEvent
+from controller.runtime.logger import Logger
 from controller.runtime.manifest import AnyObject, kind_of
 
 S = TypeVar("S", bound=AnyObject)
 T = TypeVar("T")
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Table(Generic[S, T]):

@@ -10,6 +10,10 @@ from controller.translate.policy import age
 from controller.translate.request import Problem
 
 OUT_OF_REACH = "GuaranteeOutOfReach"
+#: Also of a pod that joins no share group, since its service's minimum has no room there.
+CAPACITY = "GuaranteeCapacity"
+
+_MINIMUM = "spec.qos.guarantees.minConcurrency"
 
 
 def out_of_reach(service: InferenceService, concurrency: int) -> Problem | None:
@@ -24,7 +28,7 @@ def out_of_reach(service: InferenceService, concurrency: int) -> Problem | None:
         return None
     each = f"{concurrency} at each of {service.spec.replicas} pods" if service.spec.replicas > 1 else "at its pod"
     return Problem(
-        "spec.qos.guarantees.minConcurrency",
+        _MINIMUM,
         str(least),
         f"is more than the {served} requests that memory is reserved for, {each}; lower it, or raise"
         " spec.model.maxConcurrency or spec.replicas",
@@ -37,11 +41,33 @@ def promised(service: InferenceService | None) -> int:
     return (guarantees.min_concurrency or 0) if guarantees is not None else 0
 
 
-def shared_bound(named: str | None, labels: Mapping[str, str], policies: Iterable[GPUSharingPolicy]) -> int | None:
-    """Requests in flight at once at most on a partition that pods share; None: no policy bounds them.
-
-    By the policy that is named, else the oldest that is for the namespace: as the gateway has it.
-    """
+def ruling(
+    named: str | None, labels: Mapping[str, str], policies: Iterable[GPUSharingPolicy]
+) -> GPUSharingPolicy | None:
+    """The policy by which the gateway serves: the one that is named, else the oldest that is for the namespace."""
     ours = [policy for policy in policies if policy.spec.namespace_selector.matches(labels)]
-    ruling = min(ours, key=lambda one: (one.metadata.name != named, age(one)), default=None)
-    return ruling.spec.shared_concurrency if ruling is not None else None
+    return min(ours, key=lambda one: (one.metadata.name != named, age(one)), default=None)
+
+
+def shared_bound(named: str | None, labels: Mapping[str, str], policies: Iterable[GPUSharingPolicy]) -> int | None:
+    """Requests in flight at once at most on a partition that pods share; None: no policy bounds them."""
+    policy = ruling(named, labels, policies)
+    return policy.spec.shared_concurrency if policy is not None else None
+
+
+def beyond_bound(service: InferenceService, group: str, together: int, policy: GPUSharingPolicy) -> Problem | None:
+    """The problem of a minimum on a partition where more is promised than may be in flight, by whomever.
+
+    `together`: requests that are promised to all services of the share group at once. While all of them are busy the
+    gateway lowers every minimum there in proportion.
+    """
+    least, bound = promised(service), policy.spec.shared_concurrency
+    if not least or bound is None or together <= bound:
+        return None
+    return Problem(
+        _MINIMUM,
+        str(least),
+        f"is had in part only while all are busy: the services of share group {group} are promised {together} requests "
+        f"in flight on one partition, and spec.sharedConcurrency of policy {policy.metadata.name} is {bound}; "
+        "lower it, name another spec.gpuSharing.shareGroup, or ask for more spec.sharedConcurrency",
+    )

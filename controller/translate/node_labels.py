@@ -8,13 +8,15 @@ exactly that is taken back, by whichever process comes next.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from api.group import GROUP
-from api.v1beta1 import GPUNode
-from api.v1beta1.gpu_node import GPU
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 from controller.gpu.product import PRODUCTS
+
+if TYPE_CHECKING:  # who only wants the labels' names does not wait for the models
+    from api.v1beta1 import GPUNode
+    from api.v1beta1.gpu_node import GPU
 
 PRODUCT_LABEL: Final = f"{GROUP}/gpu.product"
 """The product of the node's GPUs, when all are the same."""
@@ -56,7 +58,7 @@ class LabelChange:
     written: str | None
 
 
-def wanted_labels(node: GPUNode) -> dict[str, str]:
+def wanted_labels(node: "GPUNode") -> dict[str, str]:
     """What the Node is to carry; nothing before the first report, or when the node is not managed."""
     gpus = node.status.gpus
     if not node.spec.managed or not gpus:
@@ -86,19 +88,19 @@ def label_change(
     return LabelChange(changed, ",".join(sorted(kept)) or None)
 
 
-def _inventory(gpus: Sequence[GPU]) -> dict[str, str]:
+def _inventory(gpus: "Sequence[GPU]") -> dict[str, str]:
     products = {gpu.product for gpu in gpus}
     labels = {COUNT_LABEL: str(len(gpus))}
     return labels | ({PRODUCT_LABEL: _label_value(products.pop())} if len(products) == 1 else {})
 
 
-def _partitioning(known: Sequence[tuple[GPU, Mode]], *, all_known: bool) -> dict[str, str]:
+def _partitioning(known: "Sequence[tuple[GPU, Mode]]", *, all_known: bool) -> dict[str, str]:
     modes = {mode for _, mode in known}
     labels = {PARTITIONS_LABEL: str(sum(len(gpu.partitions) for gpu, _ in known))}
     return labels | ({MODE_LABEL: modes.pop().scheme if len(modes) == 1 else MIXED} if all_known else {})
 
 
-def _aim_engine(known: Iterable[tuple[GPU, Mode]]) -> dict[str, str]:
+def _aim_engine(known: "Iterable[tuple[GPU, Mode]]") -> dict[str, str]:
     """Units by scheme. Unpartitioned ones count as `default`, too; those of a GPU that has no other mode only so."""
     units: Counter[str] = Counter()
     for gpu, mode in known:
@@ -109,7 +111,7 @@ def _aim_engine(known: Iterable[tuple[GPU, Mode]]) -> dict[str, str]:
     return {f"{SCHEME_PREFIX}{scheme}": str(count) for scheme, count in units.items()}
 
 
-def _amd_labeller(node: GPUNode, known: Iterable[tuple[GPU, Mode]]) -> dict[str, str]:
+def _amd_labeller(node: "GPUNode", known: "Iterable[tuple[GPU, Mode]]") -> dict[str, str]:
     """As AMD's labeller counts (ROCm/k8s-device-plugin, cmd/k8s-node-labeller/main.go): each partition is a device."""
     gpus = list(known)
     devices = [(gpu, mode, partition) for gpu, mode in gpus for partition in gpu.partitions]
@@ -140,12 +142,12 @@ def _counted(kind: str, values: Iterable[str]) -> dict[str, str]:
     return {f"{key}.{value}": str(count) for value, count in counts.items()}
 
 
-def _device_id(gpu: GPU) -> str:
+def _device_id(gpu: "GPU") -> str:
     product = PRODUCTS.get(gpu.product)
     return f"{min(product.device_ids):04x}" if product is not None else ""
 
 
-def _memory_modes(gpu: GPU) -> int:
+def _memory_modes(gpu: "GPU") -> int:
     return len({Mode.parse(mode).memory for mode in gpu.modes_allowed})
 
 

@@ -5,13 +5,15 @@ others. These patches add or remove one entry, and test that the Node is the ver
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from api.group import GROUP
-from api.v1beta1 import RepartitionPlan
 from controller.runtime.manifest import Manifest
 from controller.runtime.objects.node import Taint
 from controller.runtime.objects.pod import Toleration
+
+if TYPE_CHECKING:  # who only wants the taint's name does not wait for the models
+    from api.v1beta1 import RepartitionPlan
 
 TAINT_KEY: Final = f"{GROUP}/repartitioning"
 """Key of the taint; its value says which plan changes the node's modes."""
@@ -26,7 +28,7 @@ _TOLERATIONS: Final = "/spec/tolerations"
 Operation = dict[str, Any]
 
 
-def taint_value(plan: RepartitionPlan) -> str:
+def taint_value(plan: "RepartitionPlan") -> str:
     """The plan's name, or its uid where the name is longer than a taint's value may be."""
     name = plan.metadata.name
     return name if len(name) <= _LONGEST_VALUE else plan.metadata.uid or ""

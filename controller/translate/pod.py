@@ -1,5 +1,6 @@
 """A pod as the flow sees it: its claim, its gates, what it asks of a node, and whether it still counts."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,10 @@ from controller.translate.quantity import cpu_milli, memory_bytes
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 #: Labels by which controllers mark the revision of a pod's template: ReplicaSets, then StatefulSets and DaemonSets.
 REVISION_LABELS = ("pod-template-hash", "controller-revision-hash")
+#: By whom a ReplicaSet's name has which of its pods' labels at its end: Deployments, and Rollouts of Argo.
+_HASHES_OF_REPLICA_SETS = ("pod-template-hash", "rollouts-pod-template-hash")
+#: What a CronJob adds to its name for each Job: the minute that it is of, since 1970.
+_OF_CRON_JOB = re.compile(r"-[0-9]{8,}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,21 @@ class PodView:
         return next((self.labels[label] for label in REVISION_LABELS if label in self.labels), "")
 
     @property
+    def workload(self) -> str:
+        """The name of what people made for the pod to be there: a Deployment's, not its ReplicaSet's, a CronJob's and
+        not that of each of its Jobs; empty for a pod that nobody made.
+        """
+        if self.owner is None:
+            return ""
+        kind, name, _ = self.owner
+        if kind == "Job":
+            return _OF_CRON_JOB.sub("", name)
+        if kind == "ReplicaSet":
+            hashes = (self.labels[label] for label in _HASHES_OF_REPLICA_SETS if label in self.labels)
+            return name.removesuffix(f"-{next(hashes, '')}")
+        return name
+
+    @property
     def resource(self) -> str:
         """The extended resource by which it gets its partition; empty for one with a ResourceClaim, or none of ours."""
         return plugin_resource(self.devices) if self.by_device_plugin else ""
@@ -70,6 +90,16 @@ class PodView:
     def terminal(self) -> bool:
         """Whether the pod will never run again."""
         return self.phase in TERMINAL_PHASES
+
+    @property
+    def stays(self) -> bool:
+        """Whether it has not ended, and is not about to."""
+        return not self.deleting and not self.terminal
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready, and stays."""
+        return self.ready and self.stays
 
     @property
     def gated(self) -> bool:
@@ -109,7 +139,7 @@ def pod_view(pod: Pod) -> PodView:
         ready=any(found.type == "Ready" and found.status == "True" for found in pod.status.conditions),
         created_seconds=datetime.fromisoformat(metadata.creation_timestamp).timestamp(),
         priority=spec.priority,
-        owner=_controller(metadata.owner_references),
+        owner=controller_of(metadata.owner_references),
         devices=plugin_devices(spec),
         tolerations=spec.tolerations,
         profiles=mounted_map(spec),
@@ -117,7 +147,8 @@ def pod_view(pod: Pod) -> PodView:
     )
 
 
-def _controller(references: Iterable[OwnerReference]) -> tuple[str, str, str] | None:
+def controller_of(references: Iterable[OwnerReference]) -> tuple[str, str, str] | None:
+    """Kind, name and uid of whoever stands for the object; None where nobody does."""
     for reference in references:
         if reference.controller:
             return reference.kind, reference.name, reference.uid

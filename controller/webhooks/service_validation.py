@@ -20,10 +20,10 @@ from api.v1beta1.inference_service import ResizePolicy
 from controller.gpu.product import PRODUCTS, Product
 from controller.placement.changes.change import Kind
 from controller.placement.changes.smaller import Smaller, what_fits
-from controller.placement.decision import gib
 from controller.placement.demand import Requirement
 from controller.placement.precision_support import obstacle_on_all
 from controller.placement.scheduler import MOST_DEVICES
+from controller.placement.size_text import gib
 from controller.runtime.manifest import Manifest
 from controller.runtime.webhook.admission import AdmissionRequest, AdmissionResponse, allow
 from controller.sizing.engine_support import obstacles, runs

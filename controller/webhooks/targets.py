@@ -93,10 +93,11 @@ class WebhookConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """The conversion webhook of a CustomResourceDefinition."""
+    """The conversion webhook of a CustomResourceDefinition. `versions`: those that the webhook converts."""
 
     name: str
     path: str
+    versions: Sequence[str]
 
     def __str__(self) -> str:
         return f"{self.resource.kind} {self.name}"
@@ -110,7 +111,14 @@ class Conversion:
         """The one place; none for a definition of a single version, which has nothing to convert.
 
         Raises Unusable for several versions without a conversion webhook: what only one of them can say would be lost.
+        Also where objects may be stored in another version, which a later release did: they could not be read.
         """
+        stored = (present.get("status") or {}).get("storedVersions") or ()
+        if unknown := sorted(set(stored) - set(self.versions)):
+            raise Unusable(
+                f"{self}: objects are stored in {', '.join(unknown)}, this release converts {', '.join(self.versions)}"
+                " alone; run the release again that stored them"
+            )
         spec = present["spec"]
         conversion = spec.get("conversion") or {}
         if conversion.get("strategy") == "Webhook":

@@ -11,9 +11,9 @@ from typing import Final
 from controller.placement.changes.change import Change, Kind, with_gpus, with_partitions
 from controller.placement.changes.look import Look
 from controller.placement.changes.modes import in_mode
-from controller.placement.decision import gib
 from controller.placement.demand import Demand, Resources
 from controller.placement.filters import HOSTNAME_LABEL, tolerates
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Gpu, Node, Partition, PolicyView, Taint
 
 REFUSING: Final = ("NoSchedule", "NoExecute")

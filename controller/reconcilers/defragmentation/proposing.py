@@ -8,7 +8,7 @@ from api.v1beta1 import GPUSharingPolicy, RepartitionPlan
 from api.v1beta1.gpu_layout import GPUMode, Layout
 from api.v1beta1.repartition_plan import Approval, PlanGain, RepartitionPlanSpec
 from controller.gpu.mode import Mode
-from controller.placement.decision import gib
+from controller.placement.size_text import gib
 from controller.repartition.defragmentation import Chance
 from controller.repartition.regained import Gain
 

@@ -13,10 +13,13 @@ from api.v1beta1.references import PodReference
 from controller.binding.device_plugin import mode_of
 from controller.sizing.errors import SizingError
 from controller.sizing.requirement import Sizing
+from controller.state.kserve import POD_LABEL as KSERVE_LABEL
 from controller.state.models import Models
 from controller.translate.pod import PodView
 from controller.translate.request import PodRequest, parse_request, partitions_said
 from controller.translate.sizing_fields import ANNOTATION_OF, FIELD_OF, sizing_problem
+
+_LONGEST_LABEL = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,9 @@ def required_bytes(need: Need, service: InferenceService | None) -> int:
 def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceService | None) -> GPUPartitionClaim:
     """The claim of a pod, owned by it. Without a sizing it carries no memory, and nothing is placed for it.
 
-    A pod that asks the device plugin for a resource named for a mode can be given that mode alone.
+    A pod that asks the device plugin for a resource named for a mode can be given that mode alone. The claim is
+    labelled with the pod's service, ours or KServe's, else with its Deployment or whatever made it: the node's agent
+    tells by it whose the partition is, and who is charged.
     """
     memory: str | None = None
     model: ClaimModel | None = None
@@ -93,10 +98,12 @@ def claim_for(pod: PodView, name: str, need: Need | Unsized, service: InferenceS
             max_concurrency=need.sizing.max_concurrency,
             profile_ref=need.request.profile,
         )
+    of_service = pod.labels.get(SERVICE_LABEL) or pod.labels.get(KSERVE_LABEL) or pod.workload
     return GPUPartitionClaim(
         metadata=ObjectMeta(
             name=name,
             namespace=pod.namespace,
+            labels={SERVICE_LABEL: of_service} if 0 < len(of_service) <= _LONGEST_LABEL else {},
             owner_references=[
                 OwnerReference(api_version="v1", kind="Pod", name=pod.name, uid=pod.uid, controller=True)
             ],

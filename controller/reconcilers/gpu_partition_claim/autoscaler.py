@@ -26,12 +26,13 @@ from controller.placement.snapshot import Snapshot
 from controller.profiles.selection import Place
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.adopting import held_place
+from controller.reconcilers.gpu_partition_claim.claim_refusals import ClaimRefusals, Refusal, make
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.pinning import assignment, engine_arguments
 from controller.reconcilers.gpu_partition_claim.profile import profile_at
 from controller.reconcilers.gpu_partition_claim.profile_wait import LOOK_SECONDS, missing
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
-from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
+from controller.runtime.client.core import PODS
 from controller.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
 from controller.runtime.reconcile import Result
 from controller.state.cluster import Cluster
@@ -52,10 +53,11 @@ HELPED: Final = frozenset({"NoFreePartition", "NoPartitionFits"})
 class Autoscaling:
     """The step of a pending claim that fits nowhere. `look` answers None where that is no matter of this step."""
 
-    def __init__(self, context: ClaimContext, writer: ClaimWriter) -> None:
+    def __init__(self, context: ClaimContext, writer: ClaimWriter, refusals: ClaimRefusals) -> None:
         self._context = context
         self._cluster = context.cluster
         self._writer = writer
+        self._refusals = refusals
 
     async def look(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
         """Let the pod go when it is time; follow one that was let go."""
@@ -124,7 +126,10 @@ class Autoscaling:
             return Result(requeue_after=LOOK_SECONDS)
         if pod.foreign_gates:
             return Result(requeue_after=UNKNOWN_SECONDS)
-        if not await self._claim_made(claim, pod):
+        made = await self._claim_made(claim, pod)
+        if isinstance(made, Refusal):
+            return await self._refused(claim, pod, made)
+        if not made:
             await self._writer.name_taken(claim, pod)
             return Result()
         kind = _kind_of(released)
@@ -142,16 +147,28 @@ class Autoscaling:
             return Result(requeue_after=SOON_SECONDS)
         return Result()
 
-    async def _claim_made(self, claim: GPUPartitionClaim, pod: PodView) -> bool:
-        """Whether the pod's ResourceClaim is there and is the one that we write."""
+    async def _refused(self, claim: GPUPartitionClaim, pod: PodView, refusal: Refusal) -> Result:
+        """The pod was not let go after all: once a ResourceClaim may be made it is decided anew."""
+        self._context.count("bind", "refused")
+        pause = self._refusals.refused(claim, refusal)
+        held = claim.model_copy(update={"status": claim.status.model_copy(update={"released": None})})
+        await self._writer.explain(held, pod, refusal.reason, refusal.message)
+        return Result(requeue_after=pause)
+
+    async def _claim_made(self, claim: GPUPartitionClaim, pod: PodView) -> bool | Refusal:
+        """Whether the pod's ResourceClaim is there and is the one that we write; why none may be made."""
         name, namespace = claim.metadata.name, claim.metadata.namespace or ""
         spec = self._spec(claim)
         present = self._cluster.resource_claim_table.get(f"{namespace}/{name}")
         if present is None:
             wanted = resource_claim_of(name, namespace, pod.name, pod.uid, spec, {CLAIM_LABEL: name})
-            with suppress(AlreadyExists):  # of an attempt before; the informer shows it soon, and it is judged then
-                await self._context.client.create(RESOURCE_CLAIMS, wanted)
+            try:
+                refusal = await make(self._context, wanted, claim)
+            except AlreadyExists:  # of an attempt before; the informer shows it soon, and it is judged then
                 return True
+            if refusal is not None:
+                return refusal
+            self._refusals.made(claim)
             return True
         return present.owner_uid == pod.uid and not present.deleting and asks_for(present.spec, spec)
 

@@ -5,6 +5,7 @@ With the device plugin there is no ResourceClaim: the pod has its extended resou
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.reconcilers.gpu_partition_claim import events, status
+from controller.reconcilers.gpu_partition_claim.claim_refusals import ClaimRefusals, Refusal
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.gangs import Gangs
 from controller.reconcilers.gpu_partition_claim.pinning import (
@@ -30,12 +31,13 @@ SOON_SECONDS = 0.2
 class Binding:
     """The step of a bound claim. `bind` answers None once nothing is left but the scheduler's word."""
 
-    def __init__(self, context: ClaimContext, writer: ClaimWriter) -> None:
+    def __init__(self, context: ClaimContext, writer: ClaimWriter, refusals: ClaimRefusals) -> None:
         self._context = context
         self._cluster = context.cluster
         self._writer = writer
+        self._refusals = refusals
         self._waiting_since: dict[str, float] = {}
-        self._gangs = Gangs(context, writer)
+        self._gangs = Gangs(context, writer, refusals)
 
     async def bind(self, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
         """Make the ResourceClaim and open the gate, whichever is still to do."""
@@ -46,12 +48,26 @@ class Binding:
         if present is None and not await reassign(self._context, claim, pod):
             return Result(requeue_after=SOON_SECONDS)
         match await ensure_resource_claim(self._context, claim, pod, present):
+            case Refusal() as refusal:
+                return await self._refused(claim, pod, refusal)
+            case Ensured.CREATED:
+                self._refusals.made(claim)
             case Ensured.TAKEN:
                 await self._writer.name_taken(claim, pod)
                 return Result()
             case Ensured.REPLACING:
                 return Result(requeue_after=SOON_SECONDS)
         return await self._open(claim, pod) if pod.gated else None
+
+    async def _refused(self, claim: GPUPartitionClaim, pod: PodView, refusal: Refusal) -> Result:
+        """Give the place back while the pod is gated; one that was let go is pinned to its node, and keeps it."""
+        self._context.count("bind", "refused")
+        pause = self._refusals.refused(claim, refusal)
+        if pod.gated:
+            await self._writer.explain(claim, pod, refusal.reason, refusal.message)
+        else:
+            await self._writer.trouble(claim, pod, "Stuck", refusal.reason, refusal.message)
+        return Result(requeue_after=pause)
 
     async def _open(self, claim: GPUPartitionClaim, pod: PodView) -> Result:
         held = await self._gangs.hold(claim, pod)

@@ -25,7 +25,6 @@ from controller.reconcilers.gpu_partition_claim.repair import (
     Stuck,
     Wait,
     judge,
-    lost_to_others,
     pinned_demand,
     refusal,
     unschedulable,
@@ -134,7 +133,7 @@ class Confirming:
         """The pinned devices that somebody else holds; the device plugin's are no one's before they are given."""
         if allocation_of(claim).resource is not None:
             return frozenset()
-        return lost_to_others(self._cluster.resource_claim_table.values(), key, pin_of(claim).names)
+        return self._cluster.held_devices.of_others(key, pin_of(claim).names)
 
     def _assumed_place(self, key: str) -> Placed | None:
         """Where an earlier repair wanted to go whose answer was lost: it may be stored, so it is asked for again."""

@@ -1,17 +1,18 @@
 """What every step of the claim flow works with."""
 
 from dataclasses import dataclass
-from typing import Protocol
-
-from opentelemetry.metrics import Counter
+from typing import TYPE_CHECKING, Protocol
 
 from controller.binding.isolation import ResourceIsolator
-from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
 from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
-from controller.runtime.event_recorder import EventRecorder
 from controller.state.cluster import Cluster
 from controller.state.models import Models
+
+if TYPE_CHECKING:  # by those who only look and decide, none of these is loaded
+    from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+    from controller.reconcilers.scheduler_counts import SchedulerCounts
+    from controller.runtime.event_recorder import EventRecorder
 
 
 class Surroundings(Protocol):
@@ -28,17 +29,17 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClaimContext:
-    """The collaborators of the claim reconciler. `operations` counts {operation, result}."""
+    """The collaborators of the claim reconciler."""
 
     client: Client
     cluster: Cluster
-    cycle: PlacementCycle
+    cycle: "PlacementCycle"
     sizing: Models
     isolator: ResourceIsolator
-    recorder: EventRecorder
+    recorder: "EventRecorder"
     clock: Clock
-    operations: Counter
+    counts: "SchedulerCounts"
 
     def count(self, operation: str, result: str) -> None:
         """Count one scheduler operation."""
-        self.operations.add(1, {"operation": operation, "result": result})
+        self.counts.operation(operation, result)

@@ -11,6 +11,7 @@ from controller.reconcilers.gpu_partition_claim.admit import Unsized, claim_for,
 from controller.reconcilers.gpu_partition_claim.adopting import adopt, adoptable
 from controller.reconcilers.gpu_partition_claim.autoscaler import Autoscaling
 from controller.reconcilers.gpu_partition_claim.binding import SOON_SECONDS, Binding
+from controller.reconcilers.gpu_partition_claim.claim_refusals import LONGEST_SECONDS, ClaimRefusals, refusal_of
 from controller.reconcilers.gpu_partition_claim.confirming import Confirming
 from controller.reconcilers.gpu_partition_claim.conflicts import Conflicts
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
@@ -23,7 +24,7 @@ from controller.reconcilers.gpu_partition_claim.releasing import Releasing
 from controller.reconcilers.gpu_partition_claim.ungated import Ungated
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.reconcilers.share_group.controller import ShareGroups, of_group
-from controller.runtime.client.errors import AlreadyExists, Conflict
+from controller.runtime.client.errors import AlreadyExists, Conflict, Forbidden
 from controller.runtime.manifest import key_of
 from controller.runtime.reconcile import Request, Result
 from controller.state.kinds import GPU_PARTITION_CLAIMS
@@ -38,16 +39,18 @@ class ClaimReconciler:
         self._cluster = context.cluster
         exclusions = Exclusions(context.clock, context.cluster.pod_table.on_node)
         self._writer = ClaimWriter(context)
-        self._placing = Placing(context, self._writer, exclusions)
+        jitter = rng or Random()  # noqa: S311 - spreads retries, guards nothing
+        refusals = ClaimRefusals(context, jitter)
+        self._placing = Placing(context, self._writer, exclusions, refusals)
         self._preempting = Preempting(context, self._writer)
-        self._binding = Binding(context, self._writer)
+        self._binding = Binding(context, self._writer, refusals)
         self._confirming = Confirming(context, self._writer, exclusions)
         self._fitting = Fitting(context, self._writer)
         self._releasing = Releasing(context, self._writer)
         self._ungated = Ungated(context, self._writer)
-        self._groups = ShareGroups(context, self._writer, self._placing)
-        self._autoscaling = Autoscaling(context, self._writer)
-        self._conflicts = Conflicts(rng or Random())  # noqa: S311 - jitter
+        self._groups = ShareGroups(context, self._writer, self._placing, refusals)
+        self._autoscaling = Autoscaling(context, self._writer, refusals)
+        self._conflicts = Conflicts(jitter)
 
     async def reconcile(self, request: Request) -> Result:
         """One step. A claim that moved on under it is decided anew: soon three times, then ever later."""
@@ -135,6 +138,11 @@ class ClaimReconciler:
             created = await self._context.client.create(GPU_PARTITION_CLAIMS, body)
         except AlreadyExists:
             return Result()
+        except Forbidden as error:  # there is no claim that could say so
+            refusal = refusal_of(error, "the GPUPartitionClaim", pod.namespace)
+            events.tell(self._context.recorder, [pod.reference], events.waiting(refusal.reason, refusal.message))
+            self._context.count("admit", "refused")
+            return Result(requeue_after=LONGEST_SECONDS)
         fresh = GPUPartitionClaim.model_validate(created)
         if held is not None:
             return await adopt(self._context, self._writer, fresh, held, present)

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-import structlog
-
 from api.v1beta1.gpu_partition_claim import Nomination
 from controller.placement.decision import Decision, Placed, Unplaced
 from controller.placement.demand import Demand
@@ -27,17 +25,19 @@ from controller.placement.scheduler import ModelScheduler, order
 from controller.placement.snapshot import Snapshot
 from controller.placement.steps import Steps, finished
 from controller.reconcilers.gpu_partition_claim.gang_members import gang_in
-from controller.reconcilers.gpu_partition_claim.outcome import Outcome
+from controller.reconcilers.gpu_partition_claim.outcome import QUOTA_EXCEEDED, Outcome
 from controller.reconcilers.gpu_partition_claim.patience import Patience
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
 from controller.reconcilers.gpu_partition_claim.turn import Turn, Turns, others_since
 from controller.reconcilers.gpu_partition_claim.wakeups import Change, helped
 from controller.reconcilers.gpu_partition_claim.wishes import plan_for
+from controller.reconcilers.scheduler_counts import SchedulerCounts, Timed
 from controller.repartition import joint
 from controller.repartition.disruption_budget import Refused
 from controller.repartition.division import DIVIDING, Judging, Pending, Unit, Waste, sentence, sorting_out, waste_of
 from controller.repartition.planner import Proposal
 from controller.runtime.clock import Clock
+from controller.runtime.logger import Logger
 from controller.runtime.manifest import key_of
 from controller.runtime.slices import Slices
 from controller.state.assumptions import Assumption
@@ -56,9 +56,7 @@ REFRESH_SECONDS = 10.0
 #: Searches whose outcome does not hold any more when it is there; then one is made without pauses.
 MOST_IN_VAIN: Final = 3
 
-QUOTA_EXCEEDED: Final = "QuotaExceeded"
-
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(slots=True)
@@ -87,12 +85,18 @@ class PlacementCycle:
     """Holds waiting demands and decides them; `enqueue` is called with the key of a claim whose outcome is new."""
 
     def __init__(
-        self, cluster: Cluster, scheduler: ModelScheduler, clock: Clock, enqueue: Callable[[str], None]
+        self,
+        cluster: Cluster,
+        scheduler: ModelScheduler,
+        clock: Clock,
+        enqueue: Callable[[str], None],
+        counts: SchedulerCounts | None = None,
     ) -> None:
         self._cluster = cluster
         self.scheduler = scheduler
         self._clock = clock
         self._enqueue = enqueue
+        self._counts = counts or SchedulerCounts()
         self._new: dict[str, Demand] = {}
         self._waiting: dict[str, Demand] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -101,7 +105,7 @@ class PlacementCycle:
         self._wake = asyncio.Event()
         self._patience = Patience(cluster, clock)
         self._slices = Slices(clock)
-        self._turns = Turns(cluster, scheduler, self._slices, clock, self._pending)
+        self._turns = Turns(cluster, scheduler, self._slices, clock, self._pending, self._counts)
         self.refusals = self._turns.refusals
         self._left: list[_Left] = []
         self._came: list[str] = []
@@ -201,6 +205,9 @@ class PlacementCycle:
         await self._slices.run(self._beside_newcomers(self._deciding(retry=retry, changes=changes)))
 
     def _deciding(self, *, retry: bool, changes: Collection[Change]) -> Steps[None]:
+        return self._counts.timed(Timed.CYCLE, self._cycle(retry=retry, changes=changes), self._clock)
+
+    def _cycle(self, *, retry: bool, changes: Collection[Change]) -> Steps[None]:
         self._came.clear()
         self._left.clear()
         chosen = (*self._new.values(), *(self._helped(changes) if retry else ()))
@@ -261,6 +268,7 @@ class PlacementCycle:
                     if not demand.gang and not any(demand in each.unit for each in self._left):
                         self._place_at_once(turn, (demand,))
                     del self._left[left:]  # for the next cycle
+                self._turns.acted_between()
             yield
 
     def _deciding_on(self, turn: Turn, left: _Left) -> Steps[Turn]:

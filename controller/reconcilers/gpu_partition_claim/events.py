@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from controller.runtime.event_recorder import EventRecorder
+if TYPE_CHECKING:
+    from controller.runtime.event_recorder import EventRecorder
 
 Reference = dict[str, Any]
 
@@ -72,7 +73,7 @@ def _pods(count: int) -> str:
     return "1 pod leaves" if count == 1 else f"{count} pods leave"
 
 
-def tell(recorder: EventRecorder, regarding: Iterable[Reference], note: Note) -> None:
+def tell(recorder: "EventRecorder", regarding: Iterable[Reference], note: Note) -> None:
     """Record the Event on each object."""
     for reference in regarding:
         recorder.record(reference, note.type, note.reason, note.note, note.action)

@@ -22,6 +22,7 @@ from controller.placement.scores import Scorer
 from controller.placement.snapshot import Node
 from controller.placement.steps import Steps
 from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser
+from controller.reconcilers.scheduler_counts import SchedulerCounts, Timed
 from controller.repartition.disruption_budget import Usage, refuse_change
 from controller.runtime.clock import Clock
 from controller.runtime.slices import Slices
@@ -81,10 +82,13 @@ class _Found:
 class Explaining:
     """Explains waiting claims. Keeps what was found, for a short while."""
 
-    def __init__(self, cluster: Cluster, sizing: Models, scorer: Scorer, clock: Clock) -> None:
+    def __init__(
+        self, cluster: Cluster, sizing: Models, scorer: Scorer, clock: Clock, counts: SchedulerCounts | None = None
+    ) -> None:
         self._cluster = cluster
         self._sizing = sizing
         self._scorer = scorer
+        self._counts = counts or SchedulerCounts()
         self._clock = clock
         self._found: dict[object, _Found] = {}
         self._credit, self._counted_at = MOST_CREDIT, clock.monotonic()
@@ -128,7 +132,7 @@ class Explaining:
         if self._credit <= 0:
             return known.offers if known is not None and now - known.at <= KEPT_SECONDS else None
         before = self._slices.busy_seconds
-        offers = await self._slices.run(search())
+        offers = await self._slices.run(self._counts.timed(Timed.EXPLAIN, search(), self._clock))
         self._took = self._slices.busy_seconds - before
         self._credit -= self._took
         self._found.pop(kind, None)

@@ -3,7 +3,7 @@
 from api.group import SERVICE_LABEL
 from api.quantity import parse_quantity
 from api.v1beta1 import GPUPartitionClaim, InferenceService
-from controller.placement.decision import gib
+from controller.placement.size_text import gib
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.admit import Need, Unsized, need_of, required_bytes
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext

@@ -1,12 +1,16 @@
 """What becomes of a claim in a cycle."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.gpu_partition_claim import Nomination
 from controller.placement.decision import Decision
 from controller.placement.preemption import NoVictims
 from controller.repartition.disruption_budget import Refused
+
+QUOTA_EXCEEDED: Final = "QuotaExceeded"
+"""The reason of a claim whose ResourceClaim a ResourceQuota refuses: no place helps it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from controller.binding.dra import GatedPod, Pin, PinnedDevice, annotate_patch, 
 from controller.gpu.mode import Mode
 from controller.profiles.selection import Place
 from controller.reconcilers.gpu_partition_claim import status
+from controller.reconcilers.gpu_partition_claim.claim_refusals import Refusal, make
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.isolation import isolation_annotations
 from controller.reconcilers.gpu_partition_claim.profile import place_of, quantization, selected
@@ -71,7 +72,7 @@ def pin_of(claim: GPUPartitionClaim) -> Pin:
 
 async def ensure_resource_claim(
     context: ClaimContext, claim: GPUPartitionClaim, pod: PodView, present: ResourceClaimView | None
-) -> Ensured:
+) -> Ensured | Refusal:
     """Make the pod's ResourceClaim unless it is there; one that is not as we write it is told apart.
 
     An unallocated claim of this pod with another pin is an older decision of ours: it is removed, by uid and version,
@@ -82,13 +83,13 @@ async def ensure_resource_claim(
     if present is None:
         wanted = resource_claim(name, namespace, pod.name, pod.uid, pin, {CLAIM_LABEL: name, **pinned_to(pin.node)})
         try:
-            await context.client.create(RESOURCE_CLAIMS, wanted)
+            refusal = await make(context, wanted, claim)
         except AlreadyExists:
             present = resource_claim_view(
                 await context.client.get(RESOURCE_CLAIMS, name, namespace, into=ResourceClaim)
             )
         else:
-            return Ensured.CREATED
+            return refusal or Ensured.CREATED
     if present.owner_uid != pod.uid:
         return Ensured.TAKEN
     if pinned_as(present.spec, pin):

@@ -16,13 +16,14 @@ from controller.placement.scheduler import TOO_LARGE
 from controller.reconcilers.gpu_partition_claim import events, status
 from controller.reconcilers.gpu_partition_claim.admit import Unsized, count_of, need_of
 from controller.reconcilers.gpu_partition_claim.asking_for_less import Lesser, with_remedy
+from controller.reconcilers.gpu_partition_claim.claim_refusals import ClaimRefusals
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
-from controller.reconcilers.gpu_partition_claim.cycle import Outcome
 from controller.reconcilers.gpu_partition_claim.doubt import settle
 from controller.reconcilers.gpu_partition_claim.exclusions import PATIENCE_SECONDS, Exclusions, Whose
 from controller.reconcilers.gpu_partition_claim.explaining import Explaining
 from controller.reconcilers.gpu_partition_claim.fitting import outdated
+from controller.reconcilers.gpu_partition_claim.outcome import Outcome
 from controller.reconcilers.gpu_partition_claim.owners import reference
 from controller.reconcilers.gpu_partition_claim.profile import profile_for, qos_class_of
 from controller.reconcilers.gpu_partition_claim.ungated import GATE_REMOVED, gate_removed
@@ -59,13 +60,17 @@ WORTH_TELLING = frozenset({"PreemptionNever", "EvictionRefused", "TooManyVictims
 class Placing:
     """The step of a pending claim. `place` answers the claim as bound, or a Result while it waits."""
 
-    def __init__(self, context: ClaimContext, writer: ClaimWriter, exclusions: Exclusions) -> None:
+    def __init__(
+        self, context: ClaimContext, writer: ClaimWriter, exclusions: Exclusions, refusals: ClaimRefusals
+    ) -> None:
         self._context = context
         self._cluster = context.cluster
         self._cycle = context.cycle
         self._writer = writer
         self._exclusions = exclusions
-        self._explaining = Explaining(context.cluster, context.sizing, context.cycle.scheduler.scorer, context.clock)
+        self._refusals = refusals
+        scorer = context.cycle.scheduler.scorer
+        self._explaining = Explaining(context.cluster, context.sizing, scorer, context.clock, context.counts)
 
     async def place(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> GPUPartitionClaim | Result:
         """One look at a pending claim."""
@@ -102,7 +107,21 @@ class Placing:
         pause = REFUSED_PAUSE_SECONDS - self._since_refusal(claim)
         if pause > 0:
             return Result(requeue_after=pause)
+        if present is None and not pod.resource:
+            held_up = await self.held_up(key, claim, pod)
+            if held_up is not None:
+                return held_up
         return await self._decide(key, claim, pod)
+
+    async def held_up(self, key: str, claim: GPUPartitionClaim, pod: PodView) -> Result | None:
+        """What to do instead of looking for a place while no ResourceClaim may be made; None where one may."""
+        found = await self._refusals.look(claim)
+        if found is None:
+            return None
+        refusal, seconds = found
+        self._cycle.withdraw(key)
+        await self._writer.explain(claim, pod, refusal.reason, refusal.message)
+        return Result(requeue_after=seconds)
 
     @staticmethod
     def _obstacle(pod: PodView) -> tuple[str, str] | None:

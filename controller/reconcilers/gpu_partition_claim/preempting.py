@@ -21,6 +21,7 @@ from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.nominating import Nominating
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
+from controller.reconcilers.scheduler_counts import Eviction
 from controller.runtime.client.errors import ApiError, Conflict, NotFound, Timeout, TooManyRequests, Unavailable
 from controller.runtime.reconcile import Result
 from controller.runtime.slices import Slices
@@ -61,6 +62,8 @@ class Preempting:
         kept = claim.status.nomination
         if kept is None or self._cluster.assumptions.get(key) is not None:
             return result
+        if self._writer.superseded(key, claim):
+            return result  # it was written just now, maybe with another place: what is stored is looked at next
         over = self._over(claim, kept)
         if over:
             await self._end(claim, pod, over)
@@ -102,7 +105,8 @@ class Preempting:
             self._cluster, self._cycle.scheduler, self._cluster.snapshot(), now=self._context.clock.now()
         )
         await self._slices.run(nominating.reading())
-        if self._cycle.demand(demand.key) != demand:
+        known = self._cluster.nominations.get(demand.key)
+        if self._cycle.demand(demand.key) != demand or (known is not None and known.victims != frozenset(kept.victims)):
             return  # it was decided anew meanwhile
         snapshot, holding = self._cluster.snapshot(), self._holding()
         victims = [holding[uid] for uid in kept.victims if uid in holding]
@@ -170,6 +174,7 @@ class Preempting:
             self._leaving.stays(victim.uid)
             raise
         self._context.count("preempt", "success")
+        self._context.counts.evicted(Eviction.PREEMPTION, victim.uid)
         await self._writer.tell(victim, events.preempted(_why(victim, preemptor)))
         return True
 

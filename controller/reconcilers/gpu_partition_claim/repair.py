@@ -5,7 +5,7 @@ pod, and only where a controller will make one. A pod that the scheduler refuses
 made anew where another node would take it, later each time; else it waits where it is, for there it may be taken yet.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from api.v1beta1 import GPUPartitionClaim
@@ -16,7 +16,6 @@ from controller.placement.explanation import within_bytes
 from controller.placement.scores import Scorer, best_fit
 from controller.placement.snapshot import Snapshot
 from controller.runtime.objects.pod import Pod
-from controller.translate.resource_claim import ResourceClaimView
 
 #: How long the scheduler may take before the pin is looked at, seconds.
 PATIENCE_SECONDS = 30.0
@@ -56,19 +55,6 @@ class Stuck:
 
 
 Repair = Wait | Repin | Replace | Stuck
-
-
-def lost_to_others(
-    claims: Iterable[ResourceClaimView], ours: str, pinned: Collection[tuple[str, str]]
-) -> frozenset[tuple[str, str]]:
-    """Those of the devices, as (pool, name), that ours is pinned to and another ResourceClaim holds."""
-    return frozenset(
-        (held.pool, held.device)
-        for claim in claims
-        if claim.key != ours
-        for held in claim.devices
-        if not held.admin and (held.pool, held.device) in pinned
-    )
 
 
 def unschedulable(pod: Pod | None) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 from controller.gpu.mode import Mode
 from controller.placement.demand import Demand, Resources
@@ -12,6 +12,7 @@ from controller.placement.ranking import alike
 from controller.placement.snapshot import Node, Snapshot
 from controller.placement.steps import Steps, finished
 from controller.reconcilers.repartition_plan.reservations import unavailable_pods
+from controller.reconcilers.scheduler_counts import SchedulerCounts, Timed
 from controller.repartition.attempts import Change
 from controller.repartition.disruption_budget import Refused, Usage
 from controller.repartition.division import NO_DIVISION, NOBODY, Division, Pending, dividing_first, keep
@@ -22,6 +23,8 @@ from controller.state.attempts import attempts_for, failed_lately
 from controller.state.cluster import Cluster
 from controller.state.movable import MovablePods
 from controller.state.occupancy import admin_held
+
+T = TypeVar("T")
 
 _NOTHING_TAKEN: Final = Resources()
 
@@ -57,11 +60,18 @@ class Surroundings:
     that ask for the same.
     """
 
-    def __init__(self, cluster: Cluster, snapshot: Snapshot, pending: Callable[[], Steps[Pending]] = _nobody) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        snapshot: Snapshot,
+        pending: Callable[[], Steps[Pending]] = _nobody,
+        counts: SchedulerCounts | None = None,
+    ) -> None:
         """`pending` is all that waits, asked for where changes may be made at all."""
         self._cluster = cluster
         self._snapshot = snapshot
         self._pending = pending
+        self._counts = counts or SchedulerCounts()
         self._division: Division | None = None
         self._idle_then: frozenset[tuple[str, str]] = frozenset()
         self._undo_keeping: list[Callable[[], None]] = []
@@ -140,7 +150,7 @@ class Surroundings:
 
         What was chosen for all is chosen anew where a GPU that it is about, or its node, is another, or plans are.
         """
-        later = Surroundings(self._cluster, snapshot, pending)
+        later = Surroundings(self._cluster, snapshot, pending, self._counts)
         later._refused, division = self._refused, self._division
         if division is None or self._chosen_by != self._expected():
             return later
@@ -159,13 +169,16 @@ class Surroundings:
             return NO_DIVISION
         pending = yield from self._pending()
         if pending.wasteful:
-            return (yield from dividing_first(self._snapshot, pending, around))
+            return (yield from self._timed(dividing_first(self._snapshot, pending, around)))
         waiting = pending.unplaced
         several = len(waiting) > 1 or any(demand.requirement.count > 1 for demand in waiting)
         if not several or not may_help(self._snapshot, around):
             return NO_DIVISION
-        joint = yield from proposing_jointly(self._snapshot, waiting, around)
+        joint = yield from self._timed(proposing_jointly(self._snapshot, waiting, around))
         return replace(NO_DIVISION, joint=joint)
+
+    def _timed(self, choice: Steps[T]) -> Steps[T]:
+        return self._counts.timed(Timed.LAYOUTS, choice, self._cluster.clock)
 
     def _around(self, now: datetime) -> Around:
         plans = self._cluster.plan_table

@@ -10,6 +10,7 @@ from controller.placement.steps import Steps
 from controller.reconcilers.gpu_partition_claim.nominating import Nominating
 from controller.reconcilers.gpu_partition_claim.refusals import Refusals
 from controller.reconcilers.gpu_partition_claim.standing import Surroundings
+from controller.reconcilers.scheduler_counts import SchedulerCounts
 from controller.repartition.division import Pending
 from controller.runtime.clock import Clock
 from controller.runtime.slices import Slices
@@ -20,7 +21,7 @@ from controller.state.cluster import Cluster
 class Turn:
     """A snapshot, and what may be asked about it. Nobody but the cycle tries anything on it.
 
-    `seen`: how often others had their turn before it was made. `active`: nodes with a change under way then.
+    `seen`: how often others had acted before it was made. `active`: nodes with a change under way then.
     """
 
     snapshot: Snapshot
@@ -40,13 +41,16 @@ class Turns:
         slices: Slices,
         clock: Clock,
         pending: Callable[[Snapshot, Surroundings], Steps[Pending]],
+        counts: SchedulerCounts,
     ) -> None:
         self._cluster = cluster
         self._scheduler = scheduler
         self._slices = slices
         self._clock = clock
         self._pending = pending
+        self._counts = counts
         self._looked: dict[Demand, float] = {}
+        self._between = 0
         self.refusals = Refusals()
 
     def first(self) -> Turn:
@@ -67,16 +71,24 @@ class Turns:
         around = turn.around.following(snapshot, lambda: self._pending(snapshot, around))
         return self._turn(snapshot, around, turn.nominating.following(snapshot))
 
+    def acted_between(self) -> None:
+        """Something was decided between two steps of the cycle, and by no turn of its: none of them is now any more."""
+        self._between += 1
+
     def is_now(self, turn: Turn) -> bool:
-        """Whether nobody else had a turn since."""
-        return self._slices.pauses == turn.seen
+        """Whether nobody else has acted since."""
+        return self._seen == turn.seen
+
+    @property
+    def _seen(self) -> int:
+        return self._slices.pauses + self._between
 
     def _turn(self, snapshot: Snapshot, around: Surroundings, nominating: Nominating) -> Turn:
         active = frozenset(self._cluster.plan_table.active_nodes())
-        return Turn(snapshot, around, nominating, self._slices.pauses, active)
+        return Turn(snapshot, around, nominating, self._seen, active)
 
     def _around(self, snapshot: Snapshot) -> Surroundings:
-        around = Surroundings(self._cluster, snapshot, lambda: self._pending(snapshot, around))
+        around = Surroundings(self._cluster, snapshot, lambda: self._pending(snapshot, around), self._counts)
         return around
 
 

@@ -8,8 +8,8 @@ from api.v1beta1.gpu_layout import GPUMode, Layout
 from api.v1beta1.references import ClaimReference
 from api.v1beta1.repartition_plan import Approval, RepartitionPlanSpec
 from controller.gpu.mode import Mode
-from controller.placement.decision import gib
 from controller.placement.demand import Demand
+from controller.placement.size_text import gib
 from controller.repartition.planner import Proposal
 
 

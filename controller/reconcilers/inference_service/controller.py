@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim, InferenceService
 from api.v1beta1.inference_service import Backend, InferenceServiceStatus
 from controller.placement.scheduler import ModelScheduler
@@ -25,6 +24,7 @@ from controller.reconcilers.inference_service.status import Gathered, Refusal, S
 from controller.reconcilers.inference_service.updating import Offered, Step, Updating
 from controller.reconcilers.inference_service.wishing import Partitions, wish
 from controller.reconcilers.inference_service.writing import write_status
+from controller.runtime.client.apply import apply_to
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import DEPLOYMENTS, SERVICES
 from controller.runtime.client.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
@@ -38,7 +38,8 @@ from controller.state.cluster import Cluster
 from controller.state.kinds import KSERVE_SERVICES
 from controller.state.kserve import LOOK_AGAIN_SECONDS
 from controller.state.models import Models
-from controller.state.share_groups import claims_by_pod
+from controller.state.promises import beyond_capacity
+from controller.state.share_groups import claims_of_pods
 from controller.translate.known_checkpoint import checkpoint_problem
 from controller.translate.request import Problem
 from controller.translate.sizing_fields import FIELD_OF, sizing_problem
@@ -208,6 +209,7 @@ class InferenceServiceReconciler:
     async def _apply_one(self, resource: Resource, wanted: Json, service: InferenceService) -> Refusal | None:
         """Server-side apply, unless an object of that name belongs to somebody else."""
         name, namespace = service.metadata.name, service.metadata.namespace
+        present: Json | None = None
         try:
             present = await self._context.client.get(resource, name, namespace)
             owners = [ref["uid"] for ref in present["metadata"].get("ownerReferences", ())]
@@ -219,7 +221,7 @@ class InferenceServiceReconciler:
         except NotFound:
             pass
         try:
-            stored = await self._context.client.apply(resource, wanted, field_manager=MANAGER)
+            stored = await apply_to(self._context.client, resource, wanted, present, field_manager=MANAGER)
         except (BadRequest, Invalid, Forbidden) as error:
             return Refusal("BackendRefused", f"{resource.kind}: {error.message}")
         except NotFound:
@@ -283,26 +285,21 @@ class InferenceServiceReconciler:
 
     def _claims(self, service: InferenceService) -> list[GPUPartitionClaim]:
         cluster = self._context.cluster
-        found = []
-        for claim in claims_by_pod(cluster, service.metadata.namespace or ""):
-            if claim.spec.pod_ref is None:
-                continue
-            pod = cluster.pod_table.view(f"{service.metadata.namespace}/{claim.spec.pod_ref.name}")
-            ours = pod is not None and pod.uid == claim.spec.pod_ref.uid and not pod.terminal and not pod.deleting
-            if ours and pod is not None and pod.labels.get(SERVICE_LABEL) == service.metadata.name:
-                found.append(claim)
-        return found
+        pods = cluster.pods_by("service", f"{service.metadata.namespace}/{service.metadata.name}")
+        living = (pod for pod in pods if not pod.terminal and not pod.deleting)
+        return [claim for claim, _ in claims_of_pods(cluster, living)]
 
     def _service_level(
         self, key: str, service: InferenceService, levels: Levels, sizing: Sizing | Refusal
     ) -> ServiceLevel:
         held = self._partitions.held(self._claims(service)) if levels.worst is not None else None
+        concurrency = sizing.max_concurrency if isinstance(sizing, Sizing) else None
         return ServiceLevel(
             levels.status,
             wish(service, levels, held, self._partitions.larger, self._context.clock.now()),
             levels.verdict,
             duplicate(key, self._context.cluster.model_names.shared(key)),
-            guaranteed(service, sizing.max_concurrency if isinstance(sizing, Sizing) else None),
+            guaranteed(service, concurrency, beyond_capacity(self._context.cluster, service)),
         )
 
     async def _write(self, service: InferenceService, status: InferenceServiceStatus) -> InferenceService:

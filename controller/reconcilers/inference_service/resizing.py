@@ -16,7 +16,7 @@ from api.v1beta1.gpu_partition_claim import Isolation
 from api.v1beta1.inference_service import AppliedResize, AppliedRevision, ResizePolicy, ResizeRequest
 from controller.gpu.compute_units import memory_with
 from controller.gpu.product import Product, UnknownProduct, product_named
-from controller.placement.decision import gib
+from controller.placement.size_text import gib
 from controller.reconcilers.gpu_partition_claim.fitting import held_bytes
 from controller.reconcilers.inference_service.status import Refusal, Verdict
 from controller.reconcilers.inference_service.updating import Step

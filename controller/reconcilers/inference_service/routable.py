@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from api.v1beta1 import InferenceService
 from controller.reconcilers.inference_service.status import Verdict
-from controller.translate.guarantees import OUT_OF_REACH, out_of_reach
+from controller.translate.guarantees import CAPACITY, OUT_OF_REACH, out_of_reach
+from controller.translate.request import Problem
 
 #: Services that are named as going by the same name, at most.
 _NAMED = 3
@@ -24,7 +25,12 @@ def duplicate(key: str, shared: Iterable[tuple[str, list[str]]]) -> Verdict | No
     return None
 
 
-def guaranteed(service: InferenceService, concurrency: int | None) -> Verdict | None:
-    """The condition Guaranteed where it is False. `concurrency` of a pod, None where it cannot be sized."""
+def guaranteed(service: InferenceService, concurrency: int | None, crowded: Problem | None = None) -> Verdict | None:
+    """The condition Guaranteed where it is False.
+
+    `concurrency` of a pod, None where it cannot be sized; `crowded`: the problem of what others beside it are promised.
+    """
     problem = out_of_reach(service, concurrency) if concurrency is not None else None
-    return None if problem is None else ("False", OUT_OF_REACH, str(problem))
+    if problem is not None:
+        return "False", OUT_OF_REACH, str(problem)
+    return None if crowded is None else ("False", CAPACITY, str(crowded))

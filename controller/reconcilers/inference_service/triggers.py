@@ -11,7 +11,9 @@ from controller.runtime.reconcile import Request
 from controller.state.cluster import Cluster
 from controller.state.model_names import names_of
 from controller.state.models import models_told_of
+from controller.state.promises import groups_of
 from controller.state.share_groups import pods_of_claim
+from controller.translate.guarantees import promised
 
 
 def service_of_owned(event: StoreEvent[Any]) -> Iterable[Request]:
@@ -63,3 +65,40 @@ def services_of_name(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Itera
             yield Request.of(key)
 
     return mapping
+
+
+def services_beside(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """The other services of its share groups, when a service is promised another number of requests in flight."""
+
+    def mapping(event: StoreEvent[Manifest]) -> Iterable[Request]:
+        if _guarantees(event.old) == _guarantees(event.new):
+            return
+        beside = {key for _, promises in groups_of(cluster, event.key) for key in promises.services}
+        for key in sorted(beside - {event.key}):
+            yield Request.of(key)
+
+    return mapping
+
+
+def services_of_bound(cluster: Cluster) -> Callable[[StoreEvent[Manifest]], Iterable[Request]]:
+    """Those that share partitions and are promised something, when a policy may bound them anew.
+
+    Of policies, and of namespaces, whose labels policies select.
+    """
+
+    def mapping(event: StoreEvent[Manifest]) -> Iterable[Request]:
+        if _selection(event.old) == _selection(event.new):
+            return
+        for key, service in cluster.service_table.items():
+            if service.spec.gpu_sharing.share_group is not None and promised(service):
+                yield Request.of(key)
+
+    return mapping
+
+
+def _guarantees(service: Manifest | None) -> object:
+    return (((service or {}).get("spec") or {}).get("qos") or {}).get("guarantees")
+
+
+def _selection(obj: Manifest | None) -> object:
+    return obj and (obj.get("spec"), labels_of(obj))

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.v1beta1 import GPUPartitionClaim
 from controller.reconcilers.profile_map.files import in_use
+from controller.runtime.client.apply import apply_to
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import CONFIG_MAPS
 from controller.runtime.client.errors import BadRequest, Forbidden, Invalid, NotFound
@@ -62,7 +63,7 @@ class ProfileMapWriter:
         metadata = {**wanted.metadata(present), "name": wanted.name, "namespace": wanted.namespace}
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         try:
-            stored = await self._client.apply(CONFIG_MAPS, body, field_manager=MANAGER)
+            stored = await apply_to(self._client, CONFIG_MAPS, body, present, field_manager=MANAGER)
         except (BadRequest, Invalid, Forbidden) as error:
             return self.refuse(wanted.key, "BackendRefused", f"ConfigMap: {error.message}")
         except NotFound:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from opentelemetry.metrics import Counter
-
 from api.v1beta1 import RepartitionPlan
 from controller.reconcilers.repartition_plan.approval import must_not
 from controller.reconcilers.repartition_plan.begin import held_up
@@ -18,6 +16,7 @@ from controller.reconcilers.repartition_plan.plugins import NodePlugins, NoPlugi
 from controller.reconcilers.repartition_plan.record import Record
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.taint import keep_taint
+from controller.reconcilers.scheduler_counts import SchedulerCounts
 from controller.repartition.phases import NOT_BEGUN, TERMINAL, Event, Phase, step
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import Conflict
@@ -45,15 +44,16 @@ class RepartitionPlanReconciler:
         cluster: Cluster,
         recorder: EventRecorder,
         clock: Clock,
-        operations: Counter,
+        counts: SchedulerCounts,
         *,
         plugins: NodePlugins | None = None,
         lost: Callable[[RepartitionPlan], str | None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
         self._lost = lost
-        self._context = PlanContext(client, cluster, LatestPlans(cluster.plan_table), plugins or NoPlugins(), clock)
-        self._record = Record(self._context, recorder, operations)
+        plans = LatestPlans(cluster.plan_table)
+        self._context = PlanContext(client, cluster, plans, plugins or NoPlugins(), clock, counts)
+        self._record = Record(self._context, recorder)
 
     async def reconcile(self, request: Request) -> Result:
         """Act on the recorded phase, observe, record the next. What was recorded is acted upon once it is shown."""

@@ -26,6 +26,7 @@ from controller.reconcilers.repartition_plan.reservations import (
 )
 from controller.reconcilers.repartition_plan.seen import Seen
 from controller.reconcilers.repartition_plan.victims import movable, victims_of
+from controller.reconcilers.scheduler_counts import Eviction
 from controller.repartition.disruption_budget import Refused, Usage, budget_left
 from controller.repartition.drain import decide_drain
 from controller.repartition.phases import Event
@@ -136,6 +137,7 @@ async def _ask(context: PlanContext, namespace: str, name: str, uid: str) -> str
         return f"{namespace}/{name}: {error}"
     except (NotFound, Conflict):
         return None
+    context.counts.evicted(Eviction.REPARTITION, uid)
     return None
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from opentelemetry.metrics import Counter
-
 from api.condition import set_condition
 from api.object import Condition, dump
 from api.v1beta1 import RepartitionPlan
@@ -29,10 +27,9 @@ _WARNINGS = frozenset({Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLING_BACK})
 class Record:
     """Writes plans' statuses, each over the version that was read."""
 
-    def __init__(self, context: PlanContext, recorder: EventRecorder, operations: Counter) -> None:
+    def __init__(self, context: PlanContext, recorder: EventRecorder) -> None:
         self._context = context
         self._recorder = recorder
-        self._operations = operations
 
     async def note(self, plan: RepartitionPlan, seen: Seen) -> RepartitionPlan:
         """Record message and changes when they differ; the plan as it is then."""
@@ -83,7 +80,7 @@ class Record:
         reference = {"apiVersion": plan.api_version, "kind": plan.kind, "metadata": identity}
         self._recorder.record(reference, kind, phase.value, message, "Repartition")
         if phase in TERMINAL:
-            self._operations.add(1, {"operation": "repartition", "result": phase.value})
+            self._context.counts.operation("repartition", phase.value)
 
     async def _write(self, plan: RepartitionPlan, status: RepartitionPlanStatus) -> RepartitionPlan:
         summary = PlanSummary(

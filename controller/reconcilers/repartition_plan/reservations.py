@@ -6,7 +6,7 @@ from datetime import datetime
 from api.v1beta1 import RepartitionPlan
 from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
-from controller.reconcilers.repartition_plan.successors import all_places, unsettled
+from controller.reconcilers.repartition_plan.successors import all_places, has_left, unsettled
 from controller.reconcilers.unhealthy.kept import pods_of
 from controller.repartition.move import Move
 from controller.state.cluster import Cluster
@@ -74,6 +74,8 @@ def unavailable_pods(cluster: Cluster, plans: Iterable[RepartitionPlan], *, but:
 
 def down(cluster: Cluster, plans: Iterable[RepartitionPlan]) -> int:
     """Those of them that have left already, or leave for claims."""
-    places = all_places(cluster, plans)
-    left = [kept for kept in places if kept.evicted_time is not None or still_there(cluster, kept) is None]
-    return pods_of(cluster, unsettled(cluster, left)) + cluster.leaving.count()
+
+    def left(kept: Reservation) -> bool:
+        return has_left(kept) or still_there(cluster, kept) is None
+
+    return pods_of(cluster, unsettled(cluster, all_places(cluster, plans), only_if=left)) + cluster.leaving.count()

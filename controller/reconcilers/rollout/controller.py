@@ -20,6 +20,7 @@ from controller.reconcilers.gpu_partition_claim.events import Note, tell
 from controller.reconcilers.repartition_plan.reservations import down
 from controller.reconcilers.repartition_plan.successors import all_places, unsettled
 from controller.reconcilers.rollout.handover import Family, Hand, OldPod, decide_handover
+from controller.reconcilers.scheduler_counts import Eviction, SchedulerCounts
 from controller.reconcilers.unhealthy.kept import kept_places, overdue
 from controller.reconcilers.unhealthy.node_writing import MOST_ENTRIES, NodeWriter
 from controller.runtime.cache.store import StoreEvent
@@ -52,6 +53,7 @@ class HandoverReconciler:
         recorder: EventRecorder,
         clock: Clock,
         scheduler: ModelScheduler,
+        counts: SchedulerCounts | None = None,
     ) -> None:
         self._client = client
         self._cluster = cluster
@@ -59,6 +61,7 @@ class HandoverReconciler:
         self._recorder = recorder
         self._clock = clock
         self._scheduler = scheduler
+        self._counts = counts or SchedulerCounts()
         self._writer = NodeWriter(client)
 
     async def reconcile(self, request: Request) -> Result:
@@ -130,6 +133,7 @@ class HandoverReconciler:
             return Result(requeue_after=WAIT_SECONDS)
         except NotFound:
             return Result(requeue_after=LOOK_SECONDS)
+        self._counts.evicted(Eviction.ROLLOUT, old.uid)
         note = f"evicted: its partition is for pod {waiting.name} of the newest revision"
         tell(self._recorder, [old.reference], Note("Normal", "HandedOver", note, "Handover"))
         return Result(requeue_after=LOOK_SECONDS)

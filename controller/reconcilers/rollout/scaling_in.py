@@ -49,9 +49,11 @@ class DeletionCostReconciler:
         return Result(requeue_after=PAUSE_SECONDS if len(due) > MOST_WRITES else None)
 
     def _held(self, request: Request) -> Iterable[tuple[GPUPartitionClaim, PodView]]:
-        for claim in self._cluster.claims_in(request.namespace):
-            pod = self._cluster.pod_table.of_claim(claim) if claim.status.phase in HOLDING else None
-            if pod is not None and _set_of(pod) == request and not pod.deleting and not pod.terminal:
+        for pod in self._cluster.pods_by("set", request.key):
+            claim = self._cluster.claim_table.get(f"{pod.namespace}/{pod.claim}")
+            if claim is None or claim.status.phase not in HOLDING or pod.deleting or pod.terminal:
+                continue
+            if claim.spec.pod_ref is not None and claim.spec.pod_ref.uid == pod.uid:
                 yield claim, pod
 
     async def _write(self, namespace: str, member: Member) -> None:

@@ -7,5 +7,5 @@ memory and compute units for each member, and one patch a member that opens its 
                                                                |  member by member: share written, gate opened
     last member gone: ResourceClaim and claim removed; members still waiting found the group anew
 
-    groups = ShareGroups(context, ClaimWriter(context), placing)
+    groups = ShareGroups(context, ClaimWriter(context), placing, refusals)
 """

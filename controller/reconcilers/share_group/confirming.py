@@ -12,7 +12,6 @@ from controller.reconcilers.gpu_partition_claim.repair import (
     Repin,
     Wait,
     judge,
-    lost_to_others,
     pinned_demand,
     unschedulable,
 )
@@ -48,7 +47,7 @@ class Confirming:
 
     async def _repair(self, key: str, claim: GPUPartitionClaim, group: Group) -> Result:
         pods = [held.pod for held in group.held if held.pod is not None]
-        lost = lost_to_others(self._context.cluster.resource_claim_table.values(), key, pin_of(claim).names)
+        lost = self._context.cluster.held_devices.of_others(key, pin_of(claim).names)
         verdict = judge(
             self._context.cluster.snapshot(),
             claim,

@@ -5,6 +5,7 @@ from typing import Final
 from api.group import GROUP_CLAIM_PREFIX
 from api.v1beta1 import GPUPartitionClaim
 from controller.reconcilers.gpu_partition_claim import events
+from controller.reconcilers.gpu_partition_claim.claim_refusals import ClaimRefusals, Refusal
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.pinning import Ensured
 from controller.reconcilers.gpu_partition_claim.placing import Placing
@@ -16,6 +17,7 @@ from controller.reconcilers.share_group.joining import Joining
 from controller.reconcilers.share_group.members import Group, gather
 from controller.reconcilers.share_group.opening import Opening
 from controller.reconcilers.share_group.resource_claim import ensure
+from controller.reconcilers.share_group.shared_status import with_shares
 from controller.runtime.reconcile import Result
 
 #: Members that wait for their share are looked at again after this, seconds: what helps them may be no event of theirs.
@@ -30,8 +32,9 @@ def of_group(name: str) -> bool:
 class ShareGroups:
     """Takes one group's claim one step further at each call."""
 
-    def __init__(self, context: ClaimContext, writer: ClaimWriter, placing: Placing) -> None:
+    def __init__(self, context: ClaimContext, writer: ClaimWriter, placing: Placing, refusals: ClaimRefusals) -> None:
         self._context = context
+        self._refusals = refusals
         self._ending = Ending(context, writer)
         self._founding = Founding(context, writer, placing, self._ending)
         self._joining = Joining(context, writer)
@@ -72,6 +75,10 @@ class ShareGroups:
         if present is None and not await self._opening.reassign(claim, group):
             return Result(requeue_after=SOON_SECONDS)
         match await ensure(self._context, claim, present):
+            case Refusal() as refusal:
+                return await self._refused(claim, group, refusal)
+            case Ensured.CREATED:
+                self._refusals.made(claim)
             case Ensured.TAKEN:
                 self._context.count("bind", "name_taken")
                 message = (
@@ -90,3 +97,17 @@ class ShareGroups:
         result = await self._confirming.confirm(key, joined, group)
         waits = [again, result.requeue_after, WAITING_SECONDS if group.waiting else None]
         return Result(requeue_after=min((wait for wait in waits if wait is not None), default=None))
+
+    async def _refused(self, claim: GPUPartitionClaim, group: Group, refusal: Refusal) -> Result:
+        """The group gives its partition back, unless a member was let go: that one is pinned to its node."""
+        self._context.count("bind", "refused")
+        pause = self._refusals.refused(claim, refusal)
+        members = [held.pod for held in group.held if held.pod is not None]
+        told = members + [member.pod for member in group.waiting]
+        if told and all(pod.gated for pod in members):
+            await self._writer.explain(with_shares(claim, []), told[0], refusal.reason, refusal.message)
+        elif told:
+            await self._writer.trouble(claim, told[0], "Stuck", refusal.reason, refusal.message)
+        note = events.waiting(refusal.reason, refusal.message)
+        events.tell(self._context.recorder, [pod.reference for pod in told[1:]], note)
+        return Result(requeue_after=pause)

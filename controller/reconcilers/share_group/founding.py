@@ -7,6 +7,7 @@ from api.v1beta1.gpu_partition_claim import GPUPartitionClaimSpec
 from controller.binding.shares import take
 from controller.placement.decision import Placed, Unplaced
 from controller.reconcilers.gpu_partition_claim import events, status
+from controller.reconcilers.gpu_partition_claim.claim_refusals import LONGEST_SECONDS, refusal_of
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome
 from controller.reconcilers.gpu_partition_claim.doubt import settle
@@ -16,7 +17,7 @@ from controller.reconcilers.share_group.demands import founders, founding_demand
 from controller.reconcilers.share_group.ending import Ending
 from controller.reconcilers.share_group.members import Group, Member
 from controller.reconcilers.share_group.shared_status import as_shared
-from controller.runtime.client.errors import AlreadyExists
+from controller.runtime.client.errors import AlreadyExists, Forbidden
 from controller.runtime.reconcile import Result
 from controller.state.kinds import GPU_PARTITION_CLAIMS
 from controller.translate.share_group import member_share
@@ -64,6 +65,12 @@ class Founding:
             created = await self._context.client.create(GPU_PARTITION_CLAIMS, body)
         except AlreadyExists:
             return Result()  # its event is under way
+        except Forbidden as error:  # there is no claim that could say so
+            refusal = refusal_of(error, "the GPUPartitionClaim", namespace)
+            note = events.waiting(refusal.reason, refusal.message)
+            events.tell(self._context.recorder, [member.pod.reference for member in members], note)
+            self._context.count("admit", "refused")
+            return Result(requeue_after=LONGEST_SECONDS)
         self._gathering.pop(key, None)
         self._context.count("admit", "success")
         return GPUPartitionClaim.model_validate(created)
@@ -84,6 +91,10 @@ class Founding:
             # a claim's spec never changes, and others found the group by now: it is made anew for them
             await self._ending.end(key, claim)
             return Result(requeue_after=SOON_SECONDS)
+        if self._context.cluster.resource_claim_table.get(key) is None:
+            held_up = await self._placing.held_up(key, claim, members[0].pod)
+            if held_up is not None:
+                return held_up
         outcome = self._context.cycle.take(key)
         if outcome is None:
             if assumed is not None:

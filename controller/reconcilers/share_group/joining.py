@@ -1,14 +1,14 @@
 """Members join the partition that their group has: as many as fit beside those that are there, in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.group import SERVICE_LABEL
 from api.v1beta1 import GPUPartitionClaim
 from controller.binding.shares import Share, left, take
 from controller.gpu.identity import PartitionId
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand
+from controller.placement.promises import Promises
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Node, Partition, Snapshot
 from controller.reconcilers.gpu_partition_claim import events
@@ -17,10 +17,10 @@ from controller.reconcilers.gpu_partition_claim.pinning import allocation_of
 from controller.reconcilers.gpu_partition_claim.writing import ClaimWriter
 from controller.reconcilers.share_group.demands import joining_demand, place_left, whole_of
 from controller.reconcilers.share_group.members import Group, Member
-from controller.reconcilers.share_group.shared_status import with_shares, with_waiting
+from controller.reconcilers.share_group.shared_status import waits, with_shares, with_waiting
 from controller.state.cluster import Cluster
-from controller.translate.guarantees import promised, shared_bound
-from controller.translate.pod import PodView
+from controller.state.promises import promises_on, service_of
+from controller.translate.guarantees import shared_bound
 from controller.translate.policy_choice import refuse_choice
 from controller.translate.share_group import member_share, shares_of
 
@@ -68,7 +68,7 @@ class Joining:
     async def _told(
         self, claim: GPUPartitionClaim, joined: GPUPartitionClaim, refused: list[Refused]
     ) -> GPUPartitionClaim:
-        told = with_waiting(joined, [f"pod {each.member.pod.name} waits: {each.message}" for each in refused])
+        told = with_waiting(joined, [waits(each.member.pod.name, each.reason, each.message) for each in refused])
         for each in refused:
             note = events.waiting(each.reason, each.message)
             events.tell(self._context.recorder, [each.member.pod.reference], note)
@@ -84,7 +84,7 @@ def decide_joining(
     if place is None:
         return claim, []  # the node's inventory is not there, and nobody is bound on that
     shares, written, refused = list(shares_of(claim)), list(claim.status.shares), []
-    promises = _promises(cluster, group)
+    promises = promises_on(cluster, claim)
     for member in group.waiting:
         guarantees = _guarantees_left(cluster, member, promises)
         demand = _demand(key, claim, member, place, shares, guarantees)
@@ -94,7 +94,7 @@ def decide_joining(
             continue
         share = _share(member, place, shares)
         snapshot.hold(place.node, (), key, member.constraints.resources)
-        promises[_service_of(member.pod)] = member.guaranteed
+        promises.make(service_of(member.pod), member.guaranteed)
         shares.append(share)
         written.append(member_share(member.pod, share.bytes, share.units))
     return (with_shares(claim, written) if len(written) > len(claim.status.shares) else claim), refused
@@ -107,23 +107,11 @@ def _unplaced(cluster: Cluster, scheduler: ModelScheduler, snapshot: Snapshot, d
     return None if isinstance(decision, Placed) else decision
 
 
-def _promises(cluster: Cluster, group: Group) -> dict[str, int]:
-    """What each service with a share in the group is promised: requests in flight, by its key."""
-    keys = {_service_of(held.pod) for held in group.held if held.pod is not None}
-    return {key: promised(cluster.service_table.get(key)) for key in keys}
-
-
-def _service_of(pod: PodView) -> str:
-    """The key of its InferenceService, or of nothing where it has none."""
-    return f"{pod.namespace}/{pod.labels.get(SERVICE_LABEL, '')}"
-
-
-def _guarantees_left(cluster: Cluster, member: Member, promises: Mapping[str, int]) -> int | None:
+def _guarantees_left(cluster: Cluster, member: Member, promises: Promises) -> int | None:
     """What the services of the others leave; its own is promised the same however many pods it has there."""
     labels = cluster.namespace_labels.get(member.pod.namespace) or {}
     bound = shared_bound(member.request.policy, labels, cluster.policy_table.values())
-    own = _service_of(member.pod)
-    return None if bound is None else bound - sum(least for key, least in promises.items() if key != own)
+    return promises.left(service_of(member.pod), bound)
 
 
 def _demand(

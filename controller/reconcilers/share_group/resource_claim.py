@@ -5,6 +5,7 @@ from typing import Final
 from api.group import API_VERSION, CLAIM_LABEL
 from api.v1beta1 import GPUPartitionClaim
 from controller.binding.dra import claim_spec
+from controller.reconcilers.gpu_partition_claim.claim_refusals import Refusal, make
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.pinning import Ensured, pin_of, remove_resource_claim
 from controller.runtime.client.core import RESOURCE_CLAIMS
@@ -15,7 +16,9 @@ from controller.translate.resource_claim import ResourceClaimView, pinned_as, pi
 _OWNER_KIND: Final = "GPUPartitionClaim"
 
 
-async def ensure(context: ClaimContext, claim: GPUPartitionClaim, present: ResourceClaimView | None) -> Ensured:
+async def ensure(
+    context: ClaimContext, claim: GPUPartitionClaim, present: ResourceClaimView | None
+) -> Ensured | Refusal:
     """Make the group's ResourceClaim unless it is there.
 
     One of an earlier claim of the group, or of an earlier choice of ours, is removed and made anew by the reconcile
@@ -24,12 +27,12 @@ async def ensure(context: ClaimContext, claim: GPUPartitionClaim, present: Resou
     name, namespace, pin = claim.metadata.name, claim.metadata.namespace or "", pin_of(claim)
     if present is None:
         try:
-            await context.client.create(RESOURCE_CLAIMS, _made(claim))
+            refusal = await make(context, _made(claim), claim)
         except AlreadyExists:
             live = await context.client.get(RESOURCE_CLAIMS, name, namespace, into=ResourceClaim)
             present = resource_claim_view(live)
         else:
-            return Ensured.CREATED
+            return refusal or Ensured.CREATED
     if present.deleting:
         return Ensured.REPLACING
     ours = present.owner_uid == claim.metadata.uid

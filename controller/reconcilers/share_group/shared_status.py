@@ -1,6 +1,8 @@
 """The statuses of a share group's claim, beside those that any claim has."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import IsolationLabel
@@ -9,6 +11,8 @@ from controller.binding.isolation import ResourceIsolator
 from controller.binding.shares import Whole
 from controller.placement.explanation import MOST_BYTES, within_bytes
 from controller.reconcilers.gpu_partition_claim.status import TROUBLES
+
+_WAITS: Final = re.compile(r"(?:^|; )pod ([a-z0-9.-]+) waits: (.*?)(?=; pod [a-z0-9.-]+ waits: |$)", re.DOTALL)
 
 
 def as_shared(
@@ -28,8 +32,21 @@ def with_shares(claim: GPUPartitionClaim, shares: Sequence[MemberShare]) -> GPUP
     return _with(claim, shares=list(shares))
 
 
+def waits(pod: str, reason: str, message: str) -> str:
+    """The sentence that says why a member has no share."""
+    return f"pod {pod} waits: {reason}: {message}"
+
+
+def why_waits(explanation: str | None) -> dict[str, str]:
+    """What such an explanation says of each pod that it names, reason and message; of a long one the end is cut."""
+    return {found[1]: found[2] for found in _WAITS.finditer(explanation or "")}
+
+
 def with_waiting(claim: GPUPartitionClaim, sentences: Sequence[str]) -> GPUPartitionClaim:
-    """The claim with why some members wait, or with no explanation where none does; what is wrong goes before that."""
+    """The claim with why some members wait, or with no explanation where none does; what is wrong goes before that.
+
+    `sentences` are of `waits`.
+    """
     if any(condition.type in TROUBLES for condition in claim.status.conditions):
         return claim
     text = within_bytes("; ".join(sentences), MOST_BYTES) if sentences else None

@@ -13,6 +13,7 @@ from api.v1beta1.repartition_plan import Reservation
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.repartition_plan.reservations import evicted, holds, reservation, still_there
 from controller.reconcilers.repartition_plan.successors import all_places, still_needed
+from controller.reconcilers.scheduler_counts import Eviction, SchedulerCounts
 from controller.reconcilers.unhealthy.kept import overdue
 from controller.reconcilers.unhealthy.looking import case_of, node_seen, rules_of, verdicts
 from controller.reconcilers.unhealthy.moving import Case, Evict, Keep, Rules, Stay, Step, broken_for_good, decide
@@ -37,10 +38,18 @@ SOON_SECONDS = 0.2
 class UnhealthyReconciler:
     """Looks at the claims of one node; a request names the node. To be run by one worker: budgets are counted."""
 
-    def __init__(self, client: Client, cluster: Cluster, recorder: EventRecorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        cluster: Cluster,
+        recorder: EventRecorder,
+        clock: Clock,
+        counts: SchedulerCounts | None = None,
+    ) -> None:
         self._client = client
         self._cluster = cluster
         self._clock = clock
+        self._counts = counts or SchedulerCounts()
         self._telling = Telling(client, recorder)
         self._writer = NodeWriter(client)
         self._silent: dict[str, Reason] = {}
@@ -155,7 +164,8 @@ class UnhealthyReconciler:
             self._refused[case.key] = f"the eviction of {name} is refused for now: {error.message}"
             return False
         except (NotFound, Conflict):
-            pass  # it is gone, or another pod by that name came: the next look sees it
+            return True  # it is gone, or another pod by that name came: the next look sees it
+        self._counts.evicted(Eviction.UNHEALTHY, uid)
         return True
 
     def _tidied(self, node: GPUNode, snapshot: Snapshot) -> list[Reservation]:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.repartition_plan import Reservation
-from controller.placement.decision import gib
+from controller.placement.size_text import gib
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.unhealthy.verdict import MOVABLE, Verdict
 from controller.repartition.disruption_budget import Refused

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Generic, TypeAlias
 
-import structlog
-
 from controller.runtime.cache import collector
 from controller.runtime.cache.messages import Applied, Change, Removed, Replaced
 from controller.runtime.cache.object_type import T
@@ -22,6 +20,7 @@ from controller.runtime.client.client import Client, Selection
 from controller.runtime.client.collection import DICT
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock, RealClock
+from controller.runtime.logger import Logger
 
 Handler: TypeAlias = Callable[[StoreEvent[T]], None]
 
@@ -91,7 +90,7 @@ class Informer(Generic[T]):
         self._handler_failures = self._resyncs = 0
         self._first_list = asyncio.Event()
         self._resync_timer: asyncio.TimerHandle | None = None
-        self._log = structlog.get_logger(__name__).bind(resource=str(resource))
+        self._log = Logger(__name__).bind(resource=str(resource))
         self._reflector: Reflector[T] = Reflector(
             client,
             resource,
@@ -111,6 +110,15 @@ class Informer(Generic[T]):
     def synced(self) -> bool:
         """Whether the first list is in the store, and its events were given to the handlers."""
         return self._first_list.is_set()
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when (the clock's monotonic seconds) lists and watches fail; None while the store is of now.
+
+        A watch that was refused and begins anew counts as failing until it brings something, a bookmark at least;
+        `refresh` is sooner.
+        """
+        return self._reflector.failing_since
 
     def add_handler(self, handler: Handler[T]) -> None:
         """Call `handler` with every change from now on, and at once with an initial ADDED for what is there.

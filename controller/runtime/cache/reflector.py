@@ -6,8 +6,6 @@ from contextlib import aclosing
 from random import Random
 from typing import Final, Generic, cast
 
-import structlog
-
 from controller.runtime.cache import collector
 from controller.runtime.cache.messages import (
     BookmarkSeen,
@@ -39,6 +37,7 @@ from controller.runtime.client.errors import (
 )
 from controller.runtime.client.resource import Resource
 from controller.runtime.clock import Clock
+from controller.runtime.logger import Logger
 from controller.runtime.manifest import AnyObject, annotations_of, version_of
 from controller.runtime.objects.metadata import PartialObject
 
@@ -79,8 +78,10 @@ class Reflector(Generic[T]):
         self._sink, self._prepare = sink, prepare
         self._clock = clock
         self._reflection: Reflection[T] = Reflection(rng, streaming=streaming)
-        self._log = structlog.get_logger(__name__).bind(resource=str(resource), namespace=selection.namespace)
+        self._log = Logger(__name__).bind(resource=str(resource), namespace=selection.namespace)
         self.last_error: ApiError | None = None
+        #: When lists and watches began to fail, by the clock's monotonic seconds; None while what is told is of now.
+        self.failing_since: float | None = None
         # Lists that were asked for, by number: the last one asked, begun and told to the sink.
         self._asked = self._begun = self._served = 0
         self._listed = asyncio.Event()
@@ -238,6 +239,9 @@ class Reflector(Generic[T]):
 
     def _report(self, happened: Report[T]) -> None:
         change = self._reflection.step(happened, self._clock.monotonic())
+        # half a list proves nothing, and neither does a watch that was begun and brought nothing yet
+        if isinstance(happened, PageListed | EventSeen | BookmarkSeen) and self._reflection.phase is Phase.WATCHING:
+            self.failing_since = None
         if change is None:
             return
         self._sink(change)
@@ -248,6 +252,8 @@ class Reflector(Generic[T]):
 
     def _failed(self, error: ApiError) -> None:
         self.last_error = error
+        if self.failing_since is None:
+            self.failing_since = self._clock.monotonic()
         failure = failure_of(error)
         self._log.warning("list or watch failed", phase=self._reflection.phase, failure=failure, error=str(error))
         self._report(Failed(failure, error.retry_after))

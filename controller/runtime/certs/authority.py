@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-#: A verifier whose clock is a little behind must not refuse a certificate made a moment ago.
-CLOCK_SKEW = timedelta(minutes=5)
+from controller.runtime.certs.rotation import CLOCK_SKEW
+
 _COMMON_NAME_LIMIT = 64
 Purpose = Literal["server", "client", "peer"]
 """What a certificate is good for; a peer is both ends."""

@@ -22,7 +22,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from controller.runtime.certs.authority import (
-    CLOCK_SKEW,
     Authority,
     Purpose,
     ServingCertificate,
@@ -31,7 +30,7 @@ from controller.runtime.certs.authority import (
     make_authority,
     read_certificate,
 )
-from controller.runtime.certs.rotation import Action, Held, RotationPolicy, Step, Term, due
+from controller.runtime.certs.rotation import CLOCK_SKEW, Action, Held, RotationPolicy, Step, Term, due
 
 LEAF, LEAF_KEY = "tls.crt", "tls.key"
 BUNDLE, SIGNER_KEY = "ca.crt", "ca.key"

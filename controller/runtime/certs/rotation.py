@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+#: Certificates begin so much before they are made: a verifier whose clock is a little behind must not refuse them.
+CLOCK_SKEW = timedelta(minutes=5)
 #: Of a certificate's life, after which it is renewed.
 RENEW_AT = 2 / 3
 _SETTLES = 2
@@ -55,6 +57,10 @@ class Term:
     def renewal(self) -> datetime:
         """When two thirds of its life are over."""
         return self.made + (self.not_after - self.made) * RENEW_AT
+
+    def valid(self, now: datetime) -> bool:
+        """Whether it counts now. One that was made by a clock far ahead does not yet, and nobody can show it."""
+        return self.made - CLOCK_SKEW <= now < self.not_after
 
     def known(self, policy: "RotationPolicy") -> datetime:
         """When it has reached everybody who has to know of it."""
@@ -120,21 +126,28 @@ def due(held: Held, now: datetime, policy: RotationPolicy) -> Step | None:
 def _without_authority(held: Held, now: datetime, _policy: RotationPolicy) -> Step | None:
     if held.signer is None:
         return Step(Action.MAKE_AUTHORITY, "there is no authority")
-    if now < held.signer.not_after:
+    if held.signer.valid(now):
         return None
-    if held.upcoming is not None and now < held.upcoming.not_after:
-        return Step(Action.SWITCH_AUTHORITY, f"the authority ended at {held.signer.not_after}; the new one is there")
-    return Step(Action.MAKE_AUTHORITY, f"the authority ended at {held.signer.not_after}")
+    reason = f"the authority {_why_not(held.signer, now)}"
+    if held.upcoming is not None and held.upcoming.valid(now):
+        return Step(Action.SWITCH_AUTHORITY, f"{reason}; the new one is there")
+    return Step(Action.MAKE_AUTHORITY, reason)
+
+
+def _why_not(term: Term, now: datetime) -> str:
+    if now < term.not_after:
+        return f"was made at {term.made}, by a clock that is ahead of ours"
+    return f"ended at {term.not_after}"
 
 
 def _without_leaf(held: Held, now: datetime, _policy: RotationPolicy) -> Step | None:
-    if held.leaf is not None and now < held.leaf.not_after:
+    if held.leaf is not None and held.leaf.valid(now):
         return None
-    reason = "there is no leaf that fits" if held.leaf is None else f"the leaf ended at {held.leaf.not_after}"
+    reason = "there is no leaf that fits" if held.leaf is None else f"the leaf {_why_not(held.leaf, now)}"
     if held.can_sign:
         return Step(Action.ISSUE_LEAF, reason)
     reason += ", and the authority's key is missing"
-    if held.upcoming is not None and now < held.upcoming.not_after:
+    if held.upcoming is not None and held.upcoming.valid(now):
         return Step(Action.SWITCH_AUTHORITY, reason)
     return Step(Action.MAKE_AUTHORITY, reason)
 

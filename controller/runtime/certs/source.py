@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from opentelemetry.metrics import Meter, NoOpMeter
@@ -9,6 +10,8 @@ from opentelemetry.metrics import Meter, NoOpMeter
 from controller.runtime.certs.authority import ServingCertificate
 from controller.runtime.certs.validity import validity
 from controller.runtime.clock import Clock, RealClock
+from controller.runtime.instrumentation import counter_on
+from controller.runtime.instruments import CERTIFICATE_READ_ERRORS, CERTIFICATE_READS
 
 OnChange = Callable[[ServingCertificate], object]
 """Told of every new certificate, in the event loop. Must be quick; what it raises is logged and stops nobody."""
@@ -28,10 +31,10 @@ class CertificateSource:
         self._known = asyncio.Event()
         self._problem = "certificate: not read yet"
         meter = meter or NoOpMeter("runtime")
-        self._reads = meter.create_counter("certwatcher_read_certificate_total", description="Reads of certificates")
-        self._read_errors = meter.create_counter(
-            "certwatcher_read_certificate_errors_total", description="Reads of certificates that failed"
-        )
+        self._reads = counter_on(meter, CERTIFICATE_READS)
+        self._read_errors = counter_on(meter, CERTIFICATE_READ_ERRORS)
+        for counter in (self._reads, self._read_errors):
+            counter.add(0)  # told from the start, so that a rate can tell the first failure
         self._log = structlog.get_logger(__name__).bind(source=name)
 
     def __str__(self) -> str:
@@ -41,6 +44,10 @@ class CertificateSource:
     def certificate(self) -> ServingCertificate | None:
         """The latest, None before the first."""
         return self._certificate
+
+    def ending(self) -> datetime | None:
+        """When it ends, UTC; None before the first."""
+        return self._certificate.not_after if self._certificate is not None else None
 
     @property
     def ca_bundle(self) -> str:

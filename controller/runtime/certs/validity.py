@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from controller.runtime.certs.authority import CLOCK_SKEW, ServingCertificate
+from controller.runtime.certs.authority import ServingCertificate
+from controller.runtime.certs.rotation import CLOCK_SKEW
 
 
 def validity(certificate: ServingCertificate, now: datetime) -> bool | str:

@@ -79,6 +79,19 @@ class Applier:
         return self._last.get((resource, key_of(live))) != (uid_of(live), _digest(desired))
 
 
+async def apply_to(
+    client: Client, resource: Resource, desired: Manifest, present: Manifest | None, *, field_manager: str
+) -> Manifest:
+    """Server-side apply to `present`, as it was just read (None, or empty: nothing is there); what is stored then.
+
+    Nothing is sent where its managedFields show that nothing would change: a process that starts anew looks at all
+    that it ever made, and need not write it. Raises what `Client.apply` raises.
+    """
+    if present and present["metadata"].get("managedFields") and not would_change(desired, present, field_manager):
+        return present
+    return await client.apply(resource, desired, field_manager=field_manager)
+
+
 async def write_status(client: Client, resource: Resource, live: Manifest, status: Manifest) -> Applied:
     """PUT `status` over that of `live`, unless it is equal.
 

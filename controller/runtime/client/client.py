@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from opentelemetry.metrics import Meter
 
 from controller.runtime.client.collection import ListPage, ObjectList, Selection
 from controller.runtime.client.configuration import ClientConfiguration
@@ -18,6 +17,9 @@ from controller.runtime.client.transport import Check, HttpRequest, Transport
 from controller.runtime.client.wire import Wire
 from controller.runtime.client.writer import JSON, Writer
 from controller.runtime.clock import Clock, RealClock
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
 
 __all__ = ["Client", "ListPage", "ObjectList", "Selection"]
 
@@ -41,7 +43,7 @@ class Client(Reader, Writer):
         max_connections: int = 64,
         qps: float | None = None,
         burst: int | None = None,
-        meter: Meter | None = None,
+        meter: "Meter | None" = None,
         transport: Wire | None = None,
     ) -> None:
         if base_url is not None:

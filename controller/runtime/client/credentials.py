@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-import structlog
-
 from controller.runtime.client.configuration import (
     AuthProvider,
     ClientConfiguration,
@@ -138,6 +136,8 @@ class PluginCredentials:
         except (ConfigurationError, Unavailable) as error:
             if held is None or self._ended(held):
                 raise
+            import structlog  # seldom said, and a tenth of what a command of a shell takes to start
+
             structlog.get_logger(__name__).warning("credentials could not be renewed", error=str(error))
             self._fresh_until = self._clock.monotonic() + _LEAST_FRESH_SECONDS
             return held

@@ -10,8 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from controller.runtime.client.configuration import ClientCertificate, ClientConfiguration, ConfigurationError
 from controller.runtime.clock import Clock
 
@@ -59,6 +57,8 @@ class ClientTls:
             self._context = client_context(self._configuration, self._shown)
         except ConfigurationError as error:
             # Half way through a rotation: what we hold is good for a while, and the next look may find a pair.
+            import structlog  # seldom said, and a tenth of what a command of a shell takes to start
+
             structlog.get_logger(__name__).warning("changed certificate files are not usable yet", error=str(error))
         else:
             self._signature = signature

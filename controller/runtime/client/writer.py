@@ -78,6 +78,8 @@ class Writer:
                 "preconditions": preconditions or None,
                 "gracePeriodSeconds": grace_period_seconds,
                 "propagationPolicy": propagation_policy,
+                # here as well: an API server that is sent a body looks at no parameter, and would delete
+                "dryRun": [*_DRY_RUN.values()] if dry_run else None,
             }
         )
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options} if options else None

@@ -27,13 +27,14 @@ from controller.runtime.election.fence import Fence, LeaseLost
 from controller.runtime.election.lease import LeaseTiming
 from controller.runtime.election.lease_object import ApiLease
 from controller.runtime.election.participant import Log, Participant
+from controller.runtime.instrumentation import gauge_on
+from controller.runtime.instruments import LEADING
 
 LOST_EXIT_CODE: Final = 1
 # For the log line of a process that ends.
 _LAST_WORD_SECONDS = 1.0
 # For a cancelled thread to close its connections.
 _CANCEL_SECONDS = 1.0
-_MASTER_STATUS = "leader_election_master_status"
 
 
 def end_process(lost: LeaseLost) -> None:
@@ -89,9 +90,7 @@ class LeaderElector:
         self._fence = Fence(f"{namespace}/{name}", self.identity, self._clock.monotonic)
         self._labels = {"name": name}
         self._meter = meter
-        self._status = (meter or NoOpMeter("runtime")).create_gauge(
-            _MASTER_STATUS, description="1 while this process holds the lease"
-        )
+        self._status = gauge_on(meter or NoOpMeter("runtime"), LEADING)
         self._status.set(0, self._labels)
         self._lost: LeaseLost | None = None
         self._led, self._ended = asyncio.Event(), asyncio.Event()

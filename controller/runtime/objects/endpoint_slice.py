@@ -50,6 +50,18 @@ class EndpointPort(ApiStruct, frozen=True, kw_only=True):
     app_protocol: str = ""
 
 
+def serving_port(ports: tuple[EndpointPort, ...]) -> EndpointPort | None:
+    """The port that requests go to: one named for HTTP before others, else the first; None without any."""
+    numbered = [port for port in ports if port.port and port.protocol in ("", "TCP")]
+    return min(numbered, key=lambda port: not port.name.startswith("http"), default=None)
+
+
+def is_https(port: EndpointPort) -> bool:
+    """Whether TLS is spoken there, by the port's application protocol or else its name."""
+    spoken = port.app_protocol or port.name.partition("-")[0]
+    return spoken.lower().removeprefix("kubernetes.io/") in ("https", "wss")
+
+
 class EndpointSlice(KubeObject, frozen=True, kw_only=True):
     """A part of a Service's endpoints; the Service is named by the label SERVICE_NAME_LABEL."""
 

@@ -2,8 +2,8 @@
 
 Garbage gets a 4xx that says what is wrong. An admission handler that raises or takes too long gets a 500 without a
 review, which the API server treats by the webhook's failurePolicy. A conversion that fails is a review that names the
-object: there is no policy for it, and somebody's `kubectl get` shows the text. A handler's own exception is logged
-with its trace.
+object: there is no policy for it, and somebody's `kubectl get` shows the text. It is sent with a 200, as the API server
+wants it, and counted as a 500. A handler's own exception is logged with its trace.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Endpoint(ABC):
                 reply, headers = self._refuse(refusal.status, str(refusal)), refusal.headers
             except MalformedReview as error:
                 reply = self._refuse(400, str(error))
-            self._metrics.answered(self._path, reply.status)
+            self._metrics.answered(self._path, reply.counted_as)
             return await send(request, reply, headers)
 
     def _refuse(self, status: int, sentence: str) -> Reply:
@@ -134,7 +134,7 @@ class ConversionEndpoint(Endpoint):
     def _failed(self, request: ConversionRequest, message: str, cause: BaseException | None) -> Reply:
         self._tally["failed"] += 1
         self._log.error("conversion failed", uid=request.uid, message=message, exc_info=cause)
-        return Reply(200, encode_failure(request.uid, message))
+        return Reply(200, encode_failure(request.uid, message), failed=True)
 
 
 def timeout_of(request: web.Request) -> float:

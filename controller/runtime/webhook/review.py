@@ -13,11 +13,20 @@ class MalformedReview(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: HTTP status, and a body whose pieces are sent one after the other."""
+    """An answer: HTTP status, and a body whose pieces are sent one after the other.
+
+    `failed`: the review in the body says that we could not do what was asked, which the status does not tell.
+    """
 
     status: int
     pieces: Sequence[bytes]
     content_type: str = JSON
+    failed: bool = False
+
+    @property
+    def counted_as(self) -> int:
+        """The HTTP status by which metrics count it: 500 for a failure that has to be sent with a 200."""
+        return 500 if self.failed else self.status
 
     @staticmethod
     def text(status: int, sentence: str) -> "Reply":

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from opentelemetry.metrics import Meter, NoOpMeter
 
 from controller.runtime.clock import Clock
-
-# Seconds: from an answer of a few lines to the API server's longest timeout.
-_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+from controller.runtime.instrumentation import counter_on, histogram_on
+from controller.runtime.instruments import REVIEW_LATENCY, REVIEWS, REVIEWS_IN_FLIGHT
 
 
 class WebhookMetrics:
@@ -17,17 +16,10 @@ class WebhookMetrics:
     def __init__(self, meter: Meter | None, clock: Clock) -> None:
         meter = meter or NoOpMeter("runtime")
         self._clock = clock
-        self._requests = meter.create_counter(
-            "controller_runtime_webhook_requests_total", description="Reviews by HTTP status code"
-        )
-        self._latency = meter.create_histogram(
-            "controller_runtime_webhook_latency_seconds",
-            unit="s",
-            description="Time from a review's headers to its answer",
-            explicit_bucket_boundaries_advisory=_BUCKETS,
-        )
+        self._requests = counter_on(meter, REVIEWS)
+        self._latency = histogram_on(meter, REVIEW_LATENCY)
         self._in_flight = meter.create_up_down_counter(
-            "controller_runtime_webhook_requests_in_flight", description="Reviews that are being answered"
+            REVIEWS_IN_FLIGHT.told_name, REVIEWS_IN_FLIGHT.told_unit, REVIEWS_IN_FLIGHT.description
         )
 
     def declare(self, path: str) -> None:
@@ -48,5 +40,5 @@ class WebhookMetrics:
             self._latency.record(self._clock.monotonic() - started, {"webhook": path})
 
     def answered(self, path: str, status: int) -> None:
-        """A review of `path` was answered with this HTTP status."""
+        """A review of `path` was answered, and counts as this HTTP status."""
         self._requests.add(1, {"webhook": path, "code": str(status)})

@@ -30,9 +30,6 @@ RARE: Final = 1 / 20
 ONE_KIND: Final = 0.3
 #: Thousandths of a GPU that an empty largest node is worth over a full one: decides between places that lose alike.
 FULLNESS: Final = 100
-#: The same of a thousandth of a core, and of a GPU: half by each.
-FULLNESS_OF_CPU: Final = FULLNESS / LARGEST_CPU_MILLI / 2
-FULLNESS_OF_GPU: Final = FULLNESS / LARGEST_GPU_MILLI / 2
 #: CPU a GPU is looked up in steps of a hundredth of a core; beyond the last it is plenty for every kind.
 _STEP_MILLI: Final = 10
 _STEPS: Final = 12_800
@@ -42,27 +39,36 @@ _STEPS: Final = 12_800
 class ExpectedLoss:
     """`remainders`: by size of a piece, what of it is lost; `beside`: by steps of CPU a GPU, the share of usable GPU
     that kinds filling a node alone would lose; `cpu_milli`: the CPU that the mix needs beside a thousandth of a GPU;
-    `worth`: what a thousandth of a GPU of a model is worth above others.
+    `worth`: what a thousandth of a GPU of a model is worth above others; `full_cpu` and `full_gpu`: what a
+    thousandth of a core, and of a GPU, that is left adds to the cost.
     """
 
     remainders: Sequence[int]
     beside: Sequence[float]
     cpu_milli: float
     worth: Mapping[str, float]
+    full_cpu: float
+    full_gpu: float
     arithmetic: Arithmetic = NUMBERS
     name: str = "default"
 
     @classmethod
     def of(
-        cls, workload: Workload, capacity: Mapping[str, int], left: Callable[[int, int], int] = share_left
+        cls,
+        workload: Workload,
+        capacity: Mapping[str, int],
+        left: Callable[[int, int], int] = share_left,
+        fullness: float = FULLNESS,
     ) -> "ExpectedLoss":
-        """For a workload, the GPU that there is by model, in thousandths, and how pieces are cut."""
+        """For a workload, the GPU that there is by model, in thousandths, how pieces are cut; FULLNESS or another."""
         kinds, typical = workload.on_gpus, workload.typical.on_gpus
         return cls(
             remainders=_remainders(workload, left),
             beside=[ONE_KIND * _short_of_cpu(typical, step * _STEP_MILLI) for step in range(_STEPS)],
             cpu_milli=sum(kind.share * kind.ask.cpu_milli / kind.ask.gpu_milli for kind in kinds),
             worth=_worth(kinds, capacity),
+            full_cpu=fullness / LARGEST_CPU_MILLI / 2,
+            full_gpu=fullness / LARGEST_GPU_MILLI / 2,
         )
 
     def cost(self, before: Host, after: Host, ask: Ask) -> Amount:
@@ -93,7 +99,7 @@ class ExpectedLoss:
 
     def afterwards(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
         """What is lost on a host that was given something: so much is `idle`, so much of that `lost` in remainders."""
-        return lost + self._rest(cpu_milli, idle, lost, model) + FULLNESS_OF_CPU * cpu_milli + FULLNESS_OF_GPU * idle
+        return lost + self._rest(cpu_milli, idle, lost, model) + self.full_cpu * cpu_milli + self.full_gpu * idle
 
     def _rest(self, cpu_milli: Amount, idle: Amount, lost: Amount, model: str) -> Amount:
         by, usable = self.arithmetic, idle - lost

@@ -31,3 +31,14 @@ SCORERS: Final[Mapping[str, Callable[[Workload, Capacity, Left], Scorer]]] = Map
 def scorer_named(name: str, workload: Workload, capacity: Capacity, left: Left = share_left) -> Scorer:
     """The scorer of that name for what is expected, what there is and how it is cut. Raises KeyError for others."""
     return SCORERS[name](workload, capacity, left)
+
+
+def partition_scorer_named(name: str, workload: Workload) -> Scorer:
+    """The same for a cluster, whose pieces are partitions of GPUs of any size. Raises KeyError for others.
+
+    What is left of an idle one is reckoned as if it could be divided, for a mode change may do that. How full a node is
+    costs nothing: in thousandths of a GPU it would make every place on larger GPUs dearer. It decides between equals.
+    """
+    if name == "default":
+        return ExpectedLoss.of(workload, {}, fullness=0)
+    return scorer_named(name, workload, {})
