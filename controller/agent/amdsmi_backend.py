@@ -21,9 +21,9 @@ from controller.agent.backend import (
     DriverGone,
     GpuProcess,
     NodeHardware,
+    NodeUse,
     NotPermitted,
     NotSupported,
-    PartitionUse,
     ReloadTimeout,
     SettingUnavailable,
 )
@@ -34,7 +34,6 @@ from controller.agent.modprobe import ModprobeRunner, ProgramRunner
 from controller.agent.sysfs import read_topology
 from controller.agent.sysfs_backend import SysfsBackend
 from controller.agent.sysfs_device import cards, text_in
-from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode
 
 _SET_PROFILE = "amdsmi_set_gpu_accelerator_partition_profile"
@@ -120,8 +119,8 @@ class AmdsmiBackend:
                 found.setdefault(bdf, {}).setdefault(process.pid, process.name)
         return {bdf: told for bdf, names in found.items() if (told := as_processes(names, self._pid))}
 
-    async def usage(self) -> Mapping[PartitionId, PartitionUse]:
-        """Use by partition, None where only the whole GPU's is told."""
+    async def usage(self) -> NodeUse:
+        """Use by partition and by GPU, None where it is not told, or of a partition only the whole GPU's."""
         return await self._ask("reading the use of the GPUs", self._usage)
 
     def close(self) -> None:
@@ -144,7 +143,7 @@ class AmdsmiBackend:
         except NotSupported:
             return {}
 
-    def _usage(self) -> Mapping[PartitionId, PartitionUse]:
+    def _usage(self) -> NodeUse:
         with visit(self._amdsmi) as session:
             return read_use(session)
 

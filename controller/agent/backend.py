@@ -154,6 +154,27 @@ class PartitionUse:
     busy: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class GpuUse:
+    """What a GPU does now, all its partitions together. `temperatures` in degrees Celsius by sensor: those of HOTSPOT,
+    MEMORY and EDGE that it has. `power_watts` None: not told.
+    """
+
+    temperatures: Mapping[str, float]
+    power_watts: float | None
+
+
+HOTSPOT, MEMORY, EDGE = "hotspot", "memory", "edge"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUse:
+    """The use of every partition and of every GPU, by address, at one moment."""
+
+    partitions: Mapping[PartitionId, PartitionUse]
+    gpus: Mapping[str, GpuUse]
+
+
 class PartitionBackend(Protocol):
     """A node's GPUs. All calls raise BackendError's tree.
 
@@ -188,6 +209,6 @@ class PartitionBackend(Protocol):
         """Who has a GPU open, by address; a GPU that nobody has open is absent. This process does not count."""
         ...
 
-    async def usage(self) -> Mapping[PartitionId, PartitionUse]:
-        """Use of every partition at this moment."""
+    async def usage(self) -> NodeUse:
+        """Use of every partition and GPU at this moment."""
         ...

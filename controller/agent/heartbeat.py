@@ -28,7 +28,7 @@ class Heartbeat:
 
     `vouch`: whether what the API holds of this node is true; while it says no, nothing is renewed and the operator
     stops to believe the inventory 40 s later. `owner`: the reference to the Node, with which the Lease goes; None while
-    it is not known.
+    it is not known. `namespace`: the Lease's, where the operator looks for it.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Heartbeat:
         *,
         owner: Callable[[], Manifest | None] = lambda: None,
         interval_seconds: float = INTERVAL_SECONDS,
+        namespace: str = SYSTEM_NAMESPACE,
     ) -> None:
         self._client = client
         self._node = node
@@ -49,6 +50,7 @@ class Heartbeat:
         self._vouch = vouch
         self._owner = owner
         self._interval_seconds = interval_seconds
+        self._namespace = namespace
         self._backoff = Backoff(rng, first=_FIRST_RETRY_SECONDS, cap=_LONGEST_RETRY_SECONDS, quiet=DURATION_SECONDS)
         self._log = structlog.get_logger(__name__).bind(node=node)
 
@@ -77,10 +79,10 @@ class Heartbeat:
             metadata["ownerReferences"] = [owner]
         try:
             patch = {"metadata": metadata, "spec": spec}
-            await self._client.merge_patch(LEASES, self._node, patch, SYSTEM_NAMESPACE)
+            await self._client.merge_patch(LEASES, self._node, patch, self._namespace)
         except NotFound:
             lease: Manifest = {
-                "metadata": {"name": self._node, "namespace": SYSTEM_NAMESPACE, **metadata},
+                "metadata": {"name": self._node, "namespace": self._namespace, **metadata},
                 "spec": {**spec, "acquireTime": moment},
             }
             await self._client.create(LEASES, lease)

@@ -13,11 +13,10 @@ from controller.agent.backend import (
     DriverGone,
     GpuProcess,
     NodeHardware,
+    NodeUse,
     PartitionBackend,
-    PartitionUse,
     ReloadTimeout,
 )
-from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode
 
 READ_SECONDS = 40.0
@@ -64,7 +63,7 @@ class LimitedBackend:
         """As the backend's; raises DriverGone when there is no answer."""
         return await _within(READ_SECONDS, self._backend.processes(), _silent)
 
-    async def usage(self) -> Mapping[PartitionId, PartitionUse]:
+    async def usage(self) -> NodeUse:
         """As the backend's; raises DriverGone when there is no answer."""
         return await _within(READ_SECONDS, self._backend.usage(), _silent)
 

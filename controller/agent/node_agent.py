@@ -16,9 +16,10 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 
-from api.v1beta1.gpu_node import GPUNode, GPUNodeStatus, OperationPhase, OperationProgress
+from api.v1beta1.gpu_node import AssignedDevice, GPUNode, GPUNodeStatus, OperationPhase, OperationProgress
 from controller.agent.backend import NodeHardware, PartitionBackend
-from controller.agent.heartbeat import INTERVAL_SECONDS, Heartbeat
+from controller.agent.figures import NO_USE, Claimed, Known, gpu_figures, holdings, partition_figures
+from controller.agent.heartbeat import INTERVAL_SECONDS, SYSTEM_NAMESPACE, Heartbeat
 from controller.agent.host_lock import HostLock
 from controller.agent.inventory import BackendFacts, NodeFacts, node_status
 from controller.agent.kubelet_plugins.plugin import NodeView, PluginFactory
@@ -28,7 +29,8 @@ from controller.agent.occupancy import Occupancy
 from controller.agent.operation import ENDED, OperationExecutor, failed
 from controller.agent.resource_slices import SlicePublisher, devices
 from controller.agent.status_reporter import GPUNodeAbsent, StatusReporter
-from controller.agent.usage import PartitionFigures, figures, given_gpus, held_gpus, used_bytes
+from controller.agent.usage import given_gpus, held_gpus, used_bytes
+from controller.gpu.figures import Holding, NodeFigures
 from controller.gpu.identity import PartitionId
 from controller.runtime.cache.backoff import Backoff
 from controller.runtime.cache.informer import Informer
@@ -63,12 +65,24 @@ class BackendFactory(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """What is counted of a node while its agents come and go."""
+
+    def hold(self, holdings: tuple[Holding, ...]) -> None:
+        """These are who holds partitions from now on."""
+        ...
+
+    def operation_ended(self, phase: OperationPhase) -> None:
+        """An operation has come to an end, and its record is stored."""
+        ...
+
+
 class NodeAgent:
     """The agent of `node`; `client` carries that node's own token. `run` it once.
 
     `fallback`: why the backend is not the one that was asked for, "" when it is. `assignments` None: nobody asks the
     kubelet what it gave to whom. `lock` None: nobody else can change these GPUs. `make_plugin` None: the kubelet is
-    served by somebody else, or by nobody.
+    served by somebody else, or by nobody. `ledger` None: nobody keeps one.
     """
 
     def __init__(
@@ -80,16 +94,19 @@ class NodeAgent:
         clock: Clock,
         rng: Random,
         heartbeat_seconds: float = INTERVAL_SECONDS,
+        system_namespace: str = SYSTEM_NAMESPACE,
         fallback: str = "",
         assignments: Assignments | None = None,
         lock: HostLock | None = None,
         make_plugin: PluginFactory | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.node = node
         self._clock = clock
         self._rng = rng
         self._client = client
         self._lock = lock
+        self._ledger = ledger
         self._log = structlog.get_logger(__name__).bind(node=node)
         self._gpu_node = Informer(client, GPU_NODES, field_selector=f"metadata.name={node}", clock=clock, rng=rng)
         self._occupancy = Occupancy(client, node, clock, rng)
@@ -111,6 +128,7 @@ class NodeAgent:
             lambda: self._report_problem is None,
             owner=self._owner,
             interval_seconds=heartbeat_seconds,
+            namespace=system_namespace,
         )
         self._withdrawn: frozenset[str] = frozenset()
         self._published: list[Manifest] | None = None
@@ -149,11 +167,37 @@ class NodeAgent:
         held = self._occupancy.holders().keys() | (self._plugin.prepared() if self._plugin else frozenset())
         return held_gpus(hardware, held) | given_gpus(hardware, self._seen.last_assigned)
 
-    def figures(self) -> tuple[PartitionFigures, ...]:
-        """The use of each partition as last sampled; empty before the first reading."""
-        if self._seen.hardware is None:
-            return ()
-        return figures(self.node, self._seen.hardware, self._occupancy.holders(), self._seen.use)
+    async def measure(self) -> NodeFigures:
+        """The node as it is now, its use measured: but not while its GPUs are changed, as who looks at one then may
+        keep its driver from going.
+        """
+        use = NO_USE if self._operating else await self._seen.measure()
+        hardware, problem = self._seen.hardware, self._seen.problem
+        tried = hardware is not None or problem is not None
+        known = hardware and Known(
+            self.node,
+            hardware,
+            problem,
+            self._claimed(self._seen.assigned),
+            use,
+            processes=None if self._operating else self._seen.processes,
+            changing=self._withdrawn,
+            refused=self._seen.refused,
+        )
+        return NodeFigures(
+            node=self.node,
+            backend=self._about.name,
+            simulated=self._about.simulated,
+            driver=hardware.driver_version if hardware else "",
+            readable=problem is None and not self._seen.refused if tried else None,
+            gpus=gpu_figures(known) if known else (),
+            partitions=partition_figures(known) if known else (),
+        )
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """Who holds partitions of this node, once for each; empty before the first reading."""
+        hardware = self._seen.hardware
+        return holdings(hardware, self._claimed(self._seen.last_assigned)) if hardware else ()
 
     # Life -----------------------------------------------------------------------------------------------------------
 
@@ -203,6 +247,8 @@ class NodeAgent:
     async def _report(self) -> None:
         if not self._operating:  # who looks at a GPU now may keep its driver from going
             await self._seen.sample()
+        if self._ledger is not None:
+            self._ledger.hold(self.holdings())
         try:
             await self._publish_slices()
             await self._reporter.publish()
@@ -321,6 +367,8 @@ class NodeAgent:
         if self._operation is not progress:
             raise OperationWithdrawn(f"operation {progress.id} was taken back before its first record was stored")
         self._report_problem = None
+        if self._ledger is not None and progress.phase in ENDED:
+            self._ledger.operation_ended(progress.phase)
 
     async def withdraw(self, gpus: frozenset[str], hardware: NodeHardware) -> None:
         """Take the devices of `gpus` off the slices. From here on holders are told by `hardware`."""
@@ -351,6 +399,9 @@ class NodeAgent:
     def _used(self) -> Mapping[PartitionId, int]:
         hardware = self._seen.hardware
         return used_bytes(hardware, self._occupancy.holders()) if hardware else {}
+
+    def _claimed(self, assigned: tuple[AssignedDevice, ...] | None) -> Claimed:
+        return Claimed(self._occupancy.holders(), assigned or (), self._occupancy.waiting())
 
     def _adopt(self, present: Manifest) -> None:
         """Take over the record of the last operation, but while we carry one out in that object: it is ours then."""

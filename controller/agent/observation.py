@@ -1,14 +1,18 @@
 """What an agent knows of its hardware at this moment: the last reading, and why there is no newer one."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
 import structlog
 
 from api.v1beta1.gpu_node import AssignedDevice
-from controller.agent.backend import BackendError, NodeHardware, NotSupported, PartitionBackend, PartitionUse
-from controller.gpu.identity import PartitionId
+from controller.agent.backend import BackendError, NodeHardware, NodeUse, NotSupported, PartitionBackend
+from controller.agent.figures import NO_USE
 from controller.runtime.clock import Clock
+
+MEASURE_SECONDS = 1.5
+"""How long a measurement for metrics may take: whoever collects them waits no longer than two seconds."""
 
 KEPT_SECONDS = 30.0
 """How long the kubelet's last answer is told while it does not answer: it restarts in less, and takes nothing back."""
@@ -23,12 +27,13 @@ class Assignments(Protocol):
 
 
 class Observation:
-    """The readings of one node. `read` asks what the GPUs are, `sample` what is done with them.
+    """The readings of one node. `read` asks what the GPUs are, `sample` who uses them, `measure` for what.
 
     `hardware`: the last that could be read. `problem`: why it cannot be read now, None when it can. `processes`: how
     many others have a GPU open, by address; None where the backend cannot tell. `assigned`: what the kubelet gave to
     whom, None where it does not tell, and has not for KEPT_SECONDS. `last_assigned`: the same by its last answer,
-    however old: what it gave to pods is theirs while it is away.
+    however old: what it gave to pods is theirs while it is away. `refused`: the hardware would not be measured when
+    that was tried last, and nobody has read it since.
     """
 
     def __init__(self, backend: PartitionBackend, assignments: Assignments | None, node: str, clock: Clock) -> None:
@@ -38,7 +43,8 @@ class Observation:
         self._log = structlog.get_logger(__name__).bind(node=node)
         self.hardware: NodeHardware | None = None
         self.problem: BackendError | None = None
-        self.use: Mapping[PartitionId, PartitionUse] = {}
+        self.refused = False
+        self._unmeasured = ""
         self.processes: Mapping[str, int] | None = None
         self.assigned: tuple[AssignedDevice, ...] | None = None
         self.last_assigned: tuple[AssignedDevice, ...] = ()
@@ -46,7 +52,7 @@ class Observation:
 
     def take(self, hardware: NodeHardware) -> None:
         """`hardware` was read just now by somebody else."""
-        self.hardware, self.problem = hardware, None
+        self.hardware, self.problem, self.refused = hardware, None, False
 
     async def read(self) -> None:
         """Read the hardware anew; an error becomes the problem."""
@@ -57,10 +63,28 @@ class Observation:
             self.problem = error
 
     async def sample(self) -> None:
-        """Read use, processes and what the kubelet gave to whom. What cannot be told is not known afterwards."""
-        self.use = await self._use()
+        """Read processes and what the kubelet gave to whom. What cannot be told is not known afterwards."""
         self.processes = await self._processes()
         await self.ask_kubelet()
+
+    async def measure(self) -> NodeUse:
+        """The use of this moment; NO_USE where it cannot be had in time.
+
+        Processes are not asked for besides: to list them a driver looks at all of the host's.
+        """
+        use, why = NO_USE, ""
+        self.refused = False
+        try:
+            async with asyncio.timeout(MEASURE_SECONDS):
+                use = await self._backend.usage()
+        except BackendError as error:
+            self.refused, why = True, str(error)
+        except TimeoutError:
+            why = f"the driver does not answer within {MEASURE_SECONDS:g} s"
+        if why and not self._unmeasured:
+            self._log.warning("use cannot be measured", reason=why)
+        self._unmeasured = why
+        return use
 
     async def ask_kubelet(self) -> None:
         """Read what the kubelet gave to whom."""
@@ -72,13 +96,6 @@ class Observation:
             self._answered = self._clock.monotonic()
         elif self._clock.monotonic() - self._answered >= KEPT_SECONDS:
             self.assigned = None
-
-    async def _use(self) -> Mapping[PartitionId, PartitionUse]:
-        try:
-            return await self._backend.usage()
-        except BackendError as error:
-            self._log.debug("no usage", error=str(error))  # a reload; the next sample tells
-            return {}
 
     async def _processes(self) -> Mapping[str, int] | None:
         try:

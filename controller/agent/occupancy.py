@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from random import Random
 
-from api.group import PINNED_NODE
-from controller.agent.usage import Holders, allocated_devices, holders
+from api.group import PINNED_NODE, SERVICE_LABEL
+from controller.agent.usage import Holders, Waiting, allocated_devices, awaits_device, holders, waiting
 from controller.runtime.cache.informer import Informer
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.client.client import Client
@@ -71,7 +71,11 @@ class Occupancy:
 
     def awaits_kubelet(self) -> bool:
         """Whether a claim on this node waits until it is known which device the kubelet gave to its pod."""
-        return any(map(_waits, self._partition_claims.store.by_index(_NODE, self._node)))
+        return any(map(awaits_device, self._partition_claims.store.by_index(_NODE, self._node)))
+
+    def waiting(self) -> Waiting:
+        """The claims on this node that wait for that."""
+        return waiting(self._node, self._partition_claims.store.by_index(_NODE, self._node))
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Call `changed` whenever a claim on this node appears, changes or goes."""
@@ -108,16 +112,14 @@ def _slim_resource_claim(claim: Manifest) -> Manifest:
 def _slim_partition_claim(claim: Manifest) -> Manifest:
     spec, status = claim["spec"], claim.get("status") or {}
     kept = {key: status[key] for key in ("phase", "allocation") if key in status}
+    metadata = _metadata(claim)
+    if service := (claim["metadata"].get("labels") or {}).get(SERVICE_LABEL):
+        metadata["labels"] = {SERVICE_LABEL: service}
     return {
-        "metadata": _metadata(claim),
-        "spec": {"requirement": spec["requirement"], "model": spec.get("model")},
+        "metadata": metadata,
+        "spec": {"requirement": spec["requirement"], "model": spec.get("model"), "podRef": spec.get("podRef")},
         "status": kept,
     }
-
-
-def _waits(claim: Manifest) -> bool:
-    allocation = claim["status"].get("allocation") or {}
-    return claim["status"].get("phase") == "Bound" and "resource" in allocation and not allocation.get("devices")
 
 
 def _metadata(obj: Manifest) -> Manifest:

@@ -7,7 +7,6 @@ and slept through the Clock; how long a fault lasts is not.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zlib import crc32
 
 from controller.agent.backend import (
     BackendError,
@@ -15,6 +14,7 @@ from controller.agent.backend import (
     DriverGone,
     GpuProcess,
     NodeHardware,
+    NodeUse,
     NotPermitted,
     PartitionUse,
     ReloadTimeout,
@@ -34,6 +34,7 @@ from controller.agent.simulated_faults import (
 from controller.agent.simulated_hardware import SimulatedNode
 from controller.agent.simulated_seed import MAX_GPUS, PRODUCT, seeded_gpus
 from controller.agent.simulated_state import SimulatedModes, load_modes, save_modes
+from controller.agent.simulated_use import UNTOLD, busy_share, gpu_use
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 from controller.gpu.product import product_named
@@ -41,8 +42,6 @@ from controller.runtime.clock import Clock
 
 _FIRST_PID = 4000
 _FOREIGN_PID = 66666
-_LEAST_BUSY = 0.35
-_BUSY_SPAN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +169,22 @@ class SimulatedBackend:
         self._begin(Call.PROCESSES)
         return self._open()
 
-    async def usage(self) -> Mapping[PartitionId, PartitionUse]:
-        """Bytes as told; a busy share made up from partition and bytes alone, so that it can be foretold."""
+    async def usage(self) -> NodeUse:
+        """Bytes as told; the rest is made up from them (see `simulated_use`)."""
         self._begin(Call.USAGE)
         node, used = self.node(), self._used()
-        return {
-            partition: PartitionUse(None, None)
-            if node.has(Fault.NOT_TOLD, partition.bdf)
-            else PartitionUse(used.get(partition, 0), _busy(partition, used))
-            for gpu in node.present
-            for partition in (PartitionId(gpu.bdf, part.id) for part in node.partitions(gpu))
-        }
+        partitions: dict[PartitionId, PartitionUse] = {}
+        gpus = {}
+        for gpu in node.present:
+            ids = [PartitionId(gpu.bdf, part.id) for part in node.partitions(gpu)]
+            if node.has(Fault.NOT_TOLD, gpu.bdf):
+                partitions |= dict.fromkeys(ids, PartitionUse(None, None))
+                gpus[gpu.bdf] = UNTOLD
+                continue
+            shares = {one: busy_share(one, used.get(one, 0)) for one in ids}
+            partitions |= {one: PartitionUse(used.get(one, 0), share) for one, share in shares.items()}
+            gpus[gpu.bdf] = gpu_use(list(shares.values()))
+        return NodeUse(partitions, gpus)
 
     # What only a simulated node can ---------------------------------------------------------------------------------
 
@@ -308,11 +312,3 @@ def _require_known(fault: ScriptedFault, bdfs: frozenset[str]) -> None:
 
 def _listed(bdfs: frozenset[str]) -> str:
     return ", ".join(sorted(bdfs))
-
-
-def _busy(partition: PartitionId, used: Mapping[PartitionId, int]) -> float:
-    amount = used.get(partition, 0)
-    if not amount:
-        return 0.0
-    share = crc32(f"{partition}:{amount}".encode()) / 2**32
-    return round(_LEAST_BUSY + _BUSY_SPAN * share, 4)

@@ -65,7 +65,7 @@ MEANINGS: Mapping[Fault, str] = MappingProxyType(
         Fault.GPU_LOST: "A GPU is not there any more",
         Fault.MEMORY_ERRORS: "A GPU counts memory errors, uncorrectable ones among them",
         Fault.FOREIGN_PROCESS: "A process that no claim stands behind has a GPU open",
-        Fault.NOT_TOLD: "A GPU answers N/A when asked for its use and its memory errors",
+        Fault.NOT_TOLD: "A GPU answers N/A when asked for its use, its sensors and its memory errors",
         Fault.MODE_NOT_TOLD: "A GPU's mode cannot be read",
         Fault.COUNTS_DIFFER: "KFD shows one partition of a GPU less than AMD SMI does",
         Fault.PARTITION_MISSING: "The last partition of a GPU is shown by nobody: another driver holds its device",

@@ -2,8 +2,8 @@
 
 The layout is that of the recorded hosts and of the kernel's sources (amdgpu, amdkfd as of 2026): KFD's topology with
 its links, memory banks and processes; each GPU's PCI folder with the files that tell and list modes; the DRM nodes of
-its partitions. Files nobody reads for modes, memory or use (caches, power, clocks) are left out, and the PCI folders
-are plain folders where the kernel has links into its device tree.
+its partitions, and its hardware monitor, of a GPU that nobody uses. Files nobody reads (caches, clocks) are left out,
+and the PCI folders are plain folders where the kernel has links into its device tree.
 """
 
 import shutil
@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.agent.backend import HardwarePartition
+from controller.agent.backend import HOTSPOT, MEMORY, HardwarePartition
 from controller.agent.platform_devices import platform_device
 from controller.agent.simulated_faults import Fault
 from controller.agent.simulated_hardware import SimulatedNode
 from controller.agent.simulated_seed import DRIVER_SOURCE_VERSION, DRIVER_VERSION, SIMD_PER_COMPUTE_UNIT, SeededGpu
+from controller.agent.simulated_use import IDLE
 from controller.gpu.mode import ComputeMode, Mode
 
 _SOCKETS = 2
@@ -24,6 +25,18 @@ _FIRST_GPU_ID = 0x1000
 _SOCKET_WEIGHT, _PCIE_WEIGHT, _WITHIN_GPU_WEIGHT, _XGMI_WEIGHT = 32, 20, 13, 15
 """What each stretch of a way weighs, as the kernel writes it (kfd_crat.c) and the recorded hosts show it."""
 _PARTS = ("class", "bus", "devices", "module")
+
+
+_MONITOR = {
+    "name": "amdgpu",
+    "temp2_label": "junction",
+    "temp2_input": int(IDLE.temperatures[HOTSPOT] * 1000),
+    "temp3_label": "mem",
+    "temp3_input": int(IDLE.temperatures[MEMORY] * 1000),
+    "power1_label": "PPT",
+    "power1_input": int((IDLE.power_watts or 0) * 1_000_000),
+}
+"""Millidegrees and microwatts, with the numbers and labels of an MI300X, which tells no edge (amdgpu_pm.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +262,7 @@ def _write_device(root: Path, node: SimulatedNode, seeded: SeededGpu, used: Mapp
     if not node.has(Fault.NOT_TOLD, seeded.bdf):
         used_bytes = sum(used.get(part.render_index, 0) for part in hardware.partitions)
         _write(device, {"mem_info_vram_used": used_bytes, "gpu_busy_percent": 0})
+        _write(device / "hwmon/hwmon0", _MONITOR)
     if node.product.partitionable:
         _write_modes(device, node, seeded)
     if (ecc := node.ecc(seeded.bdf)) is not None:

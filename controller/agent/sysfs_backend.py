@@ -9,21 +9,25 @@ It tells everything that KFD and the PCI devices' files tell, and changes nothin
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from controller.agent.backend import (
     BackendError,
     DriverGone,
     GpuProcess,
+    GpuUse,
     HardwareGpu,
     HardwarePartition,
     NodeHardware,
+    NodeUse,
     NotSupported,
     PartitionUse,
 )
 from controller.agent.kfd import NoGpus, ObservedGpu, ObservedPartition, Topology, TopologyError
 from controller.agent.sysfs import nodes_folder, read_topology
 from controller.agent.sysfs_device import cards, memory_errors, modes_in, number_in, text_in
+from controller.agent.sysfs_sensors import power_watts, temperatures
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 from controller.gpu.product import Product, product_of_device
@@ -38,6 +42,14 @@ _GFX9_FAMILY = "AI"  # the kernel's name of the family that all Instinct product
 _REMEDY = "this backend only reads: install AMD SMI's library (libamd_smi.so, with ROCm) on the host to change modes"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A topology and its generation, KFD's count of changes."""
+
+    generation: str | None
+    topology: Topology
+
+
 class SysfsBackend:
     """A node's GPUs as the files below `root` tell them: `/sys`, or a recording of it."""
 
@@ -47,6 +59,7 @@ class SysfsBackend:
 
     def __init__(self, root: Path = Path("/sys")) -> None:
         self._root = root
+        self._known: _Known | None = None
 
     async def read(self) -> NodeHardware:
         """Everything anew. Raises DriverGone when no driver shows a GPU, BackendError for files that make no sense."""
@@ -70,8 +83,8 @@ class SysfsBackend:
         """
         return await asyncio.to_thread(self._processes)
 
-    async def usage(self) -> Mapping[PartitionId, PartitionUse]:
-        """What the files tell of each partition's use, None for what they do not."""
+    async def usage(self) -> NodeUse:
+        """What the files tell of the use of partitions and GPUs, None for what they do not."""
         return await asyncio.to_thread(self._usage)
 
     def _read(self) -> NodeHardware:
@@ -97,6 +110,7 @@ class SysfsBackend:
                     raise BackendError(str(error)) from error
                 continue
             if before == self._generation():
+                self._known = _Known(before, topology)
                 return topology
         raise BackendError(f"{self._root}: the topology changed during each of {_ATTEMPTS} readings: read it again")
 
@@ -162,13 +176,26 @@ class SysfsBackend:
                 found.setdefault(bdf, []).append(GpuProcess(pid))
         return {bdf: tuple(processes) for bdf, processes in sorted(found.items())}
 
-    def _usage(self) -> Mapping[PartitionId, PartitionUse]:
-        topology, nodes = self._topology(), nodes_folder(self._root)
-        return {
+    def _usage(self) -> NodeUse:
+        topology, nodes = self._known_topology(), nodes_folder(self._root)
+        partitions = {
             PartitionId(gpu.bdf, part.id): self._use(gpu, nodes / str(part.node))
             for gpu in topology.gpus
             for part in gpu.partitions
         }
+        devices = {gpu.bdf: self._root / _DEVICES / gpu.bdf for gpu in topology.gpus}
+        gpus = {bdf: GpuUse(temperatures(device), power_watts(device)) for bdf, device in devices.items()}
+        return NodeUse(partitions, gpus)
+
+    def _known_topology(self) -> Topology:
+        """The topology, not read again for use while KFD counts no change since: that would be most of the work.
+
+        `read` reads it anew each time: after a reload the driver counts from the beginning.
+        """
+        known, generation = self._known, self._generation()
+        if known is not None and generation is not None and known.generation == generation:
+            return known.topology
+        return self._topology()
 
     def _use(self, gpu: ObservedGpu, node: Path) -> PartitionUse:
         used = number_in(node / "mem_banks/0/used_memory")

@@ -1,7 +1,7 @@
-"""Who holds the node's partitions, by the API's record, and what each partition is used for.
+"""Who holds the node's partitions, by the API's record.
 
 ResourceClaims of every namespace tell who holds a device, GPUPartitionClaims which of them are ours, for which model
-and of what size. A GPUPartitionClaim that is bound counts as a holder before the scheduler has confirmed it.
+and service, and of what size. One of ours that is bound counts as a holder before the scheduler has confirmed it.
 """
 
 from collections import defaultdict
@@ -10,28 +10,34 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+from api.group import SERVICE_LABEL
 from api.quantity import parse_quantity
 from api.v1beta1.gpu_node import AssignedDevice
-from controller.agent.backend import NodeHardware, PartitionUse
+from controller.agent.backend import NodeHardware
 from controller.agent.driver_attributes import device_name
 from controller.binding.dra import DRIVER
 from controller.gpu.identity import PartitionId
 from controller.runtime.manifest import Manifest
 
-_RELEASED = "Released"
+_RELEASED, _BOUND = "Released", "Bound"
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A claim on one device. `sized_bytes`: what ours was sized at, None when foreign.
 
-    `confirmed`: the scheduler allocated the device. `admin`: a look at the device beside whoever holds it.
+    `pod` and `service`: whose ours is, "" for a share group's and where the pod is of no service. `place`: which
+    partition the device is by our claim's word, None when foreign. `confirmed`: the scheduler allocated the device.
+    `admin`: a look at the device beside whoever holds it.
     """
 
     namespace: str
     claim: str
     sized_bytes: int | None = None
     model: str = ""
+    pod: str = ""
+    service: str = ""
+    place: PartitionId | None = None
     confirmed: bool = False
     admin: bool = False
 
@@ -39,26 +45,6 @@ class Holder:
     def ours(self) -> bool:
         """Whether a GPUPartitionClaim stands behind it."""
         return self.sized_bytes is not None
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionFigures:
-    """One partition's use, for metrics. Bytes; `busy` 0 to 1; texts are "" where nobody holds it.
-
-    `mode` is "" when it cannot be read; `used_bytes` and `busy` are None where they are not told.
-    """
-
-    node: str
-    gpu: str
-    partition: int
-    mode: str
-    namespace: str
-    claim: str
-    model: str
-    total_bytes: int
-    allocated_bytes: int
-    used_bytes: int | None
-    busy: float | None
 
 
 Holders = Mapping[str, tuple[Holder, ...]]
@@ -77,13 +63,31 @@ def holders(node: str, resource_claims: Iterable[Manifest], partition_claims: It
                 continue
             admin = bool(result.get("adminAccess"))
             own = None if admin else ours.get(key)
-            found[result["device"]].append(_holder(key, own, confirmed=True, admin=admin))
+            found[result["device"]].append(_holder(key, own, result["device"], confirmed=True, admin=admin))
             confirmed.add((result["device"], key))
     for key, claim in ours.items():
         for device in claim["status"]["allocation"].get("devices") or ():
             if device.get("device") and (device["device"], key) not in confirmed:
-                found[device["device"]].append(_holder(key, claim, confirmed=False, admin=False))
+                found[device["device"]].append(_holder(key, claim, device["device"], confirmed=False, admin=False))
     return {name: tuple(sorted(held, key=lambda one: one.admin)) for name, held in found.items()}
+
+
+Waiting = Mapping[tuple[str, str], Holder]
+"""Claims of ours that are bound and do not know their device yet, by namespace and name of their pods."""
+
+
+def waiting(node: str, partition_claims: Iterable[Manifest]) -> Waiting:
+    """The claims on `node` to whose pods the kubelet may have given a device that the claim does not tell yet."""
+    found = (claim for claim in partition_claims if _bound_to(claim) == node and awaits_device(claim))
+    made = (_holder(_key(claim), claim, None, confirmed=False, admin=False) for claim in found)
+    return {(holder.namespace, holder.pod): holder for holder in made}
+
+
+def awaits_device(claim: Manifest) -> bool:
+    """Whether a GPUPartitionClaim waits until it is known which device the kubelet gave to its pod."""
+    status = claim.get("status") or {}
+    allocation = status.get("allocation") or {}
+    return status.get("phase") == _BOUND and "resource" in allocation and not allocation.get("devices")
 
 
 def allocated_devices(claim: Manifest) -> Iterator[dict[str, Any]]:
@@ -130,40 +134,7 @@ def exclusive(held: tuple[Holder, ...]) -> Holder | None:
     return held[0] if held and not held[0].admin else None
 
 
-def figures(
-    node: str, hardware: NodeHardware, held: Holders, use: Mapping[PartitionId, PartitionUse]
-) -> tuple[PartitionFigures, ...]:
-    """One row for each partition, held or free."""
-    rows = []
-    for gpu in hardware.gpus:
-        for partition in gpu.partitions:
-            holder = exclusive(held.get(device_name(partition), ()))
-            now = use.get(PartitionId(gpu.bdf, partition.id), PartitionUse(None, None))
-            rows.append(
-                PartitionFigures(
-                    node=node,
-                    gpu=gpu.bdf,
-                    partition=partition.id,
-                    mode=str(gpu.mode) if gpu.mode else "",
-                    namespace=holder.namespace if holder else "",
-                    claim=holder.claim if holder else "",
-                    model=holder.model if holder else "",
-                    total_bytes=partition.bytes,
-                    allocated_bytes=_allocated(holder, partition.bytes),
-                    used_bytes=now.used_bytes,
-                    busy=now.busy,
-                )
-            )
-    return tuple(rows)
-
-
-def _allocated(holder: Holder | None, partition_bytes: int) -> int:
-    if holder is None:
-        return 0
-    return partition_bytes if holder.sized_bytes is None else holder.sized_bytes
-
-
-def _holder(key: tuple[str, str], ours: Manifest | None, *, confirmed: bool, admin: bool) -> Holder:
+def _holder(key: tuple[str, str], ours: Manifest | None, device: str | None, *, confirmed: bool, admin: bool) -> Holder:
     if ours is None:
         return Holder(*key, confirmed=confirmed, admin=admin)
     spec = ours["spec"]
@@ -171,8 +142,16 @@ def _holder(key: tuple[str, str], ours: Manifest | None, *, confirmed: bool, adm
         *key,
         sized_bytes=parse_quantity(spec["requirement"]["memory"]),
         model=(spec.get("model") or {}).get("id", ""),
+        pod=(spec.get("podRef") or {}).get("name", ""),
+        service=(ours["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""),
+        place=_place(ours, device),
         confirmed=confirmed,
     )
+
+
+def _place(claim: Manifest, name: str | None) -> PartitionId | None:
+    devices = claim["status"]["allocation"].get("devices") or ()
+    return next((PartitionId(one["bdf"], one["partition"]) for one in devices if one.get("device") == name), None)
 
 
 def _bound_to(claim: Manifest) -> str | None:

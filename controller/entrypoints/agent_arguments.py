@@ -78,6 +78,7 @@ ResourceNaming = Annotated[
 TokensDir = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Holds each node's token, in a file of its name.")
 ]
+SystemNamespace = Annotated[str, typer.Option(help="Namespace of the nodes' Leases: the operator's own.")]
 TokenFile = Annotated[
     Path | None, typer.Option(help="The token of the one node; default: that of the kubeconfig, or of the pod.")
 ]

@@ -8,7 +8,7 @@ import typer
 
 from controller.agent.backend import BackendError
 from controller.agent.fault_file import load_script
-from controller.agent.heartbeat import INTERVAL_SECONDS
+from controller.agent.heartbeat import INTERVAL_SECONDS, SYSTEM_NAMESPACE
 from controller.agent.kubelet_plugins import kubelet_folder
 from controller.agent.simulated_faults import NO_FAULTS, FaultScript
 from controller.agent.simulated_seed import MAX_GPUS, PRODUCT
@@ -29,6 +29,7 @@ from controller.entrypoints.agent_arguments import (
     SimulatedNodes,
     StateDir,
     SysfsRoot,
+    SystemNamespace,
     TimeScale,
     TokenFile,
     TokensDir,
@@ -53,6 +54,7 @@ from controller.entrypoints.process_command import (
     HealthPort,
     Listening,
     MetricsPort,
+    OtlpMetricsEndpoint,
     configure_process_logs,
     run_process,
 )
@@ -79,6 +81,7 @@ def agent(
     resource_naming: ResourceNaming = None,
     tokens_dir: TokensDir = None,
     token_file: TokenFile = None,
+    system_namespace: SystemNamespace = SYSTEM_NAMESPACE,
     kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file; inside a cluster leave it out.")] = None,
     server: Annotated[str | None, typer.Option(help="URL of the API server, in place of a kubeconfig.")] = None,
     ca_file: Annotated[Path | None, typer.Option(exists=True, help="Its certificate authority, PEM.")] = None,
@@ -88,6 +91,7 @@ def agent(
     metrics_plain: Annotated[
         bool, typer.Option("--metrics-plain/--metrics-secure", help="Metrics over HTTP, for anybody who asks.")
     ] = False,
+    otlp_metrics_endpoint: OtlpMetricsEndpoint = None,
     ports_file: Annotated[Path | None, typer.Option(help="File to write the ports to, as JSON.")] = None,
     heartbeat_seconds: Annotated[
         float, typer.Option(min=0.1, max=20.0, help="Pause between renewals of a node's Lease, which lasts 40 s.")
@@ -119,8 +123,10 @@ def agent(
             health_port=health_port,
             metrics_port=metrics_port,
             metrics_plain=metrics_plain,
+            otlp_metrics_endpoint=otlp_metrics_endpoint,
             ports_file=ports_file,
             heartbeat_seconds=heartbeat_seconds,
+            system_namespace=system_namespace,
         )
         _try_simulation(options)
     except (AgentOptionError, ConfigurationError) as error:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from controller.agent.heartbeat import INTERVAL_SECONDS
+from controller.agent.heartbeat import INTERVAL_SECONDS, SYSTEM_NAMESPACE
 from controller.agent.kubelet_plugins.plugin import CDI_FOLDER, KUBELET_ROOT
 from controller.agent.simulated_faults import NO_FAULTS, FaultScript
 from controller.agent.simulated_seed import MAX_GPUS, PRODUCT
@@ -75,7 +75,8 @@ class AgentOptions:
     0 no time. `state_dir` None: a restart finds them in the modes they started in. `pod_resources_socket` None: no
     kubelet is asked; `{node}` in it stands for the node's name. `plugin` None: no kubelet is served. A port of 0 takes
     a free one; both are written to `ports_file` as {"health", "metrics"} once they listen. `metrics_plain`: metrics
-    over HTTP without authentication. `seed` None: jitter differs from run to run.
+    over HTTP without authentication. `otlp_metrics_endpoint` None: they are served and not sent. `seed` None: jitter
+    differs from run to run.
     """
 
     nodes: tuple[NodeOptions, ...]
@@ -92,9 +93,11 @@ class AgentOptions:
     health_port: int = 8081
     metrics_port: int = 8443
     metrics_plain: bool = False
+    otlp_metrics_endpoint: str | None = None
     seed: int | None = None
     ports_file: Path | None = None
     heartbeat_seconds: float = INTERVAL_SECONDS
+    system_namespace: str = SYSTEM_NAMESPACE
 
     def configuration(self, node: NodeOptions) -> ClientConfiguration:
         """How to reach the API server as the agent of `node`."""

@@ -18,7 +18,8 @@ Certificates = Annotated[
     CertificateMode,
     typer.Option(
         help="Who makes the webhooks' certificate: self (the operator; kept in a Secret), cert-manager (mounted;"
-        " it injects the CA as well), files (mounted, as by OLM; a ca.crt among them is published)."
+        " it injects the CA as well), files (mounted; a ca.crt among them is published), olm (mounted; the Operator"
+        " Lifecycle Manager makes the webhook configurations too)."
     ),
 ]
 CertificateDir = Annotated[

@@ -12,6 +12,7 @@ from controller.entrypoints.process_command import (
     HealthPort,
     Listening,
     MetricsPort,
+    OtlpMetricsEndpoint,
     configure_process_logs,
     refuse_taken_ports,
 )
@@ -95,6 +96,7 @@ def gateway(
     health_port: HealthPort = 8081,
     metrics_port: MetricsPort = 8443,
     metrics_plain: MetricsPlain = False,
+    otlp_metrics_endpoint: OtlpMetricsEndpoint = None,
     ports_file: Annotated[Path | None, typer.Option(help="File to write the ports to, as JSON.")] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -125,6 +127,7 @@ def gateway(
         health_port=health_port,
         metrics_port=metrics_port,
         metrics_plain=metrics_plain,
+        otlp_metrics_endpoint=otlp_metrics_endpoint,
         ports_file=ports_file,
         shards=shards,
         replica_group=replica_group,

@@ -22,6 +22,7 @@ class GatewayOptions:
     `open`: who shows no key may call, too. `hosts` maps a Host to the one namespace it stands for. `addresses`: a file
     of addresses by pod uid, in the place of the EndpointSlices'. `engine_ca`: whom engines that speak HTTPS must be
     vouched for by, None for the system's authorities. `drain_seconds`: how long the end waits for what is under way.
+    `otlp_metrics_endpoint`: a collector that is sent the metrics too, None for none.
     `ports_file` receives {"gateway", "health", "metrics"} once all listen, and "peers" where there are others.
 
     `shards`: it is one of several replicas, which divide the partitions among them; all of `replica_group` in
@@ -44,6 +45,7 @@ class GatewayOptions:
     health_port: int = 8081
     metrics_port: int = 8443
     metrics_plain: bool = False
+    otlp_metrics_endpoint: str | None = None
     ports_file: Path | None = None
     shards: bool = False
     replica_group: str = "aim-gpu-gateway"

@@ -5,7 +5,7 @@ from random import SystemRandom
 
 from controller.entrypoints.gateway_options import GatewayOptions
 from controller.gateway.peer_name import PEER_NAME
-from controller.gateway.shards.collector import ShardCollector
+from controller.gateway.shards.collector import observe_shards
 from controller.gateway.shards.coordinator import Replica
 from controller.gateway.shards.peer_tls import PeerTls
 from controller.gateway.shards.replica import GatewayReplica, PeerAddress
@@ -41,5 +41,5 @@ def replica_of(
         clock=clock,
         rng=rng,
     )
-    metrics.register(ShardCollector(replica.ownership.statistics))
+    observe_shards(metrics, replica.ownership.statistics)
     return replica, keeper

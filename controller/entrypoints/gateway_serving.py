@@ -4,17 +4,20 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from controller.entrypoints.gateway_options import GatewayOptions
-from controller.gateway.configuration import GatewayConfiguration
+from controller.gateway.configuration import GatewayConfiguration, ServiceRoute
 from controller.gateway.control.callers import Callers
 from controller.gateway.gateway import Gateway, GatewayStatistics
 from controller.gateway.latency import LatencyTable
-from controller.gateway.reload import Serving
+from controller.gateway.reload import MakeTable, Serving
 from controller.gateway.tls import TlsFiles
+from controller.gateway.traced_table import TracedTable
 from controller.qos.service_counts import ServiceCounts
 from controller.qos.statistics import QoSStatistics
+from controller.runtime.clock import Clock
 
 if TYPE_CHECKING:
     from controller.gateway.shards.replica import GatewayReplica
@@ -34,10 +37,14 @@ class GatewayServing:
         callers: Callers,
         tls: TlsFiles | None,
         engine_tls: ssl.SSLContext,
+        clock: Clock,
         replica: "GatewayReplica | None" = None,
     ) -> None:
         self._replica = replica
         self._options, self._callers, self._tls, self._engine_tls = options, callers, tls, engine_tls
+        # traces are kept for a collector alone: Prometheus' text has no place for them
+        traced = options.otlp_metrics_endpoint is not None
+        self._make_table: MakeTable = partial(TracedTable, wall=clock.now) if traced else LatencyTable
         self._first: GatewayConfiguration | None = None
         self._gateway: Gateway | None = None
         self._configured = asyncio.Event()
@@ -73,6 +80,7 @@ class GatewayServing:
             engine_tls=self._engine_tls,
             ownership=replica.ownership if replica is not None else None,
             peer_tls=replica.peer_contexts if replica is not None else None,
+            make_table=self._make_table,
         )
         async with gateway, replica.taking_part(gateway) if replica is not None else nullcontext():
             self._gateway, self._first = gateway, None
@@ -105,6 +113,10 @@ class GatewayServing:
     def tables(self) -> Mapping[tuple[str, str], LatencyTable]:
         """What requests took, by service and class."""
         return self._gateway.tables if self._gateway is not None else {}
+
+    def routes(self) -> tuple[ServiceRoute, ...]:
+        """The services that it serves now."""
+        return self._gateway.serving.configuration.services if self._gateway is not None else ()
 
     def counts(self) -> Mapping[str, ServiceCounts]:
         """What was counted against objectives, by service."""

@@ -1,16 +1,25 @@
-"""/metrics as all processes serve it."""
+"""Metrics as all processes tell them: served as /metrics, and sent to a collector where one is named."""
 
 import ssl
 
 from controller.runtime.authorization import Authorizer
 from controller.runtime.client.client import Client
-from controller.runtime.client.configuration import ClientConfiguration
+from controller.runtime.client.configuration import ClientConfiguration, ConfigurationError
 from controller.runtime.clock import Clock
 from controller.runtime.metrics_server import MetricsServer
+from controller.telemetry.endpoint import OtlpError
 from controller.telemetry.metrics import Metrics
 
 #: A few more than the Authorizer has reviews of strangers under way.
 REVIEW_CONNECTIONS = 8
+
+
+def process_metrics(process: str, otlp_endpoint: str | None) -> Metrics:
+    """The metrics of a process, sent to `otlp_endpoint` too unless that is None. Raises ConfigurationError."""
+    try:
+        return Metrics(process, otlp_endpoint=otlp_endpoint)
+    except OtlpError as error:
+        raise ConfigurationError(f"--otlp-metrics-endpoint: {error}") from error
 
 
 def metrics_server(
@@ -28,7 +37,7 @@ def metrics_server(
     `tls`: with what the process shows elsewhere; None: with a certificate of its own.
     """
     authorizer = None if plain else Authorizer(reviews, clock=clock)
-    return MetricsServer(host, port, metrics.exposition, authorizer=authorizer, plain=plain, tls=tls, clock=clock)
+    return MetricsServer(host, port, metrics.pieces, authorizer=authorizer, plain=plain, tls=tls, clock=clock)
 
 
 def reviewing_client(configuration: ClientConfiguration, metrics: Metrics, clock: Clock, user_agent: str) -> Client:

@@ -5,10 +5,10 @@ from random import Random
 import structlog
 from opentelemetry.metrics import Meter
 
-from controller.agent.node_agent import NodeAgent
-from controller.agent.usage import PartitionFigures
+from controller.agent.node_agent import Ledger, NodeAgent
 from controller.entrypoints.agent_backends import choose_assignments, choose_backend, choose_lock, choose_plugin
 from controller.entrypoints.agent_options import AgentOptions, NodeOptions
+from controller.gpu.figures import NodeFigures
 from controller.runtime.cache.backoff import Backoff
 from controller.runtime.client.client import Client
 from controller.runtime.clock import Clock
@@ -17,15 +17,19 @@ from controller.runtime.clock import Clock
 class NodeRunner:
     """Keeps the agent of one node running: what ends it is logged, and a new one follows, without harm to others.
 
-    Raises AmdsmiUnavailable where AMD SMI was asked for and is not there.
+    `ledger` is kept across agents; while none runs nobody is known to hold anything. Raises AmdsmiUnavailable where AMD
+    SMI was asked for and is not there.
     """
 
-    def __init__(self, node: NodeOptions, options: AgentOptions, clock: Clock, rng: Random, meter: Meter) -> None:
+    def __init__(
+        self, node: NodeOptions, options: AgentOptions, clock: Clock, rng: Random, meter: Meter, ledger: Ledger
+    ) -> None:
         self.node = node
         self._options = options
         self._clock = clock
         self._rng = rng
         self._meter = meter
+        self._ledger = ledger
         self._backend = choose_backend(node, options, clock)
         self._assignments = choose_assignments(node, options)
         self._lock = choose_lock(options, clock)
@@ -42,9 +46,9 @@ class NodeRunner:
         problem = self._agent.problem() if self._agent else self._failure
         return True if problem is None else problem
 
-    def figures(self) -> tuple[PartitionFigures, ...]:
-        """The node's partitions; none while no agent runs."""
-        return self._agent.figures() if self._agent else ()
+    async def measure(self) -> NodeFigures | None:
+        """The node as it is now; None while no agent runs."""
+        return await self._agent.measure() if self._agent else None
 
     async def run(self) -> None:
         """Run agents, one after another, until cancelled."""
@@ -68,13 +72,16 @@ class NodeRunner:
                 clock=self._clock,
                 rng=self._rng,
                 heartbeat_seconds=self._options.heartbeat_seconds,
+                system_namespace=self._options.system_namespace,
                 fallback=self._backend.fallback,
                 assignments=self._assignments,
                 lock=self._lock,
                 make_plugin=self._make_plugin,
+                ledger=self._ledger,
             )
             self._agent = agent
             try:
                 await agent.run()
             finally:
                 self._agent = None
+                self._ledger.hold(())

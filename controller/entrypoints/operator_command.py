@@ -21,6 +21,7 @@ from controller.entrypoints.process_command import (
     HealthPort,
     Listening,
     MetricsPort,
+    OtlpMetricsEndpoint,
     configure_process_logs,
     run_process,
 )
@@ -54,6 +55,7 @@ def operator(
     metrics_plain: Annotated[
         bool, typer.Option("--metrics-plain/--metrics-secure", help="Metrics over HTTP, for anybody who asks.")
     ] = False,
+    otlp_metrics_endpoint: OtlpMetricsEndpoint = None,
     debug_port: Annotated[
         int | None,
         typer.Option(min=1, max=65535, help="Port of /debug/tasks and /debug/queue on loopback; default: none."),
@@ -92,6 +94,7 @@ def operator(
         health_port=health_port,
         metrics_port=metrics_port,
         metrics_plain=metrics_plain,
+        otlp_metrics_endpoint=otlp_metrics_endpoint,
         debug_port=debug_port,
         otlp_endpoint=otlp_endpoint,
         election=_timing(lease_duration, renew_deadline, retry_period) if leader_elect else None,

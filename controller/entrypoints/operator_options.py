@@ -21,6 +21,8 @@ class CertificateMode(StrEnum):
     """cert-manager does both: the certificate is mounted, the CA injected by an annotation."""
     FILES = "files"
     """Somebody mounts files; where a CA is among them, the operator publishes it."""
+    OLM = "olm"
+    """OLM mounts files, and makes the webhook configurations itself, under names of its own: nothing is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,9 @@ class OperatorOptions:
     replicas); `webhook_url_host` does the same for a single replica, whose port is its own; with neither the Service
     of the installed configuration stays. `rotation` counts for certificates of our own, `certificate_dir` for mounted
     ones. `election` None: this process leads without asking, for tests of one replica. `metrics_plain`: metrics over
-    HTTP without authentication. `debug_port` None: no debug pages. `otlp_endpoint` None: no spans. `ports_file`
-    receives {"webhook", "health", "metrics"} once all listen.
+    HTTP without authentication. `debug_port` None: no debug pages. `otlp_endpoint` None: no spans.
+    `otlp_metrics_endpoint` None: metrics are served and not sent. `ports_file` receives {"webhook", "health",
+    "metrics"} once all listen.
     """
 
     kubeconfig: Path | None = None
@@ -47,6 +50,7 @@ class OperatorOptions:
     health_port: int = 8081
     metrics_port: int = 8443
     metrics_plain: bool = False
+    otlp_metrics_endpoint: str | None = None
     debug_port: int | None = None
     otlp_endpoint: str | None = None
     election: LeaseTiming | None = field(default_factory=LeaseTiming)

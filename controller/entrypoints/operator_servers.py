@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from api.group import OPERATOR_SERVICE
+from controller.entrypoints.certificate_expiry import observe_certificates
 from controller.entrypoints.metrics_endpoint import metrics_server
 from controller.entrypoints.operator_options import CertificateMode, OperatorOptions
 from controller.entrypoints.operator_webhooks import serve_webhooks
@@ -56,9 +57,11 @@ class OperatorServers:
         self._options = options
         self._certificates = certificate_source(options, client, clock, metrics, self._publishes)
         self.webhook = WebhookServer(options.bind_host, options.webhook_port, clock=clock, meter=metrics.meter)
-        targets = serve_webhooks(self.webhook, cluster, sizing)
+        served = serve_webhooks(self.webhook, cluster, sizing)
+        targets = () if options.certificates is CertificateMode.OLM else served
         self._registration = Registration(client, clock, targets, self._address)
         self._certificates.on_change(self._changed)
+        observe_certificates(metrics, {"webhook": self._certificates.ending})
         checks: dict[str, Check] = {
             "manager": lambda: manager.ready,
             "certificates": self._certificates.verdict,

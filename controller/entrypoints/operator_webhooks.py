@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from api.conversion import ConversionError, convert
-from api.group import GROUP
+from api.group import GROUP, V1ALPHA1, V1BETA1
 from api.openapi.crd import CONVERSION_PATH
 from api.openapi.kind import GPU_SHARING_POLICY, INFERENCE_SERVICE
 from controller.runtime.client.core import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
@@ -52,7 +52,7 @@ def serve_webhooks(server: WebhookServer, cluster: Cluster | None, sizing: Model
         server.handle_admission(policy_validation.PATH, PolicyValidator(cluster))
         server.handle_admission(kserve_validation.PATH, KServeValidator(cluster, sizing))
         targets.append(VALIDATION)
-    return (*targets, *(Conversion(name, CONVERSION_PATH) for name in CONVERTED))
+    return (*targets, *(Conversion(name, CONVERSION_PATH, (V1ALPHA1, V1BETA1)) for name in CONVERTED))
 
 
 def to_version(desired: str, objects: Sequence[Manifest]) -> list[Manifest]:

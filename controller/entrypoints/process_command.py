@@ -10,10 +10,14 @@ import typer
 
 from controller.cli.output import refuse
 from controller.runtime.client.configuration import ConfigurationError
+from controller.telemetry.endpoint import OtlpError
 from controller.telemetry.logs import configure_logs
-from controller.telemetry.tracing import TracingError
 
 HealthPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of /healthz and /readyz; 0 takes a free one.")]
+OtlpMetricsEndpoint = Annotated[
+    str | None,
+    typer.Option(help="http(s)://HOST:PORT of a collector to send all metrics to as well, over OTLP; default: none."),
+]
 MetricsPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics; 0 takes a free one.")]
 
 
@@ -41,7 +45,7 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]], listening: Iterab
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main())
-    except TracingError as error:
+    except OtlpError as error:
         refuse(f"--otlp-endpoint: {error}")
     except ConfigurationError as error:
         refuse(str(error))

@@ -4,16 +4,17 @@ import asyncio
 import ctypes
 import gc
 import resource
-import ssl
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
 
+from controller.entrypoints.certificate_expiry import observe_certificates
+from controller.entrypoints.engine_trust import engine_context
 from controller.entrypoints.gateway_options import GatewayOptions
 from controller.entrypoints.gateway_serving import GatewayServing
-from controller.entrypoints.metrics_endpoint import metrics_server, reviewing_client
+from controller.entrypoints.metrics_endpoint import metrics_server, process_metrics, reviewing_client
 from controller.entrypoints.ports_file import PortsFile
 from controller.gateway.collector import GatewayCollector
 from controller.gateway.configuration import GatewayConfiguration
@@ -21,7 +22,6 @@ from controller.gateway.control.callers import Callers
 from controller.gateway.control.key_secrets import KeySecrets
 from controller.gateway.control.observing import HttpMetricsReader, Observing
 from controller.gateway.control.request_counts import CountsWriter
-from controller.gateway.control.resolver import AddressFile
 from controller.gateway.control.rules import BUILT_IN
 from controller.gateway.control.watching import Watching
 from controller.gateway.tls import TlsError, TlsFiles
@@ -31,6 +31,8 @@ from controller.runtime.client.configuration import ClientConfiguration, Configu
 from controller.runtime.clock import Clock, RealClock
 from controller.runtime.health import Check, HealthServer
 from controller.runtime.manager import Manager
+from controller.runtime.metrics_page import page_session
+from controller.runtime.pod_addresses import AddressFile
 from controller.runtime.signals import stopping_on_signals
 from controller.telemetry.metrics import Metrics
 
@@ -44,6 +46,9 @@ STOP_SECONDS = 10.0
 
 #: Beside that, for giving shards back to an API server that does not answer.
 LEAVE_SECONDS = 10.0
+
+#: Engines whose metrics are read at once: each after the other.
+PAGE_CONNECTIONS = 1
 
 #: Objects made between two collections of the youngest: requests make a few hundred each, and no cycles among them.
 YOUNG_OBJECTS = 50_000
@@ -73,8 +78,9 @@ class GatewayProcess:
         self._tls = TlsFiles(options.tls_dir, clock) if options.tls_dir is not None else None
         if self._tls is not None:
             self._tls.load()
+        shown = {"gateway": self._tls.ending} if self._tls is not None else {}
         callers = Callers(_authorizer(options, reviews, clock))
-        trusted = engine_context(options)
+        trusted = engine_context(options.engine_ca)
         self._replica: GatewayReplica | None = None
         self._last_shard: int | None = None
         if options.shards:
@@ -82,7 +88,8 @@ class GatewayProcess:
             from controller.entrypoints.gateway_replica import replica_of
 
             self._replica, certificate = replica_of(options, client, trusted, clock, metrics)
-        self.serving = GatewayServing(options, callers, self._tls, trusted, self._replica)
+            shown["peers"] = certificate.ending
+        self.serving = GatewayServing(options, callers, self._tls, trusted, clock, self._replica)
         keys = KeySecrets(client, options.key_namespaces, clock=clock)
         self.watching = Watching(
             client,
@@ -101,7 +108,11 @@ class GatewayProcess:
             claim_of=self.watching.claim_of,
             reader=HttpMetricsReader(session, trusted),
         )
-        metrics.register(GatewayCollector(self.serving.tables, self.serving.statistics, self.watching.statistics))
+        collector = GatewayCollector(
+            self.serving.routes, self.serving.tables, self.serving.statistics, self.watching.statistics
+        )
+        collector.observed_by(metrics)
+        observe_certificates(metrics, shown)
         leaving = LEAVE_SECONDS if self._replica is not None else 0.0
         self._manager = Manager(clock=clock, stop_grace=options.drain_seconds + STOP_SECONDS + leaving)
         self.health = HealthServer(options.bind_host, options.health_port, self._checks(), clock=clock)
@@ -120,6 +131,8 @@ class GatewayProcess:
             self._manager.add_informer(informer)
         for runnable in (keys, self.watching, writer):
             self._manager.add(runnable)
+        if metrics.push is not None:
+            self._manager.add_health(metrics.push)
         if self._tls is not None:
             self._manager.add(self._tls)
         if options.shards:
@@ -168,14 +181,6 @@ def base_configuration(options: GatewayOptions) -> GatewayConfiguration:
     )
 
 
-def engine_context(options: GatewayOptions) -> ssl.SSLContext:
-    """How engines that speak HTTPS are trusted. Raises ConfigurationError for a file that is no authority."""
-    try:
-        return ssl.create_default_context(cafile=options.engine_ca)
-    except OSError as error:  # ssl.SSLError is one too
-        raise ConfigurationError(f"--engine-ca {options.engine_ca}: {error}; give certificates as PEM") from error
-
-
 def _authorizer(options: GatewayOptions, reviews: Client, clock: Clock) -> Authorizer | None:
     if options.audience is None:
         return None
@@ -205,11 +210,11 @@ async def run_gateway(options: GatewayOptions) -> None:
     stop = asyncio.Event()
     configuration = ClientConfiguration.load(options.kubeconfig)
     raise_file_limit()
-    with stopping_on_signals(stop), closing(Metrics("gateway")) as metrics:
+    with stopping_on_signals(stop), closing(process_metrics("gateway", options.otlp_metrics_endpoint)) as metrics:
         async with (
             Client(configuration, clock=clock, user_agent=USER_AGENT, meter=metrics.meter) as client,
             reviewing_client(configuration, metrics, clock, USER_AGENT) as reviews,
-            aiohttp.ClientSession() as session,
+            page_session(PAGE_CONNECTIONS) as session,
         ):
             try:
                 process = GatewayProcess(options, client, reviews, session, clock, metrics=metrics)

@@ -7,7 +7,8 @@ from contextlib import closing
 from random import SystemRandom
 
 from controller.binding.isolation import ResourceIsolator
-from controller.entrypoints.metrics_endpoint import reviewing_client
+from controller.entrypoints.metrics_endpoint import process_metrics, reviewing_client
+from controller.entrypoints.operator_metrics import OperatorMetrics
 from controller.entrypoints.operator_migration import storage_migration
 from controller.entrypoints.operator_options import OperatorOptions
 from controller.entrypoints.operator_servers import OperatorServers
@@ -27,6 +28,8 @@ from controller.reconcilers.inference_service.triggers import (
     service_of_claim,
     service_of_owned,
     service_of_pod,
+    services_beside,
+    services_of_bound,
     services_of_name,
     services_of_products,
     services_of_profile,
@@ -60,9 +63,7 @@ from controller.runtime.source import itself
 from controller.sizing.catalog import Catalog
 from controller.state.cluster import Cluster
 from controller.state.expected import known_claims
-from controller.state.isolation_counts import isolation_counts
 from controller.state.models import Models
-from controller.state.objective_gauges import budget_rows, burn_rows
 from controller.telemetry.metrics import Metrics
 from controller.telemetry.tracing import Tracing
 
@@ -115,9 +116,11 @@ class Operator:
             cluster=self._cluster,
             sizing=self._sizing,
         )
-        metrics.observe_claims(lambda: isolation_counts(self._cluster.claim_table.values()))
-        services = self._cluster.service_table.values
-        metrics.observe_objectives(lambda: budget_rows(services()), lambda: burn_rows(services()))
+        told = OperatorMetrics(metrics, self._cluster, self._scheduler, clock)
+        self._counts = told.counts
+        self._manager.add_leader_only(told)
+        if metrics.push is not None:
+            self._manager.add_health(metrics.push)
         self._manager.add_leader_only(storage_migration(options, self._client, clock, metrics))
         self._wire()
 
@@ -174,7 +177,7 @@ class Operator:
             namespace, _, name = key.partition("/")
             controller.enqueue(Request(namespace, name), triggers.HELD)
 
-        cycle = PlacementCycle(cluster, self._scheduler, self._clock, enqueue)
+        cycle = PlacementCycle(cluster, self._scheduler, self._clock, enqueue, self._counts)
         context = ClaimContext(
             client=self._client,
             cluster=cluster,
@@ -183,7 +186,7 @@ class Operator:
             isolator=ResourceIsolator(),
             recorder=self._recorder,
             clock=self._clock,
-            operations=self._metrics.scheduler_operations,
+            counts=self._counts,
         )
         controller = self._controller("gpupartitionclaim", ClaimReconciler(context).reconcile, self._options.workers)
         controller.watches(cluster.pods, triggers.claim_of_pod)
@@ -206,7 +209,9 @@ class Operator:
 
     def _wire_rollouts(self, cycle: PlacementCycle) -> None:
         cluster = self._cluster
-        reconciler = HandoverReconciler(self._client, cluster, cycle, self._recorder, self._clock, self._scheduler)
+        reconciler = HandoverReconciler(
+            self._client, cluster, cycle, self._recorder, self._clock, self._scheduler, self._counts
+        )
         # one worker: each looks at what the one before began
         controller = self._controller("handover", reconciler.reconcile, 1)
         controller.watches(cluster.claims, waiting_claim)
@@ -231,6 +236,9 @@ class Operator:
         told_of_room(cluster, lambda _: reconciler.updating.changed())
         controller.for_(cluster.services)
         controller.watches(cluster.services, services_of_name(cluster))
+        controller.watches(cluster.services, services_beside(cluster))
+        controller.watches(cluster.policies, services_of_bound(cluster))
+        controller.watches(cluster.namespaces, services_of_bound(cluster))
         controller.watches(cluster.deployments, service_of_owned)
         controller.watches(cluster.kserve, service_of_owned)
         controller.watches(cluster.pods, service_of_pod)
@@ -275,7 +283,7 @@ class Operator:
             cluster,
             self._recorder,
             self._clock,
-            self._metrics.scheduler_operations,
+            self._counts,
             plugins=NodePlugins(self._client, cluster, self._clock),
             lost=self._defragmentation.lost,
         )
@@ -286,7 +294,7 @@ class Operator:
 
     def _wire_unhealthy(self) -> None:
         cluster = self._cluster
-        reconciler = UnhealthyReconciler(self._client, cluster, self._recorder, self._clock)
+        reconciler = UnhealthyReconciler(self._client, cluster, self._recorder, self._clock, self._counts)
         controller = self._controller("unhealthy", reconciler.reconcile, 1)
         controller.watches(cluster.gpu_nodes, node_of_inventory)
         controller.watches(cluster.nodes, node_of_host)
@@ -325,7 +333,7 @@ async def run_operator(options: OperatorOptions) -> None:
     clock = RealClock()
     stop = asyncio.Event()
     configuration = ClientConfiguration.load(options.kubeconfig)
-    with stopping_on_signals(stop), closing(Metrics("operator")) as metrics:
+    with stopping_on_signals(stop), closing(process_metrics("operator", options.otlp_metrics_endpoint)) as metrics:
         async with (
             Client(configuration, clock=clock, user_agent=USER_AGENT, meter=metrics.meter) as client,
             reviewing_client(configuration, metrics, clock, USER_AGENT) as reviews,

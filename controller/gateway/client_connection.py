@@ -323,7 +323,7 @@ class ClientConnection(asyncio.Protocol):
         if self._reserved:
             self._release()
         lead = b"%b%bx-request-id: %b\r\n%b\r\n" % (
-            answer_lead(head),
+            answer_lead(head, of_replica=exchange.of_replica),
             b"content-length: %d\r\n" % length if length > 0 else framing_line(head.status, length),
             self.request_id,
             _KEPT if self._keep and not http10 else self._connection_line(),

@@ -135,6 +135,16 @@ class Exchange(Request):
         self.pool: Pool | None = None
         self.upstream: UpstreamConnection | None = None
 
+    @property
+    def headers(self) -> bytes:
+        """Its header lines as its engine gets them; of the request at hand, as long as this one is not answered."""
+        return self.client.head.forward
+
+    @property
+    def of_replica(self) -> bool:
+        """Whether another replica answers it."""
+        return self.pool is not None and not self.pool.engine
+
     def renewed(self) -> "Exchange":
         """The same request as one that nobody has ordered yet; this one is over."""
         again = Exchange(self.client, self.lane, self.lead, self.body, self.asked, tenant=self.tenant, now=self.arrived)

@@ -41,7 +41,8 @@ _NO_COMPRESSION = frozenset((b"accept-encoding",))
 _DROPPED_FROM_REQUESTS = _HOP_BY_HOP | _OURS | _NO_COMPRESSION
 _DROPPED_FROM_ANSWERS = _HOP_BY_HOP | frozenset((b"content-length",))
 INTERNAL_PREFIX = b"x-aim-"
-"""Headers that only the gateway's replicas say to each other. From a client they are dropped."""
+"""Headers that only the gateway's replicas say to each other. From a client or an engine they are dropped."""
+_REASON = b"x-aim-reason"
 _CONFUSED_WITH_FRAMING = frozenset((b"content_length", b"transfer_encoding"))
 
 
@@ -116,7 +117,8 @@ class ResponseHead:
 
     `length` is the body's in bytes, `CHUNKED`, or `UNTIL_CLOSE`. `line` is the status line and `forward` the header
     lines that a client gets, each with its end, without framing and what holds for one connection. `streamed` is true
-    of server-sent events. `retry_after` is the header's value when it is in whole seconds.
+    of server-sent events. `retry_after` is the header's value when it is in whole seconds. `reason` is what a replica
+    says of its refusal, b"" without; an engine that says such a thing is not to be believed.
     """
 
     status: int
@@ -124,6 +126,7 @@ class ResponseHead:
     keep_alive: bool
     streamed: bool
     retry_after: int | None
+    reason: bytes
     line: bytes
     forward: bytes
     memo: object = None
@@ -176,6 +179,7 @@ def parse_response_head(raw: bytes, *, header_count: int = 100) -> ResponseHead:
         keep_alive=length != UNTIL_CLOSE and b"close" not in named and (not http10 or b"keep-alive" in named),
         streamed=fields.one(b"content-type").partition(b";")[0].strip().lower() == b"text/event-stream",
         retry_after=int(retry_after) if _LENGTH.fullmatch(retry_after) else None,
+        reason=fields.values.get(_REASON, b""),
         line=b"HTTP/1.1 %d %b\r\n" % (status, match[3] or b""),
         forward=fields.forward(_DROPPED_FROM_ANSWERS | named if named else _DROPPED_FROM_ANSWERS),
     )

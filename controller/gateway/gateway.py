@@ -28,9 +28,10 @@ from controller.gateway.exchange import Exchange
 from controller.gateway.fenced import FencedPool
 from controller.gateway.forwarding import NOBODY, Forwarding, Ownership, PeerContexts
 from controller.gateway.heads import request_heads, response_heads
+from controller.gateway.latency import LatencyTable
 from controller.gateway.outbox import Outbox
 from controller.gateway.pool import Pool
-from controller.gateway.reload import Serving, Tables, without
+from controller.gateway.reload import MakeTable, Serving, Tables, without
 from controller.gateway.routes import Operation
 from controller.gateway.server import Server
 from controller.gateway.timers import SLOT_SECONDS, TimerWheel
@@ -78,8 +79,9 @@ class Gateway:
     """Serves one configuration after another. An asynchronous context manager: it owns what runs within it.
 
     `engine_tls` is for engines that speak HTTPS. With `ownership` there are other replicas, which are sent what is
-    theirs to order, by `peer_tls`; without it, all is ordered here. `random` gives numbers from 0 up to 1. Raises
-    ValueError for a configuration that cannot be served, with all its problems.
+    theirs to order, by `peer_tls`; without it, all is ordered here. `random` gives numbers from 0 up to 1. `make_table`
+    makes what a service's requests are counted in. Raises ValueError for a configuration that cannot be served, with
+    all its problems.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Gateway:
         peer_tls: PeerContexts | None = None,
         random: Callable[[], float] = randomness.random,
         clock: Clock | None = None,
+        make_table: MakeTable = LatencyTable,
     ) -> None:
-        self.serving = Serving(configuration)
+        self._make_table = make_table
+        self.serving = Serving(configuration, None, make_table)
         self.limits = self.serving.limits
         self.find_caller = authenticator.find
         self.engine_tls = engine_tls
@@ -181,7 +185,7 @@ class Gateway:
 
         Raises ValueError for one that cannot be served, and goes on with the old one.
         """
-        serving = Serving(configuration, self.serving)
+        serving = Serving(configuration, self.serving, self._make_table)
         heads = (self.limits.head_bytes, self.limits.header_count)
         self.serving, self.limits = serving, serving.limits
         if heads != (self.limits.head_bytes, self.limits.header_count):
@@ -227,11 +231,13 @@ class Gateway:
             if not server.for_peers:  # replicas go on asking what is in flight here
                 server.stop()
         until = self.time() + seconds
-        idle_until = self.time() + min(seconds, _CLOSE_IDLE_AFTER_SECONDS)
+        # The moment is counted in looks: after a stall the loop's timers run before what came meanwhile is read.
+        moment = round(min(seconds, _CLOSE_IDLE_AFTER_SECONDS) / _DRAIN_POLL_SECONDS)
         while self._under_way() and self.time() < until:
-            if self.time() >= idle_until:
+            if moment <= 0:
                 for server in self._servers:
                     server.shut_idle()
+            moment -= 1
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
     def statistics(self) -> GatewayStatistics:

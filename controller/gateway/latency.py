@@ -39,7 +39,8 @@ class Histogram:
         return sum(self.counts)
 
 
-_BAD: Final = 400
+BAD: Final = 400
+"""Statuses from here on are failures."""
 _TOO_MANY: Final = 429
 _ENGINE_ERROR: Final = 500
 _OF_THE_CALLER: Final = frozenset((RATE_LIMITED, UNKNOWN_CLASS, UNKNOWN_MODEL))
@@ -58,6 +59,11 @@ class Measured(Protocol):
     begun_at: float
     status: int
     streamed: bool
+
+    @property
+    def headers(self) -> bytes:
+        """Its header lines as its engine gets them, each with its end."""
+        ...
 
 
 class LatencyTable:
@@ -101,7 +107,7 @@ class LatencyTable:
         latency, wait, first = now - arrived, request.dispatched - arrived, begun - arrived
         self.queue_wait.observe(wait)
         self._count((status, ""))
-        if status >= _BAD:
+        if status >= BAD:
             self.failure.observe(latency)
             if self.counts is not None and (status >= _ENGINE_ERROR or status == _TOO_MANY):
                 self.counts.failed(first, wait)

@@ -3,7 +3,7 @@
 import re
 from typing import cast
 
-from controller.gateway.errors import Problem
+from controller.gateway.errors import REASON_HEADER, Problem
 from controller.gateway.framing import RequestHead, ResponseHead
 from controller.gateway.routes import Operation, find_operation
 
@@ -52,8 +52,13 @@ def request_lead(head: RequestHead) -> RequestLead:
     return found
 
 
-def answer_lead(head: ResponseHead) -> bytes:
-    """All that a client gets of an engine's head but framing and the request's id."""
+def answer_lead(head: ResponseHead, *, of_replica: bool = False) -> bytes:
+    """All that a client gets of an engine's head but framing and the request's id.
+
+    `of_replica`: it is another replica's, which says why it refuses. An engine's word for that is not passed on.
+    """
+    if of_replica and head.reason:
+        return b"%b%b: %b\r\n" % (answer_lead(head), REASON_HEADER.encode(), head.reason)
     found = cast("bytes | None", head.memo)
     if found is None:
         lines = [line for line in head.forward.splitlines(keepends=True) if not line.startswith(_REQUEST_ID)]

@@ -4,6 +4,7 @@ Made whole before it is taken, so a request sees the old or the new one and neve
 reload, the tables of what requests took and the connections to engines, is handed over from one to the next.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from controller.gateway.configuration import ANYBODY, Caller, GatewayConfiguration, ServiceRoute
@@ -19,6 +20,9 @@ LANES_REMEMBERED = 65_536
 
 Tables = dict[tuple[str, str], LatencyTable]
 """What requests took, by service and class."""
+
+MakeTable = Callable[[tuple[float, ...], ServiceCounts | None], LatencyTable]
+"""Makes a service's table: of its objectives' thresholds, and what is counted against these."""
 
 
 class Lane:
@@ -45,8 +49,11 @@ class Serving:
     problem of a configuration that cannot be served.
     """
 
-    def __init__(self, configuration: GatewayConfiguration, before: "Serving | None" = None) -> None:
+    def __init__(
+        self, configuration: GatewayConfiguration, before: "Serving | None" = None, make_table: MakeTable = LatencyTable
+    ) -> None:
         self.configuration = configuration
+        self._make_table = make_table
         self.limits = configuration.limits
         self.routes = RouteTable(configuration)
         self.settings = qos_settings(configuration)
@@ -98,7 +105,7 @@ class Serving:
         table = self.tables.get((route.key, qos_class))
         if table is None:
             counts = self.counts.get(route.key)
-            table = self.tables[route.key, qos_class] = LatencyTable(_thresholds(counts), counts)
+            table = self.tables[route.key, qos_class] = self._make_table(_thresholds(counts), counts)
         lane = self._lanes[route.key, ceiling] = Lane(route, qos_class, self._ranks[qos_class], table)
         return lane
 

@@ -85,6 +85,10 @@ class TlsFiles:
         self._tell(found)
         return True
 
+    def ending(self) -> datetime | None:
+        """When the certificate ends that clients see now; None before the first."""
+        return self._latest.not_after if self._latest is not None else None
+
     def verdict(self) -> bool | str:
         """For readiness: whether clients can trust what they see now, else why not."""
         if self._latest is None:

@@ -74,8 +74,9 @@ class AIMProfileGenerator:
     def _profiles(self, served: Served) -> Iterator[AIMProfile]:
         precision = self._sizes.size(served.request).precision
         products = [product for product in self.products if runs(product, precision)]
-        # memory modes share a size, and so do products: each size is counted once
+        # memory modes share a size, and so do products: each size is counted once, each start judged once a product
         sizings: dict[tuple[int, int, Metric], Sizing] = {}
+        doubts: dict[tuple[tuple[int, int, Metric], str, int], tuple[str, ...]] = {}
         for place in feasible(self._sizes, served.request, products, served.count):
             room = Room(place.partition_bytes, served.cooperative)
             for metric in Metric:
@@ -83,8 +84,11 @@ class AIMProfileGenerator:
                 if key not in sizings:
                     request = replace(served.request, tensor_parallel=place.count)
                     sizings[key] = sizing_in(room, self._sizes, request, metric)
+                start = (key, place.product.name, place.product.partition_compute_units(place.mode))
+                if start not in doubts:
+                    doubts[start] = self._doubts(served, place, sizings[key])
                 profile = profile_of(served, place, metric, sizings[key])
-                yield replace(profile, remarks=(*profile.remarks, *self._doubts(served, place, sizings[key])))
+                yield replace(profile, remarks=(*profile.remarks, *doubts[start]))
 
     def _doubts(self, served: Served, place: Feasible, sizing: Sizing) -> tuple[str, ...]:
         """What makes a start doubtful. None of a sharer, whose cache is pinned, or of figures that an author gave."""

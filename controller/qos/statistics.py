@@ -23,7 +23,8 @@ class PartitionStatistics:
 @dataclass(frozen=True, slots=True)
 class ModelStatistics:
     """A model: requests `queued` (by class) and `in_flight` now; `minimum` in force over its Ready pods; seats of it
-    that are `lent` to others and that it has `borrowed` beyond it; since the start `arrived`, `dispatched`,
+    that are `lent` to others and that it has `borrowed` beyond it; `room`: how many may wait at once, 0 where each new
+    one is refused for want of a pod; since the start `arrived`, `dispatched`,
     `completed`, `cancelled`, `given_back` and `refused` by reason."""
 
     model: str
@@ -32,6 +33,7 @@ class ModelStatistics:
     minimum: int
     lent: int
     borrowed: int
+    room: int
     arrived: int
     dispatched: int
     completed: int
@@ -68,6 +70,7 @@ def _of_model(model: Model, names: list[str]) -> ModelStatistics:
         minimum=model.minimum(),
         lent=sum(max(0, place.minimum - place.in_flight) for place in model.places),
         borrowed=sum(max(0, place.in_flight - place.minimum) for place in model.places),
+        room=model.settings.queue_length if model.places or model.settings.held else 0,
         arrived=model.arrived,
         dispatched=model.dispatched,
         completed=model.completed,

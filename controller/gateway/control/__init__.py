@@ -9,8 +9,8 @@ service a minute's counts of its objectives.
     objects    what is decoded of each kind, and no more     members    who is an engine of which service; pure
     keys       digests of API keys; pure                     rules      policies: classes and callers; pure
     services   what services say of their requests; pure     routing    all that into routes; pure
-    resolver   where engines are reached                     callers    who shows a key or token
-    watching   informers, and what changed                   key_secrets   the Secrets with keys
+    watching   informers, and what changed                   callers    who shows a key or token
+    key_secrets   the Secrets with keys
 
 Whatever a user of a namespace writes counts in that namespace only:
 

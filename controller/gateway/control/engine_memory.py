@@ -10,18 +10,17 @@ Nothing is told by an engine whose KV cache was pinned to a size: what it left o
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from controller.runtime.metrics_text import samples
 
 CONFIG: Final = "vllm:cache_config_info"
 FILLED: Final = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 """The filled part of the KV cache, 0 to 1, as newer and older versions name it."""
 
-_SAMPLE: Final = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? ([^ ]+)(?: [0-9]+)?$")
-_LABEL: Final = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
-_LONGEST_LINE: Final = 8192
+_READ: Final = frozenset((CONFIG, *FILLED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +49,10 @@ def engine_memory(text: str) -> EngineMemory | None:
     """What a page of metrics says; None where it says too little, or the KV cache was pinned."""
     config: Mapping[str, str] | None = None
     filled = 0.0
-    for name, labels, value in _samples(text):
+    for name, labels, value in samples(text, _READ):
         if name == CONFIG:
             config = labels
-        elif name in FILLED:
+        elif not math.isnan(value):
             filled = max(filled, value)
     if config is None or config.get("kv_cache_memory_bytes", "None") != "None":
         return None
@@ -67,19 +66,3 @@ def engine_memory(text: str) -> EngineMemory | None:
     except (KeyError, ValueError):  # "None" while it starts
         return None
     return found if 0 < found.utilization <= 1 and found.blocks > 0 and found.block_tokens > 0 else None
-
-
-def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
-    """The samples that are read here: of the thousands of lines of a page few begin so."""
-    for line in text.splitlines():
-        if not line.startswith((CONFIG, *FILLED)) or len(line) > _LONGEST_LINE:
-            continue
-        found = _SAMPLE.match(line)
-        if found is None:
-            continue
-        try:
-            value = float(found[3])
-        except ValueError:
-            continue
-        if not math.isnan(value):
-            yield found[1], dict(_LABEL.findall(found[2] or "")), value

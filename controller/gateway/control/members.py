@@ -21,9 +21,9 @@ from typing import Final
 from api.group import ENGINE_ARGS, MAX_CONCURRENCY, SERVICE_LABEL
 from controller.gateway.configuration import Endpoint
 from controller.gateway.control.objects import KSERVE_LABEL, Claim, EnginePod, Service, ServiceSlice, SliceEndpoint
-from controller.gateway.control.resolver import Address
-from controller.runtime.objects.endpoint_slice import SERVICE_NAME_LABEL, EndpointPort
+from controller.runtime.objects.endpoint_slice import SERVICE_NAME_LABEL, is_https, serving_port
 from controller.runtime.objects.metadata import EMPTY
+from controller.runtime.pod_addresses import Address
 
 DEFAULT_SEATS: Final = 8
 """What a pod is sized for that says nothing; sizing's own default, and a test that it is."""
@@ -178,18 +178,6 @@ def _own_address(entry: Entry, pod: EnginePod) -> Address | Rejected:
     if port is None or port.port is None:
         return Rejected("NoPort", "has no TCP port")
     return Address(own[0], port.port, is_https(port))
-
-
-def serving_port(ports: tuple[EndpointPort, ...]) -> EndpointPort | None:
-    """The port that requests go to: one named for HTTP before others, else the first; None without any."""
-    numbered = [port for port in ports if port.port and port.protocol in ("", "TCP")]
-    return min(numbered, key=lambda port: not port.name.startswith("http"), default=None)
-
-
-def is_https(port: EndpointPort) -> bool:
-    """Whether the engine speaks TLS there, by the port's application protocol or else its name."""
-    spoken = port.app_protocol or port.name.partition("-")[0]
-    return spoken.lower().removeprefix("kubernetes.io/") in ("https", "wss")
 
 
 def _partition(claim: Claim, pod: EnginePod) -> str | None:

@@ -23,6 +23,8 @@ from controller.runtime.cache.informer import Informer
 from controller.runtime.client.client import Client
 from controller.runtime.client.errors import ApiError
 from controller.runtime.clock import Clock
+from controller.runtime.metrics_page import PageError, read_page
+from controller.runtime.pod_addresses import Address
 from controller.state.kinds import MODEL_PROFILES
 
 EACH_SECONDS: Final = 60.0
@@ -50,21 +52,11 @@ class HttpMetricsReader:
         self._tls = tls
 
     async def read(self, endpoint: Endpoint) -> str | None:
-        """The first `MOST_BYTES` of the page."""
-        host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-        url = f"{'https' if endpoint.tls else 'http'}://{host}:{endpoint.port}/metrics"
-        limit = aiohttp.ClientTimeout(total=READ_SECONDS)
+        """The page, of `MOST_BYTES` at most."""
+        address = Address(endpoint.host, endpoint.port, endpoint.tls)
         try:
-            async with self._session.get(url, timeout=limit, ssl=self._tls or True, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    return None
-                page = bytearray()
-                async for piece in answer.content.iter_chunked(1 << 16):
-                    page += piece
-                    if len(page) > MOST_BYTES:
-                        return None
-                return page.decode("utf-8", "replace")
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            return await read_page(self._session, address, tls=self._tls, seconds=READ_SECONDS, most_bytes=MOST_BYTES)
+        except PageError:
             return None
 
 

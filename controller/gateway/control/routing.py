@@ -19,12 +19,12 @@ from controller.gateway.control.objects import (
     Service,
     ServiceSlice,
 )
-from controller.gateway.control.resolver import Resolver
 from controller.gateway.control.rules import Rules
 from controller.gateway.control.services import annotated_route, policy_ref_of, route_of
 from controller.runtime.cache.store import Store
 from controller.runtime.objects.endpoint_slice import SERVICE_NAME_LABEL
 from controller.runtime.objects.metadata import EMPTY, PartialObject
+from controller.runtime.pod_addresses import Resolver
 
 BY_SERVICE: Final = "service"
 BY_POD: Final = "pod"

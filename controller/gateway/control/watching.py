@@ -28,7 +28,6 @@ from controller.gateway.control.objects import (
     kept_of_pod,
     with_labels,
 )
-from controller.gateway.control.resolver import AddressFile, AddressFileError, AsShown
 from controller.gateway.control.routing import (
     BY_POD,
     BY_SERVICE,
@@ -45,6 +44,7 @@ from controller.runtime.client.client import Client
 from controller.runtime.client.core import ENDPOINT_SLICES, NAMESPACES, PODS
 from controller.runtime.clock import Clock
 from controller.runtime.objects.metadata import PartialObject
+from controller.runtime.pod_addresses import AddressFile, AddressFileError, AsShown
 from controller.state.kinds import GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, INFERENCE_SERVICES
 
 SETTLE_SECONDS: Final = 0.1

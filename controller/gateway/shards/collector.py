@@ -1,31 +1,26 @@
-"""What a replica counts of its shards, as Prometheus reads it."""
+"""What a replica counts of its shards, as it is told: rows of the instruments' table."""
 
-from collections.abc import Callable, Iterator
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from collections.abc import Callable
 
 from controller.gateway.shards.ownership import ShardStatistics
+from controller.telemetry.families import Labels
 from controller.telemetry.instruments import (
     GATEWAY_FOREIGN_SEATS,
     GATEWAY_REPLICAS,
     GATEWAY_SHARD_TERMS,
     GATEWAY_SHARDS,
 )
+from controller.telemetry.metrics import Metrics
 
 
-class ShardCollector:
-    """Reads `statistics` at each scrape."""
+def observe_shards(metrics: Metrics, statistics: Callable[[], ShardStatistics]) -> None:
+    """Have `metrics` read `statistics` at each collection."""
 
-    def __init__(self, statistics: Callable[[], ShardStatistics]) -> None:
-        self._statistics = statistics
+    def shards() -> list[tuple[Labels, float]]:
+        found = statistics()
+        return [(("held",), found.held), (("claimed",), found.claiming)]
 
-    def collect(self) -> Iterator[Metric]:
-        """Every family, as they are now."""
-        found = self._statistics()
-        shards = GaugeMetricFamily(GATEWAY_SHARDS.name, GATEWAY_SHARDS.description, labels=("state",))
-        shards.add_metric(("held",), found.held)
-        shards.add_metric(("claimed",), found.claiming)
-        yield shards
-        yield CounterMetricFamily(GATEWAY_SHARD_TERMS.name, GATEWAY_SHARD_TERMS.description, value=found.terms)
-        yield GaugeMetricFamily(GATEWAY_REPLICAS.name, GATEWAY_REPLICAS.description, value=found.members)
-        yield GaugeMetricFamily(GATEWAY_FOREIGN_SEATS.name, GATEWAY_FOREIGN_SEATS.description, value=found.residents)
+    metrics.observe(GATEWAY_SHARDS, shards)
+    metrics.observe(GATEWAY_SHARD_TERMS, lambda: [((), statistics().terms)])
+    metrics.observe(GATEWAY_REPLICAS, lambda: [((), statistics().members)])
+    metrics.observe(GATEWAY_FOREIGN_SEATS, lambda: [((), statistics().residents)])
