@@ -127,7 +127,9 @@ MANAGED_LABEL: Final = f"{GROUP}/managed"
 """On a Node: ``"true"`` asks the operator to manage its GPUs."""
 
 SERVICE_LABEL: Final = f"{GROUP}/inference-service"
-"""On objects made for an InferenceService: its name."""
+"""On objects made for an InferenceService, and on the claims of its pods: its name. On claims also that of KServe's, or
+of the Deployment or other workload that made the pod.
+"""
 
 ENGINE_LABEL: Final = f"{GROUP}/engine"
 """On every pod that asks for a partition, ``"true"``: the pod webhook puts it there, for NetworkPolicies to select."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from api.defaults import no_items
 from api.markers import ATOMIC, Remedy, Rule, rules
 from api.object import ApiModel
 
@@ -67,7 +68,7 @@ class LabelRequirement(ApiModel):
     key: LabelKey = Field(description="The label's key.")
     operator: SelectorOperator = Field(description="In, NotIn, Exists or DoesNotExist.")
     values: list[LabelValue] = Field(
-        default_factory=list, max_length=64, description="Values for In and NotIn.", json_schema_extra=ATOMIC
+        default_factory=no_items, max_length=64, description="Values for In and NotIn.", json_schema_extra=ATOMIC
     )
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -93,7 +94,7 @@ class LabelSelector(ApiModel):
         description="Labels that must be present with exactly these values.",
     )
     match_expressions: list[LabelRequirement] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=32,
         description="Requirements that must hold besides matchLabels.",
         json_schema_extra=ATOMIC,

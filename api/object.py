@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.alias_generators import to_camel
 
+from api.defaults import no_items
 from api.formats import ConditionMessage, ConditionReason, ConditionType, Timestamp
 
 
@@ -30,6 +31,8 @@ class ApiModel(BaseModel):
         extra="ignore",
         frozen=True,
         protected_namespaces=(),
+        # what validates a kind is built with its first object: most of what one process imports it never meets
+        defer_build=True,
     )
 
     @model_validator(mode="before")
@@ -71,8 +74,8 @@ class ObjectMeta(ApiModel):
     generation: int | None = Field(default=None, description="Counts changes of the spec.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels.")
     annotations: dict[str, str] = Field(default_factory=dict, description="Annotations.")
-    owner_references: list[OwnerReference] = Field(default_factory=list, description="Owners.")
-    finalizers: list[str] = Field(default_factory=list, description="Whose work must end before removal.")
+    owner_references: list[OwnerReference] = Field(default_factory=no_items, description="Owners.")
+    finalizers: list[str] = Field(default_factory=no_items, description="Whose work must end before removal.")
     creation_timestamp: Timestamp | None = Field(default=None, description="When it was created.")
     deletion_timestamp: Timestamp | None = Field(default=None, description="When deletion was asked for.")
 

@@ -1,7 +1,7 @@
 """The CustomResourceDefinitions of all kinds, generated from the models.
 
-``python -m api.openapi.crd --out DIR`` writes them, a file a kind; the files are committed with the chart, and
-a test compares them with what this module gives.
+``python -m api.openapi.crd --out DIR`` writes them, a file a kind, and ``--together FILE`` all into one; the files are
+committed with the chart and with this module, and a test compares them with what it gives.
 """
 
 import argparse
@@ -161,11 +161,20 @@ def write(directory: Path) -> list[Path]:
     return written
 
 
+def together() -> str:
+    """All definitions as one text, as ``aim-gpu crds`` prints it."""
+    return "---\n".join(to_yaml(definition) for definition in crds())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the definitions to the directory named by ``--out``."""
+    """Writes the definitions to the directory ``--out`` and, as one text, to the file ``--together``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory for the YAML files")
-    write(parser.parse_args(arguments).out)
+    parser.add_argument("--together", type=Path, help="file for all of them as one text")
+    options = parser.parse_args(arguments)
+    write(options.out)
+    if options.together is not None:
+        options.together.write_text(together(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from api.defaults import no_items
 from api.duration import DurationText, at_most
 from api.formats import ModeText
 from api.label_selector import LabelValue
@@ -49,7 +50,7 @@ class GPUSharingPolicySpec(ApiModel):
         default=Scorer.DEFAULT, description="How a place is chosen: default, bestfit (tightest) or fgd (fragmentation)."
     )
     allowed_modes: list[ModeText] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=15,
         description="Modes that GPUs may be put into, e.g. CPX/NPS4; empty: all the product has.",
         json_schema_extra=SET,
@@ -74,7 +75,7 @@ class GPUSharingPolicySpec(ApiModel):
         json_schema_extra=rules(at_most(LONGEST_COOLDOWN, _TOO_LONG)),
     )
     windows: list[Window] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=32,
         description="When changes may begin; empty: at any time.",
         json_schema_extra=ATOMIC,
@@ -98,7 +99,7 @@ class GPUSharingPolicySpec(ApiModel):
         json_schema_extra=keyed_by("name"),
     )
     quotas: list[Quota] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=256,
         description="GPU memory of namespaces.",
         json_schema_extra=keyed_by("namespace"),

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from api.defaults import no_items
 from api.formats import (
     BdfText,
     ByteCount,
@@ -50,14 +51,14 @@ class GPUNodeSpec(ApiModel):
         default=None, description="The change of modes to carry out; the operator alone writes it."
     )
     quarantine: list[Quarantine] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=128,
         description="Partitions that get no claims until their entry is removed, in another mode their whole GPU; the "
         "operator adds them where a policy says onUnhealthy: Replace.",
         json_schema_extra=keyed_by("bdf", "partition"),
     )
     reservations: list[Reservation] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=128,
         description="Partitions of this node kept for the successors of pods that are moved off broken ones; the "
         "operator alone writes them.",
@@ -113,17 +114,17 @@ class GPU(ApiModel):
     product: ShortText = Field(default="", description="Product, e.g. MI300X.")
     vram_bytes: ByteCount | None = Field(default=None, description="Memory of the whole GPU in bytes.")
     modes_allowed: list[ReportedMode] = Field(
-        default_factory=list, max_length=15, description="Modes the GPU can be put into.", json_schema_extra=SET
+        default_factory=no_items, max_length=15, description="Modes the GPU can be put into.", json_schema_extra=SET
     )
     modes_validated: list[ReportedMode] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=15,
         description="Those of them that AMD has validated for the product.",
         json_schema_extra=SET,
     )
     mode: ReportedMode | None = Field(default=None, description="The current mode; absent when it cannot be read.")
     partitions: list[Partition] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=8,
         description="The partitions in the current mode.",
         json_schema_extra=keyed_by("id"),
@@ -237,10 +238,10 @@ class GPUNodeStatus(ApiModel):
     )
     product: ShortText | None = Field(default=None, description="Product of the GPUs, when all are the same.")
     gpus: list[GPU] = Field(
-        default_factory=list, max_length=16, description="The GPUs.", json_schema_extra=keyed_by("bdf")
+        default_factory=no_items, max_length=16, description="The GPUs.", json_schema_extra=keyed_by("bdf")
     )
     missing_gpus: list[MissingGPU] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=16,
         description="GPUs that the node had and has not now, until they are seen again or an administrator removes "
         "their entry; condition Complete is False meanwhile.",
@@ -258,7 +259,7 @@ class GPUNodeStatus(ApiModel):
     )
     summary: NodeSummary = Field(default_factory=NodeSummary, description="The node in one line.")
     conditions: list[Condition] = Field(
-        default_factory=list, max_length=16, description="Ready and others.", json_schema_extra=keyed_by("type")
+        default_factory=no_items, max_length=16, description="Ready and others.", json_schema_extra=keyed_by("type")
     )
 
 

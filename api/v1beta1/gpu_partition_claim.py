@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from api.defaults import no_items
 from api.formats import (
     BdfText,
     ByteCount,
@@ -76,7 +77,7 @@ class Requirement(ApiModel):
     )
     count: int = Field(default=1, ge=1, le=64, description="Partitions needed, all on one node.")
     modes: list[ReportedMode] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=15,
         description="Modes to accept, e.g. CPX/NPS4; empty accepts any mode the policy allows.",
         json_schema_extra=SET,
@@ -155,7 +156,7 @@ class Allocation(ApiModel):
 
     node: ObjectName = Field(description="Name of the node.")
     devices: list[Device] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=64,
         description="The partitions, in order; with DevicePlugin the kubelet's choice, empty until it was read back.",
         json_schema_extra=ATOMIC,
@@ -182,7 +183,7 @@ class ObservedDevices(ApiModel):
     """What the pod really holds."""
 
     devices: list[Device] = Field(
-        default_factory=list, max_length=64, description="Partitions in use.", json_schema_extra=ATOMIC
+        default_factory=no_items, max_length=64, description="Partitions in use.", json_schema_extra=ATOMIC
     )
 
 
@@ -211,7 +212,7 @@ class Nomination(ApiModel):
         description="Preemption (pods are evicted for the claim) or Reservation (it has waited long; nobody is)."
     )
     victims: list[UidText] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=64,
         description="Uids of the pods that are evicted for the claim; whose they are is not told.",
         json_schema_extra=ATOMIC,
@@ -230,7 +231,7 @@ class GPUPartitionClaimStatus(ApiModel):
     )
     allocation: Allocation | None = Field(default=None, description="Where the claim was placed.")
     shares: list[MemberShare] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=256,
         description="Of a share group: the fixed share that each bound member has of the partition, in the order of "
         "binding; empty for a pod's own claim.",
@@ -246,7 +247,7 @@ class GPUPartitionClaimStatus(ApiModel):
         default=None, description="Why the claim waits, and the nearest change that would place it."
     )
     excluded_nodes: list[ObjectName] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=64,
         description="Nodes passed over, because the scheduler refused them for this pod's predecessor.",
         json_schema_extra=SET,
@@ -259,7 +260,7 @@ class GPUPartitionClaimStatus(ApiModel):
     rebinds: int = Field(default=0, ge=0, description="How often a lost race for a device forced another choice.")
     bound_time: Timestamp | None = Field(default=None, description="When the claim was bound first.")
     conditions: list[Condition] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=16,
         description="Bound, Allocated, Stuck (needs a person), ObservedMismatch (the pod holds another device than "
         "it was bound to), Unassigned (the pod was let go without what its containers read) and TooSmall (the model "

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from api.defaults import no_items
 from api.duration import DurationText, at_most, longer_than_zero
 from api.formats import ByteCount, ClockTime, LabelName, ModeText
 from api.group import API_VERSION
@@ -94,7 +95,7 @@ class Window(ApiModel):
     )
 
     days: list[Weekday] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=7,
         description="Days on which it opens, Mon to Sun; empty: every day.",
         json_schema_extra=SET,
@@ -131,7 +132,7 @@ class RepartitionRules(ApiModel):
         json_schema_extra=rules(at_most(LONGEST_COOLDOWN, _TOO_LONG)),
     )
     windows: list[Window] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=32,
         description="When changes may begin; empty: at any time.",
         json_schema_extra=ATOMIC,
@@ -292,13 +293,13 @@ class CallerTerms(ApiModel):
         "their weights.",
     )
     namespaces: list[LabelName] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=64,
         description="Namespaces whose services they may call besides those of their own; empty: none.",
         json_schema_extra=SET,
     )
     keys: list[CallerKey] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=64,
         description="API keys on terms of their own.",
         json_schema_extra=keyed_by("name"),
@@ -320,7 +321,7 @@ class GPUSharingPolicySpec(ApiModel):
         "fgd (the least fragmentation left).",
     )
     allowed_modes: list[ModeText] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=15,
         description="Modes that GPUs may be put into, e.g. CPX/NPS4; empty: all that the product has.",
         json_schema_extra=SET,
@@ -365,13 +366,13 @@ class GPUSharingPolicySpec(ApiModel):
         json_schema_extra=keyed_by("name"),
     )
     quotas: list[Quota] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=256,
         description="GPU memory of namespaces, an entry each; a namespace without one has no bounds.",
         json_schema_extra=keyed_by("namespace"),
     )
     callers: list[CallerTerms] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=256,
         description="On which terms callers are served at the gateway, an entry a namespace; those without one may "
         "call the services of their own namespace, in those services' classes, at any rate.",
@@ -410,13 +411,13 @@ class GPUSharingPolicyStatus(ApiModel):
     claims: int = Field(default=0, ge=0, description="Claims placed under the policy.")
     used_bytes: ByteCount = Field(default=0, description="Memory of their partitions in bytes.")
     quotas: list[QuotaUse] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=256,
         description="What the namespaces with a quota use of it, by name.",
         json_schema_extra=keyed_by("namespace"),
     )
     conditions: list[Condition] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=16,
         description="Ready, Conflict and others.",
         json_schema_extra=keyed_by("type"),

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+from api.defaults import no_items
 from api.duration import DurationText, longer_than_zero
 from api.formats import (
     BdfText,
@@ -232,7 +233,7 @@ class QoS(ApiModel):
         default=None, description="How many requests are served at once, at least and at most; absent: no bounds."
     )
     slo: list[ServiceLevelObjective] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=8,
         description="Service level objectives to keep and to report; absent: none is watched.",
         json_schema_extra=ATOMIC | rules(_DISTINCT),
@@ -391,7 +392,7 @@ class AppliedRevision(ApiModel):
         "partition is freed first) or Recreate (all old pods go first); absent: no rollout is under way.",
     )
     places: list[KeptPlace] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=2000,
         description="Partitions that are kept for the new pods until the rollout is over.",
         json_schema_extra=ATOMIC,
@@ -421,20 +422,20 @@ class InferenceServiceStatus(ApiModel):
     selector: LongText = Field(default="", description="Label selector of the pods, as text, for autoscalers.")
     sizing: SizingResult | None = Field(default=None, description="The memory a replica needs.")
     placements: list[Placement] = Field(
-        default_factory=list, max_length=2000, description="Where the pods run.", json_schema_extra=ATOMIC
+        default_factory=no_items, max_length=2000, description="Where the pods run.", json_schema_extra=ATOMIC
     )
     backend: Backend | None = Field(default=None, description="What runs the pods, kserve or deployment; chosen once.")
     applied: AppliedRevision | None = Field(
         default=None, description="The revision of the pods' template that runs, or is being rolled out."
     )
     slo: list[ObjectiveStatus] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=8,
         description="How well each objective of spec.qos.slo is kept, in its order.",
         json_schema_extra=ATOMIC,
     )
     request_counts: list[ShardCounts] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=64,
         description="Requests counted by the gateway, an entry a shard of it; written by the gateway alone.",
         json_schema_extra=keyed_by("shard"),
@@ -442,7 +443,7 @@ class InferenceServiceStatus(ApiModel):
     resize_request: ResizeRequest | None = Field(default=None, description="A wish for larger partitions.")
     url: str | None = Field(default=None, max_length=2048, description="URL to which requests go.")
     conditions: list[Condition] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=16,
         description="Ready, Allocated, PredictorReady, SLOMet, Routable (requests find it by its names), UpdateBlocked "
         "(the old revision serves on), Resized (partitions are larger because that was wanted) and others.",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.defaults import no_items
 from api.formats import ByteCount, ModelId, Timestamp
 from api.group import API_VERSION
 from api.markers import SET, Rule, keyed_by, rules
@@ -42,7 +43,7 @@ class ModelProfileSpec(ApiModel):
     model_id: ModelId = Field(description="Identity that services name in spec.model.id.")
     architecture: ArchitectureFacts = Field(description="Shape of the model.")
     precisions: list[ResolvedPrecision] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=8,
         description="Precisions in which weights exist and may be asked for; empty: the published one, and bf16 where "
         "that is fp32.",
@@ -90,14 +91,14 @@ class ModelProfileStatus(ApiModel):
 
     observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
     sizes: list[SizePerPrecision] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=8,
         description="Memory needed, by precision.",
         json_schema_extra=keyed_by("precision"),
     )
     observed: ObservedUse | None = Field(default=None, description="What running engines were seen to take.")
     conditions: list[Condition] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=16,
         description="Ready, and Conflict where an older profile is for the same model.",
         json_schema_extra=keyed_by("type"),

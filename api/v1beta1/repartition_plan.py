@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from api.defaults import no_items
 from api.formats import (
     BdfText,
     ByteCount,
@@ -155,23 +156,26 @@ class RepartitionPlanStatus(ApiModel):
     observed_generation: int | None = Field(default=None, ge=0, description="The generation last acted upon.")
     phase: PlanPhase = Field(default=PlanPhase.PENDING, description="Where the plan stands.")
     steps: list[PlanStep] = Field(
-        default_factory=list, max_length=64, description="The steps so far, in order.", json_schema_extra=ATOMIC
+        default_factory=no_items, max_length=64, description="The steps so far, in order.", json_schema_extra=ATOMIC
     )
     operation_id: UidText | None = Field(default=None, description="Identity of the agent's operation.")
     affected_pods: list[NamespacedName] = Field(
-        default_factory=list, max_length=512, description="Pods that have to move.", json_schema_extra=ATOMIC
+        default_factory=no_items, max_length=512, description="Pods that have to move.", json_schema_extra=ATOMIC
     )
     reservations: list[Reservation] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=512,
         description="Places kept for the successors of pods that have to move, each made before the eviction.",
         json_schema_extra=ATOMIC,
     )
     before: list[ShortText] = Field(
-        default_factory=list, max_length=512, description="Placement before, a line a pod.", json_schema_extra=ATOMIC
+        default_factory=no_items,
+        max_length=512,
+        description="Placement before, a line a pod.",
+        json_schema_extra=ATOMIC,
     )
     after: list[ShortText] = Field(
-        default_factory=list, max_length=512, description="Placement after, a line a pod.", json_schema_extra=ATOMIC
+        default_factory=no_items, max_length=512, description="Placement after, a line a pod.", json_schema_extra=ATOMIC
     )
     cost: PlanCost | None = Field(
         default=None, description="What the plan costs those who are served on its GPUs, while it has not begun."
@@ -179,7 +183,7 @@ class RepartitionPlanStatus(ApiModel):
     message: LongText = Field(default="", description="Where the plan stands and why, for people.")
     summary: PlanSummary = Field(default_factory=PlanSummary, description="The plan in one line.")
     conditions: list[Condition] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=16,
         description="Succeeded and others.",
         json_schema_extra=keyed_by("type"),

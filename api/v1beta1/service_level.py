@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from api.defaults import no_items
 from api.duration import DurationText, longer_than_zero
 from api.formats import Timestamp
 from api.markers import ATOMIC, Remedy, Rule, rules, with_value
@@ -114,7 +115,7 @@ class ObjectiveStatus(ApiModel):
         "and 6h), as decimal text; absent: it lasts.",
     )
     windows: list[ObjectiveWindow] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=8,
         description="What happened in 5m, 30m, 1h, 6h, 72h and 720h, those with requests.",
         json_schema_extra=ATOMIC,
@@ -146,7 +147,7 @@ class ShardCounts(ApiModel):
     shard: int = Field(ge=0, le=63, description="Number of the shard.")
     time: Timestamp = Field(description="When it was written.")
     objectives: list[ObjectiveCounts] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=8,
         description="Its counts, an entry for each metric and threshold of spec.qos.slo.",
         json_schema_extra=ATOMIC,

@@ -174,6 +174,11 @@ def test_writing_replaces_what_is_stale_and_leaves_other_files(tmp_path: Path) -
     assert len(list(tmp_path.iterdir())) == len(KINDS) + 1
 
 
+def test_all_of_them_are_written_as_one_text_too(tmp_path: Path) -> None:
+    crd.main(["--out", str(tmp_path / "each"), "--together", str(tmp_path / "all.yaml")])
+    assert list(yaml.safe_load_all((tmp_path / "all.yaml").read_text(encoding="utf-8"))) == crd.crds()
+
+
 def test_the_yaml_says_the_same_without_anchors() -> None:
     for definition in DEFINITIONS.values():
         text = crd.to_yaml(definition)

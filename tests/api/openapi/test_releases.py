@@ -13,8 +13,8 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def released(changelog: str) -> list[str]:
-    """The versions that a changelog has a heading for, the newest first."""
-    found = re.findall(r"^## \[([0-9]+\.[0-9]+\.[0-9]+)\]", changelog, re.MULTILINE)
+    """The versions that a changelog has a heading for and a day of release, the newest first."""
+    found = re.findall(r"^## \[([0-9]+\.[0-9]+\.[0-9]+)\](?! - Unreleased)", changelog, re.MULTILINE)
     return sorted(found, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
 
 
@@ -24,7 +24,8 @@ def kept(folder: Path) -> list[str]:
 
 
 def test_the_newest_release_is_the_highest_number() -> None:
-    assert released("## [Unreleased]\n## [0.9.1] - 2027-01-02\n## [0.10.0]\n### [9.9.9]\n") == ["0.10.0", "0.9.1"]
+    changelog = "## [0.11.0] - Unreleased\n## [0.9.1] - 2027-01-02\n## [0.10.0] - 2027-01-03\n### [9.9.9]\n"
+    assert released(changelog) == ["0.10.0", "0.9.1"]
 
 
 def test_every_release_of_the_changelog_keeps_its_definitions_here_and_no_other_folder_does() -> None:
@@ -32,22 +33,16 @@ def test_every_release_of_the_changelog_keeps_its_definitions_here_and_no_other_
 
 
 def test_todays_definitions_break_nobody_on_the_newest_release() -> None:
-    versions = released(CHANGELOG)
-    if not versions:
-        assert "There is no release yet." in CHANGELOG, (
-            "CHANGELOG.md names no release and does not say that none exists"
-        )
-        assert kept(RELEASES) == [], "definitions are kept of a release that CHANGELOG.md does not name"
-        return
-    changes = upgrade.changes(upgrade.read(RELEASES / versions[0]), crd.crds())
+    newest = released(CHANGELOG)[0]
+    changes = upgrade.changes(upgrade.read(RELEASES / newest / "crds"), crd.crds())
     assert [str(change) for change in changes if change.sort.breaks] == []
 
 
 def test_a_break_since_a_release_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    crd.write(tmp_path / "0.1.0")
-    kept_file = tmp_path / "0.1.0" / "aim.amd.com_gpunodes.yaml"
+    crd.write(tmp_path / "0.1.0" / "crds")
+    kept_file = tmp_path / "0.1.0" / "crds" / "aim.amd.com_gpunodes.yaml"
     kept_file.write_text(kept_file.read_text(encoding="utf-8").replace("managed:", "owned:", 1), encoding="utf-8")
     monkeypatch.setitem(globals(), "RELEASES", tmp_path)
-    monkeypatch.setitem(globals(), "CHANGELOG", "## [0.1.0]\n")
+    monkeypatch.setitem(globals(), "CHANGELOG", "## [0.1.0] - 2027-01-01\n")
     with pytest.raises(AssertionError, match=r"spec\.owned: removed field"):
         test_todays_definitions_break_nobody_on_the_newest_release()
