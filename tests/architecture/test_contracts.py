@@ -78,4 +78,4 @@ def test_what_is_simulated_is_what_decides() -> None:
     }
     assert "controller.placement.scheduler" in imported
     bounded = contract("simulate asks the operator's scheduler, by placement.simulation alone")["source_modules"]
-    assert bounded == ["controller.cli.simulate"]
+    assert bounded == ["controller.cli.arrivals", "controller.cli.simulate"]

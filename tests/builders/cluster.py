@@ -24,6 +24,7 @@ from controller.runtime.objects.lease import Lease
 from controller.runtime.objects.metadata import PartialObject
 from controller.runtime.objects.node import Node
 from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.replica_set import ReplicaSet
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.objects.resource_slice import ResourceSlice
 from controller.state.cluster import Cluster
@@ -40,7 +41,7 @@ DECODED: Final[dict[Resource, type[Struct]]] = {
     RESOURCE_SLICES: ResourceSlice,
     LEASES: Lease,
     CONFIG_MAPS: PartialObject,
-    REPLICA_SETS: PartialObject,
+    REPLICA_SETS: ReplicaSet,
 }
 """What the informers of these resources hold; the others hold dicts."""
 

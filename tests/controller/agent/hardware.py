@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from controller.agent.backend import BackendError, GpuProcess, NodeHardware, PartitionUse
+from controller.agent.backend import BackendError, GpuProcess, NodeHardware, NodeUse
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
 from controller.gpu.identity import PartitionId
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
@@ -59,7 +59,8 @@ class RecordedBackend:
         self._fail("processes")
         return self.foreign
 
-    async def usage(self) -> Mapping[PartitionId, PartitionUse]:
+    async def usage(self) -> NodeUse:
+        self._fail("usage")
         return await self.node.usage()
 
     async def modes(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from aiohttp import web
 from api.v1beta1.gpu_node import AssignedDevice
 from controller.agent.backend import DriverGone, GpuProcess, NodeHardware
 from controller.agent.host_lock import HostLock
-from controller.agent.node_agent import NodeAgent
+from controller.agent.node_agent import Ledger, NodeAgent
 from controller.gpu.mode import ComputeMode
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
@@ -55,6 +55,7 @@ class World:
     hardware: RecordedBackend = field(default_factory=lambda: RecordedBackend("SPX/NPS1"))
     kubelet: "Kubelet | None" = None
     lock: HostLock | None = None
+    ledger: Ledger | None = None
 
     @property
     def status(self) -> Manifest:
@@ -96,6 +97,7 @@ class World:
                 heartbeat_seconds=0.2,
                 assignments=self.kubelet,
                 lock=self.lock,
+                ledger=self.ledger,
             )
             task = tasks.create_task(agent.run())
             yield agent
@@ -108,7 +110,7 @@ def operation(operation_id: str = "op-1", **modes: str) -> Manifest:
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the other end is a server
             await asyncio.sleep(0.01)
 
@@ -123,6 +125,7 @@ async def world() -> AsyncIterator[World]:
 
 async def test_it_publishes_only_once_its_gpu_node_is_there(world: World) -> None:
     async with world.agent() as agent:
+        await until(lambda: "not there yet" in str(agent.problem()), "it has looked")
         await asyncio.sleep(0.3)
         assert "not there yet" in str(agent.problem())
         assert world.devices == []

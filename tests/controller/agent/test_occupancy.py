@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.group import PINNED_NODE
+from api.group import PINNED_NODE, SERVICE_LABEL
 from controller.agent.occupancy import Occupancy
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
@@ -77,3 +77,13 @@ async def test_a_node_whose_name_no_label_can_hold_is_told_of_all() -> None:
     store = made(resource_claim("aim-here"))
     async with following(store, node=f"{'n' * 60}.example.com") as occupancy:
         assert (len(occupancy.informers), followed(occupancy)) == (2, ["team-a/aim-here"])
+
+
+@pytest.mark.looptime
+async def test_whose_a_claim_is_survives_what_is_kept_of_it() -> None:
+    ours = claim("aim-a", pod="chat-0", status={"phase": "Bound", "allocation": allocation(NODE)})
+    ours["metadata"]["labels"] = {SERVICE_LABEL: "chat", "team": "blue"}
+    ours["spec"]["model"] = {"id": "Qwen/Qwen3-4B"}
+    async with following(made(claims=[ours])) as occupancy:
+        (held,) = occupancy.holders()[device_name(0, 0)]
+    assert (held.pod, held.service, held.model) == ("chat-0", "chat", "Qwen/Qwen3-4B")

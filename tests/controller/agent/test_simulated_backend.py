@@ -3,10 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.backend import Busy, DriverGone, GpuProcess, RestartFailed, SettingUnavailable
+from controller.agent.backend import (
+    HOTSPOT,
+    MEMORY,
+    Busy,
+    DriverGone,
+    GpuProcess,
+    RestartFailed,
+    SettingUnavailable,
+)
 from controller.agent.simulated_backend import SimulatedBackend, SimulatedShape
 from controller.agent.simulated_seed import seeded_gpus
 from controller.agent.simulated_state import StateFileError
+from controller.agent.simulated_use import IDLE
 from controller.agent.sysfs import read_topology
 from controller.gpu.identity import PartitionId
 from controller.gpu.layout import slices
@@ -16,7 +25,7 @@ from tests.builders.kfd_recording import unpack
 from tests.controller.agent.hardware import A, B, RecordedBackend
 from tests.fakes.clock import LoopClock, SkippingClock
 
-MIB = 2**20
+MIB, GIB = 2**20, 2**30
 
 
 async def test_it_is_the_recorded_server(tmp_path: Path) -> None:
@@ -140,11 +149,22 @@ async def test_usage_follows_the_holders_and_can_be_foretold() -> None:
     backend = RecordedBackend("DPX/NPS1")
     partition = PartitionId(A, 1)
     backend.used = {partition: 5 * MIB}
-    first, second = await backend.usage(), await backend.usage()
-    assert first == second
+    told, again = await backend.usage(), await backend.usage()
+    assert told == again
+    first = told.partitions
     assert first[partition].used_bytes == 5 * MIB
     assert 0.35 <= (first[partition].busy or 0.0) <= 0.85
     assert all(use.used_bytes == use.busy == 0 for other, use in first.items() if other != partition)
+
+
+async def test_a_gpu_that_works_is_warmer_and_draws_more() -> None:
+    backend = RecordedBackend("DPX/NPS1")
+    backend.used = {PartitionId(A, 0): GIB, PartitionId(A, 1): GIB}
+    gpus = (await backend.usage()).gpus
+    assert gpus[B] == IDLE
+    assert gpus[A].temperatures[HOTSPOT] > gpus[B].temperatures[HOTSPOT]
+    assert gpus[A].temperatures[MEMORY] > gpus[B].temperatures[MEMORY]
+    assert 750 >= (gpus[A].power_watts or 0.0) > (gpus[B].power_watts or 0.0) > 0
 
 
 ALL_MODES = [(name, str(mode)) for name, product in PRODUCTS.items() for mode in product.allowed]

@@ -194,8 +194,8 @@ async def test_what_is_not_told_is_none() -> None:
     backend = node(ScriptedFault(Fault.NOT_TOLD), ScriptedFault(Fault.MODE_NOT_TOLD, gpu=A))
     first, last = (await backend.read()).gpus
     assert (first.mode, last.ecc) == (None, None)
-    assert (await backend.usage())[PartitionId(B, 0)] == PartitionUse(None, None)
-    assert (await backend.usage())[PartitionId(A, 0)] == PartitionUse(0, 0.0)
+    assert (await backend.usage()).partitions[PartitionId(B, 0)] == PartitionUse(None, None)
+    assert (await backend.usage()).partitions[PartitionId(A, 0)] == PartitionUse(0, 0.0)
 
 
 async def test_sources_that_differ_are_told_in_a_sentence() -> None:

@@ -139,7 +139,7 @@ async def test_use_is_told_for_what_the_files_tell(tmp_path: Path) -> None:
     await node.set_compute_mode(B, ComputeMode.DPX)
     write_tree(tmp_path, node.node(), {128: 5 * GIB, 137: GIB}, links=False)
     (tmp_path / "bus/pci/devices" / A / "gpu_busy_percent").write_text("37\n")
-    assert await SysfsBackend(tmp_path).usage() == {
+    assert (await SysfsBackend(tmp_path).usage()).partitions == {
         PartitionId(A, 0): PartitionUse(5 * GIB, 0.37),
         PartitionId(B, 0): PartitionUse(0, None),
         PartitionId(B, 1): PartitionUse(GIB, None),
@@ -150,13 +150,52 @@ async def test_use_of_a_whole_gpu_is_also_in_its_own_files(tmp_path: Path) -> No
     write_tree(tmp_path, simulated("SPX/NPS1").node(), {128: 5 * GIB}, links=False)
     for bank in list((tmp_path / "class/kfd/kfd/topology/nodes").glob("*/mem_banks/0/used_memory")):
         bank.unlink()
-    assert (await SysfsBackend(tmp_path).usage())[PartitionId(A, 0)] == PartitionUse(5 * GIB, 0.0)
+    assert (await SysfsBackend(tmp_path).usage()).partitions[PartitionId(A, 0)] == PartitionUse(5 * GIB, 0.0)
+
+
+async def test_use_is_read_anew_each_time_and_the_topology_once_it_changed(tmp_path: Path) -> None:
+    node = simulated("SPX/NPS1")
+    write_tree(tmp_path, node.node(), {128: 5 * GIB}, links=False)
+    backend = SysfsBackend(tmp_path)
+    await backend.usage()
+    nodes = tmp_path / "class/kfd/kfd/topology/nodes"
+    (nodes / "2/properties").write_text("cut off")
+    (nodes / "2/mem_banks/0/used_memory").write_text(f"{6 * GIB}\n")
+    assert (await backend.usage()).partitions[PartitionId(A, 0)].used_bytes == 6 * GIB
+    (nodes.parent / "generation_id").write_text("77\n")
+    with pytest.raises(BackendError, match="record the tree again"):
+        await backend.usage()
+    await node.set_compute_mode(A, ComputeMode.DPX)
+    write_tree(tmp_path, node.node(), {129: GIB}, links=False)
+    assert (await backend.usage()).partitions[PartitionId(A, 1)].used_bytes == GIB
+
+
+async def test_a_reading_renews_the_topology_though_the_count_of_changes_is_the_same(tmp_path: Path) -> None:
+    """A reload begins to count anew, and may come to the number that was."""
+    node = simulated("SPX/NPS1")
+    await node.set_compute_mode(A, ComputeMode.DPX)
+    write_tree(tmp_path, node.node(), links=False)
+    backend = SysfsBackend(tmp_path)
+    await backend.usage()
+    await node.set_compute_mode(A, ComputeMode.SPX)
+    await node.set_compute_mode(B, ComputeMode.DPX)
+    write_tree(tmp_path, node.node(), links=False)
+    await backend.read()
+    assert list((await backend.usage()).partitions) == [PartitionId(A, 0), PartitionId(B, 0), PartitionId(B, 1)]
+
+
+async def test_a_driver_that_is_gone_has_no_use(tmp_path: Path) -> None:
+    backend = written(tmp_path, simulated("SPX/NPS1"))
+    await backend.usage()
+    shutil.rmtree(tmp_path / "class/kfd/kfd/topology")
+    with pytest.raises(DriverGone):
+        await backend.usage()
 
 
 async def test_what_a_gpu_does_not_tell_of_its_use_is_none(tmp_path: Path) -> None:
     node = simulated("SPX/NPS1", Fault.NOT_TOLD)
     await node.read()
-    assert (await written(tmp_path, node).usage())[PartitionId(B, 0)] == PartitionUse(None, None)
+    assert (await written(tmp_path, node).usage()).partitions[PartitionId(B, 0)] == PartitionUse(None, None)
 
 
 # What real hosts show that a simulated one does not ---------------------------------------------------------------

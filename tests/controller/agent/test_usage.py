@@ -3,14 +3,15 @@ from dataclasses import replace
 import pytest
 
 from api.v1beta1.gpu_node import AssignedDevice
-from controller.agent.usage import Holder, figures, given_gpus, held_gpus, holders, used_bytes
+from controller.agent.usage import Holder, given_gpus, held_gpus, holders, used_bytes, waiting
 from controller.gpu.identity import PartitionId
 from controller.runtime.manifest import Manifest
 from tests.controller.agent.claims import partition_claim, resource_claim
 from tests.controller.agent.hardware import A, B, RecordedBackend
 
 GIB = 2**30
-OURS = Holder("team", "aim-1", sized_bytes=17 * GIB, confirmed=True)
+OURS = Holder("team", "aim-1", sized_bytes=17 * GIB, place=PartitionId(A, 0), confirmed=True)
+UNCONFIRMED = replace(OURS, confirmed=False)
 
 HOLDINGS = [
     pytest.param([], [], {}, id="nobody"),
@@ -26,8 +27,14 @@ HOLDINGS = [
     pytest.param(
         [],
         [partition_claim("aim-1", "gpu-0-128")],
-        {"gpu-0-128": (Holder("team", "aim-1", sized_bytes=17 * GIB, confirmed=False),)},
+        {"gpu-0-128": (UNCONFIRMED,)},
         id="ours, bound and not confirmed",
+    ),
+    pytest.param(
+        [resource_claim("aim-1", "gpu-0-128")],
+        [partition_claim("aim-1", "gpu-0-128", model="Qwen/Qwen3-8B", pod="chat-0", service="chat")],
+        {"gpu-0-128": (replace(OURS, model="Qwen/Qwen3-8B", pod="chat-0", service="chat"),)},
+        id="ours, of a service's pod",
     ),
     pytest.param([], [partition_claim("aim-1", "gpu-0-128", phase="Released")], {}, id="ours, released"),
     pytest.param([], [partition_claim("aim-1", "gpu-0-128", node="node-1")], {}, id="ours on another node"),
@@ -43,7 +50,7 @@ HOLDINGS = [
     pytest.param(
         [resource_claim("aim-1", "gpu-1-129")],
         [partition_claim("aim-1", "gpu-0-128")],
-        {"gpu-1-129": (OURS,), "gpu-0-128": (Holder("team", "aim-1", sized_bytes=17 * GIB, confirmed=False),)},
+        {"gpu-1-129": (replace(OURS, place=None),), "gpu-0-128": (UNCONFIRMED,)},
         id="ours, allocated elsewhere than bound: both are held",
     ),
 ]
@@ -52,6 +59,33 @@ HOLDINGS = [
 @pytest.mark.parametrize(("resource_claims", "partition_claims", "want"), HOLDINGS)
 def test_holders(resource_claims: list[Manifest], partition_claims: list[Manifest], want: object) -> None:
     assert holders("node-0", resource_claims, partition_claims) == want
+
+
+def of_plugin(**fields: str) -> Manifest:
+    """A claim of the device plugin whose device is not known yet."""
+    claim = partition_claim("aim-1", pod="chat-0", **fields)
+    claim["status"]["allocation"] |= {"resource": {"name": "amd.com/gpu"}, "devices": []}
+    return claim
+
+
+def known(claim: Manifest) -> Manifest:
+    claim["status"]["allocation"]["devices"] = [{"device": "gpu-0-128"}]
+    return claim
+
+
+@pytest.mark.parametrize(
+    ("claim", "want"),
+    [
+        pytest.param(of_plugin(), {("team", "chat-0")}, id="one that is bound"),
+        pytest.param(of_plugin(phase="Released"), set(), id="one that is over"),
+        pytest.param(of_plugin(phase="Allocated"), set(), id="one whose device was read back"),
+        pytest.param(of_plugin(node="node-1"), set(), id="another node's"),
+        pytest.param(known(of_plugin()), set(), id="one that knows its device"),
+        pytest.param(partition_claim("aim-1", pod="chat-0"), set(), id="one without the device plugin"),
+    ],
+)
+def test_claims_that_wait_for_the_kubelets_word(claim: Manifest, want: set[tuple[str, str]]) -> None:
+    assert waiting("node-0", [claim]).keys() == want
 
 
 @pytest.mark.parametrize(
@@ -79,33 +113,6 @@ async def test_used_bytes_are_the_claims_or_all_there_is() -> None:
         "node-0", resource_claims, [partition_claim("aim-1", "gpu-0-128"), partition_claim("aim-2", "gpu-3-131")]
     )
     assert used_bytes(node, held) == {PartitionId(A, 0): 17 * GIB, PartitionId(A, 1): 24574 << 20}
-
-
-async def test_figures_have_a_row_for_each_partition() -> None:
-    backend = RecordedBackend("CPX/NPS4")
-    node = await backend.read()
-    held = holders(
-        "node-0",
-        [resource_claim("aim-1", "gpu-0-128")],
-        [partition_claim("aim-1", "gpu-0-128", model="Qwen/Qwen3-8B"), partition_claim("aim-2", "gpu-1-129")],
-    )
-    backend.used = used_bytes(node, held)
-    rows = figures("node-0", node, held, await backend.usage())
-    assert len(rows) == 16
-    told = [(row.claim, row.model, row.allocated_bytes, row.used_bytes, bool(row.busy)) for row in rows[:3]]
-    assert told == [
-        ("aim-1", "Qwen/Qwen3-8B", 17 * GIB, 17 * GIB, True),
-        ("aim-2", "", 17 * GIB, 0, False),
-        ("", "", 0, 0, False),
-    ]
-    assert {(row.node, row.mode, row.total_bytes) for row in rows} == {("node-0", "CPX/NPS4", 24574 << 20)}
-
-
-async def test_what_is_not_told_is_not_made_up() -> None:
-    node = await RecordedBackend("CPX/NPS4", gpus=1).read()
-    unread = replace(node, gpus=(replace(node.gpus[0], mode=None),))
-    rows = figures("node-0", unread, {}, {})
-    assert {(row.mode, row.used_bytes, row.busy) for row in rows} == {("", None, None)}
 
 
 def given(bdf: str | None) -> AssignedDevice:

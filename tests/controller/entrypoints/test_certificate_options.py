@@ -22,6 +22,7 @@ from tests.fakes.clock import FakeClock
         (CertificateMode.SELF, CertificateKeeper, "Secret aim-gpu-system/"),
         (CertificateMode.CERT_MANAGER, CertificateFiles, "/mounted"),
         (CertificateMode.FILES, CertificateFiles, "/mounted"),
+        (CertificateMode.OLM, CertificateFiles, "/mounted"),
     ],
 )
 async def test_each_mode_has_its_source(mode: CertificateMode, want: type[object], named: str) -> None:

@@ -65,16 +65,19 @@ def mount(folder: Path, *, authority: bool) -> ServingCertificate:
 
 
 @asynccontextmanager
-async def serving(api: FakeApiServer, **options: Any) -> AsyncIterator[OperatorServers]:
+async def serving(
+    api: FakeApiServer, *, metrics: Metrics | None = None, **options: Any
+) -> AsyncIterator[OperatorServers]:
     chosen = OperatorOptions(
         bind_host="127.0.0.1", webhook_port=0, health_port=0, metrics_port=0, metrics_plain=True, **options
     )
     stop, clock, manager = asyncio.Event(), RealClock(), Manager()
     async with Client(ClientConfiguration(server=api.url)) as client, asyncio.TaskGroup() as tasks:
-        servers = OperatorServers(chosen, client, clock, metrics=Metrics("operator"), reviews=client, manager=manager)
+        metrics = metrics or Metrics("operator")
+        servers = OperatorServers(chosen, client, clock, metrics=metrics, reviews=client, manager=manager)
         tasks.create_task(manager.run(stop))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 yield servers
         finally:
             stop.set()
@@ -86,6 +89,18 @@ async def test_its_own_certificate_is_published_with_its_url(api: FakeApiServer)
         await servers.ports()
     (secret,) = api.objects(SECRETS).values()
     assert told(api) == [{"url": f"{URL}{path}", "caBundle": secret["data"]["ca.crt"]} for path in PATHS]
+
+
+async def test_when_the_shown_certificate_ends_is_told(api: FakeApiServer, tmp_path: Path) -> None:
+    install(api, **SERVICE)
+    name = b'aim_certificate_expiration_timestamp_seconds{certificate="webhook"} '
+    made = mount(tmp_path, authority=True)
+    metrics = Metrics("operator")
+    options = {"certificates": CertificateMode.FILES, "certificate_dir": tmp_path}
+    async with serving(api, metrics=metrics, **options) as servers:
+        await servers.ports()
+        text = await metrics.exposition()
+    assert name + repr(made.not_after.timestamp()).encode() + b"\n" in text
 
 
 async def test_a_mounted_authority_is_published(api: FakeApiServer, tmp_path: Path) -> None:
@@ -107,6 +122,18 @@ async def test_a_bundle_that_somebody_else_put_in_stays(
     async with serving(api, certificates=mode, certificate_dir=tmp_path, webhook_url=URL) as servers:
         await servers.ports()
     assert told(api) == [{"url": f"{URL}{path}", "caBundle": theirs} for path in PATHS]
+
+
+async def test_under_olm_it_is_ready_without_configurations_of_ours_and_writes_nothing(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    mount(tmp_path, authority=True)
+    async with serving(api, certificates=CertificateMode.OLM, certificate_dir=tmp_path) as servers:
+        await servers.ports()
+    install(api, **SERVICE)
+    async with serving(api, certificates=CertificateMode.OLM, certificate_dir=tmp_path) as servers:
+        await servers.ports()
+    assert told(api) == [SERVICE] * 3
 
 
 async def test_without_an_injected_bundle_it_is_not_ready_and_says_why(api: FakeApiServer, tmp_path: Path) -> None:

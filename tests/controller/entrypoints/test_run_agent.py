@@ -20,9 +20,13 @@ from controller.runtime.client.core import LEASES, RESOURCE_CLAIMS, RESOURCE_SLI
 from controller.runtime.clock import RealClock
 from controller.runtime.manifest import Manifest
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
+from controller.telemetry.catalogue import exported_by
 from controller.telemetry.metrics import Metrics
+from tests.exported_metrics import difference, names_without_series
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.kubelet import FakeKubelet, plugged, pod
+
+OWN = {name for name in exported_by("agent") if name.startswith("aim_")}
 
 
 @asynccontextmanager
@@ -42,7 +46,7 @@ async def running(options: AgentOptions) -> AsyncIterator[Metrics]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the fake has nobody to tell
             await asyncio.sleep(0.01)
 
@@ -58,7 +62,7 @@ async def test_the_requests_of_all_nodes_are_counted_in_one_series(
         options = AgentOptions(nodes, connection, host="127.0.0.1", health_port=0, metrics_port=0, metrics_plain=True)
         async with running(options) as metrics:
             await until(lambda: len(api.seen) >= 4)
-            text = metrics.exposition().decode()
+            text = (await metrics.exposition()).decode()
     counted = re.findall(r"^rest_client_requests_total\{.*\} (\S+)$", text, re.MULTILINE)
     assert sum(map(float, counted)) >= 4
     assert "rest_client_request_duration_seconds_bucket" in text
@@ -96,7 +100,7 @@ async def test_a_host_without_amd_smi_is_read_by_its_files_and_its_kubelet(tmp_p
         )
         async with running(options) as metrics:
             await until(lambda: status(api).get("assigned"))
-            text = metrics.exposition().decode()
+            text = (await metrics.exposition()).decode()
         assert api.objects(RESOURCE_SLICES) == {}, "on hardware AMD's driver publishes them"
     told = status(api)
     assert (told["backend"], told["simulated"], told["product"]) == ("sysfs", False, "MI300X")
@@ -107,7 +111,17 @@ async def test_a_host_without_amd_smi_is_read_by_its_files_and_its_kubelet(tmp_p
     assert "install ROCm's amd-smi-lib" in conditions["Backend"]["message"]
     (given,) = told["assigned"]
     assert (given["bdf"], given["partition"]) == ("0000:27:00.0", 2)
-    assert 'type="total"' in text
+    differs = difference("agent", [text])
+    assert (differs.missing, differs.wrong) == (frozenset(), ())
+    assert names_without_series("agent", [text]) & OWN == {"aim_gpu_partition_utilization"}
+    assert re.search(r'^aim_agent_info\{node="a",backend="sysfs",simulated="false",.*\} 1', text, re.MULTILINE)
+    place = r'gpu="0000:27:00\.0",partition="2",mode="CPX/NPS4",claim="",pod="llm-0"'
+    held = re.search(rf'^aim_gpu_partition_memory_bytes\{{.*{place}.*type="allocated"\}} (\S+)', text, re.MULTILINE)
+    assert held is not None
+    assert float(held[1]) == 24574 << 20
+    assert len(re.findall(r"^aim_gpu_temperature_celsius\{", text, re.MULTILINE)) == 4, "two sensors of each GPU"
+    assert len(re.findall(r"^aim_gpu_power_watts\{", text, re.MULTILINE)) == 2
+    assert re.search(r"^aim_usage_partition_seconds_total\{.*\} ", text, re.MULTILINE)
     busy = re.search(r"^aim_gpu_partition_utilization\w*\{", text, re.MULTILINE)
     assert busy is None, "files do not tell how busy a partition is"
 

@@ -62,6 +62,11 @@ def refused(result: Result) -> str:
 OPERATOR = [
     pytest.param(["--otlp-endpoint", "nonsense"], ["--otlp-endpoint", "'nonsense'", "give a URL"], id="no tracing URL"),
     pytest.param(
+        ["--otlp-metrics-endpoint", "nonsense"],
+        ["--otlp-metrics-endpoint", "'nonsense'", "give a URL"],
+        id="no URL for metrics",
+    ),
+    pytest.param(
         ["--webhook-port", "70000"], ["--webhook-port", "less than or equal to 65535"], id="webhook port too high"
     ),
     pytest.param(["--debug-port", "-5"], ["--debug-port", "greater than or equal to 1"], id="debug port below any"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from controller.gateway.configuration import GatewayConfiguration
 from controller.gateway.gateway import Gateway
+from controller.gateway.latency import LatencyTable
+from controller.gateway.reload import MakeTable
 from tests.builders.gateway_configuration import KEY, Keys
 
 ASK = b'{"model":"llama","messages":[]}'
@@ -55,7 +57,7 @@ class Client:
         return (await self.reader.readexactly(size + 2))[:-2]
 
     async def read(self) -> Got:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             status, fields = await self.head()
             if status in (204, 304):
                 body = b""
@@ -75,7 +77,7 @@ class Client:
 
     async def ended(self) -> bool:
         """Whether the gateway has closed, with nothing more sent."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             try:
                 return await self.reader.read() == b""
             except ConnectionResetError:
@@ -84,9 +86,9 @@ class Client:
 
 @asynccontextmanager
 async def serving(
-    configuration: GatewayConfiguration, authenticator: Keys | None = None
+    configuration: GatewayConfiguration, authenticator: Keys | None = None, make_table: MakeTable = LatencyTable
 ) -> AsyncIterator[tuple[Gateway, "Dial"]]:
-    async with Gateway(configuration, authenticator=authenticator or Keys()) as gateway:
+    async with Gateway(configuration, authenticator=authenticator or Keys(), make_table=make_table) as gateway:
         port = await gateway.serve("127.0.0.1", 0)
         dial = Dial(port)
         try:
@@ -112,7 +114,7 @@ class Dial:
             client.writer.close()
 
 
-async def eventually(condition: "object", *, within: float = 5.0) -> None:
+async def eventually(condition: "object", *, within: float = 30.0) -> None:
     """Wait until `condition()` is true."""
     assert callable(condition)
     async with asyncio.timeout(within):

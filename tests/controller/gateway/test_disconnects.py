@@ -95,7 +95,7 @@ async def test_a_client_that_goes(stage: Stage, want_asked: int, goes: Callable[
         assert len(engine.requests) == want_asked
         assert gateway.statistics().qos.models[MODEL].cancelled == want_asked
         for connection in engine.connections:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await connection.lost.wait()
         engine.answers = [answer()]
         assert (await (await dial()).ask(request())).status == 200

@@ -1,6 +1,8 @@
 """The orderly end: what is under way is answered, nothing new begins, and it ends in time."""
 
 import asyncio
+import socket
+import time
 
 import pytest
 
@@ -50,6 +52,27 @@ async def test_nobody_new_is_let_in() -> None:
         await gateway.drain(0.1)
         with pytest.raises(ConnectionRefusedError):
             await dial()
+
+
+async def test_what_was_sent_during_a_stall_is_answered() -> None:
+    async with Engine() as engine, serving(configuration(route(endpoint(engine.port)))) as (gateway, dial):
+        client = await dial()
+        await client.ask(request())
+        here, there = socket.socketpair()
+
+        def stall() -> None:
+            """While the loop reads: it runs what is due by then before it reads anything else."""
+            asyncio.get_running_loop().remove_reader(here)
+            client.send(request())
+            time.sleep(1.3)  # longer than idle connections are kept
+
+        with here, there:
+            async with asyncio.TaskGroup() as group:
+                await begin_drain(gateway, group, 10)
+                asyncio.get_running_loop().add_reader(here, stall)
+                there.send(b"now")
+                assert (await client.read()).status == 200
+                assert await client.ended()
 
 
 async def test_who_is_idle_is_closed_after_a_moment() -> None:

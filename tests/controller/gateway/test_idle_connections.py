@@ -72,12 +72,12 @@ async def timed(work: Awaitable[object]) -> float:
 
 
 async def test_those_that_are_idle_too_long_are_closed_in_one_sweep() -> None:
-    limits = replace(Limits(), idle_seconds=0.5)
+    limits = replace(Limits(), idle_seconds=3.0)  # longer than all need to come on a machine that has much to do
     async with (
         Engine() as engine,
         serving(configuration(route(endpoint(engine.port)), limits=limits)) as (gateway, dial),
     ):
         clients = [await dial() for _ in range(300)]
         await eventually(lambda: gateway.statistics().connections == 300)
-        await eventually(lambda: gateway.statistics().connections == 0)
+        await eventually(lambda: gateway.statistics().connections == 0, within=10)
         assert all([await client.ended() for client in clients])

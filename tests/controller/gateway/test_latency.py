@@ -14,6 +14,7 @@ class Timed:
     begun_at: float = 100.5
     status: int = 200
     streamed: bool = True
+    headers: bytes = b""
 
 
 def test_an_observation_counts_up_to_its_edge_and_its_edge_included() -> None:

@@ -33,3 +33,13 @@ def test_a_client_gets_an_engines_head_without_framing_and_its_own_id() -> None:
         b"HTTP/1.1 200 OK\r\nServer: uvicorn\r\nX-Request-Id: a\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n"
     )
     assert answer_lead(parse_response_head(raw)) == b"HTTP/1.1 200 OK\r\nserver: uvicorn\r\n"
+
+
+def test_why_it_was_refused_is_a_replicas_word_and_not_an_engines() -> None:
+    head = parse_response_head(
+        b"HTTP/1.1 429 No\r\nX-Aim-Reason: QueueFull\r\nX-Aim-Key: k\r\nContent-Length: 3\r\n\r\n"
+    )
+    assert answer_lead(head) == b"HTTP/1.1 429 No\r\n"
+    assert answer_lead(head, of_replica=True) == b"HTTP/1.1 429 No\r\nx-aim-reason: QueueFull\r\n"
+    plain = parse_response_head(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
+    assert answer_lead(plain, of_replica=True) == b"HTTP/1.1 200 OK\r\n"

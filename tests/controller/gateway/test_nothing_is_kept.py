@@ -2,7 +2,10 @@
 
 import gc
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+
+import pytest
 
 from controller.gateway.client_connection import ClientConnection
 from controller.gateway.configuration import Limits
@@ -16,6 +19,15 @@ from tests.fakes.engine import STREAM_END, STREAM_HEAD, Answer, Engine, EngineCo
 
 KEPT = (ClientConnection, Exchange, UpstreamConnection)
 LIMITS = replace(Limits(), upstream_first_byte_seconds=0.3, upstream_silence_seconds=0.3, upstream_idle_seconds=0.3)
+
+
+@pytest.fixture(autouse=True)
+def others_objects_aside() -> Iterator[None]:
+    """What other tests of the process have left is not looked through: hundreds of megabytes, at each look."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def counted() -> Counter[str]:

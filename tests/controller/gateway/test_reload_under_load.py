@@ -61,6 +61,8 @@ async def test_a_hundred_reloads_cost_no_request() -> None:
                     group.create_task(ask_until(dial, end, statuses))
                 for number in range(RELOADS):
                     await asyncio.sleep(0.01)
+                    # under load, however slow the machine
+                    await eventually(lambda wanted=5 * number: len(statuses) >= wanted)
                     gateway.reload(turned(number, engines))
                 end.set()
             await eventually(lambda: conserved(gateway))

@@ -145,3 +145,12 @@ def test_files_that_are_none_are_refused_without_quoting_them(
 
 def test_before_the_first_files_it_is_not_ready(tmp_path: Path, clock: FakeClock) -> None:
     assert TlsFiles(tmp_path, clock).verdict() == "certificate: not read yet"
+
+
+def test_when_the_shown_certificate_ends_is_known(put: Put, clock: FakeClock, tmp_path: Path) -> None:
+    files = TlsFiles(tmp_path, clock)
+    assert files.ending() is None
+    for lasts in (10 * DAY, 20 * DAY):
+        put("gateway", lasts=lasts)
+        files.look()
+        assert files.ending() == NOW - DAY + lasts

@@ -15,10 +15,10 @@ from controller.placement.packing.scorers.named import scorer_named
 from controller.placement.packing.workload import Workload
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.simulation import Experiment, Outcome
-from controller.placement.snapshot import Snapshot
+from controller.placement.snapshot import Node, Snapshot
 from controller.placement.trace import TraceNode
 from tests.builders.demand import constrained, demand
-from tests.builders.gpu import gpu
+from tests.builders.gpu import OURS, gpu
 from tests.builders.node import node
 from tests.builders.policy import policy_view
 
@@ -95,6 +95,29 @@ def test_a_part_of_a_large_gpu_is_compared_with_a_whole_small_one_by_its_bytes()
         [node("half-of-288-gib", half, policy=policy_view()), node("64-gib", whole, policy=policy_view())]
     )
     assert _after_usual_claims(snapshot) == "64-gib"
+
+
+def _after_sizes(*nodes: Node) -> Decision:
+    """Where a model of 33 GiB goes among those of 20, 33 and 45."""
+    scheduler, snapshot = ModelScheduler.by_policy(), Snapshot(nodes)
+    for number in range(30):
+        scheduler.schedule(snapshot, demand(f"usual-{number}", (20, 33, 45)[number % 3]))
+    return scheduler.schedule(snapshot, demand("asked", 33))
+
+
+def test_a_tighter_part_of_a_larger_gpu_is_taken_however_empty_its_node() -> None:
+    empty = node("empty", *(gpu(n, "CPX/NPS1", product="MI355X") for n in range(8)))
+    full = node("full", gpu(0, "QPX/NPS1", holders=dict.fromkeys(range(3), OURS)))
+    assert _node(_after_sizes(empty, full)) == "empty"
+
+
+def test_of_equal_places_one_on_a_gpu_in_use_then_one_on_the_node_with_the_fewest_idle_gpus() -> None:
+    idle = [gpu(n, "QPX/NPS1") for n in range(3)]
+    in_use = gpu(3, "QPX/NPS1", holders={0: OURS})
+    in_use_among_idle = _after_sizes(node("a-one-idle", *idle[:1]), node("b-in-use", *idle, in_use))
+    assert isinstance(in_use_among_idle, Placed)
+    assert (_node(in_use_among_idle), in_use_among_idle.devices[0].gpu.bdf) == ("b-in-use", in_use.bdf)
+    assert _node(_after_sizes(node("a-three-idle", *idle), node("b-two-idle", *idle[:2]))) == "b-two-idle"
 
 
 def _spoiled(afterwards: Callable[..., Any]) -> Callable[..., Any]:

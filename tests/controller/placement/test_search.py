@@ -12,7 +12,7 @@ from controller.placement.expectation import ENOUGH, FEW, Known
 from controller.placement.hosts import Hosts
 from controller.placement.packing.columns import NEVER
 from controller.placement.packing.host import WHOLE, Ask, Host, partition_left
-from controller.placement.packing.scorers.named import scorer_named
+from controller.placement.packing.scorers.named import partition_scorer_named
 from controller.placement.packing.table import ScoreTable
 from controller.placement.packing.workload import Workload
 from controller.placement.scheduler import ModelScheduler
@@ -26,6 +26,9 @@ from tests.builders.policy import policy_view
 
 MODES = ("SPX/NPS1", "DPX/NPS1", "QPX/NPS1", "CPX/NPS1")
 WHOLE_BYTES = gpu(0, "SPX/NPS1").partitions[0].bytes
+#: Millionths of a GPU in one of the operator's steps of bytes: it takes costs for equal that differ by less.
+#: Those of FGD are whole thousandths of a GPU.
+STEP = {"default": 1, "fgd": 0}
 #: (CPU in thousandths of a core, GiB) that claims ask for.
 KINDS = ((4_000, 20), (16_000, 20), (8_000, 40), (8_000, 90), (2_000, 96), (24_000, 150))
 
@@ -38,7 +41,7 @@ class _Both:
         claims = [chance.choice(KINDS) for _ in range(ENOUGH)] * (FEW // ENOUGH)  # the first are the mix of all
         known = [Known(f"u{n}", n, (cpu, gib << 30, 1)) for n, (cpu, gib) in enumerate(claims)]
         self.snapshot, self.scheduler = Snapshot(nodes), ModelScheduler.by_policy(lambda: known)
-        told = scorer_named(scorer, Workload.counted(map(_ask, claims)), {})
+        told = partition_scorer_named(scorer, Workload.counted(map(_ask, claims)))
         self.table = ScoreTable([self.seen(each) for each in nodes], list(map(_ask, KINDS)), told, partition_left)
 
     def seen(self, one: Node) -> Host:
@@ -78,6 +81,7 @@ def _ask(kind: tuple[int, int]) -> Ask:
 @pytest.mark.parametrize("scorer", ["default", "fgd"])
 def test_the_operator_takes_what_a_simulation_takes(scorer: str) -> None:
     taken: list[tuple[int | None, int | None]] = []
+    alone = 0
     for seed in range(12):
         chance = Random(seed)
         both = _Both(scorer, chance)
@@ -85,12 +89,16 @@ def test_the_operator_takes_what_a_simulation_takes(scorer: str) -> None:
             kind = chance.randrange(len(KINDS))
             before = [both.table.rank(kind, host) for host in range(6)]
             lowest, mine, theirs = both.decide(kind, number)
-            assert lowest == (NEVER if mine is None else before[mine])
+            assert 0 <= (NEVER if mine is None else before[mine]) - lowest <= STEP[scorer]
             taken.append((mine, theirs))
+            if (
+                sum(each - lowest <= STEP[scorer] for each in before) == 1
+            ):  # of equal nodes each takes one by its own rule
+                alone += 1
+                assert mine == theirs
     placed = [pair for pair in taken if pair[0] is not None]
     assert 100 < len(placed) < len(taken)
-    if scorer == "default":  # whose costs are fine enough that no two nodes are equal but such as are alike
-        assert [mine for mine, _ in taken] == [theirs for _, theirs in taken]
+    assert alone > 50
 
 
 def _simulated() -> int:

@@ -1,16 +1,19 @@
 import json
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from controller.gpu.mode import mode
 from controller.profiles.aim_profile import AIMProfile, Argument, Metric, Model, Target, precision_name
 from controller.sizing.precision import Precision
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 AIMS_OWN = Path(__file__).parents[2] / "data" / "aim_profiles"
 ARGS: tuple[tuple[str, Argument], ...] = (
@@ -40,7 +43,10 @@ def profile(model: Model | None = QWEN, **fields: Any) -> AIMProfile:
     return AIMProfile(target(**fields), model, ARGS)
 
 
-def validator(name: str) -> Draft202012Validator:
+@cache
+def validator(name: str) -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator  # two seconds of importing
+
     folder = files("controller.profiles").joinpath("data")
     schemas = {
         file: json.loads(folder.joinpath(file).read_text())
@@ -53,8 +59,11 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schemas[name], registry=registry)
 
 
-FORMAT = validator("aim-profile.schema.json")
-OURS = validator("partition-profile.schema.json")
+FORMAT, OURS = "aim-profile.schema.json", "partition-profile.schema.json"
+
+
+def errors(name: str, document: Any) -> list[Any]:
+    return list(validator(name).iter_errors(document))
 
 
 def test_the_file_is_named_as_aim_names_it_with_the_mode_at_the_end() -> None:
@@ -72,7 +81,10 @@ def test_mxfp4_is_called_fp4_in_the_metadata_and_mxfp4_in_the_name() -> None:
 
 @pytest.mark.parametrize("precision", [each for each in Precision if each is not Precision.AUTO])
 def test_every_precision_has_a_name_the_format_knows(precision: Precision) -> None:
-    assert precision_name(precision) in FORMAT.schema["properties"]["metadata"]["properties"]["precision"]["enum"]
+    assert (
+        precision_name(precision)
+        in validator(FORMAT).schema["properties"]["metadata"]["properties"]["precision"]["enum"]
+    )
 
 
 def test_a_profile_of_a_model_is_found_and_chosen_by_the_models_folder() -> None:
@@ -132,7 +144,7 @@ def test_without_a_checkpoint_the_file_names_no_model_and_stays_in_the_models_fo
 
 @pytest.mark.parametrize("file", sorted(AIMS_OWN.rglob("*.yaml")), ids=lambda file: file.stem)
 def test_profiles_that_amd_wrote_are_valid(file: Path) -> None:
-    assert list(FORMAT.iter_errors(yaml.safe_load(file.read_text(encoding="utf-8")))) == []
+    assert errors(FORMAT, yaml.safe_load(file.read_text(encoding="utf-8"))) == []
 
 
 def test_there_are_profiles_that_amd_wrote() -> None:
@@ -141,8 +153,8 @@ def test_there_are_profiles_that_amd_wrote() -> None:
 
 @pytest.mark.parametrize("schema", [FORMAT, OURS], ids=["the format", "ours"])
 @pytest.mark.parametrize("model", [QWEN, None], ids=["of a model", "general"])
-def test_a_profile_is_valid(schema: Draft202012Validator, model: Model | None) -> None:
-    assert list(schema.iter_errors(yaml.safe_load(profile(model).to_yaml()))) == []
+def test_a_profile_is_valid(schema: str, model: Model | None) -> None:
+    assert errors(schema, yaml.safe_load(profile(model).to_yaml())) == []
 
 
 SOMEBODY_ELSES = """
@@ -156,8 +168,8 @@ env_vars: {VLLM_DO_NOT_TRACK: '1'}
 
 def test_a_profile_that_amd_would_write_is_valid_and_not_one_of_ours() -> None:
     document = yaml.safe_load(SOMEBODY_ELSES)
-    assert list(FORMAT.iter_errors(document)) == []
-    assert list(OURS.iter_errors(document)) != []
+    assert errors(FORMAT, document) == []
+    assert errors(OURS, document) != []
 
 
 @pytest.mark.parametrize(
@@ -176,18 +188,18 @@ def test_a_profile_that_amd_would_write_is_valid_and_not_one_of_ours() -> None:
 def test_a_profile_that_aim_would_refuse_is_not_valid(section: str, changed: dict[str, Any]) -> None:
     document = yaml.safe_load(profile().to_yaml())
     document[section] |= changed
-    assert list(FORMAT.iter_errors(document)) != []
+    assert errors(FORMAT, document) != []
 
 
 def test_a_model_is_named_by_both_fields_or_none() -> None:
     document = yaml.safe_load(profile().to_yaml())
     del document["aim_id"]
-    assert list(FORMAT.iter_errors(document)) != []
+    assert errors(FORMAT, document) != []
 
 
 @pytest.mark.parametrize("argument", [name for name, _ in ARGS])
 def test_ours_leave_no_setting_to_a_default_that_follows_the_device(argument: str) -> None:
     document = yaml.safe_load(profile().to_yaml())
     del document["engine_args"][argument]
-    assert list(FORMAT.iter_errors(document)) == []
-    assert list(OURS.iter_errors(document)) != []
+    assert errors(FORMAT, document) == []
+    assert errors(OURS, document) != []

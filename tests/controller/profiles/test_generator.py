@@ -11,7 +11,7 @@ from controller.sizing.precision import Precision, native_precision
 from controller.sizing.requirement import SizingRequest
 from controller.sizing.tensor_parallel import possible_ranks
 from tests.builders.profile import CATALOG, LISTED, LLAMA, SIZES
-from tests.controller.profiles.test_aim_profile import OURS
+from tests.controller.profiles.test_aim_profile import OURS, errors
 
 DEEPSEEK = "deepseek-ai/DeepSeek-V3"
 OLMO = "allenai/OLMo-2-0325-32B-Instruct"
@@ -34,7 +34,7 @@ def test_each_mode_of_each_product_has_a_profile_a_metric() -> None:
 @pytest.mark.parametrize("precision", ["fp16", "int8", "int4", "fp8", "bf16", "fp32"])
 def test_every_profile_is_valid(precision: str) -> None:
     for profile in profiles_of(LLAMA, precision):
-        assert list(OURS.iter_errors(yaml.safe_load(profile.to_yaml()))) == []
+        assert errors(OURS, yaml.safe_load(profile.to_yaml())) == []
 
 
 def test_every_profile_has_a_file_of_its_own() -> None:

@@ -4,6 +4,11 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from controller.runtime.controller import Controller
 from controller.runtime.reconcile import Request, Result, TerminalError
@@ -37,9 +42,9 @@ def metrics() -> Iterator[Metrics]:
     made.close()
 
 
-def samples(metrics: Metrics) -> dict[str, float]:
+async def samples(metrics: Metrics) -> dict[str, float]:
     """Sample with its labels -> value."""
-    lines = metrics.exposition().decode().splitlines()
+    lines = (await metrics.exposition()).decode().splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if name[:1] != "#"}
 
 
@@ -75,15 +80,17 @@ async def after(seconds: float, metrics: Metrics, *names: str, workers: int = 1)
         for name in names:
             made.enqueue(Request("", name))
         await asyncio.sleep(seconds)
-        found = samples(metrics)
+        found = await samples(metrics)
         made.stop()
     return found
 
 
 async def test_every_name_is_there_with_its_kind(metrics: Metrics) -> None:
     await after(0.001, metrics, "good")
-    types = [line.split()[2:] for line in metrics.exposition().decode().splitlines() if line.startswith("# TYPE")]
-    assert {name: kind for name, kind in types if name != "target_info"} == NAMES
+    types = [
+        line.split()[2:] for line in (await metrics.exposition()).decode().splitlines() if line.startswith("# TYPE")
+    ]
+    assert {name: kind for name, kind in types if name != "aim_build_info"} == NAMES
 
 
 async def test_results(metrics: Metrics) -> None:
@@ -122,15 +129,15 @@ async def test_durations_fall_into_buckets_from_a_millisecond_to_a_minute(metric
 
 async def test_depth_is_told_by_priority(metrics: Metrics) -> None:
     made = controller(metrics)
-    assert samples(metrics)['workqueue_depth{name="pods",priority="0"}'] == 0
+    assert (await samples(metrics))['workqueue_depth{name="pods",priority="0"}'] == 0
     for number in range(5):
         made.enqueue(Request("", f"good{number}"), -100 if number else 0)
-    found = samples(metrics)
+    found = await samples(metrics)
     assert [found[f'workqueue_depth{{name="pods",priority="{priority}"}}'] for priority in (0, -100)] == [1, 4]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(made.run())
         await asyncio.sleep(0.001)
-        found = samples(metrics)
+        found = await samples(metrics)
         made.stop()
     assert [found[f'workqueue_depth{{name="pods",priority="{priority}"}}'] for priority in (0, -100)] == [0, 0]
 
@@ -140,7 +147,39 @@ async def test_two_controllers_on_one_meter_are_told_apart(metrics: Metrics) -> 
     one.enqueue(Request("", "a"))
     two.enqueue(Request("", "a"))
     two.enqueue(Request("", "b"))
-    found = samples(metrics)
+    found = await samples(metrics)
     assert [found[f'workqueue_adds_total{{name="{name}"}}'] for name in ("one", "two")] == [1, 2]
     workers = 'controller_runtime_max_concurrent_reconciles{controller="%s"}'
     assert [found[workers % name] for name in ("one", "two")] == [1, 3]
+
+
+async def test_a_bucket_leads_to_the_trace_of_a_reconcile_in_it() -> None:
+    reader, spans = InMemoryMetricReader(), InMemorySpanExporter()
+    tracing = TracerProvider(shutdown_on_exit=False)
+    tracing.add_span_processor(SimpleSpanProcessor(spans))
+    meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("test")
+    made = Controller(
+        "pods", reconcile, clock=LoopClock(), meter=meter, tracer=tracing.get_tracer("test"), ids=lambda: "x"
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(made.run())
+        made.enqueue(Request("", "good"))
+        await asyncio.sleep(1)
+        made.stop()
+    (span,) = spans.get_finished_spans()
+    data = reader.get_metrics_data()
+    assert data is not None
+    told = {
+        metric.name: exemplar.trace_id
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        for point in metric.data.data_points
+        for exemplar in point.exemplars
+    }
+    trace = span.get_span_context()
+    assert trace is not None
+    names = {
+        "controller_runtime_reconcile_time_seconds",
+        "workqueue_queue_duration_seconds",
+        "workqueue_work_duration_seconds",
+    }
+    assert told == dict.fromkeys(names, trace.trace_id)

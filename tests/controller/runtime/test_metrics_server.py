@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import cast
 
@@ -13,7 +13,7 @@ import pytest
 from controller.runtime.authorization import Authorizer, Decision, Undecided, Verdict
 from controller.runtime.certs.authority import issue_leaf, make_authority
 from controller.runtime.clock import Clock, RealClock
-from controller.runtime.metrics_server import SELF_SIGNED_LIFETIME, MetricsServer
+from controller.runtime.metrics_server import SELF_SIGNED_LIFETIME, WRITTEN_BYTES, MetricsServer
 from tests.fakes.clock import FakeClock
 
 DAY = timedelta(days=1)
@@ -42,9 +42,13 @@ def answers() -> Answers:
     return Answers()
 
 
+async def up() -> AsyncIterator[bytes]:
+    yield b"up 1\n"
+
+
 def secured(answers: Answers, clock: Clock | None = None) -> MetricsServer:
     authorizer = cast("Authorizer", answers)
-    return MetricsServer("127.0.0.1", 0, lambda: b"up 1\n", authorizer=authorizer, clock=clock)
+    return MetricsServer("127.0.0.1", 0, up, authorizer=authorizer, clock=clock)
 
 
 @asynccontextmanager
@@ -104,9 +108,87 @@ async def test_nothing_is_served_without_tls(answers: Answers) -> None:
 
 
 async def test_plain_answers_everybody() -> None:
-    server = MetricsServer("127.0.0.1", 0, lambda: b"up 1\n", plain=True)
+    server = MetricsServer("127.0.0.1", 0, up, plain=True)
     async with serving(server):
         assert (await get(server, scheme="http"))[:2] == (200, "up 1\n")
+
+
+async def test_a_long_text_comes_whole_and_is_never_held_whole() -> None:
+    line = b"x" * 1023 + b"\n"
+    lines = 8 * WRITTEN_BYTES // len(line)
+    made = 0
+
+    async def long() -> AsyncIterator[bytes]:
+        nonlocal made
+        for _ in range(lines):
+            made += 1
+            yield line
+
+    server = MetricsServer("127.0.0.1", 0, long, plain=True)
+    async with serving(server):
+        status, text, _ = await get(server, scheme="http")
+    assert (status, len(text), made) == (200, lines * len(line), lines)
+
+
+async def test_a_head_is_answered_without_a_body() -> None:
+    server = MetricsServer("127.0.0.1", 0, up, plain=True)
+    async with serving(server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head, end, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (end, body) == (b"\r\n\r\n", b"")
+
+
+async def test_who_takes_what_it_asked_for_too_slowly_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.runtime.metrics_server.SCRAPE_SECONDS", 0.2)
+    ended = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * WRITTEN_BYTES
+        finally:
+            ended.set()
+
+    server = MetricsServer("127.0.0.1", 0, endless, plain=True)
+    async with serving(server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(ended.wait(), 5)
+        got = b""
+        with suppress(ConnectionError):  # how the end shows depends on what was under way
+            while found := await asyncio.wait_for(reader.read(WRITTEN_BYTES), 5):
+                got = got[-16:] + found
+        assert not got.endswith(b"\r\n0\r\n\r\n"), "what was cut off must not look whole"
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_who_goes_before_it_has_all_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    gone, ended = asyncio.Event(), asyncio.Event()
+
+    async def long() -> AsyncIterator[bytes]:
+        try:
+            yield b"x" * WRITTEN_BYTES
+            await gone.wait()
+            while True:
+                await asyncio.sleep(0)
+                yield b"x" * WRITTEN_BYTES
+        finally:
+            ended.set()
+
+    server = MetricsServer("127.0.0.1", 0, long, plain=True)
+    async with serving(server):
+        url = f"http://127.0.0.1:{server.port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            await answer.content.readany()
+        gone.set()
+        await asyncio.wait_for(ended.wait(), 10)
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 async def test_a_given_certificate_is_shown_and_may_be_replaced(answers: Answers) -> None:
@@ -115,7 +197,7 @@ async def test_a_given_certificate_is_shown_and_may_be_replaced(answers: Answers
     server = MetricsServer(
         "127.0.0.1",
         0,
-        lambda: b"up 1\n",
+        up,
         authorizer=cast("Authorizer", answers),
         certificate=issue_leaf(first, ["127.0.0.1"], now, DAY),
     )
@@ -159,7 +241,7 @@ async def test_a_certificate_of_its_own_is_made_again_before_it_ends(answers: An
 )
 def test_it_is_said_once_who_may_read(plain: bool, authorizer: Answers | None) -> None:
     with pytest.raises(ValueError, match="plain=True"):
-        MetricsServer("127.0.0.1", 0, bytes, plain=plain, authorizer=cast("Authorizer", authorizer))
+        MetricsServer("127.0.0.1", 0, up, plain=plain, authorizer=cast("Authorizer", authorizer))
 
 
 async def test_only_metrics_are_there(answers: Answers) -> None:

@@ -85,7 +85,7 @@ async def migrating(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what the server has been asked
             await asyncio.sleep(0.005)
 

@@ -68,6 +68,9 @@ def joined_anew(fed: FedCluster) -> tuple[Node, ...]:
     return fresh.nodes().all
 
 
+PLUGIN = "of the plugin"
+
+
 class Joining(RuleBasedStateMachine):
     """Everything that can happen to a node, in any order."""
 
@@ -75,6 +78,7 @@ class Joining(RuleBasedStateMachine):
         super().__init__()
         self.fed = FedCluster()
         self.beats = dict.fromkeys(NODES, 0)
+        self.sorts: dict[str, str] = {}
 
     @initialize()
     def begin(self) -> None:
@@ -90,7 +94,7 @@ class Joining(RuleBasedStateMachine):
         name=st.sampled_from(NAMES),
         node=st.sampled_from([None, *NODES]),
         phase=st.sampled_from(["Pending", "Running", "Succeeded"]),
-        sort=st.sampled_from(["gated", "open", "open", "of the plugin"]),
+        sort=st.sampled_from(["gated", "open", "open", PLUGIN]),
         around=st.sampled_from([{}, {"app": "web"}, {"app": "db"}]),
         gone=st.booleans(),
     )
@@ -103,7 +107,10 @@ class Joining(RuleBasedStateMachine):
         gone: bool,
         around: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        plugin = sort == "of the plugin"
+        if gone and (sort == PLUGIN) != (self.sorts.get(name) == PLUGIN):
+            sort = self.sorts.get(name, sort)  # which claim a pod has is settled as it is made: its end shows it, too
+        self.sorts[name] = sort
+        plugin = sort == PLUGIN
         asked = container(requests={"cpu": "2"}, limits={CPX: "1"} if plugin else None)
         let: dict[str, Any] = {"gates": (), "annotations": OPTED_IN | ASSIGNED} if sort == "open" else {}
         claimed = None if plugin else name

@@ -129,6 +129,26 @@ def test_the_owner_is_the_controller_alone() -> None:
     assert pod_view(typed_pod(metadata={"ownerReferences": owners})).owner == ("ReplicaSet", "r", "2")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "labels", "want"),
+    [
+        pytest.param("ReplicaSet", "chat-7d9f8", {"pod-template-hash": "7d9f8"}, "chat", id="a Deployment's"),
+        pytest.param("ReplicaSet", "chat-7d9f8", {"rollouts-pod-template-hash": "7d9f8"}, "chat", id="a Rollout's"),
+        pytest.param("ReplicaSet", "chat-7d9f8", {}, "chat-7d9f8", id="a ReplicaSet's that nobody made"),
+        pytest.param("Job", "nightly-29391820", {}, "nightly", id="a CronJob's"),
+        pytest.param("Job", "evaluate-2026", {}, "evaluate-2026", id="a Job's that people made"),
+        pytest.param("StatefulSet", "chat-7d9f8", {"pod-template-hash": "7d9f8"}, "chat-7d9f8", id="a StatefulSet's"),
+    ],
+)
+def test_the_workload_is_what_people_made(kind: str, name: str, labels: dict[str, str], want: str) -> None:
+    owners = [{"kind": kind, "name": name, "uid": "2", "controller": True}]
+    assert pod_view(typed_pod(metadata={"ownerReferences": owners, "labels": labels})).workload == want
+
+
+def test_a_pod_that_nobody_made_is_of_no_workload() -> None:
+    assert pod_view(typed_pod()).workload == ""
+
+
 def test_ready_and_deleting_are_read() -> None:
     made = pod(phase="Running", metadata={"deletionTimestamp": "2026-01-01T00:01:00Z"})
     made["status"]["conditions"] = [{"type": "Ready", "status": "True"}]

@@ -16,7 +16,7 @@ from tests.fakes.clock import FakeClock
 
 WEBHOOK = "gate.example.com"
 HOOKS = WebhookConfiguration(MUTATING_WEBHOOKS, "gate", {WEBHOOK: "/gate"})
-CRD = Conversion("gadgets.example.com", "/convert")
+CRD = Conversion("gadgets.example.com", "/convert", ("v1", "v2"))
 SERVICE = {"name": "operator", "namespace": "system"}
 PATCHED = ["patch mutatingwebhookconfigurations", "patch customresourcedefinitions"]
 NEW = Address("new")
@@ -67,7 +67,7 @@ async def running(
 async def test_registered_webhooks_are_told_to_those_who_wait(api: InMemoryApi) -> None:
     install(api)
     async with running(api) as (registration, _):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await registration.wait_registered()
         assert (authorities(api), registration.verdict()) == (["new", "new"], True)
         assert api.writes == PATCHED

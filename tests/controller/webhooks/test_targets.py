@@ -10,7 +10,7 @@ from tests.builders.json_patch import apply_patch
 
 ONE, TWO = "one.example.com", "two.example.com"
 HOOKS = WebhookConfiguration(VALIDATING_WEBHOOKS, "hooks", {ONE: "/one", TWO: "/two"})
-CRD = Conversion("gadgets.example.com", "/convert")
+CRD = Conversion("gadgets.example.com", "/convert", ("v1", "v2"))
 SERVICE = {"name": "operator", "namespace": "system", "path": "/as-installed"}
 INSIDE, OUTSIDE = Address("new"), Address("new", "https://here:1")
 
@@ -83,6 +83,11 @@ def test_a_definition_of_one_version_needs_no_conversion() -> None:
     assert patch(CRD, present, INSIDE) == []
 
 
+def test_a_version_that_a_later_release_serves_and_nobody_stored_is_no_problem() -> None:
+    present = crd("v1", "v2", "v3", service=SERVICE) | {"status": {"storedVersions": ["v1", "v2"]}}
+    assert configs(CRD, present, INSIDE) == [{"service": SERVICE, "caBundle": "new"}]
+
+
 def test_webhooks_of_others_in_the_configuration_stay_as_they_are() -> None:
     present = hooks("a.example.com", TWO, ONE, "z.example.com", service=SERVICE)
     after = apply_patch(present, patch(HOOKS, present, INSIDE))
@@ -110,6 +115,13 @@ UNUSABLE = [
         INSIDE,
         ["versions v1, v2", "apply the definition again"],
         id="two versions, no conversion",
+    ),
+    pytest.param(
+        CRD,
+        crd("v1", "v2", "v3", service=SERVICE) | {"status": {"storedVersions": ["v2", "v3"]}},
+        INSIDE,
+        ["stored in v3,", "converts v1, v2 alone", "run the release again that stored them"],
+        id="objects of a later release",
     ),
 ]
 

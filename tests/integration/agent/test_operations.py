@@ -1,8 +1,11 @@
 """Devices on the real scheduler, and changes of modes under it."""
 
+import asyncio
+
 import pytest
 
 from controller.binding.dra import Pin, PinnedDevice, claim_spec
+from controller.exporter.use_for_charging import NEW_SECONDS
 from e2e.plane import Plane
 from tests.integration.agent.conftest import Object, Site, scrape
 
@@ -46,7 +49,8 @@ def make_ours(site: Site, namespace: str, node: str, device: str, memory: str) -
         "model": {"id": "Qwen/Qwen3-8B"},
     }
     kind = {"apiVersion": "aim.amd.com/v1beta1", "kind": "GPUPartitionClaim"}
-    made = site.operator.create(path, {**kind, "metadata": {"name": "held00000"}, "spec": spec})
+    metadata = {"name": "held00000", "labels": {"aim.amd.com/inference-service": "chat"}}
+    made = site.operator.create(path, {**kind, "metadata": metadata, "spec": spec})
     chosen = {"device": device, "bdf": FIRST, "partition": 3, "mode": "CPX/NPS4", "bytes": 24574 << 20}
     allocation = {"node": node, "devices": [chosen], "resourceClaim": "held00000"}
     status = {"phase": "Allocated", "allocation": allocation}
@@ -56,6 +60,13 @@ def make_ours(site: Site, namespace: str, node: str, device: str, memory: str) -
 def partition(site: Site, node: str, number: int) -> Object:
     found: Object = site.gpu_node(node)["status"]["gpus"][0]["partitions"][number]
     return found
+
+
+def charged(text: str, service: str) -> float:
+    """Partition-seconds of a service on all nodes; 0 for one that is not told."""
+    wanted = ("aim_usage_partition_seconds_total{", f'service="{service}"')
+    rows = [line for line in text.splitlines() if all(part in line for part in wanted)]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in rows)
 
 
 def metric(text: str, node: str, kind: str, number: int = 3) -> tuple[float, str]:
@@ -78,18 +89,26 @@ async def test_a_pinned_claim_gets_its_device_and_the_metrics_follow(site: Site,
         hold(site.plane, namespace, node, "gpu-3-131")
         await site.until(lambda: allocated(site, namespace) == ["gpu-3-131"], "the scheduler allocates the pin")
         await site.until(lambda: partition(site, node, 3)["holder"] == "foreign", "shown as foreign")
-        assert metric(await scrape(process), node, "used")[0] == 24574 << 20
+        value, line = metric(await scrape(process), node, "used")
+        assert value == 24574 << 20
+        assert f'claim="held00000",pod="",namespace="{namespace}",service="",model=""' in line
         make_ours(site, namespace, node, "gpu-3-131", "17Gi")
         await site.until(lambda: partition(site, node, 3)["holder"] == "ours", "shown as ours")
         value, line = metric(await scrape(process), node, "used")
         assert value == 17 << 30
-        assert 'model="Qwen/Qwen3-8B"' in line
-        assert metric(await scrape(process), node, "allocated")[0] == 17 << 30
+        assert f'pod="held00000",namespace="{namespace}",service="chat",model="Qwen/Qwen3-8B"' in line
+        text = await scrape(process)
+        assert metric(text, node, "allocated")[0] == 17 << 30
+        assert charged(text, "chat") == 0, "whoever collects sees it begin"
+        await asyncio.sleep(NEW_SECONDS + 1.0)
+        assert charged(await scrape(process), "chat") >= NEW_SECONDS, "and then all of it"
         site.plane.admin.delete(f"/apis/aim.amd.com/v1beta1/namespaces/{namespace}/gpupartitionclaims/held00000")
         site.plane.admin.delete(f"/api/v1/namespaces/{namespace}/pods/held00000")
         site.plane.admin.delete(f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaims/held00000")
         await site.until(lambda: partition(site, node, 3)["holder"] == "free", "free again")
-        assert metric(await scrape(process), node, "used")[0] == 0
+        text = await scrape(process)
+        assert metric(text, node, "used")[0] == 0
+        assert charged(text, "chat") == charged(await scrape(process), "chat") > 0, "told a while, and no more charged"
 
 
 async def test_a_compute_change_of_one_gpu(site: Site, namespace: str) -> None:

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from controller.runtime.client.errors import ApiError, Conflict, TooManyRequests
+from e2e.chart.installed import around_processes
 from e2e.plane import Plane
 from e2e.plane.admin import documents
-from e2e.run.install import CRD_FILES, MANIFESTS, kubectl
+from e2e.run.install import CRD_FILES, kubectl
 from tests.integration.conversion.serving import Object, Webhooks, at, services, webhooks
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -173,13 +174,12 @@ async def test_manifests_that_are_put_back_are_registered_again_within_seconds(m
 
 
 def put_back(plane: Plane) -> list[str]:
-    """Replace what names our webhooks by what the manifests say; the paths of these objects."""
+    """Replace what names our webhooks by what the chart says; the paths of these objects."""
     paths = []
-    for file in (*CRD_FILES, MANIFESTS / "webhook.yaml"):
-        for obj in documents(file):
-            if "webhooks" in obj or "conversion" in obj.get("spec", {}):
-                paths.append(plane.admin.path_of(obj))
-                obj["metadata"]["resourceVersion"] = plane.admin.get(paths[-1])["metadata"]["resourceVersion"]
-                plane.admin.request("PUT", paths[-1], obj)
+    for obj in (*(one for file in CRD_FILES for one in documents(file)), *around_processes()):
+        if "webhooks" in obj or "conversion" in obj.get("spec", {}):
+            paths.append(plane.admin.path_of(obj))
+            obj["metadata"]["resourceVersion"] = plane.admin.get(paths[-1])["metadata"]["resourceVersion"]
+            plane.admin.request("PUT", paths[-1], obj)
     # these replicas serve no validation, and leave its configuration alone
     return [path for path in paths if not path.endswith("aim-gpu-validation")]

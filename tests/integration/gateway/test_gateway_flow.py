@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -53,7 +54,10 @@ async def test_annotated_pods_are_reached_by_the_name_of_their_service(plane: Pl
         assert (await world.answered(key, "front")).engine == uid
         assert (await world.ask(key, SMALL)).engine == uid
         metrics = await cluster.metrics(world.gateway)
-        assert f'aim_model_requests_total{{code="200",model="{world.namespace}/front",priority="realtime"' in metrics
+        asked = f'aim_model_requests_total{{namespace="{world.namespace}",service="front",model="'
+        assert [
+            line for line in metrics.splitlines() if line.startswith(asked) and 'priority="realtime",code="200"' in line
+        ]
 
 
 @pytest.mark.timeout(240)
@@ -71,6 +75,9 @@ async def test_reloads_lose_no_request(plane: Plane, tmp_path: Path) -> None:
                 while not stop.is_set():
                     statuses.append((await world.ask(key, client=client)).status)
 
+        async def under_load(wanted: int) -> bool:
+            return len(statuses) >= wanted
+
         async with asyncio.TaskGroup() as tasks:
             for _ in range(4):
                 tasks.create_task(ask())
@@ -78,6 +85,8 @@ async def test_reloads_lose_no_request(plane: Plane, tmp_path: Path) -> None:
                 # a new maximum each time, and in between another service: each is a reload
                 await world.cluster.patch(path, {"spec": {"qos": {"guarantees": {"maxConcurrency": 8 + number}}}})
                 await asyncio.sleep(0.15)
+                some = partial(under_load, 6 * (number + 1))
+                await world.cluster.eventually("some were answered, however slow the machine", some)
             stop.set()
         metrics = await world.cluster.metrics(world.gateway)
         reloads = next(

@@ -12,7 +12,7 @@ from e2e.run.install import install
 from tests.integration.kserve.services import Services
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kserve_plane(plane_manifests: Sequence[Path]) -> Iterator[Plane]:
     """A plane with KServe, both its controllers, and our CRDs and manifests; no operator runs, and no node is there."""
     if not kserve_wanted():
@@ -22,7 +22,7 @@ def kserve_plane(plane_manifests: Sequence[Path]) -> Iterator[Plane]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kserve_node(kserve_plane: Plane) -> str:
     """A node without GPUs for pods that need none of ours."""
     add_nodes(kserve_plane, ["kserve-cpu-0"])

@@ -11,7 +11,7 @@ from tests.integration.gateway.world import World, bind_keys
 from tests.integration.kserve.services import API, inference_service
 from tests.integration.operator.running import opt_in, running, service
 
-pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.xdist_group("kserve"), pytest.mark.timeout(300)]
 
 NO_AUTOSCALER = {"serving.kserve.io/autoscalerClass": "none"}
 OTHER_MODEL = "Qwen/Qwen3-4B"
@@ -35,6 +35,7 @@ async def test_services_that_kserve_runs_are_reached_by_their_names(kserve_plane
             assert (await world.ask(key, OTHER_MODEL)).status == 200
             assert (await world.ask(key, "search-predictor")).reason == "ModelNotFound"
             metrics = await cluster.metrics(gateway)
-            assert f'model="{world.namespace}/search",priority="batch"' in metrics
+            told = [line for line in metrics.splitlines() if f'namespace="{world.namespace}",service="search",' in line]
+            assert any('priority="batch"' in line for line in told), told
             await cluster.delete(f"{theirs}/search")
             await world.answered(key, "search", status=404)

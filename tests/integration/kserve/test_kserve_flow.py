@@ -10,14 +10,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from api.group import ENGINE_LABEL
+from api.group import ENGINE_LABEL, SERVICE_LABEL
 from e2e.plane import Plane
 from tests.integration.kserve.services import API, inference_service
 from tests.integration.operator.allocation_history import AllocationHistory
 from tests.integration.operator.running import SMALL, Object, Running, opt_in, running, service
 from tests.integration.webhooks.conftest import Asker
 
-pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.plane,
+    pytest.mark.kserve,
+    pytest.mark.xdist_group("kserve"),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
+]
 
 MIRRORED = "GPUPartitionAllocated"
 NO_AUTOSCALER = {"serving.kserve.io/autoscalerClass": "none"}
@@ -129,6 +135,8 @@ async def test_an_annotated_service_is_held_bound_and_ready_and_leaves_nothing(c
     assert not pod["spec"].get("schedulingGates")
     assert pod["metadata"]["labels"][ENGINE_LABEL] == "true"
     assert pod["spec"]["nodeName"] == cluster.names["a"]
+    (claim,) = [each for each in await cluster.claims() if each["spec"]["podRef"]["uid"] == pod["metadata"]["uid"]]
+    assert claim["metadata"]["labels"] == {SERVICE_LABEL: "chat"}, "so that its node's agent tells whose it is"
     await assert_no_rollout(cluster, "chat")
     profiles = await assert_profiles(cluster, pod)
     await cluster.delete(kserve_path(cluster, "chat"))

@@ -9,7 +9,7 @@ from e2e.plane.kserve import KSERVE, LLMISVC
 from tests.e2e.plane.refusals import refusals
 from tests.integration.kserve.services import Services, condition
 
-pytestmark = [pytest.mark.plane, pytest.mark.kserve]
+pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.xdist_group("kserve")]
 
 LLM_SERVICES = "/apis/serving.kserve.io/v1alpha2/namespaces/{}/llminferenceservices"
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.kserve.services import Object, Services, condition, inference_service
 
-pytestmark = [pytest.mark.plane, pytest.mark.kserve]
+pytestmark = [pytest.mark.plane, pytest.mark.kserve, pytest.mark.xdist_group("kserve")]
 
 FINALIZER = "test.example.com/finalizer"
 KSERVES_FINALIZER = "inferenceservice.finalizers"

@@ -12,7 +12,12 @@ from tests.integration.node.operated import Operated, asking, device_text, pause
 from tests.integration.node.workloads import Object, container, create, is_ready
 from tests.integration.operator.running import SMALL
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.plane,
+    pytest.mark.needs_kubelet,
+    pytest.mark.xdist_group("real nodes"),
+    pytest.mark.timeout(300),
+]
 
 PODS = 8
 PROFILES = "/workspace/aim-runtime/profiles"

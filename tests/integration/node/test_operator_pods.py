@@ -12,7 +12,6 @@ import pytest
 from e2e.image import BuiltImage
 from e2e.node_run import workloads
 from e2e.plane import Plane
-from e2e.plane.admin import documents
 from e2e.plane.node import RealNode
 from e2e.run.install import SYSTEM_NAMESPACE, install, kubectl
 from tests.integration.node.workloads import Object
@@ -38,7 +37,7 @@ def operator_plane(our_image: BuiltImage, node_plane: Plane, real_node: RealNode
     install(node_plane)
     workloads.start_operator(node_plane)
     yield node_plane
-    for obj in documents(workloads.WORKLOADS / "operator.yaml"):
+    for obj in workloads.operator():
         node_plane.admin.delete(f"{node_plane.admin.path_of(obj)}")
     node_plane.wait_until(lambda: operator_pods(node_plane) == [], "the operator's pods are gone", UPDATE_SECONDS)
 

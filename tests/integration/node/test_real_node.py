@@ -11,7 +11,7 @@ from e2e.plane import Plane, add_nodes, remove_nodes
 from e2e.plane.node import RealNode
 from tests.integration.node.workloads import container, create, log, pod, run
 
-pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet]
+pytestmark = [pytest.mark.plane, pytest.mark.needs_kubelet, pytest.mark.xdist_group("real nodes")]
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 

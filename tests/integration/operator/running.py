@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from e2e.plane import NodeShape, Plane, remove_nodes
-from e2e.run.install import add_gpu_nodes
+from e2e.run.install import SYSTEM_NAMESPACE, add_gpu_nodes
 from e2e.run.processes import Worker, start_agents, start_operator
+from tests.integration.operator.warm_start import PROGRAM, WarmProcesses
 
 Object = dict[str, Any]
 AIM = "/apis/aim.amd.com/v1beta1"
 DRA = "/apis/resource.k8s.io/v1"
 OPT_IN = "aim.amd.com/gpu-sharing"
 SMALL = "Qwen/Qwen2.5-0.5B-Instruct"
+_HEARTBEATS = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
 LIMIT_SECONDS = 60.0
 """How long anything may take on a machine that is busy with other things."""
 
@@ -211,10 +213,12 @@ async def running(
     agent_arguments: Sequence[str] = (),
     slices: bool = True,
     limit: float = LIMIT_SECONDS,
+    program: str = PROGRAM,
 ) -> AsyncIterator[Running]:
     """Operator and agents for `nodes` (short name to first mode), in a namespace of their own; all gone afterwards.
 
-    `slices`: the agents can advertise their devices in ResourceSlices, and that is waited for, `limit` seconds.
+    `slices`: the agents can advertise their devices in ResourceSlices, and that and their heartbeats are waited for, `limit` seconds.
+    `program`: what the parent runs that both are forked from.
     """
     suffix = uuid.uuid4().hex[:6]
     names = {short: f"{short}-{suffix}" for short in nodes}
@@ -228,8 +232,12 @@ async def running(
     agent = ("--gpus", str(gpus), "--heartbeat-seconds", "1", *agent_arguments)
     try:
         async with (
-            start_operator(plane, folder, server=server, arguments=operator_arguments) as operator,
-            start_agents(plane, folder, modes, time_scale=time_scale, arguments=agent) as agents,
+            start_operator(
+                plane, folder, server=server, arguments=operator_arguments, processes=WarmProcesses(program)
+            ) as operator,
+            start_agents(
+                plane, folder, modes, time_scale=time_scale, arguments=agent, processes=WarmProcesses(program)
+            ) as agents,
         ):
             cluster = Running(plane, namespace, operator, agents, names)
             await _inventory(cluster, slices=slices, limit=limit)
@@ -239,13 +247,17 @@ async def running(
 
 
 async def _inventory(cluster: Running, *, slices: bool, limit: float) -> None:
-    """Wait until every node reports GPUs and its driver advertises devices."""
+    """Wait until every node reports GPUs, and its agent advertises devices and has a Lease.
+
+    The operator trusts no node without one: what is asked before is placed among the others.
+    """
 
     async def reported() -> bool:
         nodes = await cluster.items(f"{AIM}/gpunodes")
         known = {n["metadata"]["name"] for n in nodes if n.get("status", {}).get("gpus")}
         if slices:
             known &= {s["spec"].get("nodeName") for s in await cluster.items(f"{DRA}/resourceslices")}
+            known &= {lease["metadata"]["name"] for lease in await cluster.items(_HEARTBEATS)}
         return set(cluster.names.values()) <= known
 
     await cluster.eventually("every node reports its GPUs", reported, limit)

@@ -13,7 +13,6 @@ from controller.reconcilers.rollout.deletion_cost import ANNOTATION, FIRST
 from e2e.plane import NodeShape, Plane
 from tests.integration.operator.running import Object, Running, deployment, opt_in, pod, running
 from tests.integration.operator.short_patience import PROGRAM
-from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -25,8 +24,8 @@ TAINT = {"key": "dedicated", "value": "others", "effect": "NoSchedule"}
 async def cluster(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """Two nodes with two GPUs in DPX, of which pod `first` has half of one of node a's."""
     folder = tmp_path_factory.mktemp("crowded")
-    async with running(plane, folder, {"a": "DPX/NPS1", "b": "DPX/NPS1"}, gpus=2, shape=SHAPE) as made:
-        await warm(made.operator, PROGRAM)
+    nodes = {"a": "DPX/NPS1", "b": "DPX/NPS1"}
+    async with running(plane, folder, nodes, gpus=2, shape=SHAPE, program=PROGRAM) as made:
         await made.create(made.pods_path, on_a(made, "first"))
         await made.all_allocated(1)
         yield made

@@ -10,14 +10,12 @@ from e2e.plane import Plane
 from e2e.plane.errors import AdminError
 from tests.integration.operator.running import Object, Running, deployment, opt_in, pod, running
 from tests.integration.operator.short_patience import PROGRAM
-from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
 
 
 async def test_agent_gone_stops_binding_there_and_leaves_running_pods(plane: Plane, tmp_path: Path) -> None:
-    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as cluster:
-        await warm(cluster.operator, PROGRAM)
+    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1, program=PROGRAM) as cluster:
         await cluster.create(cluster.pods_path, pod("before", opt_in()))
         await cluster.all_allocated(1)
         await cluster.agents.kill()

@@ -106,5 +106,5 @@ async def hold_any_device(cluster, name: str, node: str, selector: str | None = 
         results = found.get("status", {}).get("allocation", {}).get("devices", {}).get("results", ())
         return results[0]["device"] if results else None
 
-    device: str = await cluster.eventually("the foreign claim is allocated", allocated)
+    device: str = await cluster.eventually(f"the foreign claim {name} is allocated", allocated)
     return device

@@ -8,7 +8,6 @@ import pytest
 from e2e.plane import Plane
 from tests.integration.operator.running import Object, Running, deployment, opt_in, running
 from tests.integration.operator.short_patience import PROGRAM
-from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
 
@@ -42,8 +41,8 @@ async def test_pods_that_must_be_apart_get_a_node_each_and_none_is_made_anew_for
     plane: Plane, tmp_path: Path
 ) -> None:
     """`known` can be judged; of `unseen` only the scheduler knows which namespaces it means."""
-    async with running(plane, tmp_path, {"a": "DPX/NPS1", "b": "DPX/NPS1"}, gpus=2) as cluster:
-        await warm(cluster.operator, PROGRAM)
+    nodes = {"a": "DPX/NPS1", "b": "DPX/NPS1"}
+    async with running(plane, tmp_path, nodes, gpus=2, program=PROGRAM) as cluster:
         here = {"matchLabels": {"kubernetes.io/metadata.name": cluster.namespace}}
         known, unseen = _apart("known"), _apart("unseen", namespaceSelector=here)
         await cluster.create(cluster.deployments_path, deployment("known", 3, opt_in(), affinity=known))

@@ -40,6 +40,13 @@ NAMES = {
     "rest_client_request_duration_seconds_bucket",
     "leader_election_master_status",
 }
+#: What the leader tells of the cluster whatever there is in it, and nobody else does: sums would be twice too large.
+OF_THE_CLUSTER = {
+    *(f"aim_{name}" for name in ("claims", "partition_claims", "repartition_plans")),
+    *(f"aim_scheduler_{name}_total" for name in ("operations", "evictions")),
+    *(f"aim_scheduler_{name}_seconds_bucket" for name in ("time_to_bind", "operation_duration")),
+    "aim_repartition_phase_duration_seconds_bucket",
+}
 SECRET = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/aim-gpu-webhook-certificates"
 
 
@@ -121,6 +128,8 @@ async def test_metrics_have_the_names_that_dashboards_know(plane: Plane, tmp_pat
             assert re.search(series, text, re.MULTILINE), method
         assert len(re.findall(r"^# TYPE rest_client_requests_total ", text, re.MULTILINE)) == 1
         assert await served_names(standby) >= {name for name in NAMES if name.startswith(("rest_client", "leader"))}
+        assert await served_names(leader) >= OF_THE_CLUSTER
+        assert not await served_names(standby) & OF_THE_CLUSTER
 
 
 async def test_every_replica_answers_webhooks_with_the_shared_certificate(

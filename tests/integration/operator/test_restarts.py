@@ -14,7 +14,6 @@ from e2e.run.errors import ProcessDied
 from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
 from tests.integration.operator.running import AIM, Object, Running, deployment, opt_in, running, service
 from tests.integration.operator.test_mode_change import policy
-from tests.integration.operator.warm_start import warm
 
 pytestmark = [pytest.mark.plane, pytest.mark.timeout(900)]
 
@@ -166,7 +165,6 @@ async def test_killed_after_each_write(plane: Plane, tmp_path: Path) -> None:
             plane, tmp_path, {"a": "CPX/NPS1"}, gpus=2, server=proxy.url, time_scale=0.01, agent_arguments=often
         ) as cluster,
     ):
-        await warm(cluster.operator)
         await cluster.rule(policy(cooldown="1ms", divide="WhenFull"))
         killer = Killer(proxy, cluster)
         await _killed_at(cluster, killer, ())

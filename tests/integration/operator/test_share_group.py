@@ -8,7 +8,7 @@ import pytest
 from api.group import ASSIGNED_CU_MASK, ASSIGNED_FRACTION, ASSIGNED_ISOLATION
 from controller.binding.shares import parse_units
 from e2e.plane import Plane
-from tests.integration.operator.running import SMALL, Object, Running, opt_in, pod, running, service
+from tests.integration.operator.running import AIM, SMALL, Object, Running, opt_in, pod, running, service
 
 pytestmark = pytest.mark.plane
 
@@ -96,3 +96,91 @@ async def test_services_of_one_group_share_and_say_so(plane: Plane, tmp_path: Pa
 
         places = [each["status"]["placements"] for each in await cluster.eventually("both are Ready", ready)]
         assert len({(place["claim"], place["partition"]) for found in places for place in found}) == 1
+
+
+async def test_services_are_promised_together_no_more_than_their_policy_lets_be_in_flight(
+    plane: Plane, tmp_path: Path
+) -> None:
+    async with running(plane, tmp_path, {"a": "CPX/NPS4"}, gpus=1) as cluster:
+        await cluster.rule(bounding(8))
+        await cluster.create(cluster.services_path, promised("ask", 5))
+        await holds(cluster, "ask")
+        await cluster.create(cluster.services_path, promised("answer", 4))
+        await condition(cluster, "answer", "Allocated", "WaitingForShare", "can promise 3 more requests in flight")
+        await heard(cluster, "GuaranteeCapacity")
+        assert {service for service, found in (await conditions(cluster)).items() if "Guaranteed" in found} == set()
+
+        await cluster.patch(f"{cluster.services_path}/answer", guarantee(3))
+        await holds(cluster, "ask", "answer")
+
+        await cluster.patch(f"{cluster.services_path}/answer", guarantee(4))
+        for name, least in (("ask", 5), ("answer", 4)):
+            told = await condition(cluster, name, "Guaranteed", "GuaranteeCapacity", "promised 9 requests")
+            assert told["status"] == "False"
+            assert f"minConcurrency: '{least}'" in told["message"]
+        await holds(cluster, "ask", "answer")  # nobody was stopped for it
+
+        await cluster.patch(f"{AIM}/gpusharingpolicies/bounding", {"spec": {"sharedConcurrency": 9}})
+        for name in ("ask", "answer"):
+            assert (await condition(cluster, name, "Guaranteed", "Guaranteed"))["status"] == "True"
+
+
+def bounding(requests: int) -> Object:
+    """A policy for all, by which so many requests are in flight on a partition that pods share."""
+    spec = {"nodeSelector": {}, "sharedConcurrency": requests}
+    return {
+        "apiVersion": "aim.amd.com/v1beta1",
+        "kind": "GPUSharingPolicy",
+        "metadata": {"name": "bounding"},
+        "spec": spec,
+    }
+
+
+def guarantee(least: int) -> Object:
+    return {"spec": {"qos": {"guarantees": {"minConcurrency": least}}}}
+
+
+def promised(name: str, least: int) -> Object:
+    """A service of the group that is promised so many requests in flight."""
+    return service(name, gpuSharing=GROUP, **guarantee(least)["spec"])
+
+
+async def conditions(cluster: Running) -> dict[str, dict[str, Object]]:
+    """By service and type."""
+    found = await cluster.items(cluster.services_path)
+    return {
+        each["metadata"]["name"]: {one["type"]: one for one in each.get("status", {}).get("conditions", ())}
+        for each in found
+    }
+
+
+async def condition(cluster: Running, name: str, type_: str, reason: str, says: str = "") -> Object:
+    """The service's condition once it has that reason, and says so."""
+
+    async def check() -> Object | None:
+        found = (await conditions(cluster))[name].get(type_, {})
+        return found if found.get("reason") == reason and says in found["message"] else None
+
+    told: Object = await cluster.eventually(f"{type_} of {name} is {reason}, {says!r}", check)
+    return told
+
+
+async def heard(cluster: Running, reason: str) -> None:
+    """Wait for an Event with that reason."""
+
+    async def check() -> bool:
+        events = await cluster.items(f"/apis/events.k8s.io/v1/namespaces/{cluster.namespace}/events")
+        return reason in {event["reason"] for event in events}
+
+    await cluster.eventually(f"an Event says {reason}", check)
+
+
+async def holds(cluster: Running, *names: str) -> None:
+    """Wait until the pods with a share are one of each of these services."""
+
+    async def check() -> bool:
+        claims = await cluster.claims()
+        shares = [share["pod"]["name"] for claim in claims for share in claim.get("status", {}).get("shares", ())]
+        return sorted(name.partition("-")[0] for name in shares) == sorted(names)
+
+    await cluster.eventually(f"{names} have their shares", check)

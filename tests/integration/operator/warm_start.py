@@ -1,9 +1,10 @@
 """Starts of our processes without the time that importing takes: each is forked from one that has imported everything.
 
-For tests that start the operator many times. What is forked is a process of its own in all that matters here: its own
-memory, files, sockets and id, and nothing of its predecessors.
+What is forked is a process of its own in all that matters here: its own memory, files, sockets and id, and nothing of
+its predecessors.
 """
 
+import atexit
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from controller.entrypoints.main import main
 from e2e.plane.processes import Child
@@ -26,8 +27,57 @@ _MODULES = tuple(
     f"controller.entrypoints.{name}"
     for name in ("operator_command", "run_operator", "agent_command", "run_agent", "agent_backends")
 )
-_PROGRAM = "from tests.integration.operator.warm_start import serve; serve()"
+PROGRAM: Final = "from tests.integration.operator.warm_start import serve; serve()"
+"""What the parent runs of processes with nothing changed."""
+_LOOK_SECONDS: Final = 0.005
 _ROOT = Path(__file__).parents[3]
+
+
+class WarmParent:
+    """Has imported all that our processes consist of, and forks one at each order. Safe to use from several threads.
+
+    No order takes longer than a fork: whoever waits for a process's end asks again and again.
+    """
+
+    def __init__(self, program: str) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=_ROOT,
+            start_new_session=True,
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it takes orders."""
+        return self._process.poll() is None
+
+    def ask(self, do: str, **order: Any) -> Any:
+        """Its answer to an order."""
+        with self._lock:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps({"do": do, **order}).encode() + b"\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End it, and what it has forked."""
+        self._process.communicate(timeout=10.0)
+
+
+_PARENTS: dict[str, WarmParent] = {}
+
+
+def _parent(program: str) -> WarmParent:
+    """The parent that runs `program`: one for all tests of a process, since importing is what takes long."""
+    found = _PARENTS.get(program)
+    if found is None or not found.alive:
+        found = _PARENTS[program] = WarmParent(program)
+        atexit.register(found.close)
+    return found
 
 
 class WarmProcesses:
@@ -36,59 +86,45 @@ class WarmProcesses:
     `program`: what their parent runs; it ends in `serve`.
     """
 
-    def __init__(self, program: str = _PROGRAM) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, program: str = PROGRAM) -> None:
+        self._parent = _parent(program)
         self._children: dict[str, Child] = {}
-        self._parent = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=_ROOT,
-            start_new_session=True,
-        )
 
     def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> int:
         """Start a process and give its id."""
-        pid: int = self._ask({"do": "start", "argv": list(argv), "environ": dict(environ), "log": str(log)})
+        pid: int = self._parent.ask("start", argv=list(argv), environ=dict(environ), log=str(log))
         self._children[name] = Child(pid, None)
         return pid
 
     def end(self, name: str, number: signal.Signals, wait_seconds: float) -> int:
         """Send a signal, wait, kill what does not end in time, and give the exit code."""
-        child = self.children()[name]
-        if child.code is None:
-            code: int = self._ask({"do": "end", "pid": child.pid, "signal": number.value, "seconds": wait_seconds})
-            self._children[name] = child = Child(child.pid, code)
-        assert child.code is not None
-        return child.code
+        deadline, pid = time.monotonic() + wait_seconds, self._children[name].pid
+        if self.children()[name].code is None:
+            self._parent.ask("signal", pid=pid, signal=number.value)
+        while (code := self.children()[name].code) is None:
+            if time.monotonic() > deadline:
+                self._parent.ask("signal", pid=pid, signal=signal.SIGKILL.value)
+            time.sleep(_LOOK_SECONDS)
+        return code
 
     def children(self) -> dict[str, Child]:
         """Every process that was started, by name."""
         for name, child in self._children.items():
             if child.code is None:
-                self._children[name] = Child(child.pid, self._ask({"do": "look", "pid": child.pid}))
+                self._children[name] = Child(child.pid, self._parent.ask("look", pid=child.pid))
         return dict(self._children)
 
     def stop(self) -> None:
         """End all processes."""
         for name in self._children:
             self.end(name, signal.SIGKILL, 5.0)
-        self._parent.communicate(timeout=10.0)
-
-    def _ask(self, order: dict[str, Any]) -> Any:
-        with self._lock:
-            assert self._parent.stdin is not None
-            assert self._parent.stdout is not None
-            self._parent.stdin.write(json.dumps(order).encode() + b"\n")
-            self._parent.stdin.flush()
-            return json.loads(self._parent.stdout.readline())
 
 
-async def warm(worker: Worker, program: str = _PROGRAM) -> None:
+async def warm(worker: Worker, program: str = PROGRAM) -> None:
     """Have a running worker started warm from now on, by a parent that runs `program`."""
     await worker.kill()
     worker._processes.stop()
-    worker._processes = WarmProcesses(program)  # type: ignore[assignment]  # what a worker uses
+    worker._processes = WarmProcesses(program)
     await worker.start()
 
 
@@ -100,18 +136,21 @@ def serve() -> None:
     running: set[int] = set()
     for line in sys.stdin:
         order = json.loads(line)
+        answer: int | None = None
         if order["do"] == "start":
-            pid = os.fork()
-            if pid == 0:
+            answer = os.fork()
+            if answer == 0:
                 _become(order)
-            running.add(pid)
-            answer: int | None = pid
-        else:
-            answer = _end(order, ended)
+            running.add(answer)
+        elif order["do"] == "look":
+            answer = _code(order["pid"], ended)
+        elif _code(order["pid"], ended) is None:
+            os.kill(order["pid"], order["signal"])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-    for pid in running - ended.keys():
-        os.kill(pid, signal.SIGKILL)
+    for pid in running:
+        if _code(pid, ended) is None:
+            os.kill(pid, signal.SIGKILL)
 
 
 def _become(order: dict[str, Any]) -> None:
@@ -136,20 +175,11 @@ def _become(order: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _end(order: dict[str, Any], ended: dict[int, int]) -> int | None:
+def _code(pid: int, ended: dict[int, int]) -> int | None:
     """The exit code, None of one that still runs."""
-    pid = order["pid"]
-    if pid not in ended and order["do"] == "end":
-        os.kill(pid, order["signal"])
-    deadline = time.monotonic() + order.get("seconds", 0.0)
-    while pid not in ended:
+    if pid not in ended:
         found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            ended[pid] = os.waitstatus_to_exitcode(status)
-        elif order["do"] == "look":
+        if not found:
             return None
-        elif time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-        else:
-            time.sleep(0.005)
+        ended[pid] = os.waitstatus_to_exitcode(status)
     return ended[pid]

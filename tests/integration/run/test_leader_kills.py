@@ -81,7 +81,7 @@ class Scene:
             await asyncio.to_thread(self._give_back, holder)
         if not isinstance(worker._processes, WarmProcesses):
             worker._processes.stop()
-            worker._processes = WarmProcesses()  # type: ignore[assignment]  # what a worker uses
+            worker._processes = WarmProcesses()
         await self.operators.start(worker)
 
     def _give_back(self, holder: str) -> None:

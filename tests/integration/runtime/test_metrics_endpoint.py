@@ -60,13 +60,17 @@ def expired(plane: Plane, token: str) -> str:
     return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
+async def up() -> AsyncIterator[bytes]:
+    yield b"up 1\n"
+
+
 @asynccontextmanager
 async def serving(plane: Plane, namespace: str) -> AsyncIterator[MetricsServer]:
     """The server, as an account that may ask who somebody is and what he may, and nothing else."""
     kubeconfig = plane.kubeconfig_for(account(plane, namespace, "operator"), f"{namespace}-operator")
     plane.admin.apply([binding(namespace, "operator", "system:auth-delegator")])
     async with Client(ClientConfiguration.from_kubeconfig(kubeconfig)) as client, asyncio.TaskGroup() as tasks:
-        server = MetricsServer("127.0.0.1", 0, lambda: b"up 1\n", authorizer=Authorizer(client))
+        server = MetricsServer("127.0.0.1", 0, up, authorizer=Authorizer(client))
         task = tasks.create_task(server.run())
         await server.wait_started(30)
         yield server

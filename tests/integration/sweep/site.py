@@ -21,12 +21,10 @@ from controller.agent.simulated_faults import ScriptedFault
 from controller.repartition.phases import Event, Phase
 from e2e.plane import Plane
 from e2e.plane.errors import AdminError
-from e2e.run import processes
 from e2e.run.processes import OPERATOR, Worker
 from tests.integration.operator import running as operator_running
 from tests.integration.operator.recording_proxy import RecordingProxy, Write, recording_proxy
 from tests.integration.operator.running import AIM, DRA, Object, Running, deployment, opt_in, running
-from tests.integration.operator.warm_start import WarmProcesses
 from tests.integration.sweep.hurry import PROGRAM, TIMES
 from tests.sweep.scripts import MEMORY, STAY
 from tests.sweep.transitions import Key
@@ -295,11 +293,6 @@ async def site(plane: Plane, folder: Path) -> AsyncIterator[Site]:
     faults.write_bytes(_NO_FAULTS)
     arguments = ("--faults", str(faults), "--heartbeat-seconds", str(_HEARTBEAT_SECONDS))
     with ExitStack() as undone:
-        parents: list[WarmProcesses] = []
-        for _ in range(2):
-            parents.append(WarmProcesses(PROGRAM))
-            undone.callback(parents[-1].stop)
-        undone.enter_context(patch.object(processes, "Processes", lambda _log: parents.pop()))
         async with (
             recording_proxy(plane) as proxy,
             running(
@@ -310,6 +303,7 @@ async def site(plane: Plane, folder: Path) -> AsyncIterator[Site]:
                 server=proxy.url,
                 time_scale=TIME_SCALE,
                 agent_arguments=(*arguments, "--server", proxy.url),
+                program=PROGRAM,
             ) as cluster,
         ):
             try:

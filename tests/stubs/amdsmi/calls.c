@@ -189,6 +189,13 @@ unsigned amdsmi_get_gpu_metrics_info(void *handle, amdsmi_gpu_metrics_t *metrics
     if (at.partition) DONE(AMDSMI_STATUS_NOT_SUPPORTED);
     memset(metrics, 0xFF, sizeof *metrics);
     unsigned count = partitions_of(at.gpu);
+    if (!HOLE) {
+        metrics->temperature_hotspot = at.gpu->hotspot;
+        metrics->temperature_mem = at.gpu->memory_sensor;
+        metrics->temperature_edge = at.gpu->edge;
+        metrics->current_socket_power = at.gpu->watts;
+        metrics->average_socket_power = at.gpu->average_watts;
+    }
     for (unsigned p = 0; p < count && !HOLE; p++)
         for (unsigned die = 0; die < at.gpu->xcds / count; die++)
             metrics->xcp_stats[p].gfx_busy_inst[die] = at.gpu->busy[p];

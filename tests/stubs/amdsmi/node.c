@@ -44,7 +44,18 @@ static void read_line(const char *line) {
                       gpu->market_name, &gpu->device_id, &gpu->serial, &gpu->graphics, &gpu->xcds, &gpu->compute_units, &gpu->vram_mib, gpu->compute,
                       gpu->memory, &gpu->render, &gpu->card, &gpu->correctable, &gpu->uncorrectable,
                       &gpu->deferred, &gpu->hive) == 16;
+        gpu->hotspot = gpu->memory_sensor = gpu->edge = gpu->watts = gpu->average_watts = 0xFFFF;
         node.gpu_count++;
+    } else if (!strcmp(kind, "sensors")) {
+        struct gpu read;
+        good = sscanf(line, "sensors %63s %u %u %u %u %u", bdf, &read.hotspot, &read.memory_sensor, &read.edge,
+                      &read.watts, &read.average_watts) == 6;
+        for (unsigned i = 0; good && i < node.gpu_count; i++)
+            if (!strcmp(node.gpus[i].bdf, bdf)) {
+                node.gpus[i].hotspot = read.hotspot, node.gpus[i].memory_sensor = read.memory_sensor;
+                node.gpus[i].edge = read.edge, node.gpus[i].watts = read.watts;
+                node.gpus[i].average_watts = read.average_watts;
+            }
     } else if (!strcmp(kind, "used") || !strcmp(kind, "busy")) {
         good = sscanf(line, "%*s %63s %u %u", bdf, &partition, &amount) == 3 && partition < MAX_PARTITIONS;
         for (unsigned i = 0; good && i < node.gpu_count; i++)
@@ -94,6 +105,8 @@ void save_node(void) {
         fprintf(file, "gpu %s %s %lu %lu %u %u %u %u %s %s %u %u %lu %lu %lu %lu\n", g->bdf, g->market_name, g->device_id,
                 g->serial, g->graphics, g->xcds, g->compute_units, g->vram_mib, g->compute, g->memory, g->render, g->card,
                 g->correctable, g->uncorrectable, g->deferred, g->hive);
+        fprintf(file, "sensors %s %u %u %u %u %u\n", g->bdf, g->hotspot, g->memory_sensor, g->edge, g->watts,
+                g->average_watts);
         for (unsigned p = 0; p < MAX_PARTITIONS; p++) {
             if (g->used_mib[p]) fprintf(file, "used %s %u %u\n", g->bdf, p, g->used_mib[p]);
             if (g->busy[p]) fprintf(file, "busy %s %u %u\n", g->bdf, p, g->busy[p]);

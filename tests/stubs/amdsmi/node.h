@@ -19,6 +19,7 @@ struct gpu {
     uint64_t device_id, serial, correctable, uncorrectable, deferred, hive;
     unsigned graphics, xcds, compute_units, vram_mib, render, card;
     unsigned used_mib[MAX_PARTITIONS], busy[MAX_PARTITIONS];
+    unsigned hotspot, memory_sensor, edge, watts, average_watts; /* 65535: not told */
 };
 
 struct profile { char type[NAME]; unsigned index, partitions, memory_caps; };

@@ -3,6 +3,7 @@
     driver VERSION                      requested NPS4|-                   lost_on_reload BDF
     gpu BDF NAME DEVICE_ID SERIAL GRAPHICS DIES UNITS MIB COMPUTE MEMORY RENDER CARD CORRECTABLE UNCORRECTABLE DEFERRED
         HIVE_ID (in one line)
+    sensors BDF HOTSPOT MEMORY EDGE WATTS AVERAGE_WATTS (whole degrees and watts, 65535: not told)
     used|busy BDF PARTITION MIB|PERCENT profile INDEX TYPE PARTITIONS CAPS process BDF PID NAME
     fault CALL BDF|* STATUS TIMES       hole CALL BDF|* PARTITION|-1       option NAME NUMBER
 
@@ -15,7 +16,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.agent.backend import HOTSPOT, MEMORY
 from controller.agent.simulated_seed import market_name, seeded_gpus
+from controller.agent.simulated_use import IDLE
 from controller.gpu.mode import ComputeMode, MemoryMode, Mode
 from controller.gpu.product import Product, product_named
 
@@ -28,6 +31,17 @@ SET_MEMORY = "amdsmi_set_gpu_memory_partition"
 SET_COMPUTE = "amdsmi_set_gpu_compute_partition"
 SET_PROFILE = "amdsmi_set_gpu_accelerator_partition_profile"
 CHANGES = frozenset({RELOAD, SET_MEMORY, SET_COMPUTE, SET_PROFILE})
+
+
+NOT_TOLD = 65535
+
+_IDLE = (
+    *map(int, (IDLE.temperatures[HOTSPOT], IDLE.temperatures[MEMORY])),
+    NOT_TOLD,
+    int(IDLE.power_watts or 0),
+    NOT_TOLD,
+)
+"""What a GPU tells that nobody uses: no edge sensor and no average, as an MI300X."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,7 @@ class StubNode:
     lost_on_reload: str = ""
     used_mib: dict[tuple[str, int], int] = field(default_factory=dict)
     busy_percent: dict[tuple[str, int], int] = field(default_factory=dict)
+    sensors: dict[str, tuple[int, int, int, int, int]] = field(default_factory=dict)
     processes: list[tuple[str, int, str]] = field(default_factory=list)
     faults: list[tuple[str, str, int, int]] = field(default_factory=list)
     holes: list[tuple[str, str, int]] = field(default_factory=list)
@@ -101,6 +116,7 @@ class StubNode:
                 seeded.hive_id,
             )
             yield " ".join(["gpu", *map(str, facts)])
+            yield " ".join(["sensors", seeded.bdf, *map(str, self.sensors.get(seeded.bdf, _IDLE))])
         yield from (f"used {bdf} {part} {mib}" for (bdf, part), mib in self.used_mib.items())
         yield from (f"busy {bdf} {part} {percent}" for (bdf, part), percent in self.busy_percent.items())
         for one in profiles_of(product) if self.profiles is None else self.profiles:

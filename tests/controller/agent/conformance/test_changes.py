@@ -135,7 +135,7 @@ async def test_processes_are_told_by_gpu(make_bench: MakeBench) -> None:
 
 
 async def test_every_partition_has_its_use(make_bench: MakeBench) -> None:
-    use = await make_bench(Case("DPX/NPS1")).backend.usage()
+    use = (await make_bench(Case("DPX/NPS1")).backend.usage()).partitions
     assert {str(partition): (told.used_bytes, told.busy) for partition, told in use.items()} == {
         f"{bdf}/{index}": (0, 0.0) for bdf in (A, B) for index in (0, 1)
     }

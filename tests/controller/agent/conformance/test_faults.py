@@ -13,6 +13,7 @@ from controller.agent.backend import (
     BackendError,
     Busy,
     DriverGone,
+    GpuUse,
     HardwareGpu,
     NodeHardware,
     NotPermitted,
@@ -200,5 +201,8 @@ async def test_sources_that_do_not_come_to_agree_fail_the_operation(make_bench: 
 async def test_what_a_gpu_does_not_tell_is_not_made_up(make_bench: MakeBench) -> None:
     bench = make_bench(Case("SPX/NPS1", faults=(ScriptedFault(Fault.NOT_TOLD),)))
     await bench.backend.read()
-    use = {str(partition): (told.used_bytes, told.busy) for partition, told in (await bench.backend.usage()).items()}
+    told = await bench.backend.usage()
+    use = {str(partition): (one.used_bytes, one.busy) for partition, one in told.partitions.items()}
     assert use == {f"{A}/0": (0, 0.0), f"{B}/0": (None, None)}
+    assert told.gpus[A].power_watts is not None
+    assert told.gpus[B] == GpuUse({}, None)

@@ -12,8 +12,10 @@ from controller.agent.backend import (
     Busy,
     DriverGone,
     GpuProcess,
+    GpuUse,
     NotPermitted,
     NotSupported,
+    PartitionUse,
     RestartFailed,
     SettingUnavailable,
 )
@@ -27,7 +29,16 @@ from tests.controller.agent.conformance.releases import with_calls, without
 from tests.controller.agent.conformance.traps import known_traps, rows, trap
 from tests.controller.agent.hardware import A, B
 from tests.stubs.amdsmi.fixture import OWN_PID, AmdsmiStub
-from tests.stubs.amdsmi.node import ALWAYS, RELOAD, SET_COMPUTE, SET_MEMORY, SET_PROFILE, StubNode, StubProfile
+from tests.stubs.amdsmi.node import (
+    ALWAYS,
+    NOT_TOLD,
+    RELOAD,
+    SET_COMPUTE,
+    SET_MEMORY,
+    SET_PROFILE,
+    StubNode,
+    StubProfile,
+)
 
 pytestmark = pytest.mark.needs_cc
 
@@ -297,7 +308,7 @@ async def test_a_request_that_stands_is_told(amdsmi_stub: AmdsmiStub) -> None:
 
 
 async def busy(stub: AmdsmiStub, node: StubNode) -> Mapping[str, float | None]:
-    return {str(partition): use.busy for partition, use in (await stub.backend(node).usage()).items()}
+    return {str(partition): use.busy for partition, use in (await stub.backend(node).usage()).partitions.items()}
 
 
 @trap("whole-GPU metrics exist on partition 0 only")
@@ -318,12 +329,42 @@ async def test_holes_are_not_zeros(amdsmi_stub: AmdsmiStub) -> None:
     assert set((await busy(amdsmi_stub, node)).values()) == {None}
 
 
+@trap("a sensor that is not there reads N/A or 0")
+async def test_sensors_that_are_not_there_are_not_zeros(amdsmi_stub: AmdsmiStub) -> None:
+    node = StubNode("DPX/NPS1", sensors={A: (61, NOT_TOLD, 0, 412, NOT_TOLD), B: (NOT_TOLD, 0, NOT_TOLD, 0, NOT_TOLD)})
+    gpus = (await amdsmi_stub.backend(node).usage()).gpus
+    assert (gpus[A].temperatures, gpus[A].power_watts) == ({"hotspot": 61.0}, 412.0)
+    assert (gpus[B].temperatures, gpus[B].power_watts) == ({}, None)
+
+
+@trap("power is told as a present value, an average, or not at all")
+async def test_the_present_power_counts_before_the_average(amdsmi_stub: AmdsmiStub) -> None:
+    sensors = {A: (61, 55, 40, 412, 300), B: (61, 55, 40, NOT_TOLD, 300)}
+    gpus = (await amdsmi_stub.backend(StubNode("SPX/NPS1", sensors=sensors)).usage()).gpus
+    assert (gpus[A].power_watts, gpus[B].power_watts) == (412.0, 300.0)
+    assert gpus[A].temperatures == {"hotspot": 61.0, "memory": 55.0, "edge": 40.0}
+
+
+async def test_a_gpu_whose_metrics_fail_tells_the_rest(amdsmi_stub: AmdsmiStub) -> None:
+    faults = [("amdsmi_get_gpu_metrics_info", A, 2, ALWAYS)]
+    told = await amdsmi_stub.backend(StubNode("DPX/NPS1", used_mib={(A, 1): 100}, faults=faults)).usage()
+    assert told.gpus[A] == GpuUse({}, None)
+    assert told.partitions[PartitionId(A, 1)] == PartitionUse(100 * MIB, None)
+    assert told.gpus[B].power_watts is not None
+
+
+async def test_a_driver_that_goes_while_use_is_read_is_an_error(amdsmi_stub: AmdsmiStub) -> None:
+    faults = [("amdsmi_get_gpu_vram_usage", B, 34, ALWAYS)]
+    with pytest.raises(DriverGone):
+        await amdsmi_stub.backend(StubNode("SPX/NPS1", faults=faults)).usage()
+
+
 @trap("a partition tells the whole GPU's memory")
 async def test_memory_of_the_whole_gpu_is_not_a_partitions(amdsmi_stub: AmdsmiStub) -> None:
     node = StubNode("DPX/NPS1", gpus=1, used_mib={(A, 0): 100}, options={"vram_of_the_whole_gpu": 1})
     backend = amdsmi_stub.backend(node)
     assert [part.bytes for part in (await backend.read()).gpus[0].partitions] == [0, 0]
-    assert (await backend.usage())[PartitionId(A, 0)].used_bytes is None
+    assert (await backend.usage()).partitions[PartitionId(A, 0)].used_bytes is None
     write_tree(amdsmi_stub.root, node_of(amdsmi_stub, Case("DPX/NPS1", gpus=1)), links=False)
     checked = amdsmi_stub.backend(node, root=amdsmi_stub.root)
     assert [part.bytes for part in (await checked.read()).gpus[0].partitions] == [98296 * MIB] * 2
@@ -331,7 +372,7 @@ async def test_memory_of_the_whole_gpu_is_not_a_partitions(amdsmi_stub: AmdsmiSt
 
 async def test_memory_in_use_is_told_by_partition(amdsmi_stub: AmdsmiStub) -> None:
     backend = amdsmi_stub.backend(StubNode("DPX/NPS1", gpus=1, used_mib={(A, 1): 100}))
-    assert [use.used_bytes for use in (await backend.usage()).values()] == [0, 100 * MIB]
+    assert [use.used_bytes for use in (await backend.usage()).partitions.values()] == [0, 100 * MIB]
 
 
 @trap("63 of 64 partitions are there")

@@ -13,12 +13,12 @@ import pytest
 from controller.gateway.configuration import GatewayConfiguration
 from controller.gateway.control.callers import Callers
 from controller.gateway.control.key_secrets import KeySecrets
-from controller.gateway.control.resolver import AddressFile
 from controller.gateway.control.watching import Watching
 from controller.runtime.client.client import Client
 from controller.runtime.client.configuration import ClientConfiguration
 from controller.runtime.client.core import ENDPOINT_SLICES, NAMESPACES, PODS, SECRETS
 from controller.runtime.client.resource import Resource
+from controller.runtime.pod_addresses import AddressFile
 from controller.state.kinds import GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, INFERENCE_SERVICES
 from tests.fakes.clock import LoopClock
 from tests.fakes.store import FakeStore

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from controller.gateway.configuration import Caller, GatewayConfiguration, ServiceRoute
 from controller.gateway.control.objects import EnginePod, Service, ServiceSlice
-from controller.gateway.control.resolver import AsShown
 from controller.gateway.control.routing import Routing, Stores
 from controller.gateway.control.rules import BUILT_IN
 from controller.gateway.routes import RouteTable
+from controller.runtime.pod_addresses import AsShown
 from tests.builders.watched import claim_of, engine_pod, entry, inference_service, service_slice, stores
 
 ATTACKER, VICTIM = "team-b", "team-a"

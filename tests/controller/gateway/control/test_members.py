@@ -7,15 +7,12 @@ from controller.gateway.control.members import (
     Entry,
     Found,
     Rejected,
-    is_https,
     member,
     seats_of,
-    serving_port,
     takes_priority,
 )
 from controller.gateway.control.objects import NO_POD_SPEC, Claim, EnginePod, ServiceSlice
-from controller.gateway.control.resolver import Address
-from controller.runtime.objects.endpoint_slice import EndpointPort
+from controller.runtime.pod_addresses import Address
 from controller.sizing.estimate import DEFAULT_CONCURRENCY
 from tests.builders.watched import claim_of, engine_pod, entry, inference_service, service_slice
 
@@ -192,40 +189,6 @@ def test_the_default_is_sizings() -> None:
 )
 def test_only_engines_started_for_it_are_told_a_priority(pod: EnginePod, want: bool) -> None:
     assert takes_priority(pod) is want
-
-
-def port(name: str, number: int | None = 80, protocol: str = "", app: str = "") -> EndpointPort:
-    return EndpointPort(name=name, port=number, protocol=protocol, app_protocol=app)
-
-
-@pytest.mark.parametrize(
-    ("ports", "want"),
-    [
-        pytest.param((port("metrics"), port("http1")), "http1", id="named for HTTP"),
-        pytest.param((port("grpc"), port("rest")), "grpc", id="else the first"),
-        pytest.param((port("http", None), port("b")), "b", id="with a number"),
-        pytest.param((port("http", protocol="UDP"),), None, id="of TCP"),
-        pytest.param((), None, id="none"),
-    ],
-)
-def test_the_port_that_requests_go_to(ports: tuple[EndpointPort, ...], want: str | None) -> None:
-    chosen = serving_port(ports)
-    assert (chosen.name if chosen is not None else None) == want
-
-
-@pytest.mark.parametrize(
-    ("one", "want"),
-    [
-        (port("https"), True),
-        (port("https-api"), True),
-        (port("http"), False),
-        (port("http", app="https"), True),
-        (port("https", app="http"), False),
-        (port("x", app="kubernetes.io/wss"), True),
-    ],
-)
-def test_tls_by_application_protocol_or_name(one: EndpointPort, want: bool) -> None:
-    assert is_https(one) is want
 
 
 def test_of_a_pod_that_takes_no_part_nothing_is_kept_but_its_name() -> None:

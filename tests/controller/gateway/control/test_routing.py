@@ -2,8 +2,8 @@ from typing import Any
 
 from controller.gateway.configuration import ServiceRoute
 from controller.gateway.control.objects import Claim, EnginePod, ServiceSlice
-from controller.gateway.control.resolver import Address, AsShown
 from controller.gateway.control.routing import Made, Routing, Stores
+from controller.runtime.pod_addresses import Address, AsShown
 from tests.builders.watched import (
     claim_of,
     engine_pod,

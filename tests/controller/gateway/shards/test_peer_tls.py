@@ -40,7 +40,7 @@ async def shake(server: PeerTls, client: ssl.SSLContext) -> dict[str, object]:
         writer.write(await reader.read(1))
         writer.close()
 
-    async with asyncio.timeout(10), await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server.server) as listening:
+    async with asyncio.timeout(30), await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server.server) as listening:
         port = listening.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client, server_hostname=PEER_NAME)
         try:

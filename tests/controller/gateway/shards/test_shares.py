@@ -2,6 +2,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import DataObject, data, integers, none
 
 from controller.gateway.shards.shares import apportion, bounded_seats, narrow
+from controller.qos.manager import QoSManager
 from controller.qos.settings import Member, ModelSettings, PartitionSettings, QoSClass, QoSSettings, TenantSettings
 
 STANDARD = (QoSClass("standard", 1),)
@@ -40,6 +41,29 @@ def test_a_model_that_is_nowhere_here_is_still_known() -> None:
     found = narrow(whole(), {"p0"}.__contains__, free)
     assert found.models["a/n"].queue_length == 1
     assert found.validated() == []
+
+
+def test_room_in_all_replicas_queues_together_is_the_whole_queue() -> None:
+    """Where a model has no pod at a replica nothing may wait: what comes there is refused, or handed on."""
+    parts = [narrow(whole(), has.__contains__, free) for has in ({"p0", "p1"}, {"p2"}, set[str]())]
+    rooms = [
+        {key: model.room for key, model in manager(part).statistics().models.items()} for part in (whole(), *parts)
+    ]
+    assert rooms == [
+        {"a/m": 90, "a/n": 1000},
+        {"a/m": 60, "a/n": 0},
+        {"a/m": 30, "a/n": 1000},
+        {"a/m": 0, "a/n": 0},
+    ]
+
+
+def test_where_requests_wait_for_seats_that_others_use_there_is_room() -> None:
+    held = narrow(whole(), {"p0"}.__contains__, lambda _, _endpoint, seats: seats)
+    assert {key: model.room for key, model in manager(held).statistics().models.items()} == {"a/m": 30, "a/n": 0}
+
+
+def manager(settings: QoSSettings) -> QoSManager:
+    return QoSManager(settings, 0.0, on_dispatch=lambda *_: None, on_refuse=lambda *_: None, jitter=lambda: 0.5)
 
 
 def test_a_maximum_is_taken_off_the_seats_wherever_they_are() -> None:

@@ -45,9 +45,13 @@ class InMemoryApi:
         found = self._found(resource, name, namespace)
         return copy.deepcopy(found) if into is dict else typed(found, into)
 
-    async def create(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
+    async def create(
+        self, resource: Resource, obj: Object, namespace: str | None = None, *, dry_run: bool = False
+    ) -> Object:
         metadata = obj["metadata"]
-        verb = self._begin("create", resource)
+        verb = self._begin("try" if dry_run else "create", resource)
+        if dry_run:
+            return self._done(verb, copy.deepcopy(obj))
         if (resource.plural, metadata.get("namespace") or "", metadata["name"]) in self.objects:
             raise AlreadyExists(409, "AlreadyExists", metadata["name"])
         stored = self.put(

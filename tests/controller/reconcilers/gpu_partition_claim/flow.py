@@ -3,13 +3,12 @@
 from types import SimpleNamespace
 from typing import cast
 
-from opentelemetry.metrics import Counter
-
 from controller.binding.isolation import ResourceIsolator
 from controller.placement.scheduler import ModelScheduler
 from controller.reconcilers.gpu_partition_claim.context import ClaimContext
 from controller.reconcilers.gpu_partition_claim.controller import ClaimReconciler
 from controller.reconcilers.gpu_partition_claim.cycle import PlacementCycle
+from controller.reconcilers.scheduler_counts import Timed
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import NODES, PODS, RESOURCE_CLAIMS
 from controller.runtime.client.errors import ApiError
@@ -24,9 +23,11 @@ from controller.state.kinds import (
     REPARTITION_PLANS,
 )
 from controller.state.models import Models
+from controller.telemetry.instruments import SCHEDULER_OPERATIONS
 from tests.builders.cluster import FedCluster
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
 from tests.fakes.clock import FakeClock
+from tests.fakes.counted import Counted
 
 SIZING = Models(Catalog.bundled())
 
@@ -43,10 +44,10 @@ class Operator:
         self.cluster = self.fed.cluster
         self.woken: list[str] = []
         self.told: list[tuple[str, str]] = []
-        self.counted: list[tuple[str, str]] = []
-        self.cycle = PlacementCycle(self.cluster, ModelScheduler(), clock, self.woken.append)
+        self.counting = Counted()
+        self.counts = self.counting.counts()
+        self.cycle = PlacementCycle(self.cluster, ModelScheduler(), clock, self.woken.append, self.counts)
         recorder = SimpleNamespace(record=lambda regarding, type_, reason, *_: self.told.append((type_, reason)))
-        counter = SimpleNamespace(add=lambda _, row: self.counted.append((row["operation"], row["result"])))
         self.context = ClaimContext(
             client=cast("Client", api),
             cluster=self.cluster,
@@ -55,11 +56,20 @@ class Operator:
             isolator=ResourceIsolator(),
             recorder=cast("EventRecorder", recorder),
             clock=clock,
-            operations=cast("Counter", counter),
+            counts=self.counts,
         )
         self.reconciler = ClaimReconciler(self.context)
         if sizing is not SIZING:
             self.cluster.model_profiles.add_handler(sizing.take)
+
+    @property
+    def counted(self) -> list[tuple[str, ...]]:
+        """The operations that were counted, with their results."""
+        return self.counting.of(SCHEDULER_OPERATIONS)
+
+    def times(self, what: Timed) -> int:
+        """How often that was timed."""
+        return sum(dict(self.counts.seconds.rows())[what.value,].counts)
 
     def show(self) -> None:
         """Every informer learns what is stored now, the nodes' agents being alive."""

@@ -57,6 +57,41 @@ def test_the_claim_is_the_pods_own_and_says_what_it_needs() -> None:
     assert (claim["spec"]["policyRef"], claim["spec"]["model"]["id"]) == ("gold", "Qwen/Qwen3-4B")
 
 
+@pytest.mark.parametrize(
+    ("labels", "want"),
+    [
+        pytest.param({"aim.amd.com/inference-service": "chat"}, "chat", id="a service's"),
+        pytest.param({"serving.kserve.io/inferenceservice": "chat", "app": "x"}, "chat", id="a KServe service's"),
+        pytest.param({"app": "x"}, None, id="nobody's"),
+    ],
+)
+def test_the_claim_is_labelled_with_the_service_of_its_pod(labels: dict[str, str], want: str | None) -> None:
+    asking = pod_view(typed_pod(annotations=SMALL, metadata={"labels": labels}))
+    metadata = dump(claim_for(asking, "aim-a", need_of(asking, SIZING), None))["metadata"]
+    assert metadata.get("labels") == (None if want is None else {"aim.amd.com/inference-service": want})
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "want"),
+    [
+        pytest.param({}, "drafts-7d9f8", "drafts", id="a Deployment's"),
+        pytest.param(
+            {"serving.kserve.io/inferenceservice": "chat"}, "drafts-7d9f8", "chat", id="a service's of KServe"
+        ),
+        pytest.param({}, f"{63 * 'a'}-7d9f8", 63 * "a", id="the longest that a label takes"),
+        pytest.param({}, f"{64 * 'a'}-7d9f8", None, id="longer than a label may be"),
+    ],
+)
+def test_the_claim_of_no_services_pod_is_labelled_with_its_workload(
+    labels: dict[str, str], name: str, want: str | None
+) -> None:
+    owners = [{"kind": "ReplicaSet", "name": name, "uid": "2", "controller": True}]
+    made = {"labels": labels | {"pod-template-hash": "7d9f8"}, "ownerReferences": owners}
+    asking = pod_view(typed_pod(annotations=SMALL, metadata=made))
+    metadata = dump(claim_for(asking, "aim-a", need_of(asking, SIZING), None))["metadata"]
+    assert metadata.get("labels") == (None if want is None else {"aim.amd.com/inference-service": want})
+
+
 def test_a_claim_without_sizing_carries_no_memory() -> None:
     claim = dump(claim_for(view(), "aim-a", Unsized("UnknownModel", "no"), None))
     assert not {"memory", "precision"} & set(claim["spec"]["requirement"])

@@ -6,8 +6,9 @@ import pytest
 
 from controller.placement.snapshot import Gpu
 from controller.reconcilers.gpu_partition_claim.autoscaler import PATIENCE_SECONDS
+from controller.reconcilers.gpu_partition_claim.claim_refusals import LONGEST_SECONDS
 from controller.runtime.client.core import NODES, PODS, RESOURCE_CLAIMS
-from controller.runtime.client.errors import Unavailable
+from controller.runtime.client.errors import Forbidden, Unavailable
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES
 from tests.builders.claim import bound_claim
 from tests.builders.gpu import device_name, gpu
@@ -15,7 +16,7 @@ from tests.builders.gpu_node import gpu_node
 from tests.builders.node import node_object
 from tests.builders.pod import GATE, pod
 from tests.builders.policy import policy_object
-from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
+from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 from tests.fakes.clock import FakeClock
@@ -148,3 +149,18 @@ async def test_a_pod_on_a_gpu_of_another_mode_is_replaced(
     for _ in range(3):
         await operator.round()
     assert ("pods", "team-a", "model-0") not in api.objects
+
+
+async def test_a_pod_for_which_no_resource_claim_may_be_made_is_not_let_go_and_later_it_is(
+    api: InMemoryApi, operator: Operator, clock: FakeClock
+) -> None:
+    said = "exceeded quota: gpus, requested: d/devices=1, used: d/devices=2, limited: d/devices=2"
+    api.before_write = refusing("create resourceclaims", Forbidden(403, "Forbidden", said))
+    await let_go(operator, clock)
+    told = {one["type"]: one["reason"] for one in claim(api)["status"]["conditions"]}
+    assert (told["Bound"], gated(api)) == ("QuotaExceeded", True)
+    assert "released" not in claim(api)["status"]
+    for _ in range(3):
+        clock.tick(LONGEST_SECONDS)
+        await let_go(operator, clock)
+    assert not gated(api)

@@ -9,6 +9,7 @@ from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Snapshot
 from controller.reconcilers.gpu_partition_claim.cycle import REFRESH_SECONDS, Outcome, PlacementCycle
 from controller.reconcilers.gpu_partition_claim.wakeups import Change
+from controller.reconcilers.scheduler_counts import SchedulerCounts, Timed
 from controller.repartition.disruption_budget import Refused
 from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
@@ -26,7 +27,8 @@ class Cycle:
         self.fed = FedCluster(clock)
         self.cluster = self.fed.cluster
         self.woken: list[str] = []
-        self.cycle = PlacementCycle(self.cluster, ModelScheduler(), self.fed.clock, self.woken.append)
+        self.counts = SchedulerCounts()
+        self.cycle = PlacementCycle(self.cluster, ModelScheduler(), self.fed.clock, self.woken.append, self.counts)
         self.fed.add_node("worker-0", *(gpu(n, mode) for n, mode in enumerate(modes)))
 
     def decide(self, *demands: Demand, retry: bool = False) -> None:
@@ -43,6 +45,10 @@ class Cycle:
         repartition = {"enabled": True, "approval": "Auto"} | rules
         self.fed.put(self.cluster.policies, policy_object(repartition=repartition, validatedOnly=False))
 
+    def times(self, what: Timed) -> int:
+        """How often that was timed."""
+        return sum(dict(self.counts.seconds.rows())[what.value,].counts)
+
 
 def keys(names: Sequence[str]) -> list[str]:
     return [f"team-a/{name}" for name in names]
@@ -56,6 +62,7 @@ def test_decisions_come_in_order_of_priority_and_age() -> None:
         demand("new", created_seconds=3.0),
     )
     assert cycle.woken == keys(["urgent", "old", "new"])
+    assert (cycle.times(Timed.CYCLE), cycle.times(Timed.LAYOUTS)) == (1, 0)
 
 
 def test_the_first_in_order_get_what_there_is() -> None:
@@ -308,6 +315,7 @@ def test_claims_that_one_change_helps_make_one_plan_together() -> None:
     assert [(gpu_.bdf, gpu_.mode) for gpu_ in first.plan.spec.to.gpus] == [(bdf(0), "CPX/NPS1")]
     assert [outcome.plan for outcome in others] == [None] * 7
     assert {outcome.no_plan.reason for outcome in others if outcome.no_plan} == {"RepartitionRunning"}
+    assert (cycle.times(Timed.CYCLE), cycle.times(Timed.LAYOUTS) > 0) == (1, True)
 
 
 def test_who_comes_later_and_fits_into_a_plan_under_way_makes_none() -> None:

@@ -23,10 +23,14 @@ CPX = ["CPX/NPS1"]
 
 
 class StepClock(FakeClock):
-    """Every look at it takes a millisecond: as if each step did."""
+    """Every look at it takes a millisecond, or what is given: as if each step did."""
+
+    def __init__(self, step_seconds: float = STEP_SECONDS) -> None:
+        super().__init__()
+        self._step_seconds = step_seconds
 
     def monotonic(self) -> float:
-        self.tick(STEP_SECONDS)
+        self.tick(self._step_seconds)
         return super().monotonic()
 
 
@@ -139,6 +143,21 @@ async def test_who_comes_during_a_search_and_needs_none_is_placed_meanwhile() ->
     with placed_in_order(scene) as order:
         await decide(scene, *small(8), meanwhile=lambda: scene.cycle.submit(came))
     assert order[0] == came.key
+
+
+@pytest.mark.parametrize("decisions_in_a_slice", [2, 3, 4, 5, 6])
+async def test_who_comes_during_a_cycle_and_who_is_decided_after_it_get_no_partition_twice(
+    decisions_in_a_slice: int,
+) -> None:
+    scene = fed(*["CPX/NPS1"] * 4, clock=StepClock(STEP_SECONDS / decisions_in_a_slice))
+    came = demand("came", 20, modes=CPX, created_seconds=99.0)
+    asked = small(24)
+    with placed_in_order(scene) as order:
+        await decide(scene, *asked, meanwhile=lambda: scene.cycle.submit(came))
+    assert came.key in order[1:-1]
+    decided = [scene.take(each.key.removeprefix("team-a/")).decision for each in (*asked, came)]
+    places = [(one.node.name, partition) for one in decided if isinstance(one, Placed) for partition in one.ids]
+    assert len(set(places)) == len(places) == 25
 
 
 async def test_who_comes_during_a_search_takes_no_idle_gpu_from_it() -> None:

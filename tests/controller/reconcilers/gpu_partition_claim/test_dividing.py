@@ -9,6 +9,7 @@ from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
 from controller.placement.snapshot import Gpu
 from controller.reconcilers.gpu_partition_claim.cycle import Outcome, PlacementCycle
+from controller.reconcilers.scheduler_counts import SchedulerCounts, Timed
 from controller.repartition.division import DIVIDING, PATIENCE_SECONDS
 from tests.builders.cluster import FedCluster
 from tests.builders.demand import demand
@@ -23,7 +24,8 @@ class Scene:
     def __init__(self, *gpus: int, **rules: Any) -> None:
         self.fed = FedCluster()
         self.cluster = self.fed.cluster
-        self.cycle = PlacementCycle(self.cluster, ModelScheduler(), self.fed.clock, lambda _: None)
+        self.counts = SchedulerCounts()
+        self.cycle = PlacementCycle(self.cluster, ModelScheduler(), self.fed.clock, lambda _: None, self.counts)
         for number, count in enumerate(gpus):
             self.fed.add_node(f"worker-{number}", *(gpu(n, "SPX/NPS1") for n in range(count)))
         repartition = {"enabled": True, "approval": "Auto", "cooldown": "0s"} | rules
@@ -71,6 +73,7 @@ def test_a_small_model_asks_for_a_change_although_a_whole_gpu_is_free() -> None:
     assert (found.decision.reason, found.plan.spec.to.gpus[0].mode) == (DIVIDING, "CPX/NPS1")
     assert "168.0 GiB more than in partitions of 24.0 GiB would be wasted" in found.decision.message
     assert "waits until 00:05:00 UTC at most" in found.decision.message
+    assert sum(dict(scene.counts.seconds.rows())[Timed.LAYOUTS.value,].counts) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from controller.placement.snapshot import Holder
 from controller.placement.steps import Steps
 from controller.reconcilers.gpu_partition_claim import explaining
 from controller.reconcilers.gpu_partition_claim.cycle import REFRESH_SECONDS
+from controller.reconcilers.scheduler_counts import Timed
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES
 from tests.builders.gpu import gpu
@@ -61,6 +62,7 @@ async def test_others_are_counted_and_not_named(api: InMemoryApi, operator: Oper
         api.put(RESOURCE_CLAIMS, held)
     text = "\n".join(await explained(api, operator))
     assert "8 PartitionHeld" in text
+    assert operator.times(Timed.EXPLAIN) == 1
     assert "secret" not in text
     assert "team-x" not in text
 

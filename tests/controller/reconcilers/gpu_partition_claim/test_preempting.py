@@ -12,6 +12,7 @@ from controller.reconcilers.gpu_partition_claim.refusals import SPARED_SECONDS
 from controller.runtime.client.core import NODES, PODS
 from controller.runtime.client.errors import ApiError, Conflict, Forbidden, TooManyRequests, Unavailable
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
+from controller.telemetry.instruments import SCHEDULER_EVICTIONS
 from tests.builders.claim import allocation, claim
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
@@ -97,6 +98,7 @@ async def test_the_place_is_kept_first_and_then_the_least_important_pod_is_evict
     await operator.round()
     assert leaving(api) == ["b-1"]
     assert status(api, "aim-b-0", "team-b")["phase"] == "Allocated"
+    assert operator.counting.of(SCHEDULER_EVICTIONS) == [("Preemption",)]
 
 
 @pytest.mark.parametrize(("kept_for", "want"), [("uid-new", False), ("uid-other", True)])
@@ -198,6 +200,14 @@ async def test_where_a_disruption_budget_refuses_another_pod_is_asked(api: InMem
     assert leaving(api) == ["b-0"]
 
 
+async def test_an_eviction_that_is_refused_is_none(api: InMemoryApi, operator: Operator) -> None:
+    api.before_write = refusing("evict pods", BUDGET, times=9)
+    for _ in range(3):
+        await operator.round()
+    assert ("preempt", "refused") in operator.counted
+    assert operator.counting.of(SCHEDULER_EVICTIONS) == []
+
+
 async def test_where_all_budgets_refuse_it_is_tried_again_after_a_while_and_not_at_once(
     api: InMemoryApi, operator: Operator, clock: FakeClock
 ) -> None:
@@ -224,6 +234,7 @@ async def test_a_pod_that_was_made_anew_under_the_name_is_not_evicted(api: InMem
     api.before_write = refusing("evict pods", Conflict(409, "Conflict", "the uid is another"), times=9)
     await operator.round()
     assert leaving(api) == []
+    assert operator.counting.of(SCHEDULER_EVICTIONS) == []
 
 
 async def test_a_place_that_nobody_leaves_is_given_up_in_the_end(

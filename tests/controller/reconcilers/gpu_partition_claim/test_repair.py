@@ -16,20 +16,16 @@ from controller.reconcilers.gpu_partition_claim.repair import (
     Stuck,
     Wait,
     judge,
-    lost_to_others,
     pinned_demand,
     refusal,
     unschedulable,
 )
 from controller.runtime.objects.metadata import Condition
 from controller.runtime.objects.pod import PodStatus
-from controller.runtime.objects.resource_claim import ResourceClaim
-from controller.translate.resource_claim import resource_claim_view
 from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.gpu import FOREIGN, GIB, OURS, device_name, full, gpu
 from tests.builders.node import node
 from tests.builders.pod import typed_pod
-from tests.builders.resource_claim import typed_resource_claim
 
 ROOM = Snapshot([node("worker-0", gpu(0, holders={0: FOREIGN, 1: OURS})), node("worker-1")])
 FULL = Snapshot([node("worker-0", full(0)), node("worker-1")])
@@ -76,24 +72,6 @@ def test_another_free_partition_of_the_same_node(snapshot: Snapshot) -> None:
     assert isinstance(found, Repin)
     assert found.placed.node.name == "worker-0"
     assert snapshot.holder(found.placed.node, found.placed.partition) is None
-
-
-@pytest.mark.parametrize(
-    ("other", "want"),
-    [
-        pytest.param(typed_resource_claim("theirs", device="gpu-0-128"), True, id="another claim holds it"),
-        pytest.param(typed_resource_claim("aim-a", device="gpu-0-128"), False, id="it is our own"),
-        pytest.param(typed_resource_claim("theirs", device="gpu-0-129"), False, id="another device"),
-        pytest.param(typed_resource_claim("theirs", device="gpu-0-128", pool="worker-1"), False, id="of another node"),
-        pytest.param(
-            typed_resource_claim("theirs", device="gpu-0-128", admin=True), False, id="adminAccess takes nothing"
-        ),
-    ],
-)
-def test_who_took_the_device(other: ResourceClaim, want: bool) -> None:
-    pinned = {("worker-0", "gpu-0-128"), ("worker-0", "gpu-0-135")}
-    lost = lost_to_others([resource_claim_view(other)], "team-a/aim-a", pinned)
-    assert lost == ({("worker-0", "gpu-0-128")} if want else frozenset())
 
 
 def test_one_of_two_is_lost_and_another_two_of_the_node_are_chosen_of_which_one_may_be_our_own() -> None:

@@ -20,6 +20,7 @@ from tests.builders.cluster import FedCluster
 from tests.builders.inference_service import inference_service
 from tests.builders.kserve_service import condition, kserve_service
 from tests.builders.request_counts import shard_counts, steadily
+from tests.builders.share_group import sharing, sharing_service
 from tests.controller.reconcilers.gpu_partition_claim.flow import SIZING
 from tests.fakes import faults
 from tests.fakes.api_server import FakeApiServer
@@ -30,9 +31,11 @@ KEY = "team-a/chat"
 class Operator:
     """One life of the operator. `show` lets its informers see what is stored."""
 
-    def __init__(self, api: FakeApiServer, client: Client, *, served: bool | None) -> None:
+    def __init__(
+        self, api: FakeApiServer, client: Client, *, served: bool | None, fed: FedCluster | None = None
+    ) -> None:
         self.api = api
-        self.fed = FedCluster()
+        self.fed = fed or FedCluster()
         cluster = self.fed.cluster
         if served is not None:
             cluster.kserve.found(served=served)
@@ -222,3 +225,19 @@ async def test_a_guarantee_out_of_reach_is_told(world: World) -> None:
     operator = Operator(api, client, served=False)
     await operator.reconcile()
     assert operator.reason("Guaranteed") == "GuaranteeOutOfReach"
+
+
+async def test_a_guarantee_beside_which_others_are_promised_too_much_is_told_and_withdrawn(world: World) -> None:
+    api, client = world
+    operator = Operator(api, client, served=False, fed=sharing({"chat": 5, "draft": 4}))
+    for draft, want in ((4, "GuaranteeCapacity"), (3, "Guaranteed")):
+        api.put(INFERENCE_SERVICES, sharing_service("chat", 5, status=status_of(api)))
+        api.put(INFERENCE_SERVICES, sharing_service("draft", draft))
+        await operator.reconcile()
+        assert operator.reason("Guaranteed") == want
+
+
+def status_of(api: FakeApiServer) -> dict[str, Any]:
+    """What was written of service chat."""
+    found: dict[str, Any] = api.objects(INFERENCE_SERVICES)[KEY].get("status") or {}
+    return found

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from controller.reconcilers.inference_service.routable import duplicate, guaranteed
+from controller.translate.request import Problem
 from tests.builders.inference_service import inference_service
 
 
@@ -52,3 +53,18 @@ def test_a_guarantee_is_within_what_memory_is_reserved_for(
     if verdict is not None and want is not None:
         assert verdict[:2] == ("False", "GuaranteeOutOfReach")
         assert want in verdict[2]
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "want"),
+    [
+        pytest.param(8, ("False", "GuaranteeCapacity", "minConcurrency: '3' has no room"), id="the pod serves it"),
+        pytest.param(None, ("False", "GuaranteeCapacity", "minConcurrency: '3' has no room"), id="of no known size"),
+        pytest.param(2, "GuaranteeOutOfReach", id="the pod does not serve it either: that is told first"),
+    ],
+)
+def test_what_others_leave_no_room_for_is_told(concurrency: int | None, want: Any) -> None:
+    crowded = Problem("minConcurrency", "3", "has no room")
+    verdict = guaranteed(inference_service(qos={"guarantees": {"minConcurrency": 3}}), concurrency, crowded)
+    assert verdict is not None
+    assert want in (verdict, verdict[1])

@@ -7,6 +7,8 @@ from api.object import dump
 from controller.reconcilers.inference_service.triggers import (
     service_of_claim,
     service_of_owned,
+    services_beside,
+    services_of_bound,
     services_of_name,
     services_of_products,
     services_of_profile,
@@ -20,9 +22,15 @@ from tests.builders.gpu_node import gpu_node
 from tests.builders.inference_service import inference_service
 from tests.builders.model_profile import MODEL, model_profile
 from tests.builders.pod import pod, typed_pod
+from tests.builders.policy import policy_object
+from tests.builders.share_group import sharing, sharing_service
 
 LABELLED: dict[str, Any] = {"labels": {SERVICE_LABEL: "chat"}}
 CHAT = [Request("team-a", "chat")]
+
+
+def namespace(**labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": "team-a", "labels": labels}, "spec": {"finalizers": ["kubernetes"]}}
 
 
 def added(new: Any) -> StoreEvent[Any]:
@@ -100,3 +108,34 @@ def test_services_of_one_model_hear_of_one_another_when_that_changes() -> None:
     assert names(was, now) == ["chat", "draft", "other"]
     assert names(now, now) == []
     assert names(now, None) == ["other"]
+
+
+def test_services_that_share_a_partition_hear_of_what_the_others_are_promised() -> None:
+    fed = sharing({"a": 5, "b": 3, "c": None})
+    fed.put(fed.cluster.services, sharing_service("waits", 2))
+    told = services_beside(fed.cluster)
+
+    def names(key: str, old: Any, new: Any) -> list[str]:
+        return [request.name for request in told(StoreEvent(EventType.MODIFIED, f"team-a/{key}", old, new))]
+
+    was, now = sharing_service("a", 5), sharing_service("a", 6)
+    assert names("a", was, now) == names("a", now, None) == ["b", "c"]
+    assert names("a", was, sharing_service("a", 5, model={"id": "Qwen/Qwen3-8B"})) == []
+    assert names("waits", None, sharing_service("waits", 2)) == []  # nobody shares with it yet
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        pytest.param(policy_object(), policy_object(sharedConcurrency=8), ["a"], id="a bound is set"),
+        pytest.param(policy_object(sharedConcurrency=8), None, ["a"], id="a policy is gone"),
+        pytest.param(policy_object(), policy_object() | {"status": {}}, [], id="a policy's status"),
+        pytest.param(namespace(), namespace(team="x"), ["a"], id="other policies are for the namespace"),
+        pytest.param(namespace(), namespace() | {"status": {}}, [], id="a namespace's status"),
+    ],
+)
+def test_services_that_share_hear_of_what_may_bound_them(old: Any, new: Any, want: list[str]) -> None:
+    fed = sharing({"a": 5, "b": None})
+    fed.put(fed.cluster.services, dump(inference_service("alone", qos={"guarantees": {"minConcurrency": 3}})))
+    found = services_of_bound(fed.cluster)(StoreEvent(EventType.MODIFIED, "any", old, new))
+    assert [request.name for request in found] == want

@@ -1,10 +1,6 @@
 """Pods as AMD's manifests write them, and pods that look like them."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 
 from controller.reconcilers.node_plugins.signatures import (
     SIGNATURES,
@@ -13,8 +9,7 @@ from controller.reconcilers.node_plugins.signatures import (
     repository_and_tag,
     role_of,
 )
-
-GUARDS = Path(__file__).parents[4] / "e2e/manifests/guards.yaml"
+from e2e.chart.installed import the
 
 
 def pod(image: str = "", account: str = "default", **labels: str) -> PodTraits:
@@ -82,12 +77,7 @@ def test_every_row_says_something_to_go_by_and_where_it_was_read() -> None:
 
 
 def test_admission_policy_knows_the_same_exporters() -> None:
-    policies: list[dict[str, Any]] = list(yaml.safe_load_all(GUARDS.read_text()))
-    (policy,) = [
-        one
-        for one in policies
-        if one["metadata"]["name"] == "aim-gpu-exporter-pause" and one["kind"] == "ValidatingAdmissionPolicy"
-    ]
+    policy = the("ValidatingAdmissionPolicy", "aim-gpu-exporter-pause")
     expression = policy["spec"]["matchConditions"][0]["expression"]
     rows = [row for row in SIGNATURES if row.role is Role.METRICS_EXPORTER]
     told = {row.app_suffix for row in rows} | {row.image for row in rows}

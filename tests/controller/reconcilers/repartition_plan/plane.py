@@ -5,8 +5,6 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-from opentelemetry.metrics import Counter
-
 from controller.placement.snapshot import Gpu
 from controller.reconcilers.repartition_plan.controller import RepartitionPlanReconciler
 from controller.repartition.phases import DEADLINE_SECONDS, Phase
@@ -17,6 +15,7 @@ from controller.runtime.client.resource import Resource
 from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
+from controller.telemetry.instruments import SCHEDULER_OPERATIONS
 from tests.builders.claim import claim
 from tests.builders.cluster import FedCluster
 from tests.builders.gpu import GIB, bdf, gpu
@@ -27,6 +26,7 @@ from tests.builders.pod import pod
 from tests.builders.policy import policy_object
 from tests.builders.resource_slice import resource_slice
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
+from tests.fakes.counted import Counted
 
 Object = dict[str, Any]
 BEFORE, AFTER = gpu(0, "SPX/NPS1"), gpu(0, "CPX/NPS1")
@@ -87,7 +87,7 @@ class Plane:
         self.alive = alive
         self.labels: dict[str, str] = {}
         self.told: list[tuple[str, str]] = []
-        self.counted: list[str] = []
+        self.counting = Counted()
         self.has = gpus or (BEFORE,)
         self.api.put(GPU_NODES, gpu_node("worker-0", *self.has))
         made = plan(phase=phase)
@@ -97,15 +97,19 @@ class Plane:
     def operator(self) -> RepartitionPlanReconciler:
         """A reconciler that has just started: it knows nothing but what the API server tells."""
         recorder = SimpleNamespace(record=lambda regarding, type_, reason, *_: self.told.append((type_, reason)))
-        counter = SimpleNamespace(add=lambda _, row: self.counted.append(row["result"]))
         return RepartitionPlanReconciler(
             cast("Client", self.api),
             self.fed.cluster,
             cast("EventRecorder", recorder),
             self.fed.clock,
-            cast("Counter", counter),
+            self.counting.counts(),
             plugins=self.plugins,
         )
+
+    @property
+    def counted(self) -> list[str]:
+        """The results that were counted."""
+        return [result for _, result in self.counting.of(SCHEDULER_OPERATIONS)]
 
     def restart(self) -> None:
         """The operator is killed and another one takes over."""

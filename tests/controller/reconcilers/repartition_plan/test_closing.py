@@ -79,3 +79,17 @@ async def test_a_place_is_not_kept_for_ever() -> None:
     assert await plane.settle() == Result()
     assert plane.status["reservations"] == []
     assert plane.api.of(PODS) == []
+
+
+async def test_nor_for_a_replica_set_that_never_has_its_pod() -> None:
+    plane = ended("Succeeded", reservation(bdf(1), pod="web-old", evictedTime=EVICTED))
+    metadata = {"name": "web", "namespace": "team-a", "uid": "rs-1"}
+    plane.fed.listed(plane.fed.cluster.replica_sets, {"metadata": metadata, "spec": {"replicas": 1}})
+    plane.serves("web-new", 1, created=EVICTED)
+    plane.ready("web-new", "False")
+    plane.fed.clock.tick(KEPT_SECONDS - 1)
+    await plane.settle()
+    assert len(plane.status["reservations"]) == 1
+    plane.fed.clock.tick(2)
+    assert await plane.settle() == Result()
+    assert plane.status["reservations"] == []

@@ -8,6 +8,7 @@ from controller.runtime.client.core import PODS
 from controller.runtime.client.errors import Cause, Conflict, NotFound, TooManyRequests
 from controller.runtime.reconcile import Result
 from controller.state.kinds import GPU_NODES
+from controller.telemetry.instruments import SCHEDULER_EVICTIONS
 from tests.builders.claim import allocation
 from tests.builders.gpu import bdf, gpu
 from tests.builders.gpu_node import gpu_node
@@ -54,6 +55,7 @@ async def test_a_place_stands_in_the_status_before_its_pod_is_evicted() -> None:
     await plane.settle()
     assert seen == [[("web-1", bdf(1), False)]]
     assert plane.api.evictions == [("web-1", "uid-web-1")]
+    assert plane.counting.of(SCHEDULER_EVICTIONS) == [("Repartition",)]
     assert kept(plane) == [("web-1", bdf(1), True)]
     (place,) = plane.status["reservations"]
     assert (place["owner"], place["claim"], place["mode"], place["node"]) == (
@@ -92,6 +94,7 @@ async def test_nobody_is_evicted_after_the_deadline() -> None:
     plane.restart()
     await plane.past_deadline(Phase.DRAINING)
     assert (plane.api.evictions, plane.status["phase"]) == ([], "Failed")
+    assert plane.counting.of(SCHEDULER_EVICTIONS) == []
 
 
 @pytest.mark.parametrize(
@@ -212,6 +215,7 @@ async def test_a_pod_that_has_gone_by_itself_counts_as_gone(error: Exception) ->
     plane.api.refuse = refusing(error)
     await plane.settle()
     assert kept(plane) == [("web-1", bdf(1), True)]
+    assert plane.counting.of(SCHEDULER_EVICTIONS) == []
 
 
 async def test_an_operator_that_dies_at_an_eviction_evicts_nobody_twice() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.v1beta1.repartition_plan import Reservation
-from controller.reconcilers.repartition_plan.successors import EARLIER_SECONDS, still_needed, unsettled
+from controller.reconcilers.repartition_plan.successors import EARLIER_SECONDS, has_left, still_needed, unsettled
 from controller.reconcilers.unhealthy.kept import pods_of
 from tests.builders.gpu import bdf
 from tests.builders.plan import reservation
@@ -97,6 +97,38 @@ def test_a_successor_may_be_made_shortly_before_the_eviction_is_recorded(seconds
     plane.serves("new", 2, created="2025-12-31T23:59:50Z")
     assert EARLIER_SECONDS == 10.0
     assert left(plane, moved(evicted=f"2026-01-01T00:00:0{seconds:.0f}Z")) == want
+
+
+SHORTLY_BEFORE = "2025-12-31T23:59:58Z"
+
+
+@pytest.mark.parametrize("only_evicted", [False, True])
+def test_a_sibling_that_was_there_and_is_to_leave_itself_is_nobodys_successor(*, only_evicted: bool) -> None:
+    plane = Plane()
+    plane.serves("sibling", 2, created=SHORTLY_BEFORE)
+    assert left(plane, moved(1)) == []
+    gone, next_one = moved(1), moved(3, claim="aim-sibling", evicted=None)
+    only_if = has_left if only_evicted else lambda _: True
+    waiting = unsettled(plane.fed.cluster, [gone, next_one], only_if=only_if)
+    assert waiting == ([gone] if only_evicted else [gone, next_one])
+    assert still_needed(plane.fed.cluster, [gone, next_one], [gone, next_one]) == [gone]
+
+
+def test_a_successor_that_is_to_leave_later_settles_its_move_so_that_it_may_leave() -> None:
+    """Or it would wait for the budget of one pod, and the budget for it."""
+    plane = Plane()
+    plane.serves("successor", 2, created=EVICTED)
+    plane.show()
+    first, second = moved(1, evicted="2026-01-01T00:00:00.9Z"), moved(3, claim="aim-successor", evicted=None)
+    assert unsettled(plane.fed.cluster, [first, second], only_if=has_left) == []
+    assert still_needed(plane.fed.cluster, [first, second], [first]) == []
+
+
+def test_a_sibling_that_is_to_leave_keeps_a_move_open_only_until_another_serves() -> None:
+    plane = Plane()
+    plane.serves("sibling", 2, created=SHORTLY_BEFORE)
+    plane.serves("new", 4, created=AFTERWARDS)
+    assert left(plane, moved(1), moved(3, claim="aim-sibling", evicted=None)) == [bdf(3)]
 
 
 def test_places_of_one_controller_are_given_up_together() -> None:

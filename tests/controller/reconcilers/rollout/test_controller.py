@@ -12,6 +12,7 @@ from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES
 from controller.state.revisions import REVISION
+from controller.telemetry.instruments import SCHEDULER_EVICTIONS
 from tests.builders.claim import bound_claim, claim
 from tests.builders.cluster import FedCluster
 from tests.builders.demand import demand
@@ -22,6 +23,7 @@ from tests.builders.pod import pod
 from tests.builders.policy import policy_object
 from tests.controller.reconcilers.unhealthy.test_controller import EvictingApi
 from tests.fakes.clock import FakeClock
+from tests.fakes.counted import Counted
 
 WAITING = Request("team-a", "aim-new")
 
@@ -72,7 +74,9 @@ class Cluster:
         self.cycle = PlacementCycle(cluster, ModelScheduler(), self.clock, lambda _: None)
         recorder = cast("EventRecorder", self)
         client = cast("Client", self.api)
-        self.reconciler = HandoverReconciler(client, cluster, self.cycle, recorder, self.clock, ModelScheduler())
+        self.counting = Counted()
+        counts, scheduler = self.counting.counts(), ModelScheduler()
+        self.reconciler = HandoverReconciler(client, cluster, self.cycle, recorder, self.clock, scheduler, counts)
         self.show()
         self.show()
 
@@ -113,6 +117,7 @@ async def test_the_place_is_on_record_before_the_old_pod_is_evicted() -> None:
     await cluster.step()
     assert cluster.api.writes == ["patch gpunodes", "evict pods"]
     assert cluster.told == ["new Handover", "old-a HandedOver"]
+    assert cluster.counting.of(SCHEDULER_EVICTIONS) == [("Rollout",)]
 
 
 async def test_after_a_crash_the_pod_on_record_goes_and_no_other() -> None:
@@ -130,6 +135,7 @@ async def test_a_disruption_budget_is_asked_again_and_nobody_else_goes() -> None
     cluster.api.refuses = True
     assert (await cluster.step()).requeue_after is not None
     assert "new HandoverRefused" in cluster.told
+    assert cluster.counting.of(SCHEDULER_EVICTIONS) == []
     cluster.api.refuses = False
     await cluster.step()
     assert len(cluster.api.of(PODS)) == 2

@@ -11,14 +11,17 @@ from api.group import (
     FINALIZER,
 )
 from controller.binding.shares import parse_units
+from controller.reconcilers.gpu_partition_claim.claim_refusals import LONGEST_SECONDS
 from controller.reconcilers.share_group.founding import GATHER_SECONDS, LONGEST_GATHERING_SECONDS
+from controller.reconcilers.share_group.shared_status import why_waits
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
+from controller.runtime.client.errors import Forbidden
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS
 from tests.builders.gpu import bdf, device_name
 from tests.builders.gpu_node import gpu_node
 from tests.builders.plan import reservation
 from tests.builders.resource_claim import resource_claim
-from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
+from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
 from tests.controller.reconcilers.share_group.group import (
     KEY,
@@ -102,7 +105,8 @@ async def test_one_that_does_not_fit_waits_and_is_told_why(api: InMemoryApi, fou
     await rounds(founded)
     assert "big" not in shares(api)
     assert the_pod(api, "big")["spec"]["schedulingGates"]
-    assert "pod big waits: share group chat leaves" in the_claim(api)["status"]["explanation"]
+    told = why_waits(the_claim(api)["status"]["explanation"])
+    assert told["big"].startswith("ShareGroupFull: share group chat leaves")
     assert ("Warning", "ShareGroupFull") in founded.told
     assert the_claim(api)["status"]["phase"] == "Allocated"
 
@@ -248,3 +252,60 @@ async def test_a_group_founded_anew_gets_the_place_that_was_kept_for_it(
     clock.tick(GATHER_SECONDS)
     await rounds(operator)
     assert the_claim(api)["status"]["allocation"]["devices"][0]["partition"] == 5
+
+
+def no_devices(text: str) -> None:
+    """A ResourceQuota that allows none, as admission applies it."""
+    if text in ("create resourceclaims", "try resourceclaims"):
+        amounts = "requested: d/devices=1, used: d/devices=0, limited: d/devices=0"
+        raise Forbidden(403, "Forbidden", f"exceeded quota: gpus, {amounts}")
+
+
+async def test_a_group_over_a_quota_holds_nothing_and_is_founded_once_it_may(
+    api: InMemoryApi, operator: Operator, clock: FakeClock
+) -> None:
+    api.before_write = no_devices
+    await operator.round(KEY)
+    clock.tick(GATHER_SECONDS)
+    await rounds(operator)
+    status = the_claim(api)["status"]
+    assert (status["phase"], status.get("shares", []), "allocation" in status) == ("Pending", [], False)
+    assert {one["type"]: one["reason"] for one in status["conditions"]}["Bound"] == "QuotaExceeded"
+    assert open_pods(api) == set()
+    assert operator.told.count(("Warning", "QuotaExceeded")) >= 3
+    before = list(api.writes)
+    await rounds(operator)
+    assert api.writes == before, "during the pause no place is taken"
+    assert 0 < ((await operator.reconcile(KEY)).requeue_after or 0) <= LONGEST_SECONDS
+    api.before_write = lambda _: None
+    clock.tick(LONGEST_SECONDS)
+    await rounds(operator)
+    assert open_pods(api) == {"a", "b", "c"}
+
+
+async def test_members_that_were_let_go_keep_their_place_and_are_told(
+    api: InMemoryApi, founded: Operator, clock: FakeClock
+) -> None:
+    del api.objects["resourceclaims", "team-a", NAME]
+    api.before_write = no_devices
+    await rounds(founded)
+    (stuck,) = [one for one in the_claim(api)["status"]["conditions"] if one["type"] == "Stuck"]
+    assert (stuck["status"], stuck["reason"]) == ("True", "QuotaExceeded")
+    assert set(shares(api)) == {"a", "b", "c"}
+    api.before_write = lambda _: None
+    clock.tick(LONGEST_SECONDS)
+    await rounds(founded)
+    assert len(api.of(RESOURCE_CLAIMS)) == 1
+
+
+async def test_members_of_a_group_whose_claim_may_not_be_made_are_told(
+    api: InMemoryApi, operator: Operator, clock: FakeClock
+) -> None:
+    api.before_write = refusing("create gpupartitionclaims", Forbidden(403, "Forbidden", "no"))
+    await operator.round(KEY)
+    clock.tick(GATHER_SECONDS)
+    operator.show()
+    assert (await operator.reconcile(KEY)).requeue_after == LONGEST_SECONDS
+    assert operator.told.count(("Warning", "ResourceClaimRefused")) == 3
+    await rounds(operator)
+    assert open_pods(api) == {"a", "b", "c"}

@@ -52,7 +52,7 @@ async def test_who_would_be_promised_too_much_waits_and_is_told(api: InMemoryApi
     await rounds(bounded)
     assert "second-0" not in shares(api)
     told = the_claim(api)["status"]["explanation"]
-    assert "pod second-0 waits: share group chat can promise 3 more requests in flight" in told
+    assert "pod second-0 waits: GuaranteeCapacity: share group chat can promise 3 more requests in flight" in told
     assert "minConcurrency 4 is asked for" in told
     assert ("Warning", "GuaranteeCapacity") in bounded.told
 

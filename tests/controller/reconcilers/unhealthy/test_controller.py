@@ -17,6 +17,7 @@ from controller.runtime.event_recorder import EventRecorder
 from controller.runtime.reconcile import Request, Result
 from controller.state.heartbeats import FRESH_SECONDS
 from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
+from controller.telemetry.instruments import SCHEDULER_EVICTIONS
 from controller.translate.share_group import group_claim_name
 from tests.builders.claim import allocation, bound_claim, claim
 from tests.builders.cluster import FedCluster
@@ -28,6 +29,7 @@ from tests.builders.pod import pod
 from tests.builders.policy import policy_object
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi, refusing
 from tests.fakes.clock import FakeClock
+from tests.fakes.counted import Counted
 
 Object = dict[str, Any]
 HOME, AWAY = "worker-0", "worker-1"
@@ -65,7 +67,9 @@ class Cluster:
         """Another process takes over; it has heard of both agents."""
         self.fed = FedCluster(self.clock)
         recorder = cast("EventRecorder", self)
-        self.reconciler = UnhealthyReconciler(cast("Client", self.api), self.fed.cluster, recorder, self.clock)
+        self.counting = Counted()
+        counts = self.counting.counts()
+        self.reconciler = UnhealthyReconciler(cast("Client", self.api), self.fed.cluster, recorder, self.clock, counts)
         self.show()
         self.show()
 
@@ -212,6 +216,7 @@ async def test_the_place_is_kept_until_the_successor_serves_from_it(cluster: Clu
     target = await moved_once(cluster)
     (kept,) = target.spec.reservations
     assert kept.evicted_time == cluster.clock.now()
+    assert cluster.counting.of(SCHEDULER_EVICTIONS) == [("Unhealthy",)]
     cluster.add_pod("model-1", kept.node, kept.partition)
     await cluster.look(kept.node)
     assert cluster.node(kept.node).spec.reservations == []
@@ -361,6 +366,23 @@ async def test_what_goes_meanwhile_is_fine(cluster: Cluster, resource: str, erro
     await cluster.told_and_waited()
     cluster.api.before_write = refusing(resource, error)
     await cluster.look(times=5)
+
+
+@pytest.mark.parametrize("error", [NotFound(404, "NotFound", "model-0"), Conflict(409, "Conflict", "uid")])
+async def test_a_pod_that_is_gone_already_was_not_evicted(cluster: Cluster, error: Any) -> None:
+    cluster.breaks(0)
+    await cluster.told_and_waited()
+    asked: list[str] = []
+
+    def refuse(verb: str) -> None:
+        if verb == "delete pods":
+            asked.append(verb)
+            raise error
+
+    cluster.api.before_write = refuse
+    await cluster.look(times=5)
+    assert asked
+    assert cluster.counting.of(SCHEDULER_EVICTIONS) == []
 
 
 async def test_a_node_without_gpus_of_ours_is_not_looked_at_again(cluster: Cluster) -> None:

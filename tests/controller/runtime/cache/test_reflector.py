@@ -234,6 +234,35 @@ async def test_refused_connections_then_back(
     assert lists == ((1, 0) if api.streaming_lists else (1, 1)), "the version is as good as before"
 
 
+async def test_since_when_it_fails_is_known_until_it_is_listed_anew(
+    api: FakeApiServer, nodes: Informer, clock: SkippingClock, eventually: Eventually
+) -> None:
+    api.put(NODES, node("a"))
+    await eventually(lambda: held(nodes) == {"a"})
+    assert nodes.failing_since is None
+    await api.stop()
+    await eventually(lambda: nodes.failing_since is not None)
+    since = nodes.failing_since
+    await eventually(lambda: sum(clock.slept) > 30.0)
+    assert nodes.failing_since == since, "the first of several failures counts"
+    await api.start()
+    await nodes.refresh(30)
+    assert nodes.failing_since is None
+
+
+async def test_an_event_tells_too_that_it_fails_no_more(
+    api: FakeApiServer, nodes: Informer, eventually: Eventually
+) -> None:
+    api.put(NODES, node("a"))
+    await eventually(lambda: held(nodes) == {"a"})
+    await api.stop()
+    await eventually(lambda: nodes.failing_since is not None)
+    api.put(NODES, node("b"))
+    await api.start()
+    await eventually(lambda: held(nodes) == {"a", "b"})
+    assert nodes.failing_since is None
+
+
 async def test_a_restored_etcd_with_lower_versions(api: FakeApiServer, nodes: Informer, eventually: Eventually) -> None:
     api.rewind(500)
     api.put(NODES, node("a"))

@@ -53,6 +53,16 @@ def test_the_first_replica_makes_an_authority_and_a_leaf_in_one_go(fresh: Materi
     assert fresh.bundle.count(b"BEGIN CERTIFICATE") == 1
 
 
+def test_what_a_clock_an_hour_ahead_has_made_is_made_anew_and_old_leaves_stay_trusted() -> None:
+    ahead, _ = advance(Material(), ISSUANCE, NOW + HOUR)
+    assert not verifies(ahead, ahead.bundle, NOW)
+    mended, steps = advance(ahead, ISSUANCE, NOW)
+    assert [step.action for step in steps] == [Action.MAKE_AUTHORITY, Action.ISSUE_LEAF]
+    assert "by a clock that is ahead of ours" in steps[0].reason
+    assert verifies(mended, mended.bundle, NOW)
+    assert verifies(ahead, mended.bundle, NOW + HOUR)
+
+
 def test_nothing_due_is_the_very_same_material(fresh: Material) -> None:
     again, steps = advance(fresh, ISSUANCE, NOW + DAY)
     assert again is fresh

@@ -76,6 +76,29 @@ def held(**more: object) -> Held:
             Action.MAKE_AUTHORITY,
             id="both authorities ended",
         ),
+        pytest.param(
+            held(signer=authority(-HOUR), leaf=leaf(-HOUR)),
+            Action.MAKE_AUTHORITY,
+            id="both were made by a clock that is an hour ahead",
+        ),
+        pytest.param(
+            held(signer=authority(-timedelta(minutes=4)), leaf=leaf(-timedelta(minutes=4))),
+            None,
+            id="both were made by a clock that is a little ahead",
+        ),
+        pytest.param(
+            held(signer=authority(-HOUR), upcoming=authority(HOUR)),
+            Action.SWITCH_AUTHORITY,
+            id="the authority was made by a clock that is ahead, and a new one waits",
+        ),
+        pytest.param(
+            held(signer=authority(361 * DAY), upcoming=authority(-HOUR)),
+            Action.MAKE_AUTHORITY,
+            id="the authority ended, and the new one was made by a clock that is ahead",
+        ),
+        pytest.param(
+            held(leaf=leaf(-HOUR)), Action.ISSUE_LEAF, id="the leaf was made by a clock that is an hour ahead"
+        ),
         pytest.param(held(can_sign=False), Action.ADD_AUTHORITY, id="the key was taken away"),
         pytest.param(
             held(can_sign=False, upcoming=authority(HOUR)), None, id="the key was taken away and the new one waits"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.runtime.client.apply import Applier, Outcome, write_status
+from controller.runtime.client.apply import Applier, Outcome, apply_to, write_status
 from controller.runtime.client.client import Client
 from controller.runtime.client.core import CONFIG_MAPS
 from controller.runtime.client.errors import Conflict, Forbidden
@@ -51,6 +51,39 @@ async def test_a_fresh_process_applies_once(api: FakeApiServer, applier: Applier
     again = await applier.apply(CONFIG_MAPS, WANTED, live(api))
     assert (first.outcome, again.outcome) == (Outcome.UNCHANGED, Outcome.UNCHANGED)
     assert len(api.seen) == 1
+
+
+def owned_by(manager: str) -> dict[str, Any]:
+    entry = {"manager": manager, "operation": "Apply", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:x": {}}}}
+    return {"apiVersion": "v1", "metadata": WANTED["metadata"] | {"managedFields": [entry]}}
+
+
+async def test_what_was_read_and_is_as_it_should_be_is_not_written(api: FakeApiServer, client: Client) -> None:
+    api.serve(CONFIG_MAPS)
+    present = stored(api, **owned_by("us"))
+    assert await apply_to(client, CONFIG_MAPS, WANTED, present, field_manager="us") is present
+    assert not api.seen
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(owned_by("us") | {"data": {"x": "2"}}, id="with another value"),
+        pytest.param(owned_by("them"), id="that others own"),
+        pytest.param({}, id="without managedFields"),
+    ],
+)
+async def test_what_was_read_otherwise_is_written(api: FakeApiServer, client: Client, made: dict[str, Any]) -> None:
+    api.serve(CONFIG_MAPS)
+    present = stored(api, **made)
+    answer = await apply_to(client, CONFIG_MAPS, WANTED, present, field_manager="us")
+    assert answer["data"] == WANTED["data"]
+    assert [seen.method for seen in api.seen] == ["PATCH"]
+
+
+async def test_what_is_not_there_is_written(api: FakeApiServer, client: Client) -> None:
+    api.serve(CONFIG_MAPS)
+    assert (await apply_to(client, CONFIG_MAPS, WANTED, {}, field_manager="us"))["data"] == WANTED["data"]
 
 
 async def test_a_change_by_others_is_put_right(api: FakeApiServer, applier: Applier) -> None:

@@ -68,6 +68,14 @@ async def test_create_in_a_given_namespace_as_a_dry_run(client: Client, api: Fak
     assert (api.seen[-1].path, api.seen[-1].query) == ("/api/v1/namespaces/other/pods", {"dryRun": "All"})
 
 
+async def test_a_delete_with_preconditions_is_a_dry_run_by_its_body(client: Client, api: FakeApiServer) -> None:
+    """An API server that is sent a body looks at no parameter."""
+    api.put(PODS, pod("a"))
+    await client.delete(PODS, "a", "default", uid="u", dry_run=True)
+    sent = orjson.loads(api.seen[-1].body)
+    assert (sent["dryRun"], sent["preconditions"]) == (["All"], {"uid": "u"})
+
+
 Write = Callable[[Client], Awaitable[object]]
 
 

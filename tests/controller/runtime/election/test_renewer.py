@@ -294,7 +294,7 @@ def test_by_default_a_lost_lease_ends_the_process(server: ApiThread, then: str, 
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

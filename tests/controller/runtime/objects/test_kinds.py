@@ -13,10 +13,11 @@ from controller.runtime.objects.metadata import KubeObject, OwnerReference
 from controller.runtime.objects.node import Node, Taint
 from controller.runtime.objects.node_selector import NodeSelector
 from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.replica_set import ReplicaSet
 from controller.runtime.objects.resource_claim import AllocatedDeviceStatus, DeviceClaim, ResourceClaim
 from controller.runtime.objects.resource_slice import ResourceSlice
 
-KINDS = [Pod, Node, ResourceClaim, ResourceSlice, EndpointSlice, Lease]
+KINDS = [Pod, Node, ResourceClaim, ResourceSlice, EndpointSlice, Lease, ReplicaSet]
 
 
 def decoded(into: type[Any], **fields: Any) -> Any:
@@ -27,7 +28,7 @@ def decoded(into: type[Any], **fields: Any) -> Any:
 def test_metadata_is_enough_and_the_kind_is_known(kind: type[KubeObject]) -> None:
     found = decoded(kind)
     assert found.kind == kind.__name__
-    assert found.api_version in {"v1", "resource.k8s.io/v1", "discovery.k8s.io/v1", "coordination.k8s.io/v1"}
+    assert found.api_version in {"v1", "resource.k8s.io/v1", "discovery.k8s.io/v1", "coordination.k8s.io/v1", "apps/v1"}
     assert (found.metadata.name, found.metadata.labels, found.metadata.owner_references) == ("a", {}, ())
 
 
@@ -205,3 +206,8 @@ def test_what_was_decoded_is_written_back_under_the_wires_names() -> None:
         "spec": {"nodeName": "n", "containers": ({"name": "main"},)},
         "status": {"podIP": "10.0.0.1"},
     }
+
+
+@pytest.mark.parametrize(("spec", "want"), [({}, 1), ({"replicas": 0}, 0), ({"replicas": 3, "template": {}}, 3)])
+def test_how_many_pods_a_replica_set_is_to_have(spec: dict[str, Any], want: int) -> None:
+    assert decoded(ReplicaSet, spec=spec).spec.replicas == want

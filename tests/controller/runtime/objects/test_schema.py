@@ -14,6 +14,7 @@ from controller.runtime.objects.lease import Lease
 from controller.runtime.objects.metadata import ApiStruct, KubeObject
 from controller.runtime.objects.node import Node
 from controller.runtime.objects.pod import Pod
+from controller.runtime.objects.replica_set import ReplicaSet
 from controller.runtime.objects.resource_claim import ResourceClaim
 from controller.runtime.objects.resource_slice import ResourceSlice
 from e2e.plane import Plane
@@ -25,6 +26,7 @@ KINDS = [
     pytest.param(ResourceSlice, "io.k8s.api.resource.v1.ResourceSlice", id="resource slices"),
     pytest.param(EndpointSlice, "io.k8s.api.discovery.v1.EndpointSlice", id="endpoint slices"),
     pytest.param(Lease, "io.k8s.api.coordination.v1.Lease", id="leases"),
+    pytest.param(ReplicaSet, "io.k8s.api.apps.v1.ReplicaSet", id="replica sets"),
 ]
 
 ABSENT = {

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.gateway.control.resolver import Address, AddressFile, AddressFileError, AsShown, parse_addresses
+from controller.runtime.pod_addresses import Address, AddressFile, AddressFileError, AsShown, parse_addresses
 
 SHOWN = Address("10.0.0.1", 8000, tls=True)
 
