@@ -4,6 +4,7 @@ Every replica answers, leading or not: a list of another version, or a pod, must
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from api.conversion import ConversionError, convert
@@ -22,6 +23,7 @@ from controller.webhooks.pod_binding import PodBinding
 from controller.webhooks.pod_gate import PodGate
 from controller.webhooks.policy_validation import PolicyValidator
 from controller.webhooks.profile_mount import ProfileMount
+from controller.webhooks.second_look import read_latest
 from controller.webhooks.service_validation import ServiceValidator
 from controller.webhooks.targets import Conversion, Target, WebhookConfiguration
 
@@ -48,7 +50,9 @@ def serve_webhooks(server: WebhookServer, cluster: Cluster | None, sizing: Model
     server.handle_conversion(CONVERSION_PATH, to_version)
     targets: list[Target] = [POD_GATE]
     if cluster is not None and sizing is not None:
-        server.handle_admission(service_validation.PATH, ServiceValidator(cluster, sizing))
+        server.handle_admission(
+            service_validation.PATH, ServiceValidator(cluster, sizing, partial(read_latest, cluster))
+        )
         server.handle_admission(policy_validation.PATH, PolicyValidator(cluster))
         server.handle_admission(kserve_validation.PATH, KServeValidator(cluster, sizing))
         targets.append(VALIDATION)

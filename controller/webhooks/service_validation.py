@@ -6,7 +6,7 @@ the webhook may fail open.
     request -> ServiceFacts (read once) -> CHECKS, each pure -> one answer that lists all
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -377,16 +377,19 @@ CHECKS_OF_THE_OBJECT: Final[tuple[Check, ...]] = (not_offered_yet,)
 class ServiceValidator:
     """Answers for InferenceServices of v1beta1, as which the API server sends all of them."""
 
-    def __init__(self, cluster: Cluster, sizing: Models) -> None:
+    def __init__(self, cluster: Cluster, sizing: Models, latest: Callable[[], Awaitable[None]]) -> None:
         self._cluster = cluster
         self._sizing = sizing
+        self._latest = latest
 
     async def __call__(self, request: AdmissionRequest) -> AdmissionResponse:
         """Answer one admission request."""
         obj = request.object
         if obj is None or request.operation not in ("CREATE", "UPDATE") or unchanged(obj, request.old_object):
             return allow()
-        findings = await second_look(self._cluster, lambda: self._findings(request.namespace, obj, request.old_object))
+        findings = await second_look(
+            self._cluster, lambda: self._findings(request.namespace, obj, request.old_object), self._latest
+        )
         return answer(as_sent(findings, request, INFERENCE_SERVICE))
 
     def _findings(self, namespace: str, obj: Manifest, old: Manifest | None) -> list[Finding]:

@@ -1,3 +1,4 @@
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from controller.gpu.product import product_named
 from controller.sizing.precision import Precision
 from controller.sizing.requirement import SizingRequest
 from controller.webhooks.hardware import managed_nodes
+from controller.webhooks.second_look import LOOK_AGAIN_SECONDS, SETTLE_SECONDS
 from controller.webhooks.service_validation import ServiceFacts, ServiceValidator, precision_served
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
@@ -38,8 +40,12 @@ def sharing(**fields: Any) -> Object:
     return {"gpuSharing": fields}
 
 
-def validator(ground: Ground) -> ServiceValidator:
-    return ServiceValidator(ground.cluster, ground.models)
+async def nothing_newer() -> None:
+    """The watches have brought everything."""
+
+
+def validator(ground: Ground, latest: Callable[[], Awaitable[None]] = nothing_newer) -> ServiceValidator:
+    return ServiceValidator(ground.cluster, ground.models, latest)
 
 
 def cpx_forever() -> Ground:
@@ -227,6 +233,40 @@ async def test_a_model_profile_applied_in_the_same_breath_is_seen() -> None:
     comes = partial(ground.fed.put, ground.cluster.model_profiles, model_profile())
     given = await ground.ask(validator(ground), service({"id": MODEL}), meanwhile=comes)
     assert (given.allowed, given.warnings, given.message) == (True, (), "")
+
+
+async def test_a_policy_that_the_watch_has_not_brought_for_long_is_read_before_anybody_is_refused() -> None:
+    ground = Ground(nodes={"n": [gpu()]})
+    began = ground.cluster.clock.monotonic()
+    read_at: list[float] = []
+
+    async def latest() -> None:
+        read_at.append(ground.cluster.clock.monotonic() - began)
+        ground.fed.put(ground.cluster.policies, GOLD)
+
+    given = await ground.ask(validator(ground, latest), service(SMALL, **sharing(policyRef="gold")))
+    assert (given.allowed, given.warnings) == (True, ())
+    assert read_at == [pytest.approx(SETTLE_SECONDS, abs=LOOK_AGAIN_SECONDS)]
+
+
+@pytest.mark.parametrize(
+    ("change", "want_reads"),
+    [
+        pytest.param({}, 0, id="nothing is wrong"),
+        pytest.param(sharing(policyRef="gold"), 1, id="still no such policy"),
+        pytest.param({"model": LARGE}, 0, id="nodes are too many to be read for it"),
+    ],
+)
+async def test_collections_are_read_anew_only_for_what_they_decide(change: Object, want_reads: int) -> None:
+    ground = cpx_forever()
+    reads: list[None] = []
+
+    async def latest() -> None:
+        reads.append(None)
+
+    asked = service(SMALL)
+    given = await ground.ask(validator(ground, latest), {**asked, "spec": {**asked["spec"], **change}})
+    assert (given.allowed, len(reads)) == (not change, want_reads)
 
 
 @pytest.mark.parametrize(

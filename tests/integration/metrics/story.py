@@ -26,7 +26,7 @@ PACES: Final[Mapping[str, float]] = {
     "AimNodeAgentNotScraped": 30.0,  # an agent that starts anew is longer unread than ten seconds
     "AimOperatorWithoutLeader": 12.0,  # one scrape that fails is no leader
     "AimSloBurnsSlowly": 300.0,  # a quarter of an hour, after the fast burn's two minutes
-    "AimRepartitionStuck": 30.0,  # else the usual length of a phase would be too long
+    "AimRepartitionStuck": 15.0,  # else what a phase takes on a busy machine would be too long
 }
 """Of alerts that wait for much longer than others, or for less."""
 

@@ -54,14 +54,14 @@ def manifests(cluster: Running) -> list[Object]:
 async def cluster(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """One node; everything is applied, and the operator has acted on all of it."""
     async with running(plane, tmp_path_factory.mktemp("gitops"), {"a": "CPX/NPS4"}, gpus=1) as made:
-        for one in manifests(made):
-            await apply(made, one)
-        await made.all_allocated(4)
         try:
+            for one in manifests(made):
+                await apply(made, one)
+            await made.all_allocated(4)
             for one in manifests(made):
                 await seen(made, one)
             yield made
-        finally:
+        finally:  # of no namespace: they would be in the way of others
             for one in manifests(made)[:2]:
                 await made.delete(made.plane.admin.path_of(one))
 
