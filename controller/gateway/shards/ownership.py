@@ -86,13 +86,15 @@ class ShardOwnership:
         self._plans.clear()
         if self._gateway is not None and not self._settling:
             self._settling = True  # several changes in one turn of the loop are one
-            self._gateway.loop.call_soon(self._settle, self._gateway)
+            self._gateway.loop.call_soon(self._settle)
 
-    def _settle(self, gateway: Gateway) -> None:
-        self._settling = False
-        gateway.settle()
-        for tell in self.changed:
-            tell()
+    def _settle(self) -> None:
+        """Have the dispatcher know what has changed, once; before a request is told that it is ours to order, too."""
+        if self._settling and self._gateway is not None:
+            self._settling = False
+            self._gateway.settle()
+            for tell in self.changed:
+                tell()
 
     # --- what the gateway asks ---
 
@@ -113,6 +115,8 @@ class ShardOwnership:
 
     def owner(self, route: ServiceRoute) -> Peer | None:
         """See Ownership."""
+        if self._settling:
+            self._settle()
         try:
             plan = self._plans[route.key]
         except KeyError:
@@ -121,6 +125,8 @@ class ShardOwnership:
 
     def orders(self, route: ServiceRoute) -> bool:
         """See Ownership. A service without engines is ordered, and so refused, anywhere."""
+        if self._settling:
+            self._settle()
         places = self._places(route)
         return not places or any(self.coordinator.has(partition) for partition, _ in places)
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,30 +59,32 @@ async def site(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     async with running(plane, tmp_path_factory.mktemp("pages"), {"gpu-a": "SPX/NPS1"}, gpus=4) as cluster:
         profile = model_profile("pages")
         profile["metadata"] = {"name": "pages"}
-        # applied: an operator of other tests on this cluster may have left its Lease
-        await asyncio.to_thread(plane.admin.apply, [*map(_namespace, NAMESPACES), LEASE])
-        await cluster.rule(POLICY)
-        await cluster.create(f"{AIM}/modelprofiles", profile)
-        await cluster.create(cluster.services_path, service("my-first"))
-        await cluster.create(cluster.services_path, service("waits", gpuSharing={"partition": {"mode": "QPX/NPS1"}}))
-        (held,) = await cluster.all_allocated(1)
-
-        async def asks() -> Object | None:
-            plans = await cluster.items(f"{AIM}/repartitionplans")
-            return next((one for one in plans if one.get("status", {}).get("phase") == "AwaitingApproval"), None)
-
-        plan = await cluster.eventually("a plan waits for a person", asks)
-        words = {
-            "NAMESPACE": cluster.namespace,
-            "NODE": cluster.names["gpu-a"],
-            "NAME": held["metadata"]["name"],
-            "POD": held["spec"]["podRef"]["name"],
-            "SERVICE": "my-first",
-            "PROFILE": profile["metadata"]["name"],
-            "MODEL": "Qwen/Qwen3-8B",
-            "PLAN": plan["metadata"]["name"],
-        }
         try:
+            # applied: an operator of other tests on this cluster may have left its Lease
+            await asyncio.to_thread(plane.admin.apply, [*map(_namespace, NAMESPACES), LEASE])
+            await cluster.rule(POLICY)
+            await cluster.create(f"{AIM}/modelprofiles", profile)
+            await cluster.create(cluster.services_path, service("my-first"))
+            await cluster.create(
+                cluster.services_path, service("waits", gpuSharing={"partition": {"mode": "QPX/NPS1"}})
+            )
+            (held,) = await cluster.all_allocated(1)
+
+            async def asks() -> Object | None:
+                plans = await cluster.items(f"{AIM}/repartitionplans")
+                return next((one for one in plans if one.get("status", {}).get("phase") == "AwaitingApproval"), None)
+
+            plan = await cluster.eventually("a plan waits for a person", asks)
+            words = {
+                "NAMESPACE": cluster.namespace,
+                "NODE": cluster.names["gpu-a"],
+                "NAME": held["metadata"]["name"],
+                "POD": held["spec"]["podRef"]["name"],
+                "SERVICE": "my-first",
+                "PROFILE": profile["metadata"]["name"],
+                "MODEL": "Qwen/Qwen3-8B",
+                "PLAN": plan["metadata"]["name"],
+            }
             yield Site(cluster, words)
         finally:
             await cluster.delete(f"{AIM}/modelprofiles/{profile['metadata']['name']}")
@@ -90,6 +93,12 @@ async def site(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
             await cluster.delete("/apis/apps/v1/namespaces/default/deployments/my-second")
             for name in NAMESPACES:
                 await cluster.delete(f"/api/v1/namespaces/{name}")
+            for name in NAMESPACES:  # others on this cluster make them too
+                await cluster.eventually(f"namespace {name} is gone", partial(_gone, cluster, name))
+
+
+async def _gone(cluster: Running, namespace: str) -> bool:
+    return await cluster.find(f"/api/v1/namespaces/{namespace}") is None
 
 
 def _namespace(name: str) -> Object:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
 
+import pytest
 from aiohttp import web
 
-from controller.gateway.configuration import Endpoint
+from controller.gateway.configuration import Endpoint, ServiceRoute
 from controller.gateway.gateway import Gateway
 from controller.gateway.shards.coordinator import Replica
 from controller.gateway.shards.handover import Stand
@@ -207,3 +208,19 @@ async def test_what_waits_elsewhere_is_heard() -> None:
     async with site({}) as here:
         here.other.waiting = {"a/m": 7}
         await eventually(lambda: here.ownership._waiting.get("other") == {"a/m": 7})
+
+
+@pytest.mark.parametrize("asked", ["orders", "owner"])
+async def test_a_request_in_the_very_turn_in_which_a_partition_becomes_ours_meets_a_dispatcher_that_knows(
+    asked: str,
+) -> None:
+    async with site({}) as here:
+        await asyncio.sleep(0)
+        before = here.gateway.settled
+        route = ServiceRoute("a", "m", (), SETTINGS.models["a/m"], (here.gateway.pools[POD].endpoint,))
+        here.ownership.settle()
+        assert here.gateway.settled == before  # others may change in this turn, too
+        assert getattr(here.ownership, asked)(route) is {"orders": True, "owner": None}[asked]
+        assert here.gateway.settled == before + 1
+        await asyncio.sleep(0.01)
+        assert here.gateway.settled == before + 1
