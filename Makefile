@@ -6,7 +6,7 @@ UV := build/uv/bin/uv
 BIN := .venv/bin
 # Workers that have a control plane, of which one is as much as a core carries. Their tests wait much of their time: beside
 # them others compute (tests/shared_out.py).
-PLANES := 3
+PLANES := 2
 # Files with tests that measure, and would be wrong beside others; of all files they would be looked for for half a minute.
 ALONE = $(shell grep -rlE '\bmark\.alone\b' --include='test_*.py' tests | sort)
 # pytest that compiles a file once for all workers, also where nothing is to be written beside the sources: else rewriting their asserts

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.plane, pytest.mark.timeout(180)]
 
 BEFORE = ROOT / "e2e/releases/0.1.0"
 MANIFESTS = sorted((BEFORE / "manifests").glob("*.yaml"))
-WORKLOADS = [BEFORE / "manifests/workloads" / f"{name}.yaml" for name in ("operator", "agent", "gateway", "exporter")]
-VALUES = {"gateway": {"enabled": True}, "exporter": {"enabled": True}}
+WORKLOADS = [BEFORE / "manifests/workloads" / f"{name}.yaml" for name in ("operator", "agent", "gateway")]
+VALUES = {"gateway": {"enabled": True}}
 CHANGES = ("managedFields", "resourceVersion")
 
 Object = dict[str, Any]
@@ -85,7 +85,7 @@ def test_workloads_are_changed_in_place(upgraded: Upgraded) -> None:
         for one in upgraded.owned
         if one["kind"] in {"Deployment", "DaemonSet"}
     }
-    assert len(after) == 4
+    assert len(after) == 3
     assert after == upgraded.workloads
 
 
