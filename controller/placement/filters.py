@@ -60,6 +60,14 @@ def pause(node: Node) -> str | None:
     return None
 
 
+def only_reported(node: Node) -> str:
+    """Why modes of a node stay, where its agent reads only, and what helps."""
+    return (
+        f"the agent of node {node.name} only reports and changes no mode; install agents that do, by the chart's value "
+        f"agent.mode=repartition"
+    )
+
+
 def policy_admits(_: Snapshot, demand: Demand, node: Node) -> str | None:
     """The node's policy must select the claim's namespace, and be the one the claim asked for."""
     policy = node.policy

@@ -238,7 +238,8 @@ class PolicyView:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A GPU node. `fresh` says that its agent's inventory may be trusted for binding.
+    """A GPU node. `fresh` says that its agent's inventory may be trusted for binding, `reads_only` that the agent
+    reports and changes no mode.
 
     `plugin_pods` counts pods that hold devices through AMD's device plugin, past any ResourceClaim.
     `hostname` is the node's own value of `kubernetes.io/hostname`, None when it has no such label.
@@ -260,6 +261,7 @@ class Node:
     unschedulable: bool = False
     fresh: bool = True
     paused: bool = False
+    reads_only: bool = False
     policy: PolicyView | None = None
     pool: str = ""
     plugin_pods: int = 0

@@ -6,7 +6,7 @@ The planner asks before it proposes a change and the plan again when it begins: 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from controller.placement.filters import pause
+from controller.placement.filters import only_reported, pause
 from controller.placement.snapshot import Node, PolicyView
 from controller.repartition.device_config_manager import dcm_managed, is_partitioned_elsewhere
 
@@ -57,6 +57,8 @@ def budget_left(policy: PolicyView, usage: Usage) -> int:
 
 
 def _off_limits(node: Node, policy: PolicyView, namespace: str | None) -> Refused | None:
+    if node.reads_only:
+        return Refused("ReadOnlyBackend", only_reported(node))
     paused = pause(node)
     if paused is not None:
         return Refused("Paused", paused)

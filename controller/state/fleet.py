@@ -38,7 +38,7 @@ from controller.state.pods import PodTable
 from controller.state.table import Table
 from controller.state.update_places import UpdatePlaces
 from controller.translate.binding import binding_of
-from controller.translate.node import HostView, gpus, under_resources
+from controller.translate.node import READS_ONLY, HostView, gpus, under_resources
 from controller.translate.pod import TERMINAL_PHASES, claim_name
 from controller.translate.policy import policy_for, policy_view
 from controller.translate.resource_claim import ResourceClaimView
@@ -272,6 +272,7 @@ class Fleet:
             unschedulable=host.unschedulable,
             fresh=world.heartbeats.fresh(name),
             paused=gpu_node.spec.paused,
+            reads_only=gpu_node.status.backend == READS_ONLY,
             policy=self._view(gpu_node, rule, now),
             pool=name,
             plugin_pods=world.pod_table.plugin_pods(name),

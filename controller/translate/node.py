@@ -18,6 +18,8 @@ from controller.translate.node_taint import is_ours, repartitioned_by
 from controller.translate.quantity import cpu_milli, memory_bytes
 
 HOSTNAME = "kubernetes.io/hostname"
+READS_ONLY = "sysfs"
+"""Backend of agents that report what the kernel's files say, and change no mode."""
 CONSISTENT = "Consistent"
 """Condition of a GPUNode: False while amdsmi and the kernel tell different things of its GPUs."""
 

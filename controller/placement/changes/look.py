@@ -8,6 +8,7 @@ from controller.gpu.mode import Mode
 from controller.placement.changes.change import Change
 from controller.placement.changes.smaller import Smaller
 from controller.placement.demand import Demand
+from controller.placement.filters import only_reported
 from controller.placement.snapshot import Node
 
 ModeAfter: TypeAlias = Mapping[str, Mode]
@@ -43,6 +44,8 @@ def by_the_policy(node: Node) -> Obstacle | None:
     if policy is None or not policy.repartition:
         remedy = f"set spec.repartition.enabled of policy {policy.name}" if policy else "make a policy that does"
         return Obstacle(f"no policy lets the modes of node {node.name} change; {remedy}")
+    if node.reads_only:
+        return Obstacle(only_reported(node))
     if policy.cooldown_left > 0:
         return Obstacle(f"node {node.name} rests; next change {policy.rest}", passing=True)
     if not policy.in_window:

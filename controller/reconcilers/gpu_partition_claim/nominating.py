@@ -274,6 +274,6 @@ def _kept(
 
 def _changes_idle_gpus(snapshot: Snapshot, demand: Demand, node: Node) -> bool:
     unfit, policy = refuse_node(snapshot, demand, node), node.policy
-    if policy is None or not policy.repartition or policy.approval != "Auto" or unfit is not None:
+    if node.reads_only or policy is None or not policy.repartition or policy.approval != "Auto" or unfit is not None:
         return False
     return not any(gpu.plan for gpu in node.gpus)

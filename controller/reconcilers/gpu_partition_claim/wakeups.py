@@ -69,6 +69,7 @@ HELPED_BY: Final[Mapping[str, frozenset[Change]]] = {
     "PartitionHeld": _FREED | _HARDWARE,
     "TooFewTogether": _FREED | _HARDWARE,
     "RepartitionDisabled": _POLICY,
+    "ReadOnlyBackend": _HARDWARE,
     "NobodyToPreempt": _POLICY,
 }
 """By reason. New partitions come as inventories, new nodes as Nodes."""

@@ -20,11 +20,10 @@ from controller.repartition.phases import Phase
 from controller.runtime.client.errors import NotFound
 from controller.state.cluster import Cluster
 from controller.state.kinds import GPU_NODES, GPU_SHARING_POLICIES
-from controller.translate.node import CONSISTENT
+from controller.translate.node import CONSISTENT, READS_ONLY
 from controller.translate.policy import policy_for
 
 #: The backend of an agent that reads the kernel's files alone.
-_READS_ONLY = "sysfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +166,5 @@ def hardware(node: GPUNode) -> Hardware:
         ),
         lost=frozenset(gpu.bdf for gpu in node.status.missing_gpus),
         disagreement=consistent.message if consistent is not None and contradicts else "",
-        writable=node.status.backend != _READS_ONLY,
+        writable=node.status.backend != READS_ONLY,
     )

@@ -76,6 +76,10 @@ ROWS = [
     pytest.param(
         node(policy=MANUAL), demand(gib=90), "ApproveModeChange", "aim-gpu approve", id="a size, with an approval"
     ),
+    pytest.param(
+        node(policy=AUTO, reads_only=True),
+        demand(gib=90), "Policy", "not permitted: the agent of node worker-0 only reports", id="a size, no agent for it",
+    ),
     pytest.param(node(), demand(gib=90), "Policy", "no policy lets the modes of node worker-0", id="a size, no policy"),
     pytest.param(
         node("worker-0", with_partition(full(), 3, holder=None, quarantined=True)),

@@ -86,6 +86,14 @@ def test_a_paused_node_changes_nothing() -> None:
     assert found.reason == "Paused"
 
 
+def test_a_node_whose_agent_only_reports_keeps_its_modes() -> None:
+    found = refused(policy_view(), reads_only=True)
+    assert found is not None
+    assert found.reason == "ReadOnlyBackend"
+    assert "agent of node worker-0 only reports" in found.message
+    assert "agent.mode=repartition" in found.message
+
+
 def test_nodes_of_amds_device_config_manager_are_left_to_it_unless_the_policy_says_otherwise() -> None:
     found = refused(policy_view(), labels=DCM)
     assert found is not None

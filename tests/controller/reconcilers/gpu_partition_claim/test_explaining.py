@@ -7,7 +7,7 @@ from controller.reconcilers.gpu_partition_claim import explaining
 from controller.reconcilers.gpu_partition_claim.cycle import REFRESH_SECONDS
 from controller.reconcilers.scheduler_counts import Timed
 from controller.runtime.client.core import PODS, RESOURCE_CLAIMS
-from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES
+from controller.state.kinds import GPU_NODES, GPU_PARTITION_CLAIMS, GPU_SHARING_POLICIES, REPARTITION_PLANS
 from tests.builders.gpu import gpu
 from tests.builders.gpu_node import gpu_node
 from tests.builders.pod import pod
@@ -45,6 +45,26 @@ async def test_what_is_done_about_it_stands_beside_it(api: InMemoryApi, operator
     text = "\n".join(await explained(api, operator))
     assert "Nearest change: wait for plan worker-0-" in text
     assert "makes room on worker-0" in text
+
+
+@pytest.mark.parametrize("divide", ["First", "WhenFull"])
+async def test_no_change_of_modes_is_promised_where_agents_only_report(
+    api: InMemoryApi, operator: Operator, clock: FakeClock, divide: str
+) -> None:
+    reports = gpu_node()
+    reports["status"] |= {"simulated": False, "backend": "sysfs"}
+    api.put(GPU_NODES, reports)
+    policy = policy_object(
+        validatedOnly=False, repartition={"enabled": True, "approval": "Auto", "divide": divide}, allowedModes=[]
+    )
+    api.put(GPU_SHARING_POLICIES, policy)
+    api.put(PODS, pod(annotations=MIDDLE | {"aim.amd.com/partition-mode": "SPX/NPS1"}))
+    await explained(api, operator)
+    clock.tick(explaining.FRESH_SECONDS + REFRESH_SECONDS)
+    text = "\n".join(await explained(api, operator))
+    assert "the agent of node worker-0 only reports and changes no mode" in text
+    assert "agent.mode=repartition" in text
+    assert api.of(REPARTITION_PLANS) == []
 
 
 async def test_a_way_that_was_said_really_places_it(api: InMemoryApi, operator: Operator) -> None:

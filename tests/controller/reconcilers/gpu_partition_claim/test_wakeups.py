@@ -33,6 +33,7 @@ def test_every_check_of_the_table_is_one_that_exists() -> None:
         "PolicyNotForNamespace",
         "QoSClassNotFound",
         "RepartitionDisabled",
+        "ReadOnlyBackend",
     }
     others |= {"NotAdvertised", "TooFewTogether", "PrecisionUnsupported", "NobodyToPreempt"}
     assert set(HELPED_BY) <= checks | others
