@@ -37,7 +37,8 @@ def _lost(pace: Pace) -> Alert:
         name="AimNodeAgentLost",
         severity=Severity.WARNING,
         expression=f"{_up(pace)} == 0",
-        seconds=120,
+        # Longer than a handover, for which a node that was taken away goes on being what it was at last.
+        seconds=300,
         summary="A node's agent is silent",
         description="The agent of node {{ $labels.node }} does not renew its Lease: nothing new is placed there, "
         "no mode is changed, and nobody knows how its GPUs are. What runs there goes on.",

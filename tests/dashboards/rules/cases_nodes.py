@@ -12,13 +12,19 @@ BACKEND = {"backend": "amdsmi", "simulated": "false", "driver": "6.14"}
 CASES = [
     Case(
         "AimNodeAgentLost",
-        "two minutes without a renewal, until the agent is back",
+        "five minutes without a renewal, until the agent is back",
         {
             of("aim_node_agent_up", node="gpu-a"): "1x5 0x10 1x20",
             of("aim_node_agent_up", node="gpu-b"): "1x60",
         },
-        fires={8: [Fired({"node": "gpu-a"}, f"The agent of node gpu-a {LOST}")]},
-        silent=(5, 7, 17),
+        fires={11: [Fired({"node": "gpu-a"}, f"The agent of node gpu-a {LOST}")]},
+        silent=(5, 10, 17),
+    ),
+    Case(
+        "AimNodeAgentLost",
+        "a node that is taken away within two minutes",
+        {of("aim_node_agent_up", node="gpu-a"): "1x5 0 stale"},
+        silent=(6, 8, 10, 11, 12),
     ),
     Case(
         "AimNodeAgentLost",
@@ -29,7 +35,7 @@ CASES = [
             of("aim_node_agent_up", "", node="gpu-a"): "0x60",
         },
         fires={
-            3: [
+            6: [
                 Fired({"node": "gpu-a"}, f"The agent of node gpu-a {LOST}", "c2"),
                 Fired({"node": "gpu-a"}, f"The agent of node gpu-a {LOST}", ""),
             ]
@@ -40,10 +46,10 @@ CASES = [
         "the operator's next leader goes on where the last one ended",
         {
             of("aim_node_agent_up", node="gpu-a", instance="10.0.0.1:8443"): "0x1 stale",
-            of("aim_node_agent_up", node="gpu-a", instance="10.0.0.2:8443"): "_x2 0x20",
+            of("aim_node_agent_up", node="gpu-a", instance="10.0.0.2:8443"): "_x4 0x20",
         },
-        fires={2: [Fired({"node": "gpu-a"}, f"The agent of node gpu-a {LOST}")]},
-        silent=(1,),
+        fires={5: [Fired({"node": "gpu-a"}, f"The agent of node gpu-a {LOST}")]},
+        silent=(4,),
     ),
     Case(
         "AimNodeAgentNotScraped",
@@ -51,7 +57,7 @@ CASES = [
         {
             of("aim_node_agent_up", node="gpu-a"): "1x60",
             of("aim_node_agent_up", node="gpu-b"): "1x60",
-            of("aim_agent_info", node="gpu-a", **BACKEND): "1x5 stale _x14 1x20",
+            of("aim_agent_info", node="gpu-a", **BACKEND): "1x5 stale _x16 1x20",
             of("aim_agent_info", node="gpu-b", **BACKEND): "1x60",
             of("aim_agent_info", "c2", node="gpu-a", **BACKEND): "1x60",
         },
@@ -64,7 +70,7 @@ CASES = [
                 )
             ]
         },
-        silent=(5, 12, 15, 22),
+        silent=(5, 12, 15, 24),
     ),
     Case(
         "AimNodeAgentNotScraped",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from controller.runtime.instrument import Instrument, Kind
 from controller.telemetry import instruments
 from controller.telemetry.instruments import OPERATOR
+from dashboards.rules.expressions import HANDOVER_SECONDS
 from tests.dashboards.rules.promtool import Case
 
 OF_LEADER = {
@@ -15,12 +16,13 @@ OF_LEADER = {
 }
 """Gauges of the operator. Growth of its counters is looked at over longer than a handover."""
 GONE = "and then no leader for longer than a handover"
+HANDOVER = int(HANDOVER_SECONDS // 60)
 
 _RUN = re.compile(r"(-?[0-9.]+)(?:([+-])([0-9.]+))?x([0-9]+)")
 
 
 def without_leader(cases: Sequence[Case]) -> Iterator[Case]:
-    """The first case of each alert that fires over what the leader tells, cut off as it does: it stands two minutes."""
+    """The first case of each alert that fires over what the leader tells, cut off as it does: it stands for a handover."""
     seen = set()
     for case in cases:
         told = [name for name in case.series if name.partition("{")[0] in OF_LEADER]
@@ -29,8 +31,8 @@ def without_leader(cases: Sequence[Case]) -> Iterator[Case]:
             minute = min(case.fires)
             cut = {name: " ".join([*expanded(case.series[name])[: minute + 1], "stale"]) for name in told}
             fired = case.fires[minute]
-            fires = {minute: fired, minute + 2: fired}
-            yield Case(case.alert, f"{case.title}, {GONE}", {**case.series, **cut}, fires, (minute + 3,))
+            fires = {minute: fired, minute + HANDOVER: fired}
+            yield Case(case.alert, f"{case.title}, {GONE}", {**case.series, **cut}, fires, (minute + HANDOVER + 1,))
 
 
 def expanded(values: str) -> list[str]:
