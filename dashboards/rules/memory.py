@@ -21,6 +21,9 @@ from dashboards.rules.rule import Alert, Group, Severity
 NEARLY: Final = 0.97
 #: What is left of the smallest partition, 24 GiB, is one allocation of an engine's working memory.
 EXHAUSTED: Final = 0.99
+#: One reading may be a moment's peak. Another one, at least so long before it and so long before that at most, is none.
+_APART_SECONDS: Final = 60.0
+_LOOP_SECONDS: Final = 600.0
 #: A claim that waits while so much is given away needs another GPU, or somebody to leave.
 ALLOCATED: Final = 0.95
 
@@ -39,27 +42,31 @@ NEARLY_EXHAUSTED: Final = Alert(
     "minutes, more than engines plan with: the next allocation may fail.",
 )
 
-ALL_USED: Final = Alert(
-    name="AimGpuMemoryExhausted",
-    severity=Severity.CRITICAL,
-    expression=f"{MEMORY_USED} > {EXHAUSTED}",
-    seconds=60,
-    # An engine that finds no memory ends, and what it had is free again at once.
-    keep_seconds=600,
-    summary="A GPU partition has no memory left",
-    description="{{ $value | humanizePercentage }} of the memory of " + _PARTITION + " is in use: engines there "
-    "fail, or are about to.",
-)
-
 
 def memory(pace: Pace) -> Group:
     """Memory that runs out, and models that were sized wrong."""
-    alerts = (NEARLY_EXHAUSTED, ALL_USED, _capacity(pace), _underestimated(pace), _overestimated(pace))
+    alerts = (NEARLY_EXHAUSTED, _all_used(pace), _capacity(pace), _underestimated(pace), _overestimated(pace))
     return Group("memory", alerts)
 
 
 def _observed(pace: Pace) -> str:
     return highest(of_leader(pace, MODEL_MEMORY_OBSERVED), _PROFILE)
+
+
+def _all_used(pace: Pace) -> Alert:
+    # An engine that finds no memory ends, and what it had is free again at once: in a loop of restarts readings of a
+    # full partition lie apart.
+    before = f"max_over_time({MEMORY_USED}[{pace.text(_LOOP_SECONDS)}] offset {pace.text(_APART_SECONDS)})"
+    return Alert(
+        name="AimGpuMemoryExhausted",
+        severity=Severity.CRITICAL,
+        expression=f"({MEMORY_USED} > {EXHAUSTED}) and ({before} > {EXHAUSTED})",
+        seconds=0,
+        keep_seconds=_LOOP_SECONDS,
+        summary="A GPU partition has no memory left",
+        description="{{ $value | humanizePercentage }} of the memory of " + _PARTITION + " is in use, as it was before "
+        "within ten minutes: engines there fail, or are about to.",
+    )
 
 
 def _capacity(pace: Pace) -> Alert:

@@ -36,7 +36,11 @@ def nearly(share: str, where: str, labels: dict[str, str] = HELD) -> Fired:
 
 
 def exhausted(share: str) -> Fired:
-    return Fired(HELD, f"{share} of the memory of {WHERE} is in use: engines there fail, or are about to.")
+    return Fired(
+        HELD,
+        f"{share} of the memory of {WHERE} is in use, as it was before within ten minutes: engines there "
+        "fail, or are about to.",
+    )
 
 
 def capacity(share: str) -> Fired:
@@ -93,6 +97,26 @@ CASES = [
         memory("90x5 100x2 10x30"),
         fires={7: [exhausted("100%")], 8: [exhausted("100%")], 9: [exhausted("100%")], 18: [exhausted("100%")]},
         silent=(5, 6, 19, 30),
+    ),
+    Case(
+        "AimGpuMemoryExhausted",
+        "a loop of restarts: full in one of four readings",
+        memory("90x5 100 " + "10x2 100 " * 12 + "10x30"),
+        fires={minute: [exhausted("100%")] for minute in (10, 11, 12, 13, 30, 54, 64)},
+        silent=(6, 9, 65, 70),
+    ),
+    Case(
+        "AimGpuMemoryExhausted",
+        "a loop whose restarts take ten minutes",
+        memory("90x5 100 " + "10x8 100 " * 3 + "10x5"),
+        fires={16: [exhausted("100%")], 25: [exhausted("100%")], 26: [exhausted("100%")]},
+        silent=(6, 15),
+    ),
+    Case(
+        "AimGpuMemoryExhausted",
+        "peaks that are twelve minutes apart",
+        memory("90x5 100 " + "10x10 100 " * 3 + "10x5"),
+        silent=(6, 17, 18, 19, 30, 31),
     ),
     Case("AimGpuMemoryExhausted", "98 % is nearly", memory("98x60"), silent=(2, 30)),
     Case("AimGpuMemoryExhausted", "one reading", memory("90x5 100 90x40"), silent=(6, 7, 8)),

@@ -15,6 +15,7 @@ _THRESHOLD = re.compile(r" (>=|<=|==|!=|>|<) ([0-9.]+)")
 _MATCHER = re.compile(r'[a-z_]+(?:=~|!~|!=|=)"[^"]*"')
 _BY = re.compile(r"((?:by|on) \()([^)]*)(\))")
 _RANGE = re.compile(r"\[([0-9hms]+)\]")
+_OFFSET = re.compile(r" offset ([0-9hms]+)")
 
 
 def mutants(rule: Mapping[str, Any]) -> Iterator[tuple[str, Rule]]:
@@ -67,11 +68,14 @@ def _ungrouped(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _looking_back(text: str) -> Iterator[tuple[str, str]]:
-    """Each range doubled and halved, wherever it stands."""
+    """Each range doubled and halved, each offset doubled and left out, wherever they stand."""
     for found in dict.fromkeys(_RANGE.findall(text)):
         for factor in (0.5, 2.0):
             other = format_duration(parse_duration(found) * factor)
             yield f"[{found}] is {other}", text.replace(f"[{found}]", f"[{other}]")
+    for found in dict.fromkeys(_OFFSET.findall(text)):
+        for other in ("", f" offset {format_duration(parse_duration(found) * 2)}"):
+            yield f"offset {found} is{other or ' none'}", text.replace(f" offset {found}", other)
 
 
 def _joined(text: str) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,9 @@ from dashboards.rules.pace import Pace
 # Ages and ranges that rules compare with, found where they stand: behind a metric of seconds, and in brackets.
 AGE = re.compile(r"(_seconds(?:\{[^}]*\})?(?:\[[0-9hms]+\]\))?\)(?: - time\(\))? [<>] )([0-9.]+)")
 RANGE = re.compile(r"(\[)([0-9hms]+)(\])")
+OFFSET = re.compile(r"( offset )([0-9hms]+)()")
 # So few requests a second say nothing: a number of them within the window.
-FEW = re.compile(r"(:rate5m\{[^}]*\}\) > )([0-9.]+)(\))")
+FEW = re.compile(r'(:rate5m\{ended="\w+"\}\) > )([0-9.]+)(\))')
 
 
 def durations(found: dict[str, Any]) -> list[float]:
@@ -33,20 +34,22 @@ def test_waits_are_shorter() -> None:
 
 def test_ages_and_ranges_are_shorter_and_the_rest_is_the_same() -> None:
     for real, fast in zip(expressions(rules()), expressions(scaled(60)), strict=True):
-        for pattern, read in ((AGE, float), (RANGE, parse_duration)):
+        for pattern, read in ((AGE, float), (RANGE, parse_duration), (OFFSET, parse_duration)):
             before = [read(found[2]) for found in pattern.finditer(real)]
             after = [read(found[2]) for found in pattern.finditer(fast)]
             assert after == pytest.approx([seconds / 60 for seconds in before])
         few, fewer = ([float(found[2]) for found in FEW.finditer(text)] for text in (fast, real))
         assert few == pytest.approx([60 * least for least in fewer], rel=1e-3)
-        without = [FEW.sub(r"\1\3", RANGE.sub(r"\1\3", AGE.sub(r"\1", text))) for text in (real, fast)]
+        without = [
+            FEW.sub(r"\1\3", OFFSET.sub(r"\1", RANGE.sub(r"\1\3", AGE.sub(r"\1", text)))) for text in (real, fast)
+        ]
         assert without[0] == without[1]
 
 
 def test_every_age_and_range_is_looked_at() -> None:
     together = " ".join(expressions(rules()))
     assert len(AGE.findall(together)) == 11  # a claim's, seven of phases, an approval, two certificates
-    assert len(RANGE.findall(together)) == 40
+    assert len(RANGE.findall(together)) == 42
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(900, "15s"), (86_400, "24m"), (90, "1s500ms"), (0.01, "1ms")])
