@@ -75,6 +75,11 @@ class ServiceChange:
             return Action.ADD
         return Action.REMOVE if self.gone else Action.KEEP
 
+    @property
+    def waits(self) -> bool:
+        """Whether a new pod of it would wait."""
+        return self.blocked is not None or bool(self.warning) or any(row.placed is None for row in self.new)
+
 
 @dataclass(frozen=True, slots=True)
 class LivePlan:
@@ -89,6 +94,11 @@ class LivePlan:
     moved: Mapping[Victim, Placed]
     others: Mapping[str, Placed]
     leaving: tuple[tuple[Leaving, Expected | None], ...] = ()
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Keys of services of which a new pod would wait, those among them whose update would be held back."""
+        return tuple(each.workload.key for each in self.services if each.waits)
 
 
 def plan_live(live: Live, wanted: Wanted, scheduler: ModelScheduler) -> LivePlan:

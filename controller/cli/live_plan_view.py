@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from controller.cli.counted import counted
+from controller.cli.counted import counted, each_of
 from controller.cli.expected_view import (
     change_document,
     change_text,
@@ -22,7 +22,7 @@ from controller.cli.trial import Expected
 from controller.placement.decision import Placed, Unplaced
 from controller.placement.explanation import offer_document, place_text, sentence
 from controller.placement.size_text import gib
-from controller.reconcilers.gpu_partition_claim.admit import Need
+from controller.reconcilers.gpu_partition_claim.admit import Need, count_of
 
 Document = dict[str, Any]
 
@@ -66,13 +66,18 @@ def _service(service: ServiceChange) -> Iterator[str]:
         yield f"= {key}: {counted(len(service.kept), 'pod')} as now"
     for where, count in Counter(map(_held, service.gone)).items():
         yield f"- {key}: {counted(count, 'pod')} {where}"
-    need = f" of {gib(service.need.sizing.total_bytes)}" if isinstance(service.need, Need) else ""
+    each = each_of(_count(service))
+    need = f" of {each}{gib(service.need.sizing.total_bytes)}" if isinstance(service.need, Need) else ""
     for (text, how), count in Counter((_place(row), _how(row)) for row in service.new if row.placed).items():
         yield f"{sign} {key}: {counted(count, 'pod')}{need} to {text}{how}"
     if service.warning:
         whom = "" if service.warning.startswith("new pods") else "the new pod "
         yield f"! {key}: KServe rolls out at once: {whom}{service.warning}"
     yield from _waiting(service)
+
+
+def _count(service: ServiceChange) -> int:
+    return count_of(service.workload.pod, service.workload.service)
 
 
 def _held(present: Present) -> str:
@@ -133,6 +138,7 @@ def _service_document(service: ServiceChange) -> Document:
         "action": service.action.value,
         "precision": sizing.precision.value if sizing else None,
         "need_bytes": sizing.total_bytes if sizing else None,
+        "partition_count": _count(service),
         "kept": _keys(service.kept),
         "gone": _keys(service.gone),
         "replicas": [replica_document(row) for row in service.new],

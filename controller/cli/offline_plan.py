@@ -11,8 +11,9 @@ from controller.cli.offline_nodes import OfflineNode, placement_node
 from controller.cli.trial import Expected, Leaving, Trial
 from controller.cli.wanted import Wanted
 from controller.cli.workload import Workload
+from controller.gpu.identity import PartitionId
 from controller.placement.changes.look import Circumstances
-from controller.placement.decision import Unplaced
+from controller.placement.decision import Placed, Unplaced
 from controller.placement.demand import Demand
 from controller.placement.nearest import Offer, nearest
 from controller.placement.scheduler import ModelScheduler
@@ -37,6 +38,11 @@ class ServicePlan:
     replicas: tuple[Expected, ...]
     offers: tuple[Offer, ...] = ()
 
+    @property
+    def places(self) -> tuple[Placed, ...]:
+        """Those of its replicas that have one."""
+        return tuple(expected.placed for expected in self.replicas if expected.placed is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class OfflinePlan:
@@ -49,12 +55,28 @@ class OfflinePlan:
     @property
     def placed(self) -> int:
         """Replicas with a place."""
-        return sum(expected.placed is not None for service in self.services for expected in service.replicas)
+        return sum(len(service.places) for service in self.services)
 
     @property
     def pending(self) -> int:
         """Replicas without one."""
         return sum(len(service.replicas) for service in self.services) - self.placed
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Keys of services of which a replica has no place."""
+        return tuple(each.workload.key for each in self.services if len(each.places) < len(each.replicas))
+
+    @property
+    def partitions(self) -> frozenset[tuple[str, PartitionId]]:
+        """The partitions that are taken, each with its node: one where several share it."""
+        places = (placed for service in self.services for placed in service.places)
+        return frozenset((placed.node.name, one) for placed in places for one in placed.ids)
+
+    @property
+    def gpus(self) -> frozenset[tuple[str, str]]:
+        """The GPUs of those partitions, each with its node."""
+        return frozenset((node, partition.bdf) for node, partition in self.partitions)
 
 
 def expect(wanted: Wanted, nodes: Sequence[OfflineNode], sizing: Models) -> OfflinePlan:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.group import OPERATOR_NAMESPACE
+from api.group import GPU_SHARING, OPERATOR_NAMESPACE
 from controller.cli.cluster_options import Context, Kubeconfig, SystemNamespace
+from controller.cli.exit_codes import ExitCode
 from controller.cli.output import Form, Output, note, refuse
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def plan(
     cluster: Annotated[
         bool, typer.Option("--cluster", help="On the cluster as it is; also with --kubeconfig or --context.")
     ] = False,
+    require_placed: Annotated[
+        bool, typer.Option("--require-placed", help="Exit with code 4 if a pod of the files would wait. For scripts.")
+    ] = False,
     system_namespace: SystemNamespace = OPERATOR_NAMESPACE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -44,15 +48,25 @@ def plan(
     if live and nodes is not None:
         refuse(f"--nodes: {str(nodes)!r} is on paper, and --cluster, --kubeconfig and --context are not; leave one out")
     wanted = _wanted(files)
+    # of a real cluster policies and profiles alone may place claims that wait there
+    alone = live and not require_placed and (wanted.policies or wanted.profiles)
+    if not wanted.workloads and not alone:
+        asking = f'InferenceServices, or pod templates with {GPU_SHARING}: "true"'
+        refuse(f"nothing in these files asks for a GPU; give {asking}")
     # neither does without what decides, half a second of loading, and each without the other's half
     if live:
         from controller.cli.plan_in_cluster import plan_in_cluster
 
-        plan_in_cluster(wanted, kubeconfig, context, system_namespace, output)
+        waiting = plan_in_cluster(wanted, kubeconfig, context, system_namespace, output, require_placed=require_placed)
     else:
         from controller.cli.plan_on_paper import plan_on_paper
 
-        plan_on_paper(wanted, nodes, output)
+        waiting = plan_on_paper(wanted, nodes, output)
+    if require_placed and waiting:
+        from controller.cli.counted import named
+
+        note(f"error: --require-placed: pods of {named(waiting)} would wait")
+        raise typer.Exit(ExitCode.WOULD_WAIT)
 
 
 def _wanted(files: list[Path]) -> "Wanted":
@@ -65,6 +79,4 @@ def _wanted(files: list[Path]) -> "Wanted":
         refuse(str(error))
     for text in wanted.notes:
         note(text)
-    if not wanted.workloads:
-        note("nothing here asks for a GPU partition: give InferenceServices, or annotate pod templates")
     return wanted

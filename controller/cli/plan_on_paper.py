@@ -1,5 +1,6 @@
 """``aim-gpu plan`` without a cluster: what would become of files on empty nodes, by what the operator decides with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from controller.cli.box_table import write_box
@@ -14,8 +15,11 @@ from controller.sizing.catalog import Catalog
 from controller.state.models import Models
 
 
-def plan_on_paper(wanted: Wanted, nodes: Path | None, output: Output) -> None:
-    """Decide on nodes of a file, three of eight MI300X without one, and show it. Bad files end the command (exit 2)."""
+def plan_on_paper(wanted: Wanted, nodes: Path | None, output: Output) -> Sequence[str]:
+    """Decide on nodes of a file, three of eight MI300X without one, and show it. Bad files end the command (exit 2).
+
+    Gives the keys of services of which a pod would wait.
+    """
     try:
         chosen = default_nodes() if nodes is None else parse_nodes(nodes, parse_yaml(nodes, read_text(nodes)))
     except BadInput as error:
@@ -28,5 +32,6 @@ def plan_on_paper(wanted: Wanted, nodes: Path | None, output: Output) -> None:
     if output.for_programs:
         print_document(document(expected, chosen), output)
     else:
-        write_box(page(expected, page_width(output)))
+        write_box(page(expected, page_width(output), wide=output is Output.WIDE))
         note(summary(expected))
+    return expected.waiting

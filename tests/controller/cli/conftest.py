@@ -1,8 +1,10 @@
 """A fake API server and the command before it, as a person at a shell has them."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -11,6 +13,7 @@ from typer.testing import CliRunner, Result
 from controller.cli.approve import approve
 from controller.cli.rollback import rollback
 from controller.state.kinds import GPU_NODES, REPARTITION_PLANS
+from tests.controller.cli.plan_files import Write
 from tests.fakes.api_server import FakeApiServer
 
 Command = Callable[..., Awaitable[Result]]
@@ -51,3 +54,16 @@ def command(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
         return await asyncio.to_thread(CliRunner().invoke, app, given, answer)
 
     return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes objects, or a text, to a file and gives its path."""
+
+    def written(*contents: Any, name: str = "given.yaml") -> Path:
+        path = tmp_path / name
+        text = contents[0] if isinstance(contents[0], str) else "\n---\n".join(map(json.dumps, contents))
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return written

@@ -41,6 +41,7 @@ def words(line: str) -> list[str]:
         ("approve p --y", ["--yes"]),
         ("approve p --yes --y", []),
         ("plan --fi", ["--files"]),
+        ("plan --req", ["--require-placed"]),
         ("plan --files a --fi", ["--files"]),
         ("nothing ", []),
         ("profiles nothing ", []),

@@ -197,7 +197,9 @@ def test_every_partition_of_a_pod_that_gets_several_is_named() -> None:
         ("0000:01:00.0", 0),
         ("0000:01:00.0", 1),
     ]
+    assert lines(found)[0].startswith("+ team-a/chat: 1 pod of 2 x ")
     assert lines(found)[0].endswith("to worker-0 (2 partitions of CPX/NPS4, 24.0 GiB)")
+    assert document(found)["services"][0]["partition_count"] == 2
 
 
 def test_a_policy_of_the_files_counts_as_if_it_were_there() -> None:

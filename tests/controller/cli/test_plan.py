@@ -2,16 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from controller.cli.offline_nodes import default_nodes, placement_node
-from controller.cli.plan import plan
 from controller.placement.decision import Placed
 from controller.placement.demand import Demand
 from controller.placement.scheduler import ModelScheduler
@@ -22,99 +19,37 @@ from controller.state.models import Models
 from tests.builders.demand import constrained, demand
 from tests.builders.gpu import GIB
 from tests.builders.model_profile import MODEL, model_profile
-
-app = typer.Typer()
-app.command()(plan)
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
-SMALL, HALF, WHOLE = "Qwen/Qwen3-4B", "Qwen/Qwen3-32B", "meta-llama/Llama-3.3-70B-Instruct"
-HUGE = "deepseek-ai/DeepSeek-V3"
-LIMITS = {"maxModelLen": 2048, "maxConcurrency": 3}
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes objects, or a text, to a file and gives its path."""
-
-    def written(*contents: Any, name: str = "given.yaml") -> Path:
-        path = tmp_path / name
-        text = contents[0] if isinstance(contents[0], str) else "\n---\n".join(map(json.dumps, contents))
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return written
-
-
-def service(name: str, model: str = SMALL, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "aim.amd.com/v1beta1",
-        "kind": "InferenceService",
-        "metadata": {"name": name, "namespace": "team"},
-        "spec": {"model": {"id": model}} | spec,
-    }
-
-
-def template(model: str | None = SMALL, **annotations: str) -> dict[str, Any]:
-    asked = {"aim.amd.com/gpu-sharing": "true", "aim.amd.com/model-id": model} if model else {}
-    own = {f"aim.amd.com/{name.replace('_', '-')}": value for name, value in annotations.items()}
-    return {"metadata": {"annotations": asked | own}, "spec": {"containers": [{"name": "engine", "image": "engine"}]}}
-
-
-def of_kserve(name: str = "x", **predictor: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "team", **template()["metadata"]}
-    api_version = "serving.kserve.io/v1beta1"
-    spec = {"predictor": predictor or {"containers": template()["spec"]["containers"]}}
-    return {"apiVersion": api_version, "kind": "InferenceService", "metadata": metadata, "spec": spec}
-
-
-def workload(kind: str, name: str, spec: dict[str, Any], api_version: str = "apps/v1") -> dict[str, Any]:
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "team"}, "spec": spec}
-
-
-def pod(name: str = "chat", **annotations: str) -> dict[str, Any]:
-    made = template(**annotations)
-    return {"apiVersion": "v1", "kind": "Pod", "spec": made["spec"], "metadata": {"name": name, **made["metadata"]}}
-
-
-def policy(approval: str = "Auto", **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "aim.amd.com/v1beta1",
-        "kind": "GPUSharingPolicy",
-        "metadata": {"name": "everywhere"},
-        "spec": {"nodeSelector": {}, "validatedOnly": False, "repartition": {"enabled": True, "approval": approval}}
-        | spec,
-    }
-
-
-NODES = {"nodes": [{"name": "only", "product": "MI300X", "gpus": 1, "mode": "SPX/NPS1"}]}
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def planned(*arguments: object) -> dict[str, Any]:
-    result = invoke(*arguments, "-o", "json")
-    assert result.exit_code == 0, result.stderr
-    answer: dict[str, Any] = json.loads(result.stdout)
-    return answer
-
-
-def replicas(answer: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    return {service["name"]: service["replicas"] for service in answer["services"]}
-
+from tests.controller.cli.plan_files import (
+    EXAMPLES,
+    HALF,
+    HUGE,
+    LIMITS,
+    NODES,
+    SMALL,
+    WHOLE,
+    Write,
+    invoke,
+    of_kserve,
+    planned,
+    pod,
+    policy,
+    promised,
+    replicas,
+    service,
+    template,
+    workload,
+)
 
 # The answer ----------------------------------------------------------------------------------------------------------
 
 
 def test_json_has_every_field_and_no_other(write: Write) -> None:
     answer = planned("-f", write(service("chat")))
-    assert list(answer) == ["nodes", "services", "changes", "leaving", "placed", "pending"]
+    assert list(answer) == ["nodes", "services", "changes", "leaving", "placed", "pending", "partitions", "gpus"]
     assert answer["nodes"][1] == {"name": "gpu-b", "product": "MI300X", "gpus": 8, "mode": "CPX/NPS4"}
     (only,) = answer["services"]
-    assert list(only) == ["kind", "namespace", "name", "model", "precision", "need_bytes", "replicas", "nearest"]
+    told = ["kind", "namespace", "name", "model", "precision", "need_bytes", "partition_count", "replicas", "nearest"]
+    assert list(only) == told
     assert (only["kind"], only["namespace"], only["name"]) == ("InferenceService", "team", "chat")
     (place,) = only["replicas"]
     assert place == {
@@ -128,6 +63,7 @@ def test_json_has_every_field_and_no_other(write: Write) -> None:
         "change": None,
     }
     assert (answer["placed"], answer["pending"], answer["changes"]) == (1, 0, [])
+    assert (only["partition_count"], answer["partitions"], answer["gpus"]) == (1, 1, 1)
 
 
 def test_need_is_what_sizing_finds(write: Write) -> None:
@@ -223,11 +159,13 @@ def test_each_entry_counts_its_pods(write: Write, obj: dict[str, Any], want: int
     ],
 )
 def test_what_asks_for_nothing_is_skipped_and_said(write: Write, obj: dict[str, Any], want: str) -> None:
-    result = invoke("-f", write(obj), "-o", "json")
-    assert result.exit_code == 0
-    assert json.loads(result.stdout)["services"] == []
-    assert want in result.stderr
-    assert "nothing here asks for a GPU partition" in result.stderr
+    answer = planned("-f", write(obj, service("chat")))
+    assert [each["name"] for each in answer["services"]] == ["chat"]
+    alone = invoke("-f", write(obj))
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    skipped, error = alone.stderr.splitlines()
+    assert want in skipped
+    assert error.startswith("error: nothing in these files asks for a GPU; give InferenceServices, or pod templates")
 
 
 def test_models_are_sized_by_the_profiles_among_the_files(write: Write) -> None:
@@ -257,7 +195,7 @@ def test_every_note_stands_on_its_own_line(write: Write) -> None:
     notes = result.stderr.splitlines()
     assert [note.split(" ")[0] for note in notes] == [notes[0].split(" ")[0], "no", "1"]
     assert notes[1].startswith("no --nodes given, taken are gpu-a 8xMI300X SPX/NPS1, gpu-b")
-    assert notes[2] == "1 service: 1 pod with a partition, 0 waiting, 0 mode changes"
+    assert notes[2] == "1 service: 1 pod on 1 partition of 1 GPU, 0 waiting, 0 mode changes"
 
 
 def test_the_table_has_a_row_a_place_and_a_line_a_reason(write: Write) -> None:
@@ -316,16 +254,6 @@ def test_a_whole_gpu_beyond_the_quota_is_put_into_partitions_within_it(write: Wr
     assert replicas(answer)["a"][0]["mode"] == "CPX/NPS1"
     answer = planned("-f", write(service("a"), policy(quotas=[{"namespace": "team", "max": "20Gi"}])), "--nodes", nodes)
     assert (replicas(answer)["a"][0]["reason"], answer["changes"]) == ("QuotaExceeded", [])
-
-
-SHARING = {"isolation": "cooperative", "shareGroup": "pair"}
-
-
-def promised(name: str, least: int) -> dict[str, Any]:
-    """A small service of the share group that is promised `least` requests in flight."""
-    made = service(name, qos={"guarantees": {"minConcurrency": least}}, gpuSharing=SHARING)
-    made["spec"]["model"] |= {"precision": "int8"} | LIMITS
-    return made
 
 
 @pytest.mark.parametrize(
