@@ -33,16 +33,16 @@ from dashboards.promql import (
     Scope,
     edges,
     highest,
-    none_of,
     per_minute,
     quantile,
     rate,
     top,
     total,
 )
+from dashboards.rules.endings import ADMITTED, ENDED, Ending
 from dashboards.rules.recording import COUNTED_AT, REQUESTS
-from dashboards.rules.requests import CROWDED, SATURATED
 from dashboards.rules.requests import FAILED as FAILING
+from dashboards.rules.requests import SATURATED
 from dashboards.variables import QUANTILE, choices, quantiles
 
 SCOPE = Scope((CLUSTER, "namespace", "service", "model", "priority"))
@@ -55,8 +55,6 @@ SERVICE = ("namespace", "service")
 CLASS = (*SERVICE, "priority")
 NAME = "{{cluster}} {{namespace}}/{{service}}"
 CLASS_NAME = f"{NAME} {{{{priority}}}}"
-#: Answers that are a failure of the service: refusals for want of room have a panel of their own.
-FAILED = {"code": Matching("=~", "5.."), "reason": none_of(*CROWDED)}
 SERVED = Matching("=~", "2..")
 
 
@@ -81,9 +79,12 @@ def dashboard() -> Dashboard:
 
 
 def failing(scope: Scope) -> str:
-    """The share of requests that fail, by service: at the gateway or past it, whichever is worse."""
+    """The share that fails of the requests that are let in, by service: at the gateway or past it, the worse one."""
     by = (*SERVICE, COUNTED_AT)
-    bad, every = (scope.recorded(REQUESTS, (*by, "model", "code", "reason"), **more) for more in (FAILED, {}))
+    bad, every = (
+        scope.recorded(REQUESTS, (*by, "model", "code", "reason", ENDED), **{ENDED: one})
+        for one in (Ending.FAILED, ADMITTED)
+    )
     return highest(f"{total(bad, by)} / {total(every, by)}", SERVICE)
 
 
@@ -104,8 +105,9 @@ def _requests() -> Section:
     failed = Caption(
         203,
         "Share of requests that fail",
-        "Answers with 5xx over all, by service. Refusals for want of room, what a client caused (4xx) and what it "
-        "ended (499) do not count. Where requests come past the gateway too: of these, if they fare worse.",
+        "Answers with 5xx, and those that broke off, over these and the answers that were whole, by service. Refusals "
+        "for want of room, what a client caused (4xx) and what it ended (499) are in neither. Where requests come past "
+        "the gateway too: of these, if they fare worse.",
         "percentunit",
     )
     refused = Caption(
@@ -204,9 +206,15 @@ def _tokens() -> Section:
 
 
 def queue_fill(scope: Scope) -> str:
-    """Requests that wait over those that may, at the gateway, by service: engines have no limit, and no class."""
-    waiting = total(scope.series(MODEL_QUEUED, priority=SOME), SERVICE)
-    return f"{waiting} / {total(scope.series(MODEL_QUEUE_LENGTH), SERVICE)}"
+    """Requests that wait over those that may, by service, at the replica of the gateway where that is most.
+
+    Engines have no limit, and no class.
+    """
+    part = (*SERVICE, "instance")
+    waiting, room = (
+        total(one, part) for one in (scope.series(MODEL_QUEUED, priority=SOME), scope.series(MODEL_QUEUE_LENGTH))
+    )
+    return highest(f"{waiting} / {room}", SERVICE)
 
 
 def _queue() -> Section:
@@ -214,7 +222,9 @@ def _queue() -> Section:
     fill = Caption(
         502,
         "Filled share of the queue",
-        "Requests that wait over those that may at once, by service. What comes beyond is refused.",
+        "Requests that wait over those that may at once, by service, at the gateway's replica where it is fullest: "
+        "each has a part of the queue. What comes beyond is refused. Above the line in the mean of five minutes, "
+        "somebody is told.",
         "percentunit",
     )
     seats = Caption(

@@ -144,7 +144,8 @@ def _burning() -> Section:
     fail = Caption(
         403,
         "Services whose requests fail",
-        "Share of answers with 5xx but for refusals for want of room, the ten services with most.",
+        "Share of answers with 5xx, and of those that broke off, among the requests that are let in, the ten services "
+        "with most. Those that are refused are not among them.",
         "percentunit",
     )
     slow = Caption(
@@ -162,7 +163,8 @@ def _burning() -> Section:
     crowded = Caption(
         405,
         "Fullest queues",
-        "Requests that wait over those that may, the ten fullest. What comes beyond is refused.",
+        "Requests that wait over those that may, at the fullest replica of the gateway, the ten fullest. What comes "
+        "beyond is refused.",
         "percentunit",
     )
     short = Caption(

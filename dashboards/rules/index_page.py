@@ -25,7 +25,8 @@ def alert_table() -> str:
 
 def recording_table() -> str:
     """A line a recorded series: its name, and what it is."""
-    return markdown_table(("series", "is"), ((f"`{one.name}`", f"`{one.expression}`") for one in recordings()))
+    shown = ((one.name, one.expression.replace("|", r"\|")) for one in recordings())
+    return markdown_table(("series", "is"), ((f"`{name}`", f"`{expression}`") for name, expression in shown))
 
 
 def filled(page: str) -> str:

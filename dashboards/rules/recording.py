@@ -14,6 +14,7 @@ from controller.telemetry.instruments import (
     SERVICE,
 )
 from dashboards.promql import SOME, Matching, highest, marked, rate, total
+from dashboards.rules.endings import told_apart
 from dashboards.rules.expressions import buckets, series
 from dashboards.rules.pace import Pace
 from dashboards.rules.rule import Group, Recording
@@ -29,7 +30,8 @@ COUNTED_AT: Final = "counted_at"
 """Label of `REQUESTS`: the gateway, or the engines. Those of a service that is called both ways count the same request,
 so a share is of one of them."""
 REQUESTS: Final = "service:aim_model_requests:rate5m"
-"""Requests a second by service, status, reason and where they were counted, all classes and replicas together."""
+"""Requests a second by service, status, reason, how they ended and where they were counted, all classes and replicas
+together."""
 LATENCY: Final = "service:aim_model_request_latency_seconds_bucket:rate5m"
 """Served requests a second by service, class and upper bound of what they took."""
 FIRST_BYTE: Final = "service:aim_model_time_to_first_byte_seconds_bucket:rate5m"
@@ -45,11 +47,12 @@ def recorded(pace: Pace) -> Group:
     used, whole = (highest(series(PARTITION_MEMORY, type=kind), HOLDER) for kind in ("used", "total"))
     latency = rate(buckets(MODEL_REQUEST_LATENCY), window)
     first_byte = rate(buckets(MODEL_TIME_TO_FIRST_BYTE), window)
+    counted = f"{_requests(window, 'gateway', SOME)} or {_requests(window, 'engines', '')}"
     return Group(
         "recorded",
         (
             Recording(MEMORY_USED, f"{used} / {whole}"),
-            Recording(REQUESTS, f"{_requests(window, 'gateway', SOME)} or {_requests(window, 'engines', '')}"),
+            Recording(REQUESTS, told_apart(counted)),
             Recording(LATENCY, total(latency, (*classes, "outcome", "le"))),
             Recording(FIRST_BYTE, total(first_byte, (*classes, "le"))),
             Recording(PROCESSES, total(series(BUILD_INFO), ("process",))),

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 from api.seconds import format_duration
 from controller.qos.error_budget import WINDOWS
-from controller.qos.refusal import STATUS
 from controller.reconcilers.scheduler_counts import OPERATIONS
 from controller.repartition.phases import Phase
+from dashboards.rules.endings import ENDED, Ending
 from tests.dashboards.chosen import COMMITTED, asked
 from tests.dashboards.inference import DECLARED, selectors
 
 TOLD = {
     "phase": {phase.value for phase in Phase},
-    "reason": set(STATUS),
+    ENDED: {ending.value for ending in Ending},
     "result": {result for results in OPERATIONS.values() for result in results},
     "window": {format_duration(seconds) for seconds in WINDOWS},
 }

@@ -21,11 +21,12 @@ def fast(rate: str) -> Fired:
     return Fired(OBJECTIVE, "Service team/chat misses " + MISSES.format(rate))
 
 
-def queue(waiting: str, limit: str = "100x60") -> dict[str, str]:
-    """Two replicas with two classes each, half of it all at either; and another service, whose queue is empty."""
+def queue(waiting: str, limit: str = "100x60", elsewhere: str = "") -> dict[str, str]:
+    """Two replicas with two classes each, so many `waiting` of each class at either, unless so many `elsewhere` at the second one; and another
+    service, whose queue is empty."""
     found = {
-        of("aim_model_queued_requests", instance=instance, priority=priority, **SERVICE): waiting
-        for instance in ("10.0.0.1:8443", "10.0.0.2:8443")
+        of("aim_model_queued_requests", instance=instance, priority=priority, **SERVICE): values
+        for instance, values in (("10.0.0.1:8443", waiting), ("10.0.0.2:8443", elsewhere or waiting))
         for priority in ("standard", "batch")
     }
     found |= {
@@ -54,15 +55,36 @@ def by_engines(counts: Mapping[str, str]) -> dict[str, str]:
     return {of("aim_model_requests_total", code=code, **shared, **SERVICE): values for code, values in counts.items()}
 
 
+def full(share: str) -> Fired:
+    return Fired(
+        SERVICE,
+        f"{share} of the queue of {CHAT} has been taken in the mean of five minutes, at the gateway's replica where it is fullest; what comes "
+        "beyond it is refused.",
+    )
+
+
 def refused(share: str) -> Fired:
-    return Fired(SERVICE, f"{share} of the requests for {CHAT} are refused because others use what there is.")
+    return Fired(
+        SERVICE,
+        f"{share} of the requests for {CHAT} are refused because others use what there is; what callers did wrong, or too fast, does not count.",
+    )
 
 
 def fail(share: str) -> Fired:
-    return Fired(SERVICE, f"{share} of the requests for {CHAT} end with an error of the server.")
+    return Fired(SERVICE, f"{share} of the requests for {CHAT} that were let in end with an error of the server.")
 
 
 OK = ("200", "")
+CALLERS = {
+    "that are sent too fast": ("429", "RateLimited"),
+    "whose callers leave": ("499", "ClientGone"),
+    "that are wrong": ("400", ""),
+}
+CROWDED = {
+    "for which the queue is full": ("429", "QueueFull"),
+    "that make room for better ones": ("429", "Shed"),
+    "that are late": ("504", "DeadlineExceeded"),
+}
 BURNS = [
     Case(
         "AimSloBurnsFast",
@@ -156,23 +178,34 @@ READY = [
 REQUESTS = [
     Case(
         "AimModelQueueSaturated",
-        "90 % of all replicas' queues for five minutes",
+        "90 % of all replicas' queues in the mean of five minutes, until they are shorter",
         queue("10x5 45x10 10x30"),
-        fires={
-            11: [
-                Fired(
-                    SERVICE,
-                    f"90% of the queue of {CHAT} has been taken for five minutes; what comes beyond it is refused.",
-                )
-            ]
-        },
-        silent=(5, 10, 17),
+        fires={13: [full("90%")]},
+        silent=(5, 11, 12, 18),
+    ),
+    Case(
+        "AimModelQueueSaturated",
+        "full again and again, with room for a moment every five minutes",
+        queue(" ".join(["50 50 50 50 39.5"] * 6)),
+        fires={12: [full("96.5%")], 28: [full("96.5%")]},
+    ),
+    Case(
+        "AimModelQueueSaturated",
+        "full at one of two replicas",
+        queue("50x60", elsewhere="0x60"),
+        fires={12: [full("100%")]},
+    ),
+    Case(
+        "AimModelQueueSaturated",
+        "full for hardly five minutes",
+        queue("10x5 50x4 10x30"),
+        silent=(7, 9, 11, 12, 13, 14),
     ),
     Case("AimModelQueueSaturated", "70 %", queue("35x60"), silent=(6, 30)),
     Case(
         "AimModelQueueSaturated",
-        "requests that came past the gateway wait in the engine",
-        queue("10x60") | {of("aim_model_queued_requests", instance="10.0.0.9:8443", priority="", **SERVICE): "900x60"},
+        "requests that came past the gateway wait in the engine, told by one collector",
+        queue("10x60") | {of("aim_model_queued_requests", instance="10.0.0.1:8443", priority="", **SERVICE): "900x60"},
         silent=(6, 30),
     ),
     Case("AimModelQueueSaturated", "no request may wait", queue("0x60", "0x60"), silent=(6, 30)),
@@ -201,6 +234,21 @@ REQUESTS = [
         "AimModelRequestsRefused",
         "8 %, beside engines that serve all that comes to them",
         requests({OK: "0+552x60", ("429", "Shed"): "0+48x60"}) | by_engines({"200": "0+552x60"}),
+        fires={12: [refused("8%")]},
+    ),
+    *(
+        Case(
+            "AimModelRequestsRefused",
+            f"8 %, beside many {title}",
+            requests({OK: "0+552x60", ("429", "QueueFull"): "0+48x60", ended: "0+3000x60"}),
+            fires={12: [refused("8%")]},
+        )
+        for title, ended in CALLERS.items()
+    ),
+    Case(
+        "AimModelRequestsRefused",
+        "8 % of those that engines fail",
+        requests({("502", "EngineFailed"): "0+552x60", ("429", "QueueFull"): "0+48x60"}),
         fires={12: [refused("8%")]},
     ),
     Case(
@@ -238,6 +286,36 @@ REQUESTS = [
         requests({("503", "NoEndpoint"): "0+60x60"}),
         fires={8: [fail("100%")]},
         silent=(5,),
+    ),
+    *(
+        Case(
+            "AimModelRequestsFail",
+            f"all that are let in, beside many {title}",
+            requests({("502", "EngineFailed"): "0+60x60", ended: "0+3000x60"}),
+            fires={8: [fail("100%")]},
+        )
+        for title, ended in (CALLERS | CROWDED).items()
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "all three that are let in, beside many that are sent too fast",
+        requests({("502", "EngineLost"): "0+0.6x60", ("429", "RateLimited"): "0+3000x60"}),
+        fires={12: [fail("100%")]},
+    ),
+    Case(
+        "AimModelRequestsFail",
+        "4 % of those that are let in, beside many that are refused",
+        requests({OK: "0+576x60", ("502", "EngineFailed"): "0+24x60", ("429", "QueueFull"): "0+3000x60"}),
+        silent=(15, 40),
+    ),
+    *(
+        Case(
+            "AimModelRequestsFail",
+            f"8 % break off within their answers: {reason}",
+            requests({OK: "0+552x60", ("200", reason): "0+48x60"}),
+            fires={12: [fail("8%")]},
+        )
+        for reason in ("EngineLost", "EngineSilent", "BadAnswer")
     ),
     *(
         Case(

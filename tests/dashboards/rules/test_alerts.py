@@ -14,6 +14,7 @@ from dashboards import rules
 from dashboards.rules import expressions
 from dashboards.rules.alerts import alerts, groups, recordings
 from dashboards.rules.rule import Alert, Recording, Severity
+from tests.dashboards.inference import SCRAPED
 
 ALERTS = alerts()
 RULES: list[Alert | Recording] = [*recordings(), *ALERTS]
@@ -49,7 +50,7 @@ def declared() -> dict[str, set[str]]:
                 found[one.exported_name + part] = {*one.labels, *more}
     for recorded in recordings():
         by = re.findall(r" by \(([^)]*)\)", recorded.expression)
-        added = re.findall(r'label_replace\(.*?, "(\w+)", "\w+", "", ""\)', recorded.expression)
+        added = re.findall(r', "(\w+)", "\w+", "\w*", "[^"]*"\)', recorded.expression)
         found[recorded.name] = {*by[0].split(", "), *added} - {"cluster"}
     return found
 
@@ -79,7 +80,7 @@ def test_an_expression_asks_for_what_is_exported(rule: Alert | Recording) -> Non
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
 def test_an_expression_groups_by_labels_that_its_series_have(rule: Alert | Recording) -> None:
     known = declared()
-    labels = set[str]().union(*(known[name] for name, _ in selectors(rule.expression)))
+    labels = set[str]().union(*(known[name] for name, _ in selectors(rule.expression)), SCRAPED)
     named = re.findall(r" (?:by|on) \(([^)]*)\)", rule.expression)
     assert {label for group in named for label in group.split(", ") if label} - {"cluster"} <= labels
     assert all("cluster" in group.split(", ") for group in named)
