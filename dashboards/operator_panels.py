@@ -122,9 +122,8 @@ def processes(number: int, scope: Scope) -> table.Panel:
     )
     keys = [Key("cluster", "Cluster"), Key("process", "Process"), Key("version", "Version")]
     count = amount(scope.series(BUILD_INFO), ("process", "version"))
-    return (
-        grid(caption, keys, [Figure("Processes", count, "short")]).span(HALF).links([to_runbook("AimProcessMissing")])
-    )
+    links = [to_runbook("AimProcessMissing"), to_runbook("AimAuxiliaryProcessMissing")]
+    return grid(caption, keys, [Figure("Processes", count, "short")]).span(HALF).links(links)
 
 
 def _reconciles(number: int, scope: Scope) -> timeseries.Panel:

@@ -1,5 +1,6 @@
 """Alerts on our own processes: somebody leads, webhooks answer, certificates last, and all of them are there."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -8,7 +9,7 @@ from controller.entrypoints.operator_webhooks import POD_GATE, VALIDATION
 from controller.entrypoints.run_operator import LEASE
 from controller.runtime.certs.rotation import RENEW_AT, RotationPolicy
 from controller.runtime.instruments import LEADING, REVIEWS
-from controller.telemetry.instruments import CERTIFICATE_EXPIRY
+from controller.telemetry.instruments import AGENT, CERTIFICATE_EXPIRY, EXPORTER, GATEWAY, OPERATOR, UI
 from dashboards.promql import Matching, increase, lowest, one_of, total
 from dashboards.rules.expressions import series
 from dashboards.rules.pace import Pace
@@ -26,8 +27,13 @@ _REVIEWS_SECONDS: Final = 600.0
 #: A certificate of our own is renewed with a third of its life left. With half of that left somebody has to look.
 SOON: Final = RotationPolicy().leaf_lifetime * (1 - RENEW_AT) / 2
 AT_ONCE: Final = timedelta(days=1)
-#: A kind of process that was here within a day is missed; one that was taken away for good is so no longer.
-_REMEMBERED_SECONDS: Final = 86_400.0
+NEEDED: Final = (OPERATOR, AGENT, GATEWAY)
+"""Kinds of processes without which somebody is hurt now."""
+BESIDE: Final = (EXPORTER, UI)
+"""Those without which figures and pages are missing."""
+#: Nothing tells which kinds there are to be. One that was here within a week is missed: no outage lasts as long. One
+#: that was taken away for good is so no longer.
+_REMEMBERED_SECONDS: Final = 7 * 86_400.0
 
 _ENDS: Final = lowest(series(CERTIFICATE_EXPIRY), ("certificate",))
 
@@ -38,7 +44,11 @@ def operation(pace: Pace) -> Group:
         _expiring("AimCertificateExpiresSoon", Severity.WARNING, "A certificate was not renewed in time", SOON, pace),
         _expiring("AimCertificateExpires", Severity.CRITICAL, "A certificate ends within a day", AT_ONCE, pace),
     )
-    return Group("operation", (_without_leader(), _missing(pace), _webhook_errors(pace), *expiring))
+    missing = (
+        _missing("AimProcessMissing", Severity.CRITICAL, "A process that was here is gone", NEEDED, pace),
+        _missing("AimAuxiliaryProcessMissing", Severity.WARNING, "The exporter or the live map is gone", BESIDE, pace),
+    )
+    return Group("operation", (_without_leader(), *missing, _webhook_errors(pace), *expiring))
 
 
 def _without_leader() -> Alert:
@@ -54,15 +64,16 @@ def _without_leader() -> Alert:
     )
 
 
-def _missing(pace: Pace) -> Alert:
+def _missing(name: str, severity: Severity, summary: str, kinds: Sequence[str], pace: Pace) -> Alert:
+    before = f'{PROCESSES}{{process=~"{"|".join(kinds)}"}}'
     return Alert(
-        name="AimProcessMissing",
-        severity=Severity.CRITICAL,
-        expression=f"last_over_time({PROCESSES}[{pace.text(_REMEMBERED_SECONDS)}]) unless {PROCESSES}",
+        name=name,
+        severity=severity,
+        expression=f"last_over_time({before}[{pace.text(_REMEMBERED_SECONDS)}]) unless {PROCESSES}",
         seconds=300,
-        summary="A process that was here is gone",
-        description="No {{ $labels.process }} tells its metrics any more, and one did within the last day: it is down, "
-        "or cannot be scraped. Alerts on what it tells are silent.",
+        summary=summary,
+        description="No {{ $labels.process }} tells its metrics any more, and one did within the last week: it is "
+        "down, or cannot be scraped. Alerts on what it tells are silent.",
     )
 
 

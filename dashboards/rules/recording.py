@@ -37,7 +37,7 @@ LATENCY: Final = "service:aim_model_request_latency_seconds_bucket:rate5m"
 FIRST_BYTE: Final = "service:aim_model_time_to_first_byte_seconds_bucket:rate5m"
 """Requests a second by service, class and upper bound of the time to the first byte."""
 PROCESSES: Final = "process:aim_build_info:sum"
-"""How many processes of each kind there are: few series, so that it can be looked back on for a day."""
+"""How many processes of each kind there are: few series, so that it can be looked back on for a week."""
 
 
 def recorded(pace: Pace) -> Group:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from tests.dashboards.rules.promtool import Case, Fired, of
 
 DAY = 86_400
+WEEK = 7 * 24 * 60
+"""In minutes."""
 ENDS = "aim_certificate_expiration_timestamp_seconds"
 
 
@@ -15,17 +17,18 @@ def leading(first: str, second: str, name: str = "aim-gpu-operator") -> dict[str
     }
 
 
-def processes(operator: str, gateway: str) -> dict[str, str]:
+def processes(kind: str, values: str) -> dict[str, str]:
+    """One of that kind, and an operator beside it."""
     return {
-        of("aim_build_info", process="operator", version="0.1.0", instance="10.0.0.1:8443"): operator,
-        of("aim_build_info", process="gateway", version="0.1.0", instance="10.0.0.3:8443"): gateway,
+        of("aim_build_info", process="operator", version="0.1.0", instance="10.0.0.1:8443"): "1x60",
+        of("aim_build_info", process=kind, version="0.1.0", instance="10.0.0.3:8443"): values,
     }
 
 
 def gone(process: str) -> Fired:
     return Fired(
         {"process": process},
-        f"No {process} tells its metrics any more, and one did within the last day: it is down, or cannot be scraped. "
+        f"No {process} tells its metrics any more, and one did within the last week: it is down, or cannot be scraped. "
         "Alerts on what it tells are silent.",
     )
 
@@ -76,12 +79,48 @@ CASES = [
     ),
     Case("AimOperatorWithoutLeader", "another one took over", leading("1x5 stale", "0x5 1x60"), silent=(5, 8, 30)),
     Case("AimOperatorWithoutLeader", "somebody else's election", leading("0x60", "0x60", "other"), silent=(2, 30)),
+    *(
+        Case(
+            alert,
+            f"the {kind} is gone, for five minutes",
+            processes(kind, "1x5 stale _x9 1x40"),
+            fires={11: [gone(kind)], 15: [gone(kind)]},
+            silent=(5, 10, 17),
+        )
+        for alert, kind in (
+            ("AimProcessMissing", "gateway"),
+            ("AimProcessMissing", "agent"),
+            ("AimAuxiliaryProcessMissing", "exporter"),
+            ("AimAuxiliaryProcessMissing", "ui"),
+        )
+    ),
+    *(
+        Case(
+            alert,
+            f"the {kind} is gone, and forgotten after a week",
+            {of("aim_build_info", process=kind, version="0.1.0"): "1x1 stale"},
+            fires={15: [gone(kind)], WEEK: [gone(kind)]},
+            silent=(5, 10, WEEK + 15),
+            step=5,
+        )
+        for alert, kind in (("AimProcessMissing", "gateway"), ("AimAuxiliaryProcessMissing", "exporter"))
+    ),
+    *(
+        Case("AimProcessMissing", f"the {kind} alone", processes(kind, "1x5 stale"), silent=(11, 30))
+        for kind in ("exporter", "ui")
+    ),
+    *(
+        Case("AimAuxiliaryProcessMissing", f"the {kind}", processes(kind, "1x5 stale"), silent=(11, 30))
+        for kind in ("gateway", "agent")
+    ),
     Case(
-        "AimProcessMissing",
-        "the gateway is gone, and forgotten after a day",
-        processes("1x1600", "1x5 stale"),
-        fires={11: [gone("gateway")], 1444: [gone("gateway")]},
-        silent=(5, 10, 1446),
+        "AimAuxiliaryProcessMissing",
+        "that of a cluster, while there is one in another",
+        {
+            of("aim_build_info", process="ui", version="0.1.0"): "1x5 stale",
+            of("aim_build_info", "c2", process="ui", version="0.1.0"): "1x60",
+        },
+        fires={11: [gone("ui")]},
     ),
     Case(
         "AimProcessMissing",

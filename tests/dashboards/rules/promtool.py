@@ -1,7 +1,7 @@
 """Cases for alerts, as `promtool test rules` takes them: series in its notation, and what is told at which minute.
 
-All series are of cluster c1, sampled and evaluated once a minute; ``1x5 0x9`` is 1 in minutes 0 to 5 and 0 in the ten
-after.
+All series are of cluster c1, sampled and evaluated once a minute unless a case says otherwise; ``1x5 0x9`` is 1 in
+minutes 0 to 5 and 0 in the ten after.
 """
 
 import json
@@ -45,13 +45,17 @@ class Fired:
 
 @dataclass(frozen=True)
 class Case:
-    """What happens to some series, and what an alert says then. Keys of `fires` and `silent` are minutes."""
+    """What happens to some series, and what an alert says then. Keys of `fires` and `silent` are minutes.
+
+    `step`: minutes between samples, and between evaluations: 5 for what takes days, at most.
+    """
 
     alert: str
     title: str
     series: Mapping[str, str]
     fires: Mapping[int, Sequence[Fired]] = field(default_factory=dict)
     silent: Sequence[int] = ()
+    step: int = 1
 
     def __str__(self) -> str:
         return f"{self.alert}: {self.title}"
@@ -61,7 +65,7 @@ class Case:
         told: dict[int, Sequence[Fired]] = dict.fromkeys(self.silent, ()) | dict(self.fires)
         return {
             "name": str(self),
-            "interval": "1m",
+            "interval": f"{self.step}m",
             "input_series": [{"series": name, "values": values} for name, values in self.series.items()],
             "alert_rule_test": [
                 {
@@ -81,6 +85,14 @@ def of(metric: str, cluster: str = CLUSTER, /, **labels: str) -> str:
     return f"{metric}{{{matchers}}}"
 
 
+def by_step(cases: Iterable[Case]) -> list[list[Case]]:
+    """Those that are evaluated equally often, which may stand in one file."""
+    found: dict[int, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.step, []).append(case)
+    return list(found.values())
+
+
 def together(cases: Sequence[Case]) -> list[Case]:
     """The same with all that are never to fire as one, each in clusters of its own: promtool takes half as long."""
     firing, quiet = ([case for case in cases if bool(case.fires) is fires] for fires in (True, False))
@@ -92,11 +104,14 @@ def together(cases: Sequence[Case]) -> list[Case]:
         for name, values in case.series.items()
     }
     minutes = sorted({minute for case in quiet for minute in case.silent})
-    return [*firing, Case(quiet[0].alert, "never", series, silent=minutes)]
+    return [*firing, Case(quiet[0].alert, "never", series, silent=minutes, step=quiet[0].step)]
 
 
 def write(folder: Path, name: str, rules: Sequence[Mapping[str, Any]], cases: Iterable[Case]) -> Path:
-    """A file of cases beside a file of these rules and the recorded series that they look at; without rules, of all recorded series."""
+    """A file of cases of one step beside a file of these rules and the recorded series that they look at; without rules, of
+    all recorded series."""
+    cases = list(cases)
+    (step,) = {case.step for case in cases} or {1}
     asked = [str(rule["expr"]) for rule in rules]
     looked_at = [one for one in recordings() if not asked or any(one.name in expression for expression in asked)]
     recorded = {"name": EVALUATED[0], "rules": [one.manifest(REAL) for one in looked_at]}
@@ -107,7 +122,7 @@ def write(folder: Path, name: str, rules: Sequence[Mapping[str, Any]], cases: It
     path = folder / f"{name}.test.yaml"
     tests = {
         "rule_files": [f"{name}.rules.yaml"],
-        "evaluation_interval": "1m",
+        "evaluation_interval": f"{step}m",
         "group_eval_order": [group["name"] for group in present],
         "tests": [case.test() for case in cases],
     }

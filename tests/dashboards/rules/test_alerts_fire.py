@@ -11,14 +11,18 @@ from dashboards.rules.pace import REAL
 from e2e.prometheus.programs import Programs
 from tests.dashboards.rules.cases import CASES, of_alert
 from tests.dashboards.rules.handover import GONE, OF_LEADER, expanded
-from tests.dashboards.rules.promtool import judge, write
+from tests.dashboards.rules.promtool import by_step, judge, write
 
 NAMES = [one.name for one in alerts()]
 
 
 @pytest.mark.needs_prometheus
 def test_every_case_comes_out_as_it_says(prometheus_programs: Programs, tmp_path: Path) -> None:
-    files = [write(tmp_path, one.name, [one.manifest(REAL)], of_alert(one.name)) for one in alerts()]
+    files = [
+        write(tmp_path, f"{one.name}-{cases[0].step}", [one.manifest(REAL)], cases)
+        for one in alerts()
+        for cases in by_step(of_alert(one.name))
+    ]
     verdicts = judge(prometheus_programs.promtool, files)
     assert verdicts.failed == frozenset(), verdicts.output
     assert verdicts.passed == {path.name for path in files}

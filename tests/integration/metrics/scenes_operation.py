@@ -61,6 +61,16 @@ async def certificate(stage: Stage) -> None:
         stage.certificate.renew(timedelta(days=1000))
 
 
+async def unfigured(stage: Stage) -> None:
+    """The exporter is killed, and started again when it was missed."""
+    alert = Expected("AimAuxiliaryProcessMissing", {"process": "exporter"})
+    async with stage.scene("the exporter is gone", alert):
+        await stage.exporter.kill()
+        await stage.fire(alert)
+        await stage.exporter.start()
+        stage.read_again()
+
+
 async def webhook(stage: Stage) -> None:
     """Reviews that nobody can answer come to the operator's webhook."""
     alert = Expected("AimWebhookErrors", {"webhook": "/mutate-pod"})

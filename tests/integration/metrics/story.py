@@ -72,6 +72,7 @@ def at_once(stage: Stage, folder: Path) -> list[Coroutine[Any, Any, None]]:
         scenes_operation.sick(stage, folder),
         scenes_operation.lost(stage),
         scenes_operation.certificate(stage),
+        scenes_operation.unfigured(stage),
         scenes_operation.webhook(stage),
         scenes_requests.flood(stage),
         scenes_requests.stranger_listed(stage),
