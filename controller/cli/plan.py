@@ -26,7 +26,7 @@ def plan(
     ],
     nodes: Annotated[
         Path | None,
-        typer.Option(help="YAML with nodes: [{name, product, gpus, mode}]. Default: 3 nodes of 8 MI300X."),
+        typer.Option(help="YAML with nodes: [{name, product, gpus, mode, labels}]. Default: 3 nodes of 8 MI300X."),
     ] = None,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="On the cluster as it is; also with --kubeconfig or --context.")

@@ -170,6 +170,7 @@ TREATMENTS: Final[Mapping[str, Mapping[str, Treatment]]] = {
         )
     },
     "docs/quick-start.md": {
+        "Before you begin": ON_CLUSTER,
         "On a cluster / 2": By("tests/integration/stories/test_stories.py", ("examples",)),
         "On a cluster / 3": By(
             "tests/integration/stories/test_stories.py",

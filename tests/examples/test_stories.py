@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from controller.cli.offline_nodes import default_nodes
+from controller.cli.offline_nodes import parse_nodes
 from e2e.run.expectation import expectation
 from tests.docs.blocks import ROOT, blocks
 
@@ -40,11 +40,12 @@ def test_its_page_says_what_to_do_and_what_one_sees(story: Path) -> None:
 
 @BY_NAME
 def test_it_is_placed_as_it_says(story: Path) -> None:
-    expected = expectation(story, kserve=True, nodes=default_nodes())
-    waits = {
-        service.workload.key for service in expected.plan.services for one in service.replicas if one.placed is None
-    }
-    assert bool(waits) == (story.name in WAITS)
+    file = EXAMPLES / "cluster" / "nodes.yaml"
+    nodes = parse_nodes(file, list(yaml.safe_load_all(file.read_text())))
+    expected = expectation(story, kserve=True, nodes=nodes)
+    rows = [one for service in expected.plan.services for one in service.replicas if one.placed is None]
+    assert bool(rows) == (story.name in WAITS)
+    assert [one.change.node for one in rows if one.change is not None] == ["gpu-a"] * len(rows)  # once it is approved
 
 
 @BY_NAME
