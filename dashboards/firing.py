@@ -18,7 +18,7 @@ ALERTS: Final = "ALERTS"
 OURS: Final = Matching("=~", "Aim[A-Z].*")
 #: What an alert may name. Grafana has no column for what none of those that fire names.
 ABOUT: Final = (
-    *("namespace", "service", "node", "gpu", "partition", "product", "reason"),
+    *("namespace", "service", "node", "gpu", "partition", "product"),
     *("phase", "certificate", "webhook", "process", "profile"),
 )
 

@@ -33,7 +33,7 @@ from dashboards.promql import CLUSTER, Scope, highest, lowest, missed, one_of, r
 from dashboards.rules.recording import FIRST_BYTE, LATENCY
 from dashboards.rules.requests import FAILED as FAILING
 from dashboards.rules.requests import SATURATED
-from dashboards.rules.scheduling import WAITS_SECONDS
+from dashboards.rules.scheduling import OTHER_GATE, WAITS_SECONDS
 from dashboards.variables import choices
 
 SCOPE = Scope((CLUSTER, "namespace", "service"))
@@ -79,13 +79,15 @@ def _of_services() -> list[stat.Panel]:
             NONE_IS_GOOD,
         ).links([_MODELS, to_runbook("AimInferenceServiceNotReady")]),
         now(
-            Caption(102, "Claims that wait", "Claims without a partition now.", "short"),
-            Query(total(SCOPE.series(SCHEDULER_PENDING), ())),
+            Caption(
+                102, "Claims that wait", "Claims without a partition now, but for those that others hold, too.", "short"
+            ),
+            Query(total(SCOPE.series(SCHEDULER_PENDING, reason=OTHER_GATE), ())),
             SOME_MATTER,
         ).links([_SCHEDULER, to_runbook("AimClaimsWait")]),
         now(
-            Caption(103, "Longest wait", "Age of the claim that waits longest; no data: none waits.", "s"),
-            Query(highest(SCOPE.series(SCHEDULER_OLDEST_PENDING), ())),
+            Caption(103, "Longest wait", "Of the one of these that waits longest; no data: none waits.", "s"),
+            Query(highest(SCOPE.series(SCHEDULER_OLDEST_PENDING, reason=OTHER_GATE), ())),
             LONG,
         ).links([_SCHEDULER, to_runbook("AimClaimsWait")]),
         now(

@@ -26,7 +26,8 @@ def longest(number: int, scope: Scope) -> timeseries.Panel:
     caption = Caption(
         number,
         "Longest wait, by namespace and reason",
-        "Age of the claim that waits longest. A line that rises steadily is one claim that nothing moves.",
+        "Of the claim that waits longest, since it was made, others let its pod go, or it lost its partition. A line "
+        "that rises steadily is one claim that nothing moves.",
         "s",
     )
     oldest = highest(scope.series(SCHEDULER_OLDEST_PENDING), ("namespace", "reason"))

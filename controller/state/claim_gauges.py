@@ -37,7 +37,7 @@ class SizedFor(NamedTuple):
 class _Waiting:
     namespace: str
     reason: str
-    created: datetime | None
+    since: datetime | None
 
 
 class ClaimGauges:
@@ -60,8 +60,7 @@ class ClaimGauges:
         if claim is not None and claim.status.phase is ClaimPhase.PENDING:
             told = find_condition(claim.status.conditions, "Bound")
             reason = told.reason if told is not None else UNDECIDED
-            created = claim.metadata.creation_timestamp
-            self._waiting[key] = _Waiting(claim.metadata.namespace or "", reason, created)
+            self._waiting[key] = _Waiting(claim.metadata.namespace or "", reason, waiting_since(claim))
         else:
             self._waiting.pop(key, None)
 
@@ -82,22 +81,32 @@ class ClaimGauges:
         return [(labels, float(count)) for labels, count in sorted(counted.items())]
 
     def oldest(self, now: datetime) -> list[tuple[Labels, float]]:
-        """Seconds since the claim was made that waits longest, by namespace and reason."""
+        """Seconds that the claim which waits longest has waited, by namespace and reason."""
         found: dict[Labels, datetime] = {}
-        for labels, created in self._who_waits():
-            if created is not None:
-                found[labels] = min(created, found.get(labels, created))
-        return [(labels, max(0.0, (now - made).total_seconds())) for labels, made in sorted(found.items())]
+        for labels, since in self._who_waits():
+            if since is not None:
+                found[labels] = min(since, found.get(labels, since))
+        return [(labels, max(0.0, (now - since).total_seconds())) for labels, since in sorted(found.items())]
 
     def _who_waits(self) -> Iterator[tuple[Labels, datetime | None]]:
         named = frozenset(sorted({each.namespace for each in self._waiting.values()})[: self._most])
         for each in self._waiting.values():
-            yield (each.namespace if each.namespace in named else OTHER, each.reason), each.created
+            yield (each.namespace if each.namespace in named else OTHER, each.reason), each.since
 
     @property
     def sized(self) -> Mapping[SizedFor, int]:
         """What models of claims that have a partition were sized at, with the number of these claims."""
         return self._sized.totals
+
+
+def waiting_since(claim: GPUPartitionClaim) -> datetime | None:
+    """Since when a claim that waits has done so, by its condition Allocated; one that has none yet, since it was made.
+
+    That flips as others let the pod go, and as a partition that the claim had is lost; not where one was bound that the
+    pod never got.
+    """
+    told = find_condition(claim.status.conditions, "Allocated")
+    return told.last_transition_time if told is not None else claim.metadata.creation_timestamp
 
 
 def needed_bytes(claim: GPUPartitionClaim) -> int | None:

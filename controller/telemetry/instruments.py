@@ -308,7 +308,7 @@ SCHEDULER_OLDEST_PENDING = gauge(
     "s",
     (OPERATOR,),
     ("namespace", "reason"),
-    "Age of the claim that waits longest, by namespace and by what keeps most places from taking it",
+    "How long the claim that waits longest has waited since it last began to, by the reason of its condition Bound",
 )
 SCHEDULER_FRAGMENTATION = gauge(
     "aim_scheduler_fragmentation_ratio",

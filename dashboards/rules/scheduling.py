@@ -3,7 +3,7 @@
 from typing import Final
 
 from controller.telemetry.instruments import SCHEDULER_ALLOCATION, SCHEDULER_FRAGMENTATION, SCHEDULER_OLDEST_PENDING
-from dashboards.promql import Matching, highest
+from dashboards.promql import CLUSTER, Matching, highest, top
 from dashboards.rules.expressions import of_leader, on
 from dashboards.rules.pace import Pace
 from dashboards.rules.rule import Alert, Group, Severity
@@ -27,7 +27,7 @@ def scheduling(pace: Pace) -> Group:
 
 
 def _wait(pace: Pace) -> Alert:
-    oldest = highest(of_leader(pace, SCHEDULER_OLDEST_PENDING, reason=OTHER_GATE), ("namespace", "reason"))
+    oldest = highest(of_leader(pace, SCHEDULER_OLDEST_PENDING, reason=OTHER_GATE), ("namespace",))
     return Alert(
         name="AimClaimsWait",
         severity=Severity.WARNING,
@@ -35,8 +35,16 @@ def _wait(pace: Pace) -> Alert:
         seconds=60,
         summary="A claim has been waiting for a GPU partition for a quarter of an hour",
         description="A claim in namespace {{ $labels.namespace }} has been waiting for a partition for "
-        "{{ $value | humanizeDuration }}: {{ $labels.reason }}.",
+        f"{{{{ $value | humanizeDuration }}}}{_reason(pace)}.",
     )
+
+
+def _reason(pace: Pace) -> str:
+    """Why the claim waits that the alert speaks of: asked for, as with a label for it each reason is another alert."""
+    oldest = top(1, of_leader(pace, SCHEDULER_OLDEST_PENDING, namespace="%s", reason=OTHER_GATE))
+    asked = oldest.replace("{", f'{{{CLUSTER}="%s", ')
+    found = f"{{{{ with printf `{asked}` $labels.cluster $labels.namespace | query }}}}"
+    return found + ': {{ . | first | label "reason" }}{{ end }}'
 
 
 def _fragmented(pace: Pace) -> Alert:

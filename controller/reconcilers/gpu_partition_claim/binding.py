@@ -97,7 +97,7 @@ class Binding:
             case Opened.MOVED_ON:
                 return Result(requeue_after=SOON_SECONDS)
             case Opened.WAITING_FOR_GATE:
-                return await self._give_up(claim, pod, "WaitingForGate", waiting_for_gates(pod))
+                return await self._give_up(claim, pod, status.WAITING_FOR_GATE, waiting_for_gates(pod))
             case _:
                 return Result()
 

@@ -130,7 +130,7 @@ class Placing:
         if not pod.gated:
             return GATE_REMOVED, gate_removed(pod)
         if pod.foreign_gates:
-            return "WaitingForGate", waiting_for_gates(pod)
+            return status.WAITING_FOR_GATE, waiting_for_gates(pod)
         return None
 
     def _since_refusal(self, claim: GPUPartitionClaim) -> float:

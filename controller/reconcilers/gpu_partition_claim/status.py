@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from api.condition import set_condition
+from api.condition import Condition, ConditionStatus, find_condition, set_condition
 from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.device import Device
 from api.v1beta1.gpu_partition_claim import (
@@ -33,6 +33,8 @@ TOO_SMALL: Final = "TooSmall"
 TROUBLES: Final = frozenset({"Stuck", OBSERVED_MISMATCH})
 """Conditions that say what is wrong: True while it is, and absent otherwise."""
 
+WAITING_FOR_GATE: Final = "WaitingForGate"
+"""Why a claim waits whose pod others hold, too: no place is looked for before they have let it go."""
 WAITING_FOR_SCHEDULER: Final = ("WaitingForScheduler", "the scheduler has not confirmed the device yet")
 WAITING_FOR_KUBELET: Final = ("WaitingForKubelet", "the kubelet has not told yet which device it gave to the pod")
 TOLD_BY_KUBELET: Final = ("DeviceObserved", "the kubelet told which device it gave to the pod")
@@ -57,13 +59,15 @@ def _with(claim: GPUPartitionClaim, status: GPUPartitionClaimStatus) -> GPUParti
 def waiting(
     claim: GPUPartitionClaim, reason: str, message: str, now: datetime, detail: Detail = NO_DETAIL
 ) -> GPUPartitionClaim:
-    """No place, and why; what was allocated before is given up."""
+    """No place, and why; what was allocated before is given up.
+
+    While others hold the pod, too, Allocated is Unknown, so that it is False since the claim began to wait for us.
+    """
     conditions = set_condition(
         claim.status.conditions, "Bound", "False", reason, message[:MESSAGE_LIMIT], claim.metadata.generation, now
     )
-    conditions = set_condition(
-        conditions, "Allocated", "False", reason, "no partition is bound yet", claim.metadata.generation, now
-    )
+    allocated = ConditionStatus.UNKNOWN if reason == WAITING_FOR_GATE else ConditionStatus.FALSE
+    conditions = _unallocated(claim, conditions, allocated, (reason, "no partition is bound yet"), now)
     return _with(
         claim,
         claim.status.model_copy(
@@ -101,7 +105,7 @@ def bound(
     message = allocation_text(allocation)
     before = large_enough(claim).status.conditions
     conditions = set_condition(before, "Bound", "True", "PartitionChosen", message, generation, now)
-    conditions = set_condition(conditions, "Allocated", "False", *unconfirmed, generation, now)
+    conditions = _unallocated(claim, conditions, ConditionStatus.FALSE, unconfirmed, now)
     return _with(
         claim,
         claim.status.model_copy(
@@ -117,6 +121,19 @@ def bound(
             }
         ),
     )
+
+
+def _unallocated(
+    claim: GPUPartitionClaim,
+    conditions: Sequence[Condition],
+    status: ConditionStatus,
+    word: tuple[str, str],
+    now: datetime,
+) -> list[Condition]:
+    """The conditions with Allocated so, and why; what is told of it first has been so since the claim was made."""
+    first = find_condition(conditions, "Allocated") is None
+    since = (claim.metadata.creation_timestamp if first else None) or now
+    return set_condition(conditions, "Allocated", status, *word, claim.metadata.generation, since)
 
 
 def _by_resource_claim(placed: Placed, name: str) -> Allocation:

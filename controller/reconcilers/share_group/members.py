@@ -11,6 +11,7 @@ from controller.reconcilers.gpu_partition_claim.context import Surroundings
 from controller.reconcilers.gpu_partition_claim.contradiction import contradiction
 from controller.reconcilers.gpu_partition_claim.placing import waiting_for_gates
 from controller.reconcilers.gpu_partition_claim.profile_wait import refused
+from controller.reconcilers.gpu_partition_claim.status import WAITING_FOR_GATE
 from controller.reconcilers.gpu_partition_claim.ungated import GATE_REMOVED, gate_removed
 from controller.runtime.manifest import key_of
 from controller.translate.guarantees import promised
@@ -101,7 +102,7 @@ def _judged(context: Surroundings, pod: PodView, asked: PodConstraints) -> Membe
     if not pod.gated:
         return Hindered(pod, GATE_REMOVED, gate_removed(pod))
     if pod.foreign_gates:
-        return Hindered(pod, "WaitingForGate", waiting_for_gates(pod))
+        return Hindered(pod, WAITING_FOR_GATE, waiting_for_gates(pod))
     need = need_of(pod, context.sizing)
     if isinstance(need, Unsized):
         return Hindered(pod, need.reason, need.message)

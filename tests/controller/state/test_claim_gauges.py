@@ -114,6 +114,20 @@ def test_the_oldest_of_each_namespace_and_reason_tells_its_age() -> None:
     assert scene.gauges.oldest(now - timedelta(seconds=10)) == [(oldest, 40.0), (other, 0.0)]
 
 
+def test_a_claim_waits_since_it_is_not_allocated_and_not_since_it_was_made() -> None:
+    scene = Scene()
+    flipped = scene.fed.clock.now() - timedelta(seconds=30)
+    for name, namespace, told in (("a", "team-a", "False"), ("b", "team-b", "Unknown")):
+        made = waiting(name, "DividingFirst", scene=scene, age=7200, namespace=namespace)
+        (bound,) = made["status"]["conditions"]
+        made["status"]["conditions"].append(
+            bound | {"type": "Allocated", "status": told, "lastTransitionTime": flipped.isoformat()}
+        )
+        scene.put(made)
+    ages = [(("team-a", "DividingFirst"), 30.0), (("team-b", "DividingFirst"), 30.0)]
+    assert scene.gauges.oldest(scene.fed.clock.now()) == ages
+
+
 def test_models_of_claims_with_a_partition_are_told_with_what_they_were_sized_at() -> None:
     scene = Scene()
     for name, phase in (("a", "Bound"), ("b", "Allocated"), ("c", "Released")):

@@ -5,8 +5,13 @@ from tests.dashboards.rules.promtool import Case, Fired, of
 AGE = "aim_repartition_phase_age_seconds"
 
 
-def waits(reason: str, age: str) -> dict[str, str]:
-    return {of("aim_scheduler_oldest_pending_seconds", namespace="team", reason=reason): age}
+def waits(reason: str, age: str, namespace: str = "team") -> dict[str, str]:
+    return {of("aim_scheduler_oldest_pending_seconds", namespace=namespace, reason=reason): age}
+
+
+def waited(age: str, reason: str, namespace: str = "team") -> Fired:
+    text = f"A claim in namespace {namespace} has been waiting for a partition for {age}: {reason}."
+    return Fired({"namespace": namespace}, text)
 
 
 def pieces(share: str, held: str) -> dict[str, str]:
@@ -43,15 +48,29 @@ CASES = [
         "AimClaimsWait",
         "a quarter of an hour, until there is a place",
         waits("NoFreePartition", "0+60x25 _ 0x10"),
-        fires={
-            17: [
-                Fired(
-                    {"namespace": "team", "reason": "NoFreePartition"},
-                    "A claim in namespace team has been waiting for a partition for 17m 0s: NoFreePartition.",
-                )
-            ]
-        },
+        fires={17: [waited("17m 0s", "NoFreePartition")]},
         silent=(10, 16, 30),
+    ),
+    Case(
+        "AimClaimsWait",
+        "one alert a namespace, whatever the reasons are by then, and the text has that of the longest wait",
+        waits("NoFreePartition", "0+60x20 stale _x4 1560+60x10")
+        | waits("NoPartitionFits", "_x21 1260+60x3 stale")
+        | waits("QuotaExceeded", "0+30x35")
+        | waits("QuotaExceeded", "0+60x35", "lab"),
+        fires={
+            20: [waited("20m 0s", "NoFreePartition"), waited("20m 0s", "QuotaExceeded", "lab")],
+            22: [waited("22m 0s", "NoPartitionFits"), waited("22m 0s", "QuotaExceeded", "lab")],
+            30: [waited("30m 0s", "NoFreePartition"), waited("30m 0s", "QuotaExceeded", "lab")],
+        },
+        silent=(16,),
+    ),
+    Case(
+        "AimClaimsWait",
+        "two hours at another gate do not count",
+        waits("WaitingForGate", "0+60x120 stale") | waits("DividingFirst", "_x121 0+60x40"),
+        fires={138: [waited("17m 0s", "DividingFirst")]},
+        silent=(120, 123, 130, 137),
     ),
     Case(
         "AimClaimsWait", "others come and go", waits("NoFreePartition", "0+60x14 0+60x14 0+60x14"), silent=(14, 29, 44)

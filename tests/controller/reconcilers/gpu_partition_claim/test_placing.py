@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.builders.resource_claim import resource_claim
 from tests.controller.reconcilers.gpu_partition_claim.api import InMemoryApi
 from tests.controller.reconcilers.gpu_partition_claim.conftest import SMALL
 from tests.controller.reconcilers.gpu_partition_claim.flow import Operator
+from tests.fakes.clock import FakeClock
 
 
 def status(api: InMemoryApi) -> dict[str, Any]:
@@ -111,6 +113,21 @@ async def test_a_pod_that_cannot_be_bound_holds_nothing(
         await operator.round()
     assert bound(api)["reason"] == want
     assert (len(operator.cluster.assumptions), operator.cycle.waiting) == (0, 0)
+
+
+async def test_it_waits_since_the_other_gate_is_gone(api: InMemoryApi, operator: Operator, clock: FakeClock) -> None:
+    api.put(GPU_NODES, gpu_node("worker-0", gpu(0, "SPX/NPS1", product="MI210")))
+    asked = SMALL | {"aim.amd.com/precision": "fp8"}
+    api.put(PODS, pod(annotations=asked, gates=["kueue.x-k8s.io/admission", GATE]))
+    await operator.round()
+    await clock.advance(7200)
+    api.put(PODS, pod(annotations=asked))
+    for _ in range(2):
+        await operator.round()
+        (allocated,) = [one for one in status(api)["conditions"] if one["type"] == "Allocated"]
+        assert (allocated["status"], bound(api)["reason"]) == ("False", "PrecisionUnsupported")
+        since = datetime.fromisoformat(allocated["lastTransitionTime"])
+        assert (clock.now() - since).total_seconds() < 60
 
 
 async def test_it_is_bound_once_the_other_gate_is_gone(api: InMemoryApi, operator: Operator) -> None:

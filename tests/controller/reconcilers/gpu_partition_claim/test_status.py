@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -7,6 +7,7 @@ from api.v1beta1 import GPUPartitionClaim
 from api.v1beta1.gpu_partition_claim import ClaimPhase
 from controller.placement.decision import Placed
 from controller.reconcilers.gpu_partition_claim import status
+from controller.state.claim_gauges import waiting_since
 from tests.builders.claim import bound_claim, claim
 from tests.builders.gpu import bdf, device_name
 from tests.builders.node import node
@@ -60,8 +61,58 @@ def test_allocated_and_released_keep_where_it_was() -> None:
 def test_waiting_gives_up_what_was_chosen() -> None:
     waiting = status.waiting(BOUND, "WaitingForGate", "waits for gates of others: x", START)
     assert (waiting.status.phase, waiting.status.allocation) == (ClaimPhase.PENDING, None)
-    assert word(waiting, "Bound") == word(waiting, "Allocated") == ("False", "WaitingForGate")
+    assert (word(waiting, "Bound"), word(waiting, "Allocated")) == (
+        ("False", "WaitingForGate"),
+        ("Unknown", "WaitingForGate"),
+    )
     assert status.device_text(waiting) == ""
+    other = status.waiting(BOUND, "NoFreePartition", "all are held", START)
+    assert word(other, "Bound") == word(other, "Allocated") == ("False", "NoFreePartition")
+
+
+MADE = START - timedelta(minutes=5)
+JUST_MADE = PENDING.model_copy(
+    update={"metadata": PENDING.metadata.model_copy(update={"creation_timestamp": MADE})}, deep=True
+)
+
+
+def steps(made: GPUPartitionClaim, *words: str) -> datetime | None:
+    """Since when the claim waits after these steps, of which the first is at START and each other an hour later."""
+    for hour, word in enumerate(words):
+        now = START + timedelta(hours=hour)
+        match word:
+            case "bound":
+                made = status.bound(made, PLACED, now)
+            case "allocated":
+                made = status.allocated(made, now)
+            case reason:
+                made = status.waiting(made, reason, "why", now)
+    return waiting_since(made)
+
+
+@pytest.mark.parametrize(
+    ("words", "since"),
+    [
+        pytest.param((), MADE, id="made, and not looked at yet"),
+        pytest.param(("NoFreePartition", "NoPartitionFits", "QuotaExceeded"), MADE, id="since it was made"),
+        pytest.param(
+            ("WaitingForGate", "WaitingForGate", "DividingFirst", "NoFreePartition"),
+            START + timedelta(hours=2),
+            id="since others let the pod go",
+        ),
+        pytest.param(
+            ("WaitingForGate", "bound", "PinRefused"), START + timedelta(hours=1), id="placed as others let the pod go"
+        ),
+        pytest.param(("bound", "PinRefused", "bound", "PinRefused"), MADE, id="bound, and never got it"),
+        pytest.param(
+            ("bound", "allocated", "NodeGone", "NoFreePartition"),
+            START + timedelta(hours=2),
+            id="since it lost the partition that it had",
+        ),
+    ],
+)
+def test_a_claim_says_since_when_it_waits_for_us(words: tuple[str, ...], since: datetime) -> None:
+    assert steps(JUST_MADE, *words) == since
 
 
 def test_saying_the_same_later_changes_nothing() -> None:
