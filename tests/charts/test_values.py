@@ -1,10 +1,13 @@
 """Which values are taken: a schema for each, refusals of those that do not go together, and Helm's own lint."""
 
+import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from e2e.chart import CHART, ChartRefused, Helm
 from tests.charts.value_sets import SETS
@@ -61,6 +64,14 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
         {"ui": {"enabled": True, "tls": {"issuerRef": {"kind": "Issuer", "name": "ours"}}}},
         "ui.tls.issuerRef",
     ),
+    "an argument that rights rely on": (
+        {"operator": {"extraArgs": ["--log-level=debug", "--system-namespace=other"]}},
+        'operator.extraArgs[1]: "--system-namespace=other"',
+    ),
+    "a port that policies rely on": (
+        {"gateway": {"extraArgs": ["--metrics-port=9"]}},
+        'gateway.extraArgs[0]: "--metrics',
+    ),
     "a tag that moves": ({"image": {"tag": "latest"}}, "image.tag"),
 }
 
@@ -78,6 +89,44 @@ def test_a_value_that_is_not_in_the_schema_is_refused(helm: Helm, name: str) -> 
         helm.render(values)
 
     assert told in str(refusal.value)
+
+
+def settings(schema: dict[str, Any], values: dict[str, Any], *above: str) -> Iterator[tuple[str, ...]]:
+    """Where switches, words and numbers are, and the sections that have them, by the defaults."""
+    for name, value in values.items():
+        found = schema["properties"][name]
+        found = SCHEMA["$defs"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+        if isinstance(value, bool | int | str):
+            yield (*above, name)
+        elif isinstance(value, dict) and found.get("properties") and name not in ("resources", "affinity"):
+            yield (*above, name)
+            yield from settings(found, value, *above, name)
+
+
+def test_nothing_is_off_because_its_line_was_left_empty() -> None:
+    """In Helm an empty value takes the default away, and a template sees nothing: no guards, no policies, no name."""
+    whole = Draft202012Validator(SCHEMA)
+    found = list(settings(SCHEMA, VALUES))
+    assert len(found) > 90
+    for *above, name in found:
+        values = copy.deepcopy(VALUES)
+        section = values
+        for each in above:
+            section = section[each]
+        del section[name]
+        (error,) = whole.iter_errors(values)
+        assert (list(error.absolute_path), error.validator) == (above, "required")
+        assert f"'{name}'" in error.message
+
+
+@pytest.mark.parametrize("emptied", ["guards.enabled", "gateway", "agent.nodeSelector", "image.repository"])
+def test_helm_refuses_a_value_that_was_emptied_by_its_name(helm: Helm, emptied: str) -> None:
+    values: Any = None
+    for name in reversed(emptied.split(".")):
+        values = {name: values}
+    with pytest.raises(ChartRefused) as refusal:
+        helm.render(values)
+    assert f"missing property '{emptied.rpartition('.')[2]}'" in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", UNFIT)

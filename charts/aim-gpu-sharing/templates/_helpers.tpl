@@ -58,7 +58,12 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- $section := index . 0 -}}
 {{- $default := list (dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway"
     "labelSelector" (dict "matchLabels" (dict "app.kubernetes.io/name" (index . 1)))) -}}
-topologySpreadConstraints: {{- toYaml ($section.topologySpreadConstraints | default $default) | nindent 2 }}
+{{- $constraints := list -}}
+{{- range $section.topologySpreadConstraints | default $default -}}
+{{- /* without a selector Kubernetes counts no pod, and the constraint holds for nothing */ -}}
+{{- $constraints = append $constraints (ternary . (set (deepCopy .) "labelSelector" (index $default 0).labelSelector) (hasKey . "labelSelector")) -}}
+{{- end -}}
+topologySpreadConstraints: {{- toYaml $constraints | nindent 2 }}
 {{- end -}}
 
 {{/* Security of a pod that needs nothing, of level restricted. */}}
@@ -147,6 +152,18 @@ system:serviceaccount:{{ index . 0 }}:{{ index . 1 }}
 {{- end -}}
 {{- if and (gt $kept 0) (ge $kept $replicas) -}}
 {{- fail (printf "%s: %v of %s: %d keeps %d, which lets no node be drained: set it so that at most %d stay, 0 for none, or have more replicas" $field $given (index . 2) $replicas $kept (sub $replicas 1)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Arguments that rights, ports, mounts or network policies of the chart rely on. Takes [field, arguments, names]; ports always are. */}}
+{{- define "aim.refuseTakenArgs" -}}
+{{- $field := index . 0 -}}
+{{- $own := index . 2 -}}
+{{- range $place, $argument := index . 1 -}}
+{{- $name := $argument | trimPrefix "--" | splitList "=" | first -}}
+{{- if or (has $name $own) (hasSuffix "-port" $name) -}}
+{{- fail (printf "%s[%d]: %q is set by the chart itself, whose other objects rely on it: set the value for it if there is one, and leave the argument out" $field $place $argument) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

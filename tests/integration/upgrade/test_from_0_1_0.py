@@ -95,9 +95,12 @@ def test_nothing_of_before_is_left_to_nobody(upgraded: Upgraded) -> None:
         for one in upgraded.owned
         if one["metadata"].get("annotations", {}).get("meta.helm.sh/release-name") != RELEASE
     ]
-    assert left == [f"Namespace {NAMESPACE}"], (
-        "an administrator's, and Helm's --create-namespace does not own it either"
-    )
+    assert left == [
+        f"Namespace {NAMESPACE}",  # an administrator's, and Helm's --create-namespace does not own it either
+        "DeviceClass gpu.amd.com",  # nothing tells it from that of AMD's DRA driver
+    ]
+    (kept,) = [one for one in upgraded.owned if one["kind"] == "DeviceClass"]
+    assert "labels" not in kept["metadata"]
 
 
 def test_definitions_are_todays_and_store_one_version(upgraded: Upgraded) -> None:
