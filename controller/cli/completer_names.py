@@ -20,6 +20,7 @@ _GPU_NODES: Final = "gpu nodes"
 _NAMESPACES: Final = "namespaces"
 _MODELS: Final = "models"
 _PRODUCTS: Final = "products"
+_MODES: Final = "modes"
 _CONTEXTS: Final = "contexts"
 _OBJECTS: Final = "objects"
 
@@ -32,7 +33,9 @@ _BY_PARAMETER: Final[Mapping[tuple[str, str], str]] = {
     ("size", "model"): _MODELS,
     ("size", "same_as"): _MODELS,
     ("size", "gpu"): _PRODUCTS,
+    ("size", "partition"): _MODES,
     ("profiles show", "model"): _MODELS,
+    ("profiles show", "mode"): _MODES,
     ("profiles show", "gpu"): _PRODUCTS,
     ("profiles list", "gpu"): _PRODUCTS,
     ("profiles generate", "gpu"): _PRODUCTS,
@@ -55,6 +58,8 @@ def names(verb: str, parameter: str, typed: str, given: Mapping[str, str]) -> It
             from controller.gpu.product import PRODUCTS
 
             return list(PRODUCTS)
+        case "modes":
+            return _modes(given)
         case "contexts":
             return _contexts(given)
         case "objects":
@@ -63,6 +68,15 @@ def names(verb: str, parameter: str, typed: str, given: Mapping[str, str]) -> It
             return None
         case sort:
             return _in_cluster(sort, given)
+
+
+def _modes(given: Mapping[str, str]) -> list[str]:
+    """Those of the product that is given, else those of any."""
+    from controller.gpu.product import PRODUCTS
+
+    named = PRODUCTS.get(given.get("gpu", ""))
+    products = PRODUCTS.values() if named is None else (named,)
+    return list(dict.fromkeys(str(mode) for product in products for mode in product.allowed))
 
 
 def _contexts(given: Mapping[str, str]) -> list[str]:
@@ -83,7 +97,8 @@ def _objects(typed: str, given: Mapping[str, str]) -> list[str]:
 
     kind, slash, _ = typed.partition("/")
     if not slash:
-        return [f"{each.value}/" for each in Kind] + [f"{each}/" for each in NAMES if typed and each.startswith(typed)]
+        others = (each for each in NAMES if typed and each.startswith(typed))
+        return [f"{each}/" for each in dict.fromkeys((*(kind.value for kind in Kind), *others))]
     found = NAMES.get(kind)
     return [f"{kind}/{name}" for name in _in_cluster(found.value, given)] if found is not None else []
 

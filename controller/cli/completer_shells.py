@@ -13,10 +13,16 @@ from controller.cli.completer import Completion
 Ask: TypeAlias = Callable[[Sequence[str]], Completion]
 """What could follow on these words."""
 
+
+class BadQuestion(ValueError):
+    """Words after `aim-gpu __complete` with which no script of ours asks. The text says what is wrong with them."""
+
+
 FILES: Final = ":files"
 NONE: Final = ":none"
 #: What kubectl takes at the end: 0: files as well, 4: no files; 2 more: no space after it.
 _NO_SPACE, _NO_FILES = 2, 4
+_SCRIPTS: Final = "the scripts of `aim-gpu completion` ask for it"
 
 
 class Shell(StrEnum):
@@ -77,10 +83,15 @@ def _directive(found: Completion) -> str:
 
 
 def answer(arguments: Sequence[str], ask: Ask) -> list[str]:
-    """What `aim-gpu __complete SHELL ...` answers: of bash the line and its word breaks, else the words."""
-    shell, *rest = arguments
+    """What `aim-gpu __complete SHELL ...` answers: of bash the line and its word breaks, else the words.
+
+    Raises BadQuestion.
+    """
+    shell, *rest = arguments or ("",)
     match shell:
         case Shell.BASH:
+            if len(rest) != 2:
+                raise BadQuestion(f"bash gives its line and its word breaks, {len(rest)} words came; {_SCRIPTS}")
             line, breaks = rest
             words = words_of(line)
             return for_bash(ask(words), words[-1], breaks)
@@ -89,4 +100,4 @@ def answer(arguments: Sequence[str], ask: Ask) -> list[str]:
         case Shell.FISH:
             return for_fish(ask(rest))
         case _:
-            raise ValueError(f"shell {shell!r} has no completion; use one of {', '.join(Shell)}")
+            raise BadQuestion(f"shell {shell!r} has no completion: use one of {', '.join(Shell)}; {_SCRIPTS}")

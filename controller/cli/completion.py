@@ -8,9 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from controller.cli.at_once_parser import AtOnceParser
 from controller.cli.completer_shells import FILES, Shell
-from controller.cli.program import program
-from controller.cli.reader import while_read
 
 _BASH: Final = r"""# Load it now: source <(aim-gpu completion bash); for good: put that line into ~/.bashrc.
 _aim_gpu() {
@@ -59,10 +58,6 @@ SCRIPTS: Final[Mapping[Shell, str]] = {Shell.BASH: _BASH, Shell.ZSH: _ZSH, Shell
 
 def run(arguments: Sequence[str]) -> int:
     """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
-    return while_read(_answer, arguments)
-
-
-def _answer(arguments: Sequence[str]) -> int:
     shell = Shell(parser().parse_args(arguments).shell)
     sys.stdout.write(SCRIPTS[shell].replace("@FILES@", FILES))
     return 0
@@ -70,12 +65,11 @@ def _answer(arguments: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
-    found = argparse.ArgumentParser(
-        prog=f"{program()} completion",
-        description="Print the completion of a shell: it completes verbs, options, values, and names of the cluster's "
+    found = AtOnceParser(
+        "completion",
+        "Print the completion of a shell: it completes verbs, options, values, and names of the cluster's "
         "objects. `kubectl aim` is completed by kubectl's own completion, once kubectl_complete-aim is on the PATH as "
         "well. A cluster is asked for 1.5 seconds at most.",
-        allow_abbrev=False,
     )
     found.add_argument("shell", choices=[each.value for each in Shell], help="the shell that is to complete")
     return found

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from api import openapi
-from controller.cli.program import program
-from controller.cli.reader import while_read
+from controller.cli.at_once_parser import AtOnceParser
 
 GENERATED: Final = Path(openapi.__file__).with_name("crds.yaml")
 """All of them as one text. A test compares it with the models."""
@@ -19,10 +18,6 @@ GENERATED: Final = Path(openapi.__file__).with_name("crds.yaml")
 
 def run(arguments: Sequence[str]) -> int:
     """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
-    return while_read(_answer, arguments)
-
-
-def _answer(arguments: Sequence[str]) -> int:
     parser().parse_args(arguments)
     sys.stdout.write(GENERATED.read_text(encoding="utf-8"))
     return 0
@@ -30,8 +25,4 @@ def _answer(arguments: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes: nothing."""
-    return argparse.ArgumentParser(
-        prog=f"{program()} crds",
-        description="Print the CustomResourceDefinitions of all kinds as YAML documents.",
-        allow_abbrev=False,
-    )
+    return AtOnceParser("crds", "Print the CustomResourceDefinitions of all kinds as YAML documents.")

@@ -16,6 +16,8 @@ import yaml
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN: Final = Path("-")
 """Standard input, as a person names it."""
+NO_VALUE: Final = object()
+"""Stands where a value is in messages that are about none."""
 
 MOST_BYTES: Final = 8 << 20
 """The largest file that is read. The API server takes 3 MiB in one request (``DefaultMaxRequestBodyBytes`` of its
@@ -35,8 +37,10 @@ class BadInput(ValueError):
     """Input that cannot be used: the file, the field, its value, what is wrong with it, and what to write instead."""
 
     def __init__(self, file: Path, field: str, value: object, problem: str, remedy: str) -> None:
+        """`field` is empty where the file as a whole is meant; `value` is NO_VALUE where none is to be shown."""
         where = "standard input" if file == STDIN else file
-        super().__init__(f"{where}: {field}: {_short(value)} {problem}; {remedy}")
+        said = problem if value is NO_VALUE else f"{_short(value)} {problem}"
+        super().__init__(f"{where}: {field}: {said}; {remedy}" if field else f"{where}: {said}; {remedy}")
         self.file = file
         self.field = field
         self.value = value
@@ -81,13 +85,13 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if path == STDIN:
             if path in found:
-                raise BadInput(path, "-f", str(path), "is given twice", "give it once: it is read to its end")
+                raise BadInput(path, "-f", NO_VALUE, "is given twice", "give it once: it is read to its end")
             found.append(path)
             continue
         inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if path.is_dir() else [path]
         if not inside or not inside[0].is_file():
             problem = "is not there" if not path.exists() else "holds no YAML"
-            raise BadInput(path, "-f", str(path), problem, "name a YAML file, or a directory with some")
+            raise BadInput(path, "", NO_VALUE, problem, "name a YAML file, or a directory with some")
         found.extend(inside)
     return found
 
@@ -97,7 +101,7 @@ def read_documents(paths: Iterable[Path]) -> list[Document]:
     files = files_of(paths)
     found = [document for file in files for document in parse_documents(file, read_text(file))]
     if not found:
-        raise BadInput(files[0], "document", "", "is all there is: no object", "write apiVersion, kind and metadata")
+        raise BadInput(files[0], "", NO_VALUE, "no object is in it", "write apiVersion, kind and metadata")
     return found
 
 
@@ -108,10 +112,11 @@ def read_text(file: Path) -> str:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             problem = f"has more than {MOST_BYTES >> 20} MiB"
-            raise BadInput(file, "file", str(file), problem, "name a file of Kubernetes objects, or split it")
+            raise BadInput(file, "", NO_VALUE, problem, "name a file of Kubernetes objects, or split it")
         return content.decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(file, "file", str(file), f"cannot be read ({error})", "name a readable text file") from error
+        problem = f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise BadInput(file, "", NO_VALUE, problem, "name a readable text file") from error
 
 
 def parse_documents(file: Path, text: str) -> Iterator[Document]:
@@ -128,9 +133,10 @@ def parse_yaml(file: Path, text: str) -> list[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise BadInput(file, where, "", f"is no YAML ({error.problem})", "correct the text there") from error
+        remedy = "correct the text there, or name a YAML file"
+        raise BadInput(file, where, NO_VALUE, f"is no YAML ({error.problem})", remedy) from error
     except yaml.YAMLError as error:
-        raise BadInput(file, "text", "", f"is no YAML ({error})", "correct the text") from error
+        raise BadInput(file, "", NO_VALUE, f"is no YAML ({error})", "name a YAML file") from error
 
 
 def _look_through(file: Path, text: str) -> None:
@@ -143,7 +149,7 @@ def _look_through(file: Path, text: str) -> None:
             depth -= 1
         if seen >= MOST_EVENTS or depth > MOST_DEPTH:
             problem = f"holds more than {MOST_EVENTS} values, or is nested more than {MOST_DEPTH} levels deep"
-            raise BadInput(file, "text", "", problem, "name a file of Kubernetes objects, or split it")
+            raise BadInput(file, "", NO_VALUE, problem, "name a file of Kubernetes objects, or split it")
 
 
 def _unpacked(file: Path, content: Any) -> Iterator[Document]:

@@ -8,10 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from controller.cli.at_once_parser import AtOnceParser
 from controller.cli.exit_codes import ExitCode
 from controller.cli.profile_products import NoEngine, engine_products
-from controller.cli.program import program
-from controller.cli.reader import while_read
 from controller.gpu.mode import Mode, ModeError
 from controller.gpu.product import Product, UnknownProduct
 from controller.profiles.aim_profile import MODEL_ID, MOST_DEVICES, AIMProfile, Metric
@@ -26,10 +25,6 @@ from controller.sizing.requirement import ModelSizingConfig, SizingRequest
 
 def run(arguments: Sequence[str]) -> int:
     """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
-    return while_read(_answer, arguments)
-
-
-def _answer(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     try:
         mode = Mode.parse(options.mode) if options.mode else None
@@ -51,11 +46,10 @@ def _answer(arguments: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
-    found = argparse.ArgumentParser(
-        prog=f"{program()} profiles show",
-        description="Print a model's profiles as YAML documents.",
-        epilog="Exit code 0: printed; 1: the model has none there, and why; 2: bad input.",
-        allow_abbrev=False,
+    found = AtOnceParser(
+        "profiles show",
+        "Print a model's profiles as YAML documents.",
+        "Exit code 0: printed; 1: the model has none there, and why; 2: bad input.",
     )
     found.add_argument("model", help="model id, owner/name, exactly as on the hub")
     found.add_argument(

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.commands import Commands
 from controller.cli.output import Form, Output
 
 profiles = typer.Typer(
-    no_args_is_help=True,
+    cls=Commands,
     help="AIM profiles of models on GPU partitions: calculated, not measured.",
     rich_markup_mode=None,
 )

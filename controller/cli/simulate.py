@@ -45,7 +45,7 @@ def simulate(
             help="Round requests up to partitions of MI300X; GPUs take the modes SPX, DPX, QPX, CPX as pods come.",
         ),
     ] = False,
-    output: Form = Output.JSON,
+    output: Form = Output.TABLE,
 ) -> None:
     """Let the pods of a trace arrive on its nodes and tell how much of the GPUs was allocated."""
     from controller.cli.arrivals import Arrivals, arrive  # help does without placement

@@ -13,11 +13,10 @@ from typing import Any
 
 import msgspec
 
+from controller.cli.at_once_parser import AtOnceParser
 from controller.cli.box_table import print_box_table
 from controller.cli.exit_codes import ExitCode
 from controller.cli.expected_starts import doubts, expected_starts
-from controller.cli.program import program
-from controller.cli.reader import while_read
 from controller.cli.size_answer import Checked, document, fits_table, notes, partitions_table, parts_table, title
 from controller.gpu.mode import ModeError, mode
 from controller.gpu.product import PRODUCTS, Product, UnknownProduct, product_named
@@ -35,10 +34,6 @@ from controller.sizing.precision import Precision
 
 def run(arguments: Sequence[str]) -> int:
     """Answer the command with these arguments; its exit code. argparse exits by itself for what it cannot parse."""
-    return while_read(_answer, arguments)
-
-
-def _answer(arguments: Sequence[str]) -> int:
     taken = parser()
     options = taken.parse_args(arguments)
     if options.model is options.config is options.directory is None:
@@ -84,11 +79,7 @@ def _tell(answer: dict[str, Any], form: str) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
-    found = argparse.ArgumentParser(
-        prog=f"{program()} size",
-        description="Show what a model needs, part by part, and the partitions that hold it.",
-        allow_abbrev=False,
-    )
+    found = AtOnceParser("size", "Show what a model needs, part by part, and the partitions that hold it.")
     found.add_argument("model", nargs="?", help="model id, owner/name, exactly as on the hub")
     source = found.add_mutually_exclusive_group()
     source.add_argument("--config", type=Path, metavar="FILE", help="a model's config.json, for one not catalogued")

@@ -115,11 +115,17 @@ def _not_to_be_run() -> None:
 def _without_verbs() -> "typer.Typer":
     import typer
 
+    from controller.cli.commands import Commands
     from controller.cli.program import NAME, say_version
 
     # help as plain text: boxes of rich take half of its time, and are lost in a pipe
     app = typer.Typer(
-        name=NAME, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
+        name=NAME,
+        cls=Commands,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
     shown = typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=say_version)
@@ -142,8 +148,11 @@ def _passed_on(run: Callable[[Sequence[str]], int]) -> "Callable[[typer.Context]
 
 def main() -> None:
     """The console script. Ctrl-C while a verb is being loaded ends it as it does later, without a traceback."""
+    from controller.cli.reader import while_read
+
     try:
-        _answer()
+        with while_read():
+            _answer()
     except KeyboardInterrupt:
         from controller.cli.exit_codes import ExitCode
 
@@ -152,12 +161,14 @@ def main() -> None:
 
 def _answer() -> None:
     from controller.cli.program import program
+    from controller.cli.reader import need_output
 
     # no plugin of pydantic is ours, and to look for some reads the metadata of every package
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     first, second = (*sys.argv[1:3], "", "")[:2]
     serves = _serves(first)
     if not serves:
+        need_output()
         collect_seldom()
     if first == COMPLETE:
         complete(sys.argv[2:])
@@ -206,16 +217,24 @@ def without_authorities() -> Iterator[None]:
 
 def complete(arguments: Sequence[str]) -> None:
     """What shells ask when Tab is pressed: see `controller.cli.completer_shells`."""
-    from controller.cli.completer_shells import answer
+    from controller.cli.completer_shells import BadQuestion, answer
 
-    print("\n".join(answer(arguments, _completion)))
+    try:
+        print("\n".join(answer(arguments, _completion)))
+    except BadQuestion as error:
+        from controller.cli.exit_codes import ExitCode
+
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(ExitCode.BAD_INPUT)
 
 
 def complete_for_kubectl() -> None:
     """The program that kubectl asks what could follow `kubectl aim`, with the words so far."""
     from controller.cli.completer_shells import for_kubectl
+    from controller.cli.reader import while_read
 
-    print("\n".join(for_kubectl(_completion(sys.argv[1:]))))
+    with while_read():
+        print("\n".join(for_kubectl(_completion(sys.argv[1:]))))
 
 
 def _completion(words: Sequence[str]) -> "Completion":

@@ -308,11 +308,13 @@ _BY_DEVICE = {device_id: product for product in _TABLE for device_id in product.
 
 
 def product_named(name: str) -> Product:
-    """The product of that exact name. Raises UnknownProduct naming the known ones."""
+    """The product of that exact name. Raises UnknownProduct naming the one that is meant, or the known ones."""
     try:
         return PRODUCTS[name]
     except KeyError:
-        raise UnknownProduct(f"GPU {name!r} is not a known product: use one of {', '.join(PRODUCTS)}") from None
+        meant = next((f"did you mean {each}?" for each in PRODUCTS if each.casefold() == name.casefold()), "")
+        remedy = meant or f"use one of {', '.join(PRODUCTS)}"
+        raise UnknownProduct(f"GPU {name!r} is not a known product: {remedy}") from None
 
 
 def product_of_device(device_id: int) -> Product | None:

@@ -10,6 +10,7 @@ import pytest
 from controller.cli import completer_names
 from controller.cli.completer import Candidate, Completion, complete
 from controller.cli.completer_shells import answer, for_bash, for_fish, for_kubectl, for_zsh, words_of
+from controller.entrypoints import main
 from controller.entrypoints.main import AT_ONCE, VERBS, syntax
 from tests.controller.cli.conftest import KUBECONFIG
 from tests.controller.cli.fleet_scene import FleetServer
@@ -35,6 +36,10 @@ def words(line: str) -> list[str]:
         ("size Qwen/Qwen3-4B-T", ["Qwen/Qwen3-4B-Thinking-2507", "Qwen/Qwen3-4B-Thinking-2507-FP8"]),
         ("size --gpu MI300", ["MI300X", "MI300A"]),
         ("size --precision f", ["fp32", "fp16", "fp8"]),
+        ("size --partition QPX/", ["QPX/NPS1", "QPX/NPS2", "QPX/NPS4"]),
+        ("size --gpu MI300X --partition QPX/", ["QPX/NPS1", "QPX/NPS4"]),
+        ("profiles show --gpu MI210 --mode ", ["SPX/NPS1"]),
+        ("profiles show --mode T", ["TPX/NPS1"]),
         ("explain pod", ["pod/", "pods/"]),
         ("plan -o js", ["json"]),
         ("plan --output=y", ["--output=yaml"]),
@@ -51,6 +56,12 @@ def words(line: str) -> list[str]:
 def test_what_follows(line: str, want: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
     assert set(words(line)) == set(want or [])
+
+
+@pytest.mark.parametrize("line", ["explain no", "explain p", "explain c", "size --partition ", "size --gpu "])
+def test_nothing_is_offered_twice(line: str) -> None:
+    found = words(line)
+    assert len(found) == len(set(found)) > 0
 
 
 def test_options_are_told_with_what_they_are_and_only_once_typed() -> None:
@@ -154,9 +165,21 @@ def test_an_option_with_its_value_is_completed_behind_the_sign_in_bash() -> None
     assert told == [":none", "yaml"]
 
 
-def test_another_shell_is_an_error() -> None:
-    with pytest.raises(ValueError, match="use one of bash, zsh, fish"):
-        answer(["tcsh"], completed)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("arguments", "want"),
+    [
+        ("tcsh", "shell 'tcsh' has no completion: use one of bash, zsh, fish"),
+        ("", "shell '' has no completion"),
+        ("bash si", "bash gives its line and its word breaks, 1 words came"),
+        ("bash a b c", "bash gives its line and its word breaks, 3 words came"),
+    ],
+)
+def test_who_asks_as_no_shell_does_is_told(arguments: str, want: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main.complete(arguments.split())
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: {want}")
 
 
 def test_verbs_are_completed_without_the_packages_of_any() -> None:

@@ -114,4 +114,4 @@ def test_kubectl_calls_it_by_its_name() -> None:
         [BIN / "kubectl", "aim", "size"], capture_output=True, text=True, env=ENVIRONMENT, check=False
     )
     assert wrong.returncode == 2
-    assert "usage: kubectl aim size" in wrong.stderr
+    assert "Try 'kubectl aim size --help' for help." in wrong.stderr

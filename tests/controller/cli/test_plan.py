@@ -334,8 +334,8 @@ PARTITION = "spec.gpuSharing.partition"
 @pytest.mark.parametrize(
     ("content", "want"),
     [
-        pytest.param("", ("document", "''", "write apiVersion, kind and metadata"), id="empty"),
-        pytest.param("# only words\n---\n", ("document", "write apiVersion"), id="empty but for a comment"),
+        pytest.param("", ("no object is in it", "write apiVersion, kind and metadata"), id="empty"),
+        pytest.param("# only words\n---\n", ("no object is in it", "write apiVersion"), id="empty but for a comment"),
         pytest.param("a: [1\n", ("line 2, column 1", "is no YAML", "correct the text there"), id="not YAML"),
         pytest.param("- 1", ("document: [1]", "is no object", "write apiVersion"), id="a list"),
         pytest.param("kind: Pod\n", ("apiVersion: None", "give each object its apiVersion"), id="no apiVersion"),

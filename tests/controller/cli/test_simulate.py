@@ -24,7 +24,7 @@ def trace(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("scorer", ["default", "fgd", "bestfit", "random"])
 @pytest.mark.parametrize("ties", ["first", "random"])
 def test_json_has_every_field_and_no_other(trace: list[str], scorer: str, ties: str) -> None:
-    result = CliRunner().invoke(app, [*trace, "--scorer", scorer, "--ties", ties, "--seeds", "42-43"])
+    result = CliRunner().invoke(app, [*trace, "--scorer", scorer, "--ties", ties, "--seeds", "42-43", "-o", "json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found.pop("placements_per_second") > 0
@@ -35,14 +35,16 @@ def test_json_has_every_field_and_no_other(trace: list[str], scorer: str, ties: 
 def test_partitions_are_counted_as_large_as_they_are(trace: list[str], tmp_path: Path) -> None:
     (tmp_path / "pods.csv").write_text("name,cpu_milli,memory_mib,num_gpu,gpu_milli\np,1000,1,1,300\n")
     shares, modes = (
-        json.loads(CliRunner().invoke(app, [*trace, "--seeds", "1", *more]).stdout)["allocation_percent"]["130"]["mean"]
+        json.loads(CliRunner().invoke(app, [*trace, "--seeds", "1", "-o", "json", *more]).stdout)["allocation_percent"][
+            "130"
+        ]["mean"]
         for more in ([], ["--amd-modes"])
     )
     assert (shares, modes) == (90.0, 100.0)
 
 
 def test_people_get_a_table(trace: list[str]) -> None:
-    result = CliRunner().invoke(app, [*trace, "--seeds", "7", "-o", "table"])
+    result = CliRunner().invoke(app, [*trace, "--seeds", "7"])
     assert "100.00 %" in result.stdout
 
 

@@ -286,7 +286,7 @@ def test_bad_input_ends_with_2_and_says_why_on_stderr(size: Size, arguments: Seq
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    program = "import sys; from controller.cli.size import run; sys.exit(run(['Qwen/Qwen3-4B']))"
+    program = "import sys; from controller.entrypoints.main import main; sys.argv = ['aim-gpu', 'size', 'Qwen/Qwen3-4B']; main()"
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([sys.executable, "-c", program], check=False, stdout=write, stderr=subprocess.PIPE)

@@ -168,3 +168,9 @@ def test_an_unknown_device_has_no_product() -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownProduct, match="'H100' is not a known product: use one of MI300X"):
         product_named("H100")
+
+
+@pytest.mark.parametrize("typed", ["mi300x", "Mi300X"])
+def test_one_in_other_letters_is_told_how_it_is_written(typed: str) -> None:
+    with pytest.raises(UnknownProduct, match=f"'{typed}' is not a known product: did you mean MI300X\\?"):
+        product_named(typed)
