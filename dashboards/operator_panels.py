@@ -92,7 +92,7 @@ def unanswered_reviews(number: int, scope: Scope) -> timeseries.Panel:
     )
     failed = total(_ours(scope, per_minute(scope.series(REVIEWS, code=UNANSWERED))), ("webhook", "code"))
     query = Query(failed, "{{cluster}} {{webhook}} {{code}}")
-    return events(caption, query).links([to_runbook("AimWebhookErrors")])
+    return events(caption, query).links([to_runbook("AimWebhookErrors"), to_runbook("AimWebhookUnreachable")])
 
 
 def certificates(number: int, scope: Scope) -> timeseries.Panel:

@@ -1,5 +1,7 @@
 """What Prometheus works out, and when it tells people: recording rules and alerts over the metrics that are declared.
 
+One alert is over the API server's metrics: api_server.py.
+
     recording.py, memory.py, scheduling.py, repartition.py, nodes.py, service_levels.py, requests.py, operation.py
         -> alerts.py: `groups(pace)` -> files.py -> aim-gpu-sharing.rules.yaml, prometheusrule.yaml
 

@@ -11,6 +11,7 @@ from controller.runtime.certs.rotation import RENEW_AT, RotationPolicy
 from controller.runtime.instruments import LEADING, REVIEWS
 from controller.telemetry.instruments import AGENT, CERTIFICATE_EXPIRY, EXPORTER, GATEWAY, OPERATOR, UI
 from dashboards.promql import Matching, increase, lowest, one_of, total
+from dashboards.rules.api_server import unreachable
 from dashboards.rules.expressions import series
 from dashboards.rules.pace import Pace
 from dashboards.rules.recording import PROCESSES
@@ -48,7 +49,7 @@ def operation(pace: Pace) -> Group:
         _missing("AimProcessMissing", Severity.CRITICAL, "A process that was here is gone", NEEDED, pace),
         _missing("AimAuxiliaryProcessMissing", Severity.WARNING, "The exporter or the live map is gone", BESIDE, pace),
     )
-    return Group("operation", (_without_leader(), *missing, _webhook_errors(pace), *expiring))
+    return Group("operation", (_without_leader(), *missing, _webhook_errors(pace), unreachable(pace), *expiring))
 
 
 def _without_leader() -> Alert:

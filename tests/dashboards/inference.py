@@ -12,6 +12,7 @@ from controller.runtime.instrument import Instrument, Kind
 from controller.telemetry import instruments as product
 from dashboards.firing import ALERTS
 from dashboards.rules.alerts import alerts, recordings
+from dashboards.rules.api_server import LABELS as API_SERVERS
 
 SCRAPED = frozenset({"cluster", "job", "instance"})
 """Labels that whoever scrapes adds."""
@@ -53,13 +54,17 @@ SCALAR = None
 
 @cache
 def known() -> Mapping[str, Series]:
-    """What each name stands for that can be asked for: declared, recorded, and Prometheus' own of alerts."""
+    """What each name stands for that can be asked for: declared, recorded, and Prometheus' own of alerts.
+
+    What the API server tells, alerts alone ask for.
+    """
     found = dict(_declared())
     for recording in recordings():
         meant = series_of(recording.expression, found.__getitem__)
         assert meant is not None, recording.name
         found[recording.name] = meant
-    labels = frozenset[str]().union(*(_labels(series_of(one.expression, found.__getitem__)) for one in alerts()))
+    asked = found | {name: Series(labels | SCRAPED, "1", Kind.COUNTER) for name, labels in API_SERVERS.items()}
+    labels = frozenset[str]().union(*(_labels(series_of(one.expression, asked.__getitem__)) for one in alerts()))
     found[ALERTS] = Series(labels | {"alertname", "alertstate", "severity"}, "1", Kind.GAUGE)
     return found
 

@@ -40,6 +40,29 @@ def reviews(path: str, counts: Mapping[str, str]) -> dict[str, str]:
     return found | {of(name, webhook="/validate-kserve", code="200", instance=instance): "0+60x60"}
 
 
+def calls(webhook: str, policy: str, every: str, failed: str) -> dict[str, str]:
+    """The API server's calls of a webhook, and those of them that failed, where the webhook's failures have that policy."""
+    one = {"name": webhook, "instance": "10.0.0.9:6443"}
+    labels = one | {"operation": "CREATE", "error_type": "calling_webhook_error", "rejection_code": "500"}
+    counted = {
+        "Fail": of("apiserver_admission_webhook_rejection_count", **labels),
+        "Ignore": of("apiserver_admission_webhook_fail_open_count", **one),
+    }
+    return {
+        of("apiserver_admission_webhook_request_total", code="200", **one): every,
+        of("apiserver_admission_webhook_request_total", code="500", **one): failed,
+        counted[policy]: failed,
+    }
+
+
+def unreachable(share: str, webhook: str) -> Fired:
+    return Fired(
+        {"name": webhook},
+        f"{share} of the API server's calls of webhook {webhook} fail: pods that opt in are refused, or objects of ours "
+        "are not checked.",
+    )
+
+
 def errors(share: str, path: str) -> Fired:
     return Fired(
         {"webhook": path},
@@ -172,6 +195,56 @@ CASES = [
     ),
     Case(
         "AimWebhookErrors", "somebody else's", reviews("/mutate-v1", {"200": "0x60", "500": "0+9x60"}), silent=(8, 50)
+    ),
+    *(
+        Case(
+            "AimWebhookUnreachable",
+            f"{webhook} from the sixth minute on, for five",
+            calls(webhook, policy, "0+10x5 50x50", "0x5 0+4x5 20x50"),
+            fires={9: [unreachable("19.35%", webhook)], 15: [unreachable("100%", webhook)]},
+            silent=(5, 8, 25),
+        )
+        for webhook, policy in (
+            ("pod-gate.aim.amd.com", "Fail"),
+            ("inference-service.aim.amd.com", "Ignore"),
+            ("policy.aim.amd.com", "Ignore"),
+            ("kserve.aim.amd.com", "Ignore"),
+        )
+    ),
+    Case("AimWebhookUnreachable", "4 %", calls("pod-gate.aim.amd.com", "Fail", "0+48x60", "0+2x60"), silent=(20, 50)),
+    Case(
+        "AimWebhookUnreachable",
+        "7 %",
+        calls("pod-gate.aim.amd.com", "Fail", "0+93x60", "0+7x60"),
+        fires={20: [unreachable("7%", "pod-gate.aim.amd.com")]},
+    ),
+    Case(
+        "AimWebhookUnreachable",
+        "two, and two",
+        calls("pod-gate.aim.amd.com", "Fail", "0x60", "0x5 2x14 4x60"),
+        silent=(8, 12, 24),
+    ),
+    Case(
+        "AimWebhookUnreachable",
+        "three at once",
+        calls("pod-gate.aim.amd.com", "Fail", "0x60", "0x5 3x60"),
+        fires={8: [unreachable("100%", "pod-gate.aim.amd.com")], 15: [unreachable("100%", "pod-gate.aim.amd.com")]},
+        silent=(5, 7, 17),
+    ),
+    Case(
+        "AimWebhookUnreachable",
+        "somebody else's",
+        calls("pods.other.example", "Fail", "0x60", "0+9x60") | calls("all.other.example", "Ignore", "0x60", "0+9x60"),
+        silent=(8, 50),
+    ),
+    Case(
+        "AimWebhookUnreachable",
+        "refusals that we gave",
+        {
+            name.replace("calling_webhook_error", "no_error"): values
+            for name, values in calls("pod-gate.aim.amd.com", "Fail", "0x60", "0+9x60").items()
+        },
+        silent=(8, 50),
     ),
     Case(
         "AimCertificateExpiresSoon",

@@ -13,6 +13,7 @@ from controller.telemetry import instruments
 from dashboards import rules
 from dashboards.rules import expressions
 from dashboards.rules.alerts import alerts, groups, recordings
+from dashboards.rules.api_server import LABELS as API_SERVERS
 from dashboards.rules.rule import Alert, Recording, Severity
 from tests.dashboards.inference import SCRAPED
 
@@ -41,8 +42,8 @@ ASKED = {
 
 
 def declared() -> dict[str, set[str]]:
-    """Labels by name, of every series that a process of ours tells or a rule records."""
-    found: dict[str, set[str]] = {}
+    """Labels by name, of every series that a process of ours tells, a rule records or the API server is asked for."""
+    found: dict[str, set[str]] = {name: set(labels) for name, labels in API_SERVERS.items()}
     for one in (*vars(instruments).values(), *vars(runtime).values()):
         if isinstance(one, Instrument):
             parts = {"_bucket": {"le"}, "_sum": set(), "_count": set()} if one.kind is Kind.HISTOGRAM else {"": set()}
@@ -75,6 +76,12 @@ def test_an_expression_asks_for_what_is_exported(rule: Alert | Recording) -> Non
     for name, matched in found:
         assert name in known
         assert matched <= known[name]
+
+
+def test_one_alert_alone_asks_for_what_others_than_us_tell() -> None:
+    assert {rule.name for rule in RULES if {name for name, _ in selectors(rule.expression)} & API_SERVERS.keys()} == {
+        "AimWebhookUnreachable"
+    }
 
 
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)

@@ -49,7 +49,7 @@ def test_ages_and_ranges_are_shorter_and_the_rest_is_the_same() -> None:
 def test_every_age_and_range_is_looked_at() -> None:
     together = " ".join(expressions(rules()))
     assert len(AGE.findall(together)) == 11  # a claim's, seven of phases, an approval, two certificates
-    assert len(RANGE.findall(together)) == 44
+    assert len(RANGE.findall(together)) == 55
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(900, "15s"), (86_400, "24m"), (90, "1s500ms"), (0.01, "1ms")])

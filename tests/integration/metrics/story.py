@@ -30,6 +30,9 @@ PACES: Final[Mapping[str, float]] = {
 }
 """Of alerts that wait for much longer than others, or for less."""
 
+NOT_PLAYED: Final = frozenset({"AimWebhookUnreachable"})
+"""Alerts without a scene: over what the API server tells, which Prometheus does not read here. promtool has their cases."""
+
 _CALM_SECONDS: Final = 8.0
 
 

@@ -20,7 +20,7 @@ from tests.exported_metrics import difference
 from tests.integration.metrics.judgement import misfires
 from tests.integration.metrics.panels import empty
 from tests.integration.metrics.stage import FIRING
-from tests.integration.metrics.story import Told, play
+from tests.integration.metrics.story import NOT_PLAYED, Told, play
 
 pytestmark = [pytest.mark.plane, pytest.mark.needs_prometheus, pytest.mark.timeout(600)]
 
@@ -49,7 +49,7 @@ def test_alerts_fire_in_their_scenes_and_are_silent_before_and_after(told: Told)
 def test_every_alert_has_a_scene(told: Told) -> None:
     shown = {expected.alert for scene in told.scenes for expected in scene.expected}
 
-    assert shown == {alert.name for alert in alerts()}
+    assert shown == {alert.name for alert in alerts()} - NOT_PLAYED
 
 
 def test_every_rule_is_evaluated_without_error(told: Told) -> None:
