@@ -89,7 +89,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
             continue
         inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if path.is_dir() else [path]
-        if not inside or not inside[0].is_file():
+        if not inside or not inside[0].exists() or inside[0].is_dir():
             problem = "is not there" if not path.exists() else "holds no YAML"
             raise BadInput(path, "", NO_VALUE, problem, "name a YAML file, or a directory with some")
         found.extend(inside)

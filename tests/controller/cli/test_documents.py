@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,14 @@ def test_so_is_one_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(BadInput) as refused:
             read_text(file)
         assert str(refused.value) == f"{file}: cannot be read ({why}); name a readable text file"
+
+
+def test_a_pipe_is_read_as_a_file_is() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"{apiVersion: v1, kind: Pod, metadata: {name: piped}}")
+    os.close(writing)
+    try:
+        (found,) = read_documents([Path(f"/dev/fd/{reading}")])
+    finally:
+        os.close(reading)
+    assert str(found) == "Pod default/piped"
