@@ -58,7 +58,7 @@ def _rolled_back(pace: Pace) -> Alert:
         seconds=0,
         summary="A mode change was rolled back",
         description="In the last 30 minutes a RepartitionPlan failed after it had begun to change GPUs, and they were "
-        "put back into their former modes.",
+        "put back into their former modes. `kubectl get repartitionplans -o wide` tells on which node, and why.",
     )
 
 

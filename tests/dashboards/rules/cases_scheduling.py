@@ -41,7 +41,7 @@ def operations(operation: str, result: str, counts: str) -> dict[str, str]:
 BACK = Fired(
     {},
     "In the last 30 minutes a RepartitionPlan failed after it had begun to change GPUs, and they were put back into "
-    "their former modes.",
+    "their former modes. `kubectl get repartitionplans -o wide` tells on which node, and why.",
 )
 CASES = [
     Case(
