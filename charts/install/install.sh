@@ -12,6 +12,18 @@ KINDS="inferenceservices.aim.amd.com gpusharingpolicies.aim.amd.com modelprofile
 # All that a manifest has but its definitions and its namespaces, each of which is dealt with by itself.
 OBJECTS='app.kubernetes.io/name,app.kubernetes.io/name notin (aim-gpu-definitions,aim-gpu-sharing)'
 LOOK_SECONDS=2
+CLASS=gpu.amd.com
+# A Job's time has room for so many waits of `aim-gpu release`: three of one attempt or one of three, and their starts.
+WAITS=5
+# Names of those who wrote an object and none of it by our manifest, whose writers own the label; "somebody" without any.
+# shellcheck disable=SC2016 # variables of the template's
+STRANGERS='{{- range .metadata.managedFields -}}
+    {{- $ours := false -}}
+    {{- with .fieldsV1 }}{{ with index . "f:metadata" }}{{ with index . "f:labels" -}}
+        {{- range $key, $_ := . }}{{ if eq $key "f:app.kubernetes.io/part-of" }}{{ $ours = true }}{{ end }}{{ end -}}
+    {{- end }}{{ end }}{{ end -}}
+    {{- if not $ours }}{{ .manager }} {{ end -}}
+{{- else }}somebody {{ end -}}'
 
 usage() {
     cat <<USAGE
@@ -21,7 +33,7 @@ usage: install.sh [--context NAME] [--manifest FILE-OR-URL] [--dry-run] [--timeo
   --context NAME    the context of the kubeconfig; default: the present one
   --manifest WHAT   the manifest; default: install.yaml beside this script. Those that --uninstall needs are beside it
   --dry-run         ask the API server whether it would take everything, or list what an uninstall would delete; changes nothing
-  --timeout TIME    how long each wait may take, in seconds or minutes, such as 180s or 3m; default: $TIMEOUT
+  --timeout TIME    how long each wait may take, and the Job, in seconds or minutes, such as 180s or 3m; default: $TIMEOUT
 
   --uninstall       run the Job of release.yaml, delete what install.yaml, gateway.yaml, exporter.yaml and ui.yaml have, say what stays
   --gated-pods WHAT pods that still wait for a partition: delete or ungate; default: delete
@@ -37,12 +49,18 @@ fail() {
 
 seconds() {
     case "$1" in
-        *[!0-9]*[sm] | [sm]) number="" ;;
-        *s) number="${1%s}" ;;
-        *m) number="$((${1%m} * 60))" ;;
+        *[!0-9]*[sm]) number="" ;;
+        *[sm]) number="${1%[sm]}" ;;
         *) number="" ;;
     esac
-    [ "${number:-0}" -gt 0 ] || fail "--timeout $1: is no duration; write seconds or minutes, such as 180s or 3m"
+    # a shell reads 08 as a wrong octal number
+    while [ "${number#0}" != "$number" ]; do
+        number="${number#0}"
+    done
+    [ -n "$number" ] || fail "--timeout $1: is no duration; write seconds or minutes, such as 180s or 3m"
+    case "$1" in
+        *m) number="$((number * 60))" ;;
+    esac
     echo "$number"
 }
 
@@ -117,6 +135,35 @@ apply() {
     ask apply --server-side --force-conflicts --field-manager=aim-gpu-install "$@"
 }
 
+# Of the installation that is there, in whatever namespace: a role has none.
+managed_by() {
+    ask get clusterrole aim-gpu-operator --ignore-not-found -o jsonpath='{.metadata.labels.app\.kubernetes\.io/managed-by}'
+}
+
+# Whose DeviceClass is there, where it is not ours alone: AMD's DRA driver brings the same one.
+others_class() {
+    [ -n "$(ask get deviceclass "$CLASS" --ignore-not-found -o name)" ] || return 0
+    ask get deviceclass "$CLASS" --show-managed-fields -o go-template="$STRANGERS"
+}
+
+# Runs kubectl's command on what a manifest has, without a DeviceClass that somebody else made.
+on_objects() {
+    file="$1"
+    shift
+    if [ -z "$others" ]; then
+        "$@" -f "$file"
+        return
+    fi
+    objects="$(ask create --dry-run=client -o yaml -f "$file")" || return 1
+    printf '%s\n' "$objects" \
+        | awk '
+            /^---$/ { if (!left_out) printf "%s", text; text = ""; left_out = 0 }
+            /^kind: DeviceClass$/ { left_out = 1 }
+            { text = text $0 "\n" }
+            END { if (!left_out) printf "%s", text }' \
+        | "$@" -f -
+}
+
 version="$(ask get --raw /version --request-timeout 30s)" \
     || fail "the API server does not answer; look at: kubectl version"
 
@@ -129,13 +176,18 @@ install() {
         || fail "Kubernetes 1.$minor: too old, dynamic resource allocation is stable from 1.$OLDEST_MINOR on; upgrade the cluster"
     ask get --raw /apis/resource.k8s.io/v1 --request-timeout 30s >/dev/null \
         || fail "resource.k8s.io/v1: not served; take it out of the API server's --runtime-config"
+    manager="$(managed_by)"
+    [ "$manager" != Helm ] \
+        || fail "Helm installed what is there, and this script would take it away from Helm; use: helm upgrade, or helm uninstall first"
+    others="$(others_class)"
+    [ -z "$others" ] || echo "DeviceClass $CLASS is somebody else's and stays as it is (written by: ${others% })"
     if [ -n "$dry_run" ]; then
         ask get namespace "$NAMESPACE" >/dev/null 2>&1 \
             || fail "--dry-run: namespace $NAMESPACE is not there, so that nothing in it can be tried; make it first"
-        apply --dry-run=server -f "$manifest"
+        on_objects "$manifest" apply --dry-run=server
         return
     fi
-    apply -f "$manifest"
+    on_objects "$manifest" apply
     # shellcheck disable=SC2086 # a word for each kind
     ask wait --for=condition=Established --timeout="$TIMEOUT" crd $KINDS
     ask rollout status --namespace "$NAMESPACE" --timeout="$TIMEOUT" deployment/aim-gpu-operator \
@@ -167,7 +219,7 @@ manifests() {
 # The names of their objects that are there.
 present() {
     manifests | while IFS= read -r one; do
-        ask get -f "$one" -l "$OBJECTS" --ignore-not-found -o name
+        on_objects "$one" ask get -l "$OBJECTS" --ignore-not-found -o name
     done
 }
 
@@ -197,6 +249,7 @@ release() {
     objects="$(ask create --dry-run=client -o yaml -f "$job")"
     printf '%s\n' "$objects" \
         | sed -e "s/--gated-pods=[a-z]*/--gated-pods=${gated_pods:-delete}/" \
+            -e "s/--limit=[0-9]*/--limit=$((limit < WAITS ? 1 : limit / WAITS))/" \
             -e "s/activeDeadlineSeconds: [0-9]*/activeDeadlineSeconds: $limit/" \
         | apply -f -
     waited=0
@@ -219,7 +272,7 @@ release() {
 
 delete_all() {
     manifests | while IFS= read -r one; do
-        ask delete -f "$one" -l "$OBJECTS" --ignore-not-found --timeout="$TIMEOUT"
+        on_objects "$one" ask delete -l "$OBJECTS" --ignore-not-found --timeout="$TIMEOUT" || exit 1
     done || fail "not all of it could be deleted; what kubectl said is above: uninstall again"
     ask delete namespace aim-gpu-exporter "$NAMESPACE" --ignore-not-found --timeout="$TIMEOUT" \
         || fail "a namespace is still there after $TIMEOUT; look at: kubectl get namespace $NAMESPACE -o yaml"
@@ -239,14 +292,15 @@ say_what_stays() {
     if [ -n "$(ask get namespace aim-gpu-gateway --ignore-not-found -o name)" ]; then
         echo "kept: namespace aim-gpu-gateway, whose certificates and API keys are somebody's; kubectl delete namespace aim-gpu-gateway"
     fi
+    [ -z "$others" ] || echo "kept: DeviceClass $CLASS, which is not ours alone (written by: ${others% }); kubectl delete deviceclass $CLASS"
     [ -z "$there" ] || echo "kept: models that run, and their ResourceClaims"
 }
 
 uninstall() {
-    manager="$(ask get deployment aim-gpu-operator --namespace "$NAMESPACE" --ignore-not-found \
-        -o jsonpath='{.metadata.labels.app\.kubernetes\.io/managed-by}')"
+    manager="$(managed_by)"
     [ "$manager" != Helm ] \
-        || fail "Helm installed what is in namespace $NAMESPACE, and this script does not know its values; use: helm uninstall"
+        || fail "Helm installed what is there, and this script does not know its values; use: helm uninstall"
+    others="$(others_class)"
     there="$(present)"
     if [ -n "$dry_run" ]; then
         printf '%s\n' "$there" | sed -n 's/^./would be deleted: &/p'

@@ -175,11 +175,24 @@ class Release:
             )
             yield f"Deployment {self.namespace}/{OPERATOR} scaled to 0"
         if not self.dry_run:
-            await self._within(self._operator_gone, f"pods of Deployment {self.namespace}/{OPERATOR} are still there")
+            await self._operator_gone()
 
-    async def _operator_gone(self) -> bool:
-        selector = f"app.kubernetes.io/name={OPERATOR}"
-        return not (await self.client.list(PODS, self.namespace, label_selector=selector)).items
+    async def _operator_gone(self) -> None:
+        pods: list[Object] = []
+
+        async def gone() -> bool:
+            selector = f"app.kubernetes.io/name={OPERATOR}"
+            pods[:] = (await self.client.list(PODS, self.namespace, label_selector=selector)).items
+            return not pods
+
+        def told() -> str:
+            there = [f"{pod['metadata']['name']} on {pod['spec'].get('nodeName', 'no node')}" for pod in pods]
+            return (
+                f"pods of Deployment {self.namespace}/{OPERATOR} are still there, {', '.join(there)}: wait for them, or"
+                f" where the node is lost and its machine is off: kubectl delete pod -n {self.namespace} NAME --force"
+            )
+
+        await self._within(gone, told)
 
     async def _pods(self) -> AsyncIterator[str]:
         for pod in (await self.client.list(PODS, field_selector="status.phase=Pending")).items:

@@ -37,6 +37,14 @@ def test_rights_are_gone_once_they_were_used(helm: Helm, hook: str) -> None:
 
 
 def test_the_job_stays_as_long_as_the_value_says(helm: Helm) -> None:
-    values = {"uninstall": {"logKeptSeconds": 3600}}
+    values = {"uninstall": {"logKeptSeconds": 1_209_600}}
     (job,) = [one for one in hooks(helm, "pre-delete", values) if one["kind"] == "Job"]
-    assert job["spec"]["ttlSecondsAfterFinished"] == 3600
+    assert job["spec"]["ttlSecondsAfterFinished"] == 1_209_600
+
+
+@pytest.mark.parametrize(("whole", "each"), [(30, 6), (300, 60), (1800, 360), (2_000_000, 400_000)])
+def test_the_waits_of_a_release_fit_into_the_jobs_time(helm: Helm, whole: int, each: int) -> None:
+    values = {"uninstall": {"timeoutSeconds": whole}}
+    (job,) = [one for one in hooks(helm, "pre-delete", values) if one["kind"] == "Job"]
+    assert job["spec"]["activeDeadlineSeconds"] == whole
+    assert f"--limit={each}" in job["spec"]["template"]["spec"]["containers"][0]["args"]

@@ -1,9 +1,15 @@
 """install.sh: what it refuses before it changes anything, and that it installs and uninstalls on a real API server."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -55,6 +61,8 @@ def test_it_tells_how_it_is_used() -> None:
         (["--manifest", "/nowhere.yaml"], "--manifest /nowhere.yaml: cannot be read"),
         (["--timeout", "3h"], "--timeout 3h: is no duration; write seconds or minutes"),
         (["--timeout", "0s"], "--timeout 0s: is no duration"),
+        (["--timeout", "00m"], "--timeout 00m: is no duration"),
+        (["--timeout", "m"], "--timeout m: is no duration"),
         (["--delete-crds"], "--delete-crds: is read with --uninstall alone"),
         (["--gated-pods", "ungate"], "--gated-pods ungate: is read with --uninstall alone"),
         (["--uninstall", "--gated-pods", "keep"], "--gated-pods keep: is neither delete nor ungate"),
@@ -65,6 +73,8 @@ def test_it_tells_how_it_is_used() -> None:
         "a file that is not there",
         "a duration of another unit",
         "no time at all",
+        "no time in two digits",
+        "a unit alone",
         "definitions without an uninstall",
         "gated pods without an uninstall",
         "a third fate of gated pods",
@@ -99,7 +109,10 @@ def test_it_asks_for_that_context_alone(tmp_path: Path) -> None:
     asked = (tmp_path / "asked").read_text().splitlines()
     assert done.returncode == 0, done.stderr
     assert [line for line in asked if not line.startswith("--context there ")] == []
-    assert [line.split()[2] for line in asked] == ["get", "apply", "wait", "rollout"]
+    assert [line.split()[2] for line in asked] == [
+        *("get", "get", "get"),
+        *("apply", "wait", "rollout"),
+    ]
 
 
 def kubectl_that(folder: Path, *cases: str) -> dict[str, str]:
@@ -111,7 +124,10 @@ def kubectl_that(folder: Path, *cases: str) -> dict[str, str]:
     return {"ASKED": str(folder / "asked")}
 
 
-THERE = "*'get -f'*'-o name'*) echo deployment.apps/aim-gpu-operator"
+THERE = "*'get -l'*'-o name -f'*) echo deployment.apps/aim-gpu-operator"
+NEW_ENOUGH = """*'--raw /version'*) echo '{"minor": "34"}'"""
+OTHERS_CLASS = ("*'get deviceclass'*'-o name') echo deviceclass/gpu.amd.com", "*go-template*) printf 'helm '")
+TWO_OBJECTS = "*'create --dry-run'*) printf '%s\\n' 'kind: Service' '---' 'kind: DeviceClass' '---' 'kind: Role'"
 
 
 def changes(folder: Path) -> list[str]:
@@ -127,6 +143,48 @@ def test_it_leaves_alone_what_helm_installed(tmp_path: Path) -> None:
 
     assert (done.returncode, changes(tmp_path)) == (1, [])
     assert "use: helm uninstall" in done.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["to install", "to try it"])
+def test_it_takes_nothing_away_from_helm(tmp_path: Path, options: list[str]) -> None:
+    told = kubectl_that(tmp_path, NEW_ENOUGH, "*managed-by*) echo Helm")
+
+    done = run(*options, path=tmp_path, **told)
+
+    assert (done.returncode, changes(tmp_path)) == (1, [])
+    assert "use: helm upgrade, or helm uninstall first" in done.stderr
+
+
+def test_a_device_class_of_somebody_elses_is_not_applied(tmp_path: Path) -> None:
+    told = kubectl_that(tmp_path, NEW_ENOUGH, *OTHERS_CLASS, TWO_OBJECTS, "'apply '*) cat")
+
+    done = run(path=tmp_path, **told)
+
+    assert done.returncode == 0, done.stderr
+    assert "DeviceClass gpu.amd.com is somebody else's and stays as it is (written by: helm)\n" in done.stdout
+    assert "kind: Service\n---\nkind: Role\n" in done.stdout
+    assert changes(tmp_path) == ["apply --server-side --force-conflicts --field-manager=aim-gpu-install -f -"]
+
+
+def test_a_device_class_of_somebody_elses_is_not_deleted(tmp_path: Path) -> None:
+    told = kubectl_that(tmp_path, THERE, *OTHERS_CLASS, TWO_OBJECTS, "'delete -l'*'-f -') cat")
+
+    done = run("--uninstall", "--no-release", path=tmp_path, **told)
+
+    assert done.returncode == 0, done.stderr
+    assert "kind: Service\n---\nkind: Role\n" in done.stdout
+    assert "kind: DeviceClass" not in done.stdout
+    assert "kept: DeviceClass gpu.amd.com, which is not ours alone (written by: helm)" in done.stdout
+    assert [line for line in changes(tmp_path) if "install.yaml" in line] == []
+
+
+def test_it_says_so_where_anything_could_not_be_deleted(tmp_path: Path) -> None:
+    told = kubectl_that(tmp_path, THERE, "'delete -l'*exporter.yaml) exit 1")
+
+    done = run("--uninstall", "--no-release", path=tmp_path, **told)
+
+    assert done.returncode == 1
+    assert "not all of it could be deleted" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -165,19 +223,24 @@ def test_it_says_where_the_job_is_to_be(tmp_path: Path) -> None:
     assert f"{tmp_path}/release.yaml: cannot be read; put release.yaml there, or run" in done.stderr
 
 
-def test_the_job_gets_what_was_said_of_gated_pods_and_its_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "each", "whole"), [("2m", 24, 120), ("30m", 360, 1800), ("08m", 96, 480), ("09s", 1, 9), ("3s", 1, 3)]
+)
+def test_the_job_gets_what_was_said_of_gated_pods_and_its_time(
+    tmp_path: Path, given: str, each: int, whole: int
+) -> None:
     told = kubectl_that(
         tmp_path,
         THERE,
         "'get job'*) echo 'SuccessCriteriaMet Complete '",
-        "'create --dry-run'*) printf '%s\\n' '- --gated-pods=delete' 'activeDeadlineSeconds: 300'",
+        "'create --dry-run'*) printf '%s\\n' '- --gated-pods=delete' '- --limit=60' 'activeDeadlineSeconds: 300'",
         "'apply '*) cat",
     )
 
-    done = run("--uninstall", "--gated-pods", "ungate", "--timeout", "2m", path=tmp_path, **told)
+    done = run("--uninstall", "--gated-pods", "ungate", "--timeout", given, path=tmp_path, **told)
 
     assert done.returncode == 0, done.stderr
-    assert "- --gated-pods=ungate\nactiveDeadlineSeconds: 120\n" in done.stdout
+    assert f"- --gated-pods=ungate\n- --limit={each}\nactiveDeadlineSeconds: {whole}\n" in done.stdout
 
 
 def test_somebody_who_ran_the_release_may_leave_the_job_out(tmp_path: Path) -> None:
@@ -186,6 +249,92 @@ def test_somebody_who_ran_the_release_may_leave_the_job_out(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert {line.split()[0] for line in changes(tmp_path)} == {"delete"}
     assert "aim-gpu-release" not in "".join(changes(tmp_path))
+
+
+GROUPS = {
+    "resource.k8s.io": ("DeviceClass", "deviceclasses"),
+    "rbac.authorization.k8s.io": ("ClusterRole", "clusterroles"),
+}
+OUR_LABELS: dict[str, Any] = {"f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/part-of": {}}
+BY_US = {"manager": "aim-gpu-install", "operation": "Apply", "fieldsV1": {"f:metadata": {"f:labels": OUR_LABELS}}}
+BY_HAND = {**BY_US, "manager": "kubectl"}
+BY_HELM = {
+    "manager": "helm",
+    "operation": "Update",
+    "fieldsV1": {"f:metadata": {"f:labels": {"f:helm.sh/chart": {}}}, "f:spec": {"f:selectors": {}}},
+}
+OF_SPEC = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:selectors": {}}}}
+
+
+def answers(writers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What an API server answers by path: two kinds, and one DeviceClass that these wrote."""
+    versions = {group: {"groupVersion": f"{group}/v1", "version": "v1"} for group in GROUPS}
+    groups = [{"name": group, "versions": [one], "preferredVersion": one} for group, one in versions.items()]
+    found: dict[str, Any] = {
+        "/version": {"major": "1", "minor": "35"},
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
+        "/apis/resource.k8s.io/v1/deviceclasses/gpu.amd.com": {
+            "apiVersion": "resource.k8s.io/v1",
+            "kind": "DeviceClass",
+            "metadata": {"name": "gpu.amd.com", "managedFields": writers},
+        },
+    }
+    for group, (kind, plural) in GROUPS.items():
+        resource = {"name": plural, "singularName": kind.lower(), "namespaced": False, "kind": kind, "verbs": ["get"]}
+        found[f"/apis/{group}/v1"] = {
+            "kind": "APIResourceList",
+            "groupVersion": f"{group}/v1",
+            "resources": [resource],
+        }
+    return found
+
+
+@contextmanager
+def serving(found: dict[str, Any]) -> Iterator[str]:
+    """The URL of a server that answers so, and that nothing else is there."""
+    missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = found.get(self.path.partition("?")[0])
+            self.send_response(200 if answer else 404)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer or missing).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("writers", "told"),
+    [
+        ([BY_US], ""),
+        ([BY_HAND, BY_US], ""),
+        ([BY_HELM], "helm"),
+        ([BY_HELM, BY_US], "helm"),
+        ([BY_US, OF_SPEC], "kubectl-edit"),
+        ([], "somebody"),
+    ],
+    ids=["ours", "ours by hand", "AMD's", "AMD's that was taken over", "ours that was changed", "nobody knows whose"],
+)
+def test_whose_a_device_class_is_by_who_wrote_it(tmp_path: Path, writers: list[dict[str, Any]], told: str) -> None:
+    with serving(answers(writers)) as server:
+        kubeconfig = tmp_path / "kubeconfig"
+        cluster = {"name": "here", "cluster": {"server": server}}
+        context = {"name": "here", "context": {"cluster": "here", "user": ""}}
+        kubeconfig.write_text(json.dumps({"clusters": [cluster], "contexts": [context], "current-context": "here"}))
+        done = run("--dry-run", KUBECONFIG=str(kubeconfig), HOME=str(tmp_path))
+
+    said = f"DeviceClass gpu.amd.com is somebody else's and stays as it is (written by: {told})\n" if told else ""
+    assert (done.stdout, "--dry-run: namespace aim-gpu-system is not there" in done.stderr) == (said, True), done.stderr
 
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -178,6 +178,15 @@ async def test_one_that_does_not_end_in_time_stops_the_release_before_it_begins(
 
 
 @pytest.mark.looptime
+async def test_a_pod_of_the_operators_that_does_not_go_is_named_with_its_node_and_a_remedy() -> None:
+    meta = {"name": "aim-gpu-operator-x", "namespace": NAMESPACE, "labels": {"app.kubernetes.io/name": OPERATOR}}
+    world = World((PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"nodeName": "gpu-1"}}))
+    want = rf"after 60 s .*, aim-gpu-operator-x on gpu-1: wait .* kubectl delete pod -n {NAMESPACE} NAME --force"
+    with pytest.raises(TimeoutError, match=want):
+        await world.release()
+
+
+@pytest.mark.looptime
 @pytest.mark.parametrize(
     ("replicas", "leave_plans"), [(0, False), (1, True)], ids=["nobody takes it further", "it is to be left"]
 )
