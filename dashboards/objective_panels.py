@@ -13,6 +13,7 @@ from controller.telemetry.instruments import (
     SERVICE_REPLICAS,
     SLO_BUDGET,
     SLO_BURN,
+    SLO_BURN_LIMIT,
     SLO_SLOW,
 )
 from dashboards.board import Section
@@ -50,7 +51,8 @@ def budgets(number: int, scope: Scope) -> table.Panel:
         number,
         "Error budgets",
         "Left: share of the budget of 30 days. Burn: how many times faster than allowed it goes, by window; at 1 it "
-        "ends with the 30 days. Few slow requests say little. Red: an alert's rate, once its short window agrees.",
+        "ends with the 30 days. Of its limit: the burn over what is too fast, over the window with most; above 1 "
+        "somebody is told, once a short window agrees. Few slow requests say little.",
         "short",
     )
     keys = [
@@ -62,11 +64,12 @@ def budgets(number: int, scope: Scope) -> table.Panel:
         Key("threshold", "Threshold"),
     ]
     figures = [Figure("Left", lowest(scope.series(SLO_BUDGET), OBJECTIVE), "percentunit", LEFT)]
+    of_limits = highest(f"{scope.series(SLO_BURN)} / {scope.series(SLO_BURN_LIMIT)}", OBJECTIVE)
+    figures.append(Figure("Of its limit", of_limits, "none", limit(1)))
     for tier in TIERS:
         window = format_duration(tier.long_seconds)
-        levels = limit(tier.burn)
         burn = highest(scope.series(SLO_BURN, window=window), OBJECTIVE)
-        figures.append(Figure(f"Burn over {window}", burn, "none", levels))
+        figures.append(Figure(f"Burn over {window}", burn, "none"))
     window = format_duration(TIERS[0].long_seconds)
     slow = highest(scope.series(SLO_SLOW, window=window), OBJECTIVE)
     figures.append(Figure(f"Slow requests in {window}", slow, "short"))
@@ -80,14 +83,15 @@ def burning(number: int, scope: Scope, seconds: int) -> timeseries.Panel:
     (tier,) = [tier for tier in TIERS if tier.long_seconds == seconds]
     caption = Caption(
         number,
-        f"Burn rate over {window}",
-        f"How many times faster than allowed each objective's budget goes. Above the line, and over "
+        f"Burn rate over {window}, of its limit",
+        f"How fast each objective's budget goes, over what is too fast for it. Above 1, and over "
         f"{format_duration(tier.short_seconds)} too, somebody is told.",
         "none",
     )
     burn = highest(scope.series(SLO_BURN, window=window), OBJECTIVE)
-    levels = limit(tier.burn)
-    return graph(caption, Query(burn, OBJECTIVE_NAME), levels=levels).links([to_runbook("AimSloBurnsFast")])
+    most = lowest(scope.series(SLO_BURN_LIMIT, window=window), OBJECTIVE)
+    query = Query(f"{burn} / {most}", OBJECTIVE_NAME)
+    return graph(caption, query, levels=limit(1)).links([to_runbook("AimSloBurnsFast")])
 
 
 def conditions(number: int, scope: Scope) -> statetimeline.Panel:

@@ -112,7 +112,8 @@ class ObjectiveStatus(ApiModel):
     burning: NumberText | None = Field(
         default=None,
         description="The burn rate above which the budget is used up, 14.4 (over 1h and 5m), 6 (6h and 30m) or 1 (72h "
-        "and 6h), as decimal text; absent: it lasts.",
+        "and 6h), or less than these where the objective allows many requests to be slow, as decimal text; absent: it "
+        "lasts.",
     )
     windows: list[ObjectiveWindow] = Field(
         default_factory=no_items,

@@ -122,6 +122,7 @@ class OperatorMetrics:
         self._observe(instruments.SERVICE_REPLICAS, services.replicas)
         self._observe(instruments.SLO_BUDGET, services.budgets)
         self._observe(instruments.SLO_BURN, services.burns)
+        self._observe(instruments.SLO_BURN_LIMIT, services.limits)
         self._observe(instruments.SLO_SLOW, services.slow)
 
     def _follow_profiles(self) -> None:

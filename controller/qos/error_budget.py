@@ -3,9 +3,11 @@
 An objective "p99 within 500 ms for 99 % of the time" needs 0.99 x 0.99 of the requests within 500 ms: in the time that
 may be missed nobody promises anything, so what is left is its budget. A burn rate of 1 uses the budget up in exactly
 its period, 30 days. `TIERS` are those of Google's SRE Workbook, "Alerting on SLOs": each looks at a long window, that
-the burn matters, and at a short one, that it is still going on.
+the burn matters, and at a short one, that it is still going on. They are meant for objectives that few requests may
+miss: where half of them may, none burns faster than at 2, so a tier asks for no more than `limit_of` says.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +38,10 @@ class Tier:
 
 TIERS: Final = (Tier(14.4, 3600, 300), Tier(6.0, 21_600, 1800), Tier(1.0, 259_200, 21_600))
 """The fastest first: 2 % of the budget in an hour, 5 % in six hours, 10 % in three days."""
+
+KEPT_AT_LEAST: Final = 0.5
+"""Part of the requests that have to be within the threshold, below which a budget burns too fast by every tier. Half of
+them: far from what an objective's noise explains, and reached within an hour when every request is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,11 @@ class Budget:
             return 0.0
         return next(window.burn for window in self.windows if window.seconds == self.tier.long_seconds)
 
+    @property
+    def limit(self) -> float:
+        """The rate that the tier allows of this objective, 0 while none is exceeded."""
+        return 0.0 if self.tier is None else limit_of(self.tier, self.needed)
+
 
 def needed_share(percentile: float, objective_percent: float) -> float:
     """Share of requests that has to be within the threshold, above 0 and below 1.
@@ -101,6 +112,21 @@ def burn_rate(tally: Tally, needed: float) -> float:
     return tally.slow / tally.requests / (1 - needed) if tally.requests else 0.0
 
 
+def limit_of(tier: Tier, needed: float) -> float:
+    """The burn rate above which the tier is exceeded, from 1 to the tier's own. `needed` is above 0 and below 1.
+
+    A rate that less than `KEPT_AT_LEAST` of the needed requests within the threshold means is always enough, so a
+    service of which every request is slow exceeds each tier whatever its objective. It is rounded down to a hundredth.
+    """
+    enough = (1 - KEPT_AT_LEAST * needed) / (1 - needed)
+    return min(tier.burn, math.floor(round(100 * enough, 6)) / 100)
+
+
+def told(burn: float) -> float:
+    """A burn rate rounded up to a hundredth, as which it is told: it is above a limit where the rate itself is."""
+    return math.ceil(round(100 * burn, 6)) / 100
+
+
 def budget_of(counts: RequestCounts, needed: float, now: float) -> Budget:
     """What the counts say at this moment, seconds since 1970."""
 
@@ -116,5 +142,5 @@ def budget_of(counts: RequestCounts, needed: float, now: float) -> Budget:
 
 def _exceeded(tier: Tier, tally: Callable[[int], Tally], needed: float) -> bool:
     long, short = tally(tier.long_seconds), tally(tier.short_seconds)
-    enough = long.slow >= LEAST_SLOW
-    return enough and burn_rate(long, needed) > tier.burn and burn_rate(short, needed) > tier.burn
+    limit = limit_of(tier, needed)
+    return long.slow >= LEAST_SLOW and all(told(burn_rate(each, needed)) > limit for each in (long, short))

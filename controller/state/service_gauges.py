@@ -9,7 +9,7 @@ from api.object import ConditionStatus
 from api.v1beta1 import InferenceService
 from controller.runtime.cache.store import StoreEvent
 from controller.runtime.manifest import Manifest
-from controller.state.objective_gauges import budget_rows, burn_rows, slow_rows
+from controller.state.objective_gauges import budget_rows, burn_rows, limit_rows, slow_rows
 from controller.state.table import Table
 from controller.telemetry.bounds import MOST_SERVICES, OTHER
 from controller.telemetry.families import Labels
@@ -26,6 +26,7 @@ class _OfService:
     replicas: tuple[Row, ...]
     budgets: tuple[Row, ...]
     burns: tuple[Row, ...]
+    limits: tuple[Row, ...]
     slow: tuple[Row, ...]
 
 
@@ -61,6 +62,10 @@ class ServiceGauges:
         """How fast error budgets are used up; of ``other`` the fastest of equal objectives."""
         return self._all(lambda each: each.burns, max)
 
+    def limits(self) -> list[Row]:
+        """How fast error budgets may be used up; of ``other`` the least of equal objectives."""
+        return self._all(lambda each: each.limits, min)
+
     def slow(self) -> list[Row]:
         """Requests beyond objectives' thresholds."""
         return self._all(lambda each: each.slow, add)
@@ -87,6 +92,7 @@ def _of(service: InferenceService) -> _OfService:
         ),
         budgets=tuple(budget_rows(service)),
         burns=tuple(burn_rows(service)),
+        limits=tuple(limit_rows(service)),
         slow=tuple(slow_rows(service)),
     )
 

@@ -426,6 +426,14 @@ SLO_BURN = gauge(
     (*SERVICE, "metric", "percentile", "threshold", "window"),
     "How many times faster than allowed an objective's error budget is used up, by window",
 )
+SLO_BURN_LIMIT = gauge(
+    "aim_slo_burn_rate_limit",
+    "1",
+    (OPERATOR,),
+    (*SERVICE, "metric", "percentile", "threshold", "window"),
+    "Burn rate above which an objective's error budget is used up too fast, by the window that it is measured over: "
+    "1h, 6h, 72h",
+)
 SLO_SLOW = gauge(
     "aim_slo_slow_requests",
     "1",

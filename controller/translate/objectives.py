@@ -5,18 +5,14 @@ spec.qos.slo + status.requestCounts of every shard -> Watched, one an objective 
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 from api.duration import format_duration
 from api.seconds import parse_duration
 from api.v1beta1 import InferenceService
 from api.v1beta1.service_level import ObjectiveStatus, ObjectiveWindow, ServiceLevelObjective, SLOMetric
-from controller.qos.error_budget import Budget, Window, budget_of, needed_share
+from controller.qos.error_budget import Budget, Window, budget_of, needed_share, told
 from controller.qos.service_counts import threshold_text
 from controller.qos.slo_counts import CountsError, RequestCounts
-
-#: What a burn rate may be written with: beyond two digits after the point it is noise.
-_BURN_DIGITS: Final = 2
 
 Target = tuple[str, str]
 """What is counted: a metric and a threshold, as `threshold_text` writes it."""
@@ -66,14 +62,14 @@ def objective_status(one: Watched) -> ObjectiveStatus:
         needed=percent_up(budget.needed),
         attainment=None if budget.attainment is None else percent_down(budget.attainment),
         budget_left=None if budget.left is None else _decimal(100 * budget.left, 1),
-        burning=None if budget.tier is None else _decimal(budget.tier.burn, 1),
+        burning=None if budget.tier is None else _decimal(budget.limit, 2),
         windows=[_window(window) for window in budget.windows],
     )
 
 
 def burn_text(burn: float) -> str:
-    """A burn rate as decimal text."""
-    return _decimal(burn, _BURN_DIGITS)
+    """A burn rate as decimal text, rounded as it is judged."""
+    return _decimal(told(burn), 2)
 
 
 def percent_down(share: float) -> str:

@@ -27,7 +27,7 @@ def _fast(pace: Pace) -> Alert:
         severity=Severity.CRITICAL,
         expression=burns(PAGES, pace),
         seconds=120,
-        summary="A service uses up its month's error budget within days",
+        summary="A service uses up its month's error budget within days, or most requests miss an objective",
         description=f"Service {_SERVICE} misses {_MISSED}",
     )
 

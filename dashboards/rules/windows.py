@@ -1,7 +1,7 @@
 """When an error budget burns too fast, as expressions over the burn rates that the operator tells by window.
 
-Rates and windows are those by which the operator itself judges services (`controller.qos.error_budget.TIERS`), so that
-an alert, the condition SLOMet and a wish for a larger partition agree.
+Windows are those by which the operator itself judges services (`controller.qos.error_budget.TIERS`), and it tells which
+rate is too fast for each objective, so that an alert, the condition SLOMet and a wish for a larger partition agree.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from typing import Final
 
 from api.seconds import format_duration
 from controller.qos.error_budget import LEAST_SLOW, TIERS, Tier
-from controller.telemetry.instruments import SERVICE, SLO_BURN, SLO_SLOW
-from dashboards.promql import highest
+from controller.telemetry.instruments import SERVICE, SLO_BURN, SLO_BURN_LIMIT, SLO_SLOW
+from dashboards.promql import highest, lowest
 from dashboards.rules.expressions import of_leader
 from dashboards.rules.pace import Pace
 
@@ -18,7 +18,7 @@ OBJECTIVE: Final = (*SERVICE, "metric", "percentile", "threshold")
 
 _PAGES_FROM: Final = 6.0
 PAGES: Final = tuple(tier for tier in TIERS if tier.burn >= _PAGES_FROM)
-"""So fast that a month's budget is gone within five days: a person is woken."""
+"""So fast that a month's budget is gone within five days, or most requests miss the objective: a person is woken."""
 TICKETS: Final = tuple(tier for tier in TIERS if tier.burn < _PAGES_FROM)
 """Too fast to last a month."""
 
@@ -30,8 +30,10 @@ def burns(tiers: Iterable[Tier], pace: Pace) -> str:
 
 def _exceeded(tier: Tier, pace: Pace) -> str:
     """Over the long window, still over the short one, and by more than a few requests."""
-    slow = highest(of_leader(pace, SLO_SLOW, window=format_duration(tier.long_seconds)), OBJECTIVE)
-    still = (f"{_burn(seconds, pace)} > {tier.burn:g}" for seconds in (tier.long_seconds, tier.short_seconds))
+    window = format_duration(tier.long_seconds)
+    slow = highest(of_leader(pace, SLO_SLOW, window=window), OBJECTIVE)
+    limit = lowest(of_leader(pace, SLO_BURN_LIMIT, window=window), OBJECTIVE)
+    still = (f"{_burn(seconds, pace)} > {limit}" for seconds in (tier.long_seconds, tier.short_seconds))
     return " and ".join((*still, f"{slow} >= {LEAST_SLOW}"))
 
 

@@ -32,6 +32,7 @@ WORST_IS_LEAST = {
     product.AGENT_HARDWARE_READABLE.exported_name,
     product.SERVICE_CONDITION.exported_name,
     product.SLO_BUDGET.exported_name,
+    product.SLO_BURN_LIMIT.exported_name,
     product.CERTIFICATE_EXPIRY.exported_name,
 }
 

@@ -87,7 +87,7 @@ def _verdict(levels: Levels, unreadable: Sequence[Unreadable]) -> Verdict:
 def _burns(one: Watched, tier: Tier) -> str:
     over, still = format_duration(tier.long_seconds), format_duration(tier.short_seconds)
     allowed = f"{burn_text(one.budget.burn)} times as many requests as allowed were beyond it in {over}"
-    return f"{one}: {allowed}, and more than {burn_text(tier.burn)} times as many in {still}, too"
+    return f"{one}: {allowed}, and more than {burn_text(one.budget.limit)} times as many in {still}, too"
 
 
 def _left(one: Watched) -> str:

@@ -14,6 +14,7 @@ from controller.qos.error_budget import (
     Budget,
     budget_of,
     burn_rate,
+    limit_of,
     needed_share,
 )
 from controller.qos.slo_counts import RequestCounts, Tally
@@ -49,6 +50,11 @@ def test_a_share_that_leaves_no_budget_or_asks_nothing_is_refused(percentile: fl
 def test_exactly_what_is_allowed_burns_at_one() -> None:
     assert burn_rate(Tally(10_000, 199), P99) == pytest.approx(1.0)
     assert burn_rate(Tally(), P99) == 0.0
+
+
+def test_exactly_what_is_allowed_is_not_too_fast_whatever_the_digits_of_a_quotient() -> None:
+    assert burn_rate(Tally(1000, 100), needed_share(90, 100)) > 1
+    assert judged(*minutes(0.1, back=4500), needed=needed_share(90, 100)).tier is None
 
 
 def test_a_service_that_keeps_its_objective_burns_nothing_and_has_its_budget() -> None:
@@ -88,6 +94,38 @@ def test_a_tier_needs_the_long_window_and_the_short_one(events: list[tuple[float
 @pytest.mark.parametrize(("slow", "want"), [(LEAST_SLOW - 1, None), (LEAST_SLOW, FAST)])
 def test_a_few_slow_requests_say_nothing(slow: int, want: object) -> None:
     assert judged((NOW - 30, Tally(slow, slow))).tier is want
+
+
+@pytest.mark.parametrize(
+    ("percentile", "objective", "want"),
+    [
+        (50, 99, [1.49, 1.49, 1.0]),
+        (90, 99, [5.08, 5.08, 1.0]),
+        (95, 99, [8.9, 6.0, 1.0]),
+        (99, 99, [14.4, 6.0, 1.0]),
+        (99.9, 100, [14.4, 6.0, 1.0]),
+        (50, 0.001, [1.0, 1.0, 1.0]),
+    ],
+)
+def test_what_allows_many_slow_requests_burns_too_fast_when_half_of_those_needed_are_missing(
+    percentile: float, objective: float, want: list[float]
+) -> None:
+    needed = needed_share(percentile, objective)
+    assert [limit_of(tier, needed) for tier in TIERS] == pytest.approx(want)
+
+
+@pytest.mark.parametrize(
+    ("share", "want"),
+    [
+        pytest.param(0.5, None, id="as many as allowed"),
+        pytest.param(0.74, CREEPING, id="hardly more than half of those needed in time"),
+        pytest.param(0.76, FAST, id="less than half of those needed in time"),
+    ],
+)
+def test_a_median_burns_too_fast_when_most_requests_are_slow(share: float, want: object) -> None:
+    budget = judged(*minutes(share, back=4500), needed=needed_share(50, 99))
+    assert budget.tier is want
+    assert budget.limit == (0.0 if budget.tier is None else limit_of(budget.tier, budget.needed))
 
 
 def test_the_burn_is_that_of_the_tiers_long_window() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from controller.state.objective_gauges import budget_rows, burn_rows, slow_rows
+from controller.state.objective_gauges import budget_rows, burn_rows, limit_rows, slow_rows
 from tests.builders.inference_service import inference_service
 
 TARGET = {"metric": "timeToFirstToken", "percentile": "p99", "threshold": "500ms"}
@@ -28,4 +28,15 @@ def test_each_objective_tells_its_budget_and_the_burn_of_each_window() -> None:
 
 def test_what_had_no_requests_tells_nothing() -> None:
     for service in (inference_service(), inference_service(status={"slo": [status()]})):
-        assert budget_rows(service) == burn_rows(service) == slow_rows(service) == []
+        assert budget_rows(service) == burn_rows(service) == limit_rows(service) == slow_rows(service) == []
+
+
+def test_windows_of_a_tier_tell_which_burn_is_too_fast() -> None:
+    windows = [WINDOWS[0] | {"window": window} for window in ("5m", "30m", "1h", "6h", "72h", "720h")]
+    service = inference_service(status={"slo": [status(windows=windows), status(needed="49.5", windows=windows[:3])]})
+    assert limit_rows(service) == [
+        ((*LABELS, "1h"), 14.4),
+        ((*LABELS, "6h"), 6.0),
+        ((*LABELS, "72h"), 1.0),
+        ((*LABELS, "1h"), 1.49),
+    ]

@@ -29,9 +29,9 @@ class Scene:
         self.fed.put(self.fed.cluster.services, dump(inference_service(name, status=status, **spec)))
 
 
-def objective(left: str, burn: str) -> dict[str, Any]:
+def objective(left: str, burn: str, needed: str = "98") -> dict[str, Any]:
     windows = [{"window": "1h", "requests": 10, "attainment": "90", "burn": burn}]
-    target = {"metric": "requestLatency", "percentile": "p99", "threshold": "1s", "needed": "98"}
+    target = {"metric": "requestLatency", "percentile": "p99", "threshold": "1s", "needed": needed}
     return target | {"budgetLeft": left, "windows": windows}
 
 
@@ -62,18 +62,20 @@ def test_objectives_are_told_of_every_service() -> None:
     whose = [("team-a", name, MODEL, "requestLatency", "p99", "1s") for name in "ab"]
     assert scene.gauges.budgets() == [(whose[0], -0.1), (whose[1], 0.5)]
     assert scene.gauges.burns() == [((*whose[0], "1h"), 15.0), ((*whose[1], "1h"), 2.0)]
+    assert scene.gauges.limits() == [((*each, "1h"), 14.4) for each in whose]
 
 
 def test_services_beyond_the_bound_are_told_together_the_worst_of_their_objectives() -> None:
     scene = Scene(most=1)
     scene.put("a", {"Ready": "False"}, slo=[objective("90", "1")])
-    scene.put("b", {"Ready": "True"}, replicas=2, ready=2, slo=[objective("-10", "2")])
+    scene.put("b", {"Ready": "True"}, replicas=2, ready=2, slo=[objective("-10", "2", needed="49.5")])
     scene.put("c", {"Ready": "True", "SLOMet": "False"}, replicas=3, ready=1, slo=[objective("50", "15")])
     assert scene.gauges.conditions()[1:] == [((*OTHER, "Ready"), 1.0), ((*OTHER, "SLOMet"), 0.0)]
     assert scene.gauges.replicas()[2:] == [((*OTHER, "wanted"), 5.0), ((*OTHER, "ready"), 3.0)]
     assert scene.gauges.budgets()[1:] == [((*OTHER, "requestLatency", "p99", "1s"), -0.1)]
     assert scene.gauges.slow()[1:] == [((*OTHER, "requestLatency", "p99", "1s", "1h"), 2.0)]
     assert scene.gauges.burns()[1:] == [((*OTHER, "requestLatency", "p99", "1s", "1h"), 15.0)]
+    assert scene.gauges.limits()[1:] == [((*OTHER, "requestLatency", "p99", "1s", "1h"), 1.49)]
 
 
 @pytest.mark.parametrize("ready", [("True", "False", "True"), ("False", "True", "True"), ("True", "True", "False")])

@@ -80,6 +80,11 @@ def test_a_burn_is_told_with_its_tier() -> None:
     assert told["windows"][0]["burn"] == "25.13"
 
 
+def test_the_tier_of_an_objective_that_allows_much_is_told_by_its_limit() -> None:
+    (told,) = statuses(service(shard_counts(NOW, steadily(1.0, 120)), slo=[FIRST | {"percentile": "p50"}]))
+    assert (told["burning"], told["windows"][0]["burn"]) == ("1.49", "1.99")
+
+
 @pytest.mark.parametrize(
     ("share", "down", "up"),
     [
@@ -96,7 +101,16 @@ def test_percentages_are_rounded_to_the_side_that_promises_less(share: float, do
 
 
 @pytest.mark.parametrize(
-    ("burn", "want"), [(0.0, "0"), (0.001, "0"), (14.4, "14.4"), (1000.0, "1000"), (6.049, "6.05")]
+    ("burn", "want"),
+    [
+        (0.0, "0"),
+        (0.001, "0.01"),
+        (14.4, "14.4"),
+        (14.4001, "14.41"),
+        (1000.0, "1000"),
+        (6.049, "6.05"),
+        (6.041, "6.05"),
+    ],
 )
-def test_a_burn_rate_has_two_digits(burn: float, want: str) -> None:
+def test_a_burn_rate_has_two_digits_and_is_not_told_below_what_it_is(burn: float, want: str) -> None:
     assert burn_text(burn) == want

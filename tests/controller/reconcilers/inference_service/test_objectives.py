@@ -55,6 +55,16 @@ def test_a_burn_is_told_in_figures() -> None:
     )
 
 
+def test_a_burn_that_is_the_fastest_there_can_be_is_told_with_what_is_too_fast() -> None:
+    given = service(steadily(1.0, 90), slo=[FIRST | {"percentile": "p50"}])
+    verdict = levels_of(given, NOW.timestamp()).verdict
+    assert verdict is not None
+    assert verdict[2].startswith(
+        "timeToFirstToken p50 500ms: 1.99 times as many requests as allowed were beyond it in 1h, and more than 1.49 "
+        "times as many in 5m, too"
+    )
+
+
 def test_of_several_objectives_the_fastest_burn_is_told() -> None:
     late = shard_counts(NOW, steadily(0.9, 90), shard=1, metric="queueWait", threshold="1000ms")
     levels = levels_of(service(steadily(0.2, 400), late, slo=[FIRST, WAIT]), NOW.timestamp())
