@@ -6,7 +6,7 @@ set -eu
 
 NAMESPACE=aim-gpu-system
 OLDEST_MINOR=34
-TIMEOUT=180s
+TIMEOUT=300s
 KINDS="inferenceservices.aim.amd.com gpusharingpolicies.aim.amd.com modelprofiles.aim.amd.com
     gpunodes.aim.amd.com gpupartitionclaims.aim.amd.com repartitionplans.aim.amd.com"
 # All that a manifest has but its definitions and its namespaces, each of which is dealt with by itself.
@@ -234,7 +234,8 @@ job_ended() {
 }
 
 job_log() {
-    ask logs job/aim-gpu-release --namespace "$NAMESPACE" --tail=-1 || true
+    # of every attempt: what one did the next does not tell again
+    ask logs --selector batch.kubernetes.io/job-name=aim-gpu-release --namespace "$NAMESPACE" --tail=-1 || true
 }
 
 # What only the operator could give back, by our own image and with rights that are gone afterwards.

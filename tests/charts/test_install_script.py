@@ -197,7 +197,7 @@ def test_nothing_is_deleted_where_the_job_did_not_do_its_work(tmp_path: Path, st
         tmp_path,
         THERE,
         f"'get job'*) echo '{state}'",
-        "'logs job'*) echo 'error: pods is forbidden'",
+        "'logs --selector batch.kubernetes.io/job-name=aim-gpu-release'*) echo 'error: pods is forbidden'",
         "'create --dry-run'*) echo '--gated-pods=delete'",
     )
     sleep = tmp_path / "sleep"

@@ -112,7 +112,10 @@ def words_of_the_code() -> frozenset[str]:
 
 
 #: Words of Kubernetes' own.
-KUBERNETES = {"ContainerCreating", "SchedulingGated", "False", "True", "Unknown"}
+KUBERNETES = {
+    *("ContainerCreating", "ErrImagePull", "ImagePullBackOff", "SchedulingGated", "Terminating"),
+    *("False", "True", "Unknown"),
+}
 
 
 def test_conditions_and_reasons_of_symptoms_are_words_of_the_code() -> None:

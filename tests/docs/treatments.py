@@ -185,6 +185,10 @@ TREATMENTS: Final[Mapping[str, Mapping[str, Treatment]]] = {
     "docs/modes.md": {"": OFFLINE},
     "docs/troubleshooting.md": {
         "A local run does not start": _MAKE_RUN,
+        "Without the Job": Alike(
+            "tests/integration/chart_addons/test_releases.py",
+            "an uninstall without hooks; tests/integration/release runs `aim-gpu release --all` before and after one",
+        ),
         "": ON_CLUSTER,
     },
     "examples/flooded-neighbour/README.md": {"": By("tests/integration/stories/test_flooded_neighbour.py")},
