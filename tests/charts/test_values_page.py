@@ -1,5 +1,7 @@
 """The README's table of values is what values.yaml says, whole."""
 
+import yaml
+
 from e2e.chart import CHART
 from e2e.chart.values_page import filled, rows, table, texts
 
@@ -45,3 +47,9 @@ def test_every_value_has_its_row_and_what_is_told_as_one_is_one() -> None:
         "agent.rocm.path",
     ]
     assert '| `labels` | `{"a": "b"}` | Free labels. |' in table(SOURCE)
+
+
+def test_no_value_is_without_words() -> None:
+    told = texts((CHART / "values.yaml").read_text())
+
+    assert [path for path, _, said in rows(yaml.safe_load((CHART / "values.yaml").read_text()), told) if not said] == []
