@@ -47,9 +47,6 @@ async def attacked(world: World) -> None:
     thief = await world.key(namespace=ATTACKER)
     await world.answered(thief, f"{world.namespace}/chat", status=404)
 
-    # the same names in a namespace of one's own
-    aim = f"/apis/aim.amd.com/v1beta1/namespaces/{ATTACKER}/inferenceservices"
-    await cluster.create(aim, service("chat", replicas=0))
     # a Service without a selector and a slice that lists the other team's pod, by its own reference and a forged one
     reference = {"kind": "Pod", "namespace": world.namespace, "name": pod["metadata"]["name"], "uid": victim}
     for name, target in (("chat", reference), ("loot", reference | {"namespace": ATTACKER})):
@@ -59,6 +56,9 @@ async def attacked(world: World) -> None:
         )
         entry = {"addresses": [pod["status"]["podIP"]], "conditions": {"ready": True}, "targetRef": target}
         await slice_of(world, ATTACKER, name, entry)
+    # the same names in a namespace of one's own; it comes last, as the operator would make its Service
+    aim = f"/apis/aim.amd.com/v1beta1/namespaces/{ATTACKER}/inferenceservices"
+    await cluster.create(aim, service("chat", replicas=0))
 
     # the thief's own service is known by now, and has no engine
     assert (await world.answered(thief, status=503)).reason == "NoEndpoint"
