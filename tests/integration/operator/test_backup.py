@@ -126,7 +126,7 @@ async def test_a_group_whose_claim_is_gone_by_force_is_founded_anew_once_its_mem
         pods = {one["metadata"]["uid"] for one in await cluster.pods()}
         for one in found:
             members = {share["pod"]["uid"] for share in one.get("status", {}).get("shares", ())}
-            if one["status"].get("phase") == "Allocated" and len(members) == 2 and members <= pods:
+            if one.get("status", {}).get("phase") == "Allocated" and len(members) == 2 and members <= pods:
                 return one
         return None
 
