@@ -95,18 +95,27 @@ class Running:
         return await self.items(self.resource_claims_path)
 
     async def eventually(self, what: str, check: Callable[[], Any], limit: float = LIMIT_SECONDS) -> Any:
-        """The first true answer of an async check; fails with its last answer."""
+        """The first true answer of an async check; fails with its last answer.
+
+        What a check looks into and is not written yet, or is not yet one alone, is no answer.
+        """
         seen: Any = None
+        unwritten: Exception | None = None
         try:
             async with asyncio.timeout(limit):
                 while True:
-                    seen = await check()
+                    try:
+                        seen = await check()
+                    except (LookupError, ValueError) as error:
+                        seen, unwritten = None, error
+                    else:
+                        unwritten = None
                     if seen:
                         return seen
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise AssertionError(
-                f"not within {limit:.0f} s: {what}; last seen {seen!r}; {await self._state()}"
+                f"not within {limit:.0f} s: {what}; last seen {unwritten or seen!r}; {await self._state()}"
             ) from None
 
     async def _state(self) -> str:
