@@ -11,9 +11,7 @@ pytestmark = [pytest.mark.plane, pytest.mark.timeout(240)]
 def test_a_small_cluster_goes_through_its_life_without_a_fault() -> None:
     report = run("nodes=2 pods=40 owner=10 wave=10 churn=10 rest=1 minutes=3", Progress())
     found = {row.metric: row.ours for row in report.results}
-    faults = ("incomplete_phases", "pods_never_ready", "devices_given_twice", "claims_left")
+    faults = ("incomplete_phases", "pods_never_ready", "devices_given_twice", "reconcile_errors", "claims_left")
     assert {name: found[name] for name in faults} == dict.fromkeys(faults, 0), "\n".join(report.notes)
-    # where the operator is killed and the machine is busy a request may fail, and is tried again
-    assert found["reconcile_errors"] <= 1, "\n".join(report.notes)
     assert found["fill_operator_requests_a_pod"] > 3  # claim, ResourceClaim, gate, status: nothing was missed
     assert 0 < found["restart_ready_seconds"] < found["restart_first_pod_ready_seconds"]
