@@ -28,19 +28,23 @@ class Tracing:
     def __init__(self, process: str, endpoint: str | None, *, timeout: float = 5.0) -> None:
         self.tracer: Tracer | None = None
         self._provider: TracerProvider | None = None
+        self._exporter: SpanExporter | None = None
         self._timeout = timeout
         if endpoint is not None:
-            self._provider = _provider(process, _exporter(signal_url(endpoint, _SIGNAL), timeout))
+            self._exporter = _exporter(signal_url(endpoint, _SIGNAL), timeout)
+            self._provider = _provider(process, self._exporter)
             self.tracer = self._provider.get_tracer("aim-gpu-sharing")
 
     def close(self) -> None:
         """Export what is left and stop; blocks for as long as that takes, `timeout` at most."""
-        if self._provider is None:
+        if self._provider is None or self._exporter is None:
             return
         # The SDK's own limit is 30 s, and cannot be chosen: a collector that hangs would hold up the process's end.
         ending = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         ending.start()
         ending.join(self._timeout)
+        if ending.is_alive():
+            self._exporter.shutdown()  # what is left is dropped, and no thread goes on trying
 
 
 def _exporter(url: str, timeout: float) -> "SpanExporter":

@@ -1,6 +1,7 @@
 """Spans leave the process where a collector is named, in batches, and nowhere else."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -52,6 +53,9 @@ def test_a_collector_that_hangs_does_not_hold_up_the_end(collector: Collector) -
     tracing.close()
     assert time.monotonic() - started < 3.0  # one limit; left alone the SDK needs five here, one for each batch
     assert len(collector.received) >= 1
+    for thread in [one for one in threading.enumerate() if one.name in ("last spans", "OtelBatchSpanRecordProcessor")]:
+        thread.join(3.0)
+        assert not thread.is_alive(), thread.name
 
 
 def test_off_there_is_no_tracer_and_no_sdk(monkeypatch: pytest.MonkeyPatch) -> None:

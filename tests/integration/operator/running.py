@@ -97,7 +97,7 @@ class Running:
     async def eventually(self, what: str, check: Callable[[], Any], limit: float = LIMIT_SECONDS) -> Any:
         """The first true answer of an async check; fails with its last answer.
 
-        What a check looks into and is not written yet, or is not yet one alone, is no answer.
+        What a check looks into and is not written yet is no answer.
         """
         seen: Any = None
         unwritten: Exception | None = None
@@ -106,7 +106,7 @@ class Running:
                 while True:
                     try:
                         seen = await check()
-                    except (LookupError, ValueError) as error:
+                    except LookupError as error:
                         seen, unwritten = None, error
                     else:
                         unwritten = None
