@@ -6,6 +6,7 @@ elsewhere afterwards; partition checks are about the GPU. Order matters only for
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import Final
 
 from controller.placement.demand import Demand
 from controller.placement.node import Reservation
@@ -60,12 +61,18 @@ def pause(node: Node) -> str | None:
     return None
 
 
+CHANGING_AGENTS: Final = "install agents that do, by the chart's value agent.mode=repartition"
+"""What helps where the agent of a node only reports."""
+
+
+def only_reports(node: str) -> str:
+    """Why modes of a node stay, where its agent reads only."""
+    return f"the agent of node {node} only reports and changes no mode"
+
+
 def only_reported(node: Node) -> str:
-    """Why modes of a node stay, where its agent reads only, and what helps."""
-    return (
-        f"the agent of node {node.name} only reports and changes no mode; install agents that do, by the chart's value "
-        f"agent.mode=repartition"
-    )
+    """The same with what helps."""
+    return f"{only_reports(node.name)}; {CHANGING_AGENTS}"
 
 
 def policy_admits(_: Snapshot, demand: Demand, node: Node) -> str | None:

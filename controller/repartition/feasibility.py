@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controller.placement.filters import CHANGING_AGENTS, only_reports
+
 #: At most so many GPUs stand in a sentence.
 _NAMED = 16
 
@@ -138,8 +140,7 @@ class _Change:
     def refused_by_hardware(self) -> Iterator[Problem]:
         node = self.hardware.node
         if not self.hardware.writable:
-            fact = f"the agent of node {node} reads the kernel's files alone and changes no mode"
-            yield Problem(Why.READ_ONLY, fact, "run the agent with AMD SMI there")
+            yield Problem(Why.READ_ONLY, only_reports(node), CHANGING_AGENTS)
         yield from self._unknown()
         memories = sorted({memory(mode) for mode in self.after.values()})
         if len(memories) > 1:
